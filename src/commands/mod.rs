@@ -1,0 +1,1 @@
+//! Verbs: one file per command; each reads as its table of contents.

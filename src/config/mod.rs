@@ -1,0 +1,157 @@
+//! site.toml, parsed once at the edge into types that cannot hold a wrong value.
+//!
+//! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the network.
+
+mod domain;
+mod parse;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use domain::Domain;
+pub use parse::Problems;
+
+/// One site, as its site.toml describes it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// `[a-z0-9-]{1,32}`; part of keys and tags.
+    pub name: String,
+    /// At least one; the first is the primary one and never a wildcard.
+    pub domains: Vec<Domain>,
+    /// Holds packages, certificates and state.
+    pub bucket: String,
+    /// Inside the bucket: empty, or ends in `/`.
+    pub prefix: String,
+    /// Where packages stand.
+    pub packages: PackageSource,
+    /// Else the environment's, else the instance's.
+    pub region: Option<String>,
+    pub dns: Dns,
+    pub tls: Tls,
+    pub app: App,
+    pub web: Web,
+    /// `[host] packages`: installed with dnf or apt where missing.
+    pub host_packages: Vec<String>,
+    pub fleet: Option<Fleet>,
+    pub failover: Option<Failover>,
+}
+
+impl Site {
+    /// The name the ownership record, the certificate cache and the proof are about.
+    pub fn primary(&self) -> &Domain {
+        &self.domains[0]
+    }
+
+    /// The key of a piece of the site's state: `prefix` + `rest`.
+    pub fn key(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+}
+
+/// A bucket and the folder inside it (already with the site's prefix where it is the site's own bucket; ends in `/` or is empty).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSource {
+    pub bucket: String,
+    pub prefix: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Dns {
+    /// Else the zone that holds the domain.
+    pub hosted_zone_id: Option<String>,
+    pub routing: Routing,
+    /// Seconds.
+    pub ttl: u32,
+}
+
+/// How the names' records are kept in Route 53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routing {
+    Simple,
+    Failover,
+    Multivalue,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// `mailto:` URLs.
+    pub contact: Vec<String>,
+    pub directory: Directory,
+    /// Refused at once if the CA does not offer it.
+    pub profile: Option<String>,
+    /// Extra trust (PEM) for a private or test CA's directory.
+    pub directory_ca: Option<PathBuf>,
+    /// SSE-KMS for keys; else the bucket's own encryption.
+    pub kms_key_id: Option<String>,
+}
+
+/// An ACME directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    pub url: String,
+    /// The `<ca>` of `certs/<ca>/…`: `letsencrypt`, `letsencrypt-staging`, or the URL's host (and port, after a `-`).
+    pub slug: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct App {
+    pub kind: AppKind,
+    /// Run on each instance after unpacking.
+    pub build: Option<String>,
+    /// Run once per release in the whole fleet; without it, the package's Procfile `release:` line.
+    pub release: Option<String>,
+    /// URL prefix (`/static/`) → folder inside the release (`staticfiles`).
+    pub static_files: BTreeMap<String, PathBuf>,
+    pub health: Health,
+    pub env: BTreeMap<String, String>,
+    /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
+    pub instance_credentials: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppKind {
+    /// gunicorn serves `wsgi` from a virtual environment.
+    Python { wsgi: String },
+    /// A shell line; without it, the package's Procfile `web:` line.
+    Command { command: Option<String> },
+    /// The web server serves the package's files.
+    Static,
+    /// The web server forwards to the website endpoint of `[failover] bucket`.
+    S3,
+}
+
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Starts with `/`.
+    pub path: String,
+    /// How long the app may take from its start to its first healthy answer.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Web {
+    pub http_port: u16,
+    pub https_port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleet {
+    pub kind: FleetKind,
+    pub id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FleetKind {
+    SpotFleet,
+    Ec2Fleet,
+    AutoScalingGroup,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failover {
+    /// The static mirror's bucket.
+    pub bucket: String,
+    /// The distribution's domain name; needed where the site is https.
+    pub cloudfront: Option<String>,
+}

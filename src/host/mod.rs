@@ -1,0 +1,9 @@
+//! The only modules that touch this machine.
+
+pub mod accounts;
+pub mod files;
+pub mod notify;
+pub mod packages;
+pub mod paths;
+pub mod process;
+pub mod services;

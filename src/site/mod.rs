@@ -1,0 +1,10 @@
+//! Nouns a site is made of. Files here do not import each other; commands compose them.
+
+pub mod app;
+pub mod certificate;
+pub mod lease;
+pub mod proof;
+pub mod records;
+pub mod release;
+pub mod report;
+pub mod web;
