@@ -64,18 +64,24 @@ impl Lease {
         }
     }
 
-    /// Holds on for another full term, counted from S3's now.
+    /// Does `work` and keeps the lease meanwhile.
     ///
     /// # Errors
-    /// Also when the lease lapsed and another took it: whatever it guarded is no longer ours.
-    pub async fn keep(&mut self) -> Result<()> {
-        self.replace(false).await
+    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no longer ours.
+    pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            match tokio::time::timeout(self.lasts / 3, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.replace(false).await?,
+            }
+        }
     }
 
     /// Records for good that the work under this lease is done.
     ///
     /// # Errors
-    /// As [`Lease::keep`].
+    /// Also when the lease lapsed and another took it.
     pub async fn done(mut self) -> Result<()> {
         self.replace(true).await
     }
