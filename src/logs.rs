@@ -29,7 +29,11 @@ pub fn start(globals: &Globals) {
     // Others' crates may log what they send; ours alone may say more than `info`, so that no credential can slip out.
     let filter = EnvFilter::new(format!("warn,spotboot={level}"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Destination).with_ansi(io::stderr().is_terminal());
-    if globals.json { subscriber.json().init() } else { subscriber.with_target(false).init() }
+    if globals.json {
+        subscriber.json().init()
+    } else {
+        subscriber.with_target(false).init()
+    }
     let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(target));
 }

@@ -38,7 +38,10 @@ pub struct Lease {
 pub enum Asked {
     Held(Lease),
     /// Somebody else's, until then by S3's clock.
-    Busy { holder: String, expires: OffsetDateTime },
+    Busy {
+        holder: String,
+        expires: OffsetDateTime,
+    },
     /// Whoever held it recorded that its work is done.
     Done,
 }

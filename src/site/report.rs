@@ -74,7 +74,12 @@ impl Timeline {
     ///
     /// # Errors
     /// The step's own, with its name in front.
-    pub async fn step<T>(&self, name: &'static str, after: &'static [&'static str], work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    pub async fn step<T>(
+        &self,
+        name: &'static str,
+        after: &'static [&'static str],
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         let start = self.began.elapsed();
         let index = {
             let mut steps = self.lock();

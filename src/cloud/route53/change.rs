@@ -15,8 +15,8 @@ use crate::cloud::error::Doing;
 const QUEUE: Duration = Duration::from_secs(60);
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 /// The first pause between two looks at a change, and the longest.
-const FIRST_LOOK: Duration = Duration::from_millis(250);
-const LONGEST_LOOK: Duration = Duration::from_secs(3);
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// One step of a batch. We never UPSERT: a batch says what it found and what it leaves.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,14 +78,16 @@ impl Route53 {
         let doing = Doing::new(format!("waiting for change {id} to reach all name servers"));
         let doing = doing.needing("route53:GetChange", format!("arn:aws:route53:::change/{id}"));
         let mut pause = FIRST_LOOK;
-        while !self.is_in_sync(id, &doing).await? {
+        loop {
+            sleep_until((Instant::now() + pause).min(deadline)).await;
+            if self.is_in_sync(id, &doing).await? {
+                return Ok(());
+            }
             if Instant::now() >= deadline {
                 return Err(doing.wrong_with_hint("it is still pending", "try again: Route 53 mostly takes less than a minute"));
             }
-            sleep_until((Instant::now() + pause).min(deadline)).await;
-            pause = (pause * 3 / 2).min(LONGEST_LOOK);
+            pause = (pause * 2).min(LONGEST_LOOK);
         }
-        Ok(())
     }
 
     async fn is_in_sync(&self, id: &str, doing: &Doing) -> Result<bool, Error> {

@@ -117,6 +117,20 @@ impl RecordSet {
     pub fn is_alias(&self) -> bool {
         self.0.alias_target.is_some()
     }
+
+    pub fn is_multivalue(&self) -> bool {
+        self.0.multi_value_answer == Some(true)
+    }
+
+    /// Decides where visitors of the name go: an address, or a name that has one.
+    pub fn is_address_or_cname(&self) -> bool {
+        matches!(self.0.r#type, RrType::A | RrType::Aaaa | RrType::Cname)
+    }
+
+    /// Weighted, by latency, by place: a policy that we never write.
+    pub fn is_foreign_routing(&self) -> bool {
+        self.set_identifier().is_some() && !self.is_multivalue() && self.0.failover.is_none()
+    }
 }
 
 fn record(value: String) -> ResourceRecord {

@@ -1,5 +1,7 @@
 //! Finding the hosted zone of a name.
 
+use std::collections::BTreeMap;
+
 use super::{Route53, Zone, names, zone_arn};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
@@ -26,21 +28,40 @@ impl Route53 {
         Ok(Some(to_zone(zone)))
     }
 
-    /// The public zone with the longest name that holds `name`.
-    pub async fn zone_holding(&self, name: &str) -> Result<Option<Zone>, Error> {
-        let doing = Doing::new(format!("looking for the hosted zone of {name}")).needing("route53:ListHostedZonesByName", "*");
-        let mut start = Some((shortest(name), None));
+    /// For each name, the public zone with the longest name that holds it. Names of one domain cost one request together.
+    pub async fn zones_holding(&self, names: &[String]) -> Result<Vec<Option<Zone>>, Error> {
+        let mut groups: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        names.iter().for_each(|name| groups.entry(shortest(name)).or_default().push(name));
+        let mut zones = Vec::new();
+        for (first, group) in groups {
+            zones.extend(self.zones_between(first, &group).await?);
+        }
+        let pick = |name: &String| {
+            let holding = zones.iter().filter(|zone| holds(zone, name)).cloned().collect();
+            let ambiguous = |why| {
+                Doing::new(format!("choosing the hosted zone of {name}"))
+                    .wrong_with_hint(why, "set [dns] hosted_zone_id to the one that serves the domain")
+            };
+            longest(holding).map_err(ambiguous)
+        };
+        names.iter().map(pick).collect()
+    }
+
+    /// The public zones from `first` to the last of `names`, in Route 53's order.
+    async fn zones_between(&self, first: String, names: &[&String]) -> Result<Vec<Zone>, Error> {
+        let doing = Doing::new(format!("looking for the hosted zone of {}", names[0])).needing("route53:ListHostedZonesByName", "*");
+        let last = names.iter().map(|name| names::order(name)).max();
+        let mut start = Some((first, None));
         let mut zones = Vec::new();
         for _ in 0..PAGES {
             let Some((dns_name, id)) = start else { break };
             let request = self.client.list_hosted_zones_by_name().dns_name(dns_name).set_hosted_zone_id(id).max_items(PAGE);
             let page = request.send().await.map_err(|error| doing.failed(&error))?;
-            zones.extend(page.hosted_zones().iter().filter(|zone| is_public(zone)).map(to_zone).filter(|zone| holds(zone, name)));
-            // The listing is in the order of names, so beyond `name` there is no zone that holds it.
-            let next = page.next_dns_name.filter(|next| page.is_truncated && names::order(next) <= names::order(name));
+            zones.extend(page.hosted_zones().iter().filter(|zone| is_public(zone)).map(to_zone));
+            let next = page.next_dns_name.filter(|next| page.is_truncated && Some(names::order(next)) <= last);
             start = next.map(|next| (next, page.next_hosted_zone_id));
         }
-        longest(zones).map_err(|ambiguous| doing.wrong_with_hint(ambiguous, "set [dns] hosted_zone_id to the one that serves the domain"))
+        Ok(zones)
     }
 }
 

@@ -92,7 +92,8 @@ impl Certificate {
     /// The first flaw found.
     pub fn check(chain: String, key: PrivateKey, names: &[Domain], now: OffsetDateTime) -> Result<Self, Flaw> {
         let broken = |what: &str| Flaw::Broken(what.to_owned());
-        let ders: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|_| broken("the chain is no PEM"))?;
+        let ders: Vec<_> =
+            CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|_| broken("the chain is no PEM"))?;
         let leaf_der = ders.first().ok_or_else(|| broken("the chain is empty"))?;
         let (_, leaf) = X509Certificate::from_der(leaf_der).map_err(|_| broken("the leaf is no certificate"))?;
         if ders.iter().any(|der| X509Certificate::from_der(der).is_err()) {
@@ -119,7 +120,8 @@ impl Certificate {
 
     pub fn seal(&self) -> Vec<u8> {
         let sha256 = digest(&self.chain, &self.key);
-        let seal = Seal { chain: self.chain.clone(), key: self.key.clone(), not_after: self.not_after, serial: self.serial.clone(), sha256 };
+        let seal =
+            Seal { chain: self.chain.clone(), key: self.key.clone(), not_after: self.not_after, serial: self.serial.clone(), sha256 };
         serde_json::to_vec(&seal).expect("a seal is plain data")
     }
 

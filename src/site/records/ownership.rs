@@ -57,7 +57,12 @@ mod tests {
 
     #[test]
     fn what_spotboot_did_not_write_is_not_taken_for_its_own() {
-        for foreign in ["", "v=spf1 -all", "heritage=external-dns,site=a,owner=b,launched=2026-11-20T12:00:00Z,generation=1", "heritage=spotboot,site=a"] {
+        for foreign in [
+            "",
+            "v=spf1 -all",
+            "heritage=external-dns,site=a,owner=b,launched=2026-11-20T12:00:00Z,generation=1",
+            "heritage=spotboot,site=a",
+        ] {
             assert_eq!(Ownership::parse(foreign), None, "{foreign}");
         }
     }

@@ -144,7 +144,9 @@ fn changes_of(observed: &[RecordSet], domain: &Domain, claim: &Claim, living: &B
         if set.is_foreign_routing() {
             return Err(Conflict::ForeignRouting { set: set.to_string() });
         }
-        let neighbour = claim.keeps_neighbours() && set.is_multivalue() && set.set_identifier().is_some_and(|id| id != claim.instance && living.contains(id));
+        let neighbour = claim.keeps_neighbours()
+            && set.is_multivalue()
+            && set.set_identifier().is_some_and(|id| id != claim.instance && living.contains(id));
         if !neighbour && !wanted.contains(set) {
             changes.push(Change::Delete((*set).clone()));
         }
@@ -235,7 +237,8 @@ mod tests {
     fn a_later_instance_takes_over_by_compare_and_swap() {
         let observed = [text("i-1", 0, 4), a("203.0.113.1")];
         let [old_text, old_a] = observed.clone();
-        let expected = [Change::Delete(old_text), Change::Create(text("i-2", 1, 5)), Change::Delete(old_a), Change::Create(a("203.0.113.7"))];
+        let expected =
+            [Change::Delete(old_text), Change::Create(text("i-2", 1, 5)), Change::Delete(old_a), Change::Create(a("203.0.113.7"))];
         assert_eq!(changes(&observed, &claim("i-2", 1, Shape::Simple), &["i-1"]), expected);
     }
 
