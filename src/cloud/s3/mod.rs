@@ -42,6 +42,12 @@ pub struct S3 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Etag(String);
 
+impl From<&str> for Etag {
+    fn from(tag: &str) -> Self {
+        Self(tag.to_owned())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     pub body: Vec<u8>,
