@@ -7,3 +7,4 @@ pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod templates;

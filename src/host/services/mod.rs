@@ -3,7 +3,9 @@
 mod foreground;
 mod imds;
 mod supervisor;
+mod systemctl;
 mod systemd;
+mod unit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -156,7 +158,7 @@ impl Services {
     /// It does not run.
     pub async fn reload(&self, name: &str) -> Result<(), ServiceError> {
         match self {
-            Self::Systemd(keeper) => keeper.signal(name, "reloading").await,
+            Self::Systemd(keeper) => keeper.reload(name).await,
             Self::Foreground(keeper) => keeper.reload(name).await,
         }
     }
