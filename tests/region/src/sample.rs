@@ -85,6 +85,6 @@ mod tests {
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         assert_eq!(zip.by_name("manage.py").unwrap().unix_mode().unwrap() & 0o777, 0o755);
         assert!(zip.by_name("mysite/settings.py").is_ok());
-        assert!(zip.file_names().all(|name| !name.contains("__pycache__")));
+        assert!(zip.file_names().all(|name| !name.unwrap().contains("__pycache__")));
     }
 }

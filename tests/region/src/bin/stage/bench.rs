@@ -48,7 +48,7 @@ pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result
 async fn fill(setting: &Setting, spotboot: &Path) -> Result<()> {
     let mut boot = Boot::start(setting, spotboot, "i-0bench000000000", &["--quiet"])?;
     boot.serving(setting).await?;
-    let cached = setting.region.wait_for_request(|request| is_cached(request), SETTLED_WITHIN);
+    let cached = setting.region.wait_for_request(is_cached, SETTLED_WITHIN);
     ensure!(cached.is_some(), "the first boot kept no dependencies in the bucket");
     retire(boot).await
 }
@@ -70,7 +70,8 @@ async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample>
     let mut boot = Boot::start(setting, spotboot, id, &["--quiet"])?;
     let report = boot.serving(setting).await?;
     let requests = setting.region.requests();
-    let cutover = requests.iter().find(|request| request.operation == "ChangeResourceRecordSets").context("the records were not changed")?;
+    let cutover =
+        requests.iter().find(|request| request.operation == "ChangeResourceRecordSets").context("the records were not changed")?;
     let cutover_ms = u64::try_from((cutover.at - boot.started).whole_milliseconds()).context("the clock went back")?;
     sleep(IDLE_AFTER).await;
     let (resident_kb, peak_kb) = memory(boot.pid()?)?;

@@ -41,7 +41,13 @@ impl Boot {
         args.extend(flags.iter().map(OsString::from));
         // setpriv (util-linux) makes it end with us, whatever ends us. A process group of its own keeps Ctrl-C for us to pass on.
         let mut command = Command::new("setpriv");
-        command.args(args).env_clear().env("PATH", PATH).env("HOME", &disk).env("LANG", "C.UTF-8").envs(std::env::var("TERM").map(|term| ("TERM", term)));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOME", &disk)
+            .env("LANG", "C.UTF-8")
+            .envs(std::env::var("TERM").map(|term| ("TERM", term)));
         command.envs(instance.env()).process_group(0).kill_on_drop(true);
         let started = OffsetDateTime::now_utc();
         let child = command.spawn().context("starting spotboot through setpriv")?;

@@ -32,7 +32,8 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn prepare(latency: Duration) -> Result<Self> {
         let zones = vec![(ZONE.to_owned(), DOMAIN.to_owned())];
-        let region = Region::start(Options { zones, buckets: vec![BUCKET.to_owned()], latency, ..Options::default() }).context("starting the region")?;
+        let region = Region::start(Options { zones, buckets: vec![BUCKET.to_owned()], latency, ..Options::default() })
+            .context("starting the region")?;
         for name in [DOMAIN.to_owned(), format!("www.{DOMAIN}")] {
             region.route53().seed(ZONE, RecordSet::simple(&name, "A", 60, [OLD_ADDRESS]));
         }
