@@ -34,10 +34,14 @@ enum Step {
     Deny,
     /// Dependencies that nothing uses
     Machete,
+    /// Everything that the next steps run
+    Build,
     /// Unit tests: no network, no region
     Unit,
     /// The compiled program against the local region
     Suites,
+    /// `cargo xtask demo --once`
+    Demo,
 }
 
 enum Outcome {
@@ -50,7 +54,7 @@ enum Outcome {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let steps = self.chosen();
-        if steps.contains(&Step::Suites) {
+        if steps.iter().any(|step| matches!(step, Step::Suites | Step::Demo)) {
             packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
         }
         let mut summary = Vec::new();
@@ -83,12 +87,14 @@ impl Step {
     fn command(self) -> &'static [&'static str] {
         match self {
             Self::Format => &["fmt", "--all", "--check"],
-            Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"],
-            Self::Doc => &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked", "--quiet"],
+            Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
+            Self::Doc => &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
             Self::Deny => &["deny", "--locked", "check", "bans", "licenses", "sources"],
             Self::Machete => &["machete"],
-            Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--quiet"],
-            Self::Suites => &["test", "--workspace", "--test", "*", "--locked"],
+            Self::Build => &["test", "--workspace", "--no-run", "--locked"],
+            Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet"],
+            Self::Suites => &["test", "--workspace", "--test", "*", "--locked", "--"],
+            Self::Demo => &["xtask", "demo", "--once"],
         }
     }
 
@@ -107,8 +113,7 @@ impl Step {
             return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
         }
         let mut args = self.command().to_vec();
-        if matches!(self, Self::Unit | Self::Suites) && !test_args.is_empty() {
-            args.push("--");
+        if matches!(self, Self::Unit | Self::Suites) {
             args.extend(test_args.iter().map(String::as_str));
         }
         eprintln!("\n── {}", self.name());
