@@ -10,7 +10,7 @@ use crate::run::{ask, run, succeeds};
 pub(crate) const DEMO: &[&str] = &["ca-certificates", "curl", "nginx", "pebble", "python3", "python3-venv"];
 
 /// For booted containers as instances, on top of [`DEMO`].
-pub(crate) const CONTAINERS: &[&str] = &["dbus", "iproute2", "mmdebstrap", "procps", "systemd-container"];
+pub(crate) const CONTAINERS: &[&str] = &["iproute2", "mmdebstrap", "systemd-container"];
 
 /// Installs those of `wanted` that are missing. Without any missing, neither root nor the network is needed.
 pub(crate) fn install_missing(wanted: &[&str]) -> Result<()> {
