@@ -131,8 +131,13 @@ impl<'w> Machine<'w> {
         path
     }
 
+    /// Runs any command line to its end.
+    pub fn run(&self, args: &[&str]) -> Ended {
+        fs::create_dir_all(self.disk()).expect("the instance's folder");
+        Running::spawn(self.command(args)).end()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let site = self.write_site();
         let mut command = Command::new("setpriv");
         // It ends with us, whatever ends us.
         command.args(["--pdeathsig", "KILL"]);
@@ -141,7 +146,7 @@ impl<'w> Machine<'w> {
             let uid = uid.to_string();
             command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
         }
-        command.arg(env!("CARGO_BIN_EXE_spotboot")).args(args).arg("--config").arg(site);
+        command.arg(env!("CARGO_BIN_EXE_spotboot")).args(args);
         command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk()).envs(&self.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command
@@ -149,9 +154,9 @@ impl<'w> Machine<'w> {
 
     /// Starts `up` and does not wait.
     pub fn start(&self) -> Running {
-        let disk = self.disk();
+        let (disk, site) = (self.disk(), self.write_site());
         let (state, run) = (disk.join("state"), disk.join("run"));
-        let args = ["up", "--services", "foreground", "--state-dir", state.to_str().expect("text"), "--runtime-dir", run.to_str().expect("text")];
+        let args = ["up", "--services", "foreground", "--state-dir", state.to_str().expect("text"), "--runtime-dir", run.to_str().expect("text"), "--config", site.to_str().expect("text")];
         Running::spawn(self.command(&args))
     }
 
@@ -207,6 +212,21 @@ impl Running {
             assert!(start.elapsed() < PATIENCE, "it did not say {words:?} in time:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until the log says one of these.
+    pub fn wait_for_any(&mut self, words: &[&str]) {
+        let start = Instant::now();
+        while !words.iter().any(|words| self.log().contains(words)) {
+            self.assert_alive();
+            assert!(start.elapsed() < PATIENCE, "it said none of {words:?} in time:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn assert_alive(&mut self) {
+        let status = self.child.try_wait().expect("it can be waited for");
+        assert!(status.is_none(), "it ended: {status:?}\n{}", self.log());
     }
 
     /// kill -9, of spotboot alone.

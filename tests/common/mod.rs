@@ -111,3 +111,17 @@ fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port is free");
     listener.local_addr().expect("a bound socket has an address").port()
 }
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Mounts a file system of a few MB; `false` where one may not.
+pub fn mount_small_disk(at: &Path, size: &str) -> bool {
+    let args = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
+    Command::new("mount").args(args).arg(at).status().is_ok_and(|status| status.success())
+}
+
+pub fn unmount(at: &Path) {
+    let _ = Command::new("umount").arg("--lazy").arg(at).status();
+}

@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn refused(before: &Sets, changes: &[Change]) -> String {
-        let refusal = apply(ZONE, before, changes, |id| id == "hc-1").err().expect("the batch was accepted");
+        let refusal = apply(ZONE, before, changes, |id| id == "hc-1").expect_err("the batch was accepted");
         format!("{}: {}", refusal.code, refusal.message)
     }
 
