@@ -41,7 +41,7 @@ pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result
         samples.push(sample);
     }
     print(&samples, latency);
-    Ok(())
+    setting.remove()
 }
 
 /// The boot of the instance that is replaced afterwards.
