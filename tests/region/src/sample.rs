@@ -46,16 +46,19 @@ pub fn package(folder: &Path) -> Result<Vec<u8>> {
 }
 
 /// Puts a package into a bucket (`prefix` is empty or ends in `/`) and makes it current.
-pub fn publish(objects: &Objects, bucket: &str, prefix: &str, package: Vec<u8>) -> Published {
+///
+/// # Errors
+/// The bucket is not there.
+pub fn publish(objects: &Objects, bucket: &str, prefix: &str, package: Vec<u8>) -> Result<Published> {
     let sha256 = hex::encode(Sha256::digest(&package));
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let now = OffsetDateTime::now_utc().format(format).expect("the format asks for nothing that a time lacks");
     let version = format!("{now}-{}", &sha256[..12]);
     let key = format!("{prefix}packages/{version}.zip");
     let pointer = serde_json::json!({ "version": version, "key": key, "sha256": sha256, "size": package.len() });
-    objects.put(bucket, &key, package);
-    objects.put(bucket, &format!("{prefix}releases/current.json"), pointer.to_string());
-    Published { version, key }
+    objects.put(bucket, &key, package)?;
+    objects.put(bucket, &format!("{prefix}releases/current.json"), pointer.to_string())?;
+    Ok(Published { version, key })
 }
 
 /// All files below a folder, in order of their paths.

@@ -21,7 +21,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(3);
 struct Sample {
     /// From the process's start to the arrival of its change of the records.
     cutover_ms: u64,
-    /// The app's own start, by the report.
+    /// The site's own `build` command and its app's own start, by the report.
+    build_ms: u64,
     app_ms: u64,
     /// Requests before the instance said that it serves, that word included.
     calls: BTreeMap<String, usize>,
@@ -41,7 +42,7 @@ pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result
         samples.push(sample);
     }
     print(&samples, latency);
-    Ok(())
+    setting.remove()
 }
 
 /// The boot of the instance that is replaced afterwards.
@@ -76,8 +77,16 @@ async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample>
     sleep(IDLE_AFTER).await;
     let (resident_kb, peak_kb) = memory(boot.pid()?)?;
     retire(boot).await?;
-    let app_ms = report.step("app").and_then(Step::took_ms).context("the report has no step app")?;
-    Ok(Sample { cutover_ms, app_ms, calls: calls(&requests), resident_kb, peak_kb, path: path(&report) })
+    let took = |step: &str| report.step(step).and_then(Step::took_ms).with_context(|| format!("the report has no step {step}"));
+    Ok(Sample {
+        cutover_ms,
+        build_ms: took("build")?,
+        app_ms: took("app")?,
+        calls: calls(&requests),
+        resident_kb,
+        peak_kb,
+        path: path(&report),
+    })
 }
 
 /// Resident memory of a process, now and at its highest, in KiB (proc(5): VmRSS, VmHWM).
@@ -114,8 +123,9 @@ fn print(samples: &[Sample], latency: Duration) {
     };
     println!("\n{} boots, round trip {} ms to each service: median (least–most)\n", samples.len(), latency.as_millis());
     row("start of the process → change of the records", "ms", &|sample| sample.cutover_ms);
+    row("  of it the site's own build command", "ms", &|sample| sample.build_ms);
     row("  of it the app's own start", "ms", &|sample| sample.app_ms);
-    row("  without the app's own start", "ms", &|sample| sample.cutover_ms.saturating_sub(sample.app_ms));
+    row("  the rest", "ms", &|sample| sample.cutover_ms.saturating_sub(sample.build_ms + sample.app_ms));
     row("memory of the resident", "KiB", &|sample| sample.resident_kb);
     row("  at its highest", "KiB", &|sample| sample.peak_kb);
     let imds = format!("{:?} ", Service::Imds);

@@ -58,12 +58,12 @@ impl Boot {
     pub(crate) async fn serving(&mut self, setting: &Setting) -> Result<Report> {
         timeout(SERVING_WITHIN, async {
             loop {
-                let report = Report::read(&setting.region, self.instance.id());
+                let report = Report::read(&setting.region, self.instance.id())?;
                 if let Some(report) = report.filter(|report| report.phase == "serving") {
                     return Ok(report);
                 }
                 if let Some(status) = self.child.try_wait().context("waiting for spotboot")? {
-                    let why = Report::read(&setting.region, self.instance.id()).and_then(|report| report.error);
+                    let why = Report::read(&setting.region, self.instance.id())?.and_then(|report| report.error);
                     bail!("spotboot ended before it served: {status}; {}", why.unwrap_or_else(|| "it left no report".to_owned()));
                 }
                 sleep(Duration::from_millis(20)).await;

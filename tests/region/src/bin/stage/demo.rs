@@ -24,8 +24,9 @@ pub(crate) async fn run(spotboot: &Path, once: bool) -> Result<()> {
         signal = told_to_stop() => signal.and_then(|()| if once { bail!("interrupted") } else { Ok(()) }),
     };
     let stopped = boot.stop().await;
-    eprintln!("demo: stopped");
-    shown.and(stopped)
+    let removed = setting.remove();
+    eprintln!("demo: stopped; its folder is removed");
+    shown.and(stopped).and(removed)
 }
 
 /// Brings the site up, verifies it and prints what to look at; then, unless once is enough, stays until spotboot ends.
@@ -61,10 +62,14 @@ fn describe(setting: &Setting, curl: &Curl, report: &Report, before: &[Ipv4Addr]
     let dns = setting.region.dns();
     println!("\nThe boot, step by step (* decided how long it took):\n{}", report.timeline());
     println!("The record {DOMAIN} A, asked from the region's DNS at {dns}:");
-    println!("  before  {before:?}\n  after   {after:?}\n");
+    println!("  before  {}\n  after   {}\n", list(before), list(after));
     println!("Verified: 200 over HTTP/2 with a chain up to the region's CA; the admin page with its style sheets. Look for yourself:");
     println!("  {}\n  {}\n", curl.line("/"), curl.line("/admin/login/"));
     println!("Everything on disk: {}", setting.path("").display());
+}
+
+fn list(addresses: &[Ipv4Addr]) -> String {
+    addresses.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Ctrl-C, or a signal that means the same.

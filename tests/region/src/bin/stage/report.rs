@@ -1,5 +1,6 @@
 //! `instances/<id>.json`, as far as it is shown here.
 
+use anyhow::{Context, Result};
 use region::Region;
 use serde::Deserialize;
 
@@ -30,9 +31,9 @@ impl Step {
 
 impl Report {
     /// None before the instance's first word.
-    pub(crate) fn read(region: &Region, instance: &str) -> Option<Self> {
+    pub(crate) fn read(region: &Region, instance: &str) -> Result<Option<Self>> {
         let bytes = region.s3().get(BUCKET, &format!("instances/{instance}.json"))?;
-        serde_json::from_slice(&bytes).ok()
+        bytes.map(|bytes| serde_json::from_slice(&bytes).context("reading the instance's report")).transpose()
     }
 
     pub(crate) fn step(&self, name: &str) -> Option<&Step> {
