@@ -38,7 +38,7 @@ impl World {
     pub fn with(options: Options) -> Self {
         let zones = vec![(DOMAIN.to_owned(), ZONE.to_owned()), ("example.org".to_owned(), "Z0OTHER".to_owned())];
         let region = Region::start(Options { zones, buckets: vec![BUCKET.to_owned(), "mirror".to_owned()], ..options }).expect("the region starts");
-        region.route53().seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS]));
+        region.route53().seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS])).expect("the zone takes a record");
         let dir = tempfile::tempdir().expect("a folder for the test");
         // Accounts that spotboot makes where we are root have to get through to what is theirs.
         Command::new("chmod").arg("755").arg(dir.path()).status().expect("chmod runs");
@@ -59,9 +59,9 @@ impl World {
         let key = format!("packages/{version}.zip");
         let sha256 = package::sha256(&zip);
         let size = zip.len();
-        self.region.s3().put(BUCKET, &key, zip);
+        self.put(&key, zip);
         let pointer = format!(r#"{{"version":"{version}","key":"{key}","sha256":"{sha256}","size":{size}}}"#);
-        self.region.s3().put(BUCKET, "releases/current.json", pointer);
+        self.put("releases/current.json", pointer);
     }
 
     /// A world whose site is the smallest app there is, published as release `v1`.
@@ -87,14 +87,35 @@ impl World {
         assert!(self.record(&format!("_spotboot.{DOMAIN}"), "TXT").is_empty(), "somebody claimed the name");
     }
 
+    /// Puts an object into the site's bucket.
+    pub fn put(&self, key: &str, body: impl Into<Vec<u8>>) {
+        self.put_in(BUCKET, key, body);
+    }
+
+    pub fn put_in(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) {
+        self.region.s3().put(bucket, key, body.into()).expect("the bucket takes it");
+    }
+
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.region.s3().get(BUCKET, key).expect("the bucket answers").map(|body| body.to_vec())
+    }
+
+    pub fn list(&self, prefix: &str) -> Vec<String> {
+        self.region.s3().list(BUCKET, prefix).expect("the bucket answers")
+    }
+
+    pub fn delete(&self, key: &str) {
+        self.region.s3().delete(BUCKET, key).expect("the bucket answers");
+    }
+
     /// What an instance says of itself in the bucket.
     pub fn report(&self, id: &str) -> Option<serde_json::Value> {
-        let body = self.region.s3().get(BUCKET, &format!("instances/{id}.json"))?;
+        let body = self.get(&format!("instances/{id}.json"))?;
         Some(serde_json::from_slice(&body).expect("a report is JSON"))
     }
 
     pub fn certificates(&self) -> Vec<String> {
-        let keys = self.region.s3().list(BUCKET, "certs/");
+        let keys = self.list("certs/");
         keys.into_iter().filter(|key| key.ends_with(".json") && !key.ends_with("account.json") && !key.ends_with("pending.json")).collect()
     }
 }

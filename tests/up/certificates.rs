@@ -19,7 +19,7 @@ fn is_order(request: &Recorded) -> bool {
 /// Boots a second machine after somebody damaged the cached certificate: it must serve, with one order more.
 fn boots_with(damage: impl FnOnce(&World, &str, serde_json::Value)) {
     let (world, key) = with_certificate();
-    let seal = serde_json::from_slice(&world.region.s3().get(BUCKET, &key).unwrap()).expect("a seal is JSON");
+    let seal = serde_json::from_slice(&world.get(&key).unwrap()).expect("a seal is JSON");
     damage(&world, &key, seal);
     let second = world.machine("i-0second");
     let _running = second.up();
@@ -29,7 +29,7 @@ fn boots_with(damage: impl FnOnce(&World, &str, serde_json::Value)) {
 }
 
 fn put(world: &World, key: &str, seal: &serde_json::Value) {
-    world.region.s3().put(BUCKET, key, serde_json::to_vec(seal).unwrap());
+    world.put(key, serde_json::to_vec(seal).unwrap());
 }
 
 /// A certificate of a stranger, sealed as spotboot would.
@@ -47,28 +47,28 @@ fn seal_of(names: &[&str], not_before: (i32, u8, u8), not_after: (i32, u8, u8)) 
 #[test]
 fn a_truncated_certificate_is_replaced() {
     boots_with(|world, key, _| {
-        let whole = world.region.s3().get(BUCKET, key).unwrap();
-        world.region.s3().put(BUCKET, key, whole.slice(..whole.len() / 2));
+        let whole = world.get(key).unwrap();
+        world.put(key, whole[..whole.len() / 2].to_vec());
     });
 }
 
 #[test]
 fn a_bit_flipped_certificate_is_replaced() {
     boots_with(|world, key, _| {
-        let mut whole = world.region.s3().get(BUCKET, key).unwrap().to_vec();
+        let mut whole = world.get(key).unwrap().to_vec();
         let middle = whole.len() / 2;
         whole[middle] ^= 4;
-        world.region.s3().put(BUCKET, key, whole);
+        world.put(key, whole);
     });
 }
 
 #[test]
 fn an_empty_object_and_foreign_bytes_are_replaced() {
     boots_with(|world, key, _| {
-        world.region.s3().put(BUCKET, key, "");
+        world.put(key, "");
     });
     boots_with(|world, key, _| {
-        world.region.s3().put(BUCKET, key, vec![0xff; 1 << 20]);
+        world.put(key, vec![0xff; 1 << 20]);
     });
 }
 
@@ -99,7 +99,7 @@ fn a_certificate_with_a_strangers_key_is_replaced() {
 #[test]
 fn a_broken_newest_generation_falls_back_to_the_one_before() {
     let (world, key) = with_certificate();
-    world.region.s3().put(BUCKET, &key.replace("0000000001", "0000000002"), "{");
+    world.put(&key.replace("0000000001", "0000000002"), "{");
     world.region.forget_requests();
     let second = world.machine("i-0second");
     let _running = second.up();
@@ -109,7 +109,7 @@ fn a_broken_newest_generation_falls_back_to_the_one_before() {
 #[test]
 fn with_the_ca_down_a_certificate_that_is_due_is_served_all_the_same() {
     let (world, key) = with_certificate();
-    world.region.s3().delete(BUCKET, &key);
+    world.delete(&key);
     // Of the wanted names, valid, and with less than a third of its lifetime left.
     put(&world, &key, &seal_of(&[DOMAIN], (2026, 1, 1), (2027, 1, 1)));
     world.region.down(Service::Acme);
@@ -123,9 +123,9 @@ fn with_the_ca_down_a_certificate_that_is_due_is_served_all_the_same() {
 fn only_the_last_three_generations_are_kept() {
     let (world, key) = with_certificate();
     for generation in 2..=4 {
-        world.region.s3().put(BUCKET, &key.replace("0000000001", &format!("000000000{generation}")), "{}");
+        world.put(&key.replace("0000000001", &format!("000000000{generation}")), "{}");
     }
-    world.region.s3().put(BUCKET, &key, "{}");
+    world.put(&key, "{}");
     drop(world.machine("i-0second").up());
     let kept: Vec<String> = world.certificates().iter().map(|key| key.rsplit('/').next().unwrap().to_owned()).collect();
     assert_eq!(kept, ["0000000003.json", "0000000004.json", "0000000005.json"]);
@@ -134,10 +134,10 @@ fn only_the_last_three_generations_are_kept() {
 #[test]
 fn a_broken_account_is_replaced() {
     let (world, key) = with_certificate();
-    world.region.s3().delete(BUCKET, &key);
+    world.delete(&key);
     let account = key.replace(&format!("{DOMAIN}/0000000001"), "account");
-    assert!(world.region.s3().get(BUCKET, &account).is_some());
-    world.region.s3().put(BUCKET, &account, "{\"broken\":");
+    assert!(world.get(&account).is_some());
+    world.put(&account, "{\"broken\":");
     let second = world.machine("i-0second");
     let _running = second.up();
     assert_eq!(second.visitor().get("/").status, 200);

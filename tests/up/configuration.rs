@@ -24,7 +24,7 @@ fn the_file_may_stand_in_a_bucket() {
     let world = World::with_small_app();
     let machine = world.machine("i-0s3file");
     let text = std::fs::read(machine.write_site()).unwrap();
-    world.region.s3().put("mirror", "sites/site.toml", text);
+    world.put_in("mirror", "sites/site.toml", text);
     let (state, run) = (machine.state(), machine.disk().join("run"));
     let args = ["up", "--dry-run", "--config", "s3://mirror/sites/site.toml", "--state-dir", state.to_str().unwrap(), "--runtime-dir", run.to_str().unwrap()];
     let ended = machine.run(&args);
@@ -37,14 +37,14 @@ fn the_file_may_stand_in_a_bucket() {
 fn a_dry_run_prints_each_decision_and_changes_nothing() {
     let world = World::with_small_app();
     let machine = world.machine("i-0dry").flag("--dry-run");
-    let before = world.region.s3().list(crate::common::BUCKET, "");
+    let before = world.list("");
     let ended = machine.up_to_end();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
     for words in ["i-0dry", "v1", "order one for example.test", "create A example.test", "delete A example.test", "_spotboot.example.test"] {
         assert!(ended.stdout.contains(words), "no {words:?} in:\n{}", ended.stdout);
     }
     world.assert_record_untouched();
-    assert_eq!(world.region.s3().list(crate::common::BUCKET, ""), before);
+    assert_eq!(world.list(""), before);
     assert!(!machine.state().exists(), "something was written to the disk");
     let writes = world.region.count_where(|request| request.service == region::Service::S3 && request.method != "GET");
     assert_eq!((writes, world.region.count(region::Service::Acme, "")), (0, 0));

@@ -153,8 +153,8 @@ fn a_name_of_another_site_is_left_alone() {
     drop(world.machine("i-0mine").up());
     let site = "name = \"shop\"\ndomains = [\"example.test\"]\nbucket = \"example-site\"\nprefix = \"shop/\"\npackages = \"s3://example-site/packages/\"\n";
     world.publish("v1", &Package::small_app());
-    let pointer = world.region.s3().get(crate::common::BUCKET, "releases/current.json").unwrap();
-    world.region.s3().put(crate::common::BUCKET, "shop/releases/current.json", pointer);
+    let pointer = world.get("releases/current.json").unwrap();
+    world.put("shop/releases/current.json", pointer);
     let thief = world.machine("i-0thief").section("site", site);
     let before = world.record(DOMAIN, "A");
     thief.up_to_end().assert_error(1, &["belongs to the site", "delete that TXT record"]);

@@ -30,7 +30,7 @@ fn no_package_anywhere() {
 #[test]
 fn the_pointers_package_is_missing() {
     let world = World::with_small_app();
-    world.region.s3().delete(BUCKET, "packages/v1.zip");
+    world.delete("packages/v1.zip");
     fails(&world, &world.machine("i-0gone"), &["packages/v1.zip"]);
 }
 
@@ -38,14 +38,14 @@ fn the_pointers_package_is_missing() {
 fn a_torn_package_of_the_older_convention() {
     let world = World::new();
     let zip = Package::small_app().zip();
-    world.region.s3().put(BUCKET, "packages/site-latest.zip", zip[..zip.len() / 2].to_vec());
+    world.put("packages/site-latest.zip", zip[..zip.len() / 2].to_vec());
     fails(&world, &world.machine("i-0torn"), &["site-latest.zip"]);
 }
 
 #[test]
 fn a_package_with_another_hash_than_published() {
     let world = World::with_small_app();
-    world.region.s3().put(BUCKET, "packages/v1.zip", Package::misbehaving("error").zip());
+    world.put("packages/v1.zip", Package::misbehaving("error").zip());
     fails(&world, &world.machine("i-0hash"), &["packages/v1.zip", "SHA-256"]);
 }
 

@@ -87,7 +87,7 @@ fn several_names_and_a_wildcard_share_one_certificate_and_one_order() {
 fn validation_values_of_others_are_kept() {
     let world = World::with_small_app();
     let foreign = region::RecordSet::simple("_acme-challenge.example.test", "TXT", 300, ["\"somebody-elses\""]);
-    world.region.route53().seed(crate::common::ZONE, foreign);
+    world.region.route53().seed(crate::common::ZONE, foreign).expect("the zone takes it");
     let machine = world.machine("i-0beside");
     let _running = machine.up();
     assert_eq!(world.record("_acme-challenge.example.test", "TXT"), ["\"somebody-elses\""]);

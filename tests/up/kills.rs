@@ -10,7 +10,7 @@ use crate::common::{DOMAIN, World};
 fn killed_at(n: u32, stage: Stage) -> Option<Recorded> {
     let world = World::with_small_app();
     let machine = world.machine("i-0killed");
-    let hold = world.region.hold(Match::any().not(Service::Imds).nth(n), stage);
+    let hold = world.region.hold(Match::any().except(Service::Imds).nth(n), stage);
     let mut running = machine.start();
     let held = loop {
         if let Ok(request) = hold.wait(Duration::from_millis(200)) {

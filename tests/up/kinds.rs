@@ -22,8 +22,8 @@ fn static_files_are_served_straight_from_the_package() {
 #[test]
 fn kind_s3_forwards_to_the_bucket_and_needs_no_package() {
     let world = World::new();
-    world.region.s3().put("mirror", "index.html", "mirrored");
-    world.region.s3().put("mirror", "page.html", "a page");
+    world.put_in("mirror", "index.html", "mirrored");
+    world.put_in("mirror", "page.html", "a page");
     let machine = world.machine("i-0s3").section("app", "kind = \"s3\"\n").section("failover", "bucket = \"mirror\"\n");
     let _running = machine.up();
     let visitor = machine.visitor();
@@ -43,8 +43,8 @@ fn a_command_may_listen_on_a_port() {
 #[test]
 fn the_older_convention_is_the_newest_key_that_ends_in_latest() {
     let world = World::new();
-    world.region.s3().put(BUCKET, "packages/site-latest.zip", Package::small_app().zip());
-    world.region.s3().put(BUCKET, "packages/readme.txt", "not a package");
+    world.put("packages/site-latest.zip", Package::small_app().zip());
+    world.put("packages/readme.txt", "not a package");
     let machine = world.machine("i-0latest");
     let _running = machine.up();
     assert_eq!(machine.visitor().get("/").status, 200);
@@ -75,7 +75,7 @@ fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
     let wsgi = "def application(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'by gunicorn']\n";
     world.publish("v1", &Package::default().file("site.py", "").file("web.py", wsgi).file("requirements.txt", "gunicorn==23.0.0\n"));
     let app = "kind = \"python\"\nwsgi = \"web:application\"\n";
-    let cached = || world.region.s3().list(BUCKET, "cache/");
+    let cached = || world.list("cache/");
 
     let first = world.machine("i-0first").section("app", app);
     let running = first.up();
@@ -92,10 +92,10 @@ fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
     drop(running);
 
     for (number, damage) in [0_usize, 1].into_iter().enumerate() {
-        let mut bytes = world.region.s3().get(BUCKET, &archive).unwrap().to_vec();
+        let mut bytes = world.get(&archive).unwrap().to_vec();
         let middle = bytes.len() / 2;
         if damage == 0 { bytes.truncate(middle) } else { bytes[middle] ^= 0x10 }
-        world.region.s3().put(BUCKET, &archive, bytes);
+        world.put(&archive, bytes);
         let machine = world.machine(&format!("i-0broken{number}")).section("app", app);
         let running = machine.up();
         assert_eq!(machine.visitor().get("/").body, "by gunicorn");

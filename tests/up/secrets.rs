@@ -11,8 +11,8 @@ use crate::common::{BUCKET, World};
 fn secrets(world: &World, env_secret: &str) -> Vec<String> {
     let mut secrets = vec![env_secret.to_owned(), "PRIVATE KEY".to_owned()];
     secrets.extend(world.region.secrets());
-    for key in world.region.s3().list(BUCKET, "certs/") {
-        let body = world.region.s3().get(BUCKET, &key).unwrap();
+    for key in world.list("certs/") {
+        let body = world.get(&key).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
         for name in ["key", "key_pkcs8"] {
             if let Some(pem) = value[name].as_str() {
@@ -51,8 +51,8 @@ fn no_secret_is_in_a_log_an_argument_or_a_file_that_others_can_read() {
     for secret in &secrets {
         assert!(!arguments.iter().any(|line| line.contains(secret)), "a secret is in an argument list");
         assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "a secret is in the log:\n{}", ended.stderr);
-        for key in world.region.s3().list(BUCKET, "").iter().filter(|key| key.starts_with("logs/") || key.starts_with("instances/")) {
-            let body = world.region.s3().get(BUCKET, key).unwrap();
+        for key in world.list("").iter().filter(|key| key.starts_with("logs/") || key.starts_with("instances/")) {
+            let body = world.get(key).unwrap();
             assert!(!String::from_utf8_lossy(&body).contains(secret), "a secret is in {key}");
         }
     }
