@@ -74,9 +74,10 @@ impl Doing {
         Self { permission: Some((action, resource.into())), ..self }
     }
 
-    /// An error of ours about the answer.
+    /// An error of ours about the answer; in one line, which the SDK's own words are not always.
     pub(super) fn wrong(&self, message: impl fmt::Display) -> Error {
-        Error { doing: self.what.clone(), code: None, message: message.to_string(), hint: None }
+        let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Error { doing: self.what.clone(), code: None, message, hint: None }
     }
 
     /// An error of ours with what to do about it.
@@ -162,27 +163,28 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::operation::get_object::GetObjectError;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
 
-    fn answer(code: &str, message: &str) -> SdkError<aws_sdk_s3::Error, HttpResponse> {
-        let meta = ErrorMetadata::builder().code(code).message(message).build();
+    type Failure = SdkError<GetObjectError, HttpResponse>;
+
+    fn answer(meta: ErrorMetadata) -> Failure {
         let raw = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::empty());
-        SdkError::service_error(aws_sdk_s3::error::SdkError::<_, HttpResponse>::into_service_error(unhandled(meta)).into(), raw)
+        SdkError::service_error(GetObjectError::generic(meta), raw)
     }
 
-    fn unhandled(meta: ErrorMetadata) -> SdkError<aws_sdk_s3::operation::get_object::GetObjectError, HttpResponse> {
-        let raw = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::empty());
-        SdkError::service_error(aws_sdk_s3::operation::get_object::GetObjectError::generic(meta), raw)
+    fn answer_with(code: &str, message: &str) -> Failure {
+        answer(ErrorMetadata::builder().code(code).message(message).build())
     }
 
     #[test]
     fn a_denied_read_names_what_to_allow() {
         let doing = Doing::new("reading s3://b/k").needing("s3:GetObject", "arn:aws:s3:::b/k");
-        let error = doing.failed(&answer("AccessDenied", "Access Denied"));
+        let error = doing.failed(&answer_with("AccessDenied", "Access Denied"));
         assert!(error.is_access_denied());
         assert_eq!(
             error.to_string(),
@@ -193,27 +195,33 @@ mod tests {
 
     #[test]
     fn a_throttled_call_is_known_as_such() {
-        let error = Doing::new("changing zone Z1").failed(&answer("Throttling", "Rate exceeded"));
+        let error = Doing::new("changing zone Z1").failed(&answer_with("Throttling", "Rate exceeded"));
         assert!(error.is_throttled() && !error.is_access_denied());
         assert!(error.to_string().contains("Rate exceeded (Throttling); AWS limits"));
     }
 
     #[test]
+    fn a_bucket_elsewhere_says_where() {
+        let hint = Doing::new("reading s3://b/k").hint("PermanentRedirect", Some("eu-west-1"));
+        assert_eq!(hint.as_deref(), Some("the bucket is in eu-west-1: set [site] region"));
+    }
+
+    #[test]
     fn an_error_without_a_code_still_says_the_status() {
-        let error = Doing::new("reading s3://b/k").failed(&unhandled(ErrorMetadata::builder().build()));
+        let error = Doing::new("reading s3://b/k").failed(&answer(ErrorMetadata::builder().build()));
         assert_eq!(error.to_string(), "reading s3://b/k: HTTP status 403");
     }
 
     #[test]
     fn missing_credentials_say_how_to_give_them() {
-        let cause = SdkError::<aws_sdk_s3::Error, HttpResponse>::construction_failure(CredentialsError::not_loaded("no provider"));
+        let cause = Failure::construction_failure(CredentialsError::not_loaded("no provider:\n  Environment"));
         let text = Doing::new("reading s3://b/k").failed(&cause).to_string();
-        assert!(text.starts_with("reading s3://b/k: no AWS credentials: no provider; give the instance a role"), "{text}");
+        assert!(text.starts_with("reading s3://b/k: no AWS credentials: no provider: Environment; give the instance a role"), "{text}");
     }
 
     #[test]
     fn a_time_out_says_where_to_look() {
-        let cause = SdkError::<aws_sdk_s3::Error, HttpResponse>::timeout_error("late");
+        let cause = Failure::timeout_error("late");
         assert_eq!(
             Doing::new("reading s3://b/k").failed(&cause).to_string(),
             "reading s3://b/k: no answer in time; check the network, and AWS_ENDPOINT_URL where it is set"

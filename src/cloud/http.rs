@@ -21,7 +21,7 @@ pub(super) const ATTEMPT: Duration = Duration::from_secs(8);
 /// All attempts of one call together: three hangs still leave a fourth attempt.
 pub(super) const OPERATION: Duration = Duration::from_secs(30);
 /// Enough to outlast a burst of refusals; their back-off adds up to less than the time of one operation.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 12;
 const FIRST_BACKOFF: Duration = Duration::from_millis(150);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 /// Any answer but an object's: a page of records or keys is a tenth of this.

@@ -178,7 +178,8 @@ fn failed(path: &str, error: &ImdsError) -> Error {
     match error {
         ImdsError::ErrorResponse(answer) => {
             let status = answer.response().status().as_u16();
-            reading(path).wrong_with_hint(format_args!("HTTP status {status}"), "see that the instance's metadata options enable it")
+            let hint = if status == 403 { "enable it in the instance's metadata options" } else { "try again" };
+            reading(path).wrong_with_hint(format_args!("HTTP status {status}"), hint)
         }
         other => reading(path).wrong_with_hint(innermost(other), "this command needs an EC2 instance whose metadata service is enabled"),
     }

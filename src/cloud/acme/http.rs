@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
+use http::header::RETRY_AFTER;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
@@ -75,18 +76,17 @@ fn to_smithy(request: http::Request<BodyWrapper<Bytes>>) -> Result<HttpRequest, 
     HttpRequest::try_from(request.map(SdkBody::from_body_1_x)).map_err(|error| Fault::Wrong(innermost(&error)))
 }
 
-async fn read(answer: aws_smithy_runtime_api::client::orchestrator::HttpResponse) -> Result<BytesResponse, Fault> {
+async fn read(answer: HttpResponse) -> Result<BytesResponse, Fault> {
     let (parts, body) = answer.try_into_http1x().map_err(|error| Fault::Wrong(innermost(&error)))?.into_parts();
     let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| down(format!("reading the answer: {error}")))?.to_bytes();
     match parts.status.as_u16() {
         status @ (429 | 500..) => Err(Fault::Down {
             status: Some(status),
-            retry_after: parts
-                .headers
-                .get(http::header::RETRY_AFTER)
-                .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now())),
+            retry_after: parts.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now())),
             detail: detail(status, &body),
         }),
+        // instant-acme takes every other refusal for a problem document.
+        status @ 400.. if serde_json::from_slice::<Problem>(&body).is_err() => Err(Fault::Wrong(detail(status, &body))),
         _ => Ok(BytesResponse { parts, body: Box::new(body) }),
     }
 }
@@ -156,6 +156,25 @@ mod tests {
     fn a_page_of_a_proxy_is_cut_short() {
         assert_eq!(detail(502, b""), "HTTP status 502");
         assert!(detail(502, "<html>".repeat(1000).as_bytes()).len() < 300);
+    }
+
+    async fn read_status(status: u16, body: &'static str) -> Result<BytesResponse, Fault> {
+        let answer = http::Response::builder().status(status).header(RETRY_AFTER, "7").body(SdkBody::from(body)).unwrap();
+        read(answer.try_into().unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_decides_nothing_keeps_its_retry_after() {
+        for status in [429, 500, 503] {
+            let Err(Fault::Down { status: seen, retry_after, .. }) = read_status(status, "").await else { panic!("{status} was taken") };
+            assert_eq!((seen, retry_after), (Some(status), Some(Duration::from_secs(7))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_without_a_problem_document_is_a_refusal_still() {
+        assert!(matches!(read_status(404, "not found").await, Err(Fault::Wrong(_))));
+        assert!(read_status(404, r#"{"detail":"no such order"}"#).await.is_ok());
     }
 
     #[test]

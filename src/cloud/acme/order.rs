@@ -7,13 +7,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::AcmeError;
 use super::error::words;
-use super::retry::Patience;
+use super::retry::{PATIENCE, Patience};
 
 /// The first pause between two looks at an order, and its growth; `Retry-After` goes before.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 const GROWTH: f32 = 1.5;
-/// What one step without a deadline of its caller's may take.
-const STEP: Duration = Duration::from_secs(60);
 
 /// An order that the CA knows.
 pub struct Order {
@@ -42,7 +40,7 @@ impl Order {
     /// The records that authorizations still pending need; two may have one name (RFC 8555 section 8.4).
     pub async fn challenges(&mut self) -> Result<Vec<Dns01>, AcmeError> {
         let doing = format!("reading the authorizations for {}", self.about);
-        let mut patience = Patience::new(Instant::now() + STEP);
+        let mut patience = Patience::new(Instant::now() + PATIENCE);
         loop {
             match self.pending(&doing).await {
                 Err(error) => patience.wait(&doing, error).await?,

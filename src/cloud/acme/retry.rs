@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep};
 
 use super::AcmeError;
 
-/// All attempts of one step start within this.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// All attempts of one step start within this: a boot has an older certificate to fall back on, perhaps.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 

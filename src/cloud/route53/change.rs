@@ -11,7 +11,7 @@ use super::{RecordSet, Route53, zone_arn};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
-/// How long a batch may queue behind other changes of its zone and the account's rate limit. The SDK's own attempts are within it.
+/// How long a batch may queue behind other changes of its zone and the account's rate limit; the last attempt starts within it.
 const QUEUE: Duration = Duration::from_secs(60);
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 /// The first pause between two looks at a change, and the longest.

@@ -39,10 +39,6 @@ impl S3 {
         loop {
             match self.download_once(key, to, limit).await {
                 Err(error) if is_replaced(&error) && tries < REPLACED => tries += 1,
-                Err(error) => {
-                    let _ = tokio::fs::remove_file(to).await;
-                    return Err(error);
-                }
                 done => return done,
             }
         }
@@ -54,10 +50,20 @@ impl S3 {
         let (size, etag) = (first.total, first.etag.clone());
         let disk = writing(to);
         File::create(to).await.map_err(|error| at_disk(&disk, &error))?;
+        let saved = self.save_all(key, first, to).await;
+        if saved.is_err() && is_file(to).await {
+            let _ = tokio::fs::remove_file(to).await;
+        }
+        Ok(Some(Download { size, sha256: saved?, etag }))
+    }
+
+    /// The SHA-256 of it all.
+    async fn save_all(&self, key: &str, first: Reader, to: &Path) -> Result<String, Error> {
+        let (size, etag) = (first.total, first.etag.clone());
         let rest = iter(parts(size)).map(|part| self.save_part(key, part, &etag, to)).buffer_unordered(PARALLEL).try_collect::<()>();
         let (mut hash, ()) = tokio::try_join!(save_and_hash(first, to), rest)?;
-        hash_from(to, size.min(PART), &mut hash).await.map_err(|error| at_disk(&disk, &error))?;
-        Ok(Some(Download { size, sha256: hex::encode(hash.finalize()), etag }))
+        hash_from(to, size.min(PART), &mut hash).await.map_err(|error| at_disk(&writing(to), &error))?;
+        Ok(hex::encode(hash.finalize()))
     }
 
     async fn first_part(&self, key: &str) -> Result<Option<Reader>, Error> {
@@ -113,6 +119,11 @@ async fn hash_from(path: &Path, at: u64, hash: &mut Sha256) -> std::io::Result<(
             n => hash.update(&buffer[..n]),
         }
     }
+}
+
+/// A device in the file's place is not ours to remove.
+async fn is_file(path: &Path) -> bool {
+    tokio::fs::symlink_metadata(path).await.is_ok_and(|metadata| metadata.is_file())
 }
 
 fn writing(path: &Path) -> Doing {
