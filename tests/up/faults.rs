@@ -9,7 +9,7 @@ use crate::common::World;
 const SERVICES: [Service; 4] = [Service::S3, Service::Route53, Service::Acme, Service::Imds];
 
 /// Boots with a fault on the first requests to each service, and expects a site.
-fn survives(fault: impl Fn(Service) -> Fault, times: u32) {
+fn survives(fault: impl Fn(Service) -> Fault, times: usize) {
     for service in SERVICES {
         let world = World::with_small_app();
         let struck = world.region.fault(Match::service(service).times(times), fault(service));

@@ -7,7 +7,7 @@ use region::{Match, Recorded, Service, Stage};
 use crate::common::{DOMAIN, World};
 
 /// Kills a boot at its n-th request to S3, Route 53 or the CA, at the given moment of it; `None`: it had no n-th request.
-fn killed_at(n: u32, stage: Stage) -> Option<Recorded> {
+fn killed_at(n: usize, stage: Stage) -> Option<Recorded> {
     let world = World::with_small_app();
     let machine = world.machine("i-0killed");
     let hold = world.region.hold(Match::any().except(Service::Imds).nth(n), stage);
@@ -32,8 +32,8 @@ fn killed_at(n: u32, stage: Stage) -> Option<Recorded> {
     assert_eq!(visitor.get("/").status, 200, "after a kill at {held:?}");
     assert_eq!(world.record(DOMAIN, "A"), [machine.address.to_string()]);
     let orders = world.region.count_where(|request| request.operation == "newOrder" && request.status == Some(201));
-    let lost = u32::from(held.operation == "newOrder" && orders == 2);
-    assert!(orders as u32 - lost <= 1, "{orders} orders after a kill at {held:?}");
+    let lost = usize::from(held.operation == "newOrder" && orders == 2);
+    assert!(orders - lost <= 1, "{orders} orders after a kill at {held:?}");
     assert_eq!(world.certificates().len(), 1, "after a kill at {held:?}");
     assert!(world.record(&format!("_acme-challenge.{DOMAIN}"), "TXT").is_empty(), "a validation value stays after a kill at {held:?}");
     Some(held)

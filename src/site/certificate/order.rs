@@ -156,7 +156,7 @@ impl Desk<'_> {
         match self.cache.s3.get(&self.account_key(), LARGEST_ACCOUNT).await? {
             None => self.register(Condition::Absent).await,
             Some(Object { body, etag }) => match Acme::open(&tls.directory.url, tls.directory_ca.as_deref(), &body).await {
-                Err(AcmeError::Rejected { .. }) => {
+                Err(AcmeError::UnknownAccount { .. }) => {
                     warn!("the cached ACME account cannot be read; making a new one");
                     self.register(Condition::Matches(&etag)).await
                 }
