@@ -2,27 +2,26 @@
 //!
 //! The stored chain is trusted up to its last certificate and no further: a private CA, or none of the system's roots, is no obstacle.
 
-use std::fmt;
+mod chain;
+
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
-use webpki::{EndEntityCert, KeyUsage};
-use x509_parser::prelude::{FromDer, X509Certificate};
+
+use chain::Same;
 
 /// How long a listener may still answer as it did before a reload.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
@@ -61,9 +60,9 @@ pub struct ProofError {
 pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instant) -> Result<(), ProofError> {
     let error = |host: &str, seen: String| ProofError { host: host.to_owned(), addr: expected.addr, seen };
     let primary = expected.hosts.first().ok_or_else(|| error("the site", "it has no name".into()))?;
-    let chain = parse_chain(&expected.chain_pem).map_err(|seen| error(primary, seen))?;
+    let chain = chain::parse(&expected.chain_pem).map_err(|seen| error(primary, seen))?;
     for host in &expected.hosts {
-        check_chain(&chain, host, now).map_err(|seen| error(host, seen))?;
+        chain::check(&chain, host, now).map_err(|seen| error(host, seen))?;
     }
     let deadline = deadline.min(Instant::now() + SETTLED_WITHIN);
     for host in &expected.hosts {
@@ -77,50 +76,6 @@ pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instan
         }
     }
     Ok(())
-}
-
-fn parse_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(|e| format!("the stored chain is no PEM: {e}"))?;
-    if chain.is_empty() { Err("the stored chain holds no certificate".into()) } else { Ok(chain) }
-}
-
-/// The part that needs no listener: dates, name, and each signature up to the last certificate that the CA handed over.
-fn check_chain(chain: &[CertificateDer<'_>], host: &str, now: OffsetDateTime) -> Result<(), String> {
-    for certificate in chain {
-        check_dates(certificate, now)?;
-    }
-    let (leaf, rest) = chain.split_first().ok_or("the stored chain holds no certificate")?;
-    let name = ServerName::try_from(host).map_err(|_| format!("{host} is no host name"))?;
-    let leaf = EndEntityCert::try_from(leaf).map_err(|e| format!("the stored certificate cannot be read: {e}"))?;
-    leaf.verify_is_valid_for_subject_name(&name).map_err(|_| format!("the stored certificate is for {}", names(&leaf)))?;
-    let Some((last, intermediates)) = rest.split_last() else {
-        // Nothing above it was handed over: its bytes, compared with what the listener shows, are all there is.
-        return Ok(());
-    };
-    let anchor = webpki::anchor_from_trusted_cert(last).map_err(|e| format!("the stored chain's last certificate cannot be read: {e}"))?;
-    let algorithms = ring::default_provider().signature_verification_algorithms.all;
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(now.unix_timestamp().try_into().unwrap_or(0)));
-    leaf.verify_for_usage(algorithms, &[anchor], intermediates, time, KeyUsage::server_auth(), None, None)
-        .map(drop)
-        .map_err(|e| format!("the stored chain does not lead from its first certificate to its last: {e}"))
-}
-
-fn check_dates(certificate: &CertificateDer<'_>, now: OffsetDateTime) -> Result<(), String> {
-    let (_, parsed) =
-        X509Certificate::from_der(certificate).map_err(|e| format!("a certificate of the stored chain cannot be read: {e}"))?;
-    let (from, to) = (parsed.validity().not_before.to_datetime(), parsed.validity().not_after.to_datetime());
-    if now < from {
-        return Err(format!("the certificate of {} is not valid before {from}, and it is {now}", parsed.subject()));
-    }
-    if now > to {
-        return Err(format!("the certificate of {} ended at {to}, and it is {now}", parsed.subject()));
-    }
-    Ok(())
-}
-
-fn names(leaf: &EndEntityCert<'_>) -> String {
-    leaf.valid_dns_names().collect::<Vec<_>>().join(", ")
 }
 
 /// One connection: the release, and for the primary name the health path after it.
@@ -155,12 +110,12 @@ type Requests = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
 
 async fn handshake(socket: TcpStream, chain: &[CertificateDer<'static>], host: &str) -> Result<Requests, String> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Same { chain: chain.to_vec(), shown: Mutex::new(None), provider: Arc::clone(&provider) });
+    let verifier = Arc::new(Same::new(chain, Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("preparing TLS: {e}"))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
+        .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.map_err(|e| match verifier.shown() {
@@ -219,76 +174,6 @@ fn chained(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Takes the stored chain, byte by byte, and nothing else; what it is worth was checked before.
-struct Same {
-    chain: Vec<CertificateDer<'static>>,
-    /// What the listener showed instead.
-    shown: Mutex<Option<String>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl Same {
-    fn shown(&self) -> Option<String> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl fmt::Debug for Same {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Same").finish_non_exhaustive()
-    }
-}
-
-impl ServerCertVerifier for Same {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if std::iter::once(leaf).chain(rest).eq(&self.chain) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(describe(leaf, rest.len()));
-        Err(rustls::Error::General("not the stored chain".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn describe(leaf: &CertificateDer<'_>, above: usize) -> String {
-    let names = EndEntityCert::try_from(leaf).map_or_else(|_| "unreadable names".into(), |leaf| names(&leaf));
-    match X509Certificate::from_der(leaf) {
-        Ok((_, parsed)) => {
-            let (issuer, serial) = (parsed.issuer(), parsed.raw_serial_as_string());
-            format!("for {names}, issued by {issuer}, serial {serial}, with {above} more above it")
-        }
-        Err(error) => format!("unreadable: {error}"),
-    }
 }
 
 #[cfg(test)]
