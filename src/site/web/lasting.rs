@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_pattern_ends_exactly_at_its_time() {
-        for time in [1_732_140_000, 1_799_999_999, 2_000_000_000, 1_000_000_001, 1_900_900_909] {
+        for time in [1_732_140_000, 1_799_999_999, 2_000_000_000, 1_100_000_001, 1_900_900_909] {
             let pattern = before(time);
             for (now, expected) in [(time - 86_400, true), (time - 1, true), (time, false), (time + 1, false), (time + 100_000_000, false)]
             {
