@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod files;
+pub mod network;
 pub mod notify;
 pub mod packages;
 pub mod paths;

@@ -34,6 +34,7 @@ pub struct Systemd {
 struct Run {
     invocation: String,
     end_told: bool,
+    since: Instant,
     reload_signal: Option<Signal>,
 }
 
@@ -125,14 +126,14 @@ impl Systemd {
 
     /// Looks again and again: systemd tells of ends only those who listen on its bus.
     pub(super) async fn ended(&self, name: &str) -> String {
-        let begun = Instant::now();
         loop {
             if let Ok(shown) = show(name).await
                 && let Some(status) = self.runs().get_mut(name).and_then(|run| run.compare(&shown))
             {
                 return status;
             }
-            tokio::time::sleep(if begun.elapsed() < STARTING { CLOSE_LOOK } else { LOOK }).await;
+            let young = self.runs().get(name).is_some_and(|run| run.since.elapsed() < STARTING);
+            tokio::time::sleep(if young { CLOSE_LOOK } else { LOOK }).await;
         }
     }
 
@@ -150,7 +151,8 @@ impl Systemd {
     }
 
     fn remember(&self, service: &Service, shown: Shown) {
-        let run = Run { invocation: shown.invocation().into(), end_told: false, reload_signal: service.reload_signal };
+        let run =
+            Run { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), reload_signal: service.reload_signal };
         let mut runs = self.runs();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
@@ -170,7 +172,7 @@ impl Run {
         let replaced = shown.invocation() != self.invocation;
         let missed = replaced && !self.end_told;
         if replaced {
-            *self = Self { invocation: shown.invocation().into(), end_told: false, ..*self };
+            *self = Self { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), ..*self };
         }
         match shown.state() {
             State::Exited { status } if !self.end_told => {
@@ -206,7 +208,7 @@ mod tests {
     use super::*;
 
     fn run() -> Run {
-        Run { invocation: "one".into(), end_told: false, reload_signal: None }
+        Run { invocation: "one".into(), end_told: false, since: Instant::now(), reload_signal: None }
     }
 
     fn running(invocation: &str) -> Shown {
