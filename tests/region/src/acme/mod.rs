@@ -38,14 +38,8 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    pub(crate) fn new(
-        registry: Arc<Registry>,
-        authority: Authority,
-        settings: Settings,
-        folder: PathBuf,
-        certificates_per_week: Option<u32>,
-    ) -> Acme {
-        let limits = Mutex::new(Limits::new(certificates_per_week));
+    pub(crate) fn new(registry: Arc<Registry>, authority: Authority, settings: Settings, folder: PathBuf) -> Acme {
+        let limits = Mutex::new(Limits::new(settings.certificates_per_week));
         Acme { registry, authority, settings, folder, limits, pebble: tokio::sync::Mutex::default() }
     }
 

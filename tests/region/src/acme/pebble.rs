@@ -10,15 +10,26 @@ use tokio::net::TcpStream;
 
 use super::authority::Authority;
 use super::supervisor::{Program, Supervisor};
+use crate::options::Options;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const TRIES: usize = 5;
 
-/// How pebble is to behave.
+/// How the CA is to behave.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) dns: SocketAddr,
     pub(crate) nonce_reject_percent: u8,
+    pub(crate) certificates_per_week: Option<u32>,
+}
+
+impl Settings {
+    /// pebble runs on this machine, whatever the address that others use.
+    pub(crate) fn new(dns: SocketAddr, options: &Options) -> Settings {
+        let ip = if dns.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { dns.ip() };
+        let Options { nonce_reject_percent, certificates_per_week, .. } = *options;
+        Settings { dns: SocketAddr::new(ip, dns.port()), nonce_reject_percent, certificates_per_week }
+    }
 }
 
 pub(crate) struct Pebble {

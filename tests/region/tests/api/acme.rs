@@ -65,7 +65,10 @@ fn the_ca_is_not_even_started_until_it_is_asked() {
 fn faults_of_the_ca_are_problem_documents() {
     let region = region();
     let scope = Match::service(Service::Acme).operation("newOrder");
-    region.fault(scope, Fault::Respond { status: 429, code: "rateLimited".into(), message: "slow down".into(), retry_after: Some(Duration::from_secs(60)) });
+    region.fault(
+        scope,
+        Fault::Respond { status: 429, code: "rateLimited".into(), message: "slow down".into(), retry_after: Some(Duration::from_secs(60)) },
+    );
     runtime().block_on(async {
         let account = account(&region).await.unwrap();
         let Err(Error::Api(problem)) = issue(&region, &account, "www.example.test").await else { panic!("the order went through") };

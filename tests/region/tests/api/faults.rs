@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode};
-use region::{Fault, InstanceSpec, Match, RecordSet, Region, Service, Stage};
+use region::{Fault, Instance, InstanceSpec, Match, Region, Service, Stage};
 
 use crate::client::{BUCKET, ZONE, region, route53, runtime, s3, s3_once, send, signed_by_ci};
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn zone_request(region: &Region) -> http::request::Builder {
     let url = format!("{}/2013-04-01/hostedzone/{ZONE}", region.env()["AWS_ENDPOINT_URL_ROUTE_53"]);
@@ -115,23 +117,14 @@ fn a_service_that_is_down_refuses_connections_and_comes_back_on_its_port() {
 fn a_held_request_takes_effect_after_its_sender_has_died() {
     let region = region();
     let hold = region.hold(Match::service(Service::S3).operation("PutObject"), Stage::BeforeActing);
-    let other = runtime();
-    other.block_on(async {
+    runtime().block_on(async {
         let put = s3_once(&region).await.put_object().bucket(BUCKET).key("late").body(b"x".to_vec().into()).send();
-        tokio::select! {
-            _ = put => panic!("it was not held"),
-            held = tokio::task::spawn_blocking({
-                let region = std::sync::Arc::new(hold);
-                move || { let reached = region.wait(Duration::from_secs(5)).map(|request| request.operation); (region, reached) }
-            }) => {
-                let (hold, reached) = held.unwrap();
-                assert_eq!(reached.unwrap(), "PutObject");
-                std::sync::Arc::into_inner(hold).unwrap().release();
-            }
-        }
+        assert!(tokio::time::timeout(Duration::from_millis(500), put).await.is_err(), "it was not held");
     });
-    drop(other);
-    assert!(region.wait_for_request(|request| request.operation == "PutObject" && request.took.is_some(), Duration::from_secs(5)).is_some());
+    assert_eq!(hold.wait(PATIENCE).unwrap().operation, "PutObject");
+    assert!(region.s3().list(BUCKET, "").unwrap().is_empty());
+    hold.release();
+    assert!(region.wait_for_request(|request| request.took.is_some(), PATIENCE).is_some());
     assert_eq!(region.s3().list(BUCKET, "").unwrap(), ["late"]);
 }
 
@@ -141,9 +134,11 @@ fn a_discarded_request_never_happened() {
     let hold = region.hold(Match::any().nth(1), Stage::BeforeActing);
     let late = std::thread::scope(|scope| {
         let sender = scope.spawn(|| {
-            runtime().block_on(async { s3_once(&region).await.put_object().bucket(BUCKET).key("k").body(b"x".to_vec().into()).send().await.is_ok() })
+            runtime().block_on(async {
+                s3_once(&region).await.put_object().bucket(BUCKET).key("k").body(b"x".to_vec().into()).send().await.is_ok()
+            })
         });
-        hold.wait(Duration::from_secs(5)).unwrap();
+        hold.wait(PATIENCE).unwrap();
         hold.discard();
         sender.join().unwrap()
     });
@@ -154,14 +149,29 @@ fn a_discarded_request_never_happened() {
 #[test]
 fn requests_are_known_by_whose_credentials_signed_them() {
     let region = region();
-    region.route53().seed(ZONE, RecordSet::simple("a.example.test", "A", 60, ["203.0.113.1"])).unwrap();
-    let _instance = region.launch(InstanceSpec::new("i-1")).unwrap();
+    let instance = region.launch(InstanceSpec::new("i-1")).unwrap();
+    let url = format!("{}/2013-04-01/hostedzone/{ZONE}", region.env()["AWS_ENDPOINT_URL_ROUTE_53"]);
     runtime().block_on(async {
+        let keys = credentials(&instance).await;
+        let signed =
+            |key: &str| Request::get(&url).header("authorization", format!("AWS4-HMAC-SHA256 Credential={key}/20261101/r/s/aws4_request"));
+        let own = signed(keys["AccessKeyId"].as_str().unwrap());
+        let stolen = signed(keys["AccessKeyId"].as_str().unwrap());
+        assert_eq!(send(own.header("x-amz-security-token", keys["Token"].as_str().unwrap()), "").await.unwrap().status(), 200);
+        assert_eq!(send(stolen, "").await.unwrap().status(), 403, "a role's key is nothing without its session token");
+        assert_eq!(send(signed("AKIANOBODY"), "").await.unwrap().status(), 403);
+        assert_eq!(send(Request::get(&url), "").await.unwrap().status(), 403);
         route53(&region).await.get_hosted_zone().id(ZONE).send().await.unwrap();
-        let forged = zone_request(&region).header("authorization", "AWS4-HMAC-SHA256 Credential=AKIANOBODY/20261101/r/s/aws4_request");
-        let mut headers = forged;
-        headers.headers_mut().unwrap().insert("authorization", "AWS4-HMAC-SHA256 Credential=AKIANOBODY/x".parse().unwrap());
-        assert_eq!(send(headers, "").await.unwrap().status(), 403);
     });
-    assert_eq!(region.count_where(|request| request.instance.is_none() && request.service == Service::Route53), 2);
+    let known: Vec<_> =
+        region.requests().into_iter().filter(|request| request.service == Service::Route53).map(|request| request.instance).collect();
+    assert_eq!(known, [Some("i-1".to_owned()), Some("i-1".to_owned()), None, None, None]);
+}
+
+async fn credentials(instance: &Instance) -> serde_json::Value {
+    let base = format!("{}/latest", instance.env()["AWS_EC2_METADATA_SERVICE_ENDPOINT"]);
+    let token = send(Request::put(format!("{base}/api/token")).header("x-aws-ec2-metadata-token-ttl-seconds", "60"), "").await.unwrap();
+    let get = Request::get(format!("{base}/meta-data/iam/security-credentials/spotboot-instance"));
+    let keys = send(get.header("x-aws-ec2-metadata-token", token.body().as_ref()), "").await.unwrap();
+    serde_json::from_slice(keys.body()).unwrap()
 }

@@ -71,7 +71,10 @@ fn a_token_ends_with_its_lifetime() {
 #[test]
 fn an_instance_reads_who_it_is_and_its_credentials() {
     let region = region();
-    let spec = InstanceSpec::new("i-1").public_ipv4([203, 0, 113, 7].into()).launched(datetime!(2026-11-01 08:00 UTC)).tag("aws:autoscaling:groupName", "site");
+    let spec = InstanceSpec::new("i-1")
+        .public_ipv4([203, 0, 113, 7].into())
+        .launched(datetime!(2026-11-01 08:00 UTC))
+        .tag("aws:autoscaling:groupName", "site");
     let instance = region.launch(spec).unwrap();
     runtime().block_on(async {
         let token = session(&instance).await;
@@ -110,7 +113,8 @@ fn notices_are_absent_until_they_are_given() {
 #[test]
 fn one_address_serves_each_instance_its_own_metadata() {
     let region = region();
-    let spec = InstanceSpec { peer: Some([127, 0, 0, 1].into()), user_data: Some(b"#!/bin/sh\n".to_vec()), ..InstanceSpec::new("i-machine") };
+    let spec =
+        InstanceSpec { peer: Some([127, 0, 0, 1].into()), user_data: Some(b"#!/bin/sh\n".to_vec()), ..InstanceSpec::new("i-machine") };
     region.launch(spec).unwrap();
     region.serve_metadata_at(([127, 0, 0, 1], 18_254).into()).unwrap();
     runtime().block_on(async {

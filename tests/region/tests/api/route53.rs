@@ -88,7 +88,8 @@ fn record_sets_are_listed_from_a_start_in_pages() {
     }
     runtime().block_on(async {
         let route53 = route53(&region).await;
-        let page = route53.list_resource_record_sets().hosted_zone_id(ZONE).start_record_name("a.example.test").max_items(2).send().await.unwrap();
+        let page =
+            route53.list_resource_record_sets().hosted_zone_id(ZONE).start_record_name("a.example.test").max_items(2).send().await.unwrap();
         let names: Vec<_> = page.resource_record_sets().iter().map(|set| set.name()).collect();
         assert_eq!((names, page.is_truncated()), (vec!["a.example.test.", "b.a.example.test."], true));
         assert_eq!((page.next_record_name(), page.next_record_type()), (Some("c.example.test."), Some(&RrType::A)));
@@ -151,7 +152,8 @@ fn a_health_check_is_made_once_per_caller_reference() {
     runtime().block_on(async {
         let route53 = route53(&region).await;
         let create = |path: &str| {
-            let config = HealthCheckConfig::builder().ip_address("203.0.113.7").r#type(HealthCheckType::Https).port(443).resource_path(path);
+            let config =
+                HealthCheckConfig::builder().ip_address("203.0.113.7").r#type(HealthCheckType::Https).port(443).resource_path(path);
             route53.create_health_check().caller_reference("i-1").health_check_config(config.build().unwrap()).send()
         };
         let first = create("/ping").await.unwrap().health_check.unwrap();
