@@ -1,6 +1,7 @@
 //! The only modules that touch this machine.
 
 pub mod accounts;
+pub mod archive;
 pub mod files;
 pub mod notify;
 pub mod packages;

@@ -41,6 +41,10 @@ impl Name {
         &self.0
     }
 
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+
     /// Resource forks and folder settings that macOS adds to a zip beside the files meant.
     pub(super) fn is_mac_litter(&self) -> bool {
         self.0.split('/').next() == Some("__MACOSX") || self.0.split('/').next_back() == Some(".DS_Store")
@@ -118,7 +122,9 @@ mod tests {
 
     #[test]
     fn plain_names_are_kept_and_odd_spellings_made_clean() {
-        for (raw, clean) in [("a/b.txt", "a/b.txt"), ("./a//b/", "a/b"), ("a\\b\\c.txt", "a/b/c.txt"), ("ä/…", "ä/…"), ("..a/b..", "..a/b..")] {
+        for (raw, clean) in
+            [("a/b.txt", "a/b.txt"), ("./a//b/", "a/b"), ("a\\b\\c.txt", "a/b/c.txt"), ("ä/…", "ä/…"), ("..a/b..", "..a/b..")]
+        {
             assert_eq!(name(raw).as_str(), clean, "{raw}");
         }
         assert_eq!(Name::parse("./").unwrap(), None);
@@ -127,9 +133,21 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
-        for raw in
-            ["/etc/passwd", "../x", "a/../../x", "a/..", "..", "\\x", "\\\\host\\share", "..\\x", "a\\..\\..\\x", "C:\\x", "c:x", "a\0b", "a\nb"]
-        {
+        for raw in [
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "..",
+            "\\x",
+            "\\\\host\\share",
+            "..\\x",
+            "a\\..\\..\\x",
+            "C:\\x",
+            "c:x",
+            "a\0b",
+            "a\nb",
+        ] {
             assert!(Name::parse(raw).is_err(), "{raw:?}");
         }
         assert!(Name::parse(&"x".repeat(256)).is_err());
@@ -155,7 +173,8 @@ mod tests {
         for (at, to) in [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/e"), ("a/b", "./c"), ("a/b", ".."), ("lib64", "lib")] {
             assert_eq!(check_link(&name(at), to), Ok(()), "{at} → {to}");
         }
-        for (at, to) in [("a", "/etc"), ("a", ".."), ("a/b", "../.."), ("a/b", "c/../../.."), ("a/b", "c/.."), ("a", ""), ("a", "x\0"), ("a", "..\\x")]
+        for (at, to) in
+            [("a", "/etc"), ("a", ".."), ("a/b", "../.."), ("a/b", "c/../../.."), ("a/b", "c/.."), ("a", ""), ("a", "x\0"), ("a", "..\\x")]
         {
             assert!(check_link(&name(at), to).is_err(), "{at} → {to}");
         }

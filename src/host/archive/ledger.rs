@@ -112,7 +112,9 @@ mod tests {
         let mut ledger = ledger();
         ledger.admit(&name("f"), Kind::File, 1).unwrap();
         ledger.admit(&name("l"), Kind::Link, 0).unwrap();
-        for (raw, kind) in [("f", Kind::File), ("./f", Kind::File), ("f", Kind::Folder), ("f/x", Kind::File), ("l/x", Kind::File), ("l", Kind::File)] {
+        for (raw, kind) in
+            [("f", Kind::File), ("./f", Kind::File), ("f", Kind::Folder), ("f/x", Kind::File), ("l/x", Kind::File), ("l", Kind::File)]
+        {
             assert!(ledger.admit(&name(raw), kind, 0).is_err(), "{raw}");
         }
         ledger.admit(&name("d"), Kind::Folder, 0).unwrap();

@@ -11,6 +11,7 @@ mod sealed;
 mod sink;
 mod untar;
 mod unzip;
+mod zipfile;
 
 pub use error::ArchiveError;
 pub use ledger::Limits;

@@ -75,7 +75,11 @@ impl<R: Read> SealedReader<R> {
         let held = &self.buffer[self.start..self.end];
         let hash = self.hash.finalize();
         let expected: Vec<u8> = [&MAGIC[..], &LENGTH, &self.purpose, &hash].concat();
-        if held == expected { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "its seal is missing or wrong: it is cut off or altered")) }
+        if held == expected {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "its seal is missing or wrong: it is cut off or altered"))
+        }
     }
 
     fn fill(&mut self) -> io::Result<()> {

@@ -50,14 +50,17 @@ impl Sink {
     }
 
     /// Copies `content` to its end, at most `size` bytes: other than exactly `size` is an error, as is a failing `content`.
-    pub(super) fn file(&self, name: &str, mode: u32, modified: Option<SystemTime>, size: u64, content: impl Read) -> Result<(), ArchiveError> {
+    pub(super) fn file(
+        &self,
+        name: &str,
+        mode: u32,
+        modified: Option<SystemTime>,
+        size: u64,
+        content: impl Read,
+    ) -> Result<(), ArchiveError> {
         let path = self.root.join(name);
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(ArchiveError::disk("creating", &path))?;
+        let mut file =
+            File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(ArchiveError::disk("creating", &path))?;
         copy(name, &path, content, &mut file, size)?;
         self.finish(&file, mode, modified).map_err(ArchiveError::disk("setting the mode of", &path))
     }
@@ -100,7 +103,10 @@ fn copy(name: &str, path: &Path, content: impl Read, file: &mut File, size: u64)
         file.write_all(&buffer[..read]).map_err(ArchiveError::disk("writing", path))?;
     }
     if written != size {
-        return Err(ArchiveError::Broken(format!("entry \"{}\" does not have the {size} bytes that it claims", super::error::escaped(name))));
+        return Err(ArchiveError::Broken(format!(
+            "entry \"{}\" does not have the {size} bytes that it claims",
+            super::error::escaped(name)
+        )));
     }
     Ok(())
 }
@@ -111,7 +117,9 @@ mod tests {
 
     #[test]
     fn modes_keep_what_executes_and_lose_what_is_dangerous() {
-        for (given, settled) in [(0, 0o640), (0o644, 0o644), (0o755, 0o755), (0o4755, 0o755), (0o777, 0o755), (0o600, 0o640), (0o700, 0o750), (0o444, 0o644)] {
+        for (given, settled) in
+            [(0, 0o640), (0o644, 0o644), (0o755, 0o755), (0o4755, 0o755), (0o777, 0o755), (0o600, 0o640), (0o700, 0o750), (0o444, 0o644)]
+        {
             assert_eq!(settled_mode(given), settled, "{given:o}");
         }
     }
