@@ -3,7 +3,9 @@
 pub mod accounts;
 pub mod archive;
 pub mod files;
+pub mod marks;
 pub mod notify;
+pub mod ownership;
 pub mod packages;
 pub mod paths;
 pub mod process;

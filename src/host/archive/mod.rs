@@ -9,16 +9,15 @@ mod ledger;
 mod pack;
 mod sealed;
 mod sink;
+mod stream;
 mod untar;
 mod unzip;
 mod zipfile;
 
 pub use error::ArchiveError;
 pub use ledger::Limits;
-pub use pack::{Packing, pack};
-pub use sealed::{SealedReader, SealedWriter};
 pub use sink::settled_mode;
-pub use untar::untar_zst;
+pub use stream::{Unpacking, pack_stream, unpack_stream};
 pub use unzip::Zip;
 
 /// What an archive held.

@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::entry::{self, Name};
-use super::{ArchiveError, SealedWriter, settled_mode};
+use super::sealed::SealedWriter;
+use super::{ArchiveError, settled_mode};
 
 /// 2 MiB: what bounds the memory on both sides.
 pub(super) const WINDOW_LOG: u32 = 21;
@@ -14,16 +15,16 @@ pub(super) const WINDOW_LOG: u32 = 21;
 const LEVEL: i32 = 6;
 
 /// What of a folder goes into the archive, and what for.
-pub struct Packing<'a> {
-    pub root: &'a Path,
+pub(super) struct Packing<'a> {
+    pub(super) root: &'a Path,
     /// Sealed in: the archive is good for nothing else.
-    pub label: &'a str,
+    pub(super) label: &'a str,
     /// By path relative to `root`; a folder that is left out is left out whole.
-    pub leave_out: &'a dyn Fn(&str) -> bool,
+    pub(super) leave_out: &'a dyn Fn(&str) -> bool,
 }
 
 /// Writes the archive, its seal included. A link that [`super::untar_zst`] would refuse is an error.
-pub fn pack(packing: &Packing<'_>, out: impl Write) -> Result<(), ArchiveError> {
+pub(super) fn pack(packing: &Packing<'_>, out: impl Write) -> Result<(), ArchiveError> {
     let writing = |error| ArchiveError::broken("writing the archive", error);
     let mut encoder = zstd::Encoder::new(SealedWriter::new(out, packing.label), LEVEL).map_err(writing)?;
     encoder.window_log(WINDOW_LOG).map_err(writing)?;

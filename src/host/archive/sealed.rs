@@ -18,19 +18,19 @@ fn purpose(label: &str) -> Purpose {
     Sha256::digest(label).into()
 }
 
-pub struct SealedWriter<W> {
+pub(super) struct SealedWriter<W> {
     inner: W,
     hash: Sha256,
     purpose: Purpose,
 }
 
 impl<W: Write> SealedWriter<W> {
-    pub fn new(inner: W, label: &str) -> Self {
+    pub(super) fn new(inner: W, label: &str) -> Self {
         Self { inner, hash: Sha256::new(), purpose: purpose(label) }
     }
 
     /// Writes the seal; a stream without it is a broken one.
-    pub fn seal(mut self) -> io::Result<W> {
+    pub(super) fn seal(mut self) -> io::Result<W> {
         let hash = self.hash.finalize();
         for part in [&MAGIC[..], &LENGTH, &self.purpose, &hash] {
             self.inner.write_all(part)?;
@@ -53,7 +53,7 @@ impl<W: Write> Write for SealedWriter<W> {
 }
 
 /// Hands on what precedes the seal, always holding back as many bytes as the seal has.
-pub struct SealedReader<R> {
+pub(super) struct SealedReader<R> {
     inner: R,
     hash: Sha256,
     purpose: Purpose,
@@ -63,13 +63,13 @@ pub struct SealedReader<R> {
 }
 
 impl<R: Read> SealedReader<R> {
-    pub fn new(inner: R, label: &str) -> Self {
+    pub(super) fn new(inner: R, label: &str) -> Self {
         const BUFFER: usize = 64 << 10;
         Self { inner, hash: Sha256::new(), purpose: purpose(label), buffer: vec![0; BUFFER].into(), start: 0, end: 0 }
     }
 
     /// Reads to the end and checks the seal.
-    pub fn verify(mut self) -> io::Result<()> {
+    pub(super) fn verify(mut self) -> io::Result<()> {
         let mut rest = [0; 4096];
         while self.read(&mut rest)? > 0 {}
         let held = &self.buffer[self.start..self.end];

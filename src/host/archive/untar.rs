@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 use super::entry::{self, Kind, Name};
 use super::ledger::{Ledger, Limits};
 use super::pack::WINDOW_LOG;
+use super::sealed::SealedReader;
 use super::sink::Sink;
-use super::{ArchiveError, Contents, SealedReader};
+use super::{ArchiveError, Contents};
 
 /// Files up to this size are written by other threads while the next are decompressed.
 const SMALL: u64 = 64 << 10;
@@ -29,7 +30,13 @@ struct SmallFile {
 }
 
 /// Unpacks the archive sealed for `label` into `into`, which must not exist. After an error the caller removes what is there.
-pub fn untar_zst(archive: impl Read, label: &str, into: &Path, limits: Limits, group: Option<u32>) -> Result<Contents, ArchiveError> {
+pub(super) fn untar_zst(
+    archive: impl Read,
+    label: &str,
+    into: &Path,
+    limits: Limits,
+    group: Option<u32>,
+) -> Result<Contents, ArchiveError> {
     let sink = Sink::create(into, group)?;
     let (sender, receiver) = sync_channel(WAITING);
     let receiver = Mutex::new(receiver);

@@ -1,33 +1,42 @@
-//! The package that this instance serves: which one (the pointer), its download and unpacking, the switch to it, and how many stay.
+//! The package that this instance serves: which one, its download and unpacking, the switch to it, and how many stay.
 //!
-//! Planned signatures, being filled in on this branch:
-//! - `pointer::resolve(state: &S3, packages: &S3, site: &Site) -> anyhow::Result<Pointer>`
-//! - `fetch::fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<&Account>) -> anyhow::Result<Release>`: unpacked, not yet active
-//! - `activate(release: &Release, paths: &Paths) -> anyhow::Result<()>`: the symlink `releases/current`
-//! - `retention::retain(paths: &Paths, current: &Release, keep: usize) -> anyhow::Result<Vec<String>>`: the versions removed
-//! - `settle(release: &Release, paths: &Paths) -> anyhow::Result<()>`: after serving: flushed to disk, so that a later boot of the machine trusts it
+//! What the package's program needs and how it runs is the app's.
 
-use std::path::PathBuf;
+mod fetch;
+mod pointer;
 
-/// The release that a boot is to serve, as the bucket names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer {
-    /// Safe as a file name.
-    pub version: String,
-    /// In the packages' bucket, whole.
-    pub key: String,
-    /// Hex. None: the older `…-latest.zip` convention, which has no hash.
-    pub sha256: Option<String>,
-    /// Of the zip, in bytes.
-    pub size: u64,
-}
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::host::paths::Paths;
+use crate::host::{files, marks};
+
+pub use fetch::fetch;
+pub use pointer::{Pointer, resolve};
 
 /// An unpacked release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     pub version: String,
-    /// `releases/<version>`.
+    /// `releases/<version>`: readable by the app's group, writable by root only (as an ordinary user: by us).
     pub root: PathBuf,
     /// Of the zip, in hex.
     pub sha256: String,
+}
+
+/// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the release serves, as it syncs.
+pub fn activate(release: &Release, paths: &Paths) -> anyhow::Result<()> {
+    files::symlink_atomic(Path::new(&release.version), &paths.releases().join("current")).context("making the release current")
+}
+
+/// Removes all releases but this one and the newest others, `keep` in all; the versions that went.
+pub fn retain(release: &Release, paths: &Paths, keep: usize) -> anyhow::Result<Vec<String>> {
+    marks::retain(&paths.releases(), &release.version, keep).context("removing older releases")
+}
+
+/// Puts the release on disk, so that it is not unpacked again after a restart of the machine. Slow: once it serves.
+pub async fn settle(release: &Release) -> anyhow::Result<()> {
+    let root = release.root.clone();
+    tokio::task::spawn_blocking(move || marks::flush(&root)).await?.context("settling the release")
 }
