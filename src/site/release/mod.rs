@@ -25,6 +25,12 @@ pub struct Release {
     pub sha256: String,
 }
 
+/// Whether a boot would find the release whole on this disk.
+pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
+    let marked = marks::marked(&paths.releases().join(&pointer.version));
+    marked.is_some_and(|sha256| pointer.sha256.as_ref().is_none_or(|wanted| *wanted == sha256))
+}
+
 /// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the release serves, as it syncs.
 pub fn activate(release: &Release, paths: &Paths) -> anyhow::Result<()> {
     files::symlink_atomic(Path::new(&release.version), &paths.releases().join("current")).context("making the release current")
