@@ -1,7 +1,7 @@
 //! What systemctl and journalctl say of a unit.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 
@@ -26,9 +26,12 @@ pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
 }
 
 /// The last lines of a unit's log, empty where there is none.
-pub(super) async fn journal(name: &str, lines: usize) -> String {
+pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>) -> String {
     let unit = format!("{name}.service");
-    let run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
+    let mut run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
+    if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
+        run = run.arg(format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros()));
+    }
     match run.deadline(ASK).output().await {
         Ok(output) => output.stdout.trim_end().to_owned(),
         Err(error) => error.to_string(),
