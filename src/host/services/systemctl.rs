@@ -50,6 +50,11 @@ impl Shown {
         self.0.get(name).map_or("", String::as_str)
     }
 
+    /// systemd holds something of it, however old.
+    pub(super) fn is_known(&self) -> bool {
+        self.get("LoadState") != "not-found"
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.get("LoadState") == "loaded"
     }

@@ -39,6 +39,7 @@ struct Run {
     invocation: String,
     end_told: bool,
     since: Instant,
+    next_look: Instant,
     reload_signal: Option<Signal>,
 }
 
@@ -89,20 +90,24 @@ impl Systemd {
 
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let name = &service.name;
-        let was_running = matches!(show(name).await?.state(), State::Running { .. });
+        let before = show(name).await?;
+        let was_running = matches!(before.state(), State::Running { .. });
         let changed = self.write(service)?;
         if was_running && !changed {
-            self.remember(service, show(name).await?);
+            self.remember(service, &before);
             return Ok(Ensured::Kept);
         }
-        systemctl(&["daemon-reload"], name, PATIENCE).await?;
+        // A unit that it does not know yet systemd reads by itself; a reload takes longer than all of the rest.
+        if before.is_known() {
+            systemctl(&["daemon-reload"], name, PATIENCE).await?;
+        }
         let begun = SystemTime::now();
         self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), begun);
         // restart also starts what does not run; Type=exec reports a program that cannot be executed, or that ends at once.
         if let Err(error) = systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await {
             return Err(failure(name, begun, error).await);
         }
-        self.remember(service, show(name).await?);
+        self.remember(service, &show(name).await?);
         Ok(if was_running { Ensured::Replaced } else { Ensured::Started })
     }
 
@@ -132,17 +137,23 @@ impl Systemd {
         journal(name, lines, since).await
     }
 
-    /// Looks again and again: systemd tells of ends only those who listen on its bus.
+    /// Looks again and again: systemd tells of ends only those who listen on its bus. The time of the next look is kept, so that a caller
+    /// who drops the future and asks anew does not put it off.
     pub(super) async fn ended(&self, name: &str) -> String {
         loop {
-            if let Ok(shown) = show(name).await
-                && let Some(status) = self.runs().get_mut(name).and_then(|run| run.compare(&shown))
-            {
-                return status;
+            tokio::time::sleep_until(self.next_look(name).into()).await;
+            let shown = show(name).await;
+            if let Some(run) = self.runs().get_mut(name) {
+                run.next_look = Instant::now() + if run.since.elapsed() < STARTING { CLOSE_LOOK } else { LOOK };
+                if let Some(status) = shown.ok().and_then(|shown| run.compare(&shown)) {
+                    return status;
+                }
             }
-            let young = self.runs().get(name).is_some_and(|run| run.since.elapsed() < STARTING);
-            tokio::time::sleep(if young { CLOSE_LOOK } else { LOOK }).await;
         }
+    }
+
+    fn next_look(&self, name: &str) -> Instant {
+        self.runs().get(name).map_or_else(|| Instant::now() + LOOK, |run| run.next_look)
     }
 
     /// True: something is not as it was.
@@ -158,9 +169,8 @@ impl Systemd {
         write().map_err(|source| ServiceError::File { doing: "starting", name, source })
     }
 
-    fn remember(&self, service: &Service, shown: Shown) {
-        let run =
-            Run { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), reload_signal: service.reload_signal };
+    fn remember(&self, service: &Service, shown: &Shown) {
+        let run = Run::new(shown.invocation(), service.reload_signal);
         let mut runs = self.runs();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
@@ -175,6 +185,11 @@ impl Systemd {
 }
 
 impl Run {
+    fn new(invocation: &str, reload_signal: Option<Signal>) -> Self {
+        let now = Instant::now();
+        Self { invocation: invocation.into(), end_told: false, since: now, next_look: now + CLOSE_LOOK, reload_signal }
+    }
+
     /// An end that was not told yet.
     fn compare(&mut self, shown: &Shown) -> Option<String> {
         if shown.invocation().is_empty() {
@@ -184,7 +199,7 @@ impl Run {
         let replaced = shown.invocation() != self.invocation;
         let missed = replaced && !self.end_told;
         if replaced {
-            *self = Self { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), ..*self };
+            *self = Self::new(shown.invocation(), self.reload_signal);
         }
         match shown.state() {
             State::Exited { status } if !self.end_told => {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn run() -> Run {
-    Run { invocation: "one".into(), end_told: false, since: Instant::now(), reload_signal: None }
+    Run::new("one", None)
 }
 
 fn running(invocation: &str) -> Shown {
@@ -151,5 +151,24 @@ open("probe", "w").write("\0".join(out))
         assert_eq!(seen[10], "0000000000000000");
         let env = fs::metadata(paths.service_records().join(format!("{name}.env"))).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&env) & 0o7777, 0o600);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root on a machine where systemd is PID 1"]
+    async fn install_returns_when_the_service_says_ready_or_with_its_last_words() {
+        const READY: &str = "import os, socket, time\n\
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(os.environ['SAY'].encode(), os.environ['NOTIFY_SOCKET'])\n\
+            time.sleep(1000)";
+        let own = |script: &str| SelfUnit {
+            program: "/usr/bin/python3".into(),
+            args: ["-c", script].map(Into::into).into(),
+            env: BTreeMap::from([("SAY".into(), "READY=1".into())]),
+        };
+        install_self(&own(READY), Duration::from_secs(20)).await.unwrap();
+        let failing = own("import sys; print('what is wrong', file=sys.stderr); sys.exit(1)");
+        let error = install_self(&failing, Duration::from_secs(20)).await.unwrap_err().to_string();
+        systemctl(&["disable", "--now", "spotboot"], "spotboot", PATIENCE).await.unwrap();
+        assert!(error.contains("exit status 1") && error.contains("what is wrong"), "{error}");
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(OWN_ENV).unwrap()) & 0o7777, 0o600);
     }
 }
