@@ -23,7 +23,8 @@ pub(super) struct Hierarchies {
 impl Hierarchies {
     pub(super) fn find() -> Result<Self, Unavailable> {
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|e| Unavailable(format!("reading /proc/self/mounts: {e}")))?;
-        let found = Self::among(&mounts).ok_or_else(|| Unavailable("no cgroup2 is mounted; mount -t cgroup2 cgroup2 /sys/fs/cgroup".into()))?;
+        let found =
+            Self::among(&mounts).ok_or_else(|| Unavailable("no cgroup2 is mounted; mount -t cgroup2 cgroup2 /sys/fs/cgroup".into()))?;
         let probe = found.unified.join(format!("spotboot-probe-{}", std::process::id()));
         fs::create_dir(&probe)
             .or_else(|e| if e.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })

@@ -1,6 +1,6 @@
 # In the machine's own namespaces: its link, its disk, then systemd. FOLDER/disk is a mount that only this machine sees.
 ip link set lo up
-ip link add ens5 type veth peer name "$LINK" netns "$OWNER"
+ip link add ens5 address "$MAC" type veth peer name "$LINK" netns "$OWNER"
 nsenter --target "$OWNER" --net ip link set "$LINK" master "$BRIDGE" up
 ip address add "$ADDRESS/24" dev ens5
 ip link set ens5 up

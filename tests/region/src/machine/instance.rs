@@ -18,7 +18,7 @@ use super::cgroup::Cgroup;
 use super::image::Image;
 use super::network::Network;
 use super::run::{self, Outcome};
-use super::spec::Spec;
+use super::spec::{Spec, hypervisor_uuid};
 use super::usable::PATH;
 
 const ENTER: &str = include_str!("enter.sh");
@@ -42,13 +42,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts it and returns; see [`wait_for_boot`](Self::wait_for_boot). IMDS should know the address by now: cloud-init asks within a second.
+    /// Starts it and returns; see [`wait_for_boot`](Self::wait_for_boot). The instance must live as long: its metadata service ends with its handle.
     pub fn boot(image: &Image, network: &Network, spec: Spec) -> anyhow::Result<Self> {
         let link = network.link(spec.address)?;
         let folder = network.folder().join(&link);
         ensure!(!folder.exists(), "booting {}: a machine with the address {} is still there", spec.id, spec.address);
         stage(&folder, network, &spec).with_context(|| format!("preparing the files of {}", spec.id))?;
         let cgroup = Cgroup::create(network.hierarchies(), &format!("{}/{link}", network.group()))?;
+        network.serve_metadata(spec.address, spec.metadata);
         let supervisor = supervisor(image, network, &spec, &link, &folder, &cgroup).spawn().context("starting systemd-nspawn")?;
         Ok(Self { id: spec.id, address: spec.address, supervisor: Mutex::new(supervisor), cgroup, link, folder, _network: network.clone() })
     }
@@ -178,7 +179,7 @@ impl Drop for Machine {
 fn stage(folder: &Path, network: &Network, spec: &Spec) -> anyhow::Result<()> {
     fs::create_dir_all(folder.join("disk"))?;
     fs::create_dir_all(folder.join("hypervisor"))?;
-    fs::write(folder.join("hypervisor/uuid"), spec.hypervisor_uuid() + "\n")?;
+    fs::write(folder.join("hypervisor/uuid"), hypervisor_uuid(&spec.id) + "\n")?;
     let files = folder.join("files");
     fs::create_dir(&files)?;
     let name = spec.host_name();
@@ -204,7 +205,7 @@ fn supervisor(image: &Image, network: &Network, spec: &Spec, link: &str, folder:
     command.args(["-c", ENTER, "spotboot-machine"]).args(arguments(spec, folder)).env_clear();
     command.env("PATH", PATH).env("INSIDE", INSIDE).env("CONTROL_GROUPS", groups.join(" ")).env("OWNER", std::process::id().to_string());
     command.env("LINK", link).env("BRIDGE", network.bridge()).env("GATEWAY", network.gateway().to_string());
-    command.env("ADDRESS", spec.address.to_string()).env("DISK_MIB", spec.disk_mib.to_string());
+    command.env("ADDRESS", spec.address.to_string()).env("MAC", &spec.mac).env("DISK_MIB", spec.disk_mib.to_string());
     command.env("IMAGE", image.path()).env("FOLDER", folder);
     command.stdin(Stdio::null());
     if let Ok(console) = File::create(folder.join("console")) {

@@ -2,23 +2,30 @@
 //! The kernel owns what a machine is made of (namespaces, mounts, a cgroup), so that it goes with the machine; what 169.254.169.254 answers
 //! is the region's business.
 //!
-//! ```text
-//! fn usable() -> Result<(), Unavailable>                      // root, tools, kernel: says what is missing and what to install
-//! Image::prepare(cache: &Path) -> Result<Image>               // the tree, made once per recipe
-//! Network::create() -> Result<Network>                        // one per region: 198.18.N.0/24 and its own 169.254.169.254
-//!     .gateway() -> Ipv4Addr                                  // the host's address in it: the region's services bind here
-//!     .next_address() -> Result<Ipv4Addr>                     // for the next machine
-//!     .resolve_through(SocketAddr)                            // the region's DNS, as port 53 of the gateway
-//!     .metadata_listener() -> Result<TcpListener>             // 169.254.169.254:80 as this network's machines see it
-//! Machine::boot(&Image, &Network, Spec) -> Result<Machine>    // returns at once
-//!     .wait_for_boot(within) / .wait_for_cloud_init(within)
-//!     .exec(cmd) -> Result<Outcome>, .run(cmd) -> Result<String>, .journal(unit), .console(), .address(), .id(), .is_alive()
-//!     .stop(within) / .kill()                                 // terminated in order / as the cloud takes a spot instance
+//! ```no_run
+//! use region::machine::{Image, Machine, Network, Spec, usable};
+//! use region::{InstanceSpec, Options, Region};
+//! # use std::{path::Path, time::Duration};
+//!
+//! usable()?; // root, tools, kernel: the error says what is missing; a suite prints it and falls back to a process alone
+//! let image = Image::prepare(Path::new("target/region-image"))?; // made once per recipe
+//! let network = Network::create()?; // one per region
+//! let region = Region::start(Options { bind: network.gateway().into(), ..Options::default() })?;
+//! network.resolve_through(region.dns());
+//! let user_data = Some(b"#!/bin/sh\n/opt/spotboot install".to_vec());
+//! let instance = region.launch(InstanceSpec { user_data, ..network.instance("i-0123456789abcdef0")? })?;
+//! let machine = Machine::boot(&image, &network, Spec::of(&instance)?.share("target/debug/spotboot", "/opt/spotboot"))?;
+//! machine.wait_for_cloud_init(Duration::from_secs(60))?;
+//! assert_eq!(machine.run("systemctl is-active spotboot")?, "active\n");
+//! # anyhow::Ok(())
 //! ```
 //!
 //! A machine ends with its owner: a keeper process waits for that and takes everything down, even after SIGKILL; should the keeper be killed
 //! as well, the next [`Network::create`] sweeps. A machine reaches its network and nothing beyond: no route is forwarded, no package installed.
-#![allow(clippy::disallowed_methods, reason = "tests drive machines from plain threads: programs are started and polled here, not in spotboot")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests drive machines from plain threads: programs are started and polled here, not in spotboot"
+)]
 
 mod cgroup;
 mod image;
@@ -26,6 +33,7 @@ mod instance;
 mod names;
 mod network;
 mod recipe;
+mod relay;
 mod run;
 mod spec;
 #[cfg(test)]

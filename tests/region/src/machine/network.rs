@@ -3,27 +3,26 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, sockopt};
 
 use super::cgroup::Hierarchies;
 use super::names::NameServer;
+use super::relay::{METADATA, Relay};
 use super::run;
 use super::usable::PATH;
+use crate::InstanceSpec;
 
-/// The link-local address at which every EC2 instance finds IMDS.
-const METADATA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
 const ROOT: &str = "/run/spotboot-region";
 const KEEPER: &str = include_str!("keeper.sh");
 const KEEPER_DEADLINE: Duration = Duration::from_secs(15);
@@ -38,10 +37,17 @@ pub struct Network {
 struct Shared {
     number: u8,
     hierarchies: Hierarchies,
-    names: OnceLock<NameServer>,
+    doors: OnceLock<Doors>,
     next: AtomicU8,
     /// Last: what it takes down is in use until here.
     _keeper: Keeper,
+}
+
+/// What answers at the network's two well-known addresses.
+#[derive(Debug)]
+struct Doors {
+    names: NameServer,
+    metadata: Relay,
 }
 
 impl Network {
@@ -53,7 +59,9 @@ impl Network {
         for number in 0..=u8::MAX {
             if let Some(claim) = claim(number)? {
                 let keeper = Keeper::start(number, &hierarchies, claim)?;
-                let network = Self { shared: Arc::new(Shared { number, hierarchies, names: OnceLock::new(), next: AtomicU8::new(2), _keeper: keeper }) };
+                let network = Self {
+                    shared: Arc::new(Shared { number, hierarchies, doors: OnceLock::new(), next: AtomicU8::new(2), _keeper: keeper }),
+                };
                 network.build()?;
                 return Ok(network);
             }
@@ -68,9 +76,8 @@ impl Network {
         run::tool("ip", ["address", "add", &gateway, "dev", &bridge])?;
         run::tool("ip", ["address", "add", &format!("{}/32", METADATA.ip()), "dev", &bridge])?;
         run::tool("ip", ["link", "set", &bridge, "up"])?;
-        let names = NameServer::start(self.gateway())?;
-        let _ = self.shared.names.set(names);
-        Ok(())
+        let doors = Doors { names: NameServer::start(self.gateway())?, metadata: Relay::start(&bridge)? };
+        self.shared.doors.set(doors).map_err(|_| anyhow::anyhow!("a network is built once"))
     }
 
     /// The host's own address here, where the region's services listen (`Options::bind`). Of 198.18.0.0/15 (RFC 2544), which
@@ -79,24 +86,33 @@ impl Network {
         address(self.shared.number, 1)
     }
 
+    /// Machines here ask this DNS, through port 53 of the gateway (UDP); before, and without, no name exists for them.
+    pub fn resolve_through(&self, dns: std::net::SocketAddr) {
+        if let Some(doors) = self.shared.doors.get() {
+            doors.names.forward_to(dns);
+        }
+    }
+
+    /// What an instance here is launched with: a new address, which is its public one as well, and the link that its machine will have.
+    pub fn instance(&self, id: &str) -> anyhow::Result<InstanceSpec> {
+        let address = self.next_address()?;
+        let [a, b, c, d] = address.octets();
+        let mac = format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+        Ok(InstanceSpec { private_ipv4: address, public_ipv4: Some(address), mac, peer: Some(address.into()), ..InstanceSpec::new(id) })
+    }
+
     /// An address that no machine here has had.
-    pub fn next_address(&self) -> anyhow::Result<Ipv4Addr> {
+    fn next_address(&self) -> anyhow::Result<Ipv4Addr> {
         let host = self.shared.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| host.checked_add(1));
         let host = host.ok().filter(|host| *host < u8::MAX).context("this network has no address left")?;
         Ok(address(self.shared.number, host))
     }
 
-    /// Machines here ask this DNS, through port 53 of the gateway (UDP); before, and without, no name exists for them.
-    pub fn resolve_through(&self, dns: std::net::SocketAddr) {
-        if let Some(names) = self.shared.names.get() {
-            names.forward_to(dns);
+    /// From now on, who asks 169.254.169.254 from this address is connected to that service.
+    pub(super) fn serve_metadata(&self, machine: Ipv4Addr, service: std::net::SocketAddr) {
+        if let Some(doors) = self.shared.doors.get() {
+            doors.metadata.add(machine, service);
         }
-    }
-
-    /// 169.254.169.254:80 for this network's machines only: other networks' listeners stand on the same address, on other bridges.
-    /// The peer's address tells which machine asks.
-    pub fn metadata_listener(&self) -> anyhow::Result<TcpListener> {
-        listen(&self.bridge()).with_context(|| format!("listening on {METADATA} of {}", self.bridge()))
     }
 
     pub(super) fn bridge(&self) -> String {
@@ -196,13 +212,4 @@ impl Drop for Keeper {
             thread::sleep(Duration::from_millis(5));
         }
     }
-}
-
-fn listen(device: &str) -> nix::Result<TcpListener> {
-    let socket = socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-    socket::setsockopt(&socket, sockopt::BindToDevice, &device.into())?;
-    socket::bind(socket.as_raw_fd(), &SockaddrIn::from(METADATA))?;
-    socket::listen(&socket, Backlog::MAXCONN)?;
-    Ok(TcpListener::from(socket))
 }

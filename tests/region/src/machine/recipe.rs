@@ -107,7 +107,8 @@ fn is_suite(name: &str, codename: &str) -> bool {
 /// A deb822 stanza (sources.list(5)), less its other suites.
 fn from_stanza(stanza: &str, codename: &str) -> Option<String> {
     let lines = || stanza.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    let field = |name: &str| lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name))).map(|(_, v)| v.trim());
+    let field =
+        |name: &str| lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name))).map(|(_, v)| v.trim());
     let suites: Vec<_> = field("Suites")?.split_whitespace().filter(|suite| is_suite(suite, codename)).collect();
     let wanted = field("Types")?.split_whitespace().any(|kind| kind == "deb")
         && field("Components")?.split_whitespace().any(|component| component == "main")
@@ -146,7 +147,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("sources.list.d")).unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("sources.list", "deb [arch=amd64 signed-by=/k.gpg] http://mirror.test/debian trixie main contrib\ndeb-src http://mirror.test/debian trixie main\n");
+        write(
+            "sources.list",
+            "deb [arch=amd64 signed-by=/k.gpg] http://mirror.test/debian trixie main contrib\ndeb-src http://mirror.test/debian trixie main\n",
+        );
         write(
             "sources.list.d/debian.sources",
             "Types: deb deb-src\n# a note\nURIs: http://mirror.test/debian\nSuites: trixie trixie-updates trixie-backports\nComponents: main\nSigned-By: /k.gpg\n\n\

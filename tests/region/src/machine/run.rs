@@ -31,7 +31,8 @@ impl Outcome {
 
 /// A tool of the host's that says nothing when all is well and takes no time.
 pub(super) fn tool<const N: usize>(name: &str, arguments: [&str; N]) -> anyhow::Result<()> {
-    let output = Command::new(name).args(arguments).env("PATH", PATH).stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;
+    let output =
+        Command::new(name).args(arguments).env("PATH", PATH).stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;
     if !output.status.success() {
         bail!("{name} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
