@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nix::unistd::{Group, User};
+use nix::unistd::{Gid, Group, User};
 
 use super::paths::Paths;
 use super::process::{ProcessError, Run};
@@ -17,6 +17,16 @@ pub struct Account {
     pub uid: u32,
     /// Its primary group: the only one its processes get.
     pub gid: u32,
+}
+
+impl Account {
+    /// The name of its primary group, or the group's number where it has none.
+    pub fn group_name(&self) -> String {
+        match Group::from_gid(Gid::from_raw(self.gid)) {
+            Ok(Some(group)) => group.name,
+            _ => self.gid.to_string(),
+        }
+    }
 }
 
 /// Who runs what where we are root.

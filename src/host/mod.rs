@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod archive;
 pub mod files;
+pub mod network;
 pub mod marks;
 pub mod notify;
 pub mod ownership;
@@ -10,3 +11,4 @@ pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod templates;

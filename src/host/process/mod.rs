@@ -142,7 +142,7 @@ impl Run {
     /// The program is missing, cannot be started, fails, or is not done by the deadline.
     pub async fn output(self) -> Result<Output, ProcessError> {
         let what = self.describe();
-        let mut running = spawn::with_pipes(&self).map_err(|source| start_error(&what, source))?;
+        let mut running = spawn::with_pipes(&self).map_err(|source| start_error(&self, what.clone(), source))?;
         let (mut stdout, mut stderr) = (Tail::default(), Tail::default());
         let work = async {
             let streams = async { tokio::join!(stdout.fill(running.stdout.take()), stderr.fill(running.stderr.take())) };
@@ -172,7 +172,7 @@ impl Run {
     /// The program is missing or cannot be started.
     pub fn start(&self) -> Result<Started, ProcessError> {
         let what = self.describe();
-        spawn::with_one_pipe(self).map_err(|source| start_error(&what, source))
+        spawn::with_one_pipe(self).map_err(|source| start_error(self, what, source))
     }
 
     /// The command line, cut short.
@@ -235,9 +235,14 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&search_path()).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(executable)
 }
 
-fn start_error(what: &str, source: io::Error) -> ProcessError {
-    let what = what.to_owned();
-    if source.kind() == io::ErrorKind::NotFound { ProcessError::NotFound { what } } else { ProcessError::Start { what, source } }
+/// A folder of the PATH that is closed to us makes a missing program look like one that may not be run (execvp(3)).
+fn start_error(run: &Run, what: String, source: io::Error) -> ProcessError {
+    let searched = || run.program.to_str().is_some_and(|name| !name.contains('/') && find_program(name).is_none());
+    match source.kind() {
+        io::ErrorKind::NotFound => ProcessError::NotFound { what },
+        io::ErrorKind::PermissionDenied if searched() => ProcessError::NotFound { what },
+        _ => ProcessError::Start { what, source },
+    }
 }
 
 fn indented(tail: &str) -> String {

@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::Run;
-use super::session;
+use super::session::{self, Leader};
 
 /// A process with a pipe for each stream. Dropping it kills its session.
 pub(super) struct Piped {
@@ -34,13 +34,27 @@ impl Drop for Piped {
     }
 }
 
-/// A process that was started to stay. Dropping it kills the process itself, not its session.
+/// A process that was started to stay. Dropping it kills it and its group.
 pub struct Started {
     pub child: Child,
-    /// Its pid when it started, and its session's and group's id.
-    pub pid: u32,
+    /// Who it was when it started: also names its session, when it has ended itself.
+    pub leader: Leader,
     /// Both output streams.
-    pub output: pipe::Receiver,
+    pub output: Option<pipe::Receiver>,
+}
+
+impl Started {
+    /// Signals the process itself. False: it has ended already.
+    pub fn signal(&self, signal: Signal) -> bool {
+        // The id is there until the process is waited for: no other process can have got it.
+        self.child.id().is_some_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid.cast_signed()), signal).is_ok())
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        session::kill_group(self.leader.pid);
+    }
 }
 
 pub(super) fn with_pipes(run: &Run) -> io::Result<Piped> {
@@ -55,8 +69,9 @@ pub(super) fn with_one_pipe(run: &Run) -> io::Result<Started> {
     // SIGTERM: a web server's master then ends its workers, which a SIGKILL would leave behind.
     let mut command = command(run, Signal::SIGTERM);
     let child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    let pid = child.id().unwrap_or_default();
-    Ok(Started { child, pid, output: pipe::Receiver::from_owned_fd(OwnedFd::from(reader))? })
+    // Also one that has ended already is in /proc until it is waited for.
+    let leader = child.id().and_then(Leader::of).ok_or(io::ErrorKind::Unsupported)?;
+    Ok(Started { child, leader, output: Some(pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?) })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]

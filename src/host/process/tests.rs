@@ -64,9 +64,9 @@ async fn a_dropped_run_leaves_nothing_behind() {
 async fn a_session_is_ended_although_its_leader_is_gone() {
     let run = shell("sleep 61 & echo $!; exec sleep 0.3");
     let mut started = run.start().unwrap();
-    let leader = Leader::of(started.pid).unwrap();
+    let leader = started.leader.clone();
     let mut line = [0; 16];
-    let count = started.output.read(&mut line).await.unwrap();
+    let count = started.output.take().unwrap().read(&mut line).await.unwrap();
     let orphan: u32 = std::str::from_utf8(&line[..count]).unwrap().trim().parse().unwrap();
     started.child.wait().await.unwrap();
     assert!(!gone_now(orphan));

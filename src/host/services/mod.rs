@@ -1,11 +1,15 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
+mod imds;
+mod supervisor;
+mod systemctl;
 mod systemd;
+mod unit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -154,7 +158,7 @@ impl Services {
     /// It does not run.
     pub async fn reload(&self, name: &str) -> Result<(), ServiceError> {
         match self {
-            Self::Systemd(keeper) => keeper.signal(name, "reloading").await,
+            Self::Systemd(keeper) => keeper.reload(name).await,
             Self::Foreground(keeper) => keeper.reload(name).await,
         }
     }
@@ -164,7 +168,7 @@ impl Services {
     pub async fn state(&self, name: &str) -> Result<State, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.state(name).await,
-            Self::Foreground(keeper) => Ok(keeper.state(name).await),
+            Self::Foreground(keeper) => Ok(keeper.state(name)),
         }
     }
 
@@ -172,7 +176,7 @@ impl Services {
     pub async fn log_tail(&self, name: &str, lines: usize) -> String {
         match self {
             Self::Systemd(keeper) => keeper.log_tail(name, lines).await,
-            Self::Foreground(keeper) => keeper.log_tail(name, lines).await,
+            Self::Foreground(keeper) => keeper.log_tail(name, lines),
         }
     }
 

@@ -1,1 +1,44 @@
-//! x
+//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2 and IMDS are ours.
+//! Everything runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the [`Region`] stops it all.
+//!
+//! ```no_run
+//! use region::{Fault, InstanceSpec, Match, Options, RecordSet, Region, Service};
+//!
+//! let region = Region::start(Options::default())?;
+//! region.s3().put("example-site", "packages/1.zip", "…")?;
+//! region.route53().seed("Z0EXAMPLE", RecordSet::simple("www.example.test", "A", 60, ["203.0.113.1"]))?;
+//! region.fault(Match::service(Service::S3).operation("GetObject").nth(1), Fault::Reset);
+//! let instance = region.launch(InstanceSpec::new("i-1").public_ipv4([127, 0, 0, 2].into()))?;
+//! // … run the program with `instance.env()` …
+//! assert_eq!(region.count(Service::Acme, ""), 0);
+//! # anyhow::Ok(())
+//! ```
+
+mod acme;
+mod dns;
+mod ec2;
+mod front;
+mod imds;
+mod instance;
+mod options;
+mod region;
+mod registry;
+mod route53;
+mod s3;
+pub mod sample;
+mod xml;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
+pub use instance::{Instance, InstanceSpec, State};
+pub use options::Options;
+pub use region::Region;
+pub(crate) use region::run_on;
+pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
+pub use s3::Objects;
+
+/// A panic elsewhere is told by that test; what the lock guards is whole after every step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,255 @@
+//! Faults on demand: which requests they strike, and what they do to them.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::hold::Latch;
+use super::{Recorded, Service};
+use crate::locked;
+
+/// Which requests a fault strikes: every one that fits, unless `nth`, `from` or `times` says less.
+#[derive(Clone, Debug)]
+pub struct Match {
+    service: Option<Service>,
+    except: Option<Service>,
+    operation: Option<String>,
+    path: Option<String>,
+    instance: Option<String>,
+    from: usize,
+    times: usize,
+}
+
+impl Match {
+    pub fn any() -> Match {
+        Match { service: None, except: None, operation: None, path: None, instance: None, from: 1, times: usize::MAX }
+    }
+
+    pub fn service(service: Service) -> Match {
+        Match { service: Some(service), ..Match::any() }
+    }
+
+    /// Every service but this one.
+    pub fn except(mut self, service: Service) -> Match {
+        self.except = Some(service);
+        self
+    }
+
+    pub fn operation(mut self, name: &str) -> Match {
+        self.operation = Some(name.to_owned());
+        self
+    }
+
+    /// Part of the path, the query or (for the XML and form services) the body: a key, a record's name.
+    pub fn path(mut self, part: &str) -> Match {
+        self.path = Some(part.to_owned());
+        self
+    }
+
+    pub fn instance(mut self, id: &str) -> Match {
+        self.instance = Some(id.to_owned());
+        self
+    }
+
+    /// Only the nth that fits, from 1, counted from when the fault was set.
+    pub fn nth(self, nth: usize) -> Match {
+        self.from(nth).times(1)
+    }
+
+    pub fn from(mut self, nth: usize) -> Match {
+        self.from = nth;
+        self
+    }
+
+    pub fn times(mut self, times: usize) -> Match {
+        self.times = times;
+        self
+    }
+
+    fn fits(&self, request: &Recorded) -> bool {
+        self.service.is_none_or(|service| service == request.service)
+            && self.except != Some(request.service)
+            && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
+            && self.path.as_ref().is_none_or(|part| request.path.contains(part) || in_body(request, part))
+            && self.instance.as_ref().is_none_or(|id| request.instance.as_ref() == Some(id))
+    }
+}
+
+/// An S3 body is the user's data and never searched.
+fn in_body(request: &Recorded, part: &str) -> bool {
+    !matches!(request.service, Service::S3) && request.text().contains(part)
+}
+
+/// What happens to a request. Several faults on one request all apply, in the order in which they were set.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answered late.
+    Delay(Duration),
+    /// Refused in the service's own error format; for ACME `code` is the last part of the problem's URN.
+    Respond { status: u16, code: String, message: String, retry_after: Option<Duration> },
+    /// Refused as this service says "slower".
+    Throttle,
+    /// The connection is reset and nothing is done.
+    Reset,
+    /// It is done, and then the connection is reset in place of the answer.
+    LoseAnswer,
+    /// Nothing for that long, then the connection is reset and nothing is done.
+    Hang(Duration),
+    /// The connection ends after so many bytes of the body, whose announced length stays.
+    Truncate(usize),
+    /// It is done, but answered with this body.
+    Replace(Vec<u8>),
+    /// The answer's Date header is off by this much.
+    ClockSkew(time::Duration),
+}
+
+impl Fault {
+    pub fn respond(status: u16, code: &str, message: &str) -> Fault {
+        Fault::Respond { status, code: code.to_owned(), message: message.to_owned(), retry_after: None }
+    }
+
+    /// 403 as IAM's refusals are worded.
+    pub fn access_denied() -> Fault {
+        Fault::respond(403, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
+    }
+
+    /// 503, as any service may answer.
+    pub fn unavailable() -> Fault {
+        Fault::respond(503, "ServiceUnavailable", "Service is unable to handle request.")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Delay(by) => write!(f, "delay {by:?}"),
+            Fault::Respond { status, code, .. } => write!(f, "respond {status} {code}"),
+            Fault::Throttle => f.write_str("throttle"),
+            Fault::Reset => f.write_str("reset"),
+            Fault::LoseAnswer => f.write_str("lose answer"),
+            Fault::Hang(time) => write!(f, "hang {time:?}"),
+            Fault::Truncate(bytes) => write!(f, "truncate after {bytes}"),
+            Fault::Replace(_) => f.write_str("replace body"),
+            Fault::ClockSkew(by) => write!(f, "clock skew {by}"),
+        }
+    }
+}
+
+/// Names a fault or a hold that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultId(u64);
+
+#[derive(Clone)]
+pub(super) enum Strike {
+    Fault(Fault),
+    Hold(Latch),
+}
+
+struct Rule {
+    id: FaultId,
+    scope: Match,
+    fitted: usize,
+    struck: usize,
+    strike: Strike,
+}
+
+#[derive(Default)]
+pub(crate) struct Faults {
+    rules: Mutex<Vec<Rule>>,
+    last: AtomicU64,
+}
+
+impl Faults {
+    pub(crate) fn add(&self, scope: Match, fault: Fault) -> FaultId {
+        self.push(scope, Strike::Fault(fault))
+    }
+
+    pub(super) fn push(&self, scope: Match, strike: Strike) -> FaultId {
+        let id = FaultId(self.last.fetch_add(1, Ordering::Relaxed));
+        locked(&self.rules).push(Rule { id, scope, fitted: 0, struck: 0, strike });
+        id
+    }
+
+    pub(crate) fn hits(&self, id: FaultId) -> usize {
+        locked(&self.rules).iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
+    }
+
+    pub(crate) fn lift(&self, id: FaultId) {
+        locked(&self.rules).retain(|rule| rule.id != id);
+    }
+
+    pub(crate) fn lift_all(&self) {
+        locked(&self.rules).retain(|rule| matches!(rule.strike, Strike::Hold(_)));
+    }
+
+    pub(super) fn striking(&self, request: &Recorded) -> Vec<Strike> {
+        let mut rules = locked(&self.rules);
+        rules.iter_mut().filter_map(|rule| rule.meet(request)).collect()
+    }
+}
+
+impl Rule {
+    fn meet(&mut self, request: &Recorded) -> Option<Strike> {
+        if !self.scope.fits(request) {
+            return None;
+        }
+        self.fitted += 1;
+        if self.fitted < self.scope.from || self.struck >= self.scope.times {
+            return None;
+        }
+        self.struck += 1;
+        Some(self.strike.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use time::OffsetDateTime;
+
+    fn request(operation: &str, path: &str) -> Recorded {
+        Recorded {
+            number: 1,
+            at: OffsetDateTime::UNIX_EPOCH,
+            service: Service::S3,
+            operation: operation.to_owned(),
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            headers: Default::default(),
+            body: Bytes::from_static(b"certs/"),
+            instance: None,
+            status: None,
+            fault: None,
+            took: None,
+        }
+    }
+
+    #[test]
+    fn only_the_requests_within_from_and_times_are_struck() {
+        let faults = Faults::default();
+        let id = faults.add(Match::service(Service::S3).operation("GetObject").from(2).times(2), Fault::Reset);
+        let struck: Vec<usize> = (0..5).map(|_| faults.striking(&request("GetObject", "/b/k")).len()).collect();
+        assert_eq!(struck, [0, 1, 1, 0, 0]);
+        assert_eq!(faults.hits(id), 2);
+    }
+
+    #[test]
+    fn other_services_operations_and_paths_are_left_alone() {
+        let faults = Faults::default();
+        faults.add(Match::service(Service::Ec2), Fault::Reset);
+        faults.add(Match::any().operation("PutObject"), Fault::Reset);
+        faults.add(Match::any().path("certs/"), Fault::Reset);
+        assert!(faults.striking(&request("GetObject", "/b/packages/x")).is_empty());
+        assert_eq!(faults.striking(&request("GetObject", "/b/certs/x")).len(), 1);
+    }
+
+    #[test]
+    fn a_lifted_fault_strikes_no_more() {
+        let faults = Faults::default();
+        let id = faults.add(Match::any(), Fault::Throttle);
+        faults.lift(id);
+        assert!(faults.striking(&request("GetObject", "/")).is_empty());
+    }
+}

@@ -1,0 +1,101 @@
+//! The log of every request that any service of the region received, with its answer.
+//! Tests count it, search it and wait on it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use super::Service;
+use crate::locked;
+
+/// One request as it came in, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Counts from 1 over all services, in the order of arrival.
+    pub number: u64,
+    pub at: OffsetDateTime,
+    pub service: Service,
+    /// The API's own name: `GetObject`, `ChangeResourceRecordSets`, `newOrder`; for IMDS the path below the version.
+    pub operation: String,
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The first 64 KiB.
+    pub body: Bytes,
+    /// Whose credentials signed it, or whose metadata was asked; none for CI and for unsigned requests from processes.
+    pub instance: Option<String>,
+    /// None while it is being answered, and where the connection was cut instead.
+    pub status: Option<u16>,
+    /// The faults that struck it.
+    pub fault: Option<String>,
+    /// From its arrival to the head of the answer.
+    pub took: Option<Duration>,
+}
+
+impl Recorded {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The body as text, for assertions.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Recorder {
+    log: Mutex<Vec<Recorded>>,
+    changed: Condvar,
+    last: AtomicU64,
+}
+
+impl Recorder {
+    pub(super) fn next_number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn arrived(&self, request: Recorded) {
+        locked(&self.log).push(request);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn update(&self, number: u64, change: impl FnOnce(&mut Recorded)) {
+        if let Some(request) = locked(&self.log).iter_mut().rev().find(|request| request.number == number) {
+            change(request);
+        }
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn all(&self) -> Vec<Recorded> {
+        let mut all = locked(&self.log).clone();
+        all.sort_by_key(|request| request.number);
+        all
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Recorded) -> bool) -> usize {
+        locked(&self.log).iter().filter(|request| wanted(request)).count()
+    }
+
+    pub(crate) fn forget(&self) {
+        locked(&self.log).clear();
+    }
+
+    pub(crate) fn wait(&self, wanted: impl Fn(&Recorded) -> bool, timeout: Duration) -> Option<Recorded> {
+        let deadline = Instant::now() + timeout;
+        let mut log = locked(&self.log);
+        loop {
+            if let Some(found) = log.iter().find(|request| wanted(request)) {
+                return Some(found.clone());
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            log = self.changed.wait_timeout(log, left).map(|(log, _)| log).unwrap_or_else(|poisoned| poisoned.into_inner().0);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The region itself: starts every part, says where they are, and stops them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use tokio::runtime::{Handle, Runtime};
+use tokio_rustls::TlsAcceptor;
+
+use crate::acme::{Acme, Authority, Settings};
+use crate::ec2::Ec2;
+use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
+use crate::imds::{Imds, Serves};
+use crate::instance::{Instance, InstanceSpec};
+use crate::options::Options;
+use crate::registry::Registry;
+use crate::route53::{Records, Route53, State};
+use crate::s3::{Objects, S3, Store};
+use crate::{dns, locked};
+
+const THREADS: usize = 2;
+const STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A running region. Dropping it stops everything and leaves nothing behind.
+pub struct Region {
+    options: Options,
+    hub: Arc<Hub>,
+    ports: BTreeMap<Service, Port>,
+    shared_metadata: Mutex<Vec<Port>>,
+    store: Arc<Store>,
+    route53: Arc<Mutex<State>>,
+    dns: SocketAddr,
+    acme: Arc<Acme>,
+    acme_ca: PathBuf,
+    runtime: Option<Runtime>,
+    _folder: TempDir,
+}
+
+impl Region {
+    pub fn start(options: Options) -> Result<Region> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
+        let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
+        let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
+        let route53 = Arc::new(Mutex::new(State::new(options.insync_delay, options.route53_rate)));
+        for (name, id) in &options.zones {
+            locked(&route53).add_zone(name, id, false)?;
+        }
+        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets)?;
+        let store = s3.store.clone();
+        let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
+        let authority = Authority::new(options.addresses())?;
+        let acme_ca = folder.path().join("acme-ca.pem");
+        std::fs::write(&acme_ca, authority.pem())?;
+        let tls = TlsAcceptor::from(authority.server()?);
+        let settings = Settings::new(dns, &options);
+        let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
+        let route53_service = Route53::new(hub.registry.clone(), route53.clone());
+        let opening = open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls);
+        let ports = run_on(runtime.handle(), opening)?;
+        if options.start_acme {
+            let acme = acme.clone();
+            run_on(runtime.handle(), async move { acme.start().await })?;
+        }
+        let shared_metadata = Mutex::default();
+        Ok(Region { options, hub, ports, shared_metadata, store, route53, dns, acme, acme_ca, runtime: Some(runtime), _folder: folder })
+    }
+
+    /// What CI has in its environment: the endpoints, the region and static credentials.
+    pub fn env(&self) -> BTreeMap<String, String> {
+        let ci = &self.hub.registry.ci;
+        let mut env = self.endpoints();
+        env.insert("AWS_REGION".to_owned(), self.options.region.clone());
+        env.insert("AWS_ACCESS_KEY_ID".to_owned(), ci.access_key.clone());
+        env.insert("AWS_SECRET_ACCESS_KEY".to_owned(), ci.secret.clone());
+        env.insert("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned());
+        env
+    }
+
+    fn endpoints(&self) -> BTreeMap<String, String> {
+        let named = [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2)];
+        named.into_iter().map(|(name, service)| (format!("AWS_ENDPOINT_URL_{name}"), self.endpoint(service))).collect()
+    }
+
+    /// Where a service listens, as a URL without a path. Each instance has an IMDS of its own: see [`Instance::env`].
+    pub fn endpoint(&self, service: Service) -> String {
+        let scheme = if service == Service::Acme { "https" } else { "http" };
+        self.ports.get(&service).map(|port| format!("{scheme}://{}", self.reach(port.addr))).unwrap_or_default()
+    }
+
+    fn reach(&self, addr: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.options.advertise.unwrap_or(addr.ip()), addr.port())
+    }
+
+    /// The account id and region's name stand in what instances are told.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Launches an instance: from now on EC2 knows it as running, and its metadata is served.
+    pub fn launch(&self, spec: InstanceSpec) -> Result<Instance> {
+        let machine = self.hub.registry.launch(spec)?;
+        let imds = Imds::new(self.hub.registry.clone(), Serves::One(machine.clone()));
+        let metadata = self.open(imds, SocketAddr::new(self.options.bind, 0))?;
+        let mut env = self.endpoints();
+        env.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), format!("http://{}", self.reach(metadata.addr)));
+        Ok(Instance { machine, env, metadata })
+    }
+
+    /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by [`InstanceSpec::peer`].
+    pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<()> {
+        let port = self.open(Imds::new(self.hub.registry.clone(), Serves::ByPeer), addr)?;
+        locked(&self.shared_metadata).push(port);
+        Ok(())
+    }
+
+    fn open(&self, imds: Imds, addr: SocketAddr) -> Result<Port> {
+        let hub = self.hub.clone();
+        run_on(self.handle(), async move { Port::open(hub, Arc::new(imds), addr, None).await })
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.hub.recorder.all()
+    }
+
+    /// How many requests a service had; `""` is any operation.
+    pub fn count(&self, service: Service, operation: &str) -> usize {
+        self.count_where(|request| request.service == service && (operation.is_empty() || request.operation == operation))
+    }
+
+    pub fn count_where(&self, wanted: impl Fn(&Recorded) -> bool) -> usize {
+        self.hub.recorder.count(wanted)
+    }
+
+    /// The first such request, past ones included; none if there was none in time. It may not be answered yet: ask for a `status` where that matters.
+    pub fn wait_for_request(&self, wanted: impl Fn(&Recorded) -> bool, timeout: Duration) -> Option<Recorded> {
+        self.hub.recorder.wait(wanted, timeout)
+    }
+
+    pub fn forget_requests(&self) {
+        self.hub.recorder.forget();
+    }
+
+    pub fn fault(&self, scope: Match, fault: Fault) -> FaultId {
+        self.hub.faults.add(scope, fault)
+    }
+
+    /// How many requests the fault has struck.
+    pub fn hits(&self, fault: FaultId) -> usize {
+        self.hub.faults.hits(fault)
+    }
+
+    pub fn lift(&self, fault: FaultId) {
+        self.hub.faults.lift(fault);
+    }
+
+    /// Lifts every fault; holds stay.
+    pub fn lift_all(&self) {
+        self.hub.faults.lift_all();
+    }
+
+    /// Stops the requests that fit half-way, until the hold is released or discarded.
+    pub fn hold(&self, scope: Match, stage: Stage) -> Hold {
+        Hold::set(self.hub.clone(), scope, stage)
+    }
+
+    pub fn set_latency(&self, service: Service, round_trip: Duration) {
+        self.hub.set_latency(service, round_trip);
+    }
+
+    /// The service refuses connections and ends those that are open. For an instance's own IMDS see [`Instance::metadata_down`].
+    pub fn down(&self, service: Service) {
+        self.switch(service, false);
+    }
+
+    /// The service is back, on the same port.
+    pub fn up(&self, service: Service) {
+        self.switch(service, true);
+    }
+
+    fn switch(&self, service: Service, open: bool) {
+        self.ports.get(&service).into_iter().for_each(|port| port.switch(open));
+        if service == Service::Imds {
+            locked(&self.shared_metadata).iter().for_each(|port| port.switch(open));
+        }
+    }
+
+    pub fn s3(&self) -> Objects {
+        Objects { handle: self.handle().clone(), store: self.store.clone() }
+    }
+
+    pub fn route53(&self) -> Records {
+        Records { state: self.route53.clone() }
+    }
+
+    /// The name server, for UDP and TCP.
+    pub fn dns(&self) -> SocketAddr {
+        self.reach(self.dns)
+    }
+
+    pub fn acme_directory(&self) -> String {
+        format!("{}/dir", self.endpoint(Service::Acme))
+    }
+
+    /// A PEM file with the CA of the directory's own TLS.
+    pub fn acme_ca(&self) -> PathBuf {
+        self.acme_ca.clone()
+    }
+
+    /// The root of the certificates that pebble issues, in PEM. Starts pebble.
+    pub fn acme_issuer_roots(&self) -> Result<String> {
+        let acme = self.acme.clone();
+        run_on(self.handle(), async move { acme.issuer_roots().await })
+    }
+
+    /// Every secret key, session token and metadata token so far: what must stand in no log.
+    pub fn secrets(&self) -> Vec<String> {
+        self.hub.registry.secrets()
+    }
+
+    fn handle(&self) -> &Handle {
+        self.runtime.as_ref().map(Runtime::handle).expect("the runtime lives as long as the region")
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        let acme = self.acme.clone();
+        run_on(self.handle(), async move { acme.stop().await });
+        if let Some(runtime) = self.runtime.take() {
+            // From a thread of its own: a runtime may not be waited for within another.
+            let _ = std::thread::spawn(move || runtime.shutdown_timeout(STOPS_WITHIN)).join();
+        }
+    }
+}
+
+async fn open_all(
+    hub: Arc<Hub>,
+    bind: IpAddr,
+    s3: S3,
+    route53: Route53,
+    acme: Arc<Acme>,
+    tls: TlsAcceptor,
+) -> Result<BTreeMap<Service, Port>> {
+    let at = SocketAddr::new(bind, 0);
+    let ec2 = Ec2::new(hub.registry.clone());
+    Ok(BTreeMap::from([
+        (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
+        (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
+        (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
+        (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
+    ]))
+}
+
+/// Runs a future on the region's own threads and waits for it; also fine within another runtime.
+pub(crate) fn run_on<T: Send + 'static>(handle: &Handle, future: impl Future<Output = T> + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    handle.spawn(async move { sender.send(future.await) });
+    receiver.recv().expect("a task of the region panicked")
+}

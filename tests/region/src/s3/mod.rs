@@ -1,0 +1,134 @@
+//! S3: s3s speaks the protocol and checks the signatures, s3s-fs keeps the objects, [`store`] mends what that does not do as S3 does.
+
+mod objects;
+mod store;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use http_body_util::BodyExt;
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Result, s3_error};
+
+use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
+use crate::registry::Registry;
+pub use objects::Objects;
+pub(crate) use store::Store;
+
+pub(crate) struct S3 {
+    registry: Arc<Registry>,
+    service: S3Service,
+    pub(crate) store: Arc<Store>,
+}
+
+impl S3 {
+    /// Keeps everything below `root`, which it makes.
+    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String]) -> Result<S3> {
+        std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
+        for bucket in buckets {
+            std::fs::create_dir_all(root.join(bucket)).with_context(|| format!("making the bucket {bucket}"))?;
+        }
+        let store = Arc::new(Store::new(root)?);
+        let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
+        builder.set_auth(Keys(registry.clone()));
+        Ok(S3 { registry, service: builder.build(), store })
+    }
+}
+
+struct Keys(Arc<Registry>);
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let found = self.0.credentials(access_key);
+        found.map(|credentials| SecretKey::from(credentials.secret)).ok_or_else(|| s3_error!(InvalidAccessKeyId))
+    }
+}
+
+impl Backend for S3 {
+    const SERVICE: Service = Service::S3;
+
+    fn operation(&self, call: &Call) -> String {
+        let (_, key) = bucket_and_key(call.path());
+        let query = |name: &str| {
+            let mut names = call.parts.uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+            names.any(|given| given == name)
+        };
+        let copies = call.parts.headers.contains_key("x-amz-copy-source");
+        name(call.parts.method.as_str(), call.path() == "/", !key.is_empty(), query, copies).to_owned()
+    }
+
+    fn instance(&self, call: &Call) -> Option<String> {
+        self.registry.instance_of(call)
+    }
+
+    fn refuse(&self, call: &Call, refusal: &Refusal) -> Answer {
+        let Refusal { status, code, message } = refusal;
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message><Resource>{}</Resource>\
+             <RequestId>4442587FB7D0A2F9</RequestId></Error>",
+            quick_xml::escape::escape(message.as_str()),
+            quick_xml::escape::escape(call.path())
+        );
+        answer(*status, "application/xml", body)
+    }
+
+    fn throttled(&self) -> Refusal {
+        Refusal::new(503, "SlowDown", "Please reduce your request rate.")
+    }
+
+    async fn answer(&self, call: Call) -> Answer {
+        let request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
+        match self.service.call(request).await {
+            Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+            Err(error) => answer(500, "text/plain", format!("{error:?}")),
+        }
+    }
+}
+
+fn bucket_and_key(path: &str) -> (&str, &str) {
+    path.trim_start_matches('/').split_once('/').unwrap_or((path, ""))
+}
+
+fn name(method: &str, root: bool, object: bool, query: impl Fn(&str) -> bool, copies: bool) -> &'static str {
+    match (method, object) {
+        ("GET", false) if root => "ListBuckets",
+        ("GET", false) if query("location") => "GetBucketLocation",
+        ("GET", false) if query("list-type") => "ListObjectsV2",
+        ("GET", false) if query("uploads") => "ListMultipartUploads",
+        ("GET", false) => "ListObjects",
+        ("HEAD", false) => "HeadBucket",
+        ("PUT", false) => "CreateBucket",
+        ("DELETE", false) => "DeleteBucket",
+        ("POST", false) if query("delete") => "DeleteObjects",
+        ("GET", true) if query("uploadId") => "ListParts",
+        ("GET", true) => "GetObject",
+        ("HEAD", true) => "HeadObject",
+        ("PUT", true) if query("partNumber") => "UploadPart",
+        ("PUT", true) if copies => "CopyObject",
+        ("PUT", true) => "PutObject",
+        ("DELETE", true) if query("uploadId") => "AbortMultipartUpload",
+        ("DELETE", true) => "DeleteObject",
+        ("POST", true) if query("uploads") => "CreateMultipartUpload",
+        ("POST", true) if query("uploadId") => "CompleteMultipartUpload",
+        _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_told_apart_by_method_path_and_query() {
+        let with = |wanted: &'static str| move |name: &str| name == wanted;
+        assert_eq!(name("GET", true, false, with(""), false), "ListBuckets");
+        assert_eq!(name("GET", false, false, with("list-type"), false), "ListObjectsV2");
+        assert_eq!(name("PUT", false, true, with("partNumber"), false), "UploadPart");
+        assert_eq!(name("PUT", false, true, with(""), true), "CopyObject");
+        assert_eq!(name("POST", false, true, with("uploadId"), false), "CompleteMultipartUpload");
+        assert_eq!(name("DELETE", false, true, with(""), false), "DeleteObject");
+    }
+}
