@@ -76,19 +76,20 @@ pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Resu
         return Ok(account);
     }
     let look_up = |source| AccountError::LookUp { name: group.into(), source };
-    let make = |source| AccountError::Make { name: name.into(), source };
     if Group::from_name(group).map_err(look_up)?.is_none() {
-        Run::new("groupadd").args(["--system", group]).deadline(DEADLINE).output().await.map_err(make)?;
+        make(name, Run::new("groupadd").args(["--system", group])).await?;
     }
-    Run::new("useradd")
-        .args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--gid", group, "--home-dir"])
-        .arg(home)
-        .arg(name)
-        .deadline(DEADLINE)
-        .output()
-        .await
-        .map_err(make)?;
+    let useradd = Run::new("useradd").args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--gid", group, "--home-dir"]);
+    make(name, useradd.arg(home).arg(name)).await?;
     find(name)?.ok_or_else(|| AccountError::Missing { name: name.into() })
+}
+
+/// Exit status 9 of groupadd(8) and useradd(8): someone else was quicker.
+async fn make(name: &str, tool: Run) -> Result<(), AccountError> {
+    match tool.deadline(DEADLINE).output().await {
+        Err(source) if source.code() != Some(9) => Err(AccountError::Make { name: name.into(), source }),
+        _ => Ok(()),
+    }
 }
 
 fn find(name: &str) -> Result<Option<Account>, AccountError> {

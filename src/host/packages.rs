@@ -1,5 +1,6 @@
 //! Packages of the distribution, with apt or dnf, installed where they are missing.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -77,9 +78,11 @@ pub async fn install_missing(names: &[String]) -> Result<Vec<String>, PackageErr
     installed.map(|()| missing).map_err(|source| PackageError::Install { names: list, source })
 }
 
-/// Stops the distribution's own nginx, for good, where it would take a web port that is wanted. Nothing where it does not run.
+/// Stops the distribution's own nginx, for good, where it holds one of these ports. Nothing where it does not run.
 pub async fn stop_stock_nginx(ports: &[u16]) {
-    if !is_root() || !runs_systemd() || !ports.iter().any(|port| matches!(port, 80 | 443)) {
+    let taken = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let stock = |port: &&u16| matches!(port, 80 | 443);
+    if !is_root() || !runs_systemd() || !ports.iter().filter(stock).any(taken) {
         return;
     }
     let active = Run::new("systemctl").args(["is-active", "--quiet", "nginx.service"]).deadline(ASK).output().await.is_ok();

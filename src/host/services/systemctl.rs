@@ -1,7 +1,7 @@
 //! What systemctl and journalctl say of a unit.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 
@@ -26,9 +26,12 @@ pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
 }
 
 /// The last lines of a unit's log, empty where there is none.
-pub(super) async fn journal(name: &str, lines: usize) -> String {
+pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>) -> String {
     let unit = format!("{name}.service");
-    let run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
+    let mut run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
+    if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
+        run = run.arg(format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros()));
+    }
     match run.deadline(ASK).output().await {
         Ok(output) => output.stdout.trim_end().to_owned(),
         Err(error) => error.to_string(),
@@ -45,6 +48,11 @@ impl Shown {
 
     fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// systemd holds something of it, however old.
+    pub(super) fn is_known(&self) -> bool {
+        self.get("LoadState") != "not-found"
     }
 
     pub(super) fn is_loaded(&self) -> bool {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,10 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CLOSE_LOOK: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_secs(5);
 const STARTING: Duration = Duration::from_secs(60);
+/// systemd keeps nothing of a unit that ended well and that nothing refers to.
+const FORGOTTEN: &str = "it ended without an error, or was stopped by someone else";
 
 pub struct Systemd {
     environments: PathBuf,
     runs: Mutex<BTreeMap<String, Run>>,
+    /// When we last started each: what was logged before is of no interest.
+    starts: Mutex<BTreeMap<String, SystemTime>>,
 }
 
 /// One run of a service, as last seen.
@@ -35,6 +39,7 @@ struct Run {
     invocation: String,
     end_told: bool,
     since: Instant,
+    next_look: Instant,
     reload_signal: Option<Signal>,
 }
 
@@ -66,9 +71,10 @@ pub async fn install_self(own: &SelfUnit, deadline: Duration) -> Result<(), Serv
     write().map_err(|source| ServiceError::File { doing: "installing", name: NAME.into(), source })?;
     systemctl(&["daemon-reload"], NAME, PATIENCE).await?;
     systemctl(&["enable", NAME], NAME, PATIENCE).await?;
+    let begun = SystemTime::now();
     match systemctl(&["restart", NAME], NAME, deadline).await {
         Ok(()) => Ok(()),
-        Err(error) => Err(failure(NAME, error).await),
+        Err(error) => Err(failure(NAME, begun, error).await),
     }
 }
 
@@ -79,23 +85,29 @@ pub(super) fn is_pid_1() -> bool {
 
 impl Systemd {
     pub(super) fn new(paths: &Paths) -> Self {
-        Self { environments: paths.service_records(), runs: Mutex::default() }
+        Self { environments: paths.service_records(), runs: Mutex::default(), starts: Mutex::default() }
     }
 
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let name = &service.name;
-        let was_running = matches!(show(name).await?.state(), State::Running { .. });
+        let before = show(name).await?;
+        let was_running = matches!(before.state(), State::Running { .. });
         let changed = self.write(service)?;
         if was_running && !changed {
-            self.remember(service, show(name).await?);
+            self.remember(service, &before);
             return Ok(Ensured::Kept);
         }
-        systemctl(&["daemon-reload"], name, PATIENCE).await?;
-        // restart also starts what does not run; Type=exec reports a program that cannot be executed.
-        if let Err(error) = systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await {
-            return Err(failure(name, error).await);
+        // A unit that it does not know yet systemd reads by itself; a reload takes longer than all of the rest.
+        if before.is_known() {
+            systemctl(&["daemon-reload"], name, PATIENCE).await?;
         }
-        self.remember(service, show(name).await?);
+        let begun = SystemTime::now();
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), begun);
+        // restart also starts what does not run; Type=exec reports a program that cannot be executed, or that ends at once.
+        if let Err(error) = systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await {
+            return Err(failure(name, begun, error).await);
+        }
+        self.remember(service, &show(name).await?);
         Ok(if was_running { Ensured::Replaced } else { Ensured::Started })
     }
 
@@ -121,20 +133,27 @@ impl Systemd {
     }
 
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> String {
-        journal(name, lines).await
+        let since = self.starts.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        journal(name, lines, since).await
     }
 
-    /// Looks again and again: systemd tells of ends only those who listen on its bus.
+    /// Looks again and again: systemd tells of ends only those who listen on its bus. The time of the next look is kept, so that a caller
+    /// who drops the future and asks anew does not put it off.
     pub(super) async fn ended(&self, name: &str) -> String {
         loop {
-            if let Ok(shown) = show(name).await
-                && let Some(status) = self.runs().get_mut(name).and_then(|run| run.compare(&shown))
-            {
-                return status;
+            tokio::time::sleep_until(self.next_look(name).into()).await;
+            let shown = show(name).await;
+            if let Some(run) = self.runs().get_mut(name) {
+                run.next_look = Instant::now() + if run.since.elapsed() < STARTING { CLOSE_LOOK } else { LOOK };
+                if let Some(status) = shown.ok().and_then(|shown| run.compare(&shown)) {
+                    return status;
+                }
             }
-            let young = self.runs().get(name).is_some_and(|run| run.since.elapsed() < STARTING);
-            tokio::time::sleep(if young { CLOSE_LOOK } else { LOOK }).await;
         }
+    }
+
+    fn next_look(&self, name: &str) -> Instant {
+        self.runs().get(name).map_or_else(|| Instant::now() + LOOK, |run| run.next_look)
     }
 
     /// True: something is not as it was.
@@ -150,9 +169,8 @@ impl Systemd {
         write().map_err(|source| ServiceError::File { doing: "starting", name, source })
     }
 
-    fn remember(&self, service: &Service, shown: Shown) {
-        let run =
-            Run { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), reload_signal: service.reload_signal };
+    fn remember(&self, service: &Service, shown: &Shown) {
+        let run = Run::new(shown.invocation(), service.reload_signal);
         let mut runs = self.runs();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
@@ -167,12 +185,21 @@ impl Systemd {
 }
 
 impl Run {
+    fn new(invocation: &str, reload_signal: Option<Signal>) -> Self {
+        let now = Instant::now();
+        Self { invocation: invocation.into(), end_told: false, since: now, next_look: now + CLOSE_LOOK, reload_signal }
+    }
+
     /// An end that was not told yet.
     fn compare(&mut self, shown: &Shown) -> Option<String> {
+        if shown.invocation().is_empty() {
+            let told = std::mem::replace(&mut self.end_told, true);
+            return (!told).then(|| FORGOTTEN.to_owned());
+        }
         let replaced = shown.invocation() != self.invocation;
         let missed = replaced && !self.end_told;
         if replaced {
-            *self = Self { invocation: shown.invocation().into(), end_told: false, since: Instant::now(), ..*self };
+            *self = Self::new(shown.invocation(), self.reload_signal);
         }
         match shown.state() {
             State::Exited { status } if !self.end_told => {
@@ -193,48 +220,15 @@ fn write_changed(path: &Path, text: &str, mode: u32) -> Result<bool, FileError> 
 }
 
 /// systemctl's own words only point to the log: bring it.
-async fn failure(name: &str, error: ServiceError) -> ServiceError {
+async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceError {
     let state = match show(name).await.map(|shown| shown.state()) {
         Ok(State::Exited { status }) => status,
         _ => error.to_string(),
     };
-    let log = journal(name, 20).await;
+    let log = journal(name, 20, Some(begun)).await;
     let tail = log.lines().map(|line| format!("\n    {line}")).collect();
     ServiceError::Failed { name: name.into(), status: state, tail }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run() -> Run {
-        Run { invocation: "one".into(), end_told: false, since: Instant::now(), reload_signal: None }
-    }
-
-    fn running(invocation: &str) -> Shown {
-        Shown::parse(&format!("LoadState=loaded\nActiveState=active\nMainPID=7\nInvocationID={invocation}\n"))
-    }
-
-    fn exited(invocation: &str) -> Shown {
-        Shown::parse(&format!(
-            "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nMainPID=0\nExecMainCode=1\nExecMainStatus=3\nInvocationID={invocation}\n"
-        ))
-    }
-
-    #[test]
-    fn an_end_is_told_once() {
-        let mut run = run();
-        assert_eq!(run.compare(&running("one")), None);
-        assert_eq!(run.compare(&exited("one")).as_deref(), Some("exit status 3"));
-        assert_eq!(run.compare(&exited("one")), None);
-        assert_eq!(run.compare(&running("two")), None);
-        assert_eq!(run.compare(&exited("two")).as_deref(), Some("exit status 3"));
-    }
-
-    #[test]
-    fn an_end_between_two_looks_is_told_too() {
-        let mut run = run();
-        assert!(run.compare(&running("two")).is_some());
-        assert_eq!(run.compare(&running("two")), None);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ mod website;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ use crate::host::accounts::Account;
 use crate::host::files::FileError;
 use crate::host::paths::Paths;
 use crate::host::process::ProcessError;
-use crate::host::services::{Ensured, Service, ServiceError, Services, Signal, State};
+use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
 pub use nginx::Nginx;
@@ -94,16 +94,12 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     let nginx = Nginx::find().await?;
     let text = render(config, &Machine::observe(&nginx))?;
     let checked = check(config, &nginx, &text).await?;
-    let running = matches!(services.state(SERVICE).await?, State::Running { .. });
-    if !running {
-        packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
-        // Else the wait below would take an earlier run's file for this one's.
-        let _ = std::fs::remove_file(config.paths.nginx_pid());
-    }
+    packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
+    let before = running(&config.paths.nginx_pid());
     checked.take_effect()?;
     match services.ensure(&service(config, &nginx)).await? {
         Ensured::Kept => Ok(services.reload(SERVICE).await?),
-        Ensured::Started | Ensured::Replaced => listening(config, services).await,
+        Ensured::Started | Ensured::Replaced => listening(config, services, before).await,
     }
 }
 
@@ -151,24 +147,23 @@ fn service(config: &WebConfig, nginx: &Nginx) -> Service {
 }
 
 /// nginx writes its pid file after it has bound its ports.
-async fn listening(config: &WebConfig, services: &Services) -> Result<(), WebError> {
+async fn listening(config: &WebConfig, services: &Services, before: Option<u32>) -> Result<(), WebError> {
     let bound = async {
-        loop {
-            let State::Running { pid } = services.state(SERVICE).await? else {
-                tokio::time::sleep(LOOK_EVERY).await;
-                continue;
-            };
-            if std::fs::read_to_string(config.paths.nginx_pid()).is_ok_and(|text| text.trim() == pid.to_string()) {
-                return Ok(());
-            }
+        while running(&config.paths.nginx_pid()).is_none_or(|pid| Some(pid) == before) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::select! {
-        bound = bound => bound,
+        () = bound => Ok(()),
         status = services.ended(SERVICE) => Err(WebError::Ended { status, log: services.log_tail(SERVICE, 10).await }),
         () = tokio::time::sleep(LISTENING_WITHIN) => Err(WebError::Silent { log: services.log_tail(SERVICE, 10).await }),
     }
+}
+
+/// The process of nginx's pid file, if there is one: a killed nginx leaves the file behind.
+fn running(pid_file: &Path) -> Option<u32> {
+    let pid = std::fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "nginx").then_some(pid)
 }
 
 #[cfg(test)]

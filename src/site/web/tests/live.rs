@@ -240,3 +240,40 @@ async fn an_s3_site_comes_from_the_endpoint_with_an_index_for_each_folder() {
     assert!(file.contains("GET /www.example.com/a/b%20c.css HTTP/1.1"), "{file}");
     assert!(ping.starts_with("HTTP/1.1 200"), "{ping}");
 }
+
+#[tokio::test]
+#[ignore = "needs root on a machine where systemd is PID 1, with the stock nginx running"]
+async fn under_systemd_nginx_takes_the_web_ports_from_the_stock_one_and_drops_its_rights() {
+    use crate::host::accounts::Accounts;
+    let mut stand = stand(tcp);
+    let paths = Paths::new(Path::new("/var/lib/spotboot"), Path::new("/run/spotboot")).unwrap();
+    let accounts = Accounts::ensure(&paths).await.unwrap().unwrap();
+    paths.prepare(Some(&accounts)).unwrap();
+    for (name, from) in [("fullchain.pem", &stand.config.fullchain), ("key.pem", &stand.config.key)] {
+        files::write_atomic(&paths.tls().join(name), &std::fs::read(from).unwrap(), 0o600).unwrap();
+    }
+    (stand.config.fullchain, stand.config.key) = (paths.tls().join("fullchain.pem"), paths.tls().join("key.pem"));
+    let listener = UnixListener::bind({
+        let _ = std::fs::remove_file(paths.app_socket());
+        paths.app_socket()
+    })
+    .unwrap();
+    std::os::unix::fs::chown(paths.app_socket(), Some(accounts.app.uid), Some(accounts.app.gid)).unwrap();
+    std::fs::set_permissions(paths.app_socket(), std::fs::Permissions::from_mode(0o660)).unwrap();
+    tokio::spawn(app(listener, Arc::new(Mutex::new("200 OK"))));
+    (stand.config.http_port, stand.config.https_port) = (80, 443);
+    stand.config.upstream = Upstream::Unix(paths.app_socket());
+    stand.config.account = Some(accounts.web.clone());
+    stand.config.paths = paths;
+    let services = Services::choose(Some(Mode::Systemd), &stand.config.paths, Arc::new(|_: &str| ())).await.unwrap();
+    for release in ["r1", "r2"] {
+        stand.config.release = release.into();
+        start(&stand.config, &services).await.unwrap();
+        proven(&stand).await.unwrap();
+    }
+    let users = Run::new("ps").args(["-C", "nginx", "-o", "euser="]).output().await.unwrap().stdout;
+    assert!(users.lines().any(|user| user.trim() == "root") && users.lines().any(|user| user.trim() == "spotboot-web"), "{users}");
+    let stock = Run::new("systemctl").args(["is-active", "nginx.service"]).output().await.unwrap_err().to_string();
+    assert!(stock.contains("exit status 3"), "{stock}");
+    services.stop(SERVICE).await.unwrap();
+}
