@@ -36,7 +36,11 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let site = place.read(&Imds::new()).await?;
     let unit = unit(&place, folders)?;
     if globals.dry_run {
-        println!("would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}", site.primary(), command_line(&unit));
+        println!(
+            "would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}",
+            site.primary(),
+            command_line(&unit)
+        );
         return Ok(Outcome::Done);
     }
     let own = std::env::current_exe().context("finding this binary")?;

@@ -29,11 +29,15 @@ impl Place {
         match config {
             None => {
                 let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists());
-                found.map(|path| Self::File(path.to_owned())).with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor ")))
+                found
+                    .map(|path| Self::File(path.to_owned()))
+                    .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor ")))
             }
             Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
                 None => Ok(Self::File(PathBuf::from(address))),
-                Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => Ok(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() }),
+                Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
+                    Ok(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() })
+                }
                 Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
             },
         }

@@ -3,8 +3,8 @@
 pub mod accounts;
 pub mod archive;
 pub mod files;
-pub mod network;
 pub mod marks;
+pub mod network;
 pub mod notify;
 pub mod ownership;
 pub mod packages;

@@ -117,7 +117,14 @@ impl<'w> Machine<'w> {
     pub fn write_site(&self) -> PathBuf {
         let usual = [
             ("site", format!("name = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{}\"\n", super::BUCKET)),
-            ("tls", format!("directory = \"{}\"\ndirectory_ca = \"{}\"\ncontact = [\"mailto:me@example.test\"]\n", self.world.region.acme_directory(), self.world.region.acme_ca().display())),
+            (
+                "tls",
+                format!(
+                    "directory = \"{}\"\ndirectory_ca = \"{}\"\ncontact = [\"mailto:me@example.test\"]\n",
+                    self.world.region.acme_directory(),
+                    self.world.region.acme_ca().display()
+                ),
+            ),
             ("web", format!("http_port = {}\nhttps_port = {}\n", self.http_port, self.https_port)),
         ];
         let mut sections = self.sections.clone();
@@ -156,7 +163,17 @@ impl<'w> Machine<'w> {
     pub fn start(&self) -> Running {
         let (disk, site) = (self.disk(), self.write_site());
         let (state, run) = (disk.join("state"), disk.join("run"));
-        let args = ["up", "--services", "foreground", "--state-dir", state.to_str().expect("text"), "--runtime-dir", run.to_str().expect("text"), "--config", site.to_str().expect("text")];
+        let args = [
+            "up",
+            "--services",
+            "foreground",
+            "--state-dir",
+            state.to_str().expect("text"),
+            "--runtime-dir",
+            run.to_str().expect("text"),
+            "--config",
+            site.to_str().expect("text"),
+        ];
         Running::spawn(self.command(&args))
     }
 

@@ -19,7 +19,10 @@ const SMALL_APP: &str = include_str!("small_app.py");
 impl Package {
     /// An app of kind command that starts in a moment and needs nothing but python3.
     pub fn small_app() -> Self {
-        Self::default().file("app.py", SMALL_APP).file("Procfile", "web: exec python3 app.py\n").file("assets/style.css", "body { color: teal }\n")
+        Self::default()
+            .file("app.py", SMALL_APP)
+            .file("Procfile", "web: exec python3 app.py\n")
+            .file("assets/style.css", "body { color: teal }\n")
     }
 
     /// The small app with something wrong: see BEHAVIOUR in small_app.py.

@@ -33,7 +33,8 @@ impl Visitor {
     /// What the region's name server says of a name.
     pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
         let server = format!("@{}", self.dns.ip());
-        let output = Command::new("dig").args(["+short", &server, "-p", &self.dns.port().to_string(), name, kind]).output().expect("dig runs");
+        let output =
+            Command::new("dig").args(["+short", &server, "-p", &self.dns.port().to_string(), name, kind]).output().expect("dig runs");
         String::from_utf8(output.stdout).expect("dig prints text").lines().map(str::to_owned).collect()
     }
 
@@ -64,6 +65,11 @@ impl Visitor {
         let (answer, end) = text.rsplit_once('\n').expect("curl writes its last line");
         let (status, version) = end.split_once(' ').expect("curl writes both");
         let (headers, body) = answer.split_once("\n\n").unwrap_or((answer, ""));
-        Ok(Answer { status: status.parse().expect("a status"), version: version.to_owned(), headers: headers.to_owned(), body: body.to_owned() })
+        Ok(Answer {
+            status: status.parse().expect("a status"),
+            version: version.to_owned(),
+            headers: headers.to_owned(),
+            body: body.to_owned(),
+        })
     }
 }

@@ -156,7 +156,11 @@ fn an_order_that_the_ca_refuses_is_reported_in_its_words() {
 fn a_profile_that_the_ca_does_not_offer_is_refused_at_once() {
     let world = World::with_small_app();
     let machine = world.machine("i-0profile");
-    let tls = format!("directory = \"{}\"\ndirectory_ca = \"{}\"\nprofile = \"no-such\"\n", world.region.acme_directory(), world.region.acme_ca().display());
+    let tls = format!(
+        "directory = \"{}\"\ndirectory_ca = \"{}\"\nprofile = \"no-such\"\n",
+        world.region.acme_directory(),
+        world.region.acme_ca().display()
+    );
     machine.section("tls", &tls).up_to_end().assert_error(1, &["no-such"]);
     assert_eq!(world.region.count(Service::Acme, "newOrder"), 0);
     world.assert_record_untouched();

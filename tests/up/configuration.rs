@@ -26,11 +26,22 @@ fn the_file_may_stand_in_a_bucket() {
     let text = std::fs::read(machine.write_site()).unwrap();
     world.put_in("mirror", "sites/site.toml", text);
     let (state, run) = (machine.state(), machine.disk().join("run"));
-    let args = ["up", "--dry-run", "--config", "s3://mirror/sites/site.toml", "--state-dir", state.to_str().unwrap(), "--runtime-dir", run.to_str().unwrap()];
+    let args = [
+        "up",
+        "--dry-run",
+        "--config",
+        "s3://mirror/sites/site.toml",
+        "--state-dir",
+        state.to_str().unwrap(),
+        "--runtime-dir",
+        run.to_str().unwrap(),
+    ];
     let ended = machine.run(&args);
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
     assert!(ended.stdout.contains("order one for example.test"), "{}", ended.stdout);
-    machine.run(&["up", "--dry-run", "--config", "s3://mirror/sites/none.toml"]).assert_error(1, &["s3://mirror/sites/none.toml does not exist"]);
+    machine
+        .run(&["up", "--dry-run", "--config", "s3://mirror/sites/none.toml"])
+        .assert_error(1, &["s3://mirror/sites/none.toml does not exist"]);
 }
 
 #[test]
@@ -40,7 +51,8 @@ fn a_dry_run_prints_each_decision_and_changes_nothing() {
     let before = world.list("");
     let ended = machine.up_to_end();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
-    for words in ["i-0dry", "v1", "order one for example.test", "create A example.test", "delete A example.test", "_spotboot.example.test"] {
+    for words in ["i-0dry", "v1", "order one for example.test", "create A example.test", "delete A example.test", "_spotboot.example.test"]
+    {
         assert!(ended.stdout.contains(words), "no {words:?} in:\n{}", ended.stdout);
     }
     world.assert_record_untouched();
@@ -66,7 +78,11 @@ fn json_gives_the_report_as_one_line() {
     let ended = running.stop();
     let report: serde_json::Value = serde_json::from_str(ended.stdout.lines().next().expect("a line")).expect("it is JSON");
     assert_eq!(report["phase"], "serving");
-    assert!(ended.stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok() || !line.starts_with('{')), "{}", ended.stderr);
+    assert!(
+        ended.stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok() || !line.starts_with('{')),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

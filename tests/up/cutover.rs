@@ -21,11 +21,18 @@ fn the_record_changes_in_one_batch_and_only_after_the_proof() {
     let changes: Vec<Recorded> = world.region.requests().into_iter().filter(is_address_change).collect();
     assert_eq!(changes.len(), 1, "{changes:?}");
     let batch = String::from_utf8_lossy(&changes[0].body).into_owned();
-    assert!(batch.contains("_spotboot.example.test") && batch.contains(OLD_ADDRESS) && batch.contains(&machine.address.to_string()), "{batch}");
+    assert!(
+        batch.contains("_spotboot.example.test") && batch.contains(OLD_ADDRESS) && batch.contains(&machine.address.to_string()),
+        "{batch}"
+    );
 
     let report = world.report("i-0order").expect("it reports");
-    let end = |name: &str| report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["end_ms"].as_u64()).unwrap();
-    let start = |name: &str| report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["start_ms"].as_u64()).unwrap();
+    let end = |name: &str| {
+        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["end_ms"].as_u64()).unwrap()
+    };
+    let start = |name: &str| {
+        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["start_ms"].as_u64()).unwrap()
+    };
     assert!(end("proof") <= start("cutover"));
     drop(running);
     let access_log = std::fs::read_to_string(machine.state().join("nginx/logs/access.log")).expect("nginx logs");

@@ -25,7 +25,8 @@ fn a_blank_machine_becomes_the_django_site_over_https() {
     assert!(front.body.contains("v1"), "{}", front.body);
     let admin = visitor.get("/admin/login/");
     assert_eq!(admin.status, 200);
-    let sheets: Vec<&str> = admin.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|path| path.ends_with(".css")).collect();
+    let sheets: Vec<&str> =
+        admin.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|path| path.ends_with(".css")).collect();
     assert!(!sheets.is_empty(), "the admin page has no style sheet:\n{}", admin.body);
     for sheet in sheets {
         let answer = visitor.get(sheet);
@@ -71,7 +72,8 @@ fn the_well_known_page_tells_release_and_instance_and_ping_answers() {
 #[test]
 fn several_names_and_a_wildcard_share_one_certificate_and_one_order() {
     let world = World::with_small_app();
-    let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\", \"*.apps.example.test\"]\nbucket = \"example-site\"\n";
+    let site =
+        "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\", \"*.apps.example.test\"]\nbucket = \"example-site\"\n";
     let machine = world.machine("i-0names").section("site", site);
     let _running = machine.up();
     let visitor = machine.visitor();

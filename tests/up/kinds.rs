@@ -34,7 +34,10 @@ fn kind_s3_forwards_to_the_bucket_and_needs_no_package() {
 #[test]
 fn a_command_may_listen_on_a_port() {
     let world = World::new();
-    world.publish("v1", &Package::default().file("hello.txt", "by port").file("Procfile", "web: exec python3 -m http.server --bind 127.0.0.1 $PORT\n"));
+    world.publish(
+        "v1",
+        &Package::default().file("hello.txt", "by port").file("Procfile", "web: exec python3 -m http.server --bind 127.0.0.1 $PORT\n"),
+    );
     let machine = world.machine("i-0port").section("app", "kind = \"command\"\n");
     let _running = machine.up();
     assert_eq!(machine.visitor().get("/hello.txt").body.trim(), "by port");
@@ -57,7 +60,10 @@ fn build_runs_on_each_instance_and_release_once_in_the_fleet() {
     let marker = world.path("released");
     std::fs::write(&marker, "").unwrap();
     std::process::Command::new("chmod").arg("666").arg(&marker).status().unwrap();
-    let app = app.replace("/tmp/spotboot-released-$SPOTBOOT_FLEET_TEST", marker.to_str().unwrap()).replace("env = { SPOTBOOT_TEST = \"1\" }\n", "").replace("static = { \"/files/\" = \".\" }\n", "");
+    let app = app
+        .replace("/tmp/spotboot-released-$SPOTBOOT_FLEET_TEST", marker.to_str().unwrap())
+        .replace("env = { SPOTBOOT_TEST = \"1\" }\n", "")
+        .replace("static = { \"/files/\" = \".\" }\n", "");
     let machines = ["i-0a", "i-0b"].map(|id| world.machine(id).section("app", &app));
     let mut running: Vec<_> = machines.iter().map(|machine| machine.start()).collect();
     for boot in &mut running {
@@ -80,7 +86,13 @@ fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
     let first = world.machine("i-0first").section("app", app);
     let running = first.up();
     assert_eq!(first.visitor().get("/").body, "by gunicorn");
-    world.region.wait_for_request(|request| request.method == "PUT" && request.path.contains("cache/") && request.status == Some(200), std::time::Duration::from_secs(60)).expect("the dependencies are shared");
+    world
+        .region
+        .wait_for_request(
+            |request| request.method == "PUT" && request.path.contains("cache/") && request.status == Some(200),
+            std::time::Duration::from_secs(60),
+        )
+        .expect("the dependencies are shared");
     drop(running);
     let [archive] = cached().try_into().expect("one archive");
 
@@ -88,18 +100,37 @@ fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
     let running = second.up();
     let log = running.log();
     assert_eq!(second.visitor().get("/").body, "by gunicorn");
-    assert!(world.region.count_where(|request| request.service == Service::S3 && request.method == "GET" && request.path.contains("cache/") && request.status.is_some_and(|status| status < 300)) >= 1, "{log}");
+    assert!(
+        world.region.count_where(|request| request.service == Service::S3
+            && request.method == "GET"
+            && request.path.contains("cache/")
+            && request.status.is_some_and(|status| status < 300))
+            >= 1,
+        "{log}"
+    );
     drop(running);
 
     for (number, damage) in [0_usize, 1].into_iter().enumerate() {
         let mut bytes = world.get(&archive).unwrap().to_vec();
         let middle = bytes.len() / 2;
-        if damage == 0 { bytes.truncate(middle) } else { bytes[middle] ^= 0x10 }
+        if damage == 0 {
+            bytes.truncate(middle)
+        } else {
+            bytes[middle] ^= 0x10
+        }
         world.put(&archive, bytes);
         let machine = world.machine(&format!("i-0broken{number}")).section("app", app);
         let running = machine.up();
         assert_eq!(machine.visitor().get("/").body, "by gunicorn");
-        let good = world.region.wait_for_request(|request| request.instance.as_deref() == Some(machine.id()) && request.method == "PUT" && request.path.contains("cache/") && request.status == Some(200), std::time::Duration::from_secs(60));
+        let good = world.region.wait_for_request(
+            |request| {
+                request.instance.as_deref() == Some(machine.id())
+                    && request.method == "PUT"
+                    && request.path.contains("cache/")
+                    && request.status == Some(200)
+            },
+            std::time::Duration::from_secs(60),
+        );
         assert!(good.is_some(), "the broken archive was not replaced:\n{}", running.log());
     }
 }

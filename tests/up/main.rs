@@ -11,5 +11,5 @@ mod faults;
 mod first_boot;
 mod kills;
 mod kinds;
-mod secrets;
 mod second_boot;
+mod secrets;

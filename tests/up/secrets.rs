@@ -56,7 +56,11 @@ fn no_secret_is_in_a_log_an_argument_or_a_file_that_others_can_read() {
             assert!(!String::from_utf8_lossy(&body).contains(secret), "a secret is in {key}");
         }
     }
-    let holders: BTreeSet<_> = files.iter().filter(|path| path.file_name().is_some_and(|name| name != "site.toml")).filter(|path| holds_any(path, &secrets)).collect();
+    let holders: BTreeSet<_> = files
+        .iter()
+        .filter(|path| path.file_name().is_some_and(|name| name != "site.toml"))
+        .filter(|path| holds_any(path, &secrets))
+        .collect();
     assert!(holders.iter().any(|path| path.ends_with("key.pem")), "{holders:?}");
     for path in holders {
         assert_eq!(fs::metadata(path).map_or(0o600, |meta| meta.permissions().mode() & 0o077), 0, "{} is open to others", path.display());

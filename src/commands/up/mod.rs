@@ -76,14 +76,35 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
 }
 
 impl Boot {
-    async fn prepare(site: Site, paths: Paths, identity: Identity, imds: &Imds, mode: Option<Mode>, timeline: Timeline, lock: FileLock) -> Result<Self> {
+    async fn prepare(
+        site: Site,
+        paths: Paths,
+        identity: Identity,
+        imds: &Imds,
+        mode: Option<Mode>,
+        timeline: Timeline,
+        lock: FileLock,
+    ) -> Result<Self> {
         let region = region_for(Some(&site), imds).await?;
         let cloud = Cloud::connect(&region, imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
         let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-        Ok(Self { state, packages, route53: cloud.route53(), ec2: cloud.ec2(), site, paths, identity, region, accounts, services, timeline, _lock: lock })
+        Ok(Self {
+            state,
+            packages,
+            route53: cloud.route53(),
+            ec2: cloud.ec2(),
+            site,
+            paths,
+            identity,
+            region,
+            accounts,
+            services,
+            timeline,
+            _lock: lock,
+        })
     }
 
     /// Boots, then stays; whatever ends it, the instance's report says so.

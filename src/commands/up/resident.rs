@@ -10,8 +10,8 @@ use super::Boot;
 use super::boot::Serving;
 use super::cutover::Standing;
 use crate::host::notify;
-use crate::site::report::Phase;
 use crate::site::app;
+use crate::site::report::Phase;
 use crate::site::web;
 
 /// How often an instance that stands by looks whether the owner still lives.
@@ -20,7 +20,10 @@ const STAND_BY_EVERY: Duration = Duration::from_secs(30);
 enum Event {
     Stop(&'static str),
     /// A service ended by itself; its keeper starts it again.
-    Ended { service: &'static str, how: String },
+    Ended {
+        service: &'static str,
+        how: String,
+    },
     LookAtOwner,
     Watchdog,
 }

@@ -52,16 +52,28 @@ mod tests {
 
     #[test]
     fn a_plain_command_takes_the_shells_place() {
-        for line in ["./server --listen unix:$SPOTBOOT_SOCKET", "node server.js --name 'a; b'", "python -c \"x & y\" a\\;b", "./run ${PORT:-80}"] {
+        for line in
+            ["./server --listen unix:$SPOTBOOT_SOCKET", "node server.js --name 'a; b'", "python -c \"x & y\" a\\;b", "./run ${PORT:-80}"]
+        {
             assert_eq!(replacing_the_shell(line), format!("exec {line}"));
         }
     }
 
     #[test]
     fn what_needs_the_shell_keeps_it() {
-        for line in
-            ["cd app && ./server", "A=1 ./server", "./a | ./b", "exec ./a", "(./a)", "./a; ./b", "./a 'unclosed", "./a \"`x; y`\"", "$RUN it", "", "./a &"]
-        {
+        for line in [
+            "cd app && ./server",
+            "A=1 ./server",
+            "./a | ./b",
+            "exec ./a",
+            "(./a)",
+            "./a; ./b",
+            "./a 'unclosed",
+            "./a \"`x; y`\"",
+            "$RUN it",
+            "",
+            "./a &",
+        ] {
             assert_eq!(replacing_the_shell(line), line);
         }
     }

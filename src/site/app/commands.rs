@@ -56,19 +56,19 @@ impl App {
     }
 
     async fn run(&self, line: &str) -> anyhow::Result<()> {
-        let command = shell(line).cwd(&self.plan.root).envs(self.environment()).user(self.plan.surroundings.account.as_ref());
+        let command = shell(line).cwd(&self.plan.root).envs(self.environment()).user(self.plan.account.as_ref());
         command.umask(UMASK).deadline(DEADLINE).output().await?;
         Ok(())
     }
 
     async fn lend(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.surroundings.account.clone() else { return Ok(()) };
+        let Some(account) = self.plan.account.clone() else { return Ok(()) };
         let root = self.plan.root.clone();
         Ok(tokio::task::spawn_blocking(move || ownership::lend(&root, &account)).await??)
     }
 
     async fn take_back(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.surroundings.account.clone() else { return Ok(()) };
+        let Some(account) = self.plan.account.clone() else { return Ok(()) };
         let root = self.plan.root.clone();
         Ok(tokio::task::spawn_blocking(move || ownership::take_back(&root, &account)).await??)
     }

@@ -50,10 +50,10 @@ impl Dependencies {
     /// None where the kind needs none. Needs [`crate::host::paths::Paths::lock`] held.
     pub(super) async fn ensure(plan: &Plan, state: &S3) -> anyhow::Result<Option<Self>> {
         let Program::Python { lock, .. } = &plan.program else { return Ok(None) };
-        let account = plan.surroundings.account.as_ref();
+        let account = plan.account.as_ref();
         let interpreter = interpreter::find(&plan.host_packages, account).await?;
         let key = key(lock, &interpreter, &plan.root);
-        let venvs = plan.surroundings.paths.venvs();
+        let venvs = plan.paths.venvs();
         let entry = format!("{}{key}.tar.zst", plan.cache_prefix);
         let mut dependencies = Self { venv: venvs.join(&key), key, origin: Origin::Kept, entry };
         if marks::marked(&dependencies.venv).is_some() {
@@ -70,17 +70,18 @@ impl Dependencies {
     }
 
     async fn obtain(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter, state: &S3) -> anyhow::Result<Origin> {
-        let group = plan.surroundings.account.as_ref().map(|account| account.gid);
+        let group = plan.account.as_ref().map(|account| account.gid);
         let restored = tokio::time::timeout(DOWNLOAD_DEADLINE, self.restore(state, interpreter, group)).await;
         match restored.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {} s", DOWNLOAD_DEADLINE.as_secs()))) {
             Ok(true) => return Ok(Origin::Cached),
             Ok(false) => {}
-            Err(error) => tracing::warn!(entry = self.entry, error = format!("{error:#}"), "cached dependencies not usable, installing them"),
+            Err(error) => {
+                tracing::warn!(entry = self.entry, error = format!("{error:#}"), "cached dependencies not usable, installing them")
+            }
         }
         let home = marks::aside(&self.venv.with_file_name("home"));
-        let Plan { root, site_env, surroundings, .. } = plan;
-        let making =
-            Making { venv: &self.venv, home: &home, release: root, interpreter, lock, account: surroundings.account.as_ref(), site_env };
+        let Plan { root, site_env, account, .. } = plan;
+        let making = Making { venv: &self.venv, home: &home, release: root, interpreter, lock, account: account.as_ref(), site_env };
         making.make().await?;
         Ok(Origin::Installed)
     }
@@ -139,7 +140,7 @@ impl App {
     /// Removes all environments but this one and the newest others, `keep` in all; the names of those that went.
     pub fn retain(&self, keep: usize) -> anyhow::Result<Vec<String>> {
         match &self.dependencies {
-            Some(found) => Ok(marks::retain(&self.plan.surroundings.paths.venvs(), &found.key, keep)?),
+            Some(found) => Ok(marks::retain(&self.plan.paths.venvs(), &found.key, keep)?),
             None => Ok(Vec::new()),
         }
     }
@@ -163,7 +164,11 @@ mod tests {
     #[test]
     fn the_key_changes_with_all_that_decides_and_with_nothing_else() {
         let lock = Lock { source: Source::Requirements, digest: [1; 32], local: false };
-        let python = Interpreter { path: "/usr/bin/python3".into(), version: "3.11.2".into(), platform: "cpython x86_64 glibc 2.36 debian 12".into() };
+        let python = Interpreter {
+            path: "/usr/bin/python3".into(),
+            version: "3.11.2".into(),
+            platform: "cpython x86_64 glibc 2.36 debian 12".into(),
+        };
         let base = key(&lock, &python, Path::new("/releases/1"));
         assert_eq!(key(&lock, &Interpreter { path: "/usr/local/bin/python3".into(), ..python.clone() }, Path::new("/releases/2")), base);
         let local = Lock { local: true, ..lock.clone() };
@@ -171,7 +176,11 @@ mod tests {
             key(&Lock { digest: [2; 32], ..lock.clone() }, &python, Path::new("/releases/1")),
             key(&Lock { source: Source::Nothing, ..lock.clone() }, &python, Path::new("/releases/1")),
             key(&lock, &Interpreter { version: "3.11.3".into(), ..python.clone() }, Path::new("/releases/1")),
-            key(&lock, &Interpreter { platform: "cpython aarch64 glibc 2.36 debian 12".into(), ..python.clone() }, Path::new("/releases/1")),
+            key(
+                &lock,
+                &Interpreter { platform: "cpython aarch64 glibc 2.36 debian 12".into(), ..python.clone() },
+                Path::new("/releases/1"),
+            ),
             key(&local, &python, Path::new("/releases/1")),
             key(&local, &python, Path::new("/releases/2")),
         ];

@@ -15,7 +15,7 @@ impl App {
 }
 
 fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<String, String> {
-    let data = plan.surroundings.paths.data().to_string_lossy().into_owned();
+    let data = plan.paths.data().to_string_lossy().into_owned();
     let mut env: BTreeMap<String, String> = [
         ("LANG", "C.UTF-8".to_owned()),
         ("HOME", data.clone()),
@@ -43,11 +43,23 @@ fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<Str
 }
 
 /// What of our own environment an installer needs: indexes, proxies, certificates. Never AWS's.
-pub(super) fn for_installers(site_env: &BTreeMap<String, String>, own: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
+pub(super) fn for_installers(
+    site_env: &BTreeMap<String, String>,
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
     const NAMES: [&str; 9] = [
-        "http_proxy", "https_proxy", "no_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NETRC", "KEYRING_BACKEND",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "NETRC",
+        "KEYRING_BACKEND",
     ];
-    let for_installer = |name: &str| name.starts_with("PIP_") || name.starts_with("UV_") || NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let for_installer =
+        |name: &str| name.starts_with("PIP_") || name.starts_with("UV_") || NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
     let site = site_env.iter().map(|(name, value)| (name.into(), value.into()));
     own.chain(site).filter(|(name, _): &(OsString, OsString)| name.to_str().is_some_and(for_installer)).collect()
 }

@@ -40,7 +40,9 @@ impl Interpreter {
 pub(super) async fn find(host_packages: &[String], account: Option<&Account>) -> anyhow::Result<Interpreter> {
     let name = program_name(host_packages);
     let Some(path) = find_program_for(account, name) else {
-        bail!("finding {name}: it is not on this machine; add it to [host] packages in site.toml (Debian: \"python3\" and \"python3-venv\")")
+        bail!(
+            "finding {name}: it is not on this machine; add it to [host] packages in site.toml (Debian: \"python3\" and \"python3-venv\")"
+        )
     };
     let output = Run::new(&path).args(["-I", "-S", "-c", PROBE]).user(account).cwd("/").deadline(DEADLINE).output().await?;
     let distribution = std::fs::read_to_string("/etc/os-release").unwrap_or_default();

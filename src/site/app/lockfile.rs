@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 const LARGEST: u64 = 8 << 20;
 const MOST_FILES: usize = 50;
@@ -65,7 +67,9 @@ impl Lock {
 }
 
 fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
-    for (name, command) in [("poetry.lock", "poetry export -o requirements.txt"), ("Pipfile.lock", "pipenv requirements > requirements.txt")] {
+    for (name, command) in
+        [("poetry.lock", "poetry export -o requirements.txt"), ("Pipfile.lock", "pipenv requirements > requirements.txt")]
+    {
         if release.join(name).exists() {
             bail!("the package has {name}, which is not read here; add a requirements.txt to it: `{command}`");
         }
@@ -74,10 +78,13 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
 }
 
 fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
-    let table: toml::Table = toml::from_str(text)?;
-    let Some(list) = table.get("project").and_then(|project| project.get("dependencies")) else { return Ok(Vec::new()) };
-    let list = list.as_array().context("[project] dependencies is no list")?;
-    list.iter().map(|item| item.as_str().map(str::to_owned).context("[project] dependencies holds something that is no text")).collect()
+    let document = DeTable::parse(text)?;
+    let project = document.get_ref().get("project").and_then(|project| project.get_ref().get("dependencies"));
+    let Some(list) = project else { return Ok(Vec::new()) };
+    let list = list.get_ref().as_array().context("[project] dependencies is no list")?;
+    let text =
+        |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned).context("[project] dependencies holds what is no text");
+    list.iter().map(text).collect()
 }
 
 struct Files<'a> {
@@ -192,7 +199,11 @@ mod tests {
 
     #[test]
     fn every_file_that_decides_changes_the_digest_and_no_other_does() {
-        let files = [("requirements.txt", "-r requirements/prod.txt\n"), ("requirements/prod.txt", "-c ../limits.txt\ndjango==5.2\n"), ("limits.txt", "x<2\n")];
+        let files = [
+            ("requirements.txt", "-r requirements/prod.txt\n"),
+            ("requirements/prod.txt", "-c ../limits.txt\ndjango==5.2\n"),
+            ("limits.txt", "x<2\n"),
+        ];
         let digest = lock(&files).unwrap().digest;
         for at in 0..3 {
             let mut changed = files;
@@ -222,7 +233,8 @@ mod tests {
         for line in ["-e .", "--editable=./lib", "./wheels/x.whl", "/opt/x", "x @ file:///opt/x", "--find-links vendor", "-f vendor"] {
             assert!(lock(&[("requirements.txt", line)]).unwrap().local, "{line}");
         }
-        for line in ["django==5.2 --hash=sha256:ab", "# -e .", "--index-url https://x/simple", "--find-links=https://x/", "x # ./y", "fire"] {
+        for line in ["django==5.2 --hash=sha256:ab", "# -e .", "--index-url https://x/simple", "--find-links=https://x/", "x # ./y", "fire"]
+        {
             assert!(!lock(&[("requirements.txt", line)]).unwrap().local, "{line}");
         }
     }

@@ -25,19 +25,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::host::accounts::Account;
-use crate::host::paths::Paths;
-
 pub use dependencies::{Dependencies, Origin};
-pub use plan::{Plan, website_host};
+pub use plan::Plan;
 pub use readiness::Ready;
-pub use service::NAME;
+pub use service::SERVICE;
 
 /// An unpacked package.
-#[derive(Debug, Clone, Copy)]
-pub struct Package<'a> {
-    pub version: &'a str,
-    pub root: &'a Path,
+#[derive(Debug, Clone)]
+pub struct Package {
+    pub version: String,
+    pub root: PathBuf,
 }
 
 /// Where the web server finds the site.
@@ -47,18 +44,8 @@ pub enum Upstream {
     Tcp(SocketAddr),
     /// kind static: this folder's files.
     Files(PathBuf),
-    /// kind s3: the host name of the bucket's website endpoint.
+    /// kind s3: the bucket whose website endpoint serves.
     Website(String),
-}
-
-/// On whose behalf and where.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    pub paths: Paths,
-    /// Who runs the app; None: the current user, who is an ordinary one.
-    pub account: Option<Account>,
-    /// For the website endpoint of kind s3.
-    pub region: String,
 }
 
 /// A program whose dependencies are here. The other methods stand beside what they do.

@@ -9,9 +9,10 @@ use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Package, Surroundings, Upstream, procfile};
+use super::{App, Dependencies, Package, Upstream, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, Site};
+use crate::host::accounts::Account;
 use crate::host::paths::Paths;
 
 /// A site's program, before its dependencies are here.
@@ -33,7 +34,9 @@ pub struct Plan {
     pub(super) deny_imds: bool,
     /// The site's key of a cache entry, but for its hash.
     pub(super) cache_prefix: String,
-    pub(super) surroundings: Surroundings,
+    pub(super) paths: Paths,
+    /// Who runs the app; None: the current user, who is an ordinary one.
+    pub(super) account: Option<Account>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,40 +48,39 @@ pub(super) enum Program {
 
 impl Plan {
     /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no package.
-    pub fn new(site: &Site, package: Option<Package<'_>>, surroundings: Surroundings) -> anyhow::Result<Self> {
-        let Some(package) = package else { return Self::without_package(site, surroundings) };
-        let procfile = procfile::read(package.root)?;
-        let program = match &site.app.kind {
-            AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(package.root)? },
-            AppKind::Command { command } => Program::Line(
-                command.clone().or(procfile.web).context("starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile")?,
-            ),
-            AppKind::Static => Program::None,
-            AppKind::S3 => return Self::without_package(site, surroundings),
-        };
-        let mut plan = Self::bare(site, program, surroundings);
-        plan.upstream = plan.listening_place(package)?;
-        plan.root = package.root.to_owned();
-        plan.version = package.version.to_owned();
+    pub fn new(site: &Site, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
+        let mut plan = Self::bare(site, paths, account);
+        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
+        let procfile = procfile::read(&package.root)?;
+        plan.program =
+            match &site.app.kind {
+                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root)? },
+                AppKind::Command { command } => Program::Line(command.clone().or(procfile.web).context(
+                    "starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile",
+                )?),
+                AppKind::Static | AppKind::S3 => Program::None,
+            };
+        plan.upstream = plan.listening_place(&package)?;
         plan.release = site.app.release.clone().or(procfile.release);
+        plan.root = package.root;
+        plan.version = package.version;
         Ok(plan)
     }
 
-    fn without_package(site: &Site, surroundings: Surroundings) -> anyhow::Result<Self> {
+    /// kind s3: nothing runs here but the web server.
+    fn forwarding(mut self, site: &Site) -> anyhow::Result<Self> {
         let (AppKind::S3, Some(failover)) = (&site.app.kind, &site.failover) else {
             bail!("planning the app: only kind s3 does without a package, and it needs [failover] bucket");
         };
-        let host = website_host(&failover.bucket, &surroundings.region);
-        let mut plan = Self::bare(site, Program::None, surroundings);
-        plan.upstream = Upstream::Website(host);
-        plan.build = None;
-        Ok(plan)
+        self.upstream = Upstream::Website(failover.bucket.clone());
+        self.build = None;
+        Ok(self)
     }
 
     /// Without what the package decides.
-    fn bare(site: &Site, program: Program, surroundings: Surroundings) -> Self {
+    fn bare(site: &Site, paths: &Paths, account: Option<Account>) -> Self {
         Self {
-            program,
+            program: Program::None,
             root: PathBuf::new(),
             version: String::new(),
             upstream: Upstream::Files(PathBuf::new()),
@@ -87,18 +89,19 @@ impl Plan {
             release: None,
             static_files: site.app.static_files.clone(),
             health: site.app.health.clone(),
-            host: site.primary().as_str().to_owned(),
+            host: site.primary().example_host(),
             host_packages: site.host_packages.clone(),
             deny_imds: !site.app.instance_credentials,
             cache_prefix: site.key("cache/"),
-            surroundings,
+            paths: paths.clone(),
+            account,
         }
     }
 
-    fn listening_place(&self, package: Package<'_>) -> anyhow::Result<Upstream> {
-        let socket = || Upstream::Unix(self.surroundings.paths.app_socket());
+    fn listening_place(&self, package: &Package) -> anyhow::Result<Upstream> {
+        let socket = || Upstream::Unix(self.paths.app_socket());
         Ok(match &self.program {
-            Program::None => Upstream::Files(package.root.to_owned()),
+            Program::None => Upstream::Files(package.root.clone()),
             Program::Python { .. } => socket(),
             Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
                 Listens::OnSocket => socket(),
@@ -112,7 +115,7 @@ impl Plan {
         if let Some(port) = self.site_env.get("PORT") {
             return port.parse().with_context(|| "reading PORT in [app] env: it is no port".to_owned());
         }
-        match super::read_text(&port_file(&self.surroundings.paths), 16)?.and_then(|text| text.trim().parse().ok()) {
+        match super::read_text(&port_file(&self.paths), 16)?.and_then(|text| text.trim().parse().ok()) {
             Some(port) => Ok(port),
             None => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port for the app")?;
@@ -149,20 +152,14 @@ impl fmt::Display for Plan {
             Upstream::Unix(path) => write!(f, "; reached at {}", path.display())?,
             Upstream::Tcp(address) => write!(f, "; reached at {address}")?,
             Upstream::Files(folder) => write!(f, "; the files of {}", folder.display())?,
-            Upstream::Website(host) => write!(f, "; the website at {host}")?,
+            Upstream::Website(host) => write!(f, "; the website of the bucket {host}")?,
         }
         let commands = [("build", &self.build), ("release", &self.release)];
-        commands.iter().filter_map(|(name, line)| line.as_ref().map(|line| (name, line))).try_for_each(|(name, line)| write!(f, "; {name} by `{line}`"))
+        commands
+            .iter()
+            .filter_map(|(name, line)| line.as_ref().map(|line| (name, line)))
+            .try_for_each(|(name, line)| write!(f, "; {name} by `{line}`"))
     }
-}
-
-/// The website endpoint of a bucket (Amazon S3 User Guide, "Website endpoints"): the older regions have a dash before their name.
-pub fn website_host(bucket: &str, region: &str) -> String {
-    const WITH_DASH: [&str; 9] =
-        ["us-east-1", "us-west-1", "us-west-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "eu-west-1", "sa-east-1", "us-gov-west-1"];
-    let separator = if WITH_DASH.contains(&region) { '-' } else { '.' };
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("{bucket}.s3-website{separator}{region}.{domain}")
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ fn each_kind_is_reached_in_its_own_way() {
     assert_eq!(files.upstream, Upstream::Files(folder.path().join("state/releases/1.0")));
     assert!(!files.has_program());
     let (_folder, website) = plan(&site("s3", ""), &[]);
-    assert_eq!(website.upstream, Upstream::Website("mirror.s3-website.eu-central-1.amazonaws.com".into()));
-    assert_eq!(website_host("b", "ap-southeast-2"), "b.s3-website-ap-southeast-2.amazonaws.com");
-    assert_eq!(website_host("b", "cn-north-1"), "b.s3-website.cn-north-1.amazonaws.com.cn");
+    assert_eq!(website.upstream, Upstream::Website("mirror".into()));
+    assert!(Plan::new(&site("static", ""), None, &website.paths, None).is_err());
 }
 
 #[test]
@@ -31,15 +30,15 @@ fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
     let (_folder, plan) = plan(&site, &[]);
     let Upstream::Tcp(free) = plan.upstream else { panic!("{plan}") };
     assert!(free.ip().is_loopback() && free.port() > 0);
-    std::fs::write(port_file(&plan.surroundings.paths), "4321").unwrap();
-    let package = Package { version: "1.0", root: &plan.root };
-    let again = Plan::new(&site, Some(package), plan.surroundings.clone()).unwrap();
-    assert_eq!(again.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));
+    std::fs::write(port_file(&plan.paths), "4321").unwrap();
+    let again = |site: &Site| Plan::new(site, Some(Package { version: "1.0".into(), root: plan.root.clone() }), &plan.paths, None);
+    let kept = again(&site).unwrap();
+    assert_eq!(kept.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));
     site.app.env.insert("PORT".into(), "9000".into());
-    let own = Plan::new(&site, Some(package), plan.surroundings.clone()).unwrap();
+    let own = again(&site).unwrap();
     assert_eq!(own.upstream, Upstream::Tcp(([127, 0, 0, 1], 9000).into()));
     site.app.env.insert("PORT".into(), "secret".into());
-    let error = format!("{:#}", Plan::new(&site, Some(package), plan.surroundings.clone()).unwrap_err());
+    let error = format!("{:#}", again(&site).unwrap_err());
     assert!(!error.contains("secret"), "no value of the environment in an error: {error}");
 }
 

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{App, NAME, Upstream};
+use super::{App, SERVICE, Upstream};
 use crate::host::services::Services;
 
 /// A first answer may have to load much; a second attempt meanwhile would only make it slower.
@@ -52,14 +52,14 @@ impl App {
         let outcome = tokio::select! {
             biased;
             attempts = self.ask_until_well(&mut last) => Ok(attempts),
-            status = services.ended(NAME) => Err(format!("it ended with {status}")),
+            status = services.ended(SERVICE) => Err(format!("it ended with {status}")),
             () = tokio::time::sleep(timeout) => Err(String::new()),
         };
         match outcome {
             Ok(attempts) => Ok(Ready { took: begun.elapsed(), attempts }),
             Err(ended) => {
                 let why = if ended.is_empty() { self.complaint(last) } else { ended };
-                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(NAME, LOG_LINES).await))
+                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(SERVICE, LOG_LINES).await))
             }
         }
     }

@@ -20,7 +20,7 @@ async fn outcome(command: &str, seconds: u64) -> Result<Ready, String> {
     let mut site = site("command", command);
     site.app.health.timeout = Duration::from_secs(seconds);
     let (_folder, app) = app(&site, &[("server.py", SERVER)]);
-    let services = Services::choose(Some(Mode::Foreground), &app.plan.surroundings.paths, to_stderr()).await.unwrap();
+    let services = Services::choose(Some(Mode::Foreground), &app.plan.paths, to_stderr()).await.unwrap();
     app.start(&services).await.unwrap();
     let outcome = app.wait_ready(&services).await.map_err(|error| format!("{error:#}"));
     services.shutdown().await;
@@ -56,7 +56,7 @@ async fn an_app_that_stays_unwell_is_told_with_what_it_answered_and_what_to_do()
 #[tokio::test]
 async fn a_site_without_a_program_is_ready() {
     let (_folder, app) = app(&site("static", ""), &[]);
-    let services = Services::choose(Some(Mode::Foreground), &app.plan.surroundings.paths, to_stderr()).await.unwrap();
+    let services = Services::choose(Some(Mode::Foreground), &app.plan.paths, to_stderr()).await.unwrap();
     assert_eq!(app.wait_ready(&services).await.unwrap().attempts, 0);
     assert!(app.start(&services).await.unwrap().is_none());
 }

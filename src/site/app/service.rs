@@ -11,7 +11,7 @@ use super::plan::{Program, port_file};
 use super::{App, Upstream, command_line};
 use crate::host::services::{Ensured, Service, Services, Signal};
 
-pub const NAME: &str = "spotboot-app";
+pub const SERVICE: &str = "spotboot-app";
 /// gunicorn's own grace for requests that run is 30 s.
 const STOP: Duration = Duration::from_secs(35);
 /// What the app writes is for its own account and group: the web server's workers reach its socket by the group.
@@ -20,7 +20,7 @@ const UMASK: u32 = 0o007;
 impl App {
     /// None where the web server alone serves the site.
     pub fn service(&self) -> Option<Service> {
-        let paths = &self.plan.surroundings.paths;
+        let paths = &self.plan.paths;
         let (argv, workers) = match &self.plan.program {
             Program::Python { wsgi, .. } => (self.gunicorn(wsgi)?, Some(workers())),
             Program::Line(line) => (["/bin/sh", "-c", &command_line::replacing_the_shell(line)].map(OsString::from).to_vec(), None),
@@ -32,12 +32,12 @@ impl App {
             env.entry("WEB_CONCURRENCY".into()).or_insert_with(|| workers.to_string());
         }
         Some(Service {
-            name: NAME.into(),
+            name: SERVICE.into(),
             description: format!("The app of {}, release {}", self.plan.host, self.plan.version),
             argv,
             env,
             workdir: self.plan.root.clone(),
-            account: self.plan.surroundings.account.clone(),
+            account: self.plan.account.clone(),
             writable: vec![paths.data(), paths.app_runtime()],
             deny_imds: self.plan.deny_imds,
             umask: UMASK,
@@ -51,7 +51,7 @@ impl App {
 
     fn gunicorn(&self, wsgi: &str) -> Option<Vec<OsString>> {
         let mut bind = OsString::from("unix:");
-        bind.push(self.plan.surroundings.paths.app_socket());
+        bind.push(self.plan.paths.app_socket());
         // As a module: the script in bin/ begins with a path that must fit in 127 characters.
         let mut argv: Vec<OsString> = vec![self.dependencies.as_ref()?.python().into()];
         argv.extend(["-m", "gunicorn", "--bind"].map(OsString::from));
@@ -70,7 +70,7 @@ impl App {
         match &self.plan.upstream {
             Upstream::Unix(socket) => remove_dead_socket(socket).await?,
             Upstream::Tcp(address) => {
-                let path = port_file(&self.plan.surroundings.paths);
+                let path = port_file(&self.plan.paths);
                 std::fs::write(&path, address.port().to_string()).with_context(|| format!("writing {}", path.display()))?;
             }
             Upstream::Files(_) | Upstream::Website(_) => {}

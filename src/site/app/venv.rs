@@ -67,7 +67,15 @@ impl Making<'_> {
         let pip = || self.run(uv).args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(self.python());
         let list = match &self.lock.source {
             Source::UvLock => {
-                let sync = self.run(uv).args(["sync", "--quiet", "--frozen", "--no-dev", "--no-install-project", "--compile-bytecode", "--python"]);
+                let sync = self.run(uv).args([
+                    "sync",
+                    "--quiet",
+                    "--frozen",
+                    "--no-dev",
+                    "--no-install-project",
+                    "--compile-bytecode",
+                    "--python",
+                ]);
                 Some(sync.arg(&self.interpreter.path))
             }
             Source::PyLock => Some(pip().args(["-r", "pylock.toml"])),
@@ -89,7 +97,17 @@ impl Making<'_> {
         make.output().await.context(
             "making a virtual environment; on Debian its package stands in [host] packages of site.toml as \"python3-venv\" (or \"python3.12-venv\")",
         )?;
-        let pip = || self.run(&self.python()).args(["-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir", "--disable-pip-version-check"]);
+        let pip = || {
+            self.run(&self.python()).args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--no-cache-dir",
+                "--disable-pip-version-check",
+            ])
+        };
         let list = match &self.lock.source {
             Source::Requirements => Some(pip().args(["-r", "requirements.txt"])),
             Source::Project(list) => Some(pip().arg("-r").arg(self.write_list(list)?)),
@@ -157,7 +175,9 @@ impl Making<'_> {
 /// `pip`, `pip3.11`, `pip-23.0.1.dist-info`; not `pip_audit`.
 fn is_pips(name: &str) -> bool {
     let rest = name.strip_prefix("pip");
-    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || (rest.starts_with('-') && rest.ends_with(".dist-info")))
+    rest.is_some_and(|rest| {
+        rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || (rest.starts_with('-') && rest.ends_with(".dist-info"))
+    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,11 @@ pub struct Release {
     pub sha256: String,
 }
 
+/// Whether a boot finds the release whole on this disk.
+pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
+    fetch::unpacked(pointer, paths).is_some()
+}
+
 /// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the release serves, as it syncs.
 pub fn activate(release: &Release, paths: &Paths) -> anyhow::Result<()> {
     files::symlink_atomic(Path::new(&release.version), &paths.releases().join("current")).context("making the release current")
