@@ -14,13 +14,13 @@ use crate::cli::Globals;
 use crate::config::AppKind;
 use crate::host::{files, notify, packages};
 use crate::logs;
-use crate::site::app::{App, Package, Plan};
+use crate::site::app::{self, App, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::Zones;
 use crate::site::release::{self, Release};
 use crate::site::report::{Phase, Report, critical_path};
-use crate::site::web::{self, WebConfig};
+use crate::site::web::{self, WebConfig, Website};
 
 /// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
 const RELEASES_KEPT: usize = 2;
@@ -113,12 +113,11 @@ impl Boot {
     async fn provide_app(&self, release: Option<&Release>) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.region, package, &self.paths, account)?.provide(&self.state).await
+        Plan::new(&self.site, package, &self.paths, account)?.provide(&self.state).await
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {
-        if let Some(service) = app.service() {
-            self.services.ensure(&service).await?;
+        if app.start(&self.services).await?.is_some() {
             app.wait_ready(&self.services).await?;
         }
         Ok(())
@@ -139,9 +138,35 @@ impl Boot {
         let tls = self.paths.tls();
         files::write_atomic(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_atomic(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
-        let config = self.web_config(app, release, certificate)?;
-        web::start(&config, &self.services).await?;
-        Ok(())
+        let config = WebConfig {
+            domains: self.site.domains.clone(),
+            http_port: self.site.web.http_port,
+            https_port: self.site.web.https_port,
+            upstream: self.web_upstream(app)?,
+            static_files: app.static_folders()?,
+            health_path: self.site.app.health.path.clone(),
+            release: version_of(release).to_owned(),
+            instance: self.identity.instance_id.clone(),
+            fullchain: tls.join("fullchain.pem"),
+            key: tls.join("key.pem"),
+            not_after: certificate.not_after,
+            account: self.accounts.as_ref().map(|accounts| accounts.web.clone()),
+            paths: self.paths.clone(),
+        };
+        Ok(web::start(&config, &self.services).await?)
+    }
+
+    fn web_upstream(&self, app: &App) -> Result<web::Upstream> {
+        Ok(match app.upstream() {
+            app::Upstream::Unix(socket) => web::Upstream::Unix(socket.clone()),
+            app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
+            app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
+            app::Upstream::Website(bucket) => {
+                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+                let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
+                web::Upstream::Website(website.map_err(|why| anyhow::anyhow!("finding the website of {bucket}: {why}"))?)
+            }
+        })
     }
 
     pub(super) async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
@@ -183,10 +208,16 @@ impl Boot {
             warn!("the next boot has to install the dependencies again: {error:#}");
         }
         let Some(release) = &serving.release else { return };
-        let kept = release::settle(release, &self.paths).and_then(|()| release::retain(&self.paths, release, RELEASES_KEPT));
-        if let Err(error) = kept {
-            warn!("older releases stay on disk: {error:#}");
+        if let Err(error) = self.keep_release(release).await {
+            warn!("the disk is not as it should be: {error:#}");
         }
+    }
+
+    async fn keep_release(&self, release: &Release) -> Result<()> {
+        release::activate(release, &self.paths)?;
+        release::settle(release).await?;
+        release::retain(release, &self.paths, RELEASES_KEPT)?;
+        Ok(())
     }
 
     pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {

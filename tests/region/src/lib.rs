@@ -21,6 +21,7 @@ mod front;
 mod imds;
 mod instance;
 mod options;
+mod percent;
 mod region;
 mod registry;
 mod route53;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use region::{Instance, InstanceSpec, Options, Recorded, Region};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const LOOKS_EVERY: Duration = Duration::from_millis(200);
 
@@ -49,11 +50,22 @@ struct Arguments {
 fn main() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     let arguments = Arguments::parse();
-    let region = Region::start(options(&arguments))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(&arguments))
+}
+
+async fn serve(arguments: &Arguments) -> Result<()> {
+    // From here on a signal ends the region in order, however early it comes.
+    let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let region = Region::start(options(arguments))?;
     let instance = region.launch(InstanceSpec::new(&arguments.instance).public_ipv4(arguments.public_ipv4))?;
     print(&region, &instance);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(stay(&region, arguments.verbose))
+    stay(&region, arguments.verbose, interrupt, terminate).await;
+    Ok(())
+}
+
+fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("listening for signals")
 }
 
 fn options(arguments: &Arguments) -> Options {
@@ -103,14 +115,16 @@ fn exports(env: &std::collections::BTreeMap<String, String>) {
     env.iter().for_each(|(name, value)| println!("export {name}={value}"));
 }
 
-async fn stay(region: &Region, verbose: bool) -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("listening for signals")?;
+async fn stay(region: &Region, verbose: bool, mut interrupt: Signal, mut terminate: Signal) {
     let mut printed = 0;
     loop {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => return interrupted.context("listening for signals"),
-            _ = terminate.recv() => return Ok(()),
-            () = tokio::time::sleep(LOOKS_EVERY) => printed = if verbose { print_new(&region.requests(), printed) } else { 0 },
+            _ = interrupt.recv() => return,
+            _ = terminate.recv() => return,
+            () = tokio::time::sleep(LOOKS_EVERY) => {}
+        }
+        if verbose {
+            printed = print_new(&region.requests(), printed);
         }
     }
 }

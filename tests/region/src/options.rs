@@ -1,6 +1,7 @@
 //! How a region starts.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a region starts.
@@ -23,6 +24,8 @@ pub struct Options {
     pub route53_rate: Option<u32>,
     /// How many of pebble's nonces are refused, in percent.
     pub nonce_reject_percent: u8,
+    /// A pebble of another version than the one in PATH.
+    pub pebble: Option<PathBuf>,
     /// Starts pebble at once and not at its first use.
     pub start_acme: bool,
     /// Let's Encrypt's limit per exact set of names and 7 days is 5; none is no limit.
@@ -42,6 +45,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             route53_rate: None,
             nonce_reject_percent: 0,
+            pebble: None,
             start_acme: false,
             certificates_per_week: None,
         }

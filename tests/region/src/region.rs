@@ -112,10 +112,12 @@ impl Region {
     }
 
     /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by [`InstanceSpec::peer`].
-    pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<()> {
+    /// Returns the address, with the port that port 0 became.
+    pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<SocketAddr> {
         let port = self.open(Imds::new(self.hub.registry.clone(), Serves::ByPeer), addr)?;
+        let addr = port.addr;
         locked(&self.shared_metadata).push(port);
-        Ok(())
+        Ok(addr)
     }
 
     fn open(&self, imds: Imds, addr: SocketAddr) -> Result<Port> {

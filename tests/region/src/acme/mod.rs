@@ -68,6 +68,7 @@ impl Acme {
     async fn ask(&self, at: SocketAddr, request: http::Request<Full<Bytes>>) -> Result<(http::response::Parts, Bytes)> {
         let doing = || format!("asking pebble at {at}");
         let stream = TcpStream::connect(at).await.with_context(doing)?;
+        stream.set_nodelay(true)?;
         let connector = tokio_rustls::TlsConnector::from(self.authority.client()?);
         let stream = connector.connect(ServerName::from(at.ip()), stream).await.with_context(doing)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.with_context(doing)?;

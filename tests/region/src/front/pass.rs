@@ -88,16 +88,21 @@ fn name(strikes: &[Strike]) -> Option<String> {
 
 async fn act<B: Backend>(hub: &Hub, backend: &B, call: Call, record: &Recorded, strikes: Vec<Strike>) -> Result<Answer, Cut> {
     pause(hub.latency(B::SERVICE)).await;
+    let skew = strikes.iter().map(skew).sum();
     for strike in &strikes {
         if let Some(refusal) = before(backend, &call, record, strike).await? {
-            return Ok(dated(refusal, time::Duration::ZERO));
+            return Ok(dated(refusal, skew));
         }
     }
-    let mut answer = dated(backend.answer(call).await, time::Duration::ZERO);
+    let mut answer = backend.answer(call).await;
     for strike in strikes {
         answer = after(answer, record, strike).await?;
     }
-    Ok(answer)
+    Ok(dated(answer, skew))
+}
+
+fn skew(strike: &Strike) -> time::Duration {
+    if let Strike::Fault(Fault::ClockSkew(by)) = strike { *by } else { time::Duration::ZERO }
 }
 
 async fn before<B: Backend>(backend: &B, call: &Call, record: &Recorded, strike: &Strike) -> Result<Option<Answer>, Cut> {
@@ -126,9 +131,8 @@ async fn after(answer: Answer, record: &Recorded, strike: Strike) -> Result<Answ
     match strike {
         Strike::Hold(latch) if !latch.clone().pass(Stage::AfterActing, record).await => Err(Cut),
         Strike::Fault(Fault::LoseAnswer) => Err(Cut),
-        Strike::Fault(Fault::Truncate(left)) => Ok(answer.map(|inner| Truncated { inner, left }.boxed_unsync())),
+        Strike::Fault(Fault::Truncate(left)) => Ok(answer.map(|inner| Truncated::new(inner, left).boxed_unsync())),
         Strike::Fault(Fault::Replace(body)) => Ok(replaced(answer, body)),
-        Strike::Fault(Fault::ClockSkew(by)) => Ok(dated(answer, by)),
         _ => Ok(answer),
     }
 }

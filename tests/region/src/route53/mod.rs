@@ -21,7 +21,6 @@ use crate::locked;
 use crate::registry::{Caller, Registry};
 use crate::xml::Xml;
 pub use health::{HealthCheck, HealthCheckConfig};
-pub(crate) use list::decoded;
 use list::{Described, Query};
 pub(crate) use names::within;
 pub use record::{Alias, RecordSet};

@@ -22,11 +22,14 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+pub(crate) fn http() -> aws_smithy_runtime_api::client::http::SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
 async fn config(region: &Region, service: &str) -> SdkConfig {
     let env = region.env();
     let keys = Credentials::new(&env["AWS_ACCESS_KEY_ID"], &env["AWS_SECRET_ACCESS_KEY"], None, None, "test");
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let builder = aws_config::from_env().http_client(http).credentials_provider(keys).region(SdkRegion::new(env["AWS_REGION"].clone()));
+    let builder = aws_config::from_env().http_client(http()).credentials_provider(keys).region(SdkRegion::new(env["AWS_REGION"].clone()));
     builder.endpoint_url(&env[&format!("AWS_ENDPOINT_URL_{service}")]).load().await
 }
 

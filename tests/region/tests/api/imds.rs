@@ -116,12 +116,27 @@ fn one_address_serves_each_instance_its_own_metadata() {
     let spec =
         InstanceSpec { peer: Some([127, 0, 0, 1].into()), user_data: Some(b"#!/bin/sh\n".to_vec()), ..InstanceSpec::new("i-machine") };
     region.launch(spec).unwrap();
-    region.serve_metadata_at(([127, 0, 0, 1], 18_254).into()).unwrap();
+    let at = region.serve_metadata_at(([127, 0, 0, 1], 0).into()).unwrap();
     runtime().block_on(async {
-        let base = "http://127.0.0.1:18254/latest";
+        let base = format!("http://{at}/latest");
         let issued = send(Request::put(format!("{base}/api/token")).header(TTL, "60"), "").await.unwrap();
         let token = String::from_utf8_lossy(issued.body()).into_owned();
         let data = send(Request::get(format!("{base}/user-data")).header(TOKEN, &token), "").await.unwrap();
         assert_eq!(data.body().as_ref(), b"#!/bin/sh\n");
     });
+}
+
+#[test]
+fn the_sdks_own_client_reads_the_metadata_and_its_credentials() {
+    let region = region();
+    let instance = region.launch(InstanceSpec::new("i-1")).unwrap();
+    runtime().block_on(async {
+        let config = aws_config::provider_config::ProviderConfig::without_region().with_http_client(crate::client::http());
+        let client = aws_config::imds::Client::builder().configure(&config).endpoint(base(&instance)).unwrap().build();
+        assert_eq!(client.get("/latest/meta-data/instance-id").await.unwrap().as_ref(), "i-1");
+        let provider = aws_config::imds::credentials::ImdsCredentialsProvider::builder().configure(&config).imds_client(client).build();
+        let keys = aws_sdk_s3::config::ProvideCredentials::provide_credentials(&provider).await.unwrap();
+        assert!(region.secrets().contains(&keys.secret_access_key().to_owned()));
+    });
+    assert_eq!(region.count(Service::Imds, "token"), 1);
 }

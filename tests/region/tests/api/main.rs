@@ -1,6 +1,7 @@
 //! The region as its clients meet it: over the wire, with the real SDK and a real ACME client.
 
 mod acme;
+mod binary;
 mod client;
 mod dns;
 mod ec2;
