@@ -113,12 +113,11 @@ impl Boot {
     async fn provide_app(&self, release: Option<&Release>) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.region, package, &self.paths, account)?.provide(&self.state).await
+        Plan::new(&self.site, package, &self.paths, account)?.provide(&self.state).await
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {
-        if let Some(service) = app.service() {
-            self.services.ensure(&service).await?;
+        if app.start(&self.services).await?.is_some() {
             app.wait_ready(&self.services).await?;
         }
         Ok(())

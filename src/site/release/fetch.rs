@@ -20,10 +20,10 @@ const SPARE: u64 = 64 << 20;
 /// `packages` is the packages' bucket; `app` may read the release (None: we are an ordinary user). Needs [`Paths::lock`] held,
 /// as it sweeps away what an earlier run left half-done.
 pub async fn fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<&Account>) -> anyhow::Result<Release> {
-    let root = paths.releases().join(&pointer.version);
-    if let Some(sha256) = marks::marked(&root).filter(|sha256| pointer.sha256.as_ref().is_none_or(|wanted| wanted == sha256)) {
-        return Ok(Release { version: pointer.version.clone(), root, sha256 });
+    if let Some(release) = unpacked(pointer, paths) {
+        return Ok(release);
     }
+    let root = paths.releases().join(&pointer.version);
     marks::sweep(&paths.releases())?;
     marks::remove(&root)?;
     let package = format!("s3://{}/{}", packages.bucket(), pointer.key);
@@ -33,6 +33,13 @@ pub async fn fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<
     tokio::task::spawn_blocking(move || unpack(&path, &into, group)).await?.with_context(|| format!("unpacking {package}"))?;
     marks::mark(&root, &sha256)?;
     Ok(Release { version: pointer.version.clone(), root, sha256 })
+}
+
+/// The release as an earlier run unpacked it, whole and from the same zip.
+pub(super) fn unpacked(pointer: &Pointer, paths: &Paths) -> Option<Release> {
+    let root = paths.releases().join(&pointer.version);
+    let sha256 = marks::marked(&root).filter(|sha256| pointer.sha256.as_ref().is_none_or(|wanted| wanted == sha256))?;
+    Some(Release { version: pointer.version.clone(), root, sha256 })
 }
 
 /// Removed however the fetch ends.

@@ -25,10 +25,9 @@ pub struct Release {
     pub sha256: String,
 }
 
-/// Whether a boot would find the release whole on this disk.
+/// Whether a boot finds the release whole on this disk.
 pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
-    let marked = marks::marked(&paths.releases().join(&pointer.version));
-    marked.is_some_and(|sha256| pointer.sha256.as_ref().is_none_or(|wanted| *wanted == sha256))
+    fetch::unpacked(pointer, paths).is_some()
 }
 
 /// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the release serves, as it syncs.
