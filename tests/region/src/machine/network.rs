@@ -1,5 +1,6 @@
 //! A region's own network on this host: a bridge that holds the gateway's address and 169.254.169.254, and one link per machine.
-//! Nothing is forwarded beyond it. Several stand side by side, each with its own number and its own 169.254.169.254.
+//! Nothing is forwarded beyond it. Several stand side by side, each with its own number and its own 169.254.169.254. While one stands, a host that
+//! is an EC2 instance itself does not reach its own IMDS.
 
 use std::fs;
 use std::io::Write;
@@ -40,7 +41,8 @@ struct Shared {
     doors: OnceLock<Doors>,
     next: AtomicU8,
     /// Last: what it takes down is in use until here.
-    _keeper: Keeper,
+    #[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))]
+    keeper: Keeper,
 }
 
 /// What answers at the network's two well-known addresses.
@@ -59,9 +61,8 @@ impl Network {
         for number in 0..=u8::MAX {
             if let Some(claim) = claim(number)? {
                 let keeper = Keeper::start(number, &hierarchies, claim)?;
-                let network = Self {
-                    shared: Arc::new(Shared { number, hierarchies, doors: OnceLock::new(), next: AtomicU8::new(2), _keeper: keeper }),
-                };
+                let network =
+                    Self { shared: Arc::new(Shared { number, hierarchies, doors: OnceLock::new(), next: AtomicU8::new(2), keeper }) };
                 network.build()?;
                 return Ok(network);
             }
@@ -133,6 +134,11 @@ impl Network {
 
     pub(super) fn hierarchies(&self) -> &Hierarchies {
         &self.shared.hierarchies
+    }
+
+    #[cfg(test)]
+    pub(super) fn keeper(&self) -> u32 {
+        self.shared.keeper.0.id()
     }
 
     pub(super) fn group(&self) -> String {
