@@ -65,7 +65,7 @@ pub fn flush(folder: &Path) -> Result<(), FileError> {
 /// Removes the folder, its mark first.
 pub fn remove(folder: &Path) -> Result<(), FileError> {
     match fs::remove_file(beside(folder, "mark")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FileError::new("unmarking", folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::new("unmarking", folder, error)),
         _ => files::remove_dir(folder),
     }
 }

@@ -208,15 +208,17 @@ impl Boot {
             warn!("the next boot has to install the dependencies again: {error:#}");
         }
         let Some(release) = &serving.release else { return };
-        if let Err(error) = self.keep_release(release).await {
+        if let Err(error) = self.keep(release, &serving.app).await {
             warn!("the disk is not as it should be: {error:#}");
         }
     }
 
-    async fn keep_release(&self, release: &Release) -> Result<()> {
+    async fn keep(&self, release: &Release, app: &App) -> Result<()> {
         release::activate(release, &self.paths)?;
         release::settle(release).await?;
+        app.settle().await?;
         release::retain(release, &self.paths, RELEASES_KEPT)?;
+        app.retain(RELEASES_KEPT)?;
         Ok(())
     }
 

@@ -28,17 +28,17 @@ const SHARED: &str = "shared";
 /// A virtual environment that is whole.
 #[derive(Debug, Clone)]
 pub struct Dependencies {
-    pub venv: PathBuf,
+    pub(super) venv: PathBuf,
     /// Of all that decides what is in it, in hex.
-    pub key: String,
-    pub origin: Origin,
+    pub(super) key: String,
+    origin: Origin,
     /// In the bucket.
     entry: String,
 }
 
 /// Where the environment came from in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// It stood here already.
     Kept,
     /// Unpacked from the bucket's cache.
@@ -62,6 +62,7 @@ impl Dependencies {
         marks::sweep(&venvs)?;
         marks::remove(&dependencies.venv)?;
         dependencies.origin = dependencies.obtain(plan, lock, &interpreter, state).await?;
+        tracing::info!(origin = ?dependencies.origin, key = dependencies.key, "dependencies");
         marks::mark(&dependencies.venv, "")?;
         if dependencies.origin == Origin::Cached {
             marks::remark(&dependencies.venv, SHARED, "yes")?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{App, Dependencies, Origin, Package, Plan};
+use super::dependencies::{Dependencies, Origin};
+use super::{App, Package, Plan};
 use crate::config::{AppKind, Health, Site};
 use crate::host::paths::Paths;
 

@@ -25,9 +25,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-pub use dependencies::{Dependencies, Origin};
+pub use dependencies::Dependencies;
 pub use plan::Plan;
-pub use readiness::Ready;
 pub use service::SERVICE;
 
 /// An unpacked package.

@@ -129,11 +129,6 @@ impl Plan {
         let dependencies = Dependencies::ensure(&self, state).await?;
         Ok(App { plan: self, dependencies })
     }
-
-    /// Whether the kind of site has a program to start, and so needs Python or a command on this machine.
-    pub fn has_program(&self) -> bool {
-        self.program != Program::None
-    }
 }
 
 /// Where the port of the run before is kept.

@@ -18,7 +18,7 @@ fn each_kind_is_reached_in_its_own_way() {
     assert_eq!(python.upstream, Upstream::Unix(folder.path().join("run/app/app.sock")));
     let (folder, files) = plan(&site("static", ""), &[]);
     assert_eq!(files.upstream, Upstream::Files(folder.path().join("state/releases/1.0")));
-    assert!(!files.has_program());
+    assert_eq!(files.program, Program::None);
     let (_folder, website) = plan(&site("s3", ""), &[]);
     assert_eq!(website.upstream, Upstream::Website("mirror".into()));
     assert!(Plan::new(&site("static", ""), None, &website.paths, None).is_err());

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use http_body_util::Empty;
@@ -22,13 +22,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const LARGEST_HEAD: usize = 64 << 10;
 const LOG_LINES: usize = 20;
 
-/// How the app became ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready {
-    pub took: Duration,
-    pub attempts: u32,
-}
-
 /// Why one attempt is not it yet.
 #[derive(Debug)]
 enum Unwell {
@@ -42,10 +35,9 @@ enum Unwell {
 
 impl App {
     /// Waits until the health path answers 2xx or 3xx. The app's end, or its time being up, is an error with its last lines.
-    pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<Ready> {
-        let begun = Instant::now();
+    pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
         if self.service().is_none() {
-            return Ok(Ready { took: begun.elapsed(), attempts: 0 });
+            return Ok(());
         }
         let timeout = self.plan.health.timeout;
         let mut last = None;
@@ -56,7 +48,10 @@ impl App {
             () = tokio::time::sleep(timeout) => Err(String::new()),
         };
         match outcome {
-            Ok(attempts) => Ok(Ready { took: begun.elapsed(), attempts }),
+            Ok(attempts) => {
+                tracing::debug!(attempts, "the app is ready");
+                Ok(())
+            }
             Err(ended) => {
                 let why = if ended.is_empty() { self.complaint(last) } else { ended };
                 bail!("waiting for the app: {why}{}", quoted(&services.log_tail(SERVICE, LOG_LINES).await))
@@ -69,7 +64,8 @@ impl App {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match tokio::time::timeout(ATTEMPT, self.ask()).await {
+            let asked = tokio::time::timeout(ATTEMPT, self.ask(last)).await;
+            match asked {
                 Ok(Ok(status)) if is_well(status) => return attempts,
                 Ok(Ok(status)) => *last = Some(Unwell::Status(status)),
                 Ok(Err(unwell)) => *last = Some(unwell),
@@ -80,10 +76,19 @@ impl App {
         }
     }
 
-    async fn ask(&self) -> Result<StatusCode, Unwell> {
+    /// Says `Silent` in `last` while it waits for the answer: all the time that there is may pass meanwhile.
+    async fn ask(&self, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
         match &self.plan.upstream {
-            Upstream::Unix(socket) => self.ask_on(UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?).await,
-            Upstream::Tcp(address) => self.ask_on(TcpStream::connect(address).await.map_err(Unwell::Unreachable)?).await,
+            Upstream::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
+                *last = Some(Unwell::Silent);
+                self.ask_on(stream).await
+            }
+            Upstream::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(Unwell::Unreachable)?;
+                *last = Some(Unwell::Silent);
+                self.ask_on(stream).await
+            }
             Upstream::Files(_) | Upstream::Website(_) => Ok(StatusCode::OK),
         }
     }

@@ -55,7 +55,7 @@ impl App {
         // As a module: the script in bin/ begins with a path that must fit in 127 characters.
         let mut argv: Vec<OsString> = vec![self.dependencies.as_ref()?.python().into()];
         argv.extend(["-m", "gunicorn", "--bind"].map(OsString::from));
-        argv.extend([bind, "--umask".into(), format!("{UMASK:#o}").replacen("0o", "0", 1).into()]);
+        argv.extend([bind, "--umask".into(), format!("{UMASK:04o}").into()]);
         if Path::new("/dev/shm").is_dir() {
             // A worker's sign of life must not wait for a slow disk (gunicorn's FAQ).
             argv.extend(["--worker-tmp-dir", "/dev/shm"].map(OsString::from));
