@@ -10,9 +10,9 @@ mod resident;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::Outcome;
 use super::site_file::{Place, region_for};
@@ -120,8 +120,15 @@ impl Boot {
             Ok(serving) => {
                 self.report(serving.phase, Some(&serving), None).await;
                 self.announce(globals, &serving);
-                self.settle(&serving).await;
-                self.stay(serving, &mut terminate, &mut interrupt).await;
+                // However long the settling takes, the loop must turn: a signal or the watchdog cannot wait for an upload.
+                let settled = async {
+                    self.settle(&serving).await;
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    () = settled => {}
+                    () = self.stay(&serving, &mut terminate, &mut interrupt) => {}
+                }
             }
             Err(failure) => {
                 self.report_failure(&failure).await;

@@ -29,7 +29,8 @@ enum Event {
 }
 
 impl Boot {
-    pub(super) async fn stay(&self, mut serving: Serving, terminate: &mut Signal, interrupt: &mut Signal) {
+    pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
+        let mut phase = serving.phase;
         let mut owner = interval(STAND_BY_EVERY);
         owner.set_missed_tick_behavior(MissedTickBehavior::Delay);
         owner.reset();
@@ -40,7 +41,7 @@ impl Boot {
                 _ = interrupt.recv() => Event::Stop("SIGINT"),
                 how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
-                _ = owner.tick(), if serving.phase == Phase::StandBy => Event::LookAtOwner,
+                _ = owner.tick(), if phase == Phase::StandBy => Event::LookAtOwner,
                 _ = watchdog.tick() => Event::Watchdog,
             };
             match event {
@@ -49,26 +50,29 @@ impl Boot {
                     return;
                 }
                 Event::Ended { service, how } => warn!(service, how, "ended by itself; it is started again"),
-                Event::LookAtOwner => self.look_at_owner(&mut serving).await,
+                Event::LookAtOwner => phase = self.look_at_owner(serving).await,
                 Event::Watchdog => notify::watchdog(),
             }
         }
     }
 
     /// Takes the names over once their owner is gone, if this instance still proves itself.
-    async fn look_at_owner(&self, serving: &mut Serving) {
+    async fn look_at_owner(&self, serving: &Serving) -> Phase {
         let asked = async {
             self.prove(serving.release.as_ref(), &serving.certificate).await?;
             self.cut_over(&serving.zones).await
         };
         match asked.await {
-            Ok(Standing::StandBy) => {}
+            Ok(Standing::StandBy) => Phase::StandBy,
             Ok(Standing::Owner(_)) => {
                 info!("the owner is gone; this instance took the names over");
-                serving.phase = Phase::Serving;
-                self.report(serving.phase, Some(serving), None).await;
+                self.report(Phase::Serving, Some(serving), None).await;
+                Phase::Serving
             }
-            Err(error) => warn!("looking whether the names' owner lives: {error:#}"),
+            Err(error) => {
+                warn!("looking whether the names' owner lives: {error:#}");
+                Phase::StandBy
+            }
         }
     }
 }
