@@ -135,3 +135,6 @@ fn to_time(time: &DateTime) -> Option<OffsetDateTime> {
 fn etag(text: Option<&str>, doing: &Doing) -> Result<Etag, Error> {
     text.map(|text| Etag(text.to_owned())).ok_or_else(|| doing.wrong("the answer has no ETag"))
 }
+
+#[cfg(test)]
+mod suite;
