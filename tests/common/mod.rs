@@ -38,7 +38,8 @@ impl World {
     pub fn with(options: Options) -> Self {
         let zones = vec![(DOMAIN.to_owned(), ZONE.to_owned()), ("example.org".to_owned(), "Z0OTHER".to_owned())];
         let region =
-            Region::start(Options { zones, buckets: vec![BUCKET.to_owned(), "mirror".to_owned()], ..options }).expect("the region starts");
+            Region::start(Options { zones, buckets: vec![BUCKET.to_owned()], public_buckets: vec!["mirror".to_owned()], ..options })
+                .expect("the region starts");
         region.route53().seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS])).expect("the zone takes a record");
         let dir = tempfile::tempdir().expect("a folder for the test");
         // Accounts that spotboot makes where we are root have to get through to what is theirs.

@@ -21,7 +21,7 @@ impl Package {
     pub fn small_app() -> Self {
         Self::default()
             .file("app.py", SMALL_APP)
-            .file("Procfile", "web: exec python3 app.py\n")
+            .file("Procfile", "web: exec python3 app.py $SPOTBOOT_SOCKET\n")
             .file("assets/style.css", "body { color: teal }\n")
     }
 

@@ -38,6 +38,6 @@ if BEHAVIOUR == "exit":
     sys.exit("the app gives up: no database")
 if BEHAVIOUR == "hang":
     time.sleep(3600)
-socket = os.environ["SPOTBOOT_SOCKET"]
+socket = sys.argv[1]
 pathlib.Path(socket).unlink(missing_ok=True)
 Server(socket, Handler).serve_forever()

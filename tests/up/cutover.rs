@@ -36,7 +36,7 @@ fn the_record_changes_in_one_batch_and_only_after_the_proof() {
     assert!(end("proof") <= start("cutover"));
     drop(running);
     let access_log = std::fs::read_to_string(machine.state().join("nginx/logs/access.log")).expect("nginx logs");
-    assert!(access_log.contains("/.well-known/spotboot"), "nobody proved this listener:\n{access_log}");
+    assert!(access_log.contains("\"agent\":\"spotboot\""), "nobody proved this listener:\n{access_log}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn an_app_that_exits_shows_its_last_words() {
 fn an_app_that_hangs() {
     let world = with_package(&Package::misbehaving("hang"));
     let app = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"2s\" }\n";
-    fails(&world, &world.machine("i-0hang").section("app", app), &["health.timeout"]);
+    fails(&world, &world.machine("i-0hang").section("app", app), &["for 2 s", "found nobody at", "does the app listen there?"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
-use tokio::try_join;
+use tokio::{join, try_join};
 use tracing::{info, warn};
 
 use super::Boot;
@@ -50,7 +50,10 @@ impl Boot {
     pub(super) async fn boot(&self) -> Result<Serving> {
         let steps = &self.timeline;
         self.require_public_address()?;
-        let ((), (release, app), (certificate, zones)) = try_join!(self.announce_boot(), self.running_app(), self.obtained_certificate())?;
+        // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
+        let ((), prepared) =
+            join!(self.report(Phase::Booting, None, None), async { try_join!(self.running_app(), self.obtained_certificate()) });
+        let ((release, app), (certificate, zones)) = prepared?;
         steps.step("web", &["app", "certificate"], self.start_web(&app, release.as_ref(), &certificate)).await?;
         steps.step("proof", &["web"], self.prove(release.as_ref(), &certificate)).await?;
         let standing = steps.step("cutover", &["proof", "zones"], self.cut_over(&zones)).await?;
@@ -71,11 +74,6 @@ impl Boot {
                 self.identity.instance_id
             );
         }
-        Ok(())
-    }
-
-    async fn announce_boot(&self) -> Result<()> {
-        self.report(Phase::Booting, None, None).await;
         Ok(())
     }
 
@@ -178,7 +176,9 @@ impl Boot {
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
         };
-        proof::prove(&expectation, self.now(), Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        proof::prove(&expectation, now, Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
     }
 
     /// Tells systemd, the log and whoever reads standard output.

@@ -16,6 +16,9 @@ use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificat
 
 use crate::config::Domain;
 
+/// How far the CA's clock may be ahead of S3's, whose answers tell whole seconds.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+
 /// A private key in PEM. It prints as nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -111,7 +114,7 @@ impl Certificate {
         if now >= not_after {
             return Err(Flaw::Expired(not_after));
         }
-        if now < not_before {
+        if now + CLOCK_LEEWAY < not_before {
             return Err(Flaw::NotYet(not_before));
         }
         let serial = hex::encode_upper(leaf.raw_serial());
@@ -234,7 +237,7 @@ mod tests {
         let check = |key: &PrivateKey, name: &str, now| Certificate::check(chain.clone(), key.clone(), &domains(&[name]), now).unwrap_err();
         assert_eq!(check(&key, "www.example.com", NOW), Flaw::OtherNames("www.example.com".into()));
         assert_eq!(check(&key, "example.com", EXPIRES), Flaw::Expired(EXPIRES));
-        assert_eq!(check(&key, "example.com", ISSUED - 1.seconds()), Flaw::NotYet(ISSUED));
+        assert_eq!(check(&key, "example.com", ISSUED - 61.seconds()), Flaw::NotYet(ISSUED));
         assert_eq!(check(&PrivateKey::generate().unwrap(), "example.com", NOW), Flaw::OtherKey);
     }
 

@@ -20,6 +20,7 @@ mod ec2;
 mod front;
 mod imds;
 mod instance;
+pub mod machine;
 mod options;
 mod percent;
 mod region;

@@ -1,0 +1,21 @@
+# In the machine's own namespaces: its link, its disk, then systemd. FOLDER/disk is a mount that only this machine sees.
+ip link set lo up
+ip link add ens5 address "$MAC" type veth peer name "$LINK" netns "$OWNER"
+nsenter --target "$OWNER" --net ip link set "$LINK" master "$BRIDGE" up
+ip address add "$ADDRESS/24" dev ens5
+ip link set ens5 up
+ip route add default via "$GATEWAY"
+ip route add 169.254.169.254/32 dev ens5
+
+mount -t tmpfs -o "size=${DISK_MIB}m,mode=755" machine "$FOLDER/disk"
+mkdir "$FOLDER/disk/upper" "$FOLDER/disk/work" "$FOLDER/disk/root"
+chmod 755 "$FOLDER/disk/upper"
+mount -t overlay -o "lowerdir=$IMAGE,upperdir=$FOLDER/disk/upper,workdir=$FOLDER/disk/work" machine "$FOLDER/disk/root"
+cp -a "$FOLDER/files/." "$FOLDER/disk/root/"
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o mode=700 nspawn /run/systemd/nspawn
+
+# The unified hierarchy, which BPF filters need, also where the host has the old ones; "network" has /sys as a folder of parts, to which
+# /sys/hypervisor can be added.
+export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+exec systemd-nspawn "$@"
