@@ -50,5 +50,5 @@ pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, Plan) {
 pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
     let (folder, plan) = plan(site, files);
     let dependencies = matches!(site.app.kind, AppKind::Python { .. }).then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
-    (folder, App { plan, dependencies })
+    (folder, App { plan, dependencies, answered: std::sync::OnceLock::new() })
 }

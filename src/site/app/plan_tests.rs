@@ -26,7 +26,7 @@ fn each_kind_is_reached_in_its_own_way() {
 
 #[test]
 fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
-    let mut site = site("command", "./server");
+    let mut site = site("command", "./server $PORT");
     let (_folder, plan) = plan(&site, &[]);
     let Upstream::Tcp(free) = plan.upstream else { panic!("{plan}") };
     assert!(free.ip().is_loopback() && free.port() > 0);
