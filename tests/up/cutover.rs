@@ -177,7 +177,7 @@ fn names_in_several_zones_move_together_each_zone_in_one_batch() {
     let address = machine.address.to_string();
     let visitor = machine.visitor();
     for name in ["example.test", "www.example.test", "example.org"] {
-        assert_eq!(visitor.resolve(name, "A"), [address.clone()], "{name}");
+        assert_eq!(visitor.resolve(name, "A"), [address.as_str()], "{name}");
         assert_eq!(visitor.get_as(name, "/").status, 200, "{name}");
     }
     let owner = world.region.route53().find("Z0OTHER", "_spotboot.example.org", "TXT");

@@ -17,7 +17,6 @@ use tokio::io::AsyncRead;
 use super::Error;
 use super::error::Doing;
 use clock::Clock;
-pub use download::Download;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.

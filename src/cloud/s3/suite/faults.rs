@@ -147,7 +147,7 @@ async fn a_request_that_hangs_is_given_up_and_sent_again() {
 }
 
 /// Stops the download at its second range, lets `change` happen, and goes on.
-async fn download_while(change: impl FnOnce(&Region)) -> (Result<Option<super::super::Download>, crate::cloud::Error>, bool) {
+async fn download_while(change: impl FnOnce(&Region)) -> (Result<Option<super::super::download::Download>, crate::cloud::Error>, bool) {
     let (region, s3) = region().await;
     region.s3().put(BUCKET, "k", pattern(2 * RANGE)).unwrap();
     let folder = tempfile::tempdir().unwrap();
