@@ -14,10 +14,10 @@ pub(super) enum Cut {
 }
 
 /// Cuts the first connections, one each, and leaves the later ones alone.
-pub(super) async fn before(store: SocketAddr, cuts: &[Cut]) -> SocketAddr {
+pub(super) async fn before(store: SocketAddr, cuts: Vec<Cut>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let at = listener.local_addr().unwrap();
-    let mut cuts = cuts.to_vec().into_iter();
+    let mut cuts = cuts.into_iter();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             tokio::spawn(pass(client, store, cuts.next()));

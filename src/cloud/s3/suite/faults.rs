@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use region::{Fault, Match, Options, Recorded, Region, Service, Stage};
 
+use super::cutting::{self, Cut};
 use super::*;
-use crate::cloud::stand_in::cloud_in;
+use crate::cloud::stand_in::{cloud_at, cloud_in};
 
 const BUCKET: &str = "example-site";
 const SOON: Duration = Duration::from_secs(10);
@@ -15,6 +16,16 @@ async fn region() -> (Region, S3) {
     let region = Region::start(Options::default()).unwrap();
     let s3 = cloud_in(&region, Service::S3).await.s3(BUCKET);
     (region, s3)
+}
+
+/// A region behind a line that cuts its first connections off.
+async fn cut_region(cuts: impl IntoIterator<Item = Cut>) -> (Region, S3) {
+    let region = Region::start(Options::default()).unwrap();
+    let store = region.endpoint(Service::S3).trim_start_matches("http://").parse().unwrap();
+    let at = cutting::before(store, cuts.into_iter().collect()).await;
+    let env = region.env();
+    let cloud = cloud_at(&format!("http://{at}"), &env["AWS_REGION"], &env["AWS_ACCESS_KEY_ID"], &env["AWS_SECRET_ACCESS_KEY"]).await;
+    (region, cloud.s3(BUCKET))
 }
 
 fn on(operation: &str) -> Match {
@@ -110,10 +121,9 @@ async fn a_denial_names_the_permission_and_is_not_repeated() {
 
 #[tokio::test]
 async fn a_body_is_taken_up_where_it_broke_off_and_of_the_same_version() {
-    let (region, s3) = region().await;
+    let (region, s3) = cut_region([Cut::Close(30_000), Cut::Close(30_000)]).await;
     let body = pattern(100_000);
     let etag = region.s3().put(BUCKET, "k", body.clone()).unwrap();
-    region.fault(on("GetObject").times(2), Fault::Truncate(30_000));
     assert!(s3.get("k", body.len()).await.unwrap().unwrap().body == body);
     let later: Vec<_> = gets(&region).into_iter().skip(1).collect();
     assert_eq!(later.len(), 2);
@@ -129,10 +139,9 @@ async fn a_body_is_taken_up_where_it_broke_off_and_of_the_same_version() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_for_ever_ends_in_an_error() {
-    let (region, s3) = region().await;
-    region.s3().put(BUCKET, "k", pattern(1000)).unwrap();
-    region.fault(on("GetObject"), Fault::Truncate(10));
-    let error = s3.get("k", 1000).await.unwrap_err();
+    let (region, s3) = cut_region([Cut::Close(2_000); 20]).await;
+    region.s3().put(BUCKET, "k", pattern(100_000)).unwrap();
+    let error = s3.get("k", 100_000).await.unwrap_err();
     assert!(error.to_string().starts_with("reading s3://example-site/k: the body breaks off again and again"), "{error}");
 }
 

@@ -40,8 +40,11 @@ async fn put(s3: &S3, key: &str, body: &[u8]) -> Etag {
     }
 }
 
-/// Bytes in which no part is like another.
+/// Bytes that repeat only after a prime number of them, so that no two ranges of an object are alike.
 fn pattern(length: usize) -> Vec<u8> {
+    const PERIOD: usize = 65_537;
     let words = (0u32..).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes());
-    words.take(length).collect()
+    let mut bytes = words.take(PERIOD).collect::<Vec<_>>().repeat(length / PERIOD + 1);
+    bytes.truncate(length);
+    bytes
 }

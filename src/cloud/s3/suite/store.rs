@@ -43,8 +43,8 @@ impl Store {
     }
 
     /// The same store behind a line that cuts its first connections off.
-    pub(super) async fn cut(&self, cuts: &[Cut]) -> S3 {
-        let at = cutting::before(self.at, cuts).await;
+    pub(super) async fn cut(&self, cuts: impl IntoIterator<Item = Cut>) -> S3 {
+        let at = cutting::before(self.at, cuts.into_iter().collect()).await;
         cloud(at, &self.keys).await.s3(self.s3.bucket())
     }
 
