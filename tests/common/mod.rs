@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
-pub use instance::{Machine, signal};
+pub use instance::{Machine, Running, signal};
 pub use package::Package;
 pub use visitor::Visitor;
 
