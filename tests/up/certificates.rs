@@ -2,7 +2,7 @@
 
 use region::{Fault, Match, Recorded, Service};
 
-use crate::common::{BUCKET, DOMAIN, World};
+use crate::common::{DOMAIN, World};
 
 /// A world whose bucket holds one certificate, made by a first boot; and its key.
 fn with_certificate() -> (World, String) {

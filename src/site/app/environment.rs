@@ -29,6 +29,7 @@ fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<Str
     env.extend(plan.site_env.clone());
     env.insert("SPOTBOOT_DATA".into(), data);
     env.insert("SPOTBOOT_RELEASE".into(), plan.version.clone());
+    env.insert("SPOTBOOT_INSTANCE".into(), plan.instance.clone());
     if let Upstream::Unix(socket) = &plan.upstream {
         env.insert("SPOTBOOT_SOCKET".into(), socket.to_string_lossy().into_owned());
     }

@@ -37,7 +37,7 @@ pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow:
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let plan = Plan::new(site, Some(Package { version: "1.0".into(), root }), &paths, None);
+    let plan = Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root }), &paths, None);
     (folder, plan)
 }
 

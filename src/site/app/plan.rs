@@ -22,6 +22,7 @@ pub struct Plan {
     pub(super) program: Program,
     pub(super) root: PathBuf,
     pub(super) version: String,
+    pub(super) instance: String,
     pub(super) upstream: Upstream,
     /// Where the app may listen instead of on its socket: its command does not say.
     pub(super) alternative: Option<SocketAddr>,
@@ -51,8 +52,8 @@ pub(super) enum Program {
 
 impl Plan {
     /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no package.
-    pub fn new(site: &Site, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
-        let mut plan = Self::bare(site, paths, account);
+    pub fn new(site: &Site, instance: &str, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
+        let mut plan = Self::bare(site, instance, paths, account);
         let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
         let procfile = procfile::read(&package.root)?;
         plan.program =
@@ -81,11 +82,12 @@ impl Plan {
     }
 
     /// Without what the package decides.
-    fn bare(site: &Site, paths: &Paths, account: Option<Account>) -> Self {
+    fn bare(site: &Site, instance: &str, paths: &Paths, account: Option<Account>) -> Self {
         Self {
             program: Program::None,
             root: PathBuf::new(),
             version: String::new(),
+            instance: instance.to_owned(),
             upstream: Upstream::Files(PathBuf::new()),
             alternative: None,
             site_env: site.app.env.clone(),
