@@ -2,21 +2,24 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::ArchiveError;
 
 const FOLDER_MODE: u32 = 0o750;
+/// What is made in such a folder gets the folder's group: that spares a system call for each of thousands of files.
+const SET_GROUP: u32 = 0o2000;
 const BUFFER: usize = 64 << 10;
 
 /// A new folder to unpack into.
 #[derive(Debug, Clone)]
 pub(super) struct Sink {
     root: PathBuf,
-    /// May read what is unpacked; None: the one that this process has.
-    group: Option<u32>,
+    folder_mode: u32,
+    /// Taken away by the kernel from every mode that we give.
+    umask: u32,
 }
 
 /// The mode that a file from elsewhere gets: readable by the group, writable by nobody but its owner, executable where it was,
@@ -27,26 +30,26 @@ pub fn settled_mode(mode: u32) -> u32 {
 }
 
 impl Sink {
-    /// Makes `root`, which must not exist.
+    /// Makes `root`, which must not exist. All in it will have `group`; None: the one that this process has.
     pub(super) fn create(root: &Path, group: Option<u32>) -> Result<Self, ArchiveError> {
-        let sink = Self { root: root.to_owned(), group };
-        sink.make_folder(root)?;
+        let folder_mode = if group.is_some() { FOLDER_MODE | SET_GROUP } else { FOLDER_MODE };
+        let sink = Self { root: root.to_owned(), folder_mode, umask: own_umask() };
+        let make = || {
+            fs::DirBuilder::new().mode(0o700).create(root)?;
+            lchown(root, None, group)?;
+            fs::set_permissions(root, Permissions::from_mode(folder_mode))
+        };
+        make().map_err(ArchiveError::disk("creating the folder", root))?;
         Ok(sink)
     }
 
     pub(super) fn folder(&self, name: &str) -> Result<(), ArchiveError> {
-        self.make_folder(&self.root.join(name))
-    }
-
-    fn make_folder(&self, path: &Path) -> Result<(), ArchiveError> {
+        let path = self.root.join(name);
         let make = || {
-            fs::DirBuilder::new().mode(FOLDER_MODE).create(path)?;
-            if self.group.is_some() {
-                lchown(path, None, self.group)?;
-            }
-            fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE))
+            fs::DirBuilder::new().mode(FOLDER_MODE).create(&path)?;
+            if self.umask & FOLDER_MODE == 0 { Ok(()) } else { fs::set_permissions(&path, Permissions::from_mode(self.folder_mode)) }
         };
-        make().map_err(ArchiveError::disk("creating the folder", path))
+        make().map_err(ArchiveError::disk("creating the folder", &path))
     }
 
     /// Copies `content` to its end, at most `size` bytes: other than exactly `size` is an error, as is a failing `content`.
@@ -59,29 +62,32 @@ impl Sink {
         content: impl Read,
     ) -> Result<(), ArchiveError> {
         let path = self.root.join(name);
+        let mode = settled_mode(mode);
         let mut file =
-            File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(ArchiveError::disk("creating", &path))?;
+            File::options().write(true).create_new(true).mode(mode).open(&path).map_err(ArchiveError::disk("creating", &path))?;
         copy(name, &path, content, &mut file, size)?;
-        self.finish(&file, mode, modified).map_err(ArchiveError::disk("setting the mode of", &path))
+        self.finish(&file, mode, modified).map_err(ArchiveError::disk("setting mode and time of", &path))
     }
 
     fn finish(&self, file: &File, mode: u32, modified: Option<SystemTime>) -> io::Result<()> {
-        if self.group.is_some() {
-            fchown(file, None, self.group)?;
+        if self.umask & mode != 0 {
+            file.set_permissions(Permissions::from_mode(mode))?;
         }
-        file.set_permissions(Permissions::from_mode(settled_mode(mode)))?;
         modified.map_or(Ok(()), |time| file.set_modified(time))
     }
 
     /// Only after all files are written, so that none is written through it.
     pub(super) fn link(&self, name: &str, target: &str) -> Result<(), ArchiveError> {
         let path = self.root.join(name);
-        symlink(target, &path).map_err(ArchiveError::disk("linking", &path))?;
-        match self.group {
-            Some(_) => lchown(&path, None, self.group).map_err(ArchiveError::disk("setting the group of", &path)),
-            None => Ok(()),
-        }
+        symlink(target, &path).map_err(ArchiveError::disk("linking", &path))
     }
+}
+
+/// Asking by umask(2) would change it for every thread; where the kernel does not say (before 4.7), every mode is set again.
+fn own_umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok()).unwrap_or(0o777)
 }
 
 /// Reads one byte past `size`, so that the reader sees its own end and checks its own checksum.
@@ -113,6 +119,8 @@ fn copy(name: &str, path: &Path, content: impl Read, file: &mut File, size: u64)
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -121,6 +129,23 @@ mod tests {
             [(0, 0o640), (0o644, 0o644), (0o755, 0o755), (0o4755, 0o755), (0o777, 0o755), (0o600, 0o640), (0o700, 0o750), (0o444, 0o644)]
         {
             assert_eq!(settled_mode(given), settled, "{given:o}");
+        }
+    }
+
+    #[test]
+    fn modes_and_group_hold_whatever_the_umask_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_root = crate::host::accounts::is_root();
+        let group = is_root.then_some(65534);
+        for umask in [own_umask(), 0o077, 0o777] {
+            let root = folder.path().join(umask.to_string());
+            // A wrong belief about the umask that is too strict must do no harm.
+            let sink = Sink { umask, ..Sink::create(&root, group).unwrap() };
+            sink.folder("sub").unwrap();
+            sink.file("sub/file", 0o755, None, 0, &b""[..]).unwrap();
+            let modes = ["", "sub", "sub/file"].map(|name| fs::metadata(root.join(name)).unwrap());
+            assert_eq!([0, 1, 2].map(|at| modes[at].mode() & 0o777), [0o750, 0o750, 0o755]);
+            assert!(modes.iter().all(|metadata| !is_root || metadata.gid() == 65534));
         }
     }
 
