@@ -71,7 +71,9 @@ impl Lease {
         };
         let body = Body { holder: holder.to_owned(), expires: now + lasts, done: false };
         match s3.put(key, body.to_json(), condition, None).await? {
-            Written::Stored(etag) => Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag })),
+            Written::Stored(etag) => {
+                Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }))
+            }
             Written::Refused => Ok(Asked::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }),
         }
     }
