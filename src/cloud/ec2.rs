@@ -10,6 +10,8 @@ use super::error::Doing;
 
 /// As many values as one filter takes.
 const FILTER_VALUES: usize = 200;
+/// There are fewer instances than one page takes; those beyond the first are as good as empty.
+const PAGES: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct Ec2 {
@@ -30,15 +32,24 @@ impl Ec2 {
         Ok(living)
     }
 
-    /// One page holds them all: there are no more instances than ids, and a page takes a thousand.
+    /// Also an empty page may be followed by another one (EC2 API reference, "Paginating the output"), and whoever is overlooked
+    /// counts as gone.
     async fn living_page(&self, ids: &[String]) -> Result<Vec<String>, Error> {
         let doing = Doing::new(format!("looking for instances {}", ids.join(", "))).needing("ec2:DescribeInstances", "*");
         // As filters, because an unknown id in `InstanceIds` is an error.
         let by_id = Filter::builder().name("instance-id").set_values(Some(ids.to_vec())).build();
         let by_state = Filter::builder().name("instance-state-name").values("pending").values("running").build();
         let request = self.client.describe_instances().filters(by_id).filters(by_state).max_results(1000);
-        let page = request.send().await.map_err(|error| doing.failed(&error))?;
-        Ok(page.reservations().iter().flat_map(|r| r.instances()).filter_map(|i| i.instance_id().map(str::to_owned)).collect())
+        let (mut living, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
+            living.extend(page.reservations().iter().flat_map(|r| r.instances()).filter_map(|i| i.instance_id().map(str::to_owned)));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(living);
+            }
+        }
+        Err(doing.wrong("the answer has no end"))
     }
 }
 

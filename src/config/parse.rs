@@ -61,7 +61,7 @@ fn read_site(root: Table<'_>) -> Option<Site> {
     let region = checked(&table, "region", table.string("region"), values::region_name);
     table.finish();
     let failover = read_failover(root.table("failover"));
-    let dns = read_dns(root.table("dns"), failover.is_some());
+    let dns = read_dns(root.table("dns"), failover.as_ref().is_some_and(|mirror| mirror.cloudfront.is_some()));
     let tls = read_tls(root.table("tls"));
     let app = read_app(root.table("app"), failover.is_some());
     let web = read_web(root.table("web"));
@@ -128,7 +128,7 @@ fn read_dns(table: Table<'_>, has_mirror: bool) -> Dns {
     let routing = choice(&table, "routing", table.string("routing"), &routings).unwrap_or(Routing::Simple);
     let ttl = table.integer("ttl", 1..=86_400).unwrap_or(DEFAULT_TTL);
     if routing == Routing::Failover && !has_mirror {
-        table.reject_table("dns.routing = \"failover\" needs a [failover] table that names the static mirror");
+        table.reject_table("dns.routing = \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
     }
     table.finish();
     Dns { hosted_zone_id, routing, ttl }
@@ -353,6 +353,8 @@ mod tests {
     #[test]
     fn an_s3_site_and_failover_routing_need_the_mirror() {
         assert!(problems(&SMALLEST.replace("static", "s3")).contains("needs a [failover] table"));
-        assert!(problems(&format!("{SMALLEST}[dns]\nrouting = \"failover\"\n")).contains("needs a [failover] table"));
+        let failover = format!("{SMALLEST}[dns]\nrouting = \"failover\"\n");
+        assert!(problems(&failover).contains("needs a [failover] table"));
+        assert!(problems(&format!("{failover}[failover]\nbucket = \"mirror\"\n")).contains("and its cloudfront"));
     }
 }

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod archive;
 pub mod files;
+pub mod imds;
 pub mod marks;
 pub mod network;
 pub mod notify;

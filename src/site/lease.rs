@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::time::Instant;
+use tracing::warn;
 
 use crate::cloud::s3::{Condition, Etag, Object, S3, Written};
 
@@ -30,8 +32,15 @@ pub struct Lease {
     key: String,
     holder: String,
     lasts: Duration,
+    /// By our own steady clock; a little before `expires`.
+    until: Instant,
     etag: Etag,
 }
+
+/// The lease is no longer ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease {0} lapsed and another took it")]
+struct Lost(String);
 
 /// What became of asking for a lease.
 #[derive(Debug)]
@@ -53,7 +62,7 @@ impl Lease {
     /// Those of the bucket.
     pub async fn ask(s3: &S3, key: &str, holder: &str, lasts: Duration) -> Result<Asked> {
         let found = s3.get(key, LARGEST_LEASE).await?;
-        let now = s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")?;
+        let (now, until) = (s3_time(s3)?, Instant::now() + lasts);
         let condition = match decide(found.as_ref(), holder, now) {
             Decision::Done => return Ok(Asked::Done),
             Decision::Wait { holder, expires } => return Ok(Asked::Busy { holder, expires }),
@@ -62,7 +71,9 @@ impl Lease {
         };
         let body = Body { holder: holder.to_owned(), expires: now + lasts, done: false };
         match s3.put(key, body.to_json(), condition, None).await? {
-            Written::Stored(etag) => Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, etag })),
+            Written::Stored(etag) => {
+                Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }))
+            }
             Written::Refused => Ok(Asked::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }),
         }
     }
@@ -70,14 +81,26 @@ impl Lease {
     /// Does `work` and keeps the lease meanwhile.
     ///
     /// # Errors
-    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no longer ours.
+    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no longer ours. A bucket that does
+    /// not answer is none as long as the lease lasts: work half done, a migration say, is not to be dropped for that.
     pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = std::pin::pin!(work);
         loop {
             match tokio::time::timeout(self.lasts / 3, &mut work).await {
                 Ok(done) => return done,
-                Err(_) => self.replace(false).await?,
+                // Awaited to its end: dropped half-way, it could leave us without the tag of what we have written.
+                Err(_) => self.extend().await?,
             }
+        }
+    }
+
+    async fn extend(&mut self) -> Result<()> {
+        match self.replace(false).await {
+            Err(error) if !error.is::<Lost>() && Instant::now() + self.lasts / 3 < self.until => {
+                warn!(key = self.key, "the lease is not extended yet: {error:#}");
+                Ok(())
+            }
+            extended => extended,
         }
     }
 
@@ -99,14 +122,18 @@ impl Lease {
     }
 
     async fn replace(&mut self, done: bool) -> Result<()> {
-        let now = self.s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")?;
-        let body = Body { holder: self.holder.clone(), expires: now + self.lasts, done };
+        let until = Instant::now() + self.lasts;
+        let body = Body { holder: self.holder.clone(), expires: s3_time(&self.s3)? + self.lasts, done };
         match self.s3.put(&self.key, body.to_json(), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => self.etag = etag,
-            Written::Refused => bail!("the lease {} lapsed and another took it", self.key),
+            Written::Stored(etag) => (self.etag, self.until) = (etag, until),
+            Written::Refused => return Err(Lost(self.key.clone()).into()),
         }
         Ok(())
     }
+}
+
+fn s3_time(s3: &S3) -> Result<OffsetDateTime> {
+    s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")
 }
 
 impl Body {

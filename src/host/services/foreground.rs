@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::supervisor::{self, Supervisor};
-use super::{Ensured, Paths, Service, ServiceError, State, imds};
+use super::{Ensured, Paths, Service, ServiceError, State};
 use crate::host::process::{Leader, end_session};
 
 /// How long killed processes may take to be gone.
@@ -75,7 +75,6 @@ impl Foreground {
             old.stop().await;
         }
         slot.seen.reset();
-        imds::guard(service).await;
         *supervisor = Some(supervisor::start(service.clone(), &self.records, Arc::clone(&slot.seen), Arc::clone(&self.print))?);
         Ok(if running { Ensured::Replaced } else { Ensured::Started })
     }
@@ -84,9 +83,7 @@ impl Foreground {
         let slot = self.slot(name);
         let mut supervisor = slot.supervisor.lock().await;
         if let Some(old) = supervisor.take() {
-            let service = old.service.clone();
             old.stop().await;
-            imds::unguard(&service).await;
         }
         slot.seen.set(State::Absent);
         Ok(())

@@ -1,7 +1,6 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
-mod imds;
 mod supervisor;
 mod systemctl;
 mod systemd;
@@ -37,7 +36,7 @@ pub struct Service {
     pub account: Option<Account>,
     /// Folders it may write to, as far as their modes allow. Those of [`Paths::prepare`] exist; others must.
     pub writable: Vec<PathBuf>,
-    /// The instance's metadata service is out of reach (invariant I10).
+    /// The instance's metadata service is out of reach (invariant I10): by the unit; in the foreground [`super::imds`] sees to it.
     pub deny_imds: bool,
     pub umask: u32,
     /// Sent to the main process alone; whatever is left after `stop_timeout` is killed.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{SelfUnit, Service, imds};
-use crate::host::templates;
+use super::{SelfUnit, Service};
+use crate::host::{imds, templates};
 
 const APP: &str = include_str!("../../../templates/spotboot-app.service");
 const WEB: &str = include_str!("../../../templates/spotboot-web.service");

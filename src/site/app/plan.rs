@@ -14,6 +14,7 @@ use super::{App, Dependencies, Package, Upstream, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, Site};
 use crate::host::accounts::Account;
+use crate::host::imds;
 use crate::host::paths::Paths;
 
 /// A site's program, before its dependencies are here.
@@ -141,7 +142,12 @@ impl Plan {
     }
 
     /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state` is the site's bucket.
+    ///
+    /// The first step that runs code of others: from here on it has no way to the instance's credentials.
     pub async fn provide(self, state: &S3) -> anyhow::Result<App> {
+        if !matches!(self.upstream, Upstream::Website(_)) {
+            imds::set_reach(self.account.as_ref(), self.deny_imds).await;
+        }
         let dependencies = Dependencies::ensure(&self, state).await?;
         Ok(App { plan: self, dependencies, answered: OnceLock::new() })
     }

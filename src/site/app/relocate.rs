@@ -7,14 +7,16 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use super::interpreter::Interpreter;
+use crate::host::files::{self, FileError};
 
 /// Holds the path that the scripts were written for.
 const PREFIX_FILE: &str = ".spotboot-prefix";
 const LARGEST_SCRIPT: u64 = 256 << 10;
 
-/// Notes the path that the environment was made for.
-pub(super) fn note_prefix(venv: &Path) -> io::Result<()> {
-    fs::write(venv.join(PREFIX_FILE), venv.to_string_lossy().as_bytes())
+/// Notes the path that the environment was made for. Replaces whatever stands there, for the installers ran code that is not ours:
+/// a link would have root write to where it points.
+pub(super) fn note_prefix(venv: &Path) -> Result<(), FileError> {
+    files::write_atomic(&venv.join(PREFIX_FILE), venv.to_string_lossy().as_bytes(), 0o644)
 }
 
 /// What of an environment is made anew on each machine, and so is not packed: what leads to the interpreter.
@@ -79,6 +81,18 @@ mod tests {
 
     fn interpreter() -> Interpreter {
         Interpreter { path: "/usr/bin/python3.11".into(), version: "3.11.2".into(), platform: String::new() }
+    }
+
+    #[test]
+    fn a_link_that_an_installer_left_is_replaced_and_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (venv, outside) = (folder.path().join("venv"), folder.path().join("outside"));
+        fs::create_dir(&venv).unwrap();
+        fs::write(&outside, "whole").unwrap();
+        symlink(&outside, venv.join(PREFIX_FILE)).unwrap();
+        note_prefix(&venv).unwrap();
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "whole");
+        assert_eq!(fs::read_to_string(venv.join(PREFIX_FILE)).unwrap(), venv.to_string_lossy());
     }
 
     #[test]

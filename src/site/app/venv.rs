@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::interpreter::{Interpreter, find_program_for};
 use super::lockfile::{Lock, Source};
@@ -46,11 +46,19 @@ impl Making<'_> {
             let venv = self.venv.to_owned();
             tokio::task::spawn_blocking(move || ownership::take_back(&venv, &account)).await??;
         }
-        relocate::note_prefix(self.venv).with_context(|| format!("writing to {}", self.venv.display()))
+        // From here on the tree is only ours to change: what follows works on it as root.
+        if self.uv().is_none() {
+            self.remove_pip().context("removing pip from the virtual environment")?;
+        }
+        Ok(relocate::note_prefix(self.venv)?)
+    }
+
+    fn uv(&self) -> Option<PathBuf> {
+        find_program_for(self.account, "uv")
     }
 
     async fn install(&self) -> anyhow::Result<()> {
-        match (find_program_for(self.account, "uv"), &self.lock.source) {
+        match (self.uv(), &self.lock.source) {
             (Some(uv), _) => self.install_with_uv(&uv).await,
             (None, Source::UvLock | Source::PyLock) => bail!(
                 "installing from the package's {}: uv is not on this machine; install it, or add a requirements.txt to the package \
@@ -119,7 +127,7 @@ impl Making<'_> {
         if !self.has("gunicorn")? {
             pip().arg("gunicorn").output().await.context("installing gunicorn")?;
         }
-        self.remove_pip().context("removing pip from the virtual environment")
+        Ok(())
     }
 
     fn installing(&self) -> String {
@@ -161,7 +169,9 @@ impl Making<'_> {
     /// A thousand files that no app needs and every later boot would unpack; all instances are to have the same, so it goes here too.
     fn remove_pip(&self) -> anyhow::Result<()> {
         for folder in [self.venv.join("bin"), self.site_packages()] {
-            for entry in fs::read_dir(&folder)? {
+            let real = fs::canonicalize(&folder)?;
+            ensure!(real.starts_with(fs::canonicalize(self.venv)?), "{} leads out of it", folder.display());
+            for entry in fs::read_dir(&real)? {
                 let entry = entry?;
                 if is_pips(&entry.file_name().to_string_lossy()) {
                     if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }

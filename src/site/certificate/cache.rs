@@ -10,8 +10,8 @@ use crate::config::Site;
 
 /// A chain of a few certificates with its key is a few KB.
 const LARGEST_SEAL: usize = 256 * 1024;
-/// Three stay by rule; what lies beyond this is somebody else's doing and no reason to stop.
-const MOST_LISTED: usize = 100;
+/// One page. Three stay by rule; what lies beyond is there because we may not delete, and no reason to stop.
+const MOST_LISTED: usize = 1000;
 const KEPT: usize = 3;
 
 /// Where one site's certificate stands.
@@ -50,12 +50,14 @@ impl Cache<'_> {
         self.ca_key(&format!("{}/{rest}", self.site.primary()))
     }
 
-    /// The newest generation that is of use; older ones are read only where newer ones are of none.
+    /// The newest generation that is of use; older ones are read only where newer ones are of none. `now` counts only where S3's
+    /// answer does not tell the time: a machine whose clock is wrong has no reason to ask the CA.
     ///
     /// # Errors
     /// Those of the bucket. A broken generation is no error.
     pub async fn find(&self, now: OffsetDateTime) -> Result<Found> {
         let generations = self.generations().await?;
+        let now = self.s3.now().unwrap_or(now);
         let next = generations.last().map_or(1, |newest| newest + 1);
         let mut due: Option<Certificate> = None;
         for generation in generations.into_iter().rev() {
@@ -71,18 +73,24 @@ impl Cache<'_> {
     /// Stores the next generation and removes those beyond the last three. `false`: somebody else stored that generation first.
     ///
     /// # Errors
-    /// Those of the bucket.
+    /// Those of the bucket. An old generation that stays is none: the certificate is stored.
     pub async fn store(&self, certificate: &Certificate, generation: u64) -> Result<bool> {
         let key = self.key(&file_name(generation));
         let kms = self.site.tls.kms_key_id.as_deref();
         if self.s3.put(&key, certificate.seal(), Condition::Absent, kms).await? == Written::Refused {
             return Ok(false);
         }
-        let generations = self.generations().await?;
-        for old in generations.iter().rev().skip(KEPT) {
-            self.s3.delete(&self.key(&file_name(*old)), Condition::Always).await?;
+        if let Err(error) = self.prune().await {
+            warn!("older certificates stay in the bucket: {error:#}");
         }
         Ok(true)
+    }
+
+    async fn prune(&self) -> Result<()> {
+        for old in self.generations().await?.iter().rev().skip(KEPT) {
+            self.s3.delete(&self.key(&file_name(*old)), Condition::Always).await?;
+        }
+        Ok(())
     }
 
     async fn generations(&self) -> Result<Vec<u64>> {

@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::cache::Cache;
-use super::{Certificate, PrivateKey};
+use super::sealed::wildcard_of;
+use super::{Certificate, Flaw, PrivateKey};
 use crate::cloud::acme::{Acme, AcmeError, Dns01, Order};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::{Condition, Object, Written};
+use crate::config::Domain;
 
 const LARGEST_PENDING: usize = 256 * 1024;
 const LARGEST_ACCOUNT: usize = 64 * 1024;
@@ -56,7 +58,18 @@ impl Desk<'_> {
     /// # Errors
     /// The CA's, Route 53's and the bucket's; the next run goes on from where this one stopped.
     pub async fn order(&self) -> Result<Certificate> {
-        let (mut order, mut pending) = self.open().await?;
+        let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
+        if let Some(pending) = left
+            && let Some(certificate) = self.resumed(&account, pending).await?
+        {
+            return Ok(certificate);
+        }
+        let (order, pending) = self.begin_somehow(&account).await?;
+        self.conclude(order, pending).await
+    }
+
+    /// From an order wherever it stands to its certificate, checked.
+    async fn conclude(&self, mut order: Order, mut pending: Pending) -> Result<Certificate> {
         let issued = self.complete(&mut order, &mut pending).await;
         self.withdraw(&pending.values).await;
         if let Err(error) = &issued
@@ -77,17 +90,32 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// The order that an earlier run left, or a new one, recorded.
-    async fn open(&self) -> Result<(Order, Pending)> {
-        let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
-        if let Some(pending) = left {
-            if let Some(order) = account.resume(&pending.url).await? {
-                info!("taking up the order that an earlier run left");
-                return Ok((order, pending));
-            }
+    /// The certificate of the order that an earlier run left. `None`: the CA has dropped that order, or lost its account; or the order
+    /// is an old one whose record outlived its certificate's storing, so that what it gives is due or worse.
+    async fn resumed(&self, account: &Acme, pending: Pending) -> Result<Option<Certificate>> {
+        let found = match account.resume(&pending.url).await {
+            Err(AcmeError::UnknownAccount { .. }) => None,
+            found => found?,
+        };
+        let Some(order) = found else {
             self.withdraw(&pending.values).await;
+            return Ok(None);
+        };
+        info!("taking up the order that an earlier run left");
+        let now = self.cache.s3.now().context("S3 sent no Date header")?;
+        match self.conclude(order, pending).await {
+            Ok(certificate) => Ok((now < certificate.renewal_due()).then_some(certificate)),
+            Err(error) if error.downcast_ref().is_some_and(|flaw| !matches!(flaw, Flaw::NotYet(_))) => {
+                warn!("an order that an earlier run left gives no certificate of use: {error:#}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        match self.begin(&account).await {
+    }
+
+    /// A new order, recorded; for a new account where the CA does not know ours.
+    async fn begin_somehow(&self, account: &Acme) -> Result<(Order, Pending)> {
+        match self.begin(account).await {
             Err(error) if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) => {
                 warn!("the CA does not know the cached account; making a new one");
                 self.begin(&self.register(Condition::Always).await?).await
@@ -99,11 +127,13 @@ impl Desk<'_> {
     async fn left_behind(&self) -> Result<Option<Pending>> {
         let Some(object) = self.cache.s3.get(&self.pending_key(), LARGEST_PENDING).await? else { return Ok(None) };
         let pending = serde_json::from_slice::<Pending>(&object.body).ok();
-        let usable = pending.filter(|pending| pending.names == self.names() && pending.key.key_pair().is_ok());
-        if usable.is_none() {
-            warn!("an order that an earlier run left is of no use any more");
+        if pending.as_ref().is_some_and(|pending| pending.names == self.names() && pending.key.key_pair().is_ok()) {
+            return Ok(pending);
         }
-        Ok(usable)
+        warn!("an order that an earlier run left is of no use any more");
+        // Nobody else knows of its values: its record is about to be written over.
+        self.withdraw(&pending.map(|pending| pending.values).unwrap_or_default()).await;
+        Ok(None)
     }
 
     async fn begin(&self, account: &Acme) -> Result<(Order, Pending)> {
@@ -198,8 +228,15 @@ impl Desk<'_> {
     }
 
     fn names(&self) -> Vec<String> {
-        self.cache.site.domains.iter().map(ToString::to_string).collect()
+        identifiers(&self.cache.site.domains)
     }
+}
+
+/// What is ordered for these domains: without those that a wildcard among them covers, since a CA may refuse them beside it
+/// (Boulder: "redundant with a wildcard domain in the same request").
+fn identifiers(domains: &[Domain]) -> Vec<String> {
+    let covered = |domain: &&Domain| !domain.is_wildcard() && domains.iter().any(|other| other.as_str() == wildcard_of(domain));
+    domains.iter().filter(|domain| !covered(domain)).map(ToString::to_string).collect()
 }
 
 /// A request for these names, signed by the key, in DER (RFC 2986).
@@ -208,4 +245,15 @@ fn signing_request(key: &PrivateKey, names: &[String]) -> Result<Vec<u8>> {
     params.distinguished_name = rcgen::DistinguishedName::new();
     let pair = key.key_pair().context("reading the order's key")?;
     Ok(params.serialize_request(&pair).context("signing the request")?.der().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_wildcard_covers_is_not_ordered_beside_it() {
+        let domains = ["example.com", "www.example.com", "*.example.com", "a.b.example.com"].map(|name| Domain::parse(name).unwrap());
+        assert_eq!(identifiers(&domains), ["example.com", "*.example.com", "a.b.example.com"]);
+    }
 }

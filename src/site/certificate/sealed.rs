@@ -168,7 +168,7 @@ fn dns_name(name: &GeneralName<'_>) -> Option<String> {
 }
 
 /// The wildcard that would cover a name (RFC 6125 section 6.4.3); a wildcard is covered only by itself.
-fn wildcard_of(name: &Domain) -> String {
+pub(super) fn wildcard_of(name: &Domain) -> String {
     match name.as_str().split_once('.') {
         Some((_, parent)) if !name.is_wildcard() => format!("*.{parent}"),
         _ => name.to_string(),

@@ -161,12 +161,14 @@ async fn another_release_or_instance_fails() {
 }
 
 #[tokio::test]
-async fn an_app_that_answers_5xx_fails_and_one_that_answers_404_passes() {
+async fn a_site_that_answers_with_an_error_fails_and_one_that_redirects_passes() {
     let issued = authority().valid();
-    let addr = listen(&issued, ABOUT, "502 Bad Gateway").await;
-    let text = seen(&expectation(addr, &issued.chain)).await;
-    assert!(text.contains("/healthy answers 502"), "{text}");
-    let addr = listen(&issued, ABOUT, "404 Not Found").await;
+    for status in ["502 Bad Gateway", "404 Not Found", "403 Forbidden"] {
+        let addr = listen(&issued, ABOUT, status).await;
+        let text = seen(&expectation(addr, &issued.chain)).await;
+        assert!(text.contains(&format!("/healthy answers {status}")), "{text}");
+    }
+    let addr = listen(&issued, ABOUT, "302 Found").await;
     prove(&expectation(addr, &issued.chain), NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
 }
 

@@ -37,9 +37,22 @@ async fn deleting_a_check_that_is_gone_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_reference_that_was_used_for_another_check_says_so() {
-    let (_region, route53) = region().await;
-    route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap();
-    let other = route53.health_check_for([203, 0, 113, 8].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap_err();
-    assert_eq!(other.code.as_deref(), Some("HealthCheckAlreadyExists"), "{other}");
+async fn a_check_that_was_deleted_is_made_anew_and_then_kept() {
+    let (region, route53) = region().await;
+    let make = || route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1");
+    let first = make().await.unwrap();
+    route53.delete_health_check(&first).await.unwrap();
+    let second = make().await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(make().await.unwrap(), second);
+    assert_eq!(region.route53().health_checks().len(), 1);
+}
+
+#[tokio::test]
+async fn another_address_is_another_check() {
+    let (region, route53) = region().await;
+    for last in [7, 8] {
+        route53.health_check_for([203, 0, 113, last].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap();
+    }
+    assert_eq!(region.route53().health_checks().len(), 2);
 }
