@@ -56,7 +56,10 @@ impl Place {
             }
             Self::Object { bucket, key } => {
                 let name = format!("s3://{bucket}/{key}");
-                let region = region_for(None, imds).await?;
+                let region = match named_region(None) {
+                    Some(region) => region,
+                    None => imds.identity().await.context("no region: set AWS_REGION")?.region,
+                };
                 let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
                 let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
                 let text = String::from_utf8(object.body).with_context(|| format!("reading {name}"))?;
@@ -66,17 +69,11 @@ impl Place {
     }
 }
 
-/// The region to work in: the file's, else the environment's, else this instance's.
-///
-/// # Errors
-/// Neither says, and no metadata service answers.
-pub async fn region_for(site: Option<&Site>, imds: &Imds) -> Result<String> {
+/// The region that the file names, else the environment; `None`: this instance's is meant.
+pub fn named_region(site: Option<&Site>) -> Option<String> {
     let named = site.and_then(|site| site.region.clone());
     let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    match named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION")) {
-        Some(region) => Ok(region),
-        None => Ok(imds.identity().await.context("no region: set site.region or AWS_REGION")?.region),
-    }
+    named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
 }
 
 fn read_file(path: &Path) -> Result<String> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::super::Outcome;
-use super::super::site_file::region_for;
+use super::super::site_file::named_region;
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
@@ -25,7 +25,8 @@ struct Decision {
 }
 
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
-    let cloud = Cloud::connect(&region_for(Some(&site), imds).await?, imds).await;
+    let region = named_region(Some(&site)).unwrap_or_else(|| identity.region.clone());
+    let cloud = Cloud::connect(&region, imds).await;
     let decisions = [
         decision("identity", address(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
