@@ -11,7 +11,7 @@ use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
 use crate::config::Routing;
 use crate::logs;
-use crate::site::records::{self, Checks, Claim, Cutover, Shape, Zones};
+use crate::site::records::{self, Checks, Claim, Cutover, Observed, Shape, Zones};
 use crate::site::report::Phase;
 
 /// Where this instance stands after it asked for the names.
@@ -21,9 +21,10 @@ pub(super) enum Standing {
 }
 
 impl Boot {
-    pub(super) async fn cut_over(&self, zones: &Zones) -> Result<Standing> {
+    /// `observed`: the records as they were just now, if they were looked at.
+    pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
         let claim = self.claim(self.shape().await?);
-        match zones.take_over(&self.route53, &self.ec2, &claim).await? {
+        match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
             Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
             Cutover::StandBy { owner } => {
                 info!(owner, "a later instance owns the names; standing by");

@@ -83,7 +83,7 @@ impl Boot {
     async fn look_at_owner(&self, serving: &Serving) -> Phase {
         let asked = async {
             self.prove(serving.release.as_ref(), &serving.certificate).await?;
-            self.cut_over(&serving.zones).await
+            self.cut_over(&serving.zones, None).await
         };
         match asked.await {
             Ok(Standing::StandBy) => Phase::StandBy,
