@@ -6,4 +6,5 @@ mod sealed;
 
 pub use cache::{Best, Cache, Found};
 pub use order::Desk;
+use sealed::Flaw;
 pub use sealed::{Certificate, PrivateKey};
