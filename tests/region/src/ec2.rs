@@ -8,8 +8,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::locked;
+use crate::percent::decoded;
 use crate::registry::{Machine, Registry};
-use crate::route53::decoded;
 use crate::xml::Xml;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";

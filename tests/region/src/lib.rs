@@ -21,6 +21,8 @@ mod front;
 mod imds;
 mod instance;
 pub mod machine;
+mod options;
+mod percent;
 mod region;
 mod registry;
 mod route53;
@@ -31,8 +33,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use instance::{Instance, InstanceSpec, State};
+pub use options::Options;
+pub use region::Region;
 pub(crate) use region::run_on;
-pub use region::{Options, Region};
 pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
 pub use s3::Objects;
 

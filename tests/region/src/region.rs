@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::ec2::Ec2;
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
 use crate::imds::{Imds, Serves};
 use crate::instance::{Instance, InstanceSpec};
+use crate::options::Options;
 use crate::registry::Registry;
 use crate::route53::{Records, Route53, State};
 use crate::s3::{Objects, S3, Store};
@@ -24,51 +25,6 @@ use crate::{dns, locked};
 
 const THREADS: usize = 2;
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
-
-/// How a region starts.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where every service listens.
-    pub bind: IpAddr,
-    /// The address that URLs name, where `bind` is none that can be connected to.
-    pub advertise: Option<IpAddr>,
-    /// Public hosted zones: name and id.
-    pub zones: Vec<(String, String)>,
-    pub buckets: Vec<String>,
-    pub region: String,
-    pub account: String,
-    /// From a change's submission to its being known to the name servers.
-    pub insync_delay: Duration,
-    /// A round trip to every service.
-    pub latency: Duration,
-    /// Route 53's requests per second and account; AWS has 5, none is no limit.
-    pub route53_rate: Option<u32>,
-    /// How many of pebble's nonces are refused, in percent.
-    pub nonce_reject_percent: u8,
-    /// Starts pebble at once and not at its first use.
-    pub start_acme: bool,
-    /// Let's Encrypt's limit per exact set of names and 7 days is 5; none is no limit.
-    pub certificates_per_week: Option<u32>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            bind: Ipv4Addr::LOCALHOST.into(),
-            advertise: None,
-            zones: vec![("example.test".to_owned(), "Z0EXAMPLE".to_owned())],
-            buckets: vec!["example-site".to_owned()],
-            region: "ap-southeast-2".to_owned(),
-            account: "123456789012".to_owned(),
-            insync_delay: Duration::from_millis(200),
-            latency: Duration::ZERO,
-            route53_rate: None,
-            nonce_reject_percent: 0,
-            start_acme: false,
-            certificates_per_week: None,
-        }
-    }
-}
 
 /// A running region. Dropping it stops everything and leaves nothing behind.
 pub struct Region {
@@ -89,47 +45,29 @@ impl Region {
     pub fn start(options: Options) -> Result<Region> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
-        let registry = Arc::new(Registry::new(&options.region, &options.account));
-        let hub = Arc::new(Hub::new(registry.clone()));
-        for service in [Service::S3, Service::Route53, Service::Ec2, Service::Imds, Service::Acme] {
-            hub.set_latency(service, options.latency);
-        }
+        let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
         let route53 = Arc::new(Mutex::new(State::new(options.insync_delay, options.route53_rate)));
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
         }
-        let buckets = folder.path().join("s3");
-        std::fs::create_dir(&buckets)?;
-        let s3 = S3::new(registry.clone(), &buckets, &options.buckets)?;
+        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets)?;
         let store = s3.store.clone();
         let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
-        let authority = Authority::new(addresses(&options))?;
+        let authority = Authority::new(options.addresses())?;
         let acme_ca = folder.path().join("acme-ca.pem");
         std::fs::write(&acme_ca, authority.pem())?;
         let tls = TlsAcceptor::from(authority.server()?);
-        let settings = Settings { dns: reachable(dns), nonce_reject_percent: options.nonce_reject_percent };
-        let acme = Arc::new(Acme::new(registry.clone(), authority, settings, folder.path().to_owned(), options.certificates_per_week));
-        let ports = {
-            let (hub, registry, state, acme, at) =
-                (hub.clone(), registry.clone(), route53.clone(), acme.clone(), SocketAddr::new(options.bind, 0));
-            run_on(runtime.handle(), async move {
-                anyhow::Ok(BTreeMap::from([
-                    (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
-                    (Service::Route53, Port::open(hub.clone(), Arc::new(Route53::new(registry.clone(), state)), at, None).await?),
-                    (Service::Ec2, Port::open(hub.clone(), Arc::new(Ec2::new(registry)), at, None).await?),
-                    (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
-                ]))
-            })?
-        };
-        let start_acme = options.start_acme;
-        let shared_metadata = Mutex::default();
-        let region =
-            Region { options, hub, ports, shared_metadata, store, route53, dns, acme, acme_ca, runtime: Some(runtime), _folder: folder };
-        if start_acme {
-            let acme = region.acme.clone();
-            run_on(region.handle(), async move { acme.start().await })?;
+        let settings = Settings::new(dns, &options);
+        let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
+        let route53_service = Route53::new(hub.registry.clone(), route53.clone());
+        let opening = open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls);
+        let ports = run_on(runtime.handle(), opening)?;
+        if options.start_acme {
+            let acme = acme.clone();
+            run_on(runtime.handle(), async move { acme.start().await })?;
         }
-        Ok(region)
+        let shared_metadata = Mutex::default();
+        Ok(Region { options, hub, ports, shared_metadata, store, route53, dns, acme, acme_ca, runtime: Some(runtime), _folder: folder })
     }
 
     /// What CI has in its environment: the endpoints, the region and static credentials.
@@ -174,10 +112,12 @@ impl Region {
     }
 
     /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by [`InstanceSpec::peer`].
-    pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<()> {
+    /// Returns the address, with the port that port 0 became.
+    pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<SocketAddr> {
         let port = self.open(Imds::new(self.hub.registry.clone(), Serves::ByPeer), addr)?;
+        let addr = port.addr;
         locked(&self.shared_metadata).push(port);
-        Ok(())
+        Ok(addr)
     }
 
     fn open(&self, imds: Imds, addr: SocketAddr) -> Result<Port> {
@@ -301,17 +241,22 @@ impl Drop for Region {
     }
 }
 
-/// pebble runs on this machine, whatever the address that others use.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    if addr.ip().is_unspecified() { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()) } else { addr }
-}
-
-fn addresses(options: &Options) -> Vec<IpAddr> {
-    let mut addresses = vec![options.bind, Ipv4Addr::LOCALHOST.into()];
-    addresses.extend(options.advertise);
-    addresses.sort();
-    addresses.dedup();
-    addresses
+async fn open_all(
+    hub: Arc<Hub>,
+    bind: IpAddr,
+    s3: S3,
+    route53: Route53,
+    acme: Arc<Acme>,
+    tls: TlsAcceptor,
+) -> Result<BTreeMap<Service, Port>> {
+    let at = SocketAddr::new(bind, 0);
+    let ec2 = Ec2::new(hub.registry.clone());
+    Ok(BTreeMap::from([
+        (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
+        (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
+        (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
+        (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
+    ]))
 }
 
 /// Runs a future on the region's own threads and waits for it; also fine within another runtime.

@@ -38,14 +38,8 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    pub(crate) fn new(
-        registry: Arc<Registry>,
-        authority: Authority,
-        settings: Settings,
-        folder: PathBuf,
-        certificates_per_week: Option<u32>,
-    ) -> Acme {
-        let limits = Mutex::new(Limits::new(certificates_per_week));
+    pub(crate) fn new(registry: Arc<Registry>, authority: Authority, settings: Settings, folder: PathBuf) -> Acme {
+        let limits = Mutex::new(Limits::new(settings.certificates_per_week));
         Acme { registry, authority, settings, folder, limits, pebble: tokio::sync::Mutex::default() }
     }
 
@@ -74,6 +68,7 @@ impl Acme {
     async fn ask(&self, at: SocketAddr, request: http::Request<Full<Bytes>>) -> Result<(http::response::Parts, Bytes)> {
         let doing = || format!("asking pebble at {at}");
         let stream = TcpStream::connect(at).await.with_context(doing)?;
+        stream.set_nodelay(true)?;
         let connector = tokio_rustls::TlsConnector::from(self.authority.client()?);
         let stream = connector.connect(ServerName::from(at.ip()), stream).await.with_context(doing)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.with_context(doing)?;

@@ -10,15 +10,27 @@ use tokio::net::TcpStream;
 
 use super::authority::Authority;
 use super::supervisor::{Program, Supervisor};
+use crate::options::Options;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const TRIES: usize = 5;
 
-/// How pebble is to behave.
+/// How the CA is to behave.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) dns: SocketAddr,
     pub(crate) nonce_reject_percent: u8,
+    pub(crate) certificates_per_week: Option<u32>,
+    program: Option<PathBuf>,
+}
+
+impl Settings {
+    /// pebble runs on this machine, whatever the address that others use.
+    pub(crate) fn new(dns: SocketAddr, options: &Options) -> Settings {
+        let ip = if dns.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { dns.ip() };
+        let Options { nonce_reject_percent, certificates_per_week, ref pebble, .. } = *options;
+        Settings { dns: SocketAddr::new(ip, dns.port()), nonce_reject_percent, certificates_per_week, program: pebble.clone() }
+    }
 }
 
 pub(crate) struct Pebble {
@@ -29,7 +41,11 @@ pub(crate) struct Pebble {
 
 impl Pebble {
     pub(crate) async fn start(settings: &Settings, authority: &Authority, folder: &Path) -> Result<Pebble> {
-        let program = find("pebble").context("starting pebble: it is not in PATH; install it with `apt-get install pebble`")?;
+        let program = settings
+            .program
+            .clone()
+            .or_else(|| find("pebble"))
+            .context("starting pebble: it is not in PATH; install it with `apt-get install pebble`")?;
         let issued = authority.issue()?;
         std::fs::write(folder.join("pebble.pem"), &issued.certificate)?;
         std::fs::write(folder.join("pebble.key"), &issued.key)?;
@@ -54,7 +70,7 @@ async fn attempt(settings: &Settings, program: &Path, folder: &Path) -> Result<O
         "tlsPort": tls.port(),
         "ocspResponderURL": "",
         "externalAccountBindingRequired": false,
-        "retryAfter": { "authz": 1, "order": 1 },
+        "retryAfter": { "authz": 0, "order": 0 },
     }});
     let file = folder.join("pebble.json");
     std::fs::write(&file, config.to_string())?;

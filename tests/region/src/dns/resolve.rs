@@ -179,17 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn multivalue_answers_with_the_healthy_ones_and_with_all_where_none_is() {
+    fn multivalue_answers_with_eight_at_most() {
         let records = zone((1..=9).map(|n| a("www.example.test", &format!("203.0.113.{n}")).multivalue(&format!("i-{n}"))));
         assert_eq!(addresses(&records, "www.example.test.").len(), MOST_VALUES);
-    }
-
-    #[test]
-    fn failover_answers_with_the_secondary_only_where_the_primary_is_not_healthy() {
-        let check = "11111111-2222";
-        let primary = a("www.example.test", "203.0.113.1").failover("PRIMARY", "p").health_check(check);
-        let records = zone([primary, a("www.example.test", "203.0.113.2").failover("SECONDARY", "s")]);
-        assert_eq!(addresses(&records, "www.example.test."), ["203.0.113.1"]);
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Sleep;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -25,10 +27,14 @@ pub(crate) fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) ->
     answer
 }
 
+/// What was yielded is on its way to the client before the connection ends.
+const FLUSHES_WITHIN: Duration = Duration::from_millis(20);
+
 /// Yields the first `left` bytes and then fails, while it still announces the whole length.
 pub(super) struct Truncated {
-    pub(super) inner: Body,
-    pub(super) left: usize,
+    inner: Body,
+    left: usize,
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl HttpBody for Truncated {
@@ -37,6 +43,8 @@ impl HttpBody for Truncated {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
+            let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSHES_WITHIN)));
+            std::task::ready!(end.as_mut().poll(cx));
             return Poll::Ready(Some(Err("cut by a fault".into())));
         }
         let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
@@ -49,6 +57,10 @@ impl HttpBody for Truncated {
 }
 
 impl Truncated {
+    pub(super) fn new(inner: Body, left: usize) -> Truncated {
+        Truncated { inner, left, end: None }
+    }
+
     fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         frame.map_data(|mut data| {
             data.truncate(self.left);

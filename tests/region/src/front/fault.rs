@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::hold::Latch;
 use super::{Recorded, Service};
 use crate::locked;
+use crate::percent::decoded;
 
 /// Which requests a fault strikes: every one that fits, unless `nth`, `from` or `times` says less.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ impl Match {
         self
     }
 
-    /// Part of the path, the query or (for the XML and form services) the body: a key, a record's name.
+    /// Part of the decoded path, of the query or (for the XML and form services) the body: a key, a record's name.
     pub fn path(mut self, part: &str) -> Match {
         self.path = Some(part.to_owned());
         self
@@ -63,7 +64,7 @@ impl Match {
     fn fits(&self, request: &Recorded) -> bool {
         self.service.is_none_or(|service| service == request.service)
             && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
-            && self.path.as_ref().is_none_or(|part| request.path.contains(part) || in_body(request, part))
+            && self.path.as_ref().is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
             && self.instance.as_ref().is_none_or(|id| request.instance.as_ref() == Some(id))
     }
 }

@@ -111,8 +111,11 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(registry: Arc<Registry>) -> Hub {
-        Hub { recorder: Recorder::default(), faults: Faults::default(), registry, latency: Mutex::default() }
+    /// With the same latency for every service.
+    pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
+        let services = [Service::S3, Service::Route53, Service::Ec2, Service::Imds, Service::Acme];
+        let latency = Mutex::new(services.into_iter().map(|service| (service, latency)).collect());
+        Hub { recorder: Recorder::default(), faults: Faults::default(), registry, latency }
     }
 
     pub(crate) fn set_latency(&self, service: Service, round_trip: Duration) {

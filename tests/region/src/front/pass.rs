@@ -45,11 +45,13 @@ pub(super) async fn pass<B: Backend>(
     let strikes = hub.faults.striking(&record);
     record.fault = name(&strikes);
     hub.recorder.arrived(record.clone());
-    let task = tokio::spawn(act(hub.clone(), backend, call, record, strikes));
-    let outcome = task.await.map_err(|_| Cut)?;
-    let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
-    hub.recorder.update(number, |request| (request.status, request.took) = (status, Some(arrived.elapsed())));
-    outcome
+    let acting = async move {
+        let outcome = act(&hub, &*backend, call, &record, strikes).await;
+        let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
+        hub.recorder.update(number, |request| (request.status, request.took) = (status, Some(arrived.elapsed())));
+        outcome
+    };
+    tokio::spawn(acting).await.map_err(|_| Cut)?
 }
 
 fn describe<B: Backend>(backend: &B, call: &Call, number: u64, at: OffsetDateTime) -> Recorded {
@@ -84,18 +86,23 @@ fn name(strikes: &[Strike]) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-async fn act<B: Backend>(hub: Arc<Hub>, backend: Arc<B>, call: Call, record: Recorded, strikes: Vec<Strike>) -> Result<Answer, Cut> {
+async fn act<B: Backend>(hub: &Hub, backend: &B, call: Call, record: &Recorded, strikes: Vec<Strike>) -> Result<Answer, Cut> {
     pause(hub.latency(B::SERVICE)).await;
+    let skew = strikes.iter().map(skew).sum();
     for strike in &strikes {
-        if let Some(refusal) = before(&*backend, &call, &record, strike).await? {
-            return Ok(dated(refusal, time::Duration::ZERO));
+        if let Some(refusal) = before(backend, &call, record, strike).await? {
+            return Ok(dated(refusal, skew));
         }
     }
-    let mut answer = dated(backend.answer(call).await, time::Duration::ZERO);
+    let mut answer = backend.answer(call).await;
     for strike in strikes {
-        answer = after(answer, &record, strike).await?;
+        answer = after(answer, record, strike).await?;
     }
-    Ok(answer)
+    Ok(dated(answer, skew))
+}
+
+fn skew(strike: &Strike) -> time::Duration {
+    if let Strike::Fault(Fault::ClockSkew(by)) = strike { *by } else { time::Duration::ZERO }
 }
 
 async fn before<B: Backend>(backend: &B, call: &Call, record: &Recorded, strike: &Strike) -> Result<Option<Answer>, Cut> {
@@ -124,9 +131,8 @@ async fn after(answer: Answer, record: &Recorded, strike: Strike) -> Result<Answ
     match strike {
         Strike::Hold(latch) if !latch.clone().pass(Stage::AfterActing, record).await => Err(Cut),
         Strike::Fault(Fault::LoseAnswer) => Err(Cut),
-        Strike::Fault(Fault::Truncate(left)) => Ok(answer.map(|inner| Truncated { inner, left }.boxed_unsync())),
+        Strike::Fault(Fault::Truncate(left)) => Ok(answer.map(|inner| Truncated::new(inner, left).boxed_unsync())),
         Strike::Fault(Fault::Replace(body)) => Ok(replaced(answer, body)),
-        Strike::Fault(Fault::ClockSkew(by)) => Ok(dated(answer, by)),
         _ => Ok(answer),
     }
 }

@@ -6,6 +6,7 @@ use super::names::{normal, shown, sort_key};
 use super::rules::Key;
 use super::state::{State, Zone};
 use crate::front::Refusal;
+use crate::percent::decoded;
 use crate::xml::Xml;
 
 /// Route 53's largest page of record sets; of zones and checks it is a third.
@@ -30,26 +31,6 @@ impl Query {
         let invalid = || Refusal::new(400, "InvalidInput", format!("Invalid value for MaxItems: {given}"));
         given.parse().ok().filter(|items| *items > 0).map(|items: usize| items.min(most)).ok_or_else(invalid)
     }
-}
-
-/// Undoes percent-encoding.
-pub(crate) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 pub(super) fn record_sets(zone: &Zone, query: &Query) -> Result<impl FnOnce(&mut Xml), Refusal> {

@@ -5,6 +5,7 @@ mod list;
 mod names;
 mod record;
 mod records;
+mod request;
 mod rules;
 mod state;
 mod values;
@@ -20,7 +21,6 @@ use crate::locked;
 use crate::registry::{Caller, Registry};
 use crate::xml::Xml;
 pub use health::{HealthCheck, HealthCheckConfig};
-pub(crate) use list::decoded;
 use list::{Described, Query};
 pub(crate) use names::within;
 pub use record::{Alias, RecordSet};
@@ -101,8 +101,8 @@ fn get_zone(state: &State, id: &str) -> Result<Answer, Refusal> {
 }
 
 fn change_sets(state: &mut State, zone_id: &str, call: &Call, caller: &Caller) -> Result<Answer, Refusal> {
-    let request: record::ChangeRequest = parse(call)?;
-    let changes = request.change_batch.changes.change.into_iter().map(rules::read).collect::<Result<Vec<_>, _>>()?;
+    let request: request::ChangeRequest = parse(call)?;
+    let changes = request.change_batch.changes.change.into_iter().map(request::read).collect::<Result<Vec<_>, _>>()?;
     let instance = match caller {
         Caller::Ci => None,
         Caller::Instance(machine) => Some(machine.spec.id.clone()),

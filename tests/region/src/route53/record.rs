@@ -1,8 +1,6 @@
-//! A resource record set, as it is kept, read from a request and written into an answer.
+//! A resource record set, as it is kept and as it is written into an answer.
 
 use std::fmt;
-
-use serde::Deserialize;
 
 use super::names::{normal, shown};
 use crate::xml::Xml;
@@ -119,97 +117,6 @@ impl fmt::Display for RecordSet {
         match &self.set_identifier {
             Some(id) => write!(f, ", set-identifier='{id}']"),
             None => f.write_str("]"),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ChangeRequest {
-    pub(super) change_batch: ChangeBatch,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ChangeBatch {
-    #[serde(default)]
-    pub(super) comment: String,
-    pub(super) changes: Changes,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Changes {
-    #[serde(default)]
-    pub(super) change: Vec<ChangeElement>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ChangeElement {
-    pub(super) action: String,
-    pub(super) resource_record_set: SetElement,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SetElement {
-    pub(super) name: String,
-    #[serde(rename = "Type")]
-    pub(super) kind: String,
-    pub(super) set_identifier: Option<String>,
-    pub(super) weight: Option<u8>,
-    pub(super) region: Option<String>,
-    pub(super) failover: Option<String>,
-    pub(super) multi_value_answer: Option<bool>,
-    #[serde(rename = "TTL")]
-    pub(super) ttl: Option<u32>,
-    pub(super) resource_records: Option<ValueElements>,
-    pub(super) alias_target: Option<AliasElement>,
-    pub(super) health_check_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ValueElements {
-    #[serde(default)]
-    resource_record: Vec<ValueElement>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ValueElement {
-    value: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct AliasElement {
-    hosted_zone_id: String,
-    #[serde(rename = "DNSName")]
-    dns_name: String,
-    evaluate_target_health: bool,
-}
-
-impl From<SetElement> for RecordSet {
-    fn from(given: SetElement) -> RecordSet {
-        let values = given.resource_records.map(|records| records.resource_record).unwrap_or_default();
-        RecordSet {
-            name: normal(&given.name),
-            kind: given.kind,
-            set_identifier: given.set_identifier,
-            ttl: given.ttl,
-            values: values.into_iter().map(|record| record.value).collect(),
-            health_check: given.health_check_id,
-            multivalue: given.multi_value_answer == Some(true),
-            failover: given.failover,
-            weight: given.weight,
-            region: given.region,
-            alias: given.alias_target.map(|alias| Alias {
-                zone_id: alias.hosted_zone_id,
-                name: normal(&alias.dns_name),
-                evaluates_health: alias.evaluate_target_health,
-            }),
         }
     }
 }

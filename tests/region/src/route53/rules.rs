@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::names::{shown, sort_key, within};
-use super::record::{ChangeElement, RecordSet};
+use super::record::RecordSet;
 use super::values;
 use crate::front::Refusal;
 
@@ -39,57 +39,6 @@ pub enum Action {
 pub struct Change {
     pub action: Action,
     pub set: RecordSet,
-}
-
-/// Reads a change; what is missing or contradicts itself is refused before anything else is looked at.
-pub(super) fn read(given: ChangeElement) -> Result<Change, Refusal> {
-    let element = &given.resource_record_set;
-    let identifier = element.set_identifier.as_deref().unwrap_or("null");
-    let place =
-        format!("in Change with [Action={}, Name={}, Type={}, SetIdentifier={identifier}]", given.action, element.name, element.kind);
-    let invalid = |problem: &str| Refusal::new(400, "InvalidInput", format!("Invalid request: {problem} {place}"));
-    let action = match given.action.as_str() {
-        "CREATE" => Action::Create,
-        "DELETE" => Action::Delete,
-        "UPSERT" => Action::Upsert,
-        _ => return Err(invalid("Unknown Action")),
-    };
-    let routes = [element.multi_value_answer.is_some(), element.failover.is_some(), element.weight.is_some(), element.region.is_some()];
-    let routes = routes.into_iter().filter(|given| *given).count();
-    let plain = element.ttl.is_some() && element.resource_records.is_some();
-    match (plain, element.alias_target.is_some()) {
-        (false, false) => {
-            return Err(invalid(
-                "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found none",
-            ));
-        }
-        (_, true) if element.ttl.is_some() || element.resource_records.is_some() => {
-            return Err(invalid(
-                "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found more than one",
-            ));
-        }
-        _ => {}
-    }
-    match (routes, element.set_identifier.is_some()) {
-        (1.., false) => return Err(invalid("Missing field 'SetIdentifier'")),
-        (0, true) => {
-            return Err(invalid("Expected exactly one of [Weight, Region, Failover, GeoLocation, or MultiValueAnswer], but found none"));
-        }
-        (2.., true) => {
-            return Err(invalid(
-                "Expected exactly one of [Weight, Region, Failover, GeoLocation, or MultiValueAnswer], but found more than one",
-            ));
-        }
-        _ => {}
-    }
-    if element.failover.as_deref().is_some_and(|role| !["PRIMARY", "SECONDARY"].contains(&role)) {
-        return Err(invalid("Failover must be PRIMARY or SECONDARY"));
-    }
-    let set = RecordSet::from(given.resource_record_set);
-    if plain && set.values.is_empty() {
-        return Err(invalid("Expected at least one ResourceRecord"));
-    }
-    Ok(Change { action, set })
 }
 
 /// The zone's records after the batch, or every reason against it.
@@ -237,7 +186,7 @@ mod tests {
     }
 
     fn refused(before: &Sets, changes: &[Change]) -> String {
-        let refusal = apply(ZONE, before, changes, |id| id == "hc-1").err().expect("the batch was accepted");
+        let refusal = apply(ZONE, before, changes, |id| id == "hc-1").expect_err("the batch was accepted");
         format!("{}: {}", refusal.code, refusal.message)
     }
 

@@ -24,8 +24,9 @@ pub(crate) struct S3 {
 }
 
 impl S3 {
-    /// Keeps everything below `root`.
+    /// Keeps everything below `root`, which it makes.
     pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String]) -> Result<S3> {
+        std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
         for bucket in buckets {
             std::fs::create_dir_all(root.join(bucket)).with_context(|| format!("making the bucket {bucket}"))?;
         }

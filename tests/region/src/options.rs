@@ -1,0 +1,64 @@
+//! How a region starts.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a region starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where every service listens.
+    pub bind: IpAddr,
+    /// The address that URLs name, where `bind` is none that can be connected to.
+    pub advertise: Option<IpAddr>,
+    /// Public hosted zones: name and id.
+    pub zones: Vec<(String, String)>,
+    pub buckets: Vec<String>,
+    pub region: String,
+    pub account: String,
+    /// From a change's submission to its being known to the name servers.
+    pub insync_delay: Duration,
+    /// A round trip to every service.
+    pub latency: Duration,
+    /// Route 53's requests per second and account; AWS has 5, none is no limit.
+    pub route53_rate: Option<u32>,
+    /// How many of pebble's nonces are refused, in percent.
+    pub nonce_reject_percent: u8,
+    /// A pebble of another version than the one in PATH.
+    pub pebble: Option<PathBuf>,
+    /// Starts pebble at once and not at its first use.
+    pub start_acme: bool,
+    /// Let's Encrypt's limit per exact set of names and 7 days is 5; none is no limit.
+    pub certificates_per_week: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            advertise: None,
+            zones: vec![("example.test".to_owned(), "Z0EXAMPLE".to_owned())],
+            buckets: vec!["example-site".to_owned()],
+            region: "ap-southeast-2".to_owned(),
+            account: "123456789012".to_owned(),
+            insync_delay: Duration::from_millis(200),
+            latency: Duration::ZERO,
+            route53_rate: None,
+            nonce_reject_percent: 0,
+            pebble: None,
+            start_acme: false,
+            certificates_per_week: None,
+        }
+    }
+}
+
+impl Options {
+    /// Every address by which the region's servers may be called.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        let mut addresses = vec![self.bind, Ipv4Addr::LOCALHOST.into()];
+        addresses.extend(self.advertise);
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+}

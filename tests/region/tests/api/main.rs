@@ -1,0 +1,11 @@
+//! The region as its clients meet it: over the wire, with the real SDK and a real ACME client.
+
+mod acme;
+mod binary;
+mod client;
+mod dns;
+mod ec2;
+mod faults;
+mod imds;
+mod route53;
+mod s3;
