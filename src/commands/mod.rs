@@ -1,1 +1,15 @@
-//! Verbs: one file per command; each reads as its table of contents.
+//! Verbs: one per command; each reads as its table of contents.
+
+pub mod install;
+mod site_file;
+pub mod up;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// A dry run found something that would stop the real one.
+    ProblemFound,
+    /// Another holds the lock.
+    Locked,
+}

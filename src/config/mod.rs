@@ -4,6 +4,8 @@
 
 mod domain;
 mod parse;
+mod reader;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,1 +1,359 @@
-pub struct Problems;
+//! What site.toml's keys mean: from a TOML document to a checked [`Site`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::reader::{At, Findings, Problem, Table, nearest};
+use super::values;
+use super::{App, AppKind, Dns, Domain, Failover, Fleet, FleetKind, Health, PackageSource, Routing, Site, Tls, Web};
+
+const DEFAULT_TTL: u32 = 60;
+const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Everything that is wrong with one site.toml.
+#[derive(Debug)]
+pub struct Problems {
+    file: String,
+    found: Vec<Problem>,
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.found.len() == 1 { "" } else { "s" };
+        write!(f, "{} has {} problem{plural}", self.file, self.found.len())?;
+        self.found.iter().try_for_each(|problem| write!(f, "\n  {}:{}: {}", self.file, problem.line, problem.message))
+    }
+}
+
+impl Site {
+    /// Reads a site.toml; `file` is what its problems are reported under.
+    ///
+    /// # Errors
+    /// All problems at once, in the order of their lines.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let findings = Findings::new(text);
+        let (document, syntax) = DeTable::parse_recoverable(text);
+        for error in &syntax {
+            findings.report(&error.span().unwrap_or_default(), error.message().replace('\n', ", "));
+        }
+        let site = read_site(Table::root(document.get_ref(), &findings));
+        let found = findings.into_problems();
+        match site {
+            Some(site) if found.is_empty() => Ok(site),
+            _ => Err(Problems { file: file.to_owned(), found }),
+        }
+    }
+}
+
+fn read_site(root: Table<'_>) -> Option<Site> {
+    let table = root.table("site");
+    let name = checked(&table, "name", table.required("name"), values::site_name);
+    let domains = read_domains(&table);
+    let bucket = checked(&table, "bucket", table.required("bucket"), values::bucket_name);
+    let prefix = checked(&table, "prefix", table.string("prefix"), values::key_folder).unwrap_or_default();
+    let packages = read_packages(&table, bucket.as_deref(), &prefix);
+    let region = checked(&table, "region", table.string("region"), values::region_name);
+    table.finish();
+    let failover = read_failover(root.table("failover"));
+    let dns = read_dns(root.table("dns"), failover.is_some());
+    let tls = read_tls(root.table("tls"));
+    let app = read_app(root.table("app"), failover.is_some());
+    let web = read_web(root.table("web"));
+    let host_packages = read_host(root.table("host"));
+    let fleet = read_fleet(root.table("fleet"));
+    root.finish();
+    Some(Site {
+        name: name?,
+        domains: domains?,
+        bucket: bucket?,
+        prefix,
+        packages: packages?,
+        region,
+        dns,
+        tls: tls?,
+        app: app?,
+        web,
+        host_packages,
+        fleet,
+        failover,
+    })
+}
+
+fn read_domains(table: &Table<'_>) -> Option<Vec<Domain>> {
+    let listed = table.strings("domains");
+    if listed.is_empty() {
+        table.reject_table("site.domains is missing; it names at least one domain, as in [\"example.com\"]");
+        return None;
+    }
+    let mut domains: Vec<Domain> = Vec::new();
+    for at in &listed {
+        match Domain::parse(&at.value) {
+            Err(why) => table.reject("domains", at, format!("{:?} {why}", at.value)),
+            Ok(domain) if domains.contains(&domain) => table.reject("domains", at, format!("names {domain} twice")),
+            Ok(domain) if domains.is_empty() && domain.is_wildcard() => {
+                table.reject("domains", at, "starts with a wildcard; the first domain is the primary one and names one host");
+            }
+            Ok(domain) => domains.push(domain),
+        }
+    }
+    (domains.len() == listed.len()).then_some(domains)
+}
+
+fn read_packages(table: &Table<'_>, bucket: Option<&str>, prefix: &str) -> Option<PackageSource> {
+    let Some(at) = table.string("packages") else {
+        return Some(PackageSource { bucket: bucket?.to_owned(), prefix: format!("{prefix}packages/") });
+    };
+    let (bucket, path, inside) = match at.value.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        Some((other, path)) => (Some(other), path, ""),
+        None => (bucket, at.value.as_str(), prefix),
+    };
+    match values::bucket_name(bucket?).and_then(|bucket| Ok((bucket, values::key_folder(path)?))) {
+        Ok((bucket, path)) => Some(PackageSource { bucket, prefix: format!("{inside}{path}") }),
+        Err(why) => {
+            table.reject("packages", &at, why);
+            None
+        }
+    }
+}
+
+fn read_dns(table: Table<'_>, has_mirror: bool) -> Dns {
+    let hosted_zone_id = checked(&table, "hosted_zone_id", table.string("hosted_zone_id"), values::zone_id);
+    let routings = [("simple", Routing::Simple), ("failover", Routing::Failover), ("multivalue", Routing::Multivalue)];
+    let routing = choice(&table, "routing", table.string("routing"), &routings).unwrap_or(Routing::Simple);
+    let ttl = table.integer("ttl", 1..=86_400).unwrap_or(DEFAULT_TTL);
+    if routing == Routing::Failover && !has_mirror {
+        table.reject_table("dns.routing = \"failover\" needs a [failover] table that names the static mirror");
+    }
+    table.finish();
+    Dns { hosted_zone_id, routing, ttl }
+}
+
+fn read_tls(table: Table<'_>) -> Option<Tls> {
+    let contact = table.strings("contact").into_iter().filter_map(|at| checked(&table, "contact", Some(at), values::contact_url)).collect();
+    let directory = match table.string("directory") {
+        None => values::directory("letsencrypt").ok(),
+        Some(at) => checked(&table, "directory", Some(at), values::directory),
+    };
+    let profile = table.string("profile").map(|at| at.value);
+    let directory_ca = table.string("directory_ca").map(|at| PathBuf::from(at.value));
+    let kms_key_id = table.string("kms_key_id").map(|at| at.value);
+    table.finish();
+    Some(Tls { contact, directory: directory?, profile, directory_ca, kms_key_id })
+}
+
+fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
+    let kind = read_app_kind(&table, has_mirror);
+    let build = table.string("build").map(|at| at.value);
+    let release = table.string("release").map(|at| at.value);
+    let static_files = read_static_files(&table);
+    let health = read_health(table.table("health"));
+    let env = read_env(&table);
+    let instance_credentials = table.boolean("instance_credentials").unwrap_or(false);
+    if !table.is_present() {
+        table.reject_table("[app] is missing; its kind is python, command, static or s3");
+    }
+    table.finish();
+    Some(App { kind: kind?, build, release, static_files, health, env, instance_credentials })
+}
+
+fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
+    let kinds = [("python", "python"), ("command", "command"), ("static", "static"), ("s3", "s3")];
+    let kind = choice(table, "kind", if table.is_present() { table.required("kind") } else { None }, &kinds);
+    let wsgi = table.string("wsgi");
+    let command = table.string("command");
+    for (key, given, belongs) in [("wsgi", &wsgi, "python"), ("command", &command, "command")] {
+        if let (Some(at), Some(kind)) = (given, kind)
+            && kind != belongs
+        {
+            table.reject(key, at, format!("has no effect with kind = \"{kind}\"; it belongs to kind = \"{belongs}\""));
+        }
+    }
+    match kind? {
+        "python" if wsgi.is_none() => {
+            table.reject_table("app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\"");
+            None
+        }
+        "python" => checked(table, "wsgi", wsgi, values::wsgi_target).map(|wsgi| AppKind::Python { wsgi }),
+        "command" => Some(AppKind::Command { command: command.map(|at| at.value) }),
+        "static" => Some(AppKind::Static),
+        _ if has_mirror => Some(AppKind::S3),
+        _ => {
+            table.reject_table("app.kind = \"s3\" needs a [failover] table: the site is forwarded to its bucket");
+            None
+        }
+    }
+}
+
+fn read_health(table: Table<'_>) -> Health {
+    let path = checked(&table, "path", table.string("path"), values::url_path).unwrap_or_else(|| "/".to_owned());
+    let timeout = checked(&table, "timeout", table.string("timeout"), values::duration).unwrap_or(DEFAULT_HEALTH_TIMEOUT);
+    table.finish();
+    Health { path, timeout }
+}
+
+fn read_static_files(table: &Table<'_>) -> BTreeMap<String, PathBuf> {
+    let entry = |(url, at): (String, At<String>)| match (values::url_folder(&url), values::folder_inside_release(&at.value)) {
+        (Ok(url), Ok(folder)) => Some((url, folder)),
+        (Err(why), _) => {
+            table.reject("static", &at, format!("serves {url:?}, which {why}"));
+            None
+        }
+        (_, Err(why)) => {
+            table.reject("static", &at, format!("{:?} {why}", at.value));
+            None
+        }
+    };
+    table.string_map("static").into_iter().filter_map(entry).collect()
+}
+
+fn read_env(table: &Table<'_>) -> BTreeMap<String, String> {
+    let entry = |(name, at): (String, At<String>)| match values::variable(&name, &at.value) {
+        Ok(()) => Some((name, at.value)),
+        Err(why) => {
+            table.reject("env", &at, format!("{name:?} {why}"));
+            None
+        }
+    };
+    table.string_map("env").into_iter().filter_map(entry).collect()
+}
+
+fn read_web(table: Table<'_>) -> Web {
+    let port =
+        |key, default: u16| table.integer(key, 1..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default);
+    let web = Web { http_port: port("http_port", 80), https_port: port("https_port", 443) };
+    if web.http_port == web.https_port {
+        table.reject_table(format!("web.http_port and web.https_port are both {}", web.http_port));
+    }
+    table.finish();
+    web
+}
+
+fn read_host(table: Table<'_>) -> Vec<String> {
+    let packages = table.strings("packages").into_iter();
+    let packages = packages.filter_map(|at| checked(&table, "packages", Some(at), values::package_name)).collect();
+    table.finish();
+    packages
+}
+
+fn read_fleet(table: Table<'_>) -> Option<Fleet> {
+    if !table.is_present() {
+        return None;
+    }
+    let kinds =
+        [("spot-fleet", FleetKind::SpotFleet), ("ec2-fleet", FleetKind::Ec2Fleet), ("auto-scaling-group", FleetKind::AutoScalingGroup)];
+    let kind = choice(&table, "kind", table.required("kind"), &kinds);
+    let id = table.required("id").map(|at| at.value);
+    table.finish();
+    Some(Fleet { kind: kind?, id: id? })
+}
+
+fn read_failover(table: Table<'_>) -> Option<Failover> {
+    if !table.is_present() {
+        return None;
+    }
+    let bucket = checked(&table, "bucket", table.required("bucket"), values::bucket_name);
+    let distribution = |text: &str| Domain::parse(text).map(|domain| domain.to_string());
+    let cloudfront = checked(&table, "cloudfront", table.string("cloudfront"), distribution);
+    table.finish();
+    Some(Failover { bucket: bucket?, cloudfront })
+}
+
+/// A value that passes its check, or a problem at its line.
+fn checked<T>(table: &Table<'_>, key: &str, at: Option<At<String>>, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    let at = at?;
+    check(&at.value).map_err(|why| table.reject(key, &at, format!("{:?} {why}", at.value))).ok()
+}
+
+/// One of a few words.
+fn choice<T: Copy>(table: &Table<'_>, key: &str, at: Option<At<String>>, choices: &[(&'static str, T)]) -> Option<T> {
+    let at = at?;
+    let found = choices.iter().find(|(word, _)| *word == at.value).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        let hint = nearest(&at.value, &words).map_or(String::new(), |near| format!("; did you mean {near}?"));
+        table.reject(key, &at, format!("is {:?}; it is one of {}{hint}", at.value, words.join(", ")));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "[site]\nname = \"example\"\ndomains = [\"example.com\"]\nbucket = \"example-site\"\n[app]\nkind = \"static\"\n";
+
+    fn problems(text: &str) -> String {
+        Site::parse("site.toml", text).expect_err("was taken").to_string()
+    }
+
+    #[test]
+    fn the_smallest_file_gets_every_default() {
+        let site = Site::parse("site.toml", SMALLEST).unwrap();
+        assert_eq!(site.packages, PackageSource { bucket: "example-site".into(), prefix: "packages/".into() });
+        assert_eq!(site.tls.directory.slug, "letsencrypt");
+        assert_eq!((site.dns.ttl, site.dns.routing), (60, Routing::Simple));
+        assert_eq!((site.web.http_port, site.web.https_port), (80, 443));
+        assert_eq!(site.app.health.timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_file_of_the_design_is_read_whole() {
+        let text = include_str!("../../tests/site/full.toml");
+        let site = Site::parse("full.toml", text).unwrap();
+        assert_eq!(site.packages, PackageSource { bucket: "other-bucket".into(), prefix: "path/".into() });
+        assert_eq!(site.app.kind, AppKind::Python { wsgi: "mysite.wsgi:application".into() });
+        assert_eq!(site.app.static_files["/static/"], PathBuf::from("staticfiles"));
+        assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
+        assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
+        assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once_each_with_its_line() {
+        let text =
+            "[site]\nname = \"Example!\"\ndomain = [\"example.com\"]\nbucket = 7\n\n[dns]\nrouting = \"multivalu\"\nttl = 0\n[apq]\n";
+        let found = problems(text);
+        for expected in [
+            "site.toml:2: site.name \"Example!\"",
+            "site.toml:3: site.domain is not a key that spotboot knows; did you mean domains?",
+            "site.toml:4: site.bucket is integer; it wants a string",
+            "site.toml:1: site.domains is missing",
+            "site.toml:7: dns.routing is \"multivalu\"; it is one of simple, failover, multivalue; did you mean multivalue?",
+            "site.toml:8: dns.ttl is integer; it wants a whole number from 1 to 86400",
+            "site.toml:9: apq is not a key that spotboot knows; did you mean app?",
+        ] {
+            assert!(found.contains(expected), "no {expected:?} in:\n{found}");
+        }
+    }
+
+    #[test]
+    fn broken_syntax_is_reported_with_its_line() {
+        assert!(problems("[site]\nname = \n").contains("site.toml:2:"));
+    }
+
+    #[test]
+    fn what_would_break_out_of_its_place_is_refused() {
+        for line in [
+            "health = { path = \"/a b\" }",
+            "static = { \"/s/\" = \"../../etc\" }",
+            "static = { \"/s;}/\" = \"files\" }",
+            "env = { \"A=B\" = \"x\" }",
+            "env = { SPOTBOOT_SOCKET = \"x\" }",
+            "wsgi = \"a:b\"",
+        ] {
+            assert!(Site::parse("site.toml", &format!("{SMALLEST}{line}\n")).is_err(), "{line} was taken");
+        }
+    }
+
+    #[test]
+    fn an_s3_site_and_failover_routing_need_the_mirror() {
+        assert!(problems(&SMALLEST.replace("static", "s3")).contains("needs a [failover] table"));
+        assert!(problems(&format!("{SMALLEST}[dns]\nrouting = \"failover\"\n")).contains("needs a [failover] table"));
+    }
+}

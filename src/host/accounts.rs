@@ -1,1 +1,114 @@
+//! The users that run what is not ours to trust: the app, and the web server's workers.
 
+use std::path::Path;
+use std::time::Duration;
+
+use nix::unistd::{Gid, Group, User};
+
+use super::paths::Paths;
+use super::process::{ProcessError, Run};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A user by its ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub name: String,
+    pub uid: u32,
+    /// Its primary group: the only one its processes get.
+    pub gid: u32,
+}
+
+impl Account {
+    /// The name of its primary group, or the group's number where it has none.
+    pub fn group_name(&self) -> String {
+        match Group::from_gid(Gid::from_raw(self.gid)) {
+            Ok(Some(group)) => group.name,
+            _ => self.gid.to_string(),
+        }
+    }
+}
+
+/// Who runs what where we are root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounts {
+    /// `spotboot`: builds and runs the app.
+    pub app: Account,
+    /// `spotboot-web`, in the group `spotboot`: nginx's workers.
+    pub web: Account,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("looking up the account {name}: {source}")]
+    LookUp { name: String, source: nix::Error },
+    #[error("making the account {name}: {source}")]
+    Make { name: String, source: ProcessError },
+    #[error("making the account {name}: useradd ended well, yet the account is not there")]
+    Missing { name: String },
+}
+
+impl Accounts {
+    /// Makes both where they are missing. `None` where we are not root: everything then runs as the current user.
+    ///
+    /// # Errors
+    /// An account cannot be looked up or made.
+    pub async fn ensure(paths: &Paths) -> Result<Option<Self>, AccountError> {
+        if !is_root() {
+            return Ok(None);
+        }
+        let app = ensure_system_account("spotboot", "spotboot", &paths.data()).await?;
+        let web = ensure_system_account("spotboot-web", "spotboot", &paths.nginx()).await?;
+        Ok(Some(Self { app, web }))
+    }
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Finds a system account, or makes it (and its group): no password, no shell, `home` not created. Safe to repeat.
+///
+/// # Errors
+/// groupadd or useradd is missing or refuses.
+pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Result<Account, AccountError> {
+    if let Some(account) = find(name)? {
+        return Ok(account);
+    }
+    let look_up = |source| AccountError::LookUp { name: group.into(), source };
+    if Group::from_name(group).map_err(look_up)?.is_none() {
+        make(name, Run::new("groupadd").args(["--system", group])).await?;
+    }
+    let useradd = Run::new("useradd").args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--gid", group, "--home-dir"]);
+    make(name, useradd.arg(home).arg(name)).await?;
+    find(name)?.ok_or_else(|| AccountError::Missing { name: name.into() })
+}
+
+/// Exit status 9 of groupadd(8) and useradd(8): someone else was quicker.
+async fn make(name: &str, tool: Run) -> Result<(), AccountError> {
+    match tool.deadline(DEADLINE).output().await {
+        Err(source) if source.code() != Some(9) => Err(AccountError::Make { name: name.into(), source }),
+        _ => Ok(()),
+    }
+}
+
+fn find(name: &str) -> Result<Option<Account>, AccountError> {
+    let user = User::from_name(name).map_err(|source| AccountError::LookUp { name: name.into(), source })?;
+    Ok(user.map(|user| Account { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_account_that_is_there_is_taken_as_it_is() {
+        let root = ensure_system_account("root", "root", Path::new("/")).await.unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+    }
+
+    #[test]
+    fn an_unknown_account_is_absent_and_no_error() {
+        assert_eq!(find("spotboot-no-such-user").unwrap(), None);
+    }
+}

@@ -1,9 +1,14 @@
 //! The only modules that touch this machine.
 
 pub mod accounts;
+pub mod archive;
 pub mod files;
+pub mod marks;
+pub mod network;
 pub mod notify;
+pub mod ownership;
 pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod templates;

@@ -1,1 +1,139 @@
+//! Where spotboot keeps what on this machine: what survives a reboot under `state`, what does not under `runtime`.
+//!
+//! Only names and the making of folders; what stands in them belongs to others.
 
+use std::path::{Path, PathBuf};
+
+use super::accounts::Accounts;
+use super::files::{self, FileError};
+
+/// The two folders everything of ours stands under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// `--state-dir`, as a rule /var/lib/spotboot.
+    pub state: PathBuf,
+    /// `--runtime-dir`, as a rule /run/spotboot.
+    pub runtime: PathBuf,
+}
+
+impl Paths {
+    /// Both made absolute: unit files and nginx read them from another working directory.
+    ///
+    /// # Errors
+    /// The working directory is gone, or a path is empty.
+    pub fn new(state: &Path, runtime: &Path) -> Result<Self, FileError> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| FileError::new("resolving", path, e));
+        Ok(Self { state: absolute(state)?, runtime: absolute(runtime)? })
+    }
+
+    /// Releases are unpacked at `<version>/` in here; `current` is a symlink to the one that serves.
+    pub fn releases(&self) -> PathBuf {
+        self.state.join("releases")
+    }
+
+    /// Virtual environments, each at `<hash>/` in here.
+    pub fn venvs(&self) -> PathBuf {
+        self.state.join("venv")
+    }
+
+    pub fn downloads(&self) -> PathBuf {
+        self.state.join("downloads")
+    }
+
+    /// The app's own writable folder, `$SPOTBOOT_DATA`: it survives releases.
+    pub fn data(&self) -> PathBuf {
+        self.state.join("data")
+    }
+
+    /// fullchain.pem and key.pem.
+    pub fn tls(&self) -> PathBuf {
+        self.state.join("tls")
+    }
+
+    /// nginx.conf, `logs/` and `tmp/`.
+    pub fn nginx(&self) -> PathBuf {
+        self.state.join("nginx")
+    }
+
+    /// nginx's access log, one JSON object a line.
+    pub fn access_log(&self) -> PathBuf {
+        self.nginx().join("logs/access.log")
+    }
+
+    /// Held while `up` runs.
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("up.lock")
+    }
+
+    /// The folder of the app's socket: the app makes the socket, nginx's workers reach it by their group.
+    pub fn app_runtime(&self) -> PathBuf {
+        self.runtime.join("app")
+    }
+
+    pub fn app_socket(&self) -> PathBuf {
+        self.app_runtime().join("app.sock")
+    }
+
+    pub fn nginx_pid(&self) -> PathBuf {
+        self.runtime.join("nginx.pid")
+    }
+
+    /// What the foreground services' processes were, for a next run to end those that outlived us.
+    pub fn service_records(&self) -> PathBuf {
+        self.runtime.join("services")
+    }
+
+    /// Makes every folder, with the owner and mode its users need. Safe to repeat.
+    ///
+    /// `accounts` is `None` where we are an ordinary user: everything is then ours.
+    ///
+    /// # Errors
+    /// A folder cannot be made or given its owner or mode.
+    pub fn prepare(&self, accounts: Option<&Accounts>) -> Result<(), FileError> {
+        let app = accounts.map(|a| (a.app.uid, a.app.gid));
+        let root_app = accounts.map(|a| (0, a.app.gid));
+        let root = accounts.map(|_| (0, 0));
+        for (path, mode, owner) in [
+            (self.state.clone(), 0o755, root),
+            (self.runtime.clone(), 0o755, root),
+            (self.releases(), 0o750, root_app),
+            (self.venvs(), 0o750, root_app),
+            (self.downloads(), 0o700, root),
+            (self.data(), 0o700, app),
+            (self.tls(), 0o700, root),
+            (self.nginx(), 0o755, root),
+            (self.nginx().join("logs"), 0o750, root),
+            (self.nginx().join("tmp"), 0o755, root),
+            (self.app_runtime(), 0o750, app),
+            (self.service_records(), 0o700, root),
+        ] {
+            files::create_dir(&path, mode, owner)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn relative_folders_become_absolute() {
+        let paths = Paths::new(Path::new("state"), Path::new("run")).unwrap();
+        assert!(paths.lock().is_absolute() && paths.app_socket().is_absolute());
+    }
+
+    #[test]
+    fn the_folder_of_the_key_is_closed_to_others_even_when_it_stood_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&dir.path().join("state"), &dir.path().join("run")).unwrap();
+        std::fs::create_dir_all(paths.tls()).unwrap();
+        std::fs::set_permissions(paths.tls(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        paths.prepare(None).unwrap();
+        paths.prepare(None).unwrap();
+        assert_eq!(std::fs::metadata(paths.tls()).unwrap().permissions().mode() & 0o7777, 0o700);
+        assert!(paths.nginx().join("tmp").is_dir() && paths.app_runtime().is_dir());
+    }
+}

@@ -1,1 +1,176 @@
+//! A lease in the bucket: one holder at a time, for as long as it keeps saying so.
+//!
+//! Times are S3's own, so that two machines with different clocks agree on when a lease lapses.
 
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::cloud::s3::{Condition, Etag, Object, S3, Written};
+
+const LARGEST_LEASE: usize = 64 * 1024;
+
+/// What stands at `locks/<name>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Body {
+    holder: String,
+    #[serde(with = "time::serde::rfc3339")]
+    expires: OffsetDateTime,
+    /// The work is done for good: nobody needs to hold this lease again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    done: bool,
+}
+
+/// A lease that is ours until it expires.
+#[derive(Debug)]
+pub struct Lease {
+    s3: S3,
+    key: String,
+    holder: String,
+    lasts: Duration,
+    etag: Etag,
+}
+
+/// What became of asking for a lease.
+#[derive(Debug)]
+pub enum Asked {
+    Held(Lease),
+    /// Somebody else's, until then by S3's clock.
+    Busy {
+        holder: String,
+        expires: OffsetDateTime,
+    },
+    /// Whoever held it recorded that its work is done.
+    Done,
+}
+
+impl Lease {
+    /// Asks once for the lease at `key`. A holder that asks again, after a crash say, gets its own lease back.
+    ///
+    /// # Errors
+    /// Those of the bucket.
+    pub async fn ask(s3: &S3, key: &str, holder: &str, lasts: Duration) -> Result<Asked> {
+        let found = s3.get(key, LARGEST_LEASE).await?;
+        let now = s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")?;
+        let condition = match decide(found.as_ref(), holder, now) {
+            Decision::Done => return Ok(Asked::Done),
+            Decision::Wait { holder, expires } => return Ok(Asked::Busy { holder, expires }),
+            Decision::Create => Condition::Absent,
+            Decision::Replace(etag) => Condition::Matches(etag),
+        };
+        let body = Body { holder: holder.to_owned(), expires: now + lasts, done: false };
+        match s3.put(key, body.to_json(), condition, None).await? {
+            Written::Stored(etag) => Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, etag })),
+            Written::Refused => Ok(Asked::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }),
+        }
+    }
+
+    /// Does `work` and keeps the lease meanwhile.
+    ///
+    /// # Errors
+    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no longer ours.
+    pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            match tokio::time::timeout(self.lasts / 3, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.replace(false).await?,
+            }
+        }
+    }
+
+    /// Records for good that the work under this lease is done.
+    ///
+    /// # Errors
+    /// Also when the lease lapsed and another took it.
+    pub async fn done(mut self) -> Result<()> {
+        self.replace(true).await
+    }
+
+    /// Gives the lease back. One that lapsed meanwhile is left alone.
+    ///
+    /// # Errors
+    /// Those of the bucket; the lease then lapses by itself.
+    pub async fn release(self) -> Result<()> {
+        self.s3.delete(&self.key, Condition::Matches(&self.etag)).await?;
+        Ok(())
+    }
+
+    async fn replace(&mut self, done: bool) -> Result<()> {
+        let now = self.s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")?;
+        let body = Body { holder: self.holder.clone(), expires: now + self.lasts, done };
+        match self.s3.put(&self.key, body.to_json(), Condition::Matches(&self.etag), None).await? {
+            Written::Stored(etag) => self.etag = etag,
+            Written::Refused => bail!("the lease {} lapsed and another took it", self.key),
+        }
+        Ok(())
+    }
+}
+
+impl Body {
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a lease is plain data")
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Decision<'e> {
+    Create,
+    Replace(&'e Etag),
+    Wait { holder: String, expires: OffsetDateTime },
+    Done,
+}
+
+/// Whether `me` may take the lease now. One that cannot be read guards nothing.
+fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> Decision<'o> {
+    let Some(object) = found else { return Decision::Create };
+    match serde_json::from_slice::<Body>(&object.body) {
+        Ok(body) if body.done => Decision::Done,
+        Ok(body) if body.holder != me && now < body.expires => Decision::Wait { holder: body.holder, expires: body.expires },
+        Ok(_) | Err(_) => Decision::Replace(&object.etag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+    fn held_by(holder: &str, expires: OffsetDateTime, done: bool) -> Object {
+        Object { body: Body { holder: holder.into(), expires, done }.to_json(), etag: Etag::from("\"e\"") }
+    }
+
+    #[test]
+    fn an_absent_lease_is_created() {
+        assert_eq!(decide(None, "i-1", NOW), Decision::Create);
+    }
+
+    #[test]
+    fn anothers_living_lease_is_waited_for() {
+        let found = held_by("i-2", NOW + Duration::from_secs(1), false);
+        assert_eq!(decide(Some(&found), "i-1", NOW), Decision::Wait { holder: "i-2".into(), expires: NOW + Duration::from_secs(1) });
+    }
+
+    #[test]
+    fn a_lapsed_lease_and_my_own_are_taken() {
+        let lapsed = held_by("i-2", NOW, false);
+        assert_eq!(decide(Some(&lapsed), "i-1", NOW), Decision::Replace(&lapsed.etag));
+        let mine = held_by("i-1", NOW + Duration::from_secs(60), false);
+        assert_eq!(decide(Some(&mine), "i-1", NOW), Decision::Replace(&mine.etag));
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_read_guards_nothing() {
+        let broken = Object { body: b"{".to_vec(), etag: Etag::from("\"e\"") };
+        assert_eq!(decide(Some(&broken), "i-1", NOW), Decision::Replace(&broken.etag));
+    }
+
+    #[test]
+    fn work_that_is_done_is_never_taken_up_again() {
+        assert_eq!(decide(Some(&held_by("i-2", NOW - Duration::from_secs(60), true)), "i-1", NOW), Decision::Done);
+    }
+}

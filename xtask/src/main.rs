@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo xtask`: the project's own chores.
+//!
+//! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before anything heavy is built.
+
+mod packages;
+mod run;
+mod stage;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Chore {
+    /// Bring the sample site up in a local region, and keep it until Ctrl-C
+    Demo(stage::Demo),
+    /// Run every check and every test
+    Test(test::Test),
+    /// Measure a replacement instance's boot: time, API calls, memory, critical path
+    Bench(stage::Bench),
+}
+
+fn main() -> ExitCode {
+    let done = match Chore::parse() {
+        Chore::Demo(demo) => demo.run(),
+        Chore::Test(test) => test.run(),
+        Chore::Bench(bench) => bench.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,210 @@
+//! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
+mod foreground;
+mod imds;
+mod supervisor;
+mod systemctl;
+mod systemd;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::accounts::Account;
+use super::files::FileError;
+use super::paths::Paths;
+use super::process::ProcessError;
+
+pub use foreground::{Foreground, Print, to_stderr};
+pub use nix::sys::signal::Signal;
+pub use systemd::{SelfUnit, Systemd, install_self};
+
+/// A program to keep running, and within which bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `spotboot-app`, `spotboot-web`: also the unit's name.
+    pub name: String,
+    pub description: String,
+    /// The first is an absolute path.
+    pub argv: Vec<OsString>,
+    /// All of its environment, but for PATH and LANG where they are not given.
+    pub env: BTreeMap<String, String>,
+    pub workdir: PathBuf,
+    /// `None`: the current user.
+    pub account: Option<Account>,
+    /// Folders it may write to, as far as their modes allow. Those of [`Paths::prepare`] exist; others must.
+    pub writable: Vec<PathBuf>,
+    /// The instance's metadata service is out of reach (invariant I10).
+    pub deny_imds: bool,
+    pub umask: u32,
+    /// Sent to the main process alone; whatever is left after `stop_timeout` is killed.
+    pub stop_signal: Signal,
+    pub stop_timeout: Duration,
+    /// Start it again, with a growing pause, whenever it ends.
+    pub restart: bool,
+    pub reload_signal: Option<Signal>,
+    /// It starts as root to bind ports below 1024 and drops its rights itself (a web server); else it gets no capability at all.
+    pub low_ports: bool,
+}
+
+/// What [`Services::ensure`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// It runs by the same definition already.
+    Kept,
+    Started,
+    /// It ran by another definition, or another program did under its name.
+    Replaced,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    Running {
+        pid: u32,
+    },
+    /// It ended: `exit status 1`, `killed by SIGSEGV`. It may be about to be started again.
+    Exited {
+        status: String,
+    },
+    Absent,
+}
+
+/// Which keeper: `--services`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Systemd,
+    Foreground,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error("keeping services with systemd: it is not PID 1 on this machine; use --services foreground")]
+    NoSystemd,
+    #[error("keeping services with systemd: only root may; use --services foreground")]
+    NotRoot,
+    #[error("{doing} {name}: {source}")]
+    Process { doing: &'static str, name: String, source: ProcessError },
+    #[error("{doing} {name}: {source}")]
+    File { doing: &'static str, name: String, source: FileError },
+    #[error("describing {name} to systemd: {cause}")]
+    Unit { name: String, cause: String },
+    #[error("{doing} {name}: it does not run")]
+    NotRunning { doing: &'static str, name: String },
+    #[error("starting {name}: {status}{tail}")]
+    Failed { name: String, status: String, tail: String },
+    #[error("starting {name}: a process of an earlier run cannot be ended")]
+    Leftover { name: String },
+}
+
+/// The keeper of the app and the web server. All calls may run at once.
+pub enum Services {
+    Systemd(Systemd),
+    Foreground(Foreground),
+}
+
+impl Services {
+    /// `None`: systemd where it is PID 1 and we are root, else the foreground.
+    ///
+    /// In the foreground this first ends whatever processes an earlier run left behind: hold [`Paths::lock`] before.
+    ///
+    /// # Errors
+    /// systemd was asked for and is not there, or a left-over process cannot be ended.
+    pub async fn choose(mode: Option<Mode>, paths: &Paths, print: Print) -> Result<Self, ServiceError> {
+        let root = super::accounts::is_root();
+        match mode {
+            Some(Mode::Systemd) if !systemd::is_pid_1() => Err(ServiceError::NoSystemd),
+            Some(Mode::Systemd) if !root => Err(ServiceError::NotRoot),
+            Some(Mode::Foreground) => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
+            None if !systemd::is_pid_1() || !root => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
+            Some(Mode::Systemd) | None => Ok(Self::Systemd(Systemd::new(paths))),
+        }
+    }
+
+    pub fn mode(&self) -> Mode {
+        match self {
+            Self::Systemd(_) => Mode::Systemd,
+            Self::Foreground(_) => Mode::Foreground,
+        }
+    }
+
+    /// Makes the service run by this definition. Returns once its program was started, not once it answers.
+    ///
+    /// # Errors
+    /// The program is missing or cannot be started.
+    pub async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.ensure(service).await,
+            Self::Foreground(keeper) => keeper.ensure(service).await,
+        }
+    }
+
+    /// Stops a service and waits until nothing of it is left. One that does not run is no error.
+    ///
+    /// # Errors
+    /// It cannot be stopped within its time.
+    pub async fn stop(&self, name: &str) -> Result<(), ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.stop(name).await,
+            Self::Foreground(keeper) => keeper.stop(name).await,
+        }
+    }
+
+    /// Sends the service's reload signal.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn reload(&self, name: &str) -> Result<(), ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.reload(name).await,
+            Self::Foreground(keeper) => keeper.reload(name).await,
+        }
+    }
+
+    /// # Errors
+    /// systemd does not answer.
+    pub async fn state(&self, name: &str) -> Result<State, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.state(name).await,
+            Self::Foreground(keeper) => Ok(keeper.state(name)),
+        }
+    }
+
+    /// The last lines the service wrote, oldest first; empty where there are none.
+    pub async fn log_tail(&self, name: &str, lines: usize) -> String {
+        match self {
+            Self::Systemd(keeper) => keeper.log_tail(name, lines).await,
+            Self::Foreground(keeper) => keeper.log_tail(name, lines),
+        }
+    }
+
+    /// Waits until the service ends, and says how (`exit status 1`). Each end since [`Services::ensure`] started it is told once,
+    /// also one from before the call; a stop of ours is none. For a `select!` beside the wait for readiness, and for the event loop.
+    pub async fn ended(&self, name: &str) -> String {
+        match self {
+            Self::Systemd(keeper) => keeper.ended(name).await,
+            Self::Foreground(keeper) => keeper.ended(name).await,
+        }
+    }
+
+    /// Our own end: in the foreground the services are stopped, the last started first; under systemd they keep running.
+    pub async fn shutdown(&self) {
+        if let Self::Foreground(keeper) = self {
+            keeper.shutdown().await;
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "systemd" => Ok(Self::Systemd),
+            "foreground" => Ok(Self::Foreground),
+            _ => Err("is neither systemd nor foreground".into()),
+        }
+    }
+}

@@ -1,1 +1,89 @@
+//! The site's own program: what it needs, how it is built, started and known to be ready.
+//!
+//! [`Plan::new`] decides from site.toml and the unpacked package; [`Plan::provide`] brings the dependencies and makes it an
+//! [`App`], which can be built, started and awaited.
 
+mod command_line;
+mod commands;
+mod dependencies;
+mod environment;
+#[cfg(test)]
+mod fixtures;
+mod interpreter;
+mod lockfile;
+mod plan;
+mod procfile;
+mod readiness;
+mod relocate;
+mod service;
+mod venv;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+pub use dependencies::Dependencies;
+pub use plan::Plan;
+pub use service::SERVICE;
+
+/// An unpacked package.
+#[derive(Debug, Clone)]
+pub struct Package {
+    pub version: String,
+    pub root: PathBuf,
+}
+
+/// Where the web server finds the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstream {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+    /// kind static: this folder's files.
+    Files(PathBuf),
+    /// kind s3: the bucket whose website endpoint serves.
+    Website(String),
+}
+
+/// A program whose dependencies are here. The other methods stand beside what they do.
+#[derive(Debug)]
+pub struct App {
+    plan: Plan,
+    /// None where the kind needs none.
+    pub dependencies: Option<Dependencies>,
+}
+
+impl App {
+    pub fn upstream(&self) -> &Upstream {
+        &self.plan.upstream
+    }
+
+    /// URL prefix → folder, for the web server. After the build, which may make them.
+    pub fn static_folders(&self) -> anyhow::Result<Vec<(String, PathBuf)>> {
+        let folder = |(url, relative): (&String, &PathBuf)| {
+            let path = self.plan.root.join(relative);
+            ensure!(
+                path.is_dir(),
+                "serving {url}: the release has no folder {}; correct [app] static, or have [app] build make the folder",
+                relative.display()
+            );
+            Ok((url.clone(), path))
+        };
+        self.plan.static_files.iter().map(folder).collect()
+    }
+}
+
+/// A small text file of the package; None: it is not there.
+fn read_text(path: &Path, largest: u64) -> anyhow::Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let mut text = String::new();
+    file.take(largest + 1).read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(text.len() as u64 <= largest, "reading {}: it has more than {} KiB", path.display(), largest >> 10);
+    Ok(Some(text))
+}

@@ -1,1 +1,173 @@
+//! The site's names in Route 53: whose they are, and the one batch that hands them over.
+//!
+//! Deciding is `plan`'s, purely; this file observes, submits, and looks again when Route 53 refuses.
 
+mod ownership;
+mod plan;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+pub use ownership::Ownership;
+pub use plan::{Checks, Claim, Names, Plan, Shape};
+
+use crate::cloud::ec2::Ec2;
+use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
+use crate::config::{Domain, Site};
+
+/// Refusals in a row after which somebody else's writing is no explanation any more.
+const MOST_ATTEMPTS: usize = 6;
+/// Route 53 "generally" propagates within 60 seconds.
+const IN_SYNC_WITHIN: Duration = Duration::from_secs(180);
+
+/// The site's names by the zone that holds them, the primary domain's zone first.
+#[derive(Debug, Clone)]
+pub struct Zones(Vec<(Zone, Names)>);
+
+/// What became of asking for the names.
+#[derive(Debug)]
+pub enum Cutover {
+    /// They are ours; the changes that made them so, if any were needed, may still be on their way.
+    Owner(Vec<ChangeId>),
+    StandBy {
+        owner: String,
+    },
+}
+
+impl Zones {
+    /// Finds the zone of every domain, in one call.
+    ///
+    /// # Errors
+    /// Names a domain that no zone of this account holds, or one outside `dns.hosted_zone_id`.
+    pub async fn find(route53: &Route53, site: &Site) -> Result<Self> {
+        let names: Vec<String> = site.domains.iter().map(|domain| domain.base().to_owned()).collect();
+        let found = match &site.dns.hosted_zone_id {
+            None => route53.zones_holding(&names).await?,
+            Some(id) => {
+                let zone = route53.zone(id).await?;
+                let zone = zone.with_context(|| {
+                    format!("dns.hosted_zone_id {id} is no hosted zone of this account; `aws route53 list-hosted-zones` lists them")
+                })?;
+                names.iter().map(|name| holds(&zone, name).then(|| zone.clone())).collect()
+            }
+        };
+        let mut zones: Vec<(Zone, Vec<Domain>)> = Vec::new();
+        for (domain, zone) in site.domains.iter().zip(found) {
+            let zone = zone.with_context(|| no_zone(site, domain))?;
+            match zones.iter_mut().find(|(known, _)| known.id == zone.id) {
+                Some((_, domains)) => domains.push(domain.clone()),
+                None => zones.push((zone, vec![domain.clone()])),
+            }
+        }
+        Ok(Self(zones.into_iter().map(|(zone, domains)| (zone, Names::new(domains))).collect()))
+    }
+
+    /// The zone that holds a domain of the site.
+    pub fn of(&self, domain: &str) -> Option<&Zone> {
+        let within = |(_, names): &&(Zone, Names)| names.domains.iter().any(|known| known.base() == domain || known.as_str() == domain);
+        self.0.iter().find(within).map(|(zone, _)| zone)
+    }
+
+    /// What taking the names over would write now, zone by zone.
+    ///
+    /// # Errors
+    /// Those of Route 53 and EC2, and a conflict that a person has to settle.
+    pub async fn plan(&self, route53: &Route53, ec2: &Ec2, claim: &Claim) -> Result<Vec<(Zone, Plan)>> {
+        let mut plans = Vec::new();
+        for (zone, names) in &self.0 {
+            let observed = route53.record_sets(&zone.id, &names.all()).await?;
+            plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
+        }
+        Ok(plans)
+    }
+
+    /// Takes the names over, unless a later instance that lives owns them.
+    ///
+    /// # Errors
+    /// As [`Zones::plan`], and a batch that Route 53 refuses though nobody else wrote meanwhile.
+    pub async fn take_over(&self, route53: &Route53, ec2: &Ec2, claim: &Claim) -> Result<Cutover> {
+        let mut submitted = Vec::new();
+        for (zone, names) in &self.0 {
+            match take_zone(route53, ec2, zone, names, claim).await? {
+                Cutover::StandBy { owner } => return Ok(Cutover::StandBy { owner }),
+                Cutover::Owner(changes) => submitted.extend(changes),
+            }
+        }
+        Ok(Cutover::Owner(submitted))
+    }
+}
+
+fn holds(zone: &Zone, name: &str) -> bool {
+    name.strip_suffix(zone.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+fn no_zone(site: &Site, domain: &Domain) -> String {
+    match &site.dns.hosted_zone_id {
+        Some(id) => format!("dns.hosted_zone_id {id} is a zone that does not hold {domain}; set the one that does, or leave it out"),
+        None => format!("no public hosted zone of this account holds {domain}; create one in Route 53, or run in the account that has it"),
+    }
+}
+
+async fn decide(observed: &[RecordSet], names: &Names, claim: &Claim, ec2: &Ec2) -> Result<Plan> {
+    let ask = plan::whom_to_ask(observed, names, claim);
+    let living = if ask.is_empty() { BTreeSet::new() } else { ec2.living(&ask).await? };
+    Ok(plan::plan(observed, names, claim, &living)?)
+}
+
+async fn take_zone(route53: &Route53, ec2: &Ec2, zone: &Zone, names: &Names, claim: &Claim) -> Result<Cutover> {
+    let mut refused: Option<(Vec<RecordSet>, String)> = None;
+    for _ in 0..MOST_ATTEMPTS {
+        let observed = route53.record_sets(&zone.id, &names.all()).await?;
+        if let Some((before, why)) = &refused
+            && *before == observed
+        {
+            bail!("Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}", zone.name);
+        }
+        let changes = match decide(&observed, names, claim, ec2).await? {
+            Plan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
+            Plan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
+            Plan::Change(changes) => changes,
+        };
+        changes.iter().for_each(|change| info!(zone = zone.name, "{change}"));
+        match route53.change(&zone.id, &changes, &format!("spotboot: {} takes over {}", claim.instance, claim.site)).await? {
+            Submitted::Accepted(id) => {
+                forget_health_checks(route53, &changes).await;
+                return Ok(Cutover::Owner(vec![id]));
+            }
+            Submitted::Refused(why) => {
+                debug!(zone = zone.name, why, "refused; somebody else wrote first");
+                refused = Some((observed, why));
+            }
+        }
+    }
+    bail!("the zone {} was changed by others at each of {MOST_ATTEMPTS} attempts to take its names over; run again", zone.name)
+}
+
+/// Deletes the health checks of record sets that this batch removed. One that stays costs money, never service.
+async fn forget_health_checks(route53: &Route53, changes: &[Change]) {
+    let checks = |wanted: fn(&Change) -> Option<&RecordSet>| {
+        changes.iter().filter_map(wanted).filter_map(RecordSet::health_check).map(str::to_owned)
+    };
+    let kept: BTreeSet<String> = checks(|change| if let Change::Create(set) = change { Some(set) } else { None }).collect();
+    let gone: BTreeSet<String> = checks(|change| if let Change::Delete(set) = change { Some(set) } else { None }).collect();
+    for check in gone.difference(&kept) {
+        if let Err(error) = route53.delete_health_check(check).await {
+            warn!(check, "a health check of a former instance stays: {error}");
+        }
+    }
+}
+
+/// Waits until every authoritative server answers with the changes.
+///
+/// # Errors
+/// Those of Route 53, and a change that is still on its way after [`IN_SYNC_WITHIN`].
+pub async fn in_sync(route53: &Route53, changes: &[ChangeId]) -> Result<()> {
+    for change in changes {
+        route53.wait_in_sync(change, Instant::now() + IN_SYNC_WITHIN).await?;
+    }
+    Ok(())
+}

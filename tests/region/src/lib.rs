@@ -27,6 +27,7 @@ mod region;
 mod registry;
 mod route53;
 mod s3;
+pub mod sample;
 mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

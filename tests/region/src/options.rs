@@ -14,6 +14,8 @@ pub struct Options {
     /// Public hosted zones: name and id.
     pub zones: Vec<(String, String)>,
     pub buckets: Vec<String>,
+    /// Buckets that anybody may read, as those of websites are.
+    pub public_buckets: Vec<String>,
     pub region: String,
     pub account: String,
     /// From a change's submission to its being known to the name servers.
@@ -39,6 +41,7 @@ impl Default for Options {
             advertise: None,
             zones: vec![("example.test".to_owned(), "Z0EXAMPLE".to_owned())],
             buckets: vec!["example-site".to_owned()],
+            public_buckets: Vec::new(),
             region: "ap-southeast-2".to_owned(),
             account: "123456789012".to_owned(),
             insync_delay: Duration::from_millis(200),

@@ -50,7 +50,7 @@ impl Region {
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
         }
-        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets)?;
+        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets, &options.public_buckets)?;
         let store = s3.store.clone();
         let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
         let authority = Authority::new(options.addresses())?;

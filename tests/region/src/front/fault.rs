@@ -14,6 +14,7 @@ use crate::percent::decoded;
 #[derive(Clone, Debug)]
 pub struct Match {
     service: Option<Service>,
+    except: Option<Service>,
     operation: Option<String>,
     path: Option<String>,
     instance: Option<String>,
@@ -23,11 +24,17 @@ pub struct Match {
 
 impl Match {
     pub fn any() -> Match {
-        Match { service: None, operation: None, path: None, instance: None, from: 1, times: usize::MAX }
+        Match { service: None, except: None, operation: None, path: None, instance: None, from: 1, times: usize::MAX }
     }
 
     pub fn service(service: Service) -> Match {
         Match { service: Some(service), ..Match::any() }
+    }
+
+    /// Every service but this one.
+    pub fn except(mut self, service: Service) -> Match {
+        self.except = Some(service);
+        self
     }
 
     pub fn operation(mut self, name: &str) -> Match {
@@ -63,6 +70,7 @@ impl Match {
 
     fn fits(&self, request: &Recorded) -> bool {
         self.service.is_none_or(|service| service == request.service)
+            && self.except != Some(request.service)
             && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
             && self.path.as_ref().is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
             && self.instance.as_ref().is_none_or(|id| request.instance.as_ref() == Some(id))

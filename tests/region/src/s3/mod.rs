@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
@@ -25,14 +26,15 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// Keeps everything below `root`, which it makes.
-    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String]) -> Result<S3> {
+    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String], public: &[String]) -> Result<S3> {
         std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
-        for bucket in buckets {
+        for bucket in buckets.iter().chain(public) {
             std::fs::create_dir_all(root.join(bucket)).with_context(|| format!("making the bucket {bucket}"))?;
         }
         let store = Arc::new(Store::new(root)?);
         let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
         builder.set_auth(Keys(registry.clone()));
+        builder.set_access(Public(public.to_vec()));
         Ok(S3 { registry, service: builder.build(), store })
     }
 }
@@ -44,6 +46,18 @@ impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let found = self.0.credentials(access_key);
         found.map(|credentials| SecretKey::from(credentials.secret)).ok_or_else(|| s3_error!(InvalidAccessKeyId))
+    }
+}
+
+/// Whoever has signed may do all; whoever has not may read what is public, as a bucket policy for a website allows.
+struct Public(Vec<String>);
+
+#[async_trait::async_trait]
+impl S3Access for Public {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let public = context.s3_path().get_bucket_name().is_some_and(|bucket| self.0.iter().any(|name| name == bucket));
+        let reads = ["GetObject", "HeadObject"].contains(&context.s3_op().name());
+        if context.credentials().is_some() || public && reads { Ok(()) } else { Err(s3_error!(AccessDenied, "Access Denied")) }
     }
 }
 

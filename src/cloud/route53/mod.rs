@@ -1,0 +1,39 @@
+//! Hosted zones and their record sets.
+
+mod change;
+mod health;
+mod listing;
+mod names;
+mod record_set;
+mod text;
+mod txt;
+mod zones;
+
+use aws_config::SdkConfig;
+
+pub use change::{Change, ChangeId, Submitted};
+pub use record_set::{Kind, RecordSet, Role};
+
+#[derive(Debug, Clone)]
+pub struct Route53 {
+    client: aws_sdk_route53::Client,
+}
+
+/// A public hosted zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// Without `/hostedzone/`.
+    pub id: String,
+    /// Lower case, without a final dot.
+    pub name: String,
+}
+
+impl Route53 {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { client: aws_sdk_route53::Client::new(config) }
+    }
+}
+
+fn zone_arn(id: &str) -> String {
+    format!("arn:aws:route53:::hostedzone/{id}")
+}

@@ -1,0 +1,121 @@
+//! Writing an object of unknown size with one part's worth of memory.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::timeout::TimeoutConfig;
+use hyper::body::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::S3;
+use crate::cloud::Error;
+use crate::cloud::error::Doing;
+
+/// S3's smallest part ("Amazon S3 multipart upload limits"); ten thousand of them are far more than we ever write.
+const PART: u64 = 5 << 20;
+/// One part's way up, on a slow line. The SDK's watch gives up a stalled one earlier.
+const PART_ATTEMPT: Duration = Duration::from_secs(60);
+const PART_OPERATION: Duration = Duration::from_secs(180);
+
+impl S3 {
+    /// Writes an object of unknown size: one PUT where it is small, else part by part. Nothing is left of it on an error.
+    pub async fn upload(&self, key: &str, mut body: impl AsyncRead + Send + Unpin) -> Result<(), Error> {
+        let doing = self.doing("writing", key).needing("s3:PutObject", self.arn(key));
+        let first = next_part(&mut body, &doing).await?;
+        if (first.len() as u64) < PART {
+            let request = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(first));
+            let sent = request.customize().config_override(unhurried()).send().await;
+            return sent.map(drop).map_err(|error| doing.failed(&error));
+        }
+        let started = self.client.create_multipart_upload().bucket(&self.bucket).key(key).send().await;
+        let started = started.map_err(|error| doing.failed(&error))?;
+        let upload = Upload { s3: self, key, id: started.upload_id().unwrap_or_default(), doing: &doing };
+        match upload.parts(first, body).await {
+            Ok(parts) => upload.complete(parts).await,
+            Err(error) => upload.abort(error).await,
+        }
+    }
+}
+
+/// One multipart upload under way.
+struct Upload<'a> {
+    s3: &'a S3,
+    key: &'a str,
+    id: &'a str,
+    doing: &'a Doing,
+}
+
+impl Upload<'_> {
+    async fn parts(&self, first: Bytes, mut body: impl AsyncRead + Send + Unpin) -> Result<Vec<CompletedPart>, Error> {
+        let mut parts = Vec::new();
+        let mut part = first;
+        for number in 1.. {
+            let last = (part.len() as u64) < PART;
+            parts.push(self.part(number, part).await?);
+            if last {
+                break;
+            }
+            part = next_part(&mut body, self.doing).await?;
+            if part.is_empty() {
+                break;
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn part(&self, number: i32, bytes: Bytes) -> Result<CompletedPart, Error> {
+        let request = self.s3.client.upload_part().bucket(&self.s3.bucket).key(self.key).upload_id(self.id).part_number(number);
+        let sent = request.body(ByteStream::from(bytes)).customize().config_override(unhurried()).send().await;
+        let sent = sent.map_err(|error| self.doing.failed(&error))?;
+        Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
+    }
+
+    async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), Error> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let request = self.s3.client.complete_multipart_upload().bucket(&self.s3.bucket).key(self.key).upload_id(self.id);
+        match request.multipart_upload(parts).customize().config_override(unhurried()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => self.abort(self.doing.failed(&error)).await,
+        }
+    }
+
+    /// Parts of an upload that is never ended are stored, and paid for, unseen.
+    async fn abort(&self, cause: Error) -> Result<(), Error> {
+        let request = self.s3.client.abort_multipart_upload().bucket(&self.s3.bucket).key(self.key).upload_id(self.id);
+        if let Err(error) = request.send().await {
+            let error = self.doing.failed(&error);
+            tracing::warn!(key = self.key, %error, "an unfinished upload was left behind");
+        }
+        Err(cause)
+    }
+}
+
+fn unhurried() -> aws_sdk_s3::config::Builder {
+    let times = TimeoutConfig::builder().operation_attempt_timeout(PART_ATTEMPT).operation_timeout(PART_OPERATION).build();
+    Config::builder().timeout_config(times)
+}
+
+/// Up to one part's worth; less only at the end.
+async fn next_part(body: &mut (impl AsyncRead + Send + Unpin), doing: &Doing) -> Result<Bytes, Error> {
+    let mut part = Vec::new();
+    body.take(PART).read_to_end(&mut part).await.map_err(|error| doing.wrong(error))?;
+    Ok(part.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_cut_into_parts_of_the_smallest_size() {
+        let length = 2 * PART + 1;
+        let mut body = tokio::io::repeat(7).take(length);
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            sizes.push(next_part(&mut body, &Doing::new("writing")).await.unwrap().len() as u64);
+        }
+        assert_eq!(sizes, [PART, PART, 1, 0]);
+    }
+}

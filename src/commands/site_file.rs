@@ -1,0 +1,104 @@
+//! Finding and reading site.toml, on this machine or in a bucket.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cloud::Cloud;
+use crate::cloud::imds::Imds;
+use crate::config::Site;
+
+const USUAL_PLACES: [&str; 2] = ["/etc/spotboot/site.toml", "site.toml"];
+const LARGEST: usize = 1024 * 1024;
+
+/// Where a site.toml stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    File(PathBuf),
+    Object { bucket: String, key: String },
+}
+
+impl Place {
+    /// What `--config` names, else the first of the usual places that exists.
+    ///
+    /// # Errors
+    /// Nothing was named and neither of the usual places exists; or an s3:// address without bucket or key.
+    pub fn of(config: Option<&str>) -> Result<Self> {
+        match config {
+            None => {
+                let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists());
+                found
+                    .map(|path| Self::File(path.to_owned()))
+                    .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor ")))
+            }
+            Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
+                None => Ok(Self::File(PathBuf::from(address))),
+                Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
+                    Ok(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() })
+                }
+                Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
+            },
+        }
+    }
+
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// Those of the file or the bucket, and all of the file's problems at once.
+    pub async fn read(&self, imds: &Imds) -> Result<Site> {
+        match self {
+            Self::File(path) => {
+                let name = path.display().to_string();
+                let text = read_file(path).with_context(|| format!("reading {name}"))?;
+                Ok(Site::parse(&name, &text)?)
+            }
+            Self::Object { bucket, key } => {
+                let name = format!("s3://{bucket}/{key}");
+                let region = region_for(None, imds).await?;
+                let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
+                let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
+                let text = String::from_utf8(object.body).with_context(|| format!("reading {name}"))?;
+                Ok(Site::parse(&name, &text)?)
+            }
+        }
+    }
+}
+
+/// The region to work in: the file's, else the environment's, else this instance's.
+///
+/// # Errors
+/// Neither says, and no metadata service answers.
+pub async fn region_for(site: Option<&Site>, imds: &Imds) -> Result<String> {
+    let named = site.and_then(|site| site.region.clone());
+    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    match named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION")) {
+        Some(region) => Ok(region),
+        None => Ok(imds.identity().await.context("no region: set site.region or AWS_REGION")?.region),
+    }
+}
+
+fn read_file(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() > LARGEST {
+        bail!("it is larger than {LARGEST} bytes");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_a_bucket_needs_bucket_and_key() {
+        assert_eq!(Place::of(Some("s3://b/a/site.toml")).unwrap(), Place::Object { bucket: "b".into(), key: "a/site.toml".into() });
+        assert_eq!(Place::of(Some("a/site.toml")).unwrap(), Place::File("a/site.toml".into()));
+        for bad in ["s3://b", "s3://b/", "s3:///k"] {
+            assert!(Place::of(Some(bad)).is_err(), "{bad} was taken");
+        }
+    }
+}

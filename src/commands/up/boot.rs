@@ -1,0 +1,241 @@
+//! The boot, step by step: what is independent runs at once, and the outside hears of it last.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::Instant;
+use tokio::{join, try_join};
+use tracing::{info, warn};
+
+use super::Boot;
+use super::cutover::Standing;
+use crate::cli::Globals;
+use crate::config::AppKind;
+use crate::host::{files, notify, packages};
+use crate::logs;
+use crate::site::app::{self, App, Package, Plan};
+use crate::site::certificate::Certificate;
+use crate::site::proof::{self, Expectation};
+use crate::site::records::Zones;
+use crate::site::release::{self, Release};
+use crate::site::report::{Phase, Report, critical_path};
+use crate::site::web::{self, WebConfig, Website};
+
+/// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
+const RELEASES_KEPT: usize = 2;
+const PROVEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// A site that is up.
+pub(super) struct Serving {
+    pub phase: Phase,
+    pub app: App,
+    /// `None` for kind s3, which has no package.
+    pub release: Option<Release>,
+    pub certificate: Certificate,
+    pub zones: Zones,
+}
+
+impl Serving {
+    pub fn version(&self) -> &str {
+        version_of(self.release.as_ref())
+    }
+}
+
+fn version_of(release: Option<&Release>) -> &str {
+    release.map_or("none", |release| &release.version)
+}
+
+impl Boot {
+    pub(super) async fn boot(&self) -> Result<Serving> {
+        let steps = &self.timeline;
+        self.require_public_address()?;
+        // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
+        let ((), prepared) =
+            join!(self.report(Phase::Booting, None, None), async { try_join!(self.running_app(), self.obtained_certificate()) });
+        let ((release, app), (certificate, zones)) = prepared?;
+        steps.step("web", &["app", "certificate"], self.start_web(&app, release.as_ref(), &certificate)).await?;
+        steps.step("proof", &["web"], self.prove(release.as_ref(), &certificate)).await?;
+        let standing = steps.step("cutover", &["proof", "zones"], self.cut_over(&zones)).await?;
+        let phase = match standing {
+            Standing::Owner(changes) => {
+                steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await?;
+                Phase::Serving
+            }
+            Standing::StandBy => Phase::StandBy,
+        };
+        Ok(Serving { phase, app, release, certificate, zones })
+    }
+
+    fn require_public_address(&self) -> Result<()> {
+        if self.identity.public_ipv4.is_none() && self.identity.public_ipv6.is_none() {
+            bail!(
+                "{} has no public address, so no name can point to it; let its subnet or launch template assign a public IPv4 address, or give the subnet IPv6",
+                self.identity.instance_id
+            );
+        }
+        Ok(())
+    }
+
+    /// From the pointer to an app that answers.
+    async fn running_app(&self) -> Result<(Option<Release>, App)> {
+        let steps = &self.timeline;
+        let (release, ()) = try_join!(
+            steps.step("release", &["accounts"], self.fetch_release()),
+            steps.step("host packages", &["accounts"], self.install_host_packages()),
+        )?;
+        let app = steps.step("dependencies", &["release", "host packages"], self.provide_app(release.as_ref())).await?;
+        steps.step("build", &["dependencies"], async { app.build().await }).await?;
+        steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
+        steps.step("app", &["release command"], self.start_app(&app)).await?;
+        Ok((release, app))
+    }
+
+    async fn fetch_release(&self) -> Result<Option<Release>> {
+        if self.site.app.kind == AppKind::S3 {
+            return Ok(None);
+        }
+        let pointer = release::resolve(&self.state, &self.packages, &self.site).await?;
+        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
+        Ok(Some(release::fetch(&self.packages, &pointer, &self.paths, account).await?))
+    }
+
+    async fn install_host_packages(&self) -> Result<()> {
+        let installed = packages::install_missing(&self.site.host_packages).await?;
+        if !installed.is_empty() {
+            info!(packages = installed.join(" "), "installed");
+        }
+        Ok(())
+    }
+
+    async fn provide_app(&self, release: Option<&Release>) -> Result<App> {
+        let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
+        let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
+        Plan::new(&self.site, package, &self.paths, account)?.provide(&self.state).await
+    }
+
+    async fn start_app(&self, app: &App) -> Result<()> {
+        if app.start(&self.services).await?.is_some() {
+            app.wait_ready(&self.services).await?;
+        }
+        Ok(())
+    }
+
+    /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
+    async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
+        let steps = &self.timeline;
+        let (found, zones) = try_join!(
+            steps.step("cached certificate", &["accounts"], self.cached_certificate()),
+            steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
+        )?;
+        let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
+        Ok((certificate, zones))
+    }
+
+    async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+        let tls = self.paths.tls();
+        files::write_atomic(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
+        files::write_atomic(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
+        let config = WebConfig {
+            domains: self.site.domains.clone(),
+            http_port: self.site.web.http_port,
+            https_port: self.site.web.https_port,
+            upstream: self.web_upstream(app)?,
+            static_files: app.static_folders()?,
+            health_path: self.site.app.health.path.clone(),
+            release: version_of(release).to_owned(),
+            instance: self.identity.instance_id.clone(),
+            fullchain: tls.join("fullchain.pem"),
+            key: tls.join("key.pem"),
+            not_after: certificate.not_after,
+            account: self.accounts.as_ref().map(|accounts| accounts.web.clone()),
+            paths: self.paths.clone(),
+        };
+        Ok(web::start(&config, &self.services).await?)
+    }
+
+    fn web_upstream(&self, app: &App) -> Result<web::Upstream> {
+        Ok(match app.upstream() {
+            app::Upstream::Unix(socket) => web::Upstream::Unix(socket.clone()),
+            app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
+            app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
+            app::Upstream::Website(bucket) => {
+                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+                let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
+                web::Upstream::Website(website.map_err(|why| anyhow::anyhow!("finding the website of {bucket}: {why}"))?)
+            }
+        })
+    }
+
+    pub(super) async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+        let expectation = Expectation {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
+            hosts: self.site.domains.iter().map(|domain| domain.example_host()).collect(),
+            chain_pem: certificate.chain.clone(),
+            release: version_of(release).to_owned(),
+            instance: self.identity.instance_id.clone(),
+            health_path: self.site.app.health.path.clone(),
+        };
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        proof::prove(&expectation, now, Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
+    }
+
+    /// Tells systemd, the log and whoever reads standard output.
+    pub(super) fn announce(&self, globals: &Globals, serving: &Serving) {
+        let primary = self.site.primary();
+        let port = if self.site.web.https_port == 443 { String::new() } else { format!(":{}", self.site.web.https_port) };
+        let line = match serving.phase {
+            Phase::StandBy => format!("standing by for {primary}: a later instance owns the name"),
+            _ => format!("serving https://{primary}{port}/ release {}", serving.version()),
+        };
+        notify::status(&line);
+        notify::ready();
+        let report = self.current_report(serving.phase, Some(serving), None);
+        if globals.json {
+            println!("{}", serde_json::to_string(&report).expect("a report is plain data"));
+        }
+        info!(critical_path = report.critical_path.join(" → "), "{line}");
+        if logs::shows_progress(globals) {
+            logs::print(&line);
+        }
+    }
+
+    /// What can wait until the site serves. Nothing of it is worth failing for.
+    pub(super) async fn settle(&self, serving: &Serving) {
+        let shared = serving.app.share(&self.state).await;
+        if let Err(error) = shared {
+            warn!("the next boot has to install the dependencies again: {error:#}");
+        }
+        let Some(release) = &serving.release else { return };
+        if let Err(error) = self.keep(release, &serving.app).await {
+            warn!("the disk is not as it should be: {error:#}");
+        }
+    }
+
+    async fn keep(&self, release: &Release, app: &App) -> Result<()> {
+        release::activate(release, &self.paths)?;
+        release::settle(release).await?;
+        app.settle().await?;
+        release::retain(release, &self.paths, RELEASES_KEPT)?;
+        app.retain(RELEASES_KEPT)?;
+        Ok(())
+    }
+
+    pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {
+        let steps = self.timeline.steps();
+        Report {
+            instance: self.identity.instance_id.clone(),
+            phase,
+            spotboot: env!("CARGO_PKG_VERSION"),
+            release: serving.map(|serving| serving.version().to_owned()),
+            public_ipv4: self.identity.public_ipv4,
+            public_ipv6: self.identity.public_ipv6,
+            launched: self.identity.launched,
+            updated: self.now(),
+            critical_path: critical_path(&steps, "cutover"),
+            steps,
+            error,
+        }
+    }
+}

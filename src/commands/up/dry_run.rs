@@ -1,0 +1,129 @@
+//! `up --dry-run`: every decision of the boot, and nothing done about it.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::super::Outcome;
+use super::super::site_file::region_for;
+use crate::cli::Globals;
+use crate::cloud::Cloud;
+use crate::cloud::imds::{Identity, Imds};
+use crate::config::{AppKind, Routing, Site};
+use crate::host::packages;
+use crate::host::paths::Paths;
+use crate::site::certificate::{Best, Cache};
+use crate::site::records::{Checks, Claim, Plan, Shape, Zones};
+use crate::site::release;
+
+/// One decision: what would be done, or why it cannot be.
+#[derive(Debug, Serialize)]
+struct Decision {
+    step: &'static str,
+    would: Option<String>,
+    problem: Option<String>,
+}
+
+pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
+    let cloud = Cloud::connect(&region_for(Some(&site), imds).await?, imds).await;
+    let decisions = [
+        decision("identity", address(identity)),
+        decision("release", release(&cloud, &site, paths).await),
+        decision("host packages", host_packages(&site).await),
+        decision("certificate", certificate(&cloud, &site).await),
+        decision("cutover", cutover(&cloud, &site, identity).await),
+    ];
+    if globals.json {
+        println!("{}", serde_json::to_string_pretty(&decisions)?);
+    } else {
+        decisions.iter().for_each(Decision::print);
+    }
+    let sound = decisions.iter().all(|decision| decision.problem.is_none());
+    Ok(if sound { Outcome::Done } else { Outcome::ProblemFound })
+}
+
+fn decision(step: &'static str, decided: Result<String>) -> Decision {
+    match decided {
+        Ok(would) => Decision { step, would: Some(would), problem: None },
+        Err(problem) => Decision { step, would: None, problem: Some(format!("{problem:#}")) },
+    }
+}
+
+impl Decision {
+    fn print(&self) {
+        match (&self.would, &self.problem) {
+            (Some(would), _) => println!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
+            (None, problem) => println!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+fn address(identity: &Identity) -> Result<String> {
+    let v4 = identity.public_ipv4.map(|address| address.to_string());
+    let v6 = identity.public_ipv6.map(|address| address.to_string());
+    let addresses: Vec<String> = v4.into_iter().chain(v6).collect();
+    if addresses.is_empty() {
+        anyhow::bail!("{} has no public address", identity.instance_id);
+    }
+    Ok(format!("{} at {}", identity.instance_id, addresses.join(" and ")))
+}
+
+async fn release(cloud: &Cloud, site: &Site, paths: &Paths) -> Result<String> {
+    if site.app.kind == AppKind::S3 {
+        return Ok("no package: kind s3 forwards to the bucket".to_owned());
+    }
+    let pointer = release::resolve(&cloud.s3(&site.bucket), &cloud.s3(&site.packages.bucket), site).await?;
+    let here = if release::is_here(&pointer, paths) { "use the unpacked" } else { "download, check and unpack" };
+    Ok(format!("{here} {} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
+}
+
+async fn host_packages(site: &Site) -> Result<String> {
+    let missing = packages::missing(&site.host_packages).await?;
+    Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
+}
+
+async fn certificate(cloud: &Cloud, site: &Site) -> Result<String> {
+    let s3 = cloud.s3(&site.bucket);
+    let found = Cache { s3: &s3, site }.find(OffsetDateTime::now_utc()).await?;
+    let names: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
+    let order = format!("order one for {} from {}", names.join(", "), site.tls.directory.slug);
+    Ok(match found.best {
+        Best::Fresh(certificate) => format!("use the cached one, valid until {}", certificate.not_after),
+        Best::Due(certificate) => format!("{order}; if that fails, use the cached one, valid until {}", certificate.not_after),
+        Best::None => order,
+    })
+}
+
+async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
+    let route53 = cloud.route53();
+    let zones = Zones::find(&route53, site).await?;
+    let claim = Claim {
+        site: site.name.clone(),
+        instance: identity.instance_id.clone(),
+        launched: identity.launched,
+        ipv4: identity.public_ipv4,
+        ipv6: identity.public_ipv6,
+        ttl: site.dns.ttl,
+        shape: shape(site)?,
+    };
+    let plans = zones.plan(&route53, &cloud.ec2(), &claim).await?;
+    let lines = plans.into_iter().map(|(zone, plan)| match plan {
+        Plan::Unchanged => format!("{}: nothing to change", zone.name),
+        Plan::StandBy(owner) => format!("{}: stand by, {} was launched later and lives", zone.name, owner.owner),
+        Plan::Change(changes) => changes.iter().fold(format!("{}:", zone.name), |text, change| format!("{text}\n  {change}")),
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// As the boot's, but for the health checks: those it would make first have no ids yet.
+fn shape(site: &Site) -> Result<Shape> {
+    let checks = Checks::default();
+    Ok(match site.dns.routing {
+        Routing::Simple => Shape::Simple,
+        Routing::Multivalue => Shape::Multivalue { checks },
+        Routing::Failover => {
+            let cloudfront = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
+            Shape::Failover { cloudfront: cloudfront.context("failover.cloudfront is missing")?, checks }
+        }
+    })
+}

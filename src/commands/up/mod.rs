@@ -1,0 +1,144 @@
+//! `up`: a blank instance becomes the site, then stays it.
+
+mod boot;
+mod certificate;
+mod cutover;
+mod dry_run;
+mod progress;
+mod release;
+mod resident;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::error;
+
+use super::Outcome;
+use super::site_file::{Place, region_for};
+use crate::cli::{Globals, Machine, Supervisor};
+use crate::cloud::Cloud;
+use crate::cloud::ec2::Ec2;
+use crate::cloud::imds::{Identity, Imds};
+use crate::cloud::route53::Route53;
+use crate::cloud::s3::S3;
+use crate::config::Site;
+use crate::host::accounts::Accounts;
+use crate::host::files::{self, FileLock};
+use crate::host::notify;
+use crate::host::paths::Paths;
+use crate::host::services::{Mode, Services};
+use crate::logs;
+use crate::site::report::{Phase, Timeline};
+
+/// How long a boot may take in all; its steps have shorter deadlines of their own.
+const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
+
+/// One instance on its way to being the site.
+struct Boot {
+    site: Site,
+    paths: Paths,
+    identity: Identity,
+    region: String,
+    /// The site's bucket.
+    state: S3,
+    /// The packages' bucket.
+    packages: S3,
+    route53: Route53,
+    ec2: Ec2,
+    /// Who runs what, where we are root.
+    accounts: Option<Accounts>,
+    services: Services,
+    timeline: Timeline,
+    _lock: FileLock,
+}
+
+pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
+    let imds = Imds::new();
+    let timeline = Timeline::start(progress::observer(globals));
+    let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
+    let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
+    let identity = timeline.step("identity", &[], async { Ok(imds.identity().await?) }).await?;
+    if globals.dry_run {
+        return dry_run::print(globals, site, &paths, &identity, &imds).await;
+    }
+    files::create_dir(&paths.state, 0o755, None)?;
+    let Some(lock) = FileLock::try_acquire(&paths.lock())? else {
+        error!("another spotboot runs on this machine; it holds {}", paths.lock().display());
+        return Ok(Outcome::Locked);
+    };
+    let mode = machine.services.map(|supervisor| match supervisor {
+        Supervisor::Systemd => Mode::Systemd,
+        Supervisor::Foreground => Mode::Foreground,
+    });
+    let boot = Boot::prepare(site, paths, identity, &imds, mode, timeline, lock).await?;
+    boot.live(globals).await
+}
+
+impl Boot {
+    async fn prepare(
+        site: Site,
+        paths: Paths,
+        identity: Identity,
+        imds: &Imds,
+        mode: Option<Mode>,
+        timeline: Timeline,
+        lock: FileLock,
+    ) -> Result<Self> {
+        let region = region_for(Some(&site), imds).await?;
+        let cloud = Cloud::connect(&region, imds).await;
+        let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
+        paths.prepare(accounts.as_ref())?;
+        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
+        let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
+        Ok(Self {
+            state,
+            packages,
+            route53: cloud.route53(),
+            ec2: cloud.ec2(),
+            site,
+            paths,
+            identity,
+            region,
+            accounts,
+            services,
+            timeline,
+            _lock: lock,
+        })
+    }
+
+    /// Boots, then stays; whatever ends it, the instance's report says so.
+    async fn live(self, globals: &Globals) -> Result<Outcome> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let booted = tokio::select! {
+            booted = tokio::time::timeout(BOOT_WITHIN, self.boot()) => booted.unwrap_or_else(|_| Err(anyhow::anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs()))),
+            _ = terminate.recv() => Err(anyhow::anyhow!("stopped by SIGTERM before the site was up")),
+            _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted before the site was up")),
+        };
+        match booted {
+            Ok(serving) => {
+                self.report(serving.phase, Some(&serving), None).await;
+                self.announce(globals, &serving);
+                // However long the settling takes, the loop must turn: a signal or the watchdog cannot wait for an upload.
+                let settled = async {
+                    self.settle(&serving).await;
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    () = settled => {}
+                    () = self.stay(&serving, &mut terminate, &mut interrupt) => {}
+                }
+            }
+            Err(failure) => {
+                self.report_failure(&failure).await;
+                self.services.shutdown().await;
+                return Err(failure);
+            }
+        }
+        notify::stopping();
+        self.report(Phase::Stopped, None, None).await;
+        self.services.shutdown().await;
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,78 @@
+//! The resident: one event loop, until it is told to stop.
+
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::Boot;
+use super::boot::Serving;
+use super::cutover::Standing;
+use crate::host::notify;
+use crate::site::app;
+use crate::site::report::Phase;
+use crate::site::web;
+
+/// How often an instance that stands by looks whether the owner still lives.
+const STAND_BY_EVERY: Duration = Duration::from_secs(30);
+
+enum Event {
+    Stop(&'static str),
+    /// A service ended by itself; its keeper starts it again.
+    Ended {
+        service: &'static str,
+        how: String,
+    },
+    LookAtOwner,
+    Watchdog,
+}
+
+impl Boot {
+    pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
+        let mut phase = serving.phase;
+        let mut owner = interval(STAND_BY_EVERY);
+        owner.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        owner.reset();
+        let mut watchdog = interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
+        loop {
+            let event = tokio::select! {
+                _ = terminate.recv() => Event::Stop("SIGTERM"),
+                _ = interrupt.recv() => Event::Stop("SIGINT"),
+                how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
+                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
+                _ = owner.tick(), if phase == Phase::StandBy => Event::LookAtOwner,
+                _ = watchdog.tick() => Event::Watchdog,
+            };
+            match event {
+                Event::Stop(signal) => {
+                    info!(signal, "stopping");
+                    return;
+                }
+                Event::Ended { service, how } => warn!(service, how, "ended by itself; it is started again"),
+                Event::LookAtOwner => phase = self.look_at_owner(serving).await,
+                Event::Watchdog => notify::watchdog(),
+            }
+        }
+    }
+
+    /// Takes the names over once their owner is gone, if this instance still proves itself.
+    async fn look_at_owner(&self, serving: &Serving) -> Phase {
+        let asked = async {
+            self.prove(serving.release.as_ref(), &serving.certificate).await?;
+            self.cut_over(&serving.zones).await
+        };
+        match asked.await {
+            Ok(Standing::StandBy) => Phase::StandBy,
+            Ok(Standing::Owner(_)) => {
+                info!("the owner is gone; this instance took the names over");
+                self.report(Phase::Serving, Some(serving), None).await;
+                Phase::Serving
+            }
+            Err(error) => {
+                warn!("looking whether the names' owner lives: {error:#}");
+                Phase::StandBy
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What single values of site.toml may be. Each check answers with the end of a sentence about the value.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::Directory;
+
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+const LONGEST_HEALTH_TIMEOUT: Duration = Duration::from_secs(600);
+
+type Checked<T> = Result<T, String>;
+
+fn only(text: &str, allowed: impl Fn(u8) -> bool, longest: usize, wanted: &str) -> Checked<String> {
+    let fits = !text.is_empty() && text.len() <= longest && text.bytes().all(allowed);
+    if fits { Ok(text.to_owned()) } else { Err(format!("is not {wanted}")) }
+}
+
+pub fn site_name(text: &str) -> Checked<String> {
+    only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-', 32, "1 to 32 of a-z, 0-9 and -")
+}
+
+/// The rules of a general purpose bucket's name (Amazon S3 user guide, "Bucket naming rules").
+pub fn bucket_name(text: &str) -> Checked<String> {
+    let name =
+        only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.', 63, "a bucket's name (a-z, 0-9, - and .)")?;
+    let edges = name.starts_with(['-', '.']) || name.ends_with(['-', '.']);
+    if name.len() < 3 || edges || name.contains("..") {
+        Err("is not a bucket's name (3 to 63 characters, no . or - at its ends)".into())
+    } else {
+        Ok(name)
+    }
+}
+
+/// A folder of keys: empty, or made to end in `/`.
+pub fn key_folder(text: &str) -> Checked<String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    if text.starts_with('/') {
+        return Err("starts with /; keys do not".into());
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!-_.*'()/".contains(&b);
+    let name = only(text, allowed, 512, "a folder of keys (letters, digits and !-_.*'()/)")?;
+    Ok(if name.ends_with('/') { name } else { format!("{name}/") })
+}
+
+pub fn region_name(text: &str) -> Checked<String> {
+    only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-', 32, "a region, as in ap-southeast-2")
+}
+
+pub fn zone_id(text: &str) -> Checked<String> {
+    let bare = text.strip_prefix("/hostedzone/").unwrap_or(text);
+    only(bare, |b| b.is_ascii_uppercase() || b.is_ascii_digit(), 32, "a hosted zone's id, as in Z0123ABC")
+}
+
+pub fn contact_url(text: &str) -> Checked<String> {
+    match text.strip_prefix("mailto:") {
+        Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => Ok(text.to_owned()),
+        _ => Err("is not a contact URL, as in \"mailto:me@example.com\"".into()),
+    }
+}
+
+pub fn directory(text: &str) -> Checked<Directory> {
+    let named = |url: &str| Ok(Directory { url: url.to_owned(), slug: text.to_owned() });
+    match text {
+        "letsencrypt" => return named(LETS_ENCRYPT),
+        "letsencrypt-staging" => return named(LETS_ENCRYPT_STAGING),
+        _ => {}
+    }
+    let uri: Option<http::Uri> = text.parse().ok().filter(|uri: &http::Uri| uri.scheme_str() == Some("https"));
+    let host = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
+    let host = host.ok_or("is neither letsencrypt, letsencrypt-staging nor an https URL")?;
+    Ok(Directory { url: text.to_owned(), slug: host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-") })
+}
+
+/// gunicorn's `module:application`.
+pub fn wsgi_target(text: &str) -> Checked<String> {
+    let target =
+        only(text, |b| b.is_ascii_alphanumeric() || b"_.:".contains(&b), 200, "what gunicorn serves, as in \"mysite.wsgi:application\"")?;
+    if target.starts_with([':', '.']) { Err("is not what gunicorn serves, as in \"mysite.wsgi:application\"".into()) } else { Ok(target) }
+}
+
+/// A path and query that may stand in a request line and in an nginx configuration.
+pub fn url_path(text: &str) -> Checked<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~%?=&+,@:".contains(&b);
+    let path = only(text, allowed, 1024, "a path, as in \"/healthz\"")?;
+    if path.starts_with('/') { Ok(path) } else { Err("does not start with /".into()) }
+}
+
+pub fn url_folder(text: &str) -> Checked<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    let path = only(text, allowed, 200, "a folder of URLs, as in \"/static/\"")?;
+    if path.starts_with('/') && path.ends_with('/') { Ok(path) } else { Err("does not start and end with /".into()) }
+}
+
+pub fn folder_inside_release(text: &str) -> Checked<PathBuf> {
+    let inside = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
+    if text.is_empty() || text.contains(char::is_control) || !inside {
+        return Err("is not a folder inside the release, as in \"staticfiles\"".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+pub fn package_name(text: &str) -> Checked<String> {
+    let name = only(text, |b| b.is_ascii_alphanumeric() || b"+-._:".contains(&b), 128, "the name of a package")?;
+    if name.starts_with('-') { Err("is not the name of a package".into()) } else { Ok(name) }
+}
+
+/// A variable for the app; the names that spotboot gives itself are not free.
+pub fn variable(name: &str, value: &str) -> Checked<()> {
+    let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.starts_with(|first: char| first.is_ascii_digit());
+    if name.is_empty() || !shape {
+        return Err("is not a variable's name".into());
+    }
+    if name.starts_with("SPOTBOOT_") {
+        return Err("is spotboot's own to set".into());
+    }
+    if value.contains(['\0', '\n', '\r']) { Err("has a value with a line break".into()) } else { Ok(()) }
+}
+
+/// `500ms`, `30s` or `2m`.
+pub fn duration(text: &str) -> Checked<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "is not a duration, as in \"30s\"".to_owned())?;
+    let duration = match unit {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        _ => return Err("is not a duration; it ends in ms, s or m, as in \"30s\"".into()),
+    };
+    let allowed = !duration.is_zero() && duration <= LONGEST_HEALTH_TIMEOUT;
+    if allowed { Ok(duration) } else { Err(format!("is not between 1ms and {}s", LONGEST_HEALTH_TIMEOUT.as_secs())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["30", "0s", "s", "99h", "11m", "-1s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_kept_apart_by_its_host_and_port() {
+        assert_eq!(directory("https://127.0.0.1:14000/dir").unwrap().slug, "127.0.0.1-14000");
+        assert_eq!(directory("letsencrypt").unwrap().url, LETS_ENCRYPT);
+        assert!(directory("http://ca.example/dir").is_err());
+        assert!(directory("https://user@ca.example/dir").is_err());
+    }
+
+    #[test]
+    fn folders_inside_a_release_stay_inside() {
+        assert!(folder_inside_release("a/b").is_ok());
+        for bad in ["", "/etc", "..", "a/../../b", "a\nb"] {
+            assert!(folder_inside_release(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn key_folders_end_in_a_slash() {
+        assert_eq!(key_folder("a/b"), Ok("a/b/".into()));
+        assert_eq!(key_folder(""), Ok(String::new()));
+        assert!(key_folder("/a").is_err());
+    }
+}

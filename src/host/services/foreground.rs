@@ -1,0 +1,208 @@
+//! Ourselves as the keeper: the services are our children, and end with us.
+//!
+//! What they are is noted in the runtime folder, so that a run after one that was killed ends what outlived it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+
+use super::supervisor::{self, Supervisor};
+use super::{Ensured, Paths, Service, ServiceError, State, imds};
+use crate::host::process::{Leader, end_session};
+
+/// How long killed processes may take to be gone.
+const GONE: Duration = Duration::from_secs(5);
+/// How much of a service's output is kept.
+const LINES: usize = 200;
+/// Ends that nobody has asked for; older ones are forgotten.
+const ENDS: usize = 16;
+
+/// Takes one line of a service's output, already prefixed.
+pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Lines go to standard error.
+pub fn to_stderr() -> Print {
+    Arc::new(|line| eprintln!("{line}"))
+}
+
+/// The services, in the order in which they were first started.
+pub struct Foreground {
+    slots: Mutex<Vec<Arc<Slot>>>,
+    records: PathBuf,
+    print: Print,
+}
+
+/// One service's place, kept through its replacements.
+struct Slot {
+    name: String,
+    supervisor: AsyncMutex<Option<Supervisor>>,
+    seen: Arc<Seen>,
+}
+
+/// What is known of a service from outside its supervisor.
+pub(super) struct Seen {
+    inner: Mutex<Inner>,
+    ended: Notify,
+}
+
+struct Inner {
+    state: State,
+    lines: VecDeque<String>,
+    ends: VecDeque<String>,
+}
+
+impl Foreground {
+    /// Ends what an earlier run left behind.
+    pub(super) async fn start(paths: &Paths, print: Print) -> Result<Self, ServiceError> {
+        let records = paths.service_records();
+        end_leftovers(&records).await?;
+        Ok(Self { slots: Mutex::default(), records, print })
+    }
+
+    pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
+        let slot = self.slot(&service.name);
+        let mut supervisor = slot.supervisor.lock().await;
+        let running = matches!(slot.seen.state(), State::Running { .. });
+        if let Some(old) = supervisor.take() {
+            if running && old.service == *service {
+                *supervisor = Some(old);
+                return Ok(Ensured::Kept);
+            }
+            old.stop().await;
+        }
+        slot.seen.reset();
+        imds::guard(service).await;
+        *supervisor = Some(supervisor::start(service.clone(), &self.records, Arc::clone(&slot.seen), Arc::clone(&self.print))?);
+        Ok(if running { Ensured::Replaced } else { Ensured::Started })
+    }
+
+    pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
+        let slot = self.slot(name);
+        let mut supervisor = slot.supervisor.lock().await;
+        if let Some(old) = supervisor.take() {
+            let service = old.service.clone();
+            old.stop().await;
+            imds::unguard(&service).await;
+        }
+        slot.seen.set(State::Absent);
+        Ok(())
+    }
+
+    pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
+        let slot = self.slot(name);
+        let supervisor = slot.supervisor.lock().await;
+        let done = match &*supervisor {
+            Some(running) => running.reload().await,
+            None => false,
+        };
+        if done { Ok(()) } else { Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }) }
+    }
+
+    pub(super) fn state(&self, name: &str) -> State {
+        self.slot(name).seen.state()
+    }
+
+    pub(super) fn log_tail(&self, name: &str, lines: usize) -> String {
+        let slot = self.slot(name);
+        let inner = slot.seen.lock();
+        let skipped = inner.lines.len().saturating_sub(lines);
+        inner.lines.iter().skip(skipped).map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) async fn ended(&self, name: &str) -> String {
+        self.slot(name).seen.next_end().await
+    }
+
+    pub(super) async fn shutdown(&self) {
+        let names: Vec<String> = self.slots.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|slot| slot.name.clone()).collect();
+        for name in names.iter().rev() {
+            let _ = self.stop(name).await;
+        }
+    }
+
+    fn slot(&self, name: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.iter().find(|slot| slot.name == name) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot { name: name.into(), supervisor: AsyncMutex::default(), seen: Arc::new(Seen::new()) });
+        slots.push(Arc::clone(&slot));
+        slot
+    }
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { inner: Mutex::new(Inner { state: State::Absent, lines: VecDeque::new(), ends: VecDeque::new() }), ended: Notify::new() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Forgets the definition that was there before.
+    fn reset(&self) {
+        let mut inner = self.lock();
+        inner.lines.clear();
+        inner.ends.clear();
+        inner.state = State::Absent;
+    }
+
+    pub(super) fn set(&self, state: State) {
+        self.lock().state = state;
+    }
+
+    pub(super) fn line(&self, line: String) {
+        let mut inner = self.lock();
+        if inner.lines.len() == LINES {
+            inner.lines.pop_front();
+        }
+        inner.lines.push_back(line);
+    }
+
+    pub(super) fn end(&self, status: String) {
+        let mut inner = self.lock();
+        if inner.ends.len() == ENDS {
+            inner.ends.pop_front();
+        }
+        inner.ends.push_back(status.clone());
+        inner.state = State::Exited { status };
+        drop(inner);
+        self.ended.notify_one();
+    }
+
+    async fn next_end(&self) -> String {
+        loop {
+            let end = self.lock().ends.pop_front();
+            if let Some(status) = end {
+                return status;
+            }
+            self.ended.notified().await;
+        }
+    }
+}
+
+async fn end_leftovers(records: &Path) -> Result<(), ServiceError> {
+    let Ok(entries) = fs::read_dir(records) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(leader) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Leader>(&bytes).ok())
+            && !end_session(&leader, GONE).await
+        {
+            return Err(ServiceError::Leftover { name: name() });
+        }
+        let _ = fs::remove_file(&path);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

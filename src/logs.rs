@@ -1,0 +1,85 @@
+//! Where our own words go: standard error, without disturbing live progress, and a bounded memory of them for the bucket.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, OnceLock};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::Globals;
+
+const REMEMBERED: usize = 256 * 1024;
+
+/// What was logged last, oldest first, at most 256 KiB.
+static RECENT: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
+static PROGRESS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Starts logging. On a terminal the steps' live progress stands in for `info`.
+pub fn start(globals: &Globals) {
+    let live = shows_progress(globals);
+    let level = match globals.verbose {
+        _ if globals.quiet => "error",
+        0 if live => "warn",
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    // Others' crates may log what they send; ours alone may say more than `info`, so that no credential can slip out.
+    let filter = EnvFilter::new(format!("warn,spotboot={level}"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Destination).with_ansi(io::stderr().is_terminal());
+    if globals.json {
+        subscriber.json().init()
+    } else {
+        subscriber.with_target(false).init()
+    }
+    let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    PROGRESS.get_or_init(|| MultiProgress::with_draw_target(target));
+}
+
+pub fn shows_progress(globals: &Globals) -> bool {
+    io::stderr().is_terminal() && !globals.json && !globals.quiet && globals.verbose == 0
+}
+
+pub fn progress() -> &'static MultiProgress {
+    PROGRESS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))
+}
+
+/// Writes a line to standard error and remembers it.
+pub fn print(line: &str) {
+    let _ = writeln!(Destination, "{line}");
+}
+
+/// What was logged last, for the bucket.
+pub fn recent() -> Vec<u8> {
+    RECENT.lock().expect("nobody panics while remembering a line").iter().copied().collect()
+}
+
+/// Standard error and the memory.
+#[derive(Clone, Copy)]
+struct Destination;
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut recent = RECENT.lock().expect("nobody panics while remembering a line");
+        recent.extend(bytes);
+        let excess = recent.len().saturating_sub(REMEMBERED);
+        recent.drain(..excess);
+        drop(recent);
+        progress().suspend(|| io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for Destination {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}

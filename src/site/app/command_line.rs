@@ -1,0 +1,88 @@
+//! A command as a shell line: made the service's own process where that is possible, and asked how it wants to be reached.
+
+/// The line with `exec` before it where it is one plain command: signals then reach the program and not a shell around it.
+pub(super) fn replacing_the_shell(line: &str) -> String {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    let is_program = !first.is_empty() && !first.contains(['=', '\'', '"', '`', '$', '{', '!']) && !BUILTINS.contains(&first);
+    if is_program && !has_operator(line) { format!("exec {line}") } else { line.to_owned() }
+}
+
+/// First words that a shell acts on itself.
+const BUILTINS: [&str; 17] =
+    [".", ":", "cd", "eval", "exec", "exit", "export", "for", "if", "set", "source", "test", "trap", "ulimit", "umask", "until", "while"];
+
+/// An operator outside quotes, so that the line is more than one command.
+fn has_operator(line: &str) -> bool {
+    let mut quote = None;
+    let mut escaped = false;
+    for char in line.chars() {
+        match (quote, char) {
+            _ if escaped => escaped = false,
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (Some('\''), _) => {}
+            (_, '\\') => escaped = true,
+            (Some(_), '`') => return true,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(char),
+            (None, ';' | '&' | '|' | '\n' | '(' | ')' | '`' | '#') => return true,
+            (None, _) => {}
+        }
+    }
+    quote.is_some()
+}
+
+/// How the app learns where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listens {
+    /// It is given `SPOTBOOT_SOCKET`.
+    OnSocket,
+    /// It is given `PORT`, as Procfiles have it: also where the line says nothing, as most programs then read it themselves.
+    OnPort,
+}
+
+/// By what the line, or a value of the app's environment, speaks of.
+pub(super) fn listens<'a>(line: &str, values: impl IntoIterator<Item = &'a String>) -> Listens {
+    let speaks_of_socket = |text: &str| text.contains("SPOTBOOT_SOCKET");
+    if speaks_of_socket(line) || values.into_iter().any(|value| speaks_of_socket(value)) { Listens::OnSocket } else { Listens::OnPort }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_command_takes_the_shells_place() {
+        for line in
+            ["./server --listen unix:$SPOTBOOT_SOCKET", "node server.js --name 'a; b'", "python -c \"x & y\" a\\;b", "./run ${PORT:-80}"]
+        {
+            assert_eq!(replacing_the_shell(line), format!("exec {line}"));
+        }
+    }
+
+    #[test]
+    fn what_needs_the_shell_keeps_it() {
+        for line in [
+            "cd app && ./server",
+            "A=1 ./server",
+            "./a | ./b",
+            "exec ./a",
+            "(./a)",
+            "./a; ./b",
+            "./a 'unclosed",
+            "./a \"`x; y`\"",
+            "$RUN it",
+            "",
+            "./a &",
+        ] {
+            assert_eq!(replacing_the_shell(line), line);
+        }
+    }
+
+    #[test]
+    fn the_socket_is_for_those_that_speak_of_it() {
+        assert_eq!(listens("./server $SPOTBOOT_SOCKET", []), Listens::OnSocket);
+        assert_eq!(listens("./server", [&"unix:$SPOTBOOT_SOCKET".to_owned()]), Listens::OnSocket);
+        assert_eq!(listens("./server --port $PORT", []), Listens::OnPort);
+        assert_eq!(listens("node server.js", [&"production".to_owned()]), Listens::OnPort);
+    }
+}

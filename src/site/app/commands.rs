@@ -1,0 +1,108 @@
+//! The site's own commands: `build` on each instance, `release` once in the fleet (the caller holds the lease for that).
+
+use std::time::Duration;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::App;
+use crate::host::process::shell;
+use crate::host::{marks, ownership};
+
+/// A migration or an asset pipeline may take its time on a small machine.
+const DEADLINE: Duration = Duration::from_secs(900);
+/// Files for the app's account and group.
+const UMASK: u32 = 0o027;
+const BUILT: &str = "built";
+/// The remark while the tree may be half built, and lent to the app's account.
+const BEGUN: &str = "begun";
+
+impl App {
+    /// Runs `[app] build` in the release's folder, which only then the app's account may write to. False: nothing was to be done.
+    pub async fn build(&self) -> anyhow::Result<bool> {
+        let root = &self.plan.root;
+        let remark = marks::remarked(root, BUILT);
+        let Some(line) = &self.plan.build else {
+            if remark.as_deref() == Some(BEGUN) {
+                self.take_back().await?;
+                marks::remark(root, BUILT, "")?;
+            }
+            return Ok(false);
+        };
+        let wanted = hex::encode(Sha256::digest(format!("{line}\n{}", self.dependencies.as_ref().map_or("", |found| &found.key))));
+        if remark.as_deref() == Some(wanted.as_str()) {
+            return Ok(false);
+        }
+        marks::remark(root, BUILT, BEGUN)?;
+        self.lend().await?;
+        let built = self.run(line).await.context("building the release with [app] build");
+        self.take_back().await?;
+        built?;
+        marks::remark(root, BUILT, &wanted)?;
+        Ok(true)
+    }
+
+    /// `[app] release`, else the Procfile's `release:` line.
+    pub fn release_command(&self) -> Option<&str> {
+        self.plan.release.as_deref()
+    }
+
+    /// Runs the release command, if there is one. Once per release in the whole fleet: the caller's lease and marker see to it.
+    pub async fn run_release_command(&self) -> anyhow::Result<()> {
+        match self.release_command() {
+            Some(line) => self.run(line).await.context("running the release command"),
+            None => Ok(()),
+        }
+    }
+
+    async fn run(&self, line: &str) -> anyhow::Result<()> {
+        let command = shell(line).cwd(&self.plan.root).envs(self.environment()).user(self.plan.account.as_ref());
+        command.umask(UMASK).deadline(DEADLINE).output().await?;
+        Ok(())
+    }
+
+    async fn lend(&self) -> anyhow::Result<()> {
+        let Some(account) = self.plan.account.clone() else { return Ok(()) };
+        let root = self.plan.root.clone();
+        Ok(tokio::task::spawn_blocking(move || ownership::lend(&root, &account)).await??)
+    }
+
+    async fn take_back(&self) -> anyhow::Result<()> {
+        let Some(account) = self.plan.account.clone() else { return Ok(()) };
+        let root = self.plan.root.clone();
+        Ok(tokio::task::spawn_blocking(move || ownership::take_back(&root, &account)).await??)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{app, site};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_build_runs_once_and_again_only_when_its_line_changes_or_it_failed() {
+        let mut site = site("command", "./server");
+        site.app.env.insert("NAME".into(), "made".into());
+        site.app.build = Some("echo x >> $NAME; test -e allowed".into());
+        let (_folder, app) = app(&site, &[]);
+        let root = app.plan.root.clone();
+        marks::mark(&root, "").unwrap();
+        let error = format!("{:#}", app.build().await.unwrap_err());
+        assert!(error.starts_with("building the release"), "{error}");
+        std::fs::write(root.join("allowed"), "").unwrap();
+        assert!(app.build().await.unwrap());
+        assert!(!app.build().await.unwrap());
+        assert_eq!(std::fs::read_to_string(root.join("made")).unwrap(), "x\nx\n");
+    }
+
+    #[tokio::test]
+    async fn the_release_command_is_the_sites_or_the_procfiles() {
+        let mut site = site("command", "./server");
+        let (_folder, from_procfile) = app(&site, &[("Procfile", "release: exit 3")]);
+        let error = format!("{:#}", from_procfile.run_release_command().await.unwrap_err());
+        assert!(error.starts_with("running the release command: ") && error.contains("exit status 3"), "{error}");
+        site.app.release = Some("true".into());
+        let (_folder, own) = app(&site, &[("Procfile", "release: exit 3")]);
+        own.run_release_command().await.unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! The environment that the site's own code gets: ours for it, the site's, and nothing of what we run with ourselves.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{App, Plan, Upstream};
+use crate::host::process::search_path;
+
+impl App {
+    /// For the app, its build and its release command alike. May hold secrets: for environments only, never for a log.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        environment(&self.plan, self.dependencies.as_ref().map(|dependencies| dependencies.venv.as_path()), search_path())
+    }
+}
+
+fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<String, String> {
+    let data = plan.paths.data().to_string_lossy().into_owned();
+    let mut env: BTreeMap<String, String> = [
+        ("LANG", "C.UTF-8".to_owned()),
+        ("HOME", data.clone()),
+        ("PATH", path.to_string_lossy().into_owned()),
+        // A log line is to be seen when it is written.
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    env.extend(plan.site_env.clone());
+    env.insert("SPOTBOOT_DATA".into(), data);
+    env.insert("SPOTBOOT_RELEASE".into(), plan.version.clone());
+    match &plan.upstream {
+        Upstream::Unix(socket) => env.insert("SPOTBOOT_SOCKET".into(), socket.to_string_lossy().into_owned()),
+        Upstream::Tcp(address) => env.insert("PORT".into(), address.port().to_string()),
+        Upstream::Files(_) | Upstream::Website(_) => None,
+    };
+    if let Some(venv) = venv {
+        let path = env.get("PATH").cloned().unwrap_or_default();
+        env.insert("PATH".into(), format!("{}:{path}", venv.join("bin").display()));
+        env.insert("VIRTUAL_ENV".into(), venv.to_string_lossy().into_owned());
+    }
+    env
+}
+
+/// What of our own environment an installer needs: indexes, proxies, certificates. Never AWS's.
+pub(super) fn for_installers(
+    site_env: &BTreeMap<String, String>,
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    const NAMES: [&str; 9] = [
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "NETRC",
+        "KEYRING_BACKEND",
+    ];
+    let for_installer =
+        |name: &str| name.starts_with("PIP_") || name.starts_with("UV_") || NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let site = site_env.iter().map(|(name, value)| (name.into(), value.into()));
+    own.chain(site).filter(|(name, _): &(OsString, OsString)| name.to_str().is_some_and(for_installer)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{plan, site};
+    use super::*;
+
+    #[test]
+    fn the_site_may_set_what_it_likes_but_not_what_we_tell_it() {
+        let mut site = site("command", "./server $SPOTBOOT_SOCKET");
+        for (name, value) in [("HOME", "/srv"), ("SPOTBOOT_RELEASE", "mine"), ("PATH", "/opt/bin"), ("SECRET", "s")] {
+            site.app.env.insert(name.into(), value.into());
+        }
+        let (_folder, plan) = plan(&site, &[]);
+        let env = environment(&plan, Some(Path::new("/venv")), "/usr/bin".into());
+        assert_eq!((env["HOME"].as_str(), env["SECRET"].as_str()), ("/srv", "s"));
+        assert_eq!((env["SPOTBOOT_RELEASE"].as_str(), env["PATH"].as_str()), ("1.0", "/venv/bin:/opt/bin"));
+        assert!(env["SPOTBOOT_SOCKET"].ends_with("app.sock") && !env.contains_key("PORT"));
+        assert!(!env.keys().any(|name| name.starts_with("AWS_")));
+    }
+
+    #[test]
+    fn an_installer_gets_its_own_settings_and_no_credentials() {
+        let own = ["PIP_INDEX_URL", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "HOME"].map(|name| (name.into(), "own".into()));
+        let site = BTreeMap::from([("PIP_INDEX_URL".to_owned(), "site".to_owned()), ("DATABASE_URL".to_owned(), "s".to_owned())]);
+        let env = for_installers(&site, own.into_iter());
+        let names: Vec<_> = env.keys().filter_map(|name| name.to_str()).collect();
+        assert_eq!(names, ["HTTPS_PROXY", "PIP_INDEX_URL"]);
+        assert_eq!(env[&OsString::from("PIP_INDEX_URL")], "site");
+    }
+}

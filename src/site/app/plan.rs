@@ -1,0 +1,162 @@
+//! What is to run, decided from site.toml and the package alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use super::command_line::{self, Listens};
+use super::lockfile::{self, Lock};
+use super::{App, Dependencies, Package, Upstream, procfile};
+use crate::cloud::s3::S3;
+use crate::config::{AppKind, Health, Site};
+use crate::host::accounts::Account;
+use crate::host::paths::Paths;
+
+/// A site's program, before its dependencies are here.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) program: Program,
+    pub(super) root: PathBuf,
+    pub(super) version: String,
+    pub(super) upstream: Upstream,
+    /// Of the site: secrets may be among it, so it is in no `Display`.
+    pub(super) site_env: BTreeMap<String, String>,
+    pub(super) build: Option<String>,
+    pub(super) release: Option<String>,
+    pub(super) static_files: BTreeMap<String, PathBuf>,
+    pub(super) health: Health,
+    /// The primary domain: what readiness asks for.
+    pub(super) host: String,
+    pub(super) host_packages: Vec<String>,
+    pub(super) deny_imds: bool,
+    /// The site's key of a cache entry, but for its hash.
+    pub(super) cache_prefix: String,
+    pub(super) paths: Paths,
+    /// Who runs the app; None: the current user, who is an ordinary one.
+    pub(super) account: Option<Account>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Program {
+    Python { wsgi: String, lock: Lock },
+    Line(String),
+    None,
+}
+
+impl Plan {
+    /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no package.
+    pub fn new(site: &Site, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
+        let mut plan = Self::bare(site, paths, account);
+        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
+        let procfile = procfile::read(&package.root)?;
+        plan.program =
+            match &site.app.kind {
+                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root)? },
+                AppKind::Command { command } => Program::Line(command.clone().or(procfile.web).context(
+                    "starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile",
+                )?),
+                AppKind::Static | AppKind::S3 => Program::None,
+            };
+        plan.upstream = plan.listening_place(&package)?;
+        plan.release = site.app.release.clone().or(procfile.release);
+        plan.root = package.root;
+        plan.version = package.version;
+        Ok(plan)
+    }
+
+    /// kind s3: nothing runs here but the web server.
+    fn forwarding(mut self, site: &Site) -> anyhow::Result<Self> {
+        let (AppKind::S3, Some(failover)) = (&site.app.kind, &site.failover) else {
+            bail!("planning the app: only kind s3 does without a package, and it needs [failover] bucket");
+        };
+        self.upstream = Upstream::Website(failover.bucket.clone());
+        self.build = None;
+        Ok(self)
+    }
+
+    /// Without what the package decides.
+    fn bare(site: &Site, paths: &Paths, account: Option<Account>) -> Self {
+        Self {
+            program: Program::None,
+            root: PathBuf::new(),
+            version: String::new(),
+            upstream: Upstream::Files(PathBuf::new()),
+            site_env: site.app.env.clone(),
+            build: site.app.build.clone(),
+            release: None,
+            static_files: site.app.static_files.clone(),
+            health: site.app.health.clone(),
+            host: site.primary().example_host(),
+            host_packages: site.host_packages.clone(),
+            deny_imds: !site.app.instance_credentials,
+            cache_prefix: site.key("cache/"),
+            paths: paths.clone(),
+            account,
+        }
+    }
+
+    fn listening_place(&self, package: &Package) -> anyhow::Result<Upstream> {
+        let socket = || Upstream::Unix(self.paths.app_socket());
+        Ok(match &self.program {
+            Program::None => Upstream::Files(package.root.clone()),
+            Program::Python { .. } => socket(),
+            Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
+                Listens::OnSocket => socket(),
+                Listens::OnPort => Upstream::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()?))),
+            },
+        })
+    }
+
+    /// The one that the site sets, else that of the run before (the app may still listen there), else a free one.
+    fn port(&self) -> anyhow::Result<u16> {
+        if let Some(port) = self.site_env.get("PORT") {
+            return port.parse().with_context(|| "reading PORT in [app] env: it is no port".to_owned());
+        }
+        match super::read_text(&port_file(&self.paths), 16)?.and_then(|text| text.trim().parse().ok()) {
+            Some(port) => Ok(port),
+            None => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port for the app")?;
+                Ok(listener.local_addr().context("looking for a free port for the app")?.port())
+            }
+        }
+    }
+
+    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state` is the site's bucket.
+    pub async fn provide(self, state: &S3) -> anyhow::Result<App> {
+        let dependencies = Dependencies::ensure(&self, state).await?;
+        Ok(App { plan: self, dependencies })
+    }
+}
+
+/// Where the port of the run before is kept.
+pub(super) fn port_file(paths: &Paths) -> PathBuf {
+    paths.runtime.join("app.port")
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.program {
+            Program::Python { wsgi, lock } => write!(f, "gunicorn serves {wsgi}, with {}", lock.describe())?,
+            Program::Line(line) => write!(f, "`{line}`")?,
+            Program::None => write!(f, "no program")?,
+        }
+        match &self.upstream {
+            Upstream::Unix(path) => write!(f, "; reached at {}", path.display())?,
+            Upstream::Tcp(address) => write!(f, "; reached at {address}")?,
+            Upstream::Files(folder) => write!(f, "; the files of {}", folder.display())?,
+            Upstream::Website(host) => write!(f, "; the website of the bucket {host}")?,
+        }
+        let commands = [("build", &self.build), ("release", &self.release)];
+        commands
+            .iter()
+            .filter_map(|(name, line)| line.as_ref().map(|line| (name, line)))
+            .try_for_each(|(name, line)| write!(f, "; {name} by `{line}`"))
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

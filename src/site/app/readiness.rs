@@ -1,0 +1,165 @@
+//! Whether the app answers: its health path is asked, as the web server would ask, until it is well or its time is up.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::bail;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{App, SERVICE, Upstream};
+use crate::host::services::Services;
+
+/// A first answer may have to load much; a second attempt meanwhile would only make it slower.
+const ATTEMPT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const LARGEST_HEAD: usize = 64 << 10;
+const LOG_LINES: usize = 20;
+
+/// Why one attempt is not it yet.
+#[derive(Debug)]
+enum Unwell {
+    /// It does not listen, or closed the connection.
+    Unreachable(io::Error),
+    NoHttp(hyper::Error),
+    /// It took the connection and gave no answer.
+    Silent,
+    Status(StatusCode),
+}
+
+impl App {
+    /// Waits until the health path answers 2xx or 3xx. The app's end, or its time being up, is an error with its last lines.
+    pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
+        if self.service().is_none() {
+            return Ok(());
+        }
+        let timeout = self.plan.health.timeout;
+        let mut last = None;
+        let outcome = tokio::select! {
+            biased;
+            attempts = self.ask_until_well(&mut last) => Ok(attempts),
+            status = services.ended(SERVICE) => Err(format!("it ended with {status}")),
+            () = tokio::time::sleep(timeout) => Err(String::new()),
+        };
+        match outcome {
+            Ok(attempts) => {
+                tracing::debug!(attempts, "the app is ready");
+                Ok(())
+            }
+            Err(ended) => {
+                let why = if ended.is_empty() { self.complaint(last) } else { ended };
+                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(SERVICE, LOG_LINES).await))
+            }
+        }
+    }
+
+    async fn ask_until_well(&self, last: &mut Option<Unwell>) -> u32 {
+        let mut pause = FIRST_PAUSE;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let asked = tokio::time::timeout(ATTEMPT, self.ask(last)).await;
+            match asked {
+                Ok(Ok(status)) if is_well(status) => return attempts,
+                Ok(Ok(status)) => *last = Some(Unwell::Status(status)),
+                Ok(Err(unwell)) => *last = Some(unwell),
+                Err(_) => *last = Some(Unwell::Silent),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Says `Silent` in `last` while it waits for the answer: all the time that there is may pass meanwhile.
+    async fn ask(&self, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
+        match &self.plan.upstream {
+            Upstream::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
+                *last = Some(Unwell::Silent);
+                self.ask_on(stream).await
+            }
+            Upstream::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(Unwell::Unreachable)?;
+                *last = Some(Unwell::Silent);
+                self.ask_on(stream).await
+            }
+            Upstream::Files(_) | Upstream::Website(_) => Ok(StatusCode::OK),
+        }
+    }
+
+    async fn ask_on(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<StatusCode, Unwell> {
+        let mut client = http1::Builder::new();
+        client.max_buf_size(LARGEST_HEAD);
+        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Unwell::NoHttp)?;
+        let driver = AbortOnDrop(tokio::spawn(connection));
+        let request = Request::get(&self.plan.health.path)
+            .header("host", &self.plan.host)
+            .header("user-agent", concat!("spotboot/", env!("CARGO_PKG_VERSION")))
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-for", "127.0.0.1")
+            .header("connection", "close")
+            .body(Empty::<&[u8]>::new())
+            .map_err(|error| Unwell::Unreachable(io::Error::other(error)))?;
+        let response = sender.send_request(request).await.map_err(Unwell::NoHttp)?;
+        drop(driver);
+        Ok(response.status())
+    }
+
+    /// What the last attempt met, and what to do about it.
+    fn complaint(&self, last: Option<Unwell>) -> String {
+        let (path, host, seconds) = (&self.plan.health.path, &self.plan.host, self.plan.health.timeout.as_secs());
+        let asked = format!("for {seconds} s, GET {path} for {host}");
+        match last {
+            Some(Unwell::Status(StatusCode::BAD_REQUEST)) => {
+                format!("{asked} was answered with 400; does the app accept that name (Django: ALLOWED_HOSTS)?")
+            }
+            Some(Unwell::Status(status)) => {
+                format!("{asked} was answered with {}; mend the app, or name a path that is well in [app] health", status.as_u16())
+            }
+            Some(Unwell::Unreachable(error)) => format!("{asked} found nobody at {} ({error}); does the app listen there?", self.place()),
+            Some(Unwell::NoHttp(error)) => format!("{asked} met no HTTP at {} ({error})", self.place()),
+            Some(Unwell::Silent) | None => {
+                format!("{asked} had no answer, though the app takes connections; it hangs, or needs a longer timeout in [app] health")
+            }
+        }
+    }
+
+    fn place(&self) -> String {
+        let unix = |path: &Path| format!("{} ($SPOTBOOT_SOCKET)", path.display());
+        match &self.plan.upstream {
+            Upstream::Unix(path) => unix(path),
+            Upstream::Tcp(address) => format!("{address} ($PORT)"),
+            Upstream::Files(path) => path.display().to_string(),
+            Upstream::Website(host) => host.clone(),
+        }
+    }
+}
+
+fn is_well(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+fn quoted(log: &str) -> String {
+    match log.trim_end() {
+        "" => "; it wrote nothing".to_owned(),
+        log => format!("; its last lines:{}", log.lines().map(|line| format!("\n    {line}")).collect::<String>()),
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+#[path = "readiness_tests.rs"]
+mod tests;

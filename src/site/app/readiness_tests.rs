@@ -1,0 +1,64 @@
+use super::super::fixtures::{app, site};
+use std::time::Instant;
+
+use super::*;
+use crate::host::services::{Mode, to_stderr};
+
+/// A server of the standard library that answers each request with the next of these statuses, the last one for ever.
+const SERVER: &str = r#"
+import http.server, os, sys, time
+statuses = [int(word) for word in sys.argv[1:]]
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+        if self.path != '/health' or self.headers['Host'] != 'example.com' or self.headers['X-Forwarded-Proto'] != 'https': status = 418
+        if status == 0: time.sleep(60)
+        self.send_response(status); self.end_headers()
+print('serving soon', flush=True)
+http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+"#;
+
+async fn outcome(command: &str, seconds: u64) -> Result<(), String> {
+    let mut site = site("command", command);
+    site.app.health.timeout = Duration::from_secs(seconds);
+    let (_folder, app) = app(&site, &[("server.py", SERVER)]);
+    let services = Services::choose(Some(Mode::Foreground), &app.plan.paths, to_stderr()).await.unwrap();
+    app.start(&services).await.unwrap();
+    let outcome = app.wait_ready(&services).await.map_err(|error| format!("{error:#}"));
+    services.shutdown().await;
+    outcome
+}
+
+#[tokio::test]
+async fn an_app_that_becomes_well_is_ready_redirects_included() {
+    outcome("python3 server.py 503 404 200", 20).await.unwrap();
+    outcome("python3 server.py 302", 20).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_app_that_ends_is_told_at_once_with_its_last_words() {
+    let begun = Instant::now();
+    let error = outcome("echo no such module >&2; exit 3", 60).await.unwrap_err();
+    assert!(error.contains("exit status 3") && error.contains("no such module"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn an_app_that_stays_unwell_is_told_with_what_it_answered_and_what_to_do() {
+    let error = outcome("python3 server.py 500", 3).await.unwrap_err();
+    assert!(error.contains("answered with 500") && error.contains("serving soon"), "{error}");
+    let error = outcome("python3 server.py 400", 3).await.unwrap_err();
+    assert!(error.contains("ALLOWED_HOSTS"), "{error}");
+    let error = outcome("python3 server.py 0", 3).await.unwrap_err();
+    assert!(error.contains("no answer"), "{error}");
+    let error = outcome("sleep 30", 1).await.unwrap_err();
+    assert!(error.contains("found nobody at 127.0.0.1:") && error.contains("it wrote nothing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_site_without_a_program_is_ready() {
+    let (_folder, app) = app(&site("static", ""), &[]);
+    let services = Services::choose(Some(Mode::Foreground), &app.plan.paths, to_stderr()).await.unwrap();
+    app.wait_ready(&services).await.unwrap();
+    assert!(app.start(&services).await.unwrap().is_none());
+}

@@ -1,0 +1,197 @@
+//! One order at the CA, made so that a crash at any instant costs no second one.
+//!
+//! The order's URL, its key and the TXT values stand in the bucket before anything is done with them;
+//! the next run takes the order up where it stands, and removes the values in any case.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rcgen::CertificateParams;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::cache::Cache;
+use super::{Certificate, PrivateKey};
+use crate::cloud::acme::{Acme, AcmeError, Dns01, Order};
+use crate::cloud::route53::Route53;
+use crate::cloud::s3::{Condition, Object, Written};
+
+const LARGEST_PENDING: usize = 256 * 1024;
+const LARGEST_ACCOUNT: usize = 64 * 1024;
+/// Route 53 propagates "generally within 60 seconds".
+const RECORDS_IN_SYNC_WITHIN: Duration = Duration::from_secs(120);
+const VALIDATED_WITHIN: Duration = Duration::from_secs(90);
+const ISSUED_WITHIN: Duration = Duration::from_secs(90);
+
+/// `certs/<ca>/<name>/pending.json`: an order on its way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pending {
+    url: String,
+    key: PrivateKey,
+    names: Vec<String>,
+    values: Vec<Value>,
+}
+
+/// A TXT value of ours, and the zone it is added to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Value {
+    zone: String,
+    name: String,
+    value: String,
+}
+
+/// Where an order is made: the cache that remembers it, and the zones that prove the names.
+pub struct Desk<'a> {
+    pub cache: &'a Cache<'a>,
+    pub route53: &'a Route53,
+    /// The id of the zone that holds a name of the site.
+    pub zone_of: &'a (dyn Fn(&str) -> Option<String> + Sync),
+}
+
+impl Desk<'_> {
+    /// Gets a certificate from the CA; the caller holds the lease that makes this order the only one.
+    ///
+    /// # Errors
+    /// The CA's, Route 53's and the bucket's; the next run goes on from where this one stopped.
+    pub async fn order(&self) -> Result<Certificate> {
+        let (mut order, pending) = self.open().await?;
+        let issued = self.complete(&mut order, &pending).await;
+        self.withdraw(&pending.values).await;
+        if let Err(error) = &issued
+            && matches!(error.downcast_ref(), Some(AcmeError::Rejected { .. }))
+        {
+            self.forget().await?;
+        }
+        let now = self.cache.s3.now().context("S3 sent no Date header")?;
+        Certificate::check(issued?, pending.key, &self.cache.site.domains, now).context("checking the certificate that the CA issued")
+    }
+
+    /// Removes the record of the order: its certificate is stored, or the CA will never issue it.
+    ///
+    /// # Errors
+    /// Those of the bucket.
+    pub async fn forget(&self) -> Result<()> {
+        self.cache.s3.delete(&self.pending_key(), Condition::Always).await?;
+        Ok(())
+    }
+
+    /// The order that an earlier run left, or a new one, recorded.
+    async fn open(&self) -> Result<(Order, Pending)> {
+        let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
+        if let Some(pending) = left {
+            if let Some(order) = account.resume(&pending.url).await? {
+                info!("taking up the order that an earlier run left");
+                return Ok((order, pending));
+            }
+            self.withdraw(&pending.values).await;
+        }
+        match self.begin(&account).await {
+            Err(error) if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) => {
+                warn!("the CA does not know the cached account; making a new one");
+                self.begin(&self.register(Condition::Always).await?).await
+            }
+            begun => begun,
+        }
+    }
+
+    async fn left_behind(&self) -> Result<Option<Pending>> {
+        let Some(object) = self.cache.s3.get(&self.pending_key(), LARGEST_PENDING).await? else { return Ok(None) };
+        let pending = serde_json::from_slice::<Pending>(&object.body).ok();
+        let usable = pending.filter(|pending| pending.names == self.names() && pending.key.key_pair().is_ok());
+        if usable.is_none() {
+            warn!("an order that an earlier run left is of no use any more");
+        }
+        Ok(usable)
+    }
+
+    async fn begin(&self, account: &Acme) -> Result<(Order, Pending)> {
+        let site = self.cache.site;
+        if let Some(profile) = &site.tls.profile {
+            account.offers_profile(profile)?;
+        }
+        let names = self.names();
+        info!(names = names.join(" "), ca = site.tls.directory.slug, "ordering a certificate");
+        let mut order = account.new_order(&names, site.tls.profile.as_deref()).await?;
+        let values = order.challenges().await?.into_iter().map(|challenge| self.place(challenge)).collect::<Result<_>>()?;
+        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values };
+        let body = serde_json::to_vec(&pending).context("writing down the order")?;
+        self.cache.s3.put(&self.pending_key(), body, Condition::Always, site.tls.kms_key_id.as_deref()).await?;
+        Ok((order, pending))
+    }
+
+    fn place(&self, challenge: Dns01) -> Result<Value> {
+        let domain = challenge.name.strip_prefix("_acme-challenge.").unwrap_or(&challenge.name);
+        let zone = (self.zone_of)(domain).with_context(|| format!("the CA wants a proof for {domain}, which is no name of this site"))?;
+        Ok(Value { zone, name: challenge.name, value: challenge.value })
+    }
+
+    /// From recorded challenges to the chain.
+    async fn complete(&self, order: &mut Order, pending: &Pending) -> Result<String> {
+        let still_wanted = order.challenges().await?;
+        let wanted = pending.values.iter().filter(|value| still_wanted.iter().any(|challenge| challenge.value == value.value));
+        let mut changes = Vec::new();
+        for value in wanted {
+            changes.push(self.route53.add_txt_value(&value.zone, &value.name, &value.value).await?);
+        }
+        for change in &changes {
+            self.route53.wait_in_sync(change, Instant::now() + RECORDS_IN_SYNC_WITHIN).await?;
+        }
+        order.validate(Instant::now() + VALIDATED_WITHIN).await?;
+        let request = signing_request(&pending.key, &pending.names)?;
+        Ok(order.finalize(&request, Instant::now() + ISSUED_WITHIN).await?)
+    }
+
+    /// Removes our TXT values, and only ours. A value that stays does no harm, so this never fails an order.
+    async fn withdraw(&self, values: &[Value]) {
+        for value in values {
+            if let Err(error) = self.route53.remove_txt_value(&value.zone, &value.name, &value.value).await {
+                warn!(name = value.name, "a validation value stays in the zone: {error}");
+            }
+        }
+    }
+
+    async fn account(&self) -> Result<Acme> {
+        let tls = &self.cache.site.tls;
+        match self.cache.s3.get(&self.account_key(), LARGEST_ACCOUNT).await? {
+            None => self.register(Condition::Absent).await,
+            Some(Object { body, etag }) => match Acme::open(&tls.directory.url, tls.directory_ca.as_deref(), &body).await {
+                Err(AcmeError::UnknownAccount { .. }) => {
+                    warn!("the cached ACME account cannot be read; making a new one");
+                    self.register(Condition::Matches(&etag)).await
+                }
+                opened => Ok(opened?),
+            },
+        }
+    }
+
+    async fn register(&self, condition: Condition<'_>) -> Result<Acme> {
+        let tls = &self.cache.site.tls;
+        let (account, credentials) = Acme::register(&tls.directory.url, tls.directory_ca.as_deref(), &tls.contact).await?;
+        let written = self.cache.s3.put(&self.account_key(), credentials, condition, tls.kms_key_id.as_deref()).await?;
+        if written == Written::Refused {
+            warn!("another made an ACME account at the same time; this order uses its own");
+        }
+        Ok(account)
+    }
+
+    fn account_key(&self) -> String {
+        self.cache.ca_key("account.json")
+    }
+
+    fn pending_key(&self) -> String {
+        self.cache.key("pending.json")
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.cache.site.domains.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// A request for these names, signed by the key, in DER (RFC 2986).
+fn signing_request(key: &PrivateKey, names: &[String]) -> Result<Vec<u8>> {
+    let mut params = CertificateParams::new(names.to_vec()).context("a name does not fit a signing request")?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let pair = key.key_pair().context("reading the order's key")?;
+    Ok(params.serialize_request(&pair).context("signing the request")?.der().to_vec())
+}

@@ -1,0 +1,180 @@
+//! The proof before the cutover: this instance's own listener, seen as a visitor's client would, under every name of the site.
+//!
+//! The stored chain is trusted up to its last certificate and no further: a private CA, or none of the system's roots, is no obstacle.
+
+mod chain;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use chain::Same;
+
+/// How long a listener may still answer as it did before a reload.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const BODY: usize = 4096;
+
+/// What must be seen.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// Our own listener.
+    pub addr: SocketAddr,
+    /// Concrete names, one for each wildcard too; the first is the site's primary one.
+    pub hosts: Vec<String>,
+    /// Leaf first.
+    pub chain_pem: String,
+    pub release: String,
+    pub instance: String,
+    /// Starts with `/`.
+    pub health_path: String,
+}
+
+/// What was seen instead.
+#[derive(Debug, thiserror::Error)]
+#[error("proving {host} at {addr}: {seen}")]
+pub struct ProofError {
+    host: String,
+    addr: SocketAddr,
+    seen: String,
+}
+
+/// Passes only if every name is served with this chain, valid now, by this release on this instance, and the app answers through it.
+///
+/// # Errors
+/// What was seen instead, at the deadline or once the listener has had time to settle.
+pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instant) -> Result<(), ProofError> {
+    let error = |host: &str, seen: String| ProofError { host: host.to_owned(), addr: expected.addr, seen };
+    let primary = expected.hosts.first().ok_or_else(|| error("the site", "it has no name".into()))?;
+    let chain = chain::parse(&expected.chain_pem).map_err(|seen| error(primary, seen))?;
+    for host in &expected.hosts {
+        chain::check(&chain, host, now).map_err(|seen| error(host, seen))?;
+    }
+    let deadline = deadline.min(Instant::now() + SETTLED_WITHIN);
+    for host in &expected.hosts {
+        let mut pause = PAUSE;
+        while let Err(seen) = look(expected, &chain, host, host == primary, deadline).await {
+            if Instant::now() + pause >= deadline {
+                return Err(error(host, seen));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+    Ok(())
+}
+
+/// One connection: the release, and for the primary name the health path after it.
+async fn look(
+    expected: &Expectation,
+    chain: &[CertificateDer<'static>],
+    host: &str,
+    primary: bool,
+    deadline: Instant,
+) -> Result<(), String> {
+    let mut step = "connecting";
+    let look = async {
+        let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
+        step = "in the TLS handshake";
+        let mut requests = handshake(socket, chain, host).await?;
+        step = "asking for the release";
+        let about = get(&mut requests, expected, host, "/.well-known/spotboot").await?;
+        check_about(about, expected).await?;
+        if primary {
+            step = "asking for the health path";
+            check_health(get(&mut requests, expected, host, &expected.health_path).await?.status(), expected)?;
+        }
+        Ok(())
+    };
+    match timeout_at(deadline, look).await {
+        Ok(seen) => seen,
+        Err(_) => Err(format!("no answer in time, {step}")),
+    }
+}
+
+type Requests = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
+
+async fn handshake(socket: TcpStream, chain: &[CertificateDer<'static>], host: &str) -> Result<Requests, String> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(Same::new(chain, Arc::clone(&provider)));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| format!("preparing TLS: {e}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.map_err(|e| match verifier.shown() {
+        Some(shown) => format!("the listener shows another certificate than the stored one: {shown}"),
+        None => format!("the TLS handshake did not succeed: {e}"),
+    })?;
+    let (requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| chained(&e))?;
+    // Ends when the sender above is dropped.
+    tokio::spawn(connection);
+    Ok(requests)
+}
+
+async fn get(requests: &mut Requests, expected: &Expectation, host: &str, path: &str) -> Result<http::Response<Incoming>, String> {
+    let authority = if expected.addr.port() == 443 { host.to_owned() } else { format!("{host}:{}", expected.addr.port()) };
+    let request = Request::get(path)
+        .header(header::HOST, authority)
+        .header(header::USER_AGENT, "spotboot")
+        .body(Empty::new())
+        .map_err(|e| format!("{path} cannot be asked for: {e}"))?;
+    requests.ready().await.map_err(|e| chained(&e))?;
+    requests.send_request(request).await.map_err(|e| format!("no answer to GET {path}: {}", chained(&e)))
+}
+
+#[derive(Deserialize)]
+struct About {
+    release: String,
+    instance: String,
+}
+
+async fn check_about(response: http::Response<Incoming>, expected: &Expectation) -> Result<(), String> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        return Err(format!("/.well-known/spotboot answers {status}: another web server listens here"));
+    }
+    let body = Limited::new(response.into_body(), BODY).collect().await.map_err(|e| format!("reading /.well-known/spotboot: {e}"))?;
+    let about: About =
+        serde_json::from_slice(&body.to_bytes()).map_err(|e| format!("/.well-known/spotboot is not what nginx was told to answer: {e}"))?;
+    if about.release != expected.release || about.instance != expected.instance {
+        let expected = format!("release {} on {}", expected.release, expected.instance);
+        return Err(format!("release {} on {} answers, expected {expected}", about.release, about.instance));
+    }
+    Ok(())
+}
+
+/// Everything below 500 is the app's own word; 502 and 504 are nginx's about the app.
+fn check_health(status: StatusCode, expected: &Expectation) -> Result<(), String> {
+    if status.is_server_error() { Err(format!("{} answers {status} through the web server", expected.health_path)) } else { Ok(()) }
+}
+
+/// A hyper error says why only in its source.
+fn chained(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Against a listener of our own that answers as it is told.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use time::macros::datetime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+const ABOUT: &str = r#"{"release":"r2","instance":"i-1"}"#;
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+struct Issued {
+    chain: String,
+    key: KeyPair,
+}
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+}
+
+impl Authority {
+    fn issue(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Issued {
+        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        (params.not_before, params.not_after) = (from, to);
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.0).unwrap();
+        Issued { chain: format!("{}{}", leaf.pem(), self.0.pem()), key }
+    }
+
+    fn valid(&self) -> Issued {
+        self.issue(&["example.com", "*.example.com"], datetime!(2026-11-01 0:00 UTC), datetime!(2026-12-01 0:00 UTC))
+    }
+}
+
+/// Serves the certificate; answers the identity with `about` and all else with `status`.
+async fn listen(issued: &Issued, about: &'static str, status: &'static str) -> SocketAddr {
+    let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(issued.key.serialize_pem().as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(socket).await else { return };
+                let mut request = [0; 2048];
+                while let Ok(count @ 1..) = stream.read(&mut request).await {
+                    let is_about = request[..count].starts_with(b"GET /.well-known/spotboot ");
+                    let (status, body) = if is_about { ("200 OK", about) } else { (status, "") };
+                    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    addr
+}
+
+fn expectation(addr: SocketAddr, chain: &str) -> Expectation {
+    Expectation {
+        addr,
+        hosts: vec!["example.com".into(), "spotboot-proof.example.com".into()],
+        chain_pem: chain.into(),
+        release: "r2".into(),
+        instance: "i-1".into(),
+        health_path: "/healthy".into(),
+    }
+}
+
+async fn seen(expected: &Expectation) -> String {
+    prove(expected, NOW, Instant::now() + Duration::from_millis(300)).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_site_that_is_as_expected_passes_also_where_no_root_is_known() {
+    let issued = authority().valid();
+    let addr = listen(&issued, ABOUT, "200 OK").await;
+    prove(&expectation(addr, &issued.chain), NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lone_certificate_passes_only_as_the_very_same() {
+    let authority = authority();
+    let lone = |mut issued: Issued| {
+        let end = issued.chain.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----\n".len();
+        issued.chain.truncate(end);
+        issued
+    };
+    let (stored, other) = (lone(authority.valid()), lone(authority.valid()));
+    let addr = listen(&stored, ABOUT, "200 OK").await;
+    prove(&expectation(addr, &stored.chain), NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    let seen = seen(&expectation(addr, &other.chain)).await;
+    assert!(seen.contains("another certificate"), "{seen}");
+}
+
+#[tokio::test]
+async fn another_chain_than_the_stored_one_is_told_with_its_issuer() {
+    let authority = authority();
+    let (stored, shown) = (authority.valid(), authority.valid());
+    let addr = listen(&shown, ABOUT, "200 OK").await;
+    let seen = seen(&expectation(addr, &stored.chain)).await;
+    assert!(seen.contains("another certificate") && seen.contains("for example.com, *.example.com, issued by"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_chain_that_does_not_belong_together_fails() {
+    let (one, two) = (authority(), authority());
+    let leaf = one.valid();
+    let end = leaf.chain.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----\n".len();
+    let mixed = Issued { chain: format!("{}{}", &leaf.chain[..end], two.0.pem()), key: leaf.key };
+    let addr = listen(&mixed, ABOUT, "200 OK").await;
+    let seen = seen(&expectation(addr, &mixed.chain)).await;
+    assert!(seen.contains("does not lead from its first certificate to its last"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_certificate_outside_its_dates_fails_by_the_given_clock() {
+    let authority = authority();
+    let ended = authority.issue(&["example.com", "*.example.com"], datetime!(2026-01-01 0:00 UTC), datetime!(2026-11-20 11:59 UTC));
+    let addr = listen(&ended, ABOUT, "200 OK").await;
+    let text = seen(&expectation(addr, &ended.chain)).await;
+    assert!(text.contains("ended at 2026-11-20 11:59"), "{text}");
+    let early = authority.issue(&["example.com", "*.example.com"], datetime!(2026-11-20 12:01 UTC), datetime!(2027-01-01 0:00 UTC));
+    let text = seen(&expectation(addr, &early.chain)).await;
+    assert!(text.contains("not valid before 2026-11-20 12:01"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_other_names_fails_and_tells_them() {
+    let issued = authority().issue(&["example.com"], datetime!(2026-11-01 0:00 UTC), datetime!(2026-12-01 0:00 UTC));
+    let addr = listen(&issued, ABOUT, "200 OK").await;
+    let seen = seen(&expectation(addr, &issued.chain)).await;
+    assert!(seen.starts_with("proving spotboot-proof.example.com") && seen.ends_with("is for example.com"), "{seen}");
+}
+
+#[tokio::test]
+async fn another_release_or_instance_fails() {
+    let issued = authority().valid();
+    let addr = listen(&issued, r#"{"release":"r1","instance":"i-1"}"#, "200 OK").await;
+    let text = seen(&expectation(addr, &issued.chain)).await;
+    assert!(text.contains("release r1 on i-1 answers, expected release r2 on i-1"), "{text}");
+    let addr = listen(&issued, "<html>", "200 OK").await;
+    let text = seen(&expectation(addr, &issued.chain)).await;
+    assert!(text.contains("not what nginx was told"), "{text}");
+}
+
+#[tokio::test]
+async fn an_app_that_answers_5xx_fails_and_one_that_answers_404_passes() {
+    let issued = authority().valid();
+    let addr = listen(&issued, ABOUT, "502 Bad Gateway").await;
+    let text = seen(&expectation(addr, &issued.chain)).await;
+    assert!(text.contains("/healthy answers 502"), "{text}");
+    let addr = listen(&issued, ABOUT, "404 Not Found").await;
+    prove(&expectation(addr, &issued.chain), NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_where_nothing_or_no_tls_answers_fails_by_the_deadline() {
+    let issued = authority().valid();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let text = seen(&expectation(closed, &issued.chain)).await;
+    assert!(text.contains("nothing listens"), "{text}");
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let text = seen(&expectation(silent.local_addr().unwrap(), &issued.chain)).await;
+    assert!(text.contains("no answer in time, in the TLS handshake"), "{text}");
+}
+
+/// As after a reload: the old certificate at first, the stored one soon after.
+#[tokio::test]
+async fn a_listener_that_is_still_changing_over_is_given_time() {
+    let issued = authority().valid();
+    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let expected = expectation(addr, &issued.chain);
+    let late = async {
+        sleep(Duration::from_millis(200)).await;
+        relay(addr, listen(&issued, ABOUT, "200 OK").await).await;
+    };
+    let proof = prove(&expected, NOW, Instant::now() + Duration::from_secs(5));
+    tokio::select! {
+        proof = proof => proof.unwrap(),
+        () = late => panic!("the relay ended"),
+    }
+}
+
+async fn relay(at: SocketAddr, to: SocketAddr) {
+    let listener = TcpListener::bind(at).await.unwrap();
+    while let Ok((mut client, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut server = TcpStream::connect(to).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
+}

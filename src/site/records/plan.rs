@@ -1,0 +1,297 @@
+//! What to write to one zone: a pure function of the record sets that stand there and of who asks.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use time::OffsetDateTime;
+
+use super::Ownership;
+use crate::cloud::route53::{Change, Kind, RecordSet, Role};
+use crate::config::Domain;
+
+/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and quotas").
+const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
+const PRIMARY: &str = "spotboot-primary";
+const SECONDARY: &str = "spotboot-secondary";
+
+/// Who asks for the names, and what they shall say.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub site: String,
+    pub instance: String,
+    pub launched: OffsetDateTime,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+    /// Seconds.
+    pub ttl: u32,
+    pub shape: Shape,
+}
+
+/// The routing with what it needs.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    Simple,
+    Failover { cloudfront: String, checks: Checks },
+    Multivalue { checks: Checks },
+}
+
+/// The ids of the health checks on this instance's addresses.
+#[derive(Debug, Clone, Default)]
+pub struct Checks {
+    pub ipv4: Option<String>,
+    pub ipv6: Option<String>,
+}
+
+/// The names of one zone, and the name of their ownership record.
+#[derive(Debug, Clone)]
+pub struct Names {
+    pub domains: Vec<Domain>,
+    pub ownership: String,
+}
+
+impl Names {
+    /// # Panics
+    /// If there are no domains: a group is made from at least one.
+    pub fn new(domains: Vec<Domain>) -> Self {
+        let ownership = format!("_spotboot.{}", domains[0].base());
+        Self { domains, ownership }
+    }
+
+    /// Every name whose record sets the decision needs.
+    pub fn all(&self) -> Vec<String> {
+        self.domains.iter().map(ToString::to_string).chain([self.ownership.clone()]).collect()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Everything is as it should be.
+    Unchanged,
+    /// A later instance owns the names and lives.
+    StandBy(Ownership),
+    /// One batch.
+    Change(Vec<Change>),
+}
+
+/// Why the names cannot be written at all; a person has to decide.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("{name} belongs to the site {owner:?}, not to {site:?}; if it moved here for good, delete that TXT record and run again")]
+    OtherSite { name: String, owner: String, site: String },
+    #[error("the TXT record {name} holds something that spotboot did not write; delete it or move it, then run again")]
+    ForeignText { name: String },
+    #[error("{set} is routed in a way that spotboot does not manage; delete the record set, then run again")]
+    ForeignRouting { set: String },
+}
+
+/// The instances whose being alive decides: a later owner, and whoever has a record beside ours.
+pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<String> {
+    let later_owner = owner_of(observed, names).ok().flatten().map(|(_, owner)| owner).filter(|owner| owner.is_later_than(claim));
+    let neighbours = observed.iter().filter(|set| set.is_multivalue() && claim.keeps_neighbours()).filter_map(RecordSet::set_identifier);
+    let ids: BTreeSet<String> = later_owner.map(|owner| owner.owner).into_iter().chain(neighbours.map(str::to_owned)).collect();
+    ids.into_iter().filter(|id| *id != claim.instance).collect()
+}
+
+/// What to write. `living` holds those of [`whom_to_ask`] that live.
+///
+/// # Errors
+/// Where something stands that is not ours to replace.
+pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTreeSet<String>) -> Result<Plan, Conflict> {
+    let standing = owner_of(observed, names)?;
+    if let Some((_, owner)) = &standing {
+        if owner.site != claim.site {
+            return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site.clone(), site: claim.site.clone() });
+        }
+        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
+            return Ok(Plan::StandBy(owner.clone()));
+        }
+    }
+    let mut changes = Vec::new();
+    for domain in &names.domains {
+        changes.extend(changes_of(observed, domain, claim, living)?);
+    }
+    let ours = standing.as_ref().is_some_and(|(_, owner)| owner.owner == claim.instance);
+    if changes.is_empty() && (ours || claim.keeps_neighbours() && standing.is_some()) {
+        return Ok(Plan::Unchanged);
+    }
+    Ok(Plan::Change(swap_of(standing, names, claim).into_iter().chain(changes).collect()))
+}
+
+/// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match what stands there,
+/// and a CREATE of what does ("ChangeResourceRecordSets" in the API reference).
+fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Claim) -> Vec<Change> {
+    let generation = standing.as_ref().map_or(1, |(_, owner)| owner.generation + 1);
+    let next = Ownership { site: claim.site.clone(), owner: claim.instance.clone(), launched: claim.launched, generation };
+    let create = RecordSet::new(&names.ownership, Kind::Txt, claim.ttl, vec![next.to_string()]);
+    standing.map(|(set, _)| Change::Delete(set)).into_iter().chain([Change::Create(create)]).collect()
+}
+
+fn owner_of(observed: &[RecordSet], names: &Names) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
+    let Some(set) = observed.iter().find(|set| set.name() == names.ownership && set.kind() == Some(Kind::Txt)) else { return Ok(None) };
+    let owner = match set.values().as_slice() {
+        [value] => Ownership::parse(value),
+        _ => None,
+    };
+    let owner = owner.ok_or_else(|| Conflict::ForeignText { name: names.ownership.clone() })?;
+    Ok(Some((set.clone(), owner)))
+}
+
+fn changes_of(observed: &[RecordSet], domain: &Domain, claim: &Claim, living: &BTreeSet<String>) -> Result<Vec<Change>, Conflict> {
+    let wanted = claim.record_sets(domain.as_str());
+    let here: Vec<&RecordSet> = observed.iter().filter(|set| set.name() == domain.as_str() && set.is_address_or_cname()).collect();
+    let mut changes = Vec::new();
+    for set in &here {
+        if set.is_foreign_routing() {
+            return Err(Conflict::ForeignRouting { set: set.to_string() });
+        }
+        let neighbour = claim.keeps_neighbours()
+            && set.is_multivalue()
+            && set.set_identifier().is_some_and(|id| id != claim.instance && living.contains(id));
+        if !neighbour && !wanted.contains(set) {
+            changes.push(Change::Delete((*set).clone()));
+        }
+    }
+    changes.extend(wanted.into_iter().filter(|set| !here.contains(&set)).map(Change::Create));
+    Ok(changes)
+}
+
+impl Ownership {
+    fn is_later_than(&self, claim: &Claim) -> bool {
+        self.owner != claim.instance && !self.is_before(claim.launched, &claim.instance)
+    }
+}
+
+impl Claim {
+    fn keeps_neighbours(&self) -> bool {
+        matches!(self.shape, Shape::Multivalue { .. })
+    }
+
+    fn record_sets(&self, name: &str) -> Vec<RecordSet> {
+        let a = self.ipv4.map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
+        let aaaa = self.ipv6.map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
+        match &self.shape {
+            Shape::Simple => a.into_iter().chain(aaaa).collect(),
+            Shape::Multivalue { checks } => {
+                let a = a.map(|set| set.multivalue(&self.instance, checks.ipv4.as_deref()));
+                let aaaa = aaaa.map(|set| set.multivalue(&self.instance, checks.ipv6.as_deref()));
+                a.into_iter().chain(aaaa).collect()
+            }
+            Shape::Failover { cloudfront, checks } => {
+                let pair = |primary: RecordSet, kind: Kind, check: &Option<String>| {
+                    let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
+                    [primary.failover(Role::Primary, PRIMARY, check.as_deref()), mirror.failover(Role::Secondary, SECONDARY, None)]
+                };
+                let a = a.map(|set| pair(set, Kind::A, &checks.ipv4));
+                let aaaa = aaaa.map(|set| pair(set, Kind::Aaaa, &checks.ipv6));
+                a.into_iter().chain(aaaa).flatten().collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const LAUNCHED: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+    fn names() -> Names {
+        Names::new(vec![Domain::parse("example.com").unwrap()])
+    }
+
+    fn claim(instance: &str, minutes: i64, shape: Shape) -> Claim {
+        let launched = LAUNCHED + time::Duration::minutes(minutes);
+        let ipv4 = Some(Ipv4Addr::new(203, 0, 113, 7));
+        Claim { site: "example".into(), instance: instance.into(), launched, ipv4, ipv6: None, ttl: 60, shape }
+    }
+
+    fn text(owner: &str, minutes: i64, generation: u64) -> RecordSet {
+        let launched = LAUNCHED + time::Duration::minutes(minutes);
+        let ownership = Ownership { site: "example".into(), owner: owner.into(), launched, generation };
+        RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec![ownership.to_string()])
+    }
+
+    fn a(address: &str) -> RecordSet {
+        RecordSet::new("example.com", Kind::A, 60, vec![address.into()])
+    }
+
+    fn living(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
+    fn changes(observed: &[RecordSet], claim: &Claim, lives: &[&str]) -> Vec<Change> {
+        match plan(observed, &names(), claim, &living(lives)) {
+            Ok(Plan::Change(changes)) => changes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_owner_creates_both_records() {
+        let expected = [Change::Create(text("i-2", 1, 1)), Change::Create(a("203.0.113.7"))];
+        assert_eq!(changes(&[], &claim("i-2", 1, Shape::Simple), &[]), expected);
+    }
+
+    #[test]
+    fn a_later_instance_takes_over_by_compare_and_swap() {
+        let observed = [text("i-1", 0, 4), a("203.0.113.1")];
+        let [old_text, old_a] = observed.clone();
+        let expected =
+            [Change::Delete(old_text), Change::Create(text("i-2", 1, 5)), Change::Delete(old_a), Change::Create(a("203.0.113.7"))];
+        assert_eq!(changes(&observed, &claim("i-2", 1, Shape::Simple), &["i-1"]), expected);
+    }
+
+    #[test]
+    fn an_older_instance_never_takes_the_name_back_while_the_owner_lives() {
+        let observed = [text("i-2", 1, 5), a("203.0.113.2")];
+        let older = claim("i-1", 0, Shape::Simple);
+        assert_eq!(whom_to_ask(&observed, &names(), &older), ["i-2"]);
+        assert!(matches!(plan(&observed, &names(), &older, &living(&["i-2"])), Ok(Plan::StandBy(_))));
+        assert_eq!(changes(&observed, &older, &[]).len(), 4);
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_changes() {
+        let observed = [text("i-2", 1, 5), a("203.0.113.7")];
+        assert_eq!(plan(&observed, &names(), &claim("i-2", 1, Shape::Simple), &living(&[])), Ok(Plan::Unchanged));
+    }
+
+    #[test]
+    fn a_stale_ipv6_record_goes_with_its_instance() {
+        let stale = RecordSet::new("example.com", Kind::Aaaa, 60, vec!["2001:db8::1".into()]);
+        let observed = [text("i-1", 0, 4), a("203.0.113.7"), stale.clone()];
+        assert!(changes(&observed, &claim("i-2", 1, Shape::Simple), &[]).contains(&Change::Delete(stale)));
+    }
+
+    #[test]
+    fn another_sites_names_and_foreign_text_are_left_alone() {
+        let mut other = claim("i-2", 1, Shape::Simple);
+        other.site = "shop".into();
+        assert!(matches!(plan(&[text("i-1", 0, 4)], &names(), &other, &living(&[])), Err(Conflict::OtherSite { .. })));
+        let foreign = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["hello".into()]);
+        assert!(matches!(plan(&[foreign], &names(), &claim("i-2", 1, Shape::Simple), &living(&[])), Err(Conflict::ForeignText { .. })));
+    }
+
+    #[test]
+    fn multivalue_keeps_the_living_and_sweeps_the_gone() {
+        let neighbour = |id: &str, address: &str| a(address).multivalue(id, Some("check"));
+        let observed = [text("i-9", 9, 4), neighbour("i-1", "203.0.113.1"), neighbour("i-3", "203.0.113.3")];
+        let mine = claim("i-2", 1, Shape::Multivalue { checks: Checks { ipv4: Some("mine".into()), ipv6: None } });
+        assert_eq!(whom_to_ask(&observed, &names(), &mine), ["i-1", "i-3", "i-9"]);
+        let changes = changes(&observed, &mine, &["i-3", "i-9"]);
+        assert!(changes.contains(&Change::Delete(neighbour("i-1", "203.0.113.1"))));
+        assert!(!changes.contains(&Change::Delete(neighbour("i-3", "203.0.113.3"))));
+        assert!(changes.contains(&Change::Create(a("203.0.113.7").multivalue("i-2", Some("mine")))));
+    }
+
+    #[test]
+    fn failover_replaces_the_simple_record_by_a_pair() {
+        let shape = Shape::Failover { cloudfront: "d111.cloudfront.net".into(), checks: Checks { ipv4: Some("mine".into()), ipv6: None } };
+        let observed = [a("203.0.113.1")];
+        let changes = changes(&observed, &claim("i-2", 1, shape), &[]);
+        assert!(changes.contains(&Change::Delete(a("203.0.113.1"))));
+        assert!(changes.contains(&Change::Create(a("203.0.113.7").failover(Role::Primary, PRIMARY, Some("mine")))));
+        assert_eq!(changes.iter().filter(|change| matches!(change, Change::Create(set) if set.is_alias())).count(), 1);
+    }
+}

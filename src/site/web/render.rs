@@ -1,0 +1,203 @@
+//! From a [`WebConfig`] to nginx's configuration. No value of a site can leave its place in it.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::json;
+use time::Duration;
+
+use super::{Nginx, Upstream, WebConfig, WebError, Website, lasting};
+use crate::host::accounts::Account;
+use crate::host::{network, templates};
+
+const TEMPLATE: &str = include_str!("../../../templates/nginx.conf");
+/// Mozilla's intermediate list without its DHE suites, which would need parameters of their own.
+const CIPHERS: [&str; 6] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+];
+/// `/ping` fails when the certificate has less than this left.
+const LEFT: Duration = Duration::DAY;
+
+/// What of this machine goes into the configuration.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub nginx: Nginx,
+    pub ipv6: bool,
+    pub name_servers: Vec<IpAddr>,
+}
+
+impl Machine {
+    pub fn observe(nginx: &Nginx) -> Self {
+        Self { nginx: nginx.clone(), ipv6: network::has_ipv6(), name_servers: network::name_servers() }
+    }
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    pid: String,
+    tmp: String,
+    access_log: String,
+    mime_types: String,
+    user: Option<&'a str>,
+    group: Option<String>,
+    before_last_day: String,
+    ciphers: String,
+    fullchain: String,
+    key: String,
+    http2_directive: bool,
+    resolvers: Vec<String>,
+    names: Vec<&'a str>,
+    http_addresses: Vec<String>,
+    https_addresses: Vec<String>,
+    port_suffix: String,
+    about: String,
+    upstream: Option<String>,
+    files: Option<String>,
+    website: Option<Remote<'a>>,
+    health_host: String,
+    health_uri: String,
+    health_files: Vec<String>,
+    static_folders: Vec<Static<'a>>,
+    static_files: Vec<Static<'a>>,
+}
+
+#[derive(Serialize)]
+struct Remote<'a> {
+    scheme: &'a str,
+    authority: &'a str,
+    name: &'a str,
+    folder: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Static<'a> {
+    prefix: &'a str,
+    path: String,
+}
+
+/// The whole configuration.
+///
+/// # Errors
+/// A path or name holds what nginx cannot be told, such as a line break.
+pub fn render(config: &WebConfig, machine: &Machine) -> Result<String, WebError> {
+    let mut environment = templates::environment();
+    environment.add_filter("literal", |text: String| literal(&text).map_err(templates::refusal));
+    environment.add_filter("part", |text: String| part(&text).map_err(templates::refusal));
+    let values = values(config, machine).map_err(WebError::Value)?;
+    templates::fill(&environment, TEMPLATE, &values).map_err(WebError::Value)
+}
+
+fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, String> {
+    let places = config.static_files.iter().map(static_place).collect::<Result<Vec<_>, _>>()?;
+    let (static_folders, static_files) = places.into_iter().partition(|place| place.prefix.ends_with('/'));
+    let port_suffix = if config.https_port == 443 { String::new() } else { format!(":{}", config.https_port) };
+    let primary = config.domains.first().ok_or("the site has no name")?.example_host();
+    let website = match &config.upstream {
+        Upstream::Website(website) => Some(website),
+        _ => None,
+    };
+    let folder = config.paths.nginx();
+    let https = if machine.nginx.has_http2_directive() { " ssl" } else { " ssl http2" };
+    Ok(Values {
+        pid: text(&config.paths.nginx_pid())?,
+        tmp: text(&folder.join("tmp"))?,
+        access_log: text(&config.paths.access_log())?,
+        mime_types: text(&machine.nginx.mime_types)?,
+        user: config.account.as_ref().map(|account| account.name.as_str()),
+        group: config.account.as_ref().map(Account::group_name),
+        before_last_day: lasting::before((config.not_after - LEFT).unix_timestamp()),
+        ciphers: CIPHERS.join(":"),
+        fullchain: text(&config.fullchain)?,
+        key: text(&config.key)?,
+        http2_directive: machine.nginx.has_http2_directive(),
+        resolvers: resolvers(website, machine)?,
+        names: config.domains.iter().map(|domain| domain.as_str()).collect(),
+        http_addresses: addresses(config.http_port, "", machine),
+        https_addresses: addresses(config.https_port, https, machine),
+        about: json!({ "release": config.release, "instance": config.instance }).to_string(),
+        upstream: match &config.upstream {
+            Upstream::Unix(path) => Some(format!("unix:{}", text(path)?)),
+            Upstream::Tcp(address) => Some(address.to_string()),
+            Upstream::Files(_) | Upstream::Website(_) => None,
+        },
+        files: match &config.upstream {
+            Upstream::Files(root) => Some(text(root)?),
+            _ => None,
+        },
+        website: website.map(|website| Remote {
+            scheme: website.scheme,
+            authority: &website.authority,
+            name: website.host(),
+            folder: website.folder.as_deref(),
+        }),
+        health_host: website.map_or(format!("{primary}{port_suffix}"), |website| website.authority.clone()),
+        health_uri: website.map_or(config.health_path.clone(), |website| website.uri(&config.health_path)),
+        health_files: health_files(&config.health_path),
+        static_folders,
+        static_files,
+        port_suffix,
+    })
+}
+
+fn addresses(port: u16, options: &str, machine: &Machine) -> Vec<String> {
+    let all = [Some(format!("{port}{options}")), machine.ipv6.then(|| format!("[::]:{port}{options}"))];
+    all.into_iter().flatten().collect()
+}
+
+/// A folder's alias ends in `/` as its prefix does: else `/static../` would lead out of it.
+fn static_place((prefix, path): &(String, std::path::PathBuf)) -> Result<Static<'_>, String> {
+    let mut path = text(path)?;
+    if prefix.ends_with('/') && !path.ends_with('/') {
+        path.push('/');
+    }
+    Ok(Static { prefix, path })
+}
+
+/// What kind static must have for its health path to answer.
+fn health_files(path: &str) -> Vec<String> {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    match path.strip_suffix('/') {
+        Some(folder) => vec![format!("{folder}/index.html")],
+        None => vec![path.to_owned(), format!("{path}/index.html")],
+    }
+}
+
+/// nginx asks them for a website's address again and again: it changes.
+fn resolvers(website: Option<&Website>, machine: &Machine) -> Result<Vec<String>, String> {
+    match website {
+        Some(website) if website.host().trim_matches(['[', ']']).parse::<IpAddr>().is_err() => {
+            if machine.name_servers.is_empty() {
+                return Err(format!("/etc/resolv.conf names no server that could be asked for {}", website.host()));
+            }
+            let spelled = |server: &IpAddr| if server.is_ipv6() { format!("[{server}]") } else { server.to_string() };
+            Ok(machine.name_servers.iter().map(spelled).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
+}
+
+/// A whole quoted value, for where nginx may or may not replace variables: so there can be none in it.
+fn literal(text: &str) -> Result<String, String> {
+    if text.contains('$') {
+        return Err(format!("{text:?} has a $, which nginx would replace"));
+    }
+    Ok(format!("\"{}\"", part(text)?))
+}
+
+/// Inside double quotes, for where nginx replaces variables.
+fn part(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err(format!("{text:?} holds a control character"));
+    }
+    Ok(text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "${spotboot_dollar}"))
+}

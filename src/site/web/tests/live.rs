@@ -1,0 +1,279 @@
+//! The real nginx serves, under the real keeper, and is looked at with curl and by the proof.
+
+use std::sync::Mutex;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::*;
+use crate::host::process::Run;
+use crate::site::proof::{Expectation, prove};
+
+/// A site whose app shows what it was asked; its health path answers as it is told.
+struct Serving {
+    stand: Stand,
+    services: Services,
+    status: Arc<Mutex<&'static str>>,
+    app: JoinHandle<()>,
+}
+
+async fn serving(change: impl FnOnce(&mut WebConfig)) -> Serving {
+    let mut stand = stand(|dir| Upstream::Unix(dir.join("app.sock")));
+    let Upstream::Unix(socket) = stand.config.upstream.clone() else { unreachable!() };
+    change(&mut stand.config);
+    let status = Arc::new(Mutex::new("200 OK"));
+    let app = tokio::spawn(app(UnixListener::bind(socket).unwrap(), Arc::clone(&status)));
+    let services = foreground(&stand.config).await;
+    start(&stand.config, &services).await.unwrap();
+    Serving { stand, services, status, app }
+}
+
+async fn app(listener: UnixListener, status: Arc<Mutex<&'static str>>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut request = vec![0; 16 * 1024];
+        let count = stream.read(&mut request).await.unwrap();
+        let text = String::from_utf8_lossy(&request[..count]).into_owned();
+        let status = if text.starts_with("GET /healthy?full=1 ") { *status.lock().unwrap() } else { "200 OK" };
+        let head = format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+        let _ = stream.write_all((head + &text).as_bytes()).await;
+    }
+}
+
+/// The whole answer, head and body; `{http}` and `{https}` in the URL are the ports.
+async fn curl(config: &WebConfig, url: &str, more: &[&str]) -> String {
+    let url = url.replace("{http}", &config.http_port.to_string()).replace("{https}", &config.https_port.to_string());
+    let resolve = [config.http_port, config.https_port].map(|port| format!("--resolve=*:{port}:127.0.0.1"));
+    let [http, https] = resolve.each_ref().map(|option| option.split_once('=').unwrap());
+    let run = Run::new("curl").args(["--silent", "--include", "--insecure", "--path-as-is", "--max-time", "10"]);
+    let run = run.args([http.0, http.1, https.0, https.1]).args(more.iter().copied()).arg(url);
+    run.output().await.map_or_else(|e| e.to_string(), |output| output.stdout)
+}
+
+async fn proven(stand: &Stand) -> Result<(), String> {
+    let expectation = Expectation {
+        addr: ([127, 0, 0, 1], stand.config.https_port).into(),
+        hosts: stand.config.domains.iter().map(Domain::example_host).collect(),
+        chain_pem: stand.chain.clone(),
+        release: stand.config.release.clone(),
+        instance: stand.config.instance.clone(),
+        health_path: stand.config.health_path.clone(),
+    };
+    let within = Instant::now() + Duration::from_secs(2);
+    prove(&expectation, OffsetDateTime::now_utc(), within).await.map_err(|e| e.to_string())
+}
+
+#[tokio::test]
+async fn the_proof_passes_and_fails_with_the_app() {
+    let Serving { stand, services, status, app } = serving(|_| ()).await;
+    proven(&stand).await.unwrap();
+    *status.lock().unwrap() = "500 Oops";
+    let seen = proven(&stand).await.unwrap_err();
+    assert!(seen.contains("/healthy?full=1 answers 500"), "{seen}");
+    app.abort();
+    let seen = proven(&stand).await.unwrap_err();
+    assert!(seen.contains("answers 502"), "{seen}");
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_app_is_told_who_asks_and_not_what_the_client_says_of_itself() {
+    let Serving { stand, services, .. } = serving(|_| ()).await;
+    let lies = ["Proxy: http://evil", "X-Forwarded-For: 1.2.3.4", "Forwarded: for=1.2.3.4", "X-Aws-Ec2-Metadata-Token: evil"];
+    let lies: Vec<&str> = lies.iter().flat_map(|lie| ["--header", *lie]).collect();
+    let page = curl(&stand.config, "https://example.com:{https}/a%20b?x=1", &lies).await;
+    services.shutdown().await;
+    assert!(page.starts_with("HTTP/2 200") && page.contains("GET /a%20b?x=1 HTTP/1.1"), "{page}");
+    let host = format!("Host: example.com:{}", stand.config.https_port);
+    for expected in [&host, "X-Forwarded-Proto: https", "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"] {
+        assert!(page.contains(expected), "no {expected} in {page}");
+    }
+    assert!(!page.contains("evil") && !page.contains("1.2.3.4"), "{page}");
+}
+
+#[tokio::test]
+async fn a_websocket_may_be_upgraded_to() {
+    let Serving { stand, services, .. } = serving(|_| ()).await;
+    let upgrade = ["--http1.1", "--header", "Connection: Upgrade", "--header", "Upgrade: websocket"];
+    let page = curl(&stand.config, "https://example.com:{https}/ws", &upgrade).await;
+    services.shutdown().await;
+    assert!(page.contains("Connection: upgrade") && page.contains("Upgrade: websocket"), "{page}");
+}
+
+#[tokio::test]
+async fn static_files_come_from_their_folder_and_from_nowhere_else() {
+    let Serving { stand, services, .. } = serving(|config| {
+        let folder = config.paths.state.join("static");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("site.0123abcd.css"), "body{}").unwrap();
+        std::fs::write(folder.join(".secret"), "hidden").unwrap();
+        std::fs::write(config.paths.state.join("outside"), "hidden").unwrap();
+        config.static_files = vec![("/static/".into(), folder)];
+    })
+    .await;
+    let css = curl(&stand.config, "https://www.example.com:{https}/static/site.0123abcd.css", &[]).await;
+    assert!(css.contains("immutable") && css.contains("text/css") && css.ends_with("body{}"), "{css}");
+    for path in ["/static/.secret", "/static/missing.css", "/static/%2e%2e/outside", "/static../outside", "/static/..%2foutside"] {
+        let answer = curl(&stand.config, &format!("https://example.com:{{https}}{path}"), &[]).await;
+        assert!(!answer.contains("hidden") && (answer.starts_with("HTTP/2 404") || answer.contains("X-Real-IP")), "{path}: {answer}");
+    }
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn plain_http_is_sent_to_https_and_unknown_names_are_refused() {
+    let Serving { stand, services, .. } = serving(|_| ()).await;
+    let config = &stand.config;
+    let moved = curl(config, "http://www.example.com:{http}/x?y=1", &[]).await;
+    let to = format!("Location: https://www.example.com:{}/x?y=1\r\n", config.https_port);
+    assert!(moved.starts_with("HTTP/1.1 308") && moved.contains(&to), "{moved}");
+    let plain = curl(config, "http://evil.test:{http}/", &[]).await;
+    let handshake = curl(config, "https://evil.test:{https}/", &[]).await;
+    let fronted = curl(config, "https://example.com:{https}/", &["--header", "Host: evil.test"]).await;
+    services.shutdown().await;
+    assert!(plain.starts_with("HTTP/1.1 421"), "{plain}");
+    assert!(handshake.contains("exit status 35"), "{handshake}");
+    assert!(fronted.starts_with("HTTP/2 421"), "{fronted}");
+}
+
+#[tokio::test]
+async fn ping_is_200_only_while_the_app_answers() {
+    let Serving { stand, services, status, app } = serving(|_| ()).await;
+    let answers =
+        [("200 OK", 200), ("204 No Content", 200), ("302 Found", 200), ("403 No", 503), ("404 Not Found", 503), ("500 Oops", 503)];
+    for (answer, expected) in answers {
+        *status.lock().unwrap() = answer;
+        for url in ["https://example.com:{https}/ping", "http://example.com:{http}/ping", "http://127.0.0.1:{http}/ping"] {
+            let ping = curl(&stand.config, url, &["--http1.1"]).await;
+            assert!(ping.starts_with(&format!("HTTP/1.1 {expected}")), "{url} while the app answers {answer}: {ping}");
+        }
+    }
+    app.abort();
+    assert!(curl(&stand.config, "http://example.com:{http}/ping", &[]).await.starts_with("HTTP/1.1 503"));
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_access_log_is_one_json_object_a_line() {
+    let Serving { stand, services, .. } = serving(|_| ()).await;
+    curl(&stand.config, "https://example.com:{https}/a%20b?x=1", &["--header", "User-Agent: \"quoted\\ \u{7f}"]).await;
+    services.shutdown().await;
+    let log = std::fs::read_to_string(stand.config.paths.access_log()).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() == 1 && lines[0]["uri"] == "/a%20b?x=1" && lines[0]["status"] == 200, "{log}");
+}
+
+#[tokio::test]
+async fn kind_static_serves_files_with_their_indexes_and_its_own_404() {
+    let stand = stand(|dir| Upstream::Files(dir.join("files")));
+    fill_files(&stand.config);
+    let services = foreground(&stand.config).await;
+    start(&stand.config, &services).await.unwrap();
+    proven(&stand).await.unwrap();
+    let home = curl(&stand.config, "https://example.com:{https}/", &[]).await;
+    assert!(home.ends_with("home") && home.contains("no-cache"), "{home}");
+    assert!(curl(&stand.config, "https://example.com:{https}/docs", &[]).await.contains("location: /docs/"));
+    assert!(curl(&stand.config, "https://example.com:{https}/docs/", &[]).await.ends_with("docs"));
+    for absent in ["/missing", "/.env", "/404.html"] {
+        let answer = curl(&stand.config, &format!("https://example.com:{{https}}{absent}"), &[]).await;
+        assert!(answer.starts_with("HTTP/2 404") && answer.ends_with("not here"), "{absent}: {answer}");
+    }
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_new_release_and_certificate_are_a_reload_of_the_same_process() {
+    let mut stand = stand(|dir| Upstream::Files(dir.join("files")));
+    fill_files(&stand.config);
+    let services = foreground(&stand.config).await;
+    start(&stand.config, &services).await.unwrap();
+    assert!(curl(&stand.config, "http://example.com:{http}/ping", &[]).await.starts_with("HTTP/1.1 200"));
+    let before = services.state(SERVICE).await.unwrap();
+    let (chain, key) = certificate(OffsetDateTime::now_utc());
+    files::write_atomic(&stand.config.fullchain, chain.as_bytes(), 0o644).unwrap();
+    files::write_atomic(&stand.config.key, key.as_bytes(), 0o600).unwrap();
+    stand.chain = chain;
+    stand.config.release = "r2".into();
+    stand.config.not_after = OffsetDateTime::now_utc() + time::Duration::hours(23);
+    start(&stand.config, &services).await.unwrap();
+    proven(&stand).await.unwrap();
+    assert_eq!(services.state(SERVICE).await.unwrap(), before);
+    let ping = curl(&stand.config, "http://example.com:{http}/ping", &[]).await;
+    assert!(ping.starts_with("HTTP/1.1 503") && ping.contains("within a day"), "{ping}");
+    services.shutdown().await;
+}
+
+fn fill_files(config: &WebConfig) {
+    let Upstream::Files(root) = &config.upstream else { unreachable!() };
+    std::fs::create_dir_all(root.join("docs")).unwrap();
+    for (name, text) in
+        [("index.html", "home"), ("docs/index.html", "docs"), ("404.html", "not here"), (".env", "hidden"), ("healthy", "yes")]
+    {
+        std::fs::write(root.join(name), text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_s3_site_comes_from_the_endpoint_with_an_index_for_each_folder() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", socket.local_addr().unwrap());
+    let store = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = socket.accept().await {
+            let mut request = vec![0; 4096];
+            let count = stream.read(&mut request).await.unwrap();
+            let text = String::from_utf8_lossy(&request[..count]).into_owned();
+            let head = format!("HTTP/1.1 200 OK\r\nx-amz-request-id: 7\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+            let _ = stream.write_all((head + &text).as_bytes()).await;
+        }
+    });
+    let stand = stand(|_| website(Some(&endpoint)));
+    let services = foreground(&stand.config).await;
+    start(&stand.config, &services).await.unwrap();
+    let page = curl(&stand.config, "https://example.com:{https}/docs/?q=1", &["--header", "Cookie: session=1"]).await;
+    let file = curl(&stand.config, "https://example.com:{https}/a/b%20c.css", &[]).await;
+    let ping = curl(&stand.config, "http://example.com:{http}/ping", &[]).await;
+    services.shutdown().await;
+    store.abort();
+    assert!(page.contains("GET /www.example.com/docs/index.html HTTP/1.1"), "{page}");
+    assert!(!page.contains("session=1") && !page.contains("x-amz-request-id"), "{page}");
+    assert!(file.contains("GET /www.example.com/a/b%20c.css HTTP/1.1"), "{file}");
+    assert!(ping.starts_with("HTTP/1.1 200"), "{ping}");
+}
+
+#[tokio::test]
+#[ignore = "needs root on a machine where systemd is PID 1, with the stock nginx running"]
+async fn under_systemd_nginx_takes_the_web_ports_from_the_stock_one_and_drops_its_rights() {
+    use crate::host::accounts::Accounts;
+    let mut stand = stand(tcp);
+    let paths = Paths::new(Path::new("/var/lib/spotboot"), Path::new("/run/spotboot")).unwrap();
+    let accounts = Accounts::ensure(&paths).await.unwrap().unwrap();
+    paths.prepare(Some(&accounts)).unwrap();
+    for (name, from) in [("fullchain.pem", &stand.config.fullchain), ("key.pem", &stand.config.key)] {
+        files::write_atomic(&paths.tls().join(name), &std::fs::read(from).unwrap(), 0o600).unwrap();
+    }
+    (stand.config.fullchain, stand.config.key) = (paths.tls().join("fullchain.pem"), paths.tls().join("key.pem"));
+    let listener = UnixListener::bind({
+        let _ = std::fs::remove_file(paths.app_socket());
+        paths.app_socket()
+    })
+    .unwrap();
+    std::os::unix::fs::chown(paths.app_socket(), Some(accounts.app.uid), Some(accounts.app.gid)).unwrap();
+    std::fs::set_permissions(paths.app_socket(), std::fs::Permissions::from_mode(0o660)).unwrap();
+    tokio::spawn(app(listener, Arc::new(Mutex::new("200 OK"))));
+    (stand.config.http_port, stand.config.https_port) = (80, 443);
+    stand.config.upstream = Upstream::Unix(paths.app_socket());
+    stand.config.account = Some(accounts.web.clone());
+    stand.config.paths = paths;
+    let services = Services::choose(Some(Mode::Systemd), &stand.config.paths, Arc::new(|_: &str| ())).await.unwrap();
+    for release in ["r1", "r2"] {
+        stand.config.release = release.into();
+        start(&stand.config, &services).await.unwrap();
+        proven(&stand).await.unwrap();
+    }
+    let users = Run::new("ps").args(["-C", "nginx", "-o", "euser="]).output().await.unwrap().stdout;
+    assert!(users.lines().any(|user| user.trim() == "root") && users.lines().any(|user| user.trim() == "spotboot-web"), "{users}");
+    let stock = Run::new("systemctl").args(["is-active", "nginx.service"]).output().await.unwrap_err().to_string();
+    assert!(stock.contains("exit status 3"), "{stock}");
+    services.stop(SERVICE).await.unwrap();
+}

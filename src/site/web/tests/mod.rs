@@ -1,0 +1,183 @@
+//! Rendered text, and what the real nginx of this machine says of it.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use time::OffsetDateTime;
+
+use super::*;
+use crate::host::accounts::is_root;
+use crate::host::services::Mode;
+
+mod live;
+
+struct Stand {
+    _dir: tempfile::TempDir,
+    config: WebConfig,
+    chain: String,
+}
+
+/// A site of two names with a certificate from now on, on ports that were free just now.
+fn stand(upstream: impl FnOnce(&Path) -> Upstream) -> Stand {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = Paths::new(&dir.path().join("state"), &dir.path().join("run")).unwrap();
+    paths.prepare(None).unwrap();
+    let now = OffsetDateTime::now_utc();
+    let (chain, key) = certificate(now);
+    let (fullchain, key_file) = (paths.tls().join("fullchain.pem"), paths.tls().join("key.pem"));
+    files::write_atomic(&fullchain, chain.as_bytes(), 0o644).unwrap();
+    files::write_atomic(&key_file, key.as_bytes(), 0o600).unwrap();
+    let config = WebConfig {
+        domains: ["example.com", "*.example.com"].map(|name| Domain::parse(name).unwrap()).into(),
+        http_port: free_port(),
+        https_port: free_port(),
+        upstream: upstream(dir.path()),
+        static_files: Vec::new(),
+        health_path: "/healthy?full=1".into(),
+        release: "r1".into(),
+        instance: "i-1".into(),
+        fullchain,
+        key: key_file,
+        not_after: now + time::Duration::days(30),
+        // Where the tests are root: workers that can read a temporary folder.
+        account: is_root().then(|| Account { name: "root".into(), uid: 0, gid: 0 }),
+        paths,
+    };
+    Stand { _dir: dir, config, chain }
+}
+
+fn certificate(now: OffsetDateTime) -> (String, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["example.com".into(), "*.example.com".into()]).unwrap();
+    (params.not_before, params.not_after) = (now - time::Duration::hours(1), now + time::Duration::days(30));
+    let leaf = params.signed_by(&key, &issuer).unwrap();
+    (format!("{}{}", leaf.pem(), issuer.pem()), key.serialize_pem())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn machine(version: (u32, u32, u32)) -> Machine {
+    let nginx = Nginx { program: "/usr/sbin/nginx".into(), version, mime_types: "/etc/nginx/mime.types".into() };
+    Machine { nginx, ipv6: true, name_servers: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()] }
+}
+
+fn text(config: &WebConfig) -> String {
+    render(config, &machine((1, 22, 1))).unwrap()
+}
+
+fn tcp(_: &Path) -> Upstream {
+    Upstream::Tcp("127.0.0.1:9".parse().unwrap())
+}
+
+fn website(endpoint: Option<&str>) -> Upstream {
+    Upstream::Website(Website::of_bucket("www.example.com", "eu-central-1", endpoint).unwrap())
+}
+
+async fn nginx_finds_it_good(config: &WebConfig) {
+    let nginx = Nginx::find().await.unwrap();
+    let text = render(config, &Machine::observe(&nginx)).unwrap();
+    if let Err(error) = check(config, &nginx, &text).await {
+        panic!("{error}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn nginx_itself_finds_every_kind_of_site_good() {
+    let kinds: [fn(&Path) -> Upstream; 5] = [
+        tcp,
+        |dir| Upstream::Unix(dir.join("app.sock")),
+        |dir| Upstream::Files(dir.join("files")),
+        |_| website(None),
+        |_| website(Some("http://127.0.0.1:9000")),
+    ];
+    for kind in kinds {
+        let mut stand = stand(kind);
+        stand.config.static_files = vec![("/static/".into(), "/srv/static".into()), ("/favicon.ico".into(), "/srv/icon".into())];
+        nginx_finds_it_good(&stand.config).await;
+    }
+}
+
+#[tokio::test]
+async fn hostile_values_stay_in_their_place() {
+    let mut stand = stand(|dir| Upstream::Unix(dir.join("a b;'}.sock")));
+    let hostile = "\"; } server { listen 1; } #\\ ${host} $uri '";
+    stand.config.health_path = format!("/{hostile}");
+    stand.config.release = hostile.into();
+    stand.config.instance = hostile.into();
+    stand.config.static_files = vec![("/\";}#\\{/".into(), format!("/srv/{hostile}").into())];
+    nginx_finds_it_good(&stand.config).await;
+    let text = text(&stand.config);
+    assert!(
+        !text.contains("${host}")
+            && text.contains(r#"alias "/srv/\"; } server { listen 1; } #\\ ${spotboot_dollar}{host} ${spotboot_dollar}uri '/";"#),
+        "{text}"
+    );
+    let servers = text.lines().filter(|line| line.trim_start().starts_with("server {")).count();
+    assert_eq!(servers, 3);
+}
+
+#[test]
+fn what_nginx_cannot_be_told_is_refused() {
+    let stand = stand(tcp);
+    let refused = |change: fn(&mut WebConfig)| {
+        let mut config = stand.config.clone();
+        change(&mut config);
+        render(&config, &machine((1, 22, 1))).unwrap_err().to_string()
+    };
+    assert!(refused(|config| config.static_files = vec![("/x/".into(), "/a\nb".into())]).contains("control character"));
+    assert!(refused(|config| config.static_files = vec![("/$x/".into(), "/a".into())]).contains("has a $"));
+    assert!(refused(|config| config.fullchain = "/tmp/$dir/chain.pem".into()).contains("has a $"));
+    assert!(refused(|config| config.domains.clear()).contains("no name"));
+}
+
+#[test]
+fn http2_and_ipv6_are_spelled_as_the_machine_has_them() {
+    let stand = stand(tcp);
+    let port = stand.config.https_port;
+    let old = text(&stand.config);
+    assert!(old.contains(&format!("listen [::]:{port} ssl http2;")) && !old.contains("http2 on;"));
+    let new = render(&stand.config, &Machine { ipv6: false, ..machine((1, 26, 3)) }).unwrap();
+    assert!(new.contains(&format!("listen {port} ssl;")) && new.contains("http2 on;") && !new.contains("[::]"));
+}
+
+#[test]
+fn an_s3_site_asks_the_buckets_website_by_its_own_name() {
+    let text = text(&stand(|_| website(None)).config);
+    assert!(text.contains("resolver 192.0.2.53 [2001:db8::53] valid=30s;"));
+    assert!(text.contains(r#"proxy_set_header Host "www.example.com.s3-website.eu-central-1.amazonaws.com";"#));
+}
+
+#[tokio::test]
+async fn nginxs_own_words_are_in_the_error_and_the_old_configuration_stays() {
+    let mut stand = stand(tcp);
+    let in_use = stand.config.paths.nginx().join("nginx.conf");
+    std::fs::write(&in_use, "old").unwrap();
+    stand.config.key = stand.config.paths.tls().join("missing.pem");
+    let services = foreground(&stand.config).await;
+    let error = start(&stand.config, &services).await.unwrap_err().to_string();
+    assert!(error.contains("cannot load certificate key") && error.contains("missing.pem"), "{error}");
+    assert_eq!(std::fs::read_to_string(in_use).unwrap(), "old");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_in_nginxs_words() {
+    let stand = stand(tcp);
+    let _taken = TcpListener::bind(("0.0.0.0", stand.config.https_port)).unwrap();
+    let services = foreground(&stand.config).await;
+    let error = start(&stand.config, &services).await.unwrap_err().to_string();
+    services.shutdown().await;
+    assert!(error.contains("Address already in use") && error.contains(&stand.config.https_port.to_string()), "{error}");
+}
+
+async fn foreground(config: &WebConfig) -> Services {
+    Services::choose(Some(Mode::Foreground), &config.paths, Arc::new(|_: &str| ())).await.unwrap()
+}

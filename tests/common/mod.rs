@@ -1,0 +1,150 @@
+//! A site in a region of its own, and instances that become it by running the compiled binary.
+#![allow(dead_code, reason = "each suite uses its part")]
+#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs the product")]
+
+mod instance;
+mod package;
+mod visitor;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use region::{Options, RecordSet, Region};
+use tempfile::TempDir;
+
+pub use instance::{Ended, Machine, Running};
+pub use package::Package;
+pub use visitor::{Answer, Visitor};
+
+pub const BUCKET: &str = "example-site";
+pub const DOMAIN: &str = "example.test";
+pub const ZONE: &str = "Z0EXAMPLE";
+/// What the name points to before anybody boots.
+pub const OLD_ADDRESS: &str = "203.0.113.1";
+
+/// One region with a zone, a bucket and a record that somebody's earlier server left.
+pub struct World {
+    pub region: Region,
+    dir: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        let zones = vec![(DOMAIN.to_owned(), ZONE.to_owned()), ("example.org".to_owned(), "Z0OTHER".to_owned())];
+        let region =
+            Region::start(Options { zones, buckets: vec![BUCKET.to_owned()], public_buckets: vec!["mirror".to_owned()], ..options })
+                .expect("the region starts");
+        region.route53().seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS])).expect("the zone takes a record");
+        let dir = tempfile::tempdir().expect("a folder for the test");
+        // Accounts that spotboot makes where we are root have to get through to what is theirs.
+        Command::new("chmod").arg("755").arg(dir.path()).status().expect("chmod runs");
+        Self { region, dir }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Publishes a release and makes it current, as CI would.
+    pub fn publish(&self, version: &str, package: &Package) {
+        let zip = package.zip();
+        let key = format!("packages/{version}.zip");
+        let sha256 = package::sha256(&zip);
+        let size = zip.len();
+        self.put(&key, zip);
+        let pointer = format!(r#"{{"version":"{version}","key":"{key}","sha256":"{sha256}","size":{size}}}"#);
+        self.put("releases/current.json", pointer);
+    }
+
+    /// A world whose site is the smallest app there is, published as release `v1`.
+    pub fn with_small_app() -> Self {
+        let world = Self::new();
+        world.publish("v1", &Package::small_app());
+        world
+    }
+
+    /// A blank instance with ports and a loopback address of its own.
+    pub fn machine(&self, id: &str) -> Machine<'_> {
+        Machine::new(self, id)
+    }
+
+    /// A record set's values; empty where it is not there.
+    pub fn record(&self, name: &str, kind: &str) -> Vec<String> {
+        self.region.route53().find(ZONE, name, kind).into_iter().flat_map(|set| set.values).collect()
+    }
+
+    /// Asserts that nobody touched what the name pointed to before.
+    pub fn assert_record_untouched(&self) {
+        assert_eq!(self.record(DOMAIN, "A"), [OLD_ADDRESS], "the old record was touched");
+        assert!(self.record(&format!("_spotboot.{DOMAIN}"), "TXT").is_empty(), "somebody claimed the name");
+    }
+
+    /// Puts an object into the site's bucket.
+    pub fn put(&self, key: &str, body: impl Into<Vec<u8>>) {
+        self.put_in(BUCKET, key, body);
+    }
+
+    pub fn put_in(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) {
+        self.region.s3().put(bucket, key, body.into()).expect("the bucket takes it");
+    }
+
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.region.s3().get(BUCKET, key).expect("the bucket answers").map(|body| body.to_vec())
+    }
+
+    pub fn list(&self, prefix: &str) -> Vec<String> {
+        self.region.s3().list(BUCKET, prefix).expect("the bucket answers")
+    }
+
+    pub fn delete(&self, key: &str) {
+        self.region.s3().delete(BUCKET, key).expect("the bucket answers");
+    }
+
+    /// What an instance says of itself in the bucket.
+    pub fn report(&self, id: &str) -> Option<serde_json::Value> {
+        let body = self.get(&format!("instances/{id}.json"))?;
+        Some(serde_json::from_slice(&body).expect("a report is JSON"))
+    }
+
+    pub fn certificates(&self) -> Vec<String> {
+        let keys = self.list("certs/");
+        keys.into_iter().filter(|key| key.ends_with(".json") && !key.ends_with("account.json") && !key.ends_with("pending.json")).collect()
+    }
+}
+
+/// A loopback address that no other machine of this process has: nginx listens on all of them.
+fn next_address() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, 20, high, low)
+}
+
+/// A TCP port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port is free");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Mounts a file system of a few MB; `false` where one may not.
+pub fn mount_small_disk(at: &Path, size: &str) -> bool {
+    let args = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
+    Command::new("mount").args(args).arg(at).status().is_ok_and(|status| status.success())
+}
+
+pub fn unmount(at: &Path) {
+    let _ = Command::new("umount").arg("--lazy").arg(at).status();
+}

@@ -1,0 +1,43 @@
+"""The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says."""
+
+import os
+import pathlib
+import socketserver
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+
+BEHAVIOUR = pathlib.Path("behaviour").read_text().strip() if pathlib.Path("behaviour").exists() else "good"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = f"release {os.environ['SPOTBOOT_RELEASE']} path {self.path}\n".encode()
+        if self.path == "/env":
+            body = "".join(f"{name}={value}\n" for name, value in sorted(os.environ.items())).encode()
+        if self.path == "/headers":
+            body = str(self.headers).encode()
+        self.send_response(500 if BEHAVIOUR == "error" else 200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "peer"
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+if BEHAVIOUR == "exit":
+    sys.exit("the app gives up: no database")
+if BEHAVIOUR == "hang":
+    time.sleep(3600)
+socket = sys.argv[1]
+pathlib.Path(socket).unlink(missing_ok=True)
+Server(socket, Handler).serve_forever()

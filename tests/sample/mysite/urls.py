@@ -1,0 +1,10 @@
+from django.contrib import admin
+from django.urls import path
+
+from notes import views
+
+urlpatterns = [
+    path("", views.index),
+    path("health/", views.health),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,169 @@
+//! Whose name it is, and when the outside world hears of it.
+
+use region::{InstanceSpec, Recorded, State};
+use time::{Duration, OffsetDateTime};
+
+use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Package, World};
+
+fn is_address_change(request: &Recorded) -> bool {
+    request.operation == "ChangeResourceRecordSets" && String::from_utf8_lossy(&request.body).contains("<Type>A</Type>")
+}
+
+fn minutes_ago(minutes: i64) -> OffsetDateTime {
+    OffsetDateTime::now_utc() - Duration::minutes(minutes)
+}
+
+#[test]
+fn the_record_changes_in_one_batch_and_only_after_the_proof() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0order");
+    let running = machine.up();
+    let changes: Vec<Recorded> = world.region.requests().into_iter().filter(is_address_change).collect();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let batch = String::from_utf8_lossy(&changes[0].body).into_owned();
+    assert!(
+        batch.contains("_spotboot.example.test") && batch.contains(OLD_ADDRESS) && batch.contains(&machine.address.to_string()),
+        "{batch}"
+    );
+
+    let report = world.report("i-0order").expect("it reports");
+    let end = |name: &str| {
+        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["end_ms"].as_u64()).unwrap()
+    };
+    let start = |name: &str| {
+        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["start_ms"].as_u64()).unwrap()
+    };
+    assert!(end("proof") <= start("cutover"));
+    drop(running);
+    let access_log = std::fs::read_to_string(machine.state().join("nginx/logs/access.log")).expect("nginx logs");
+    assert!(access_log.contains("\"agent\":\"spotboot\""), "nobody proved this listener:\n{access_log}");
+}
+
+#[test]
+fn a_later_instance_takes_over_and_an_older_one_never_takes_the_name_back() {
+    let world = World::with_small_app();
+    let older = Machine::launched(&world, "i-0older", minutes_ago(60));
+    let later = Machine::launched(&world, "i-0later", minutes_ago(30));
+    let first = older.up();
+    let second = later.up();
+    assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
+    drop(first);
+
+    let written = world.region.route53().history().len();
+    let mut again = older.start();
+    again.wait_for("standing by");
+    assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
+    assert_eq!(world.region.route53().history().len(), written, "the older instance wrote something");
+    assert_eq!(world.report("i-0older").unwrap()["phase"], "stand_by");
+    drop(second);
+}
+
+#[test]
+fn an_older_instance_takes_the_name_when_its_owner_is_gone() {
+    let world = World::with_small_app();
+    let later = Machine::launched(&world, "i-0later", minutes_ago(30));
+    drop(later.up());
+    later.instance.set_state(State::Terminated);
+    let older = Machine::launched(&world, "i-0older", minutes_ago(60));
+    let _running = older.up();
+    assert_eq!(world.record(DOMAIN, "A"), [older.address.to_string()]);
+}
+
+#[test]
+fn a_stale_writers_batch_is_refused() {
+    let world = World::with_small_app();
+    drop(Machine::launched(&world, "i-0first", minutes_ago(90)).up());
+    let older = Machine::launched(&world, "i-0older", minutes_ago(60));
+    let later = Machine::launched(&world, "i-0later", minutes_ago(30));
+    // The older one has read the records and decided; before its batch arrives, the later one takes over.
+    let stale = region::Match::service(region::Service::Route53).operation("ChangeResourceRecordSets").instance("i-0older");
+    let hold = world.region.hold(stale, region::Stage::BeforeActing);
+    let mut slow = older.start();
+    hold.wait(std::time::Duration::from_secs(120)).expect("the older one submits its batch");
+    let _owner = later.up();
+    hold.release();
+    slow.wait_for("standing by");
+    assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
+}
+
+#[test]
+fn two_at_once_end_with_one_owner_and_one_order() {
+    let world = World::with_small_app();
+    let older = Machine::launched(&world, "i-0older", minutes_ago(60));
+    let later = Machine::launched(&world, "i-0later", minutes_ago(30));
+    let (mut first, second) = (older.start(), later.start());
+    let mut second = second;
+    second.wait_for("serving https://");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !first.log().contains("serving https://") && !first.log().contains("standing by") {
+        assert!(std::time::Instant::now() < deadline, "{}", first.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
+    assert_eq!(world.region.count(region::Service::Acme, "newOrder"), 1);
+    let owners = world.record("_spotboot.example.test", "TXT");
+    assert!(owners.len() == 1 && owners[0].contains("owner=i-0later"), "{owners:?}");
+    first.wait_for("s");
+}
+
+#[test]
+fn ipv6_records_come_and_go_with_the_instance() {
+    let world = World::with_small_app();
+    let both = Machine::relaunched(&world, "i-0both", |spec: &mut InstanceSpec| {
+        spec.launched = minutes_ago(60);
+        spec.public_ipv6 = Some("2001:db8::7".parse().unwrap());
+    });
+    drop(both.up());
+    assert_eq!(world.record(DOMAIN, "AAAA"), ["2001:db8::7"]);
+    let plain = Machine::launched(&world, "i-0plain", minutes_ago(30));
+    let _running = plain.up();
+    assert!(world.record(DOMAIN, "AAAA").is_empty(), "visitors by IPv6 are sent to the old instance");
+}
+
+#[test]
+fn multivalue_keeps_one_record_an_instance_and_sweeps_the_gone() {
+    let world = World::with_small_app();
+    let dns = "routing = \"multivalue\"\nttl = 60\n";
+    let machines = ["i-0a", "i-0b", "i-0c"].map(|id| world.machine(id).section("dns", dns));
+    let _a = machines[0].up();
+    let b = machines[1].up();
+    let both: Vec<String> = world.record(DOMAIN, "A");
+    assert_eq!(both.len(), 2, "{both:?}");
+    drop(b);
+    machines[1].instance.set_state(State::Terminated);
+    let _c = machines[2].up();
+    let mut left = world.record(DOMAIN, "A");
+    left.sort();
+    let mut expected = [machines[0].address.to_string(), machines[2].address.to_string()];
+    expected.sort();
+    assert_eq!(left, expected);
+    assert_eq!(world.region.route53().health_checks().len(), 2, "the gone instance's health check stays");
+}
+
+#[test]
+fn failover_keeps_a_primary_with_its_health_check_and_the_mirror_behind_it() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0pair").section("dns", "routing = \"failover\"\n");
+    let machine = machine.section("failover", "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n");
+    let _running = machine.up();
+    let sets = world.region.route53().find(crate::common::ZONE, DOMAIN, "A");
+    assert_eq!(sets.len(), 2, "{sets:?}");
+    let primary = sets.iter().find(|set| set.failover.as_deref() == Some("PRIMARY")).expect("a primary");
+    assert_eq!(primary.values, [machine.address.to_string()]);
+    assert!(primary.health_check.is_some());
+    assert!(sets.iter().any(|set| set.failover.as_deref() == Some("SECONDARY") && set.alias.is_some()));
+}
+
+#[test]
+fn a_name_of_another_site_is_left_alone() {
+    let world = World::with_small_app();
+    drop(world.machine("i-0mine").up());
+    let site = "name = \"shop\"\ndomains = [\"example.test\"]\nbucket = \"example-site\"\nprefix = \"shop/\"\npackages = \"s3://example-site/packages/\"\n";
+    world.publish("v1", &Package::small_app());
+    let pointer = world.get("releases/current.json").unwrap();
+    world.put("shop/releases/current.json", pointer);
+    let thief = world.machine("i-0thief").section("site", site);
+    let before = world.record(DOMAIN, "A");
+    thief.up_to_end().assert_error(1, &["belongs to the site", "delete that TXT record"]);
+    assert_eq!(world.record(DOMAIN, "A"), before);
+}

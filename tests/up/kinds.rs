@@ -1,0 +1,136 @@
+//! The kinds of app beside python, the release command, and the cache of dependencies.
+
+use region::Service;
+
+use crate::common::{BUCKET, Package, World};
+
+#[test]
+fn static_files_are_served_straight_from_the_package() {
+    let world = World::new();
+    let pages = Package::default().file("index.html", "<h1>hello</h1>").file("about/index.html", "about").file("404.html", "lost");
+    world.publish("v1", &pages);
+    let machine = world.machine("i-0static").section("app", "kind = \"static\"\n");
+    let _running = machine.up();
+    let visitor = machine.visitor();
+    assert_eq!(visitor.get("/").body.trim(), "<h1>hello</h1>");
+    assert_eq!(visitor.get("/about/").body.trim(), "about");
+    let lost = visitor.get("/no/such");
+    assert_eq!((lost.status, lost.body.trim()), (404, "lost"));
+    assert_eq!(visitor.get("/ping").status, 200);
+}
+
+#[test]
+fn kind_s3_forwards_to_the_bucket_and_needs_no_package() {
+    let world = World::new();
+    world.put_in("mirror", "index.html", "mirrored");
+    world.put_in("mirror", "page.html", "a page");
+    let machine = world.machine("i-0s3").section("app", "kind = \"s3\"\n").section("failover", "bucket = \"mirror\"\n");
+    let _running = machine.up();
+    let visitor = machine.visitor();
+    assert_eq!(visitor.get("/page.html").body.trim(), "a page");
+    assert_eq!(visitor.get("/").body.trim(), "mirrored");
+}
+
+#[test]
+fn a_command_may_listen_on_a_port() {
+    let world = World::new();
+    world.publish(
+        "v1",
+        &Package::default().file("hello.txt", "by port").file("Procfile", "web: exec python3 -m http.server --bind 127.0.0.1 $PORT\n"),
+    );
+    let machine = world.machine("i-0port").section("app", "kind = \"command\"\n");
+    let _running = machine.up();
+    assert_eq!(machine.visitor().get("/hello.txt").body.trim(), "by port");
+}
+
+#[test]
+fn the_older_convention_is_the_newest_key_that_ends_in_latest() {
+    let world = World::new();
+    world.put("packages/site-latest.zip", Package::small_app().zip());
+    world.put("packages/readme.txt", "not a package");
+    let machine = world.machine("i-0latest");
+    let _running = machine.up();
+    assert_eq!(machine.visitor().get("/").status, 200);
+}
+
+#[test]
+fn build_runs_on_each_instance_and_release_once_in_the_fleet() {
+    let world = World::with_small_app();
+    let app = "kind = \"command\"\nbuild = \"echo built > built.txt\"\nrelease = \"sleep 1; echo released >> /tmp/spotboot-released-$SPOTBOOT_FLEET_TEST\"\nstatic = { \"/files/\" = \".\" }\nenv = { SPOTBOOT_TEST = \"1\" }\n";
+    let marker = world.path("released");
+    std::fs::write(&marker, "").unwrap();
+    std::process::Command::new("chmod").arg("666").arg(&marker).status().unwrap();
+    let app = app
+        .replace("/tmp/spotboot-released-$SPOTBOOT_FLEET_TEST", marker.to_str().unwrap())
+        .replace("env = { SPOTBOOT_TEST = \"1\" }\n", "")
+        .replace("static = { \"/files/\" = \".\" }\n", "");
+    let machines = ["i-0a", "i-0b"].map(|id| world.machine(id).section("app", &app));
+    let mut running: Vec<_> = machines.iter().map(|machine| machine.start()).collect();
+    for boot in &mut running {
+        boot.wait_for_any(&["serving https://", "standing by"]);
+    }
+    assert_eq!(std::fs::read_to_string(&marker).unwrap().lines().count(), 1, "the release command ran more or less than once");
+    for machine in &machines {
+        assert!(machine.state().join("releases/v1/built.txt").exists(), "{} was not built", machine.id());
+    }
+}
+
+#[test]
+fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
+    let world = World::new();
+    let wsgi = "def application(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'by gunicorn']\n";
+    world.publish("v1", &Package::default().file("site.py", "").file("web.py", wsgi).file("requirements.txt", "gunicorn==23.0.0\n"));
+    let app = "kind = \"python\"\nwsgi = \"web:application\"\n";
+    let cached = || world.list("cache/");
+
+    let first = world.machine("i-0first").section("app", app);
+    let running = first.up();
+    assert_eq!(first.visitor().get("/").body, "by gunicorn");
+    world
+        .region
+        .wait_for_request(
+            |request| request.method == "PUT" && request.path.contains("cache/") && request.status == Some(200),
+            std::time::Duration::from_secs(60),
+        )
+        .expect("the dependencies are shared");
+    drop(running);
+    let [archive] = cached().try_into().expect("one archive");
+
+    let second = world.machine("i-0second").section("app", app);
+    let running = second.up();
+    let log = running.log();
+    assert_eq!(second.visitor().get("/").body, "by gunicorn");
+    assert!(
+        world.region.count_where(|request| request.service == Service::S3
+            && request.method == "GET"
+            && request.path.contains("cache/")
+            && request.status.is_some_and(|status| status < 300))
+            >= 1,
+        "{log}"
+    );
+    drop(running);
+
+    for (number, damage) in [0_usize, 1].into_iter().enumerate() {
+        let mut bytes = world.get(&archive).unwrap().to_vec();
+        let middle = bytes.len() / 2;
+        if damage == 0 {
+            bytes.truncate(middle)
+        } else {
+            bytes[middle] ^= 0x10
+        }
+        world.put(&archive, bytes);
+        let machine = world.machine(&format!("i-0broken{number}")).section("app", app);
+        let running = machine.up();
+        assert_eq!(machine.visitor().get("/").body, "by gunicorn");
+        let good = world.region.wait_for_request(
+            |request| {
+                request.instance.as_deref() == Some(machine.id())
+                    && request.method == "PUT"
+                    && request.path.contains("cache/")
+                    && request.status == Some(200)
+            },
+            std::time::Duration::from_secs(60),
+        );
+        assert!(good.is_some(), "the broken archive was not replaced:\n{}", running.log());
+    }
+}

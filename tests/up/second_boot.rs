@@ -1,0 +1,41 @@
+//! A replacement on a fresh machine: the certificate and the dependencies come from the bucket.
+
+use region::{Recorded, Service};
+
+use crate::common::World;
+
+fn certificate_reads(request: &Recorded) -> bool {
+    request.service == Service::S3 && request.method == "GET" && request.path.contains("certs")
+}
+
+#[test]
+fn a_cached_certificate_means_not_one_word_to_the_ca() {
+    let world = World::with_small_app();
+    let first = world.machine("i-0one");
+    let running = first.up();
+    assert_eq!(world.region.count(Service::Acme, "newOrder"), 1);
+    drop(running);
+
+    world.region.forget_requests();
+    let second = world.machine("i-0two");
+    let _running = second.up();
+    assert_eq!(second.visitor().get("/").status, 200);
+    assert_eq!(world.region.count(Service::Acme, ""), 0, "the CA was asked something");
+    assert!(world.region.count_where(certificate_reads) <= 2);
+    assert_eq!(world.certificates().len(), 1);
+}
+
+#[test]
+fn running_again_on_the_same_machine_changes_nothing() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0again");
+    drop(machine.up());
+    let written = world.region.route53().history().len();
+    world.region.forget_requests();
+    let _running = machine.up();
+    assert_eq!(machine.visitor().get("/").status, 200);
+    assert_eq!(world.region.route53().history().len(), written, "something was written to Route 53");
+    assert_eq!(world.region.count(Service::Acme, ""), 0);
+    let downloads = world.region.count_where(|request| request.operation == "GetObject" && request.path.contains("packages/"));
+    assert_eq!(downloads, 0, "the release was downloaded again");
+}

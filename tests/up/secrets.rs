@@ -1,0 +1,95 @@
+//! No key, credential or token where it does not belong.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::common::{BUCKET, World};
+
+/// Everything that must stay secret, as text: the site's key, the account's, the instance's credentials, the app's own variable.
+fn secrets(world: &World, env_secret: &str) -> Vec<String> {
+    let mut secrets = vec![env_secret.to_owned(), "PRIVATE KEY".to_owned()];
+    secrets.extend(world.region.secrets());
+    for key in world.list("certs/") {
+        let body = world.get(&key).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        for name in ["key", "key_pkcs8"] {
+            if let Some(pem) = value[name].as_str() {
+                secrets.extend(pem.lines().filter(|line| line.len() > 40 && !line.starts_with("---")).map(str::to_owned));
+            }
+        }
+    }
+    secrets
+}
+
+fn every_file(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => every_file(&path, found),
+            Ok(kind) if kind.is_file() => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_in_a_log_an_argument_or_a_file_that_others_can_read() {
+    let world = World::with_small_app();
+    let app = "kind = \"command\"\nenv = { API_TOKEN = \"hunter2-very-secret-value\" }\n";
+    let machine = world.machine("i-0secret").section("app", app).flag("-vv");
+    let running = machine.up();
+
+    let arguments = command_lines_below(running.pid());
+    assert!(arguments.iter().any(|line| line.contains("nginx")), "{arguments:?}");
+    let secrets = secrets(&world, "hunter2-very-secret-value");
+    assert!(secrets.len() >= 5, "too few secrets to look for");
+    let mut files = Vec::new();
+    every_file(&machine.disk(), &mut files);
+    let ended = running.stop();
+    for secret in &secrets {
+        assert!(!arguments.iter().any(|line| line.contains(secret)), "a secret is in an argument list");
+        assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "a secret is in the log:\n{}", ended.stderr);
+        for key in world.list("").iter().filter(|key| key.starts_with("logs/") || key.starts_with("instances/")) {
+            let body = world.get(key).unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains(secret), "a secret is in {key}");
+        }
+    }
+    let holders: BTreeSet<_> = files
+        .iter()
+        .filter(|path| path.file_name().is_some_and(|name| name != "site.toml"))
+        .filter(|path| holds_any(path, &secrets))
+        .collect();
+    assert!(holders.iter().any(|path| path.ends_with("key.pem")), "{holders:?}");
+    for path in holders {
+        assert_eq!(fs::metadata(path).map_or(0o600, |meta| meta.permissions().mode() & 0o077), 0, "{} is open to others", path.display());
+    }
+}
+
+fn holds_any(path: &Path, secrets: &[String]) -> bool {
+    fs::read(path).is_ok_and(|bytes| secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes())))
+}
+
+/// The command lines of a process and of all that descend from it.
+fn command_lines_below(root: u32) -> Vec<String> {
+    let mut found = vec![root];
+    let mut lines = Vec::new();
+    while let Some(pid) = found.pop() {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        lines.push(String::from_utf8_lossy(&line).replace('\0', " "));
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    lines
+}
+
+#[test]
+fn the_app_gets_its_own_environment_and_none_of_ours() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0env").section("app", "kind = \"command\"\nenv = { GREETING = \"hello\" }\n");
+    let _running = machine.up();
+    let env = machine.visitor().get("/env").body;
+    assert!(env.contains("GREETING=hello") && env.contains("SPOTBOOT_RELEASE=v1") && env.contains("SPOTBOOT_DATA="), "{env}");
+    assert!(!env.contains("AWS_"), "{env}");
+}

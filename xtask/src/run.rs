@@ -1,0 +1,66 @@
+//! Starting programs, always in the workspace's root folder.
+#![expect(clippy::disallowed_methods, reason = "the rule is about the product; chores exist to start programs")]
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root folder.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the workspace")
+}
+
+/// The cargo that started us, so that both use one toolchain.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// The folder of cargo's output for a profile (`debug`, `release`): this program stands in the first.
+pub(crate) fn built(profile: &str, name: &str) -> Result<PathBuf> {
+    let ours = std::env::current_exe().context("finding this program's own path")?;
+    let target = ours.ancestors().nth(2).context("this program does not stand in cargo's target folder")?;
+    Ok(target.join(profile).join(name))
+}
+
+/// Runs a program to its end with our own input and output; anything but success is an error.
+pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    let line = line(program, args);
+    eprintln!("$ {line}");
+    let status = command(program, args).envs(env.iter().copied()).status().with_context(|| format!("starting {program}"))?;
+    if !status.success() {
+        bail!("{line}: {status}");
+    }
+    Ok(())
+}
+
+/// What a program prints, whether or not it succeeds: for questions whose answer may be "no".
+pub(crate) fn ask(program: &str, args: &[&str]) -> Result<String> {
+    let output = command(program, args).stderr(Stdio::null()).output().with_context(|| format!("starting {program}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether a program starts and succeeds, silently.
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
+    command(program, args).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Becomes another program, which then has our terminal and our signals. Returns only if that cannot be.
+pub(crate) fn become_program(program: &Path, args: &[OsString]) -> Result<()> {
+    let error = Command::new(program).args(args).current_dir(root()).exec();
+    Err(error).with_context(|| format!("starting {}", program.display()))
+}
+
+fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// A command line as one would type it (our arguments need no quoting).
+fn line(program: &str, args: &[&str]) -> String {
+    let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
+    [&[name.as_ref()], args].concat().join(" ")
+}

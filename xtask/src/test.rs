@@ -1,0 +1,147 @@
+//! `cargo xtask test`: every check and every test, cheapest first; it ends at the first that fails.
+//!
+//! All steps select the whole workspace with one profile, so that no dependency is compiled for one step and again for the next.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Error, Result, bail};
+use clap::ValueEnum;
+
+use crate::packages;
+use crate::run::{cargo, run, succeeds};
+
+#[derive(clap::Args)]
+pub(crate) struct Test {
+    /// Only these steps [default: all]
+    steps: Vec<Step>,
+    /// Only the steps that need no local region: format, clippy, unit
+    #[arg(long, conflicts_with = "steps")]
+    quick: bool,
+    /// For the test programs: a part of a test's name, `--nocapture`, …
+    #[arg(last = true)]
+    test_args: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// The layout of the code
+    Format,
+    /// Lints, on every target
+    Clippy,
+    /// The documentation builds, and its links lead somewhere
+    Doc,
+    /// Licences, bans and sources of the dependencies
+    Deny,
+    /// Dependencies that nothing uses
+    Machete,
+    /// Everything that the next steps run
+    Build,
+    /// Unit tests: no network, no region
+    Unit,
+    /// The compiled program against the local region
+    Suites,
+    /// `cargo xtask demo --once`
+    Demo,
+}
+
+enum Outcome {
+    Passed(Duration),
+    /// With the reason.
+    Skipped(String),
+    Failed(Duration, Error),
+}
+
+impl Test {
+    pub(crate) fn run(self) -> Result<()> {
+        let steps = self.chosen();
+        if steps.iter().any(|step| matches!(step, Step::Suites | Step::Demo)) {
+            packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
+        }
+        let mut summary = Vec::new();
+        for step in steps {
+            let outcome = step.perform(&self.test_args);
+            let failed = matches!(outcome, Outcome::Failed(..));
+            summary.push((step, outcome));
+            if failed {
+                break;
+            }
+        }
+        conclude(summary)
+    }
+
+    fn chosen(&self) -> Vec<Step> {
+        match (self.quick, self.steps.is_empty()) {
+            (true, _) => vec![Step::Format, Step::Clippy, Step::Unit],
+            (false, true) => Step::value_variants().to_vec(),
+            (false, false) => self.steps.clone(),
+        }
+    }
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What follows `cargo`.
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Format => &["fmt", "--all", "--check"],
+            Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
+            Self::Doc => &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
+            Self::Deny => &["deny", "--locked", "check", "bans", "licenses", "sources"],
+            Self::Machete => &["machete"],
+            Self::Build => &["test", "--workspace", "--no-run", "--locked"],
+            Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet"],
+            Self::Suites => &["test", "--workspace", "--test", "*", "--locked", "--"],
+            Self::Demo => &["xtask", "demo", "--once"],
+        }
+    }
+
+    /// The further cargo command that a step needs, if cargo does not bring it.
+    fn extra(self) -> Option<&'static str> {
+        match self {
+            Self::Deny => Some("deny"),
+            Self::Machete => Some("machete"),
+            _ => None,
+        }
+    }
+
+    fn perform(self, test_args: &[String]) -> Outcome {
+        let cargo = cargo();
+        if let Some(extra) = self.extra().filter(|extra| !succeeds(&cargo, &[extra, "--version"])) {
+            return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
+        }
+        let mut args = self.command().to_vec();
+        if matches!(self, Self::Unit | Self::Suites) {
+            args.extend(test_args.iter().map(String::as_str));
+        }
+        eprintln!("\n── {}", self.name());
+        let started = Instant::now();
+        match run(&cargo, &args, &[("RUSTDOCFLAGS", "--deny warnings")]) {
+            Ok(()) => Outcome::Passed(started.elapsed()),
+            Err(error) => Outcome::Failed(started.elapsed(), error),
+        }
+    }
+}
+
+/// Prints each step's time; the error, if there is one, names the step that failed.
+fn conclude(summary: Vec<(Step, Outcome)>) -> Result<()> {
+    eprintln!();
+    let mut failure = None;
+    for (step, outcome) in summary {
+        let name = step.name();
+        match outcome {
+            Outcome::Passed(took) => eprintln!("{name:<8} {:>7.1} s  passed", took.as_secs_f64()),
+            Outcome::Skipped(why) => eprintln!("{name:<8}       – s  skipped, {why}"),
+            Outcome::Failed(took, error) => {
+                eprintln!("{name:<8} {:>7.1} s  FAILED", took.as_secs_f64());
+                failure = Some(error.context(format!("{name} failed; the steps after it were not run")));
+            }
+        }
+    }
+    match failure {
+        Some(error) => bail!(error),
+        None => Ok(()),
+    }
+}
