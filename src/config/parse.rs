@@ -224,8 +224,7 @@ fn read_env(table: &Table<'_>) -> BTreeMap<String, String> {
 }
 
 fn read_web(table: Table<'_>) -> Web {
-    let port =
-        |key, default: u16| table.integer(key, 1..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default);
+    let port = |key, default: u16| table.integer(key, 1..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default);
     let web = Web { http_port: port("http_port", 80), https_port: port("https_port", 443) };
     if web.http_port == web.https_port {
         table.reject_table(format!("web.http_port and web.https_port are both {}", web.http_port));

@@ -1,0 +1,14 @@
+//! The compiled spotboot inside real instances: booted Debian machines whose cloud-init runs user data from the region's IMDS, where systemd is
+//! process 1, the ports are 80 and 443, and the metadata service is at 169.254.169.254. Where no machine can run, every test says `NOT TESTED`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cloud;
+mod computer;
+mod crash;
+mod failures;
+mod first_boot;
+mod restart;
+mod sandbox;
+mod takeover;
