@@ -2,6 +2,7 @@
 //! process 1, the ports are 80 and 443, and the metadata service is at 169.254.169.254. Where no machine can run, every test says `NOT TESTED`.
 
 #[path = "../common/mod.rs"]
+#[allow(unused_imports, reason = "each suite uses its part")]
 mod common;
 
 mod cloud;

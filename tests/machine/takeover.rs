@@ -39,7 +39,8 @@ fn a_later_machine_takes_the_name_over_and_the_older_one_has_it_back_when_that_i
 
     second.machine.kill().expect("it can be killed");
     second.instance.set_state(State::Terminated);
-    eventually("the first takes the name back", || world.record(DOMAIN, "A") == [first.machine.address().to_string()]);
-    assert_eq!(first.visitor().get("/").status, 200);
+    let visitor = first.visitor();
+    eventually("the first takes the name back", || visitor.resolve(DOMAIN, "A") == [first.machine.address().to_string()]);
+    assert_eq!(visitor.get("/").status, 200);
     assert_eq!(world.region.count(Service::Acme, ""), 0);
 }
