@@ -41,3 +41,6 @@ impl Ec2 {
         Ok(page.reservations().iter().flat_map(|r| r.instances()).filter_map(|i| i.instance_id().map(str::to_owned)).collect())
     }
 }
+
+#[cfg(test)]
+mod suite;

@@ -35,9 +35,13 @@ pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LONGEST_BACKOFF)
 }
 
-/// One pool of connections and one set of trust roots, whatever settings a client comes with.
-pub(super) fn shared_client() -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(Bounded(connector(None)));
+/// One pool of connections and one set of trust roots, whose answers are bounded.
+pub(super) fn shared_connector() -> SharedHttpConnector {
+    SharedHttpConnector::new(Bounded(connector(None)))
+}
+
+/// Takes the same connector whatever settings an SDK client comes with.
+pub(super) fn shared_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 

@@ -1,12 +1,14 @@
 //! This instance's own metadata, by IMDSv2 only.
 //!
-//! The SDK's client keeps the token and asks for a new one on a 401; answers are bounded by the shared HTTP client.
+//! The SDK's client keeps the token, and `token` gets a new one on a 401; answers are bounded by the shared HTTP client.
+
+mod token;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use aws_config::imds::client::{Client, error::ImdsError};
+use aws_config::imds::client::{Builder, Client, error::ImdsError};
 use aws_config::provider_config::ProviderConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
@@ -88,15 +90,19 @@ struct Document {
 impl Imds {
     /// Sends nothing.
     pub fn new() -> Self {
-        let http = http::shared_client();
-        let client = Client::builder()
-            .configure(&ProviderConfig::without_region().with_http_client(http.clone()))
+        Self::with(Client::builder())
+    }
+
+    fn with(client: Builder) -> Self {
+        let connector = http::shared_connector();
+        let client = client
+            .configure(&ProviderConfig::without_region().with_http_client(token::renewing(connector.clone())))
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
             .max_attempts(ATTEMPTS)
             .retry_classifier(SharedRetryClassifier::new(Again))
             .build();
-        Self { http, client }
+        Self { http: http::shared_client(connector), client }
     }
 
     pub(super) fn http(&self) -> SharedHttpClient {
@@ -211,6 +217,9 @@ impl ClassifyRetry for Again {
         "instance metadata"
     }
 }
+
+#[cfg(test)]
+mod suite;
 
 #[cfg(test)]
 mod tests {

@@ -9,11 +9,14 @@ mod http;
 pub mod imds;
 pub mod route53;
 pub mod s3;
+#[cfg(test)]
+mod stand_in;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::{AppName, Region, SdkConfig};
+use aws_config::{AppName, ConfigLoader, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use ec2::Ec2;
 pub use error::Error;
@@ -34,19 +37,11 @@ impl Cloud {
         let region = Region::new(region.to_owned());
         let provider = ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(imds.http());
         let credentials = DefaultCredentialsChain::builder().configure(provider).region(region.clone()).imds_client(imds.client());
-        let config = aws_config::from_env()
-            .region(region)
-            .app_name(AppName::new(env!("CARGO_PKG_NAME")).expect("a package's name is an app name"))
-            .http_client(imds.http())
-            .credentials_provider(credentials.build().await)
-            .retry_config(http::retries())
-            .timeout_config(http::times())
-            // Reads have their own watch, which takes a broken body up again.
-            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().download_enabled(false).build())
-            .load()
-            .await;
-        let s3 = s3::Connection::new(&config);
-        Self { config, s3 }
+        Self::new(&settings(region, imds.http()).credentials_provider(credentials.build().await).load().await)
+    }
+
+    fn new(config: &SdkConfig) -> Self {
+        Self { config: config.clone(), s3: s3::Connection::new(config) }
     }
 
     pub fn s3(&self, bucket: &str) -> S3 {
@@ -60,4 +55,16 @@ impl Cloud {
     pub fn ec2(&self) -> Ec2 {
         Ec2::new(&self.config)
     }
+}
+
+/// All but the credentials.
+fn settings(region: Region, http: SharedHttpClient) -> ConfigLoader {
+    aws_config::from_env()
+        .region(region)
+        .app_name(AppName::new(env!("CARGO_PKG_NAME")).expect("a package's name is an app name"))
+        .http_client(http)
+        .retry_config(http::retries())
+        .timeout_config(http::times())
+        // Reads have their own watch, which takes a broken body up again.
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().download_enabled(false).build())
 }

@@ -17,6 +17,8 @@ pub enum Phase {
     Serving,
     /// Everything runs, but a later instance owns the names.
     StandBy,
+    /// Still serving; AWS has announced the instance's end.
+    Interrupted,
     Failed,
     Stopped,
 }

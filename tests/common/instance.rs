@@ -96,7 +96,7 @@ impl<'w> Machine<'w> {
         self
     }
 
-    pub fn as_user(mut self, uid: u32) -> Self {
+    pub fn owned_by(mut self, uid: u32) -> Self {
         self.user = Some(uid);
         self
     }
@@ -211,6 +211,27 @@ impl Running {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The command lines of this process and of all that descend from it.
+    pub fn command_lines(&self) -> BTreeMap<u32, String> {
+        let mut found = vec![self.pid()];
+        let mut lines = BTreeMap::new();
+        while let Some(pid) = found.pop() {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            lines.insert(pid, String::from_utf8_lossy(&line).replace('\0', " "));
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+            found.extend(
+                children.flat_map(|children| children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()).collect::<Vec<_>>()),
+            );
+        }
+        lines
+    }
+
+    /// Those of them whose command line holds these words.
+    pub fn processes(&self, words: &str) -> Vec<u32> {
+        self.command_lines().into_iter().filter(|(_, line)| line.contains(words)).map(|(pid, _)| pid).collect()
     }
 
     pub fn log(&self) -> String {

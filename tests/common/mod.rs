@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
-pub use instance::{Ended, Machine, Running};
+pub use instance::{Machine, Running, signal};
 pub use package::Package;
-pub use visitor::{Answer, Visitor};
+pub use visitor::Visitor;
 
 pub const BUCKET: &str = "example-site";
 pub const DOMAIN: &str = "example.test";

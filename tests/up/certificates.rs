@@ -1,8 +1,10 @@
 //! Cached certificates that are of no use, and a CA that is down.
 
-use region::{Fault, Match, Recorded, Service};
+use std::time::{Duration, Instant};
 
-use crate::common::{BUCKET, DOMAIN, World};
+use region::{Fault, Match, Recorded, Service, Stage};
+
+use crate::common::{DOMAIN, Running, World};
 
 /// A world whose bucket holds one certificate, made by a first boot; and its key.
 fn with_certificate() -> (World, String) {
@@ -164,4 +166,25 @@ fn a_profile_that_the_ca_does_not_offer_is_refused_at_once() {
     machine.section("tls", &tls).up_to_end().assert_error(1, &["no-such"]);
     assert_eq!(world.region.count(Service::Acme, "newOrder"), 0);
     world.assert_record_untouched();
+}
+
+#[test]
+fn while_one_instance_orders_the_others_wait_and_use_its_certificate() {
+    let world = World::with_small_app();
+    let hold = world.region.hold(Match::service(Service::Acme).operation("newOrder").nth(1), Stage::BeforeActing);
+    let machines = ["i-0a", "i-0b", "i-0c"].map(|id| world.machine(id));
+    let mut running: Vec<_> = machines.iter().map(|machine| machine.start()).collect();
+    hold.wait(Duration::from_secs(60)).expect("one of them orders");
+    let waits = |running: &[Running]| running.iter().filter(|boot| boot.log().contains("waiting for another instance's order")).count();
+    let start = Instant::now();
+    while waits(&running) < 2 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the others do not wait");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    hold.release();
+    for boot in &mut running {
+        boot.wait_for_any(&["serving https://", "standing by"]);
+    }
+    assert_eq!(world.region.count(Service::Acme, "newOrder"), 1);
+    assert_eq!(world.certificates().len(), 1);
 }

@@ -92,7 +92,7 @@ fn an_ordinary_user_with_high_ports_can_do_it_all() {
         eprintln!("not root already: every other test shows it");
         return;
     }
-    let machine = world.machine("i-0user").as_user(65_534);
+    let machine = world.machine("i-0user").owned_by(65_534);
     let _running = machine.up();
     assert_eq!(machine.visitor().get("/").status, 200);
     assert_eq!(world.record(DOMAIN, "A"), [machine.address.to_string()]);

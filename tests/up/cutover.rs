@@ -167,3 +167,37 @@ fn a_name_of_another_site_is_left_alone() {
     thief.up_to_end().assert_error(1, &["belongs to the site", "delete that TXT record"]);
     assert_eq!(world.record(DOMAIN, "A"), before);
 }
+
+#[test]
+fn names_in_several_zones_move_together_each_zone_in_one_batch() {
+    let world = World::with_small_app();
+    let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\", \"example.org\"]\nbucket = \"example-site\"\n";
+    let machine = world.machine("i-0zones").section("site", site);
+    let _running = machine.up();
+    let address = machine.address.to_string();
+    let visitor = machine.visitor();
+    for name in ["example.test", "www.example.test", "example.org"] {
+        assert_eq!(visitor.resolve(name, "A"), [address.as_str()], "{name}");
+        assert_eq!(visitor.get_as(name, "/").status, 200, "{name}");
+    }
+    let owner = world.region.route53().find("Z0OTHER", "_spotboot.example.org", "TXT");
+    assert!(owner.len() == 1 && owner[0].values[0].contains("owner=i-0zones"), "{owner:?}");
+    let changes = world.region.requests().into_iter().filter(is_address_change).count();
+    assert_eq!(changes, 2, "one batch a zone");
+}
+
+#[test]
+fn records_that_spotboot_does_not_manage_are_never_deleted() {
+    let world = World::with_small_app();
+    let mut weighted = region::RecordSet::simple("www.example.test", "A", 60, ["203.0.113.9"]);
+    weighted.set_identifier = Some("blue".to_owned());
+    weighted.weight = Some(10);
+    world.region.route53().seed(crate::common::ZONE, weighted).expect("the zone takes it");
+    let mail = region::RecordSet::simple(DOMAIN, "MX", 60, ["10 mail.example.test."]);
+    world.region.route53().seed(crate::common::ZONE, mail).expect("the zone takes it");
+    let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\"]\nbucket = \"example-site\"\n";
+    world.machine("i-0weight").section("site", site).up_to_end().assert_error(1, &["www.example.test", "delete the record set"]);
+    world.assert_record_untouched();
+    let _running = world.machine("i-0mail").up();
+    assert_eq!(world.record(DOMAIN, "MX"), ["10 mail.example.test."]);
+}

@@ -2,7 +2,7 @@
 
 use region::{Fault, Match, Service};
 
-use crate::common::{BUCKET, Machine, Package, World};
+use crate::common::{Machine, Package, World};
 
 /// A failed boot: the old record stands, the bucket says why, and no process or half a release is left.
 fn fails(world: &World, machine: &Machine<'_>, words: &[&str]) {

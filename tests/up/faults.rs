@@ -6,11 +6,11 @@ use region::{Fault, Match, Service};
 
 use crate::common::World;
 
-const SERVICES: [Service; 4] = [Service::S3, Service::Route53, Service::Acme, Service::Imds];
+const SERVICES: [Service; 4] = [Service::S3, Service::Route53, Service::Imds, Service::Acme];
 
-/// Boots with a fault on the first requests to each service, and expects a site.
-fn survives(fault: impl Fn(Service) -> Fault, times: usize) {
-    for service in SERVICES {
+/// Boots with a fault on the first requests to each of the services, and expects a site.
+fn survives(services: &[Service], fault: impl Fn(Service) -> Fault, times: usize) {
+    for &service in services {
         let world = World::with_small_app();
         let struck = world.region.fault(Match::service(service).times(times), fault(service));
         let machine = world.machine("i-0fault");
@@ -22,27 +22,36 @@ fn survives(fault: impl Fn(Service) -> Fault, times: usize) {
 
 #[test]
 fn a_burst_of_throttling_is_survived() {
-    survives(|_| Fault::Throttle, 2);
+    survives(&SERVICES[..3], |_| Fault::Throttle, 2);
+}
+
+#[test]
+fn a_ca_that_limits_the_rate_is_obeyed() {
+    let world = World::with_small_app();
+    world.region.fault(Match::service(Service::Acme).operation("newOrder"), Fault::Throttle);
+    world.machine("i-0limited").up_to_end().assert_error(1, &["429", "the CA limits the rate"]);
+    assert_eq!(world.region.count(Service::Acme, "newOrder"), 1, "the CA was asked again though it said no");
+    world.assert_record_untouched();
 }
 
 #[test]
 fn a_burst_of_503_is_survived() {
-    survives(|_| Fault::respond(503, "ServiceUnavailable", "try again"), 2);
+    survives(&SERVICES, |_| Fault::respond(503, "ServiceUnavailable", "try again"), 2);
 }
 
 #[test]
 fn resets_are_survived() {
-    survives(|_| Fault::Reset, 2);
+    survives(&SERVICES, |_| Fault::Reset, 2);
 }
 
 #[test]
 fn an_answer_that_is_lost_after_the_deed_is_survived() {
-    survives(|_| Fault::LoseAnswer, 1);
+    survives(&SERVICES, |_| Fault::LoseAnswer, 1);
 }
 
 #[test]
 fn a_hang_of_ten_seconds_is_survived() {
-    survives(|_| Fault::Hang(Duration::from_secs(10)), 1);
+    survives(&SERVICES, |_| Fault::Hang(Duration::from_secs(10)), 1);
 }
 
 #[test]
@@ -57,12 +66,17 @@ fn a_package_whose_body_breaks_off_is_taken_up_again() {
 
 #[test]
 fn a_service_that_never_recovers_ends_the_boot_within_its_deadline() {
-    for (service, operation) in [(Service::S3, "GetObject"), (Service::Route53, "ListHostedZonesByName"), (Service::Acme, "newOrder")] {
+    let services = [
+        (Service::S3, "GetObject", "s3://example-site/"),
+        (Service::Route53, "ListHostedZonesByName", "the hosted zone of example.test"),
+        (Service::Acme, "newOrder", "ordering a certificate"),
+    ];
+    for (service, operation, doing) in services {
         let world = World::with_small_app();
         world.region.fault(Match::service(service).operation(operation), Fault::respond(503, "ServiceUnavailable", "try again"));
         let started = Instant::now();
         let ended = world.machine("i-0never").up_to_end();
-        ended.assert_error(1, &["503"]);
+        ended.assert_error(1, &[doing, "try again"]);
         assert!(started.elapsed() < Duration::from_secs(150), "{service:?} took {:?}", started.elapsed());
         world.assert_record_untouched();
     }

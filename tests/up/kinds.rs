@@ -2,7 +2,7 @@
 
 use region::Service;
 
-use crate::common::{BUCKET, Package, World};
+use crate::common::{Package, World};
 
 #[test]
 fn static_files_are_served_straight_from_the_package() {

@@ -1,5 +1,7 @@
 //! `spotboot up`, from the compiled binary against a local region with the real nginx, gunicorn and pebble.
 
+#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs and watches the product")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -11,5 +13,6 @@ mod faults;
 mod first_boot;
 mod kills;
 mod kinds;
+mod resident;
 mod second_boot;
 mod secrets;

@@ -2,7 +2,7 @@
 
 use region::{Recorded, Service};
 
-use crate::common::World;
+use crate::common::{Package, World};
 
 fn certificate_reads(request: &Recorded) -> bool {
     request.service == Service::S3 && request.method == "GET" && request.path.contains("certs")
@@ -38,4 +38,18 @@ fn running_again_on_the_same_machine_changes_nothing() {
     assert_eq!(world.region.count(Service::Acme, ""), 0);
     let downloads = world.region.count_where(|request| request.operation == "GetObject" && request.path.contains("packages/"));
     assert_eq!(downloads, 0, "the release was downloaded again");
+}
+
+#[test]
+fn a_new_release_on_the_same_machine_takes_the_old_ones_place() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0upgrade");
+    drop(machine.up());
+    world.publish("v2", &Package::small_app().file("assets/style.css", "body { color: navy }\n"));
+    let _running = machine.up();
+    let visitor = machine.visitor();
+    assert!(visitor.get("/").body.contains("release v2"));
+    assert_eq!(visitor.get("/assets/style.css").body.trim(), "body { color: navy }");
+    let current = std::fs::read_link(machine.state().join("releases/current")).expect("a current release");
+    assert_eq!(current.to_str(), Some("v2"));
 }

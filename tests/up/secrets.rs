@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::common::{BUCKET, World};
+use crate::common::World;
 
 /// Everything that must stay secret, as text: the site's key, the account's, the instance's credentials, the app's own variable.
 fn secrets(world: &World, env_secret: &str) -> Vec<String> {
@@ -41,7 +41,7 @@ fn no_secret_is_in_a_log_an_argument_or_a_file_that_others_can_read() {
     let machine = world.machine("i-0secret").section("app", app).flag("-vv");
     let running = machine.up();
 
-    let arguments = command_lines_below(running.pid());
+    let arguments: Vec<String> = running.command_lines().into_values().collect();
     assert!(arguments.iter().any(|line| line.contains("nginx")), "{arguments:?}");
     let secrets = secrets(&world, "hunter2-very-secret-value");
     assert!(secrets.len() >= 5, "too few secrets to look for");
@@ -71,25 +71,18 @@ fn holds_any(path: &Path, secrets: &[String]) -> bool {
     fs::read(path).is_ok_and(|bytes| secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes())))
 }
 
-/// The command lines of a process and of all that descend from it.
-fn command_lines_below(root: u32) -> Vec<String> {
-    let mut found = vec![root];
-    let mut lines = Vec::new();
-    while let Some(pid) = found.pop() {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        lines.push(String::from_utf8_lossy(&line).replace('\0', " "));
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-    }
-    lines
-}
-
 #[test]
 fn the_app_gets_its_own_environment_and_none_of_ours() {
     let world = World::with_small_app();
     let machine = world.machine("i-0env").section("app", "kind = \"command\"\nenv = { GREETING = \"hello\" }\n");
     let _running = machine.up();
     let env = machine.visitor().get("/env").body;
-    assert!(env.contains("GREETING=hello") && env.contains("SPOTBOOT_RELEASE=v1") && env.contains("SPOTBOOT_DATA="), "{env}");
+    assert!(
+        env.contains("GREETING=hello")
+            && env.contains("SPOTBOOT_RELEASE=v1")
+            && env.contains("SPOTBOOT_DATA=")
+            && env.contains("SPOTBOOT_INSTANCE=i-0env"),
+        "{env}"
+    );
     assert!(!env.contains("AWS_"), "{env}");
 }

@@ -2,6 +2,7 @@
 //!
 //! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before anything heavy is built.
 
+mod moto;
 mod packages;
 mod run;
 mod stage;

@@ -9,8 +9,8 @@ use crate::run::{ask, run, succeeds};
 /// For the local region and the sample site: web server, test CA, the system's own Python, and what one looks at it with.
 pub(crate) const DEMO: &[&str] = &["ca-certificates", "curl", "nginx", "pebble", "python3", "python3-venv"];
 
-/// For booted containers as instances, on top of [`DEMO`].
-pub(crate) const CONTAINERS: &[&str] = &["iproute2", "mmdebstrap", "systemd-container"];
+/// For the suites and their booted containers, on top of [`DEMO`].
+pub(crate) const CONTAINERS: &[&str] = &["bind9-dnsutils", "iproute2", "mmdebstrap", "systemd-container"];
 
 /// Installs those of `wanted` that are missing. Without any missing, neither root nor the network is needed.
 pub(crate) fn install_missing(wanted: &[&str]) -> Result<()> {

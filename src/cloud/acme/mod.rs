@@ -129,3 +129,6 @@ mod tests {
         assert!(!error.to_string().contains("c2VjcmV0"));
     }
 }
+
+#[cfg(test)]
+mod suite;

@@ -37,3 +37,6 @@ impl Route53 {
 fn zone_arn(id: &str) -> String {
     format!("arn:aws:route53:::hostedzone/{id}")
 }
+
+#[cfg(test)]
+mod suite;

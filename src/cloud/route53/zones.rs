@@ -36,6 +36,9 @@ impl Route53 {
         for (first, group) in groups {
             zones.extend(self.zones_between(first, &group).await?);
         }
+        // Two groups' listings may overlap.
+        zones.sort_by(|a, b| a.id.cmp(&b.id));
+        zones.dedup();
         let pick = |name: &String| {
             let holding = zones.iter().filter(|zone| holds(zone, name)).cloned().collect();
             let ambiguous = |why| {

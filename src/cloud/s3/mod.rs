@@ -17,7 +17,6 @@ use tokio::io::AsyncRead;
 use super::Error;
 use super::error::Doing;
 use clock::Clock;
-pub use download::Download;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.
@@ -135,3 +134,6 @@ fn to_time(time: &DateTime) -> Option<OffsetDateTime> {
 fn etag(text: Option<&str>, doing: &Doing) -> Result<Etag, Error> {
     text.map(|text| Etag(text.to_owned())).ok_or_else(|| doing.wrong("the answer has no ETag"))
 }
+
+#[cfg(test)]
+mod suite;

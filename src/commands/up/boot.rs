@@ -111,7 +111,7 @@ impl Boot {
     async fn provide_app(&self, release: Option<&Release>) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, package, &self.paths, account)?.provide(&self.state).await
+        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(&self.state).await
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {

@@ -28,6 +28,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
     let cloud = Cloud::connect(&region_for(Some(&site), imds).await?, imds).await;
     let decisions = [
         decision("identity", address(identity)),
+        decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths).await),
         decision("host packages", host_packages(&site).await),
         decision("certificate", certificate(&cloud, &site).await),
@@ -66,6 +67,14 @@ fn address(identity: &Identity) -> Result<String> {
         anyhow::bail!("{} has no public address", identity.instance_id);
     }
     Ok(format!("{} at {}", identity.instance_id, addresses.join(" and ")))
+}
+
+fn fleet(site: &Site, identity: &Identity) -> String {
+    match (&site.fleet, &identity.fleet) {
+        (Some(fleet), _) => format!("{} by site.toml", fleet.id),
+        (None, Some(fleet)) => format!("{} by the instance's tags", fleet.id),
+        (None, None) => "none: neither site.toml nor the instance's tags name one".to_owned(),
+    }
 }
 
 async fn release(cloud: &Cloud, site: &Site, paths: &Paths) -> Result<String> {

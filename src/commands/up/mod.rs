@@ -10,7 +10,7 @@ mod resident;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
@@ -38,6 +38,7 @@ const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
 struct Boot {
     site: Site,
     paths: Paths,
+    imds: Imds,
     identity: Identity,
     region: String,
     /// The site's bucket.
@@ -71,7 +72,7 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
         Supervisor::Systemd => Mode::Systemd,
         Supervisor::Foreground => Mode::Foreground,
     });
-    let boot = Boot::prepare(site, paths, identity, &imds, mode, timeline, lock).await?;
+    let boot = Boot::prepare(site, paths, identity, imds, mode, timeline, lock).await?;
     boot.live(globals).await
 }
 
@@ -80,18 +81,19 @@ impl Boot {
         site: Site,
         paths: Paths,
         identity: Identity,
-        imds: &Imds,
+        imds: Imds,
         mode: Option<Mode>,
         timeline: Timeline,
         lock: FileLock,
     ) -> Result<Self> {
-        let region = region_for(Some(&site), imds).await?;
-        let cloud = Cloud::connect(&region, imds).await;
+        let region = region_for(Some(&site), &imds).await?;
+        let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
         let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
+            imds,
             state,
             packages,
             route53: cloud.route53(),
@@ -112,9 +114,10 @@ impl Boot {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let booted = tokio::select! {
-            booted = tokio::time::timeout(BOOT_WITHIN, self.boot()) => booted.unwrap_or_else(|_| Err(anyhow::anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs()))),
-            _ = terminate.recv() => Err(anyhow::anyhow!("stopped by SIGTERM before the site was up")),
-            _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted before the site was up")),
+            booted = self.boot() => booted,
+            () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
+            _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
+            _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),
         };
         match booted {
             Ok(serving) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Boot;
 use super::boot::Serving;
@@ -14,6 +14,8 @@ use crate::site::app;
 use crate::site::report::Phase;
 use crate::site::web;
 
+/// Notices come "two minutes" ahead at best (EC2 user guide, "Spot Instance interruption notices", advises every 5 seconds).
+const NOTICE_EVERY: Duration = Duration::from_secs(5);
 /// How often an instance that stands by looks whether the owner still lives.
 const STAND_BY_EVERY: Duration = Duration::from_secs(30);
 
@@ -24,6 +26,7 @@ enum Event {
         service: &'static str,
         how: String,
     },
+    LookForNotice,
     LookAtOwner,
     Watchdog,
 }
@@ -32,6 +35,8 @@ impl Boot {
     pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
         let mut phase = serving.phase;
         let mut owner = interval(STAND_BY_EVERY);
+        let mut notice = interval(NOTICE_EVERY);
+        notice.set_missed_tick_behavior(MissedTickBehavior::Delay);
         owner.set_missed_tick_behavior(MissedTickBehavior::Delay);
         owner.reset();
         let mut watchdog = interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
@@ -41,6 +46,7 @@ impl Boot {
                 _ = interrupt.recv() => Event::Stop("SIGINT"),
                 how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
+                _ = notice.tick(), if phase != Phase::Interrupted => Event::LookForNotice,
                 _ = owner.tick(), if phase == Phase::StandBy => Event::LookAtOwner,
                 _ = watchdog.tick() => Event::Watchdog,
             };
@@ -50,8 +56,25 @@ impl Boot {
                     return;
                 }
                 Event::Ended { service, how } => warn!(service, how, "ended by itself; it is started again"),
+                Event::LookForNotice => phase = self.look_for_notice(serving, phase).await,
                 Event::LookAtOwner => phase = self.look_at_owner(serving).await,
                 Event::Watchdog => notify::watchdog(),
+            }
+        }
+    }
+
+    /// Says in the bucket that AWS has announced this instance's end.
+    async fn look_for_notice(&self, serving: &Serving, phase: Phase) -> Phase {
+        match self.imds.instance_action().await {
+            Ok(None) => phase,
+            Ok(Some(notice)) => {
+                warn!(action = notice.action, at = %notice.time, "AWS takes this instance away");
+                self.report(Phase::Interrupted, Some(serving), None).await;
+                Phase::Interrupted
+            }
+            Err(error) => {
+                debug!("looking for an interruption notice: {error}");
+                phase
             }
         }
     }

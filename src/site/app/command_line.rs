@@ -36,14 +36,21 @@ fn has_operator(line: &str) -> bool {
 pub(super) enum Listens {
     /// It is given `SPOTBOOT_SOCKET`.
     OnSocket,
-    /// It is given `PORT`, as Procfiles have it: also where the line says nothing, as most programs then read it themselves.
+    /// It is given `PORT`, as Procfiles have it.
     OnPort,
+    /// The line does not say: it is given both, and reads one of them itself.
+    OnEither,
 }
 
 /// By what the line, or a value of the app's environment, speaks of.
-pub(super) fn listens<'a>(line: &str, values: impl IntoIterator<Item = &'a String>) -> Listens {
-    let speaks_of_socket = |text: &str| text.contains("SPOTBOOT_SOCKET");
-    if speaks_of_socket(line) || values.into_iter().any(|value| speaks_of_socket(value)) { Listens::OnSocket } else { Listens::OnPort }
+pub(super) fn listens<'a>(line: &'a str, values: impl IntoIterator<Item = &'a String>) -> Listens {
+    let texts: Vec<&str> = values.into_iter().map(String::as_str).chain([line]).collect();
+    let speaks_of = |name: &str| texts.iter().any(|text| text.contains(name));
+    match (speaks_of("SPOTBOOT_SOCKET"), speaks_of("$PORT") || speaks_of("${PORT")) {
+        (true, _) => Listens::OnSocket,
+        (false, true) => Listens::OnPort,
+        (false, false) => Listens::OnEither,
+    }
 }
 
 #[cfg(test)]
@@ -79,10 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_for_those_that_speak_of_it() {
+    fn the_app_gets_what_its_line_speaks_of_and_else_both() {
         assert_eq!(listens("./server $SPOTBOOT_SOCKET", []), Listens::OnSocket);
         assert_eq!(listens("./server", [&"unix:$SPOTBOOT_SOCKET".to_owned()]), Listens::OnSocket);
         assert_eq!(listens("./server --port $PORT", []), Listens::OnPort);
-        assert_eq!(listens("node server.js", [&"production".to_owned()]), Listens::OnPort);
+        assert_eq!(listens("./server", [&"0.0.0.0:${PORT}".to_owned()]), Listens::OnPort);
+        assert_eq!(listens("node server.js --report SUPPORT", [&"production".to_owned()]), Listens::OnEither);
     }
 }

@@ -78,6 +78,7 @@ impl App {
 mod tests {
     use super::super::fixtures::{app, site};
     use super::*;
+    use crate::host::accounts::Account;
 
     #[tokio::test]
     async fn a_build_runs_once_and_again_only_when_its_line_changes_or_it_failed() {
@@ -104,5 +105,29 @@ mod tests {
         site.app.release = Some("true".into());
         let (_folder, own) = app(&site, &[("Procfile", "release: exit 3")]);
         own.run_release_command().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_while_it_builds_may_the_apps_account_write_to_the_release() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        if !crate::host::accounts::is_root() {
+            return;
+        }
+        let mut site = site("command", "./server");
+        site.app.build = Some("id -u > who && mkdir made && chmod 777 made && touch made/file && rm old".into());
+        let (folder, mut app) = app(&site, &[("old", "")]);
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(app.plan.paths.releases(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        app.plan.account = Some(Account { name: "nobody".into(), uid: 65534, gid: 65534 });
+        let root = app.plan.root.clone();
+        marks::mark(&root, "").unwrap();
+        assert!(app.build().await.unwrap());
+        assert_eq!(std::fs::read_to_string(root.join("who")).unwrap(), "65534\n");
+        for path in [root.clone(), root.join("who"), root.join("made"), root.join("made/file")] {
+            let metadata = std::fs::metadata(&path).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o022), (0, 65534, 0), "{}", path.display());
+        }
+        app.plan.release = Some("touch made/more".into());
+        assert!(app.run_release_command().await.is_err(), "the release command may not write there");
     }
 }

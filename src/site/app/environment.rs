@@ -29,11 +29,13 @@ fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<Str
     env.extend(plan.site_env.clone());
     env.insert("SPOTBOOT_DATA".into(), data);
     env.insert("SPOTBOOT_RELEASE".into(), plan.version.clone());
-    match &plan.upstream {
-        Upstream::Unix(socket) => env.insert("SPOTBOOT_SOCKET".into(), socket.to_string_lossy().into_owned()),
-        Upstream::Tcp(address) => env.insert("PORT".into(), address.port().to_string()),
-        Upstream::Files(_) | Upstream::Website(_) => None,
-    };
+    env.insert("SPOTBOOT_INSTANCE".into(), plan.instance.clone());
+    if let Upstream::Unix(socket) = &plan.upstream {
+        env.insert("SPOTBOOT_SOCKET".into(), socket.to_string_lossy().into_owned());
+    }
+    if let Some(address) = plan.tcp_address() {
+        env.insert("PORT".into(), address.port().to_string());
+    }
     if let Some(venv) = venv {
         let path = env.get("PATH").cloned().unwrap_or_default();
         env.insert("PATH".into(), format!("{}:{path}", venv.join("bin").display()));

@@ -37,7 +37,7 @@ pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow:
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let plan = Plan::new(site, Some(Package { version: "1.0".into(), root }), &paths, None);
+    let plan = Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root }), &paths, None);
     (folder, plan)
 }
 
@@ -50,5 +50,5 @@ pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, Plan) {
 pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
     let (folder, plan) = plan(site, files);
     let dependencies = matches!(site.app.kind, AppKind::Python { .. }).then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
-    (folder, App { plan, dependencies })
+    (folder, App { plan, dependencies, answered: std::sync::OnceLock::new() })
 }

@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
@@ -52,12 +53,15 @@ pub enum Upstream {
 pub struct App {
     plan: Plan,
     /// None where the kind needs none.
-    pub dependencies: Option<Dependencies>,
+    pub(super) dependencies: Option<Dependencies>,
+    /// Where it was found to listen, if its command does not say.
+    answered: OnceLock<Upstream>,
 }
 
 impl App {
+    /// Once it is ready: until then a command that does not say where it listens may be elsewhere.
     pub fn upstream(&self) -> &Upstream {
-        &self.plan.upstream
+        self.answered.get().unwrap_or(&self.plan.upstream)
     }
 
     /// URL prefix → folder, for the web server. After the build, which may make them.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
@@ -21,7 +22,10 @@ pub struct Plan {
     pub(super) program: Program,
     pub(super) root: PathBuf,
     pub(super) version: String,
+    pub(super) instance: String,
     pub(super) upstream: Upstream,
+    /// Where the app may listen instead of on its socket: its command does not say.
+    pub(super) alternative: Option<SocketAddr>,
     /// Of the site: secrets may be among it, so it is in no `Display`.
     pub(super) site_env: BTreeMap<String, String>,
     pub(super) build: Option<String>,
@@ -48,8 +52,8 @@ pub(super) enum Program {
 
 impl Plan {
     /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no package.
-    pub fn new(site: &Site, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
-        let mut plan = Self::bare(site, paths, account);
+    pub fn new(site: &Site, instance: &str, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
+        let mut plan = Self::bare(site, instance, paths, account);
         let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
         let procfile = procfile::read(&package.root)?;
         plan.program =
@@ -60,7 +64,7 @@ impl Plan {
                 )?),
                 AppKind::Static | AppKind::S3 => Program::None,
             };
-        plan.upstream = plan.listening_place(&package)?;
+        (plan.upstream, plan.alternative) = plan.listening_places(&package)?;
         plan.release = site.app.release.clone().or(procfile.release);
         plan.root = package.root;
         plan.version = package.version;
@@ -78,12 +82,14 @@ impl Plan {
     }
 
     /// Without what the package decides.
-    fn bare(site: &Site, paths: &Paths, account: Option<Account>) -> Self {
+    fn bare(site: &Site, instance: &str, paths: &Paths, account: Option<Account>) -> Self {
         Self {
             program: Program::None,
             root: PathBuf::new(),
             version: String::new(),
+            instance: instance.to_owned(),
             upstream: Upstream::Files(PathBuf::new()),
+            alternative: None,
             site_env: site.app.env.clone(),
             build: site.app.build.clone(),
             release: None,
@@ -98,16 +104,26 @@ impl Plan {
         }
     }
 
-    fn listening_place(&self, package: &Package) -> anyhow::Result<Upstream> {
+    fn listening_places(&self, package: &Package) -> anyhow::Result<(Upstream, Option<SocketAddr>)> {
         let socket = || Upstream::Unix(self.paths.app_socket());
+        let port = || Ok::<_, anyhow::Error>(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()?)));
         Ok(match &self.program {
-            Program::None => Upstream::Files(package.root.clone()),
-            Program::Python { .. } => socket(),
+            Program::None => (Upstream::Files(package.root.clone()), None),
+            Program::Python { .. } => (socket(), None),
             Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
-                Listens::OnSocket => socket(),
-                Listens::OnPort => Upstream::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()?))),
+                Listens::OnSocket => (socket(), None),
+                Listens::OnPort => (Upstream::Tcp(port()?), None),
+                Listens::OnEither => (socket(), Some(port()?)),
             },
         })
+    }
+
+    /// Of the app, if it is to listen on one.
+    pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.upstream {
+            Upstream::Tcp(address) => Some(*address),
+            _ => self.alternative,
+        }
     }
 
     /// The one that the site sets, else that of the run before (the app may still listen there), else a free one.
@@ -127,7 +143,7 @@ impl Plan {
     /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state` is the site's bucket.
     pub async fn provide(self, state: &S3) -> anyhow::Result<App> {
         let dependencies = Dependencies::ensure(&self, state).await?;
-        Ok(App { plan: self, dependencies })
+        Ok(App { plan: self, dependencies, answered: OnceLock::new() })
     }
 }
 
@@ -149,6 +165,7 @@ impl fmt::Display for Plan {
             Upstream::Files(folder) => write!(f, "; the files of {}", folder.display())?,
             Upstream::Website(host) => write!(f, "; the website of the bucket {host}")?,
         }
+        self.alternative.iter().try_for_each(|address| write!(f, " or {address}"))?;
         let commands = [("build", &self.build), ("release", &self.release)];
         commands
             .iter()

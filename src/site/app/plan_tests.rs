@@ -21,17 +21,17 @@ fn each_kind_is_reached_in_its_own_way() {
     assert_eq!(files.program, Program::None);
     let (_folder, website) = plan(&site("s3", ""), &[]);
     assert_eq!(website.upstream, Upstream::Website("mirror".into()));
-    assert!(Plan::new(&site("static", ""), None, &website.paths, None).is_err());
+    assert!(Plan::new(&site("static", ""), "i-1", None, &website.paths, None).is_err());
 }
 
 #[test]
 fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
-    let mut site = site("command", "./server");
+    let mut site = site("command", "./server $PORT");
     let (_folder, plan) = plan(&site, &[]);
     let Upstream::Tcp(free) = plan.upstream else { panic!("{plan}") };
     assert!(free.ip().is_loopback() && free.port() > 0);
     std::fs::write(port_file(&plan.paths), "4321").unwrap();
-    let again = |site: &Site| Plan::new(site, Some(Package { version: "1.0".into(), root: plan.root.clone() }), &plan.paths, None);
+    let again = |site: &Site| Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root: plan.root.clone() }), &plan.paths, None);
     let kept = again(&site).unwrap();
     assert_eq!(kept.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));
     site.app.env.insert("PORT".into(), "9000".into());

@@ -76,9 +76,27 @@ impl App {
         }
     }
 
-    /// Says `Silent` in `last` while it waits for the answer: all the time that there is may pass meanwhile.
+    /// Where the app may listen on either of two places, the first that takes a connection is its upstream.
     async fn ask(&self, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
-        match &self.plan.upstream {
+        let asked = self.ask_at(self.upstream(), last).await;
+        match (&asked, self.plan.alternative) {
+            (Err(Unwell::Unreachable(_)), Some(address)) if self.answered.get().is_none() => {
+                let alternative = Upstream::Tcp(address);
+                match self.ask_at(&alternative, last).await {
+                    Err(Unwell::Unreachable(_)) => asked,
+                    answered => {
+                        let _ = self.answered.set(alternative);
+                        answered
+                    }
+                }
+            }
+            _ => asked,
+        }
+    }
+
+    /// Says `Silent` in `last` while it waits for the answer: all the time that there is may pass meanwhile.
+    async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
+        match upstream {
             Upstream::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
                 *last = Some(Unwell::Silent);
@@ -132,11 +150,13 @@ impl App {
 
     fn place(&self) -> String {
         let unix = |path: &Path| format!("{} ($SPOTBOOT_SOCKET)", path.display());
-        match &self.plan.upstream {
-            Upstream::Unix(path) => unix(path),
-            Upstream::Tcp(address) => format!("{address} ($PORT)"),
-            Upstream::Files(path) => path.display().to_string(),
-            Upstream::Website(host) => host.clone(),
+        let tcp = |address| format!("{address} ($PORT)");
+        match (self.upstream(), self.plan.alternative) {
+            (Upstream::Unix(path), None) => unix(path),
+            (Upstream::Unix(path), Some(address)) => format!("{} nor at {}", unix(path), tcp(address)),
+            (Upstream::Tcp(address), _) => tcp(*address),
+            (Upstream::Files(path), _) => path.display().to_string(),
+            (Upstream::Website(host), _) => host.clone(),
         }
     }
 }

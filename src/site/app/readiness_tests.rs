@@ -18,21 +18,42 @@ print('serving soon', flush=True)
 http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
 "#;
 
-async fn outcome(command: &str, seconds: u64) -> Result<(), String> {
+/// One that reads `SPOTBOOT_SOCKET` itself.
+const ON_SOCKET: &str = r#"
+import os, socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(os.environ['SPOTBOOT_SOCKET'])
+listener.listen()
+while True:
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    connection.sendall(b'HTTP/1.1 204 No Content\r\n\r\n')
+    connection.close()
+"#;
+
+async fn outcome(command: &str, seconds: u64) -> Result<Upstream, String> {
     let mut site = site("command", command);
     site.app.health.timeout = Duration::from_secs(seconds);
-    let (_folder, app) = app(&site, &[("server.py", SERVER)]);
+    let (_folder, app) = app(&site, &[("server.py", SERVER), ("on_socket.py", ON_SOCKET)]);
     let services = Services::choose(Some(Mode::Foreground), &app.plan.paths, to_stderr()).await.unwrap();
     app.start(&services).await.unwrap();
     let outcome = app.wait_ready(&services).await.map_err(|error| format!("{error:#}"));
     services.shutdown().await;
-    outcome
+    outcome.map(|()| app.upstream().clone())
 }
 
 #[tokio::test]
 async fn an_app_that_becomes_well_is_ready_redirects_included() {
     outcome("python3 server.py 503 404 200", 20).await.unwrap();
     outcome("python3 server.py 302", 20).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_app_is_found_where_it_listens_whether_its_command_says_so_or_not() {
+    assert!(matches!(outcome("python3 server.py 200", 20).await, Ok(Upstream::Tcp(_))));
+    assert!(matches!(outcome("python3 server.py 200 # $PORT", 20).await, Ok(Upstream::Tcp(_))));
+    assert!(matches!(outcome("python3 server.py 200; true $SPOTBOOT_SOCKET", 1).await, Err(error) if error.contains("KeyError")));
+    assert!(matches!(outcome("python3 on_socket.py", 20).await, Ok(Upstream::Unix(_))));
 }
 
 #[tokio::test]
@@ -52,7 +73,7 @@ async fn an_app_that_stays_unwell_is_told_with_what_it_answered_and_what_to_do()
     let error = outcome("python3 server.py 0", 3).await.unwrap_err();
     assert!(error.contains("no answer"), "{error}");
     let error = outcome("sleep 30", 1).await.unwrap_err();
-    assert!(error.contains("found nobody at 127.0.0.1:") && error.contains("it wrote nothing"), "{error}");
+    assert!(error.contains("found nobody at /") && error.contains("nor at 127.0.0.1:") && error.contains("it wrote nothing"), "{error}");
 }
 
 #[tokio::test]

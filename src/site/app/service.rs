@@ -67,13 +67,12 @@ impl App {
     /// Starts the service, or finds it running by the same definition; None where there is none.
     pub async fn start(&self, services: &Services) -> anyhow::Result<Option<Ensured>> {
         let Some(service) = self.service() else { return Ok(None) };
-        match &self.plan.upstream {
-            Upstream::Unix(socket) => remove_dead_socket(socket).await?,
-            Upstream::Tcp(address) => {
-                let path = port_file(&self.plan.paths);
-                std::fs::write(&path, address.port().to_string()).with_context(|| format!("writing {}", path.display()))?;
-            }
-            Upstream::Files(_) | Upstream::Website(_) => {}
+        if let Upstream::Unix(socket) = &self.plan.upstream {
+            remove_dead_socket(socket).await?;
+        }
+        if let Some(address) = self.plan.tcp_address() {
+            let path = port_file(&self.plan.paths);
+            std::fs::write(&path, address.port().to_string()).with_context(|| format!("writing {}", path.display()))?;
         }
         Ok(Some(services.ensure(&service).await?))
     }

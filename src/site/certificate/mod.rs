@@ -6,4 +6,4 @@ mod sealed;
 
 pub use cache::{Best, Cache, Found};
 pub use order::Desk;
-pub use sealed::{Certificate, Flaw, PrivateKey};
+pub use sealed::{Certificate, PrivateKey};

@@ -1,7 +1,8 @@
 //! One order at the CA, made so that a crash at any instant costs no second one.
 //!
 //! The order's URL, its key and the TXT values stand in the bucket before anything is done with them;
-//! the next run takes the order up where it stands, and removes the values in any case.
+//! the next run takes the order up where it stands, and removes the values in any case. Only between the CA's answer to newOrder
+//! and the record of its URL can an order be lost, unissued: RFC 8555 has no way to find it again (CAs may return it, section 7.4).
 
 use std::time::Duration;
 
@@ -55,8 +56,8 @@ impl Desk<'_> {
     /// # Errors
     /// The CA's, Route 53's and the bucket's; the next run goes on from where this one stopped.
     pub async fn order(&self) -> Result<Certificate> {
-        let (mut order, pending) = self.open().await?;
-        let issued = self.complete(&mut order, &pending).await;
+        let (mut order, mut pending) = self.open().await?;
+        let issued = self.complete(&mut order, &mut pending).await;
         self.withdraw(&pending.values).await;
         if let Err(error) = &issued
             && matches!(error.downcast_ref(), Some(AcmeError::Rejected { .. }))
@@ -112,12 +113,27 @@ impl Desk<'_> {
         }
         let names = self.names();
         info!(names = names.join(" "), ca = site.tls.directory.slug, "ordering a certificate");
-        let mut order = account.new_order(&names, site.tls.profile.as_deref()).await?;
-        let values = order.challenges().await?.into_iter().map(|challenge| self.place(challenge)).collect::<Result<_>>()?;
-        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values };
-        let body = serde_json::to_vec(&pending).context("writing down the order")?;
-        self.cache.s3.put(&self.pending_key(), body, Condition::Always, site.tls.kms_key_id.as_deref()).await?;
+        let order = account.new_order(&names, site.tls.profile.as_deref()).await?;
+        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values: Vec::new() };
+        self.record(&pending).await?;
         Ok((order, pending))
+    }
+
+    async fn record(&self, pending: &Pending) -> Result<()> {
+        let body = serde_json::to_vec(pending).context("writing down the order")?;
+        self.cache.s3.put(&self.pending_key(), body, Condition::Always, self.cache.site.tls.kms_key_id.as_deref()).await?;
+        Ok(())
+    }
+
+    /// The TXT values that the CA waits for, recorded before the first of them is written to a zone.
+    async fn wanted(&self, order: &mut Order, pending: &mut Pending) -> Result<Vec<Value>> {
+        let wanted = order.challenges().await?.into_iter().map(|challenge| self.place(challenge)).collect::<Result<Vec<_>>>()?;
+        let fresh: Vec<Value> = wanted.iter().filter(|value| !pending.values.contains(value)).cloned().collect();
+        if !fresh.is_empty() {
+            pending.values.extend(fresh);
+            self.record(pending).await?;
+        }
+        Ok(wanted)
     }
 
     fn place(&self, challenge: Dns01) -> Result<Value> {
@@ -126,12 +142,10 @@ impl Desk<'_> {
         Ok(Value { zone, name: challenge.name, value: challenge.value })
     }
 
-    /// From recorded challenges to the chain.
-    async fn complete(&self, order: &mut Order, pending: &Pending) -> Result<String> {
-        let still_wanted = order.challenges().await?;
-        let wanted = pending.values.iter().filter(|value| still_wanted.iter().any(|challenge| challenge.value == value.value));
+    /// From a recorded order to the chain.
+    async fn complete(&self, order: &mut Order, pending: &mut Pending) -> Result<String> {
         let mut changes = Vec::new();
-        for value in wanted {
+        for value in self.wanted(order, pending).await? {
             changes.push(self.route53.add_txt_value(&value.zone, &value.name, &value.value).await?);
         }
         for change in &changes {

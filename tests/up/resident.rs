@@ -1,0 +1,51 @@
+//! What the resident does once the site serves.
+
+use std::time::{Duration, Instant};
+
+use crate::common::{DOMAIN, World};
+
+/// Waits until what is asked for is so.
+fn eventually(what: &str, so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_interruption_notice_is_told_in_the_bucket_and_the_site_goes_on() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0notice");
+    let _running = machine.up();
+    machine.instance.interrupt(time::OffsetDateTime::now_utc() + Duration::from_secs(120));
+    eventually("the report says interrupted", || world.report("i-0notice").is_some_and(|report| report["phase"] == "interrupted"));
+    assert_eq!(machine.visitor().get("/").status, 200);
+}
+
+#[test]
+fn an_app_and_a_web_server_that_die_are_started_again() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0died");
+    let running = machine.up();
+    let answers =
+        || machine.visitor().curl(&format!("https://{DOMAIN}:{}/", machine.https_port), &[]).is_ok_and(|answer| answer.status == 200);
+    for program in ["app.py", "nginx: master"] {
+        let before = running.processes(program);
+        assert!(!before.is_empty(), "no process of {program}");
+        before.iter().for_each(|pid| crate::common::signal(*pid, "KILL"));
+        eventually("another process runs", || running.processes(program).iter().any(|pid| !before.contains(pid)));
+        eventually("the site answers again", answers);
+    }
+}
+
+#[test]
+fn after_sigterm_no_process_of_the_site_is_left() {
+    let world = World::with_small_app();
+    let machine = world.machine("i-0stop");
+    let running = machine.up();
+    let nginx = running.processes("nginx: master");
+    assert_eq!(running.stop().code(), 0);
+    assert_eq!(world.report("i-0stop").expect("it reports")["phase"], "stopped");
+    assert!(nginx.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()), "nginx runs on");
+}
