@@ -39,6 +39,7 @@ def look():
     written += ["/run/spotboot/app/probe", "/tmp/probe"]
     read = ["/var/lib/spotboot/tls/key.pem", "/etc/spotboot/site.toml", "/etc/spotboot/spotboot.env", "/run/spotboot/services/spotboot-app.env"]
     return json.dumps({
+        "awkward": os.environ["AWKWARD"],
         "uid": os.getuid(),
         "groups": os.getgroups(),
         "no_new_privileges": status("NoNewPrivs"),

@@ -18,6 +18,9 @@ dpkg-deb --build tool site-tool.deb >/dev/null
 rm -rf /etc/apt/sources.list.d/* && echo 'deb [trusted=yes] file:/srv/mirror ./' >/etc/apt/sources.list
 ";
 
+/// Everything that means something to a unit, a shell or a template.
+const AWKWARD: &str = "a \"quoted\" $HOME `id` \\ %n {{ x }}\nline";
+
 fn probe(computer: &Computer) -> Value {
     let page = computer.visitor().get("/probe");
     assert_eq!(page.status, 200, "{}\n{}", page.body, computer.log());
@@ -28,7 +31,9 @@ fn probe(computer: &Computer) -> Value {
 fn the_app_is_kept_in_its_sandbox_and_away_from_the_instances_credentials() {
     let Some(cloud) = Cloud::empty() else { return };
     cloud.world.publish("v1", &Package::small_app().file("probe.py", include_str!("probe.py")));
-    let site = |app: &str| cloud.site(&format!("{APP}{app}"), "[host]\npackages = [\"nginx\", \"site-tool\"]\n");
+    let site = |app: &str| {
+        cloud.site(&format!("{APP}env = {{ AWKWARD = {AWKWARD:?} }}\n{app}"), "[host]\npackages = [\"nginx\", \"site-tool\"]\n")
+    };
     cloud.world.put("config/site.toml", site(""));
     let install = format!("{PROGRAM} install --config s3://example-site/config/site.toml\n");
     let computer =
@@ -38,6 +43,7 @@ fn the_app_is_kept_in_its_sandbox_and_away_from_the_instances_credentials() {
     // So that a packet to the metadata service's other address could leave.
     computer.run("ip address add fd00:ec2::1/64 dev ens5 nodad");
     let seen = probe(&computer);
+    assert_eq!(seen["awkward"], AWKWARD);
     assert_account_and_rights(&computer, &seen);
     assert_files(&computer, &seen);
     assert_eq!(seen["datagrams"], json!(["EPERM", "EPERM"]), "the metadata service is in reach");
