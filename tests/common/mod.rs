@@ -78,6 +78,11 @@ impl World {
         Machine::new(self, id)
     }
 
+    /// Whoever looks from outside at an address and a port.
+    pub fn visitor(&self, address: Ipv4Addr, https_port: u16) -> Visitor {
+        Visitor::new(&self.region, address, https_port)
+    }
+
     /// A record set's values; empty where it is not there.
     pub fn record(&self, name: &str, kind: &str) -> Vec<String> {
         self.region.route53().find(ZONE, name, kind).into_iter().flat_map(|set| set.values).collect()
