@@ -13,7 +13,7 @@ use super::site_file::Place;
 use crate::cli::{Folders, Globals};
 use crate::cloud::imds::Imds;
 use crate::host::files;
-use crate::host::services::{SelfUnit, install_self};
+use crate::host::services::{SelfUnit, Services, install_self};
 
 const PROGRAM: &str = "/usr/local/bin/spotboot";
 /// As long as `up` itself allows a boot, and a little more.
@@ -43,6 +43,7 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
         );
         return Ok(Outcome::Done);
     }
+    Services::require_systemd()?;
     let own = std::env::current_exe().context("finding this binary")?;
     copy_program(&own).with_context(|| format!("copying {} to {PROGRAM}", own.display()))?;
     install_self(&unit, STARTED_WITHIN).await?;

@@ -215,13 +215,4 @@ mod tests {
     async fn no_names_need_no_package_tool() {
         assert!(install_missing(&[]).await.unwrap().is_empty());
     }
-
-    #[tokio::test]
-    #[ignore = "needs root and a package mirror; installs the package hello"]
-    async fn what_is_missing_is_installed_once_and_what_no_mirror_has_is_told() {
-        assert_eq!(install_missing(&names(&["hello", "bash"])).await.unwrap(), ["hello"]);
-        assert!(install_missing(&names(&["hello", "bash"])).await.unwrap().is_empty());
-        let error = install_missing(&names(&["spotboot-no-such-package"])).await.unwrap_err().to_string();
-        assert!(error.contains("Unable to locate package spotboot-no-such-package"), "{error}");
-    }
 }

@@ -190,7 +190,7 @@ impl<'w> Machine<'w> {
     }
 
     pub fn visitor(&self) -> Visitor {
-        Visitor::new(&self.world.region, self.address, self.https_port)
+        self.world.visitor(self.address, self.https_port)
     }
 }
 

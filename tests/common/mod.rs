@@ -78,6 +78,11 @@ impl World {
         Machine::new(self, id)
     }
 
+    /// Whoever looks from outside at an address and a port.
+    pub fn visitor(&self, address: Ipv4Addr, https_port: u16) -> Visitor {
+        Visitor::new(&self.region, address, https_port)
+    }
+
     /// A record set's values; empty where it is not there.
     pub fn record(&self, name: &str, kind: &str) -> Vec<String> {
         self.region.route53().find(ZONE, name, kind).into_iter().flat_map(|set| set.values).collect()
@@ -129,10 +134,15 @@ fn next_address() -> Ipv4Addr {
     Ipv4Addr::new(127, 20, high, low)
 }
 
-/// A TCP port that was free a moment ago.
+/// A TCP port that nobody has, below those that the kernel gives out by itself: it stays free until its owner binds it.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port is free");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub fn is_root() -> bool {

@@ -19,6 +19,10 @@ class Handler(BaseHTTPRequestHandler):
             body = "".join(f"{name}={value}\n" for name, value in sorted(os.environ.items())).encode()
         if self.path == "/headers":
             body = str(self.headers).encode()
+        if self.path == "/probe":
+            import probe
+
+            body = probe.look().encode()
         self.send_response(500 if BEHAVIOUR == "error" else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))

@@ -145,6 +145,41 @@ fn a_broken_account_is_replaced() {
     assert_eq!(second.visitor().get("/").status, 200);
 }
 
+/// The record of an order of another account, whose certificate was never stored.
+fn leave_order(world: &World, certificate: &str, names: &[&str], value: &str) {
+    let value = serde_json::json!({ "zone": crate::common::ZONE, "name": format!("_acme-challenge.{DOMAIN}"), "value": value });
+    let order = format!("{}/my-order/lost", world.region.endpoint(Service::Acme));
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let pending = serde_json::json!({ "url": order, "key": key, "names": names, "values": [value] });
+    put(world, &certificate.replace("0000000001", "pending"), &pending);
+    let txt = region::RecordSet::simple(&format!("_acme-challenge.{DOMAIN}"), "TXT", 60, [value["value"].to_string()]);
+    world.region.route53().seed(crate::common::ZONE, txt).unwrap();
+}
+
+#[test]
+fn an_account_that_the_ca_has_lost_is_replaced_though_an_order_of_it_is_left() {
+    let (world, key) = with_certificate();
+    world.delete(&key);
+    leave_order(&world, &key, &[DOMAIN], "of-the-lost-order");
+    let account = key.replace(&format!("{DOMAIN}/0000000001"), "account");
+    let lost = String::from_utf8(world.get(&account).unwrap().to_vec()).unwrap().replace("/my-account/", "/my-account/0");
+    world.put(&account, lost);
+    let second = world.machine("i-0second");
+    let _running = second.up();
+    assert_eq!(second.visitor().get("/").status, 200);
+    assert!(world.record(&format!("_acme-challenge.{DOMAIN}"), "TXT").is_empty(), "the lost order's value stays");
+}
+
+#[test]
+fn the_values_of_an_order_for_other_names_are_withdrawn() {
+    let (world, key) = with_certificate();
+    world.delete(&key);
+    leave_order(&world, &key, &["former.example.test"], "of-the-former-names");
+    let second = world.machine("i-0second");
+    let _running = second.up();
+    assert!(world.record(&format!("_acme-challenge.{DOMAIN}"), "TXT").is_empty(), "the former order's value stays");
+}
+
 #[test]
 fn an_order_that_the_ca_refuses_is_reported_in_its_words() {
     let world = World::with_small_app();

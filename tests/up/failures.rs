@@ -77,6 +77,12 @@ fn an_app_that_answers_500() {
 }
 
 #[test]
+fn a_static_package_whose_pages_stand_one_folder_too_deep() {
+    let world = with_package(&Package::default().file("site/index.html", "hello"));
+    fails(&world, &world.machine("i-0deep").section("app", "kind = \"static\"\n"), &["/ answers 403", "[app] health"]);
+}
+
+#[test]
 fn a_failing_build_and_a_failing_release_command_show_their_words() {
     let world = World::with_small_app();
     let app = "kind = \"command\"\nbuild = \"echo no compiler >&2; exit 3\"\n";

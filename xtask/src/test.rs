@@ -43,7 +43,7 @@ enum Step {
     Unit,
     /// The cloud adapters against the local region, and S3's against moto
     Adapters,
-    /// The compiled program against the local region
+    /// The compiled program against the local region, in booted machines too
     Suites,
     /// `cargo xtask demo --once`
     Demo,

@@ -23,7 +23,7 @@ pub(super) struct Packing<'a> {
     pub(super) leave_out: &'a dyn Fn(&str) -> bool,
 }
 
-/// Writes the archive, its seal included. A link that [`super::untar_zst`] would refuse is an error.
+/// Writes the archive, its seal included. A link that unpacking would refuse is an error.
 pub(super) fn pack(packing: &Packing<'_>, out: impl Write) -> Result<(), ArchiveError> {
     let writing = |error| ArchiveError::broken("writing the archive", error);
     let mut encoder = zstd::Encoder::new(SealedWriter::new(out, packing.label), LEVEL).map_err(writing)?;

@@ -105,6 +105,16 @@ pub enum Services {
 }
 
 impl Services {
+    /// # Errors
+    /// systemd is not PID 1 on this machine, or we are not root.
+    pub fn require_systemd() -> Result<(), ServiceError> {
+        match (systemd::is_pid_1(), super::accounts::is_root()) {
+            (false, _) => Err(ServiceError::NoSystemd),
+            (true, false) => Err(ServiceError::NotRoot),
+            (true, true) => Ok(()),
+        }
+    }
+
     /// `None`: systemd where it is PID 1 and we are root, else the foreground.
     ///
     /// In the foreground this first ends whatever processes an earlier run left behind: hold [`Paths::lock`] before.
@@ -112,13 +122,10 @@ impl Services {
     /// # Errors
     /// systemd was asked for and is not there, or a left-over process cannot be ended.
     pub async fn choose(mode: Option<Mode>, paths: &Paths, print: Print) -> Result<Self, ServiceError> {
-        let root = super::accounts::is_root();
-        match mode {
-            Some(Mode::Systemd) if !systemd::is_pid_1() => Err(ServiceError::NoSystemd),
-            Some(Mode::Systemd) if !root => Err(ServiceError::NotRoot),
-            Some(Mode::Foreground) => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
-            None if !systemd::is_pid_1() || !root => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
-            Some(Mode::Systemd) | None => Ok(Self::Systemd(Systemd::new(paths))),
+        match (mode, Self::require_systemd()) {
+            (Some(Mode::Systemd), Err(error)) => Err(error),
+            (Some(Mode::Systemd) | None, Ok(())) => Ok(Self::Systemd(Systemd::new(paths))),
+            (Some(Mode::Foreground), _) | (None, Err(_)) => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
         }
     }
 

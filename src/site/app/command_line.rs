@@ -35,11 +35,11 @@ fn has_operator(line: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listens {
     /// It is given `SPOTBOOT_SOCKET`.
-    OnSocket,
+    Socket,
     /// It is given `PORT`, as Procfiles have it.
-    OnPort,
+    Port,
     /// The line does not say: it is given both, and reads one of them itself.
-    OnEither,
+    Either,
 }
 
 /// By what the line, or a value of the app's environment, speaks of.
@@ -47,9 +47,9 @@ pub(super) fn listens<'a>(line: &'a str, values: impl IntoIterator<Item = &'a St
     let texts: Vec<&str> = values.into_iter().map(String::as_str).chain([line]).collect();
     let speaks_of = |name: &str| texts.iter().any(|text| text.contains(name));
     match (speaks_of("SPOTBOOT_SOCKET"), speaks_of("$PORT") || speaks_of("${PORT")) {
-        (true, _) => Listens::OnSocket,
-        (false, true) => Listens::OnPort,
-        (false, false) => Listens::OnEither,
+        (true, _) => Listens::Socket,
+        (false, true) => Listens::Port,
+        (false, false) => Listens::Either,
     }
 }
 
@@ -87,10 +87,10 @@ mod tests {
 
     #[test]
     fn the_app_gets_what_its_line_speaks_of_and_else_both() {
-        assert_eq!(listens("./server $SPOTBOOT_SOCKET", []), Listens::OnSocket);
-        assert_eq!(listens("./server", [&"unix:$SPOTBOOT_SOCKET".to_owned()]), Listens::OnSocket);
-        assert_eq!(listens("./server --port $PORT", []), Listens::OnPort);
-        assert_eq!(listens("./server", [&"0.0.0.0:${PORT}".to_owned()]), Listens::OnPort);
-        assert_eq!(listens("node server.js --report SUPPORT", [&"production".to_owned()]), Listens::OnEither);
+        assert_eq!(listens("./server $SPOTBOOT_SOCKET", []), Listens::Socket);
+        assert_eq!(listens("./server", [&"unix:$SPOTBOOT_SOCKET".to_owned()]), Listens::Socket);
+        assert_eq!(listens("./server --port $PORT", []), Listens::Port);
+        assert_eq!(listens("./server", [&"0.0.0.0:${PORT}".to_owned()]), Listens::Port);
+        assert_eq!(listens("node server.js --report SUPPORT", [&"production".to_owned()]), Listens::Either);
     }
 }

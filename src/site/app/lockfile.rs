@@ -78,7 +78,8 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
 }
 
 fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
-    let document = DeTable::parse(text)?;
+    // Its full words would quote the file, which a build may have made a link to another.
+    let document = DeTable::parse(text).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
     let project = document.get_ref().get("project").and_then(|project| project.get_ref().get("dependencies"));
     let Some(list) = project else { return Ok(Vec::new()) };
     let list = list.get_ref().as_array().context("[project] dependencies is no list")?;

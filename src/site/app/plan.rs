@@ -112,9 +112,9 @@ impl Plan {
             Program::None => (Upstream::Files(package.root.clone()), None),
             Program::Python { .. } => (socket(), None),
             Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
-                Listens::OnSocket => (socket(), None),
-                Listens::OnPort => (Upstream::Tcp(port()?), None),
-                Listens::OnEither => (socket(), Some(port()?)),
+                Listens::Socket => (socket(), None),
+                Listens::Port => (Upstream::Tcp(port()?), None),
+                Listens::Either => (socket(), Some(port()?)),
             },
         })
     }

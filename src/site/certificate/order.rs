@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::cache::Cache;
-use super::sealed::wildcard_of;
-use super::{Certificate, Flaw, PrivateKey};
+use super::sealed::{Flaw, wildcard_of};
+use super::{Certificate, PrivateKey};
 use crate::cloud::acme::{Acme, AcmeError, Dns01, Order};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::{Condition, Object, Written};

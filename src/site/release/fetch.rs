@@ -24,6 +24,8 @@ pub async fn fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<
         return Ok(release);
     }
     let root = paths.releases().join(&pointer.version);
+    files::remove_dir(&paths.downloads())?;
+    files::create_dir(&paths.downloads(), 0o700, None)?;
     marks::sweep(&paths.releases())?;
     marks::remove(&root)?;
     let package = format!("s3://{}/{}", packages.bucket(), pointer.key);

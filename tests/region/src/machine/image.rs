@@ -25,15 +25,7 @@ impl Image {
     pub fn prepare(cache: &Path) -> anyhow::Result<Self> {
         usable()?;
         let recipe = Recipe::of_host(proxy())?;
-        fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
-        let cache = cache.canonicalize().with_context(|| format!("finding {}", cache.display()))?;
-        let path = cache.join(recipe.hash());
-        if !path.is_dir() {
-            let lock = lock(&cache.join(format!("{}.lock", recipe.hash())))?;
-            if !path.is_dir() {
-                make(&recipe, &path, &lock)?;
-            }
-        }
+        let path = made_once(cache, &recipe.hash(), |partial, lock| make(&recipe, partial, lock))?;
         Ok(Self { path })
     }
 
@@ -64,16 +56,31 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn make(recipe: &Recipe, path: &Path, lock: &File) -> anyhow::Result<()> {
-    let (partial, sources, log) = (path.with_extension("partial"), path.with_extension("sources"), path.with_extension("log"));
-    remove(&partial)?;
+/// The folder `name` in `cache`. `make` is given where to make it, and the lock, for whatever may outlive this process in making it.
+fn made_once(cache: &Path, name: &str, make: impl FnOnce(&Path, &File) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
+    let path = cache.canonicalize().with_context(|| format!("finding {}", cache.display()))?.join(name);
+    if !path.is_dir() {
+        let lock = lock(&path.with_extension("lock"))?;
+        if !path.is_dir() {
+            let partial = path.with_extension("partial");
+            remove(&partial)?;
+            make(&partial, &lock)?;
+            fs::rename(&partial, &path).with_context(|| format!("moving the finished tree to {}", path.display()))?;
+        }
+    }
+    Ok(path)
+}
+
+fn make(recipe: &Recipe, partial: &Path, lock: &File) -> anyhow::Result<()> {
+    let (sources, log) = (partial.with_extension("sources"), partial.with_extension("log"));
     fs::write(&sources, &recipe.sources).with_context(|| format!("writing {}", sources.display()))?;
     let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
     let status = Command::new("timeout")
         .args(["--kill-after=5", &DEADLINE.as_secs().to_string()])
         // Its mounts end with it, even when it is killed: what is left can be removed without reaching into the host's /dev.
         .args(["unshare", "--mount", "mmdebstrap"])
-        .args(recipe.arguments(&sources, &partial))
+        .args(recipe.arguments(&sources, partial))
         .env("PATH", PATH)
         // It holds the lock as well: if this process dies, no other touches the tree while it still writes.
         .stdin(Stdio::from(lock.try_clone().context("sharing the image's lock")?))
@@ -87,12 +94,57 @@ fn make(recipe: &Recipe, path: &Path, lock: &File) -> anyhow::Result<()> {
         let last = last.into_iter().rev().collect::<Vec<_>>().join("\n  ");
         bail!("making a Debian tree with mmdebstrap: {status}; its last words (all in {}):\n  {last}", log.display());
     }
-    fs::rename(&partial, path).with_context(|| format!("moving the finished tree to {}", path.display()))
+    Ok(())
 }
 
 fn remove(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| format!("removing {}", folder.display())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// As mmdebstrap would, in a moment.
+    fn tree(partial: &Path) -> anyhow::Result<()> {
+        fs::create_dir(partial)?;
+        thread::sleep(Duration::from_millis(100));
+        Ok(fs::write(partial.join("init"), "whole")?)
+    }
+
+    #[test]
+    fn of_those_that_want_an_image_at_once_one_makes_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = AtomicUsize::new(0);
+        let want = || {
+            let path = made_once(cache.path(), "image", |partial, _| {
+                made.fetch_add(1, Ordering::Relaxed);
+                tree(partial)
+            });
+            fs::read_to_string(path.unwrap().join("init")).unwrap()
+        };
+        let found = thread::scope(|scope| [(); 4].map(|()| scope.spawn(want)).map(|one| one.join().unwrap()));
+        assert_eq!((found, made.into_inner()), ([(); 4].map(|()| "whole".to_owned()), 1));
+    }
+
+    #[test]
+    fn what_was_left_half_made_is_made_anew_once_nobody_writes_it_any_more() {
+        let cache = tempfile::tempdir().unwrap();
+        let (begun, writes_for) = (Instant::now(), Duration::from_secs(1));
+        let killed = made_once(cache.path(), "image", |partial, lock| {
+            fs::create_dir(partial)?;
+            fs::write(partial.join("half"), "")?;
+            // What it had started goes on.
+            Command::new("sleep").arg(writes_for.as_secs().to_string()).stdin(Stdio::from(lock.try_clone()?)).spawn()?;
+            bail!("killed")
+        });
+        assert!(killed.is_err() && !cache.path().join("image").exists());
+        let path = made_once(cache.path(), "image", |partial, _| tree(partial)).unwrap();
+        assert!(begun.elapsed() >= writes_for && !path.join("half").exists() && path.join("init").exists());
     }
 }

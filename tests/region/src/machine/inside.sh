@@ -1,4 +1,4 @@
-# In the machine's own namespaces: its link, its disk, then systemd. FOLDER/disk is a mount that only this machine sees.
+# In the machine's own namespaces: its link, its disk, then systemd, as often as that reboots. FOLDER/disk is a mount that only this machine sees.
 ip link set lo up
 ip link add ens5 address "$MAC" type veth peer name "$LINK" netns "$OWNER"
 nsenter --target "$OWNER" --net ip link set "$LINK" master "$BRIDGE" up
@@ -18,4 +18,10 @@ mount -t tmpfs -o mode=700 nspawn /run/systemd/nspawn
 # The unified hierarchy, which BPF filters need, also where the host has the old ones; "network" has /sys as a folder of parts, to which
 # /sys/hypervisor can be added.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-exec systemd-nspawn "$@"
+
+# 133 is how nspawn asks its keeper to start the machine again, after a reboot (systemd-nspawn(1), --keep-unit).
+while :; do
+    code=0
+    systemd-nspawn "$@" || code=$?
+    [ "$code" = 133 ] || exit "$code"
+done

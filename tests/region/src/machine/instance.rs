@@ -42,7 +42,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts it and returns; see [`wait_for_boot`](Self::wait_for_boot). The instance must live as long: its metadata service ends with its handle.
+    /// Starts it and returns; see [`wait_for_boot`](Self::wait_for_boot). It may reboot itself: disk and network stay. The instance must live as long: its metadata service ends with its handle.
     pub fn boot(image: &Image, network: &Network, spec: Spec) -> anyhow::Result<Self> {
         let link = network.link(spec.address)?;
         let folder = network.folder().join(&link);

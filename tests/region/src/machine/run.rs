@@ -72,12 +72,16 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
 }
 
 /// The child of nspawn's that is process 1 of the machine, once it is systemd: before that it still has the host's root folder, and a command
-/// meant for the machine would run in the host's tree.
+/// meant for the machine would run in the host's tree. None while the machine reboots.
 pub(super) fn leader(supervisor: &Child) -> Option<u32> {
-    let pid = supervisor.id();
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let ours = namespace("self")?;
-    let is_systemd = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "systemd\n");
-    children.split_whitespace().find(|child| namespace(child).is_some_and(|theirs| theirs != ours) && is_systemd(child))?.parse().ok()
+    let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let ours = namespace(std::process::id())?;
+    let is_systemd = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "systemd\n");
+    let mut below = children(supervisor.id()).into_iter().flat_map(children);
+    below.find(|pid| namespace(*pid).is_some_and(|theirs| theirs != ours) && is_systemd(*pid))
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }

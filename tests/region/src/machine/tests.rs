@@ -47,45 +47,6 @@ impl World {
 }
 
 #[test]
-#[ignore = "half a minute and a mirror's time: makes an image anew"]
-fn two_that_want_an_image_at_once_make_one_also_after_one_that_was_killed() {
-    if let Err(reason) = usable() {
-        panic!("{reason}");
-    }
-    let cache = tempfile::tempdir().unwrap();
-    let mut first = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "machine::tests::owner_of_an_image"])
-        .env("CACHE", cache.path())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(8));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    let started = Instant::now();
-    let images = std::thread::scope(|scope| {
-        let makers = [(); 2].map(|()| scope.spawn(|| Image::prepare(cache.path()).unwrap()));
-        makers.map(|maker| maker.join().unwrap())
-    });
-    eprintln!("made in {:?}", started.elapsed());
-    assert_eq!(images[0].path(), images[1].path());
-    assert!(images[0].path().join("usr/lib/systemd/systemd").exists());
-    let folders = std::fs::read_dir(cache.path()).unwrap().flatten().filter(|entry| entry.path().is_dir());
-    assert_eq!(folders.count(), 1);
-    let started = Instant::now();
-    Image::prepare(cache.path()).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5), "it is there already");
-}
-
-/// Not a test of its own: what the one above kills.
-#[test]
-#[ignore = "run by another test, in a process of its own"]
-fn owner_of_an_image() {
-    if let Some(cache) = std::env::var_os("CACHE") {
-        Image::prepare(Path::new(&cache)).unwrap();
-    }
-}
-
-#[test]
 fn user_data_of_imds_runs_in_a_booted_machine() {
     let Some(world) = World::new() else { return };
     let instance = world.launch("i-00000000000000a01", "#!/bin/sh\necho \"$(id -un) $(cat /etc/spotboot/site.toml)\" >/var/tmp/ran\n");
@@ -257,6 +218,24 @@ fn a_machine_that_is_stopped_stops_its_services_in_order_and_one_that_is_killed_
         let heard = world.region.count_where(|request| request.path.contains(id)) > 0;
         assert_eq!(heard, stopped, "{}", machine.console());
     }
+}
+
+#[test]
+fn a_machine_that_reboots_keeps_its_disk_and_its_address() {
+    let Some(world) = World::new() else { return };
+    let instance = world.launch("i-00000000000000f03", "");
+    let machine = world.boot(&instance);
+    machine.run("echo kept >/var/tmp/disk; touch /run/memory; systemctl --no-block reboot").unwrap();
+    let end = Instant::now() + BOOT;
+    while machine.exec("test -e /run/memory").map_or(true, |outcome| outcome.code != Some(1)) {
+        assert!(machine.is_alive() && Instant::now() < end, "{}", machine.console());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    machine.wait_for_boot(BOOT).unwrap();
+    assert_eq!(machine.run("cat /var/tmp/disk").unwrap(), "kept\n");
+    assert!(machine.run("ip address show dev ens5").unwrap().contains(&machine.address().to_string()));
+    machine.stop(BOOT).unwrap();
+    assert!(!machine.is_alive());
 }
 
 #[test]

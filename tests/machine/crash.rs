@@ -1,0 +1,34 @@
+//! Ends that nobody asked for.
+
+use region::Service;
+
+use crate::cloud::{APP, Cloud, eventually};
+use crate::common::Package;
+
+#[test]
+fn a_killed_spotboot_is_started_again_and_finds_its_servers_as_they_were() {
+    let Some(cloud) = Cloud::with_small_app() else { return };
+    let computer = cloud.boot(cloud.instance("i-00000000000000d01"), &cloud.installing(&cloud.site(APP, "")));
+    let (resident, servers) = (computer.pid("spotboot"), computer.servers());
+    let written = cloud.world.region.route53().history().len();
+    cloud.world.region.forget_requests();
+
+    computer.run(&format!("kill -9 {resident}"));
+    assert!(computer.visitor().get("/").body.contains("release v1"), "the site went with spotboot");
+    eventually("spotboot is started again", || computer.pid("spotboot") != resident && computer.is_active("spotboot"));
+    assert_eq!(computer.servers(), servers, "{}", computer.log());
+    assert_eq!(cloud.world.region.count(Service::Acme, ""), 0);
+    assert_eq!(cloud.world.region.route53().history().len(), written);
+    assert_eq!(computer.report()["phase"], "serving");
+
+    computer.run(&format!("kill -9 {}", servers.0));
+    eventually("the app is started again", || computer.visitor().get("/").status == 200 && computer.pid("spotboot-app") != servers.0);
+    eventually("the log tells of it", || computer.log().contains("killed by SIGKILL"));
+
+    let servers = computer.servers();
+    cloud.world.publish("v2", &Package::small_app());
+    computer.run("systemctl restart spotboot");
+    assert!(computer.visitor().get("/").body.contains("release v2"));
+    let after = computer.servers();
+    assert!(servers.0 != after.0 && servers.1 == after.1, "the app is replaced, nginx reloads: {servers:?}, {after:?}");
+}
