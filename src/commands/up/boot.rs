@@ -15,7 +15,7 @@ use crate::cli::Globals;
 use crate::config::AppKind;
 use crate::host::{files, notify, packages};
 use crate::logs;
-use crate::site::app::{self, App, Package, Plan};
+use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::Zones;
@@ -92,11 +92,10 @@ impl Boot {
     /// From the pointer to an app that answers; the web server starts from when it is built.
     async fn running_app(&self, built: &SetOnce<Built>) -> Result<()> {
         let steps = &self.timeline;
-        let (release, ()) = try_join!(
-            steps.step("release", &["accounts"], self.fetch_release()),
-            steps.step("host packages", &["accounts"], self.install_host_packages()),
-        )?;
-        let app = steps.step("dependencies", &["release", "host packages"], self.provide_app(release.as_ref())).await?;
+        let (release, interpreter) = try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(),)?;
+        let app = steps
+            .step("dependencies", &["release", "host packages", "interpreter"], self.provide_app(release.as_ref(), interpreter))
+            .await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
         built.set(Built { release, app }).map_err(|_| anyhow!("an app is built once"))?;
@@ -120,6 +119,20 @@ impl Boot {
         Ok(Some(release::fetch(&self.packages, &pointer, &self.paths, account).await?))
     }
 
+    /// And then the Python that runs the app, which may be one of them.
+    async fn host_packages(&self) -> Result<Option<Interpreter>> {
+        let steps = &self.timeline;
+        steps.step("host packages", &["accounts"], self.install_host_packages()).await?;
+        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
+        match self.site.app.kind {
+            AppKind::Python { .. } => {
+                let find = app::find_interpreter(&self.site.host_packages, account);
+                Ok(Some(steps.step("interpreter", &["host packages"], find).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
     async fn install_host_packages(&self) -> Result<()> {
         let installed = packages::install_missing(&self.site.host_packages).await?;
         if !installed.is_empty() {
@@ -128,10 +141,10 @@ impl Boot {
         Ok(())
     }
 
-    async fn provide_app(&self, release: Option<&Release>) -> Result<App> {
+    async fn provide_app(&self, release: Option<&Release>, interpreter: Option<Interpreter>) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(&self.state).await
+        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state).await
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {

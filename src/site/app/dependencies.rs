@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::interpreter::{self, Interpreter};
+use super::interpreter::Interpreter;
 use super::lockfile::Lock;
 use super::plan::{Plan, Program};
 use super::venv::Making;
@@ -48,10 +48,9 @@ pub(super) enum Origin {
 
 impl Dependencies {
     /// None where the kind needs none. Needs [`crate::host::paths::Paths::lock`] held.
-    pub(super) async fn ensure(plan: &Plan, state: &S3) -> anyhow::Result<Option<Self>> {
+    pub(super) async fn ensure(plan: &Plan, interpreter: Option<Interpreter>, state: &S3) -> anyhow::Result<Option<Self>> {
         let Program::Python { lock, .. } = &plan.program else { return Ok(None) };
-        let account = plan.account.as_ref();
-        let interpreter = interpreter::find(&plan.host_packages, account).await?;
+        let interpreter = interpreter.context("a Python app needs an interpreter")?;
         let key = key(lock, &interpreter, &plan.root);
         let venvs = plan.paths.venvs();
         let entry = format!("{}{key}.tar.zst", plan.cache_prefix);

@@ -21,7 +21,7 @@ print(base, sys.implementation.name, '%d.%d.%d' % sys.version_info[:3], os.uname
 ";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Interpreter {
+pub struct Interpreter {
     pub(super) path: PathBuf,
     /// `3.11.2`
     pub(super) version: String,
@@ -37,7 +37,7 @@ impl Interpreter {
 }
 
 /// The interpreter that `[host] packages` names (`python3.12`), else `python3`.
-pub(super) async fn find(host_packages: &[String], account: Option<&Account>) -> anyhow::Result<Interpreter> {
+pub async fn find(host_packages: &[String], account: Option<&Account>) -> anyhow::Result<Interpreter> {
     let name = program_name(host_packages);
     let Some(path) = find_program_for(account, name) else {
         bail!(

@@ -27,6 +27,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, ensure};
 
 pub use dependencies::Dependencies;
+pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
 pub use service::SERVICE;
 

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Package, Upstream, procfile};
+use super::{App, Dependencies, Interpreter, Package, Upstream, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, Site};
 use crate::host::accounts::Account;
@@ -35,7 +35,6 @@ pub struct Plan {
     pub(super) health: Health,
     /// The primary domain: what readiness asks for.
     pub(super) host: String,
-    pub(super) host_packages: Vec<String>,
     pub(super) deny_imds: bool,
     /// The site's key of a cache entry, but for its hash.
     pub(super) cache_prefix: String,
@@ -97,7 +96,6 @@ impl Plan {
             static_files: site.app.static_files.clone(),
             health: site.app.health.clone(),
             host: site.primary().example_host(),
-            host_packages: site.host_packages.clone(),
             deny_imds: !site.app.instance_credentials,
             cache_prefix: site.key("cache/"),
             paths: paths.clone(),
@@ -144,11 +142,12 @@ impl Plan {
     /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state` is the site's bucket.
     ///
     /// The first step that runs code of others: from here on it has no way to the instance's credentials.
-    pub async fn provide(self, state: &S3) -> anyhow::Result<App> {
+    /// A Python app needs the interpreter.
+    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3) -> anyhow::Result<App> {
         if !matches!(self.upstream, Upstream::Website(_)) {
             imds::set_reach(self.account.as_ref(), self.deny_imds).await;
         }
-        let dependencies = Dependencies::ensure(&self, state).await?;
+        let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
         Ok(App { plan: self, dependencies, answered: OnceLock::new() })
     }
 }
