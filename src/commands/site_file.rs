@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cloud::Cloud;
-use crate::cloud::imds::Imds;
+use crate::cloud::imds::{Identity, Imds};
 use crate::config::Site;
 
 const USUAL_PLACES: [&str; 2] = ["/etc/spotboot/site.toml", "site.toml"];
@@ -56,7 +56,10 @@ impl Place {
             }
             Self::Object { bucket, key } => {
                 let name = format!("s3://{bucket}/{key}");
-                let region = region_for(None, imds).await?;
+                let region = match region_of_environment() {
+                    Some(region) => region,
+                    None => imds.identity().await.context("finding the region: set AWS_REGION")?.region,
+                };
                 let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
                 let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
                 let text = String::from_utf8(object.body).with_context(|| format!("reading {name}"))?;
@@ -67,16 +70,12 @@ impl Place {
 }
 
 /// The region to work in: the file's, else the environment's, else this instance's.
-///
-/// # Errors
-/// Neither says, and no metadata service answers.
-pub async fn region_for(site: Option<&Site>, imds: &Imds) -> Result<String> {
-    let named = site.and_then(|site| site.region.clone());
-    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    match named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION")) {
-        Some(region) => Ok(region),
-        None => Ok(imds.identity().await.context("no region: set site.region or AWS_REGION")?.region),
-    }
+pub fn region_of(site: &Site, identity: &Identity) -> String {
+    site.region.clone().or_else(region_of_environment).unwrap_or_else(|| identity.region.clone())
+}
+
+fn region_of_environment() -> Option<String> {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
 }
 
 fn read_file(path: &Path) -> Result<String> {

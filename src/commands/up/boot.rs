@@ -59,7 +59,10 @@ impl Boot {
         let standing = steps.step("cutover", &["proof", "zones"], self.cut_over(&zones)).await?;
         let phase = match standing {
             Standing::Owner(changes) => {
-                steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await?;
+                // The names may point here already: from now on nothing ends this boot.
+                if let Err(error) = steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await {
+                    warn!("whether all name servers know the change is not known: {error:#}");
+                }
                 Phase::Serving
             }
             Standing::StandBy => Phase::StandBy,
@@ -132,7 +135,7 @@ impl Boot {
         Ok((certificate, zones))
     }
 
-    async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+    pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
         let tls = self.paths.tls();
         files::write_atomic(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_atomic(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
@@ -206,6 +209,9 @@ impl Boot {
         let shared = serving.app.share(&self.state).await;
         if let Err(error) = shared {
             warn!("the next boot has to install the dependencies again: {error:#}");
+        }
+        if let Err(error) = self.renew(serving).await {
+            warn!("the certificate in use, valid until {}, is not renewed: {error:#}", serving.certificate.not_after);
         }
         let Some(release) = &serving.release else { return };
         if let Err(error) = self.keep(release, &serving.app).await {
