@@ -201,3 +201,26 @@ fn records_that_spotboot_does_not_manage_are_never_deleted() {
     let _running = world.machine("i-0mail").up();
     assert_eq!(world.record(DOMAIN, "MX"), ["10 mail.example.test."]);
 }
+
+#[test]
+fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
+    let world = World::with_small_app();
+    let pair = |id: &str, minutes: i64| {
+        let machine = Machine::launched(&world, id, minutes_ago(minutes)).section("dns", "routing = \"failover\"\n");
+        machine.section("failover", "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n")
+    };
+    let (older, later) = (pair("i-0older", 60), pair("i-0later", 30));
+    let first = older.up();
+    let second = later.up();
+    drop(first);
+    let mut again = older.start();
+    again.wait_for("standing by");
+    drop(second);
+    later.instance.set_state(State::Terminated);
+    // Its own check was deleted when it lost the names, and Route 53 takes no caller reference twice.
+    again.wait_for("took the names over");
+    let primary =
+        world.region.route53().find(crate::common::ZONE, DOMAIN, "A").into_iter().find(|set| set.failover.as_deref() == Some("PRIMARY"));
+    assert_eq!(primary.map(|set| set.values), Some(vec![older.address.to_string()]));
+    assert_eq!(world.region.route53().health_checks().len(), 1);
+}

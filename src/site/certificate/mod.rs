@@ -6,5 +6,4 @@ mod sealed;
 
 pub use cache::{Best, Cache, Found};
 pub use order::Desk;
-use sealed::Flaw;
 pub use sealed::{Certificate, PrivateKey};
