@@ -118,10 +118,11 @@ impl Boot {
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {
-        if app.start(&self.services).await?.is_some() {
-            app.wait_ready(&self.services).await?;
+        match app.start(&self.services).await? {
+            Some(_) => app.wait_ready(&self.services).await,
+            // The site had a program of its own before its kind changed.
+            None => Ok(self.services.stop(app::SERVICE).await?),
         }
-        Ok(())
     }
 
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.

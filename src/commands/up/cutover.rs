@@ -109,7 +109,7 @@ impl Boot {
         self.report(Phase::Failed, None, Some(format!("{failure:#}"))).await;
         let mut log = logs::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = self.site.key(&format!("logs/{}/{}-boot.log", self.identity.instance_id, self.now().unix_timestamp()));
+        let key = self.site.key(&format!("logs/{}/boot.log", self.identity.instance_id));
         if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }
