@@ -31,6 +31,19 @@ impl FileError {
 /// # Errors
 /// The folder is missing or not ours, or the disk is full.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    write_aside(path, bytes, mode, File::sync_all).and_then(|()| sync_folder(path).map_err(|e| FileError::new("writing", path, e)))
+}
+
+/// The same for what every boot writes anew: a reader sees old or new, but a machine that dies may lose it. Waits for no disk,
+/// where a sync would wait for all that was unpacked just before.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_anew(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    write_aside(path, bytes, mode, |_| Ok(()))
+}
+
+fn write_aside(path: &Path, bytes: &[u8], mode: u32, sync: impl Fn(&File) -> io::Result<()>) -> Result<(), FileError> {
     let aside = beside(path);
     let write = || -> io::Result<()> {
         remove_if_there(&aside)?;
@@ -38,9 +51,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        fs::rename(&aside, path)?;
-        sync_folder(path)
+        sync(&file)?;
+        fs::rename(&aside, path)
     };
     write().map_err(|e| {
         let _ = fs::remove_file(&aside);

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod files;
 pub mod imds;
 pub mod marks;
+pub mod memory;
 pub mod network;
 pub mod notify;
 pub mod ownership;

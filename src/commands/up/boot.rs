@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 use tokio::{join, try_join};
 use tracing::{info, warn};
@@ -36,6 +37,13 @@ pub(super) struct Serving {
     pub zones: Zones,
 }
 
+/// What is to serve, before it does.
+#[derive(Debug)]
+struct Built {
+    release: Option<Release>,
+    app: App,
+}
+
 impl Serving {
     pub fn version(&self) -> &str {
         version_of(self.release.as_ref())
@@ -51,12 +59,16 @@ impl Boot {
         let steps = &self.timeline;
         self.require_public_address()?;
         // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
-        let ((), prepared) =
-            join!(self.report(Phase::Booting, None, None), async { try_join!(self.running_app(), self.obtained_certificate()) });
-        let ((release, app), (certificate, zones)) = prepared?;
-        steps.step("web", &["app", "certificate"], self.start_web(&app, release.as_ref(), &certificate)).await?;
-        steps.step("proof", &["web"], self.prove(release.as_ref(), &certificate)).await?;
-        let standing = steps.step("cutover", &["proof", "zones"], self.cut_over(&zones)).await?;
+        let built = SetOnce::new();
+        let prepare = async { try_join!(self.running_app(&built), self.web_server(&built)) };
+        let ((), prepared) = join!(self.report(Phase::Booting, None, None), prepare);
+        let ((), (certificate, zones)) = prepared?;
+        let Built { release, app } = built.into_inner().expect("the app that runs was built");
+        let ((), observed) = try_join!(
+            steps.step("proof", &["app", "web"], self.prove(release.as_ref(), &certificate)),
+            steps.step("records", &["app", "web"], zones.observe(&self.route53)),
+        )?;
+        let standing = steps.step("cutover", &["proof", "records"], self.cut_over(&zones, Some(observed))).await?;
         let phase = match standing {
             Standing::Owner(changes) => {
                 // The names may point here already: from now on nothing ends this boot.
@@ -80,8 +92,8 @@ impl Boot {
         Ok(())
     }
 
-    /// From the pointer to an app that answers.
-    async fn running_app(&self) -> Result<(Option<Release>, App)> {
+    /// From the pointer to an app that answers; the web server starts from when it is built.
+    async fn running_app(&self, built: &SetOnce<Built>) -> Result<()> {
         let steps = &self.timeline;
         let (release, ()) = try_join!(
             steps.step("release", &["accounts"], self.fetch_release()),
@@ -90,8 +102,16 @@ impl Boot {
         let app = steps.step("dependencies", &["release", "host packages"], self.provide_app(release.as_ref())).await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
-        steps.step("app", &["release command"], self.start_app(&app)).await?;
-        Ok((release, app))
+        built.set(Built { release, app }).map_err(|_| anyhow!("an app is built once"))?;
+        steps.step("app", &["release command"], self.start_app(&built.wait().await.app)).await
+    }
+
+    /// The certificate, then the web server while the app starts. The zones serve the cutover too.
+    async fn web_server(&self, built: &SetOnce<Built>) -> Result<(Certificate, Zones)> {
+        let (certificate, zones) = self.obtained_certificate().await?;
+        let Built { release, app } = built.wait().await;
+        self.timeline.step("web", &["release command", "certificate"], self.start_web(app, release.as_ref(), &certificate)).await?;
+        Ok((certificate, zones))
     }
 
     async fn fetch_release(&self) -> Result<Option<Release>> {
@@ -138,8 +158,8 @@ impl Boot {
 
     pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
         let tls = self.paths.tls();
-        files::write_atomic(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
-        files::write_atomic(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
+        files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
+        files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
         let config = WebConfig {
             domains: self.site.domains.clone(),
             http_port: self.site.web.http_port,

@@ -12,7 +12,7 @@ use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
 use crate::config::{Routing, Site};
 use crate::logs;
-use crate::site::records::{self, Checks, Claim, Cutover, Plan, Shape, Zones};
+use crate::site::records::{self, Checks, Claim, Cutover, Observed, Plan, Shape, Zones};
 use crate::site::report::Phase;
 
 /// Where this instance stands after it asked for the names.
@@ -54,7 +54,8 @@ pub(super) fn shape(site: &Site, checks: Checks) -> Result<Shape> {
 }
 
 impl Boot {
-    pub(super) async fn cut_over(&self, zones: &Zones) -> Result<Standing> {
+    /// `observed`: the records as they were just now, if they were looked at.
+    pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
         // A health check that nobody uses is paid for all the same: it is made only for names that will be ours.
         if self.site.dns.routing == Routing::Failover
             && let Some(owner) = self.later_owner(zones).await?
@@ -62,7 +63,7 @@ impl Boot {
             return Ok(Standing::stand_by(&owner));
         }
         let claim = claim(&self.site, &self.identity, shape(&self.site, self.checks().await?)?);
-        match zones.take_over(&self.route53, &self.ec2, &claim).await? {
+        match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
             Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
             Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
         }

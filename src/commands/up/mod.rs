@@ -25,9 +25,9 @@ use crate::cloud::s3::S3;
 use crate::config::Site;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, FileLock};
-use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
+use crate::host::{memory, notify};
 use crate::logs;
 use crate::site::report::{Phase, Timeline};
 
@@ -126,6 +126,7 @@ impl Boot {
                 // However long the settling takes, the loop must turn: a signal or the watchdog cannot wait for an upload.
                 let settled = async {
                     self.settle(&serving).await;
+                    memory::release();
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {

@@ -86,7 +86,7 @@ impl Boot {
     async fn look_at_owner(&self, serving: &Serving) -> Phase {
         let asked = async {
             self.prove(serving.release.as_ref(), &serving.certificate).await?;
-            self.cut_over(&serving.zones).await
+            self.cut_over(&serving.zones, None).await
         };
         // Bounded, so that a signal or the watchdog never waits for long.
         let answer = timeout(LOOK_WITHIN, asked).await.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())));

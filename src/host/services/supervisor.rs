@@ -83,7 +83,7 @@ impl Keeper {
         let started = self.run.start()?;
         // Without the note, a next run after a kill -9 relies on the parent-death signal alone: no reason not to serve.
         if let Ok(json) = serde_json::to_vec(&started.leader)
-            && let Err(error) = files::write_atomic(&self.record, &json, 0o600)
+            && let Err(error) = files::write_anew(&self.record, &json, 0o600)
         {
             tracing::warn!(%error, service = self.service.name, "noting a service's process");
         }

@@ -28,6 +28,10 @@ const IN_SYNC_WITHIN: Duration = Duration::from_secs(180);
 #[derive(Debug, Clone)]
 pub struct Zones(Vec<(Zone, Names)>);
 
+/// The records of every zone at one time, in the order of [`Zones`].
+#[derive(Debug)]
+pub struct Observed(Vec<Vec<RecordSet>>);
+
 /// What became of asking for the names.
 #[derive(Debug)]
 pub enum Cutover {
@@ -78,21 +82,34 @@ impl Zones {
     /// Those of Route 53 and EC2, and a conflict that a person has to settle.
     pub async fn plan(&self, route53: &Route53, ec2: &Ec2, claim: &Claim) -> Result<Vec<(Zone, Plan)>> {
         let mut plans = Vec::new();
-        for (zone, names) in &self.0 {
-            let observed = route53.record_sets(&zone.id, &names.all()).await?;
+        for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
             plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
         }
         Ok(plans)
     }
 
-    /// Takes the names over, unless a later instance that lives owns them.
+    /// Looks at the records of all names.
+    ///
+    /// # Errors
+    /// Those of Route 53.
+    pub async fn observe(&self, route53: &Route53) -> Result<Observed> {
+        let mut observed = Vec::new();
+        for (zone, names) in &self.0 {
+            observed.push(route53.record_sets(&zone.id, &names.all()).await?);
+        }
+        Ok(Observed(observed))
+    }
+
+    /// Takes the names over, unless a later instance that lives owns them. Of `observed`, what has become old costs a further
+    /// look, never a wrong change: a batch holds only for the records that it was made for.
     ///
     /// # Errors
     /// As [`Zones::plan`], and a batch that Route 53 refuses though nobody else wrote meanwhile.
-    pub async fn take_over(&self, route53: &Route53, ec2: &Ec2, claim: &Claim) -> Result<Cutover> {
+    pub async fn take_over(&self, route53: &Route53, ec2: &Ec2, claim: &Claim, observed: Option<Observed>) -> Result<Cutover> {
+        let mut observed = observed.map_or_else(Vec::new, |observed| observed.0).into_iter();
         let mut submitted = Vec::new();
         for (zone, names) in &self.0 {
-            match take_zone(route53, ec2, zone, names, claim).await? {
+            match take_zone(route53, ec2, zone, names, claim, observed.next()).await? {
                 Cutover::StandBy { owner } => return Ok(Cutover::StandBy { owner }),
                 Cutover::Owner(changes) => submitted.extend(changes),
             }
@@ -118,16 +135,29 @@ async fn decide(observed: &[RecordSet], names: &Names, claim: &Claim, ec2: &Ec2)
     Ok(plan::plan(observed, names, claim, &living)?)
 }
 
-async fn take_zone(route53: &Route53, ec2: &Ec2, zone: &Zone, names: &Names, claim: &Claim) -> Result<Cutover> {
+async fn take_zone(
+    route53: &Route53,
+    ec2: &Ec2,
+    zone: &Zone,
+    names: &Names,
+    claim: &Claim,
+    mut earlier: Option<Vec<RecordSet>>,
+) -> Result<Cutover> {
     let mut refused: Option<(Vec<RecordSet>, String)> = None;
     for _ in 0..MOST_ATTEMPTS {
-        let observed = route53.record_sets(&zone.id, &names.all()).await?;
+        let is_old = earlier.is_some();
+        let observed = match earlier.take() {
+            Some(observed) => observed,
+            None => route53.record_sets(&zone.id, &names.all()).await?,
+        };
         if let Some((before, why)) = &refused
             && *before == observed
         {
             bail!("Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}", zone.name);
         }
         let changes = match decide(&observed, names, claim, ec2).await? {
+            // Without a batch nothing tells whether that still holds.
+            Plan::Unchanged | Plan::StandBy(_) if is_old => continue,
             Plan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
             Plan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
             Plan::Change(changes) => changes,

@@ -118,7 +118,7 @@ impl Checked {
 async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked, WebError> {
     let folder = config.paths.nginx();
     let (candidate, in_use) = (folder.join("nginx.conf.checked"), folder.join("nginx.conf"));
-    files::write_atomic(&candidate, text.as_bytes(), 0o644)?;
+    files::write_anew(&candidate, text.as_bytes(), 0o644)?;
     nginx.check(&candidate, &folder).await.map_err(WebError::Refused)?;
     Ok(Checked { candidate, in_use })
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use region::{Recorded, Service, State};
 use tokio::time::sleep;
 
-use crate::boot::Boot;
+use crate::boot::{Boot, Voice};
 use crate::report::{Report, Step};
 use crate::setting::{BUCKET, Setting};
 
@@ -29,6 +29,7 @@ struct Sample {
     resident_kb: u64,
     peak_kb: u64,
     path: String,
+    timeline: String,
 }
 
 pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result<()> {
@@ -42,12 +43,13 @@ pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result
         samples.push(sample);
     }
     print(&samples, latency);
+    println!("binary         {} KiB", std::fs::metadata(spotboot).context("looking at the program")?.len() >> 10);
     setting.remove()
 }
 
 /// The boot of the instance that is replaced afterwards.
 async fn fill(setting: &Setting, spotboot: &Path) -> Result<()> {
-    let mut boot = Boot::start(setting, spotboot, "i-0bench000000000", &["--quiet"])?;
+    let mut boot = Boot::start(setting, spotboot, "i-0bench000000000", Voice::File)?;
     boot.serving(setting).await?;
     let cached = setting.region.wait_for_request(is_cached, SETTLED_WITHIN);
     ensure!(cached.is_some(), "the first boot kept no dependencies in the bucket");
@@ -68,7 +70,7 @@ async fn retire(mut boot: Boot) -> Result<()> {
 
 async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample> {
     setting.region.forget_requests();
-    let mut boot = Boot::start(setting, spotboot, id, &["--quiet"])?;
+    let mut boot = Boot::start(setting, spotboot, id, Voice::File)?;
     let report = boot.serving(setting).await?;
     let requests = setting.region.requests();
     let cutover =
@@ -86,6 +88,7 @@ async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample>
         resident_kb,
         peak_kb,
         path: path(&report),
+        timeline: report.timeline(),
     })
 }
 
@@ -136,5 +139,6 @@ fn print(samples: &[Sample], latency: Duration) {
     by_time.sort_by_key(|sample| sample.cutover_ms);
     let median = by_time[(by_time.len() - 1) / 2];
     let calls: Vec<String> = median.calls.iter().map(|(call, count)| format!("{count} × {call}")).collect();
-    println!("\ncritical path  {}\ncalls          {}", median.path, calls.join(", "));
+    println!("\nThe run with the median time (* decided how long it took):\n{}", median.timeline);
+    println!("critical path  {}\ncalls          {}", median.path, calls.join(", "));
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the rule is about the product; this is what runs the product")]
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +24,13 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 /// As an init system would give it; not the caller's, whose python3 may be anything.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Where its output goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    Here,
+    File,
+}
+
 pub(crate) struct Boot {
     pub(crate) instance: Instance,
     pub(crate) started: OffsetDateTime,
@@ -30,15 +38,14 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
-    /// Starts `up` as a new instance with nothing on its disk.
-    pub(crate) fn start(setting: &Setting, spotboot: &Path, id: &str, flags: &[&str]) -> Result<Self> {
+    /// Starts `up` as a new instance with nothing on its disk; it talks here, or to a file beside that disk.
+    pub(crate) fn start(setting: &Setting, spotboot: &Path, id: &str, voice: Voice) -> Result<Self> {
         let instance = setting.launch(id)?;
         let disk = setting.path(id);
         std::fs::create_dir(&disk).context("making the instance's folder")?;
         let mut args: Vec<OsString> = vec!["--pdeathsig".into(), "TERM".into(), spotboot.into(), "up".into()];
         args.extend(["--services".into(), "foreground".into(), "--config".into(), setting.path("site.toml").into()]);
         args.extend(["--state-dir".into(), disk.join("state").into(), "--runtime-dir".into(), disk.join("run").into()]);
-        args.extend(flags.iter().map(OsString::from));
         // setpriv (util-linux) makes it end with us, whatever ends us. A process group of its own keeps Ctrl-C for us to pass on.
         let mut command = Command::new("setpriv");
         command
@@ -49,6 +56,10 @@ impl Boot {
             .env("LANG", "C.UTF-8")
             .envs(std::env::var("TERM").map(|term| ("TERM", term)));
         command.envs(instance.env()).process_group(0).kill_on_drop(true);
+        if voice == Voice::File {
+            let log = File::create(setting.path(&format!("{id}.log"))).context("making the log")?;
+            command.stdout(log.try_clone()?).stderr(log);
+        }
         let started = OffsetDateTime::now_utc();
         let child = command.spawn().context("starting spotboot through setpriv")?;
         Ok(Self { instance, started, child })

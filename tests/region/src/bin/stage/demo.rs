@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::boot::Boot;
+use crate::boot::{Boot, Voice};
 use crate::look::{Curl, addresses, style_sheets};
 use crate::report::Report;
 use crate::setting::{ADDRESS, DOMAIN, Setting};
@@ -18,7 +18,7 @@ pub(crate) async fn run(spotboot: &Path, once: bool) -> Result<()> {
     let setting = Setting::prepare(std::time::Duration::ZERO)?;
     let before = addresses(setting.region.dns(), DOMAIN).await?;
     eprintln!("demo: the region stands, release {} is published; spotboot starts as {INSTANCE}\n", setting.published.version);
-    let mut boot = Boot::start(&setting, spotboot, INSTANCE, &[])?;
+    let mut boot = Boot::start(&setting, spotboot, INSTANCE, Voice::Here)?;
     let shown = tokio::select! {
         shown = show(&setting, &mut boot, &before, once) => shown,
         signal = told_to_stop() => signal.and_then(|()| if once { bail!("interrupted") } else { Ok(()) }),
