@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cloud::Cloud;
-use crate::cloud::imds::Imds;
+use crate::cloud::imds::{Identity, Imds};
 use crate::config::Site;
 
 const USUAL_PLACES: [&str; 2] = ["/etc/spotboot/site.toml", "site.toml"];
@@ -56,9 +56,9 @@ impl Place {
             }
             Self::Object { bucket, key } => {
                 let name = format!("s3://{bucket}/{key}");
-                let region = match named_region(None) {
+                let region = match region_of_environment() {
                     Some(region) => region,
-                    None => imds.identity().await.context("no region: set AWS_REGION")?.region,
+                    None => imds.identity().await.context("finding the region: set AWS_REGION")?.region,
                 };
                 let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
                 let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
@@ -69,11 +69,13 @@ impl Place {
     }
 }
 
-/// The region that the file names, else the environment; `None`: this instance's is meant.
-pub fn named_region(site: Option<&Site>) -> Option<String> {
-    let named = site.and_then(|site| site.region.clone());
-    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
+/// The region to work in: the file's, else the environment's, else this instance's.
+pub fn region_of(site: &Site, identity: &Identity) -> String {
+    site.region.clone().or_else(region_of_environment).unwrap_or_else(|| identity.region.clone())
+}
+
+fn region_of_environment() -> Option<String> {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
 }
 
 fn read_file(path: &Path) -> Result<String> {

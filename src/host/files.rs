@@ -20,6 +20,7 @@ impl FileError {
         Self { doing, path: path.to_owned(), source }
     }
 
+    #[cfg(test)]
     pub fn kind(&self) -> ErrorKind {
         self.source.kind()
     }

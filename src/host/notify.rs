@@ -31,11 +31,6 @@ pub fn watchdog() {
     send(&[NotifyState::Watchdog]);
 }
 
-/// Asks for more time before TimeoutStartSec ends us, counted from now.
-pub fn extend_start(by: Duration) {
-    send(&[NotifyState::ExtendTimeoutUsec(u32::try_from(by.as_micros()).unwrap_or(u32::MAX))]);
-}
-
 fn send(state: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "telling systemd our state");

@@ -123,7 +123,11 @@ impl World {
 
     pub fn certificates(&self) -> Vec<String> {
         let keys = self.list("certs/");
-        keys.into_iter().filter(|key| key.ends_with(".json") && !key.ends_with("account.json") && !key.ends_with("pending.json")).collect()
+        keys.into_iter()
+            .filter(|key| {
+                key.ends_with(".json") && !key.ends_with("account.json") && !key.ends_with("pending.json") && !key.ends_with("refused.json")
+            })
+            .collect()
     }
 }
 

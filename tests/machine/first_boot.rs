@@ -7,6 +7,14 @@ use crate::common::{DOMAIN, World};
 use crate::computer::Computer;
 
 const TOKEN: &str = "hunter2-very-secret-value";
+/// Every place where others than root could read; the patterns are in a file, so as to be in no argument themselves.
+const FIND_SECRETS: &str = "cd /root
+    journalctl --no-pager --boot --all --output=export | grep -aFf secrets | sed 's/^/journal: /'
+    systemctl show spotboot spotboot-app spotboot-web | grep -Ff secrets | sed 's/^/systemctl show: /'
+    cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -aFf secrets | sed 's/^/arguments: /'
+    find /var/lib/spotboot /etc -type f -perm /077 -exec grep -alFf secrets {} + | sed 's/^/file: /'
+    find /run -type f -perm /077 -not -path '/run/log/*' -exec grep -alFf secrets {} + | sed 's/^/file: /'
+    true";
 /// Asked in the moment when `install` returned; the status code is its own.
 const WITNESS: &str = "
 {
@@ -85,18 +93,17 @@ fn is_key_material(text: &str, part: &str) -> bool {
 }
 
 fn assert_that_no_secret_lies_about(world: &World, computer: &Computer) {
-    const LOOK: &str = "cd /root
-        show() { sed 's/^/  /' | cut -c 1-200; }
-        grep -qrFf secrets /var/lib/spotboot/tls /etc/spotboot/site.toml || echo 'the search itself finds nothing'
-        journalctl --no-pager --boot --all --output=export | grep -aFf secrets | sed 's/^/journal: /'
-        systemctl show spotboot spotboot-app spotboot-web | grep -Ff secrets | sed 's/^/systemctl show: /'
-        cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -aFf secrets | sed 's/^/arguments: /'
-        find /var/lib/spotboot /etc -type f -perm /077 -exec grep -alFf secrets {} + | sed 's/^/file: /'
-        find /run -type f -perm /077 -not -path '/run/log/*' -exec grep -alFf secrets {} + | sed 's/^/file: /'
-        true";
     let secrets = secrets(world);
     assert!(secrets.lines().count() >= 8, "too few secrets to look for");
     computer.run(&format!("umask 077; cat >/root/secrets <<'END'\n{secrets}END\n"));
-    assert_eq!(computer.run(LOOK), "");
     assert_eq!(computer.run("stat --format=%a:%U /var/lib/spotboot/tls/key.pem /etc/spotboot/spotboot.env"), "600:root\n600:root");
+    assert_eq!(computer.run(FIND_SECRETS), "");
+
+    // The search finds what it is made for.
+    let leaks = ["/var/lib/spotboot/leak", "/etc/systemd/leak", "/run/spotboot/leak"].map(|path| format!("echo {TOKEN} >{path}\n"));
+    computer.run(&format!("{}systemd-run --quiet --unit=leak sh -c 'echo {TOKEN}; sleep 60; true'\nsleep 1", leaks.concat()));
+    let found = computer.run(FIND_SECRETS);
+    for kind in ["journal: ", "arguments: ", "file: /var/lib/", "file: /etc/", "file: /run/"] {
+        assert!(found.lines().any(|line| line.starts_with(kind)), "nothing is found in {kind}\n{found}");
+    }
 }

@@ -19,7 +19,7 @@ rm -rf /etc/apt/sources.list.d/* && echo 'deb [trusted=yes] file:/srv/mirror ./'
 ";
 
 /// Everything that means something to a unit, a shell or a template.
-const AWKWARD: &str = "a \"quoted\" $HOME `id` \\ %n {{ x }}\nline";
+const AWKWARD: &str = "a \"quoted\" $HOME `id` \\ %n {{ x }}";
 
 fn probe(computer: &Computer) -> Value {
     let page = computer.visitor().get("/probe");
@@ -68,7 +68,10 @@ fn assert_account_and_rights(computer: &Computer, seen: &Value) {
     assert_eq!(seen["seccomp"], json!(["2"]), "system calls are not filtered");
     assert_eq!(seen["capabilities"], json!(["0000000000000000", "0000000000000000"]));
     assert_eq!(seen["given away"], "EPERM");
-    assert_eq!(computer.property("spotboot-app", "ProtectSystem"), "strict");
+    for unit in ["spotboot-app", "spotboot-web"] {
+        assert_eq!(computer.property(unit, "ProtectSystem"), "strict");
+        assert!(computer.property(unit, "IPAddressDeny").contains("169.254.169.254"), "{unit} may ask for credentials");
+    }
     let users = computer.run("ps -C nginx -o euser= | sort -u");
     let users: Vec<&str> = users.lines().map(str::trim).collect();
     assert!(users.contains(&"root") && users.iter().any(|user| user.starts_with("spotboot")), "nginx runs as {users:?}");

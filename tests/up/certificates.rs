@@ -116,9 +116,42 @@ fn with_the_ca_down_a_certificate_that_is_due_is_served_all_the_same() {
     put(&world, &key, &seal_of(&[DOMAIN], (2026, 1, 1), (2027, 1, 1)));
     world.region.down(Service::Acme);
     let second = world.machine("i-0second");
-    let running = second.up();
-    assert!(running.log().contains("serving the older certificate"), "{}", running.log());
+    let mut running = second.up();
+    running.wait_for("is not renewed");
     assert_eq!(second.visitor().curl(&format!("https://{DOMAIN}:{}/", second.https_port), &["--insecure"]).unwrap().status, 200);
+}
+
+#[test]
+fn a_certificate_that_is_due_is_served_first_and_renewed_after() {
+    let (world, key) = with_certificate();
+    put(&world, &key, &seal_of(&[DOMAIN], (2026, 1, 1), (2027, 1, 1)));
+    let second = world.machine("i-0second");
+    let mut running = second.up();
+    running.wait_for("the certificate is renewed");
+    assert_eq!(world.certificates().len(), 2);
+    assert_eq!(second.visitor().get("/").status, 200, "the renewed certificate is not the one that is served");
+}
+
+#[test]
+fn a_ca_that_refused_is_left_alone_for_a_while() {
+    let world = World::with_small_app();
+    let refusal = Fault::respond(403, "urn:ietf:params:acme:error:rejectedIdentifier", "policy forbids issuing for the name");
+    let fault = world.region.fault(Match::service(Service::Acme).operation("newOrder"), refusal);
+    world.machine("i-0first").up_to_end().assert_error(1, &["policy forbids issuing"]);
+    world.region.lift(fault);
+    world.region.forget_requests();
+    world
+        .machine("i-0second")
+        .up_to_end()
+        .assert_error(1, &["policy forbids issuing", "not asked again before", "refused.json is deleted"]);
+    assert_eq!(world.region.count(Service::Acme, ""), 0, "the CA was asked again");
+    world.delete(&format!(
+        "{}/refused.json",
+        world.list("certs/").iter().find_map(|key| key.strip_suffix("/refused.json")).expect("a refusal")
+    ));
+    let third = world.machine("i-0third");
+    let _running = third.up();
+    assert_eq!(third.visitor().get("/").status, 200);
 }
 
 #[test]

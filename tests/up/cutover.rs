@@ -155,6 +155,18 @@ fn failover_keeps_a_primary_with_its_health_check_and_the_mirror_behind_it() {
 }
 
 #[test]
+fn once_the_names_are_ours_nothing_ends_the_boot() {
+    let world = World::with_small_app();
+    drop(world.machine("i-0first").up());
+    let denied = region::Match::service(region::Service::Route53).operation("GetChange");
+    world.region.fault(denied, region::Fault::access_denied());
+    let later = Machine::launched(&world, "i-0later", OffsetDateTime::now_utc() + Duration::minutes(1));
+    let running = later.up();
+    assert_eq!(later.visitor().get("/").status, 200);
+    assert!(running.log().contains("route53:GetChange"), "{}", running.log());
+}
+
+#[test]
 fn a_name_of_another_site_is_left_alone() {
     let world = World::with_small_app();
     drop(world.machine("i-0mine").up());

@@ -92,6 +92,7 @@ impl RecordSet {
     }
 
     /// Seconds; `None` for an alias.
+    #[cfg(test)]
     pub fn ttl(&self) -> Option<u32> {
         self.0.ttl.and_then(|ttl| ttl.try_into().ok())
     }
@@ -114,6 +115,7 @@ impl RecordSet {
         self.0.health_check_id()
     }
 
+    #[cfg(test)]
     pub fn is_alias(&self) -> bool {
         self.0.alias_target.is_some()
     }

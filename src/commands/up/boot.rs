@@ -71,7 +71,10 @@ impl Boot {
         let standing = steps.step("cutover", &["proof", "records"], self.cut_over(&zones, Some(observed))).await?;
         let phase = match standing {
             Standing::Owner(changes) => {
-                steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await?;
+                // The names may point here already: from now on nothing ends this boot.
+                if let Err(error) = steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await {
+                    warn!("whether all name servers know the change is not known: {error:#}");
+                }
                 Phase::Serving
             }
             Standing::StandBy => Phase::StandBy,
@@ -148,10 +151,11 @@ impl Boot {
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {
-        if app.start(&self.services).await?.is_some() {
-            app.wait_ready(&self.services).await?;
+        match app.start(&self.services).await? {
+            Some(_) => app.wait_ready(&self.services).await,
+            // The site had a program of its own before its kind changed.
+            None => Ok(self.services.stop(app::SERVICE).await?),
         }
-        Ok(())
     }
 
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
@@ -165,7 +169,7 @@ impl Boot {
         Ok((certificate, zones))
     }
 
-    async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+    pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
         let tls = self.paths.tls();
         files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
@@ -239,6 +243,9 @@ impl Boot {
         let shared = serving.app.share(&self.state).await;
         if let Err(error) = shared {
             warn!("the next boot has to install the dependencies again: {error:#}");
+        }
+        if let Err(error) = self.renew(serving).await {
+            warn!("the certificate in use, valid until {}, is not renewed: {error:#}", serving.certificate.not_after);
         }
         let Some(release) = &serving.release else { return };
         if let Err(error) = self.keep(release, &serving.app).await {

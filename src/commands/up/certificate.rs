@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Boot;
+use super::boot::Serving;
 use crate::site::certificate::{Best, Cache, Certificate, Desk, Found};
 use crate::site::lease::{Asked, Lease};
 use crate::site::records::Zones;
@@ -22,16 +23,31 @@ impl Boot {
         Cache { s3: &self.state, site: &self.site }.find(self.now()).await
     }
 
-    /// The cached certificate if it is fresh; else a new one; else, with the CA down, whatever is still valid.
+    /// The cached certificate if it is good, else a new one. One that is due is served first and renewed after: the CA is slow, or down.
     pub(super) async fn certificate(&self, found: Found, zones: &Zones) -> Result<Certificate> {
         match found.best {
-            Best::Fresh(certificate) => Ok(certificate),
+            Best::Fresh(certificate) | Best::Due(certificate) => Ok(certificate),
             Best::None => self.order(zones, PATIENCE).await,
-            Best::Due(older) => self.order(zones, Duration::ZERO).await.or_else(|error| {
-                warn!("serving the older certificate, valid until {}: {error:#}", older.not_after);
-                Ok(older)
-            }),
         }
+    }
+
+    /// Replaces a certificate that is due, once the site serves with it: the new one is proven, or the old one comes back.
+    pub(super) async fn renew(&self, serving: &Serving) -> Result<()> {
+        if self.now() < serving.certificate.renewal_due() {
+            return Ok(());
+        }
+        let renewed = self.order(&serving.zones, Duration::ZERO).await?;
+        let release = serving.release.as_ref();
+        let swapped = async {
+            self.start_web(&serving.app, release, &renewed).await?;
+            self.prove(release, &renewed).await
+        };
+        if let Err(error) = swapped.await {
+            self.start_web(&serving.app, release, &serving.certificate).await?;
+            return Err(error.context("serving with the renewed certificate"));
+        }
+        info!(serial = renewed.serial, until = %renewed.not_after, "the certificate is renewed");
+        Ok(())
     }
 
     async fn order(&self, zones: &Zones, patience: Duration) -> Result<Certificate> {
@@ -74,7 +90,9 @@ impl Boot {
         if !cache.store(&certificate, found.next).await? {
             bail!("another instance stored a certificate while this one held the lease; run again");
         }
-        desk.forget().await?;
+        if let Err(error) = desk.forget().await {
+            warn!("the record of the order stays in the bucket: {error:#}");
+        }
         Ok(certificate)
     }
 

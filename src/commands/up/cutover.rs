@@ -7,11 +7,12 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::Serving;
+use crate::cloud::imds::Identity;
 use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
-use crate::config::Routing;
+use crate::config::{Routing, Site};
 use crate::logs;
-use crate::site::records::{self, Checks, Claim, Cutover, Observed, Shape, Zones};
+use crate::site::records::{self, Checks, Claim, Cutover, Observed, Plan, Shape, Zones};
 use crate::site::report::Phase;
 
 /// Where this instance stands after it asked for the names.
@@ -20,49 +21,69 @@ pub(super) enum Standing {
     StandBy,
 }
 
+impl Standing {
+    fn stand_by(owner: &str) -> Self {
+        info!(owner, "a later instance owns the names; standing by");
+        Self::StandBy
+    }
+}
+
+/// What an instance asks of the site's zones.
+pub(super) fn claim(site: &Site, identity: &Identity, shape: Shape) -> Claim {
+    Claim {
+        site: site.name.clone(),
+        instance: identity.instance_id.clone(),
+        launched: identity.launched,
+        ipv4: identity.public_ipv4,
+        ipv6: identity.public_ipv6,
+        ttl: site.dns.ttl,
+        shape,
+    }
+}
+
+/// The site's routing, with the health checks that it relies on.
+pub(super) fn shape(site: &Site, checks: Checks) -> Result<Shape> {
+    Ok(match site.dns.routing {
+        Routing::Simple => Shape::Simple,
+        Routing::Multivalue => Shape::Multivalue { checks },
+        Routing::Failover => {
+            let mirror = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
+            Shape::Failover { cloudfront: mirror.context("failover.cloudfront is missing")?, checks }
+        }
+    })
+}
+
 impl Boot {
     /// `observed`: the records as they were just now, if they were looked at.
     pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
-        let claim = self.claim(self.shape().await?);
+        // A health check that nobody uses is paid for all the same: it is made only for names that will be ours.
+        if self.site.dns.routing == Routing::Failover
+            && let Some(owner) = self.later_owner(zones).await?
+        {
+            return Ok(Standing::stand_by(&owner));
+        }
+        let claim = claim(&self.site, &self.identity, shape(&self.site, self.checks().await?)?);
         match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
             Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
-            Cutover::StandBy { owner } => {
-                info!(owner, "a later instance owns the names; standing by");
-                Ok(Standing::StandBy)
-            }
+            Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
         }
+    }
+
+    async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
+        let claim = claim(&self.site, &self.identity, shape(&self.site, Checks::default())?);
+        let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
+        Ok(plans.into_iter().find_map(|(_, plan)| if let Plan::StandBy(owner) = plan { Some(owner.owner) } else { None }))
     }
 
     pub(super) async fn wait_in_sync(&self, changes: &[ChangeId]) -> Result<()> {
         records::in_sync(&self.route53, changes).await
     }
 
-    pub(super) fn claim(&self, shape: Shape) -> Claim {
-        let identity = &self.identity;
-        Claim {
-            site: self.site.name.clone(),
-            instance: identity.instance_id.clone(),
-            launched: identity.launched,
-            ipv4: identity.public_ipv4,
-            ipv6: identity.public_ipv6,
-            ttl: self.site.dns.ttl,
-            shape,
+    /// This instance's health checks, made where the routing needs some.
+    async fn checks(&self) -> Result<Checks> {
+        if self.site.dns.routing == Routing::Simple {
+            return Ok(Checks::default());
         }
-    }
-
-    /// The routing with this instance's health checks, made where it needs some.
-    async fn shape(&self) -> Result<Shape> {
-        Ok(match self.site.dns.routing {
-            Routing::Simple => Shape::Simple,
-            Routing::Multivalue => Shape::Multivalue { checks: self.health_checks().await? },
-            Routing::Failover => {
-                let mirror = self.site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
-                Shape::Failover { cloudfront: mirror.context("failover.cloudfront is missing")?, checks: self.health_checks().await? }
-            }
-        })
-    }
-
-    async fn health_checks(&self) -> Result<Checks> {
         let (ipv4, ipv6) = (self.identity.public_ipv4.map(IpAddr::V4), self.identity.public_ipv6.map(IpAddr::V6));
         Ok(Checks { ipv4: self.health_check(ipv4).await?, ipv6: self.health_check(ipv6).await? })
     }
@@ -89,7 +110,7 @@ impl Boot {
         self.report(Phase::Failed, None, Some(format!("{failure:#}"))).await;
         let mut log = logs::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = self.site.key(&format!("logs/{}/{}-boot.log", self.identity.instance_id, self.now().unix_timestamp()));
+        let key = self.site.key(&format!("logs/{}/boot.log", self.identity.instance_id));
         if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }

@@ -1,19 +1,20 @@
 //! `up --dry-run`: every decision of the boot, and nothing done about it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::super::Outcome;
-use super::super::site_file::named_region;
+use super::super::site_file::region_of;
+use super::cutover::{claim, shape};
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
-use crate::config::{AppKind, Routing, Site};
+use crate::config::{AppKind, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::site::certificate::{Best, Cache};
-use crate::site::records::{Checks, Claim, Plan, Shape, Zones};
+use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release;
 
 /// One decision: what would be done, or why it cannot be.
@@ -25,8 +26,7 @@ struct Decision {
 }
 
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
-    let region = named_region(Some(&site)).unwrap_or_else(|| identity.region.clone());
-    let cloud = Cloud::connect(&region, imds).await;
+    let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
     let decisions = [
         decision("identity", address(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
@@ -107,15 +107,8 @@ async fn certificate(cloud: &Cloud, site: &Site) -> Result<String> {
 async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
     let route53 = cloud.route53();
     let zones = Zones::find(&route53, site).await?;
-    let claim = Claim {
-        site: site.name.clone(),
-        instance: identity.instance_id.clone(),
-        launched: identity.launched,
-        ipv4: identity.public_ipv4,
-        ipv6: identity.public_ipv6,
-        ttl: site.dns.ttl,
-        shape: shape(site)?,
-    };
+    // The health checks that the boot would make first have no ids yet.
+    let claim = claim(site, identity, shape(site, Checks::default())?);
     let plans = zones.plan(&route53, &cloud.ec2(), &claim).await?;
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
         Plan::Unchanged => format!("{}: nothing to change", zone.name),
@@ -123,17 +116,4 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
         Plan::Change(changes) => changes.iter().fold(format!("{}:", zone.name), |text, change| format!("{text}\n  {change}")),
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// As the boot's, but for the health checks: those it would make first have no ids yet.
-fn shape(site: &Site) -> Result<Shape> {
-    let checks = Checks::default();
-    Ok(match site.dns.routing {
-        Routing::Simple => Shape::Simple,
-        Routing::Multivalue => Shape::Multivalue { checks },
-        Routing::Failover => {
-            let cloudfront = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
-            Shape::Failover { cloudfront: cloudfront.context("failover.cloudfront is missing")?, checks }
-        }
-    })
 }

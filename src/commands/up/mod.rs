@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
 use super::Outcome;
-use super::site_file::{Place, named_region};
+use super::site_file::{Place, region_of};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
@@ -86,7 +86,7 @@ impl Boot {
         timeline: Timeline,
         lock: FileLock,
     ) -> Result<Self> {
-        let region = named_region(Some(&site)).unwrap_or_else(|| identity.region.clone());
+        let region = region_of(&site, &identity);
         let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;

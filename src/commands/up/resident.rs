@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use tokio::signal::unix::Signal;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, info, warn};
 
 use super::Boot;
@@ -18,6 +19,8 @@ use crate::site::web;
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 /// How often an instance that stands by looks whether the owner still lives.
 const STAND_BY_EVERY: Duration = Duration::from_secs(30);
+
+const LOOK_WITHIN: Duration = Duration::from_secs(45);
 
 enum Event {
     Stop(&'static str),
@@ -85,7 +88,9 @@ impl Boot {
             self.prove(serving.release.as_ref(), &serving.certificate).await?;
             self.cut_over(&serving.zones, None).await
         };
-        match asked.await {
+        // Bounded, so that a signal or the watchdog never waits for long.
+        let answer = timeout(LOOK_WITHIN, asked).await.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())));
+        match answer {
             Ok(Standing::StandBy) => Phase::StandBy,
             Ok(Standing::Owner(_)) => {
                 info!("the owner is gone; this instance took the names over");

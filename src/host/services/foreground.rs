@@ -25,6 +25,7 @@ const ENDS: usize = 16;
 pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Lines go to standard error.
+#[cfg(test)]
 pub fn to_stderr() -> Print {
     Arc::new(|line| eprintln!("{line}"))
 }
@@ -99,6 +100,7 @@ impl Foreground {
         if done { Ok(()) } else { Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }) }
     }
 
+    #[cfg(test)]
     pub(super) fn state(&self, name: &str) -> State {
         self.slot(name).seen.state()
     }

@@ -17,7 +17,9 @@ use super::files::FileError;
 use super::paths::Paths;
 use super::process::ProcessError;
 
-pub use foreground::{Foreground, Print, to_stderr};
+#[cfg(test)]
+pub use foreground::to_stderr;
+pub use foreground::{Foreground, Print};
 pub use nix::sys::signal::Signal;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
@@ -129,13 +131,6 @@ impl Services {
         }
     }
 
-    pub fn mode(&self) -> Mode {
-        match self {
-            Self::Systemd(_) => Mode::Systemd,
-            Self::Foreground(_) => Mode::Foreground,
-        }
-    }
-
     /// Makes the service run by this definition. Returns once its program was started, not once it answers.
     ///
     /// # Errors
@@ -171,6 +166,7 @@ impl Services {
 
     /// # Errors
     /// systemd does not answer.
+    #[cfg(test)]
     pub async fn state(&self, name: &str) -> Result<State, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.state(name).await,

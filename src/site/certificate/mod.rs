@@ -2,6 +2,7 @@
 
 mod cache;
 mod order;
+mod refusal;
 mod sealed;
 
 pub use cache::{Best, Cache, Found};

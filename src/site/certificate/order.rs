@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rcgen::CertificateParams;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -58,6 +58,16 @@ impl Desk<'_> {
     /// # Errors
     /// The CA's, Route 53's and the bucket's; the next run goes on from where this one stopped.
     pub async fn order(&self) -> Result<Certificate> {
+        let names = self.names();
+        self.cache.obey_refusal(&names).await?;
+        let ordered = self.order_now().await;
+        if let Some(refusal) = ordered.as_ref().err().and_then(|error| error.downcast_ref()) {
+            self.cache.remember_refusal(&names, refusal).await;
+        }
+        ordered
+    }
+
+    async fn order_now(&self) -> Result<Certificate> {
         let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
         if let Some(pending) = left
             && let Some(certificate) = self.resumed(&account, pending).await?
@@ -139,7 +149,7 @@ impl Desk<'_> {
     async fn begin(&self, account: &Acme) -> Result<(Order, Pending)> {
         let site = self.cache.site;
         if let Some(profile) = &site.tls.profile {
-            account.offers_profile(profile)?;
+            account.offers_profile(profile).map_err(without_waiting)?;
         }
         let names = self.names();
         info!(names = names.join(" "), ca = site.tls.directory.slug, "ordering a certificate");
@@ -211,7 +221,8 @@ impl Desk<'_> {
 
     async fn register(&self, condition: Condition<'_>) -> Result<Acme> {
         let tls = &self.cache.site.tls;
-        let (account, credentials) = Acme::register(&tls.directory.url, tls.directory_ca.as_deref(), &tls.contact).await?;
+        let registered = Acme::register(&tls.directory.url, tls.directory_ca.as_deref(), &tls.contact).await;
+        let (account, credentials) = registered.map_err(without_waiting)?;
         let written = self.cache.s3.put(&self.account_key(), credentials, condition, tls.kms_key_id.as_deref()).await?;
         if written == Written::Refused {
             warn!("another made an ACME account at the same time; this order uses its own");
@@ -229,6 +240,14 @@ impl Desk<'_> {
 
     fn names(&self) -> Vec<String> {
         identifiers(&self.cache.site.domains)
+    }
+}
+
+/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays one.
+fn without_waiting(error: AcmeError) -> anyhow::Error {
+    match error {
+        AcmeError::Rejected { .. } => anyhow!("{error}"),
+        other => other.into(),
     }
 }
 

@@ -11,7 +11,8 @@ mod reading;
 mod store;
 mod uploads;
 
-use super::{Condition, Etag, Removed, S3, Written};
+use super::write::Removed;
+use super::{Condition, Etag, S3, Written};
 use store::Store;
 
 /// Makes two tests of each check: `on_region::…` and `on_moto::…`.
