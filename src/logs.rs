@@ -5,8 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Globals;
 
@@ -20,19 +23,19 @@ static PROGRESS: OnceLock<MultiProgress> = OnceLock::new();
 pub fn start(globals: &Globals) {
     let live = shows_progress(globals);
     let level = match globals.verbose {
-        _ if globals.quiet => "error",
-        0 if live => "warn",
-        0 => "info",
-        1 => "debug",
-        _ => "trace",
+        _ if globals.quiet => LevelFilter::ERROR,
+        0 if live => LevelFilter::WARN,
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    // Others' crates may log what they send; ours alone may say more than `info`, so that no credential can slip out.
-    let filter = EnvFilter::new(format!("warn,spotboot={level}"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Destination).with_ansi(io::stderr().is_terminal());
+    // Others' crates may log what they send; ours alone may say more than `warn`, so that no credential can slip out.
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("spotboot", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(Destination).with_ansi(io::stderr().is_terminal());
     if globals.json {
-        subscriber.json().init()
+        tracing_subscriber::registry().with(lines.json().with_filter(filter)).init();
     } else {
-        subscriber.with_target(false).init()
+        tracing_subscriber::registry().with(lines.with_target(false).with_filter(filter)).init();
     }
     let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(target));
