@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
     pub pid: u32,
-    /// Clock ticks since boot, from /proc/<pid>/stat.
+    /// Clock ticks since boot, from `/proc/<pid>/stat`.
     started: u64,
     /// Pids start anew with each boot.
     boot: String,
