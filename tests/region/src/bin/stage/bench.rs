@@ -14,8 +14,8 @@ use crate::setting::{BUCKET, Setting};
 
 /// Time for the report and the upload of the dependencies after a boot has served.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
-/// After this the resident has nothing left to do but wait.
-const IDLE_AFTER: Duration = Duration::from_secs(3);
+/// After this the resident has nothing left to do but wait: what it unpacked is on disk, and its idle threads have ended (tokio: 10 s).
+const IDLE_AFTER: Duration = Duration::from_secs(12);
 
 /// One boot, measured.
 struct Sample {
