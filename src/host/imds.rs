@@ -26,7 +26,9 @@ pub async fn set_reach(account: Option<&Account>, denied: bool) {
     };
     for rule in rules(uid).into_iter().filter(|rule| rule.family == "-4" || network::has_ipv6()) {
         match change(if denied { "add" } else { "del" }, rule).await {
-            Err(error) if denied && !is_there(&error) => tracing::warn!(%error, "the instance's credentials are in the app's reach"),
+            Err(error) if denied && !is_there(&error) => {
+                tracing::warn!(%error, "the instance's credentials are in the reach of what runs as the app's account outside of a unit");
+            }
             // To lift what was never denied is refused.
             _ => {}
         }

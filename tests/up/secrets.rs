@@ -86,3 +86,19 @@ fn the_app_gets_its_own_environment_and_none_of_ours() {
     );
     assert!(!env.contains("AWS_"), "{env}");
 }
+
+#[test]
+fn a_build_cannot_reach_the_instances_credentials() {
+    if !crate::common::is_root() {
+        eprintln!("NOT TESTED: only root can keep an account from the metadata service");
+        return;
+    }
+    let world = World::with_small_app();
+    // To connect a datagram socket asks the routing table and sends nothing.
+    let ask = "import socket; print(socket.socket(type=socket.SOCK_DGRAM).connect_ex(('169.254.169.254', 80)))";
+    let app = format!("kind = \"command\"\nbuild = \"\"\"python3 -c \"{ask}\" > reach.txt\"\"\"\n");
+    let machine = world.machine("i-0reach").section("app", &app);
+    let _running = machine.up();
+    let reach = fs::read_to_string(machine.state().join("releases/v1/reach.txt")).expect("the build leaves its answer");
+    assert_eq!(reach.trim(), nix::libc::EACCES.to_string(), "the metadata service is in the build's reach");
+}

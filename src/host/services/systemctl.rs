@@ -28,6 +28,10 @@ pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
 /// The last lines of a unit's log, empty where there is none.
 pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>) -> String {
     let unit = format!("{name}.service");
+    // What a program wrote just before its end may still be on its way; this waits until all of it is written (journalctl(1)).
+    if let Err(error) = Run::new("journalctl").arg("--sync").deadline(ASK).output().await {
+        tracing::debug!(%error, "waiting for the journal");
+    }
     let mut run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
     if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
         run = run.arg(format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros()));
