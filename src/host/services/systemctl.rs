@@ -32,12 +32,14 @@ pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>)
     if let Err(error) = Run::new("journalctl").arg("--sync").deadline(ASK).output().await {
         tracing::debug!(%error, "waiting for the journal");
     }
-    let mut run = Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines", &lines.to_string(), "--unit", &unit]);
+    let mut run =
+        Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--reverse", "--lines", &lines.to_string(), "--unit", &unit]);
     if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
         run = run.arg(format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros()));
     }
     match run.deadline(ASK).output().await {
-        Ok(output) => output.stdout.trim_end().to_owned(),
+        // Newest first, since beside --since a number of lines means the first ones.
+        Ok(output) => output.stdout.trim_end().lines().rev().collect::<Vec<_>>().join("\n"),
         Err(error) => error.to_string(),
     }
 }
