@@ -44,6 +44,20 @@ fn a_command_may_listen_on_a_port() {
 }
 
 #[test]
+fn a_command_that_does_not_say_where_it_listens_is_found_on_its_port() {
+    let world = World::new();
+    let server =
+        "import http.server, os\nhttp.server.test(http.server.SimpleHTTPRequestHandler, port=int(os.environ['PORT']), bind='127.0.0.1')\n";
+    world.publish(
+        "v1",
+        &Package::default().file("serve.py", server).file("hello.txt", "found").file("Procfile", "web: exec python3 serve.py\n"),
+    );
+    let machine = world.machine("i-0either").section("app", "kind = \"command\"\n");
+    let _running = machine.up();
+    assert_eq!(machine.visitor().get("/hello.txt").body.trim(), "found");
+}
+
+#[test]
 fn the_older_convention_is_the_newest_key_that_ends_in_latest() {
     let world = World::new();
     world.put("packages/site-latest.zip", Package::small_app().zip());

@@ -59,8 +59,8 @@ impl Boot {
         let steps = &self.timeline;
         self.require_public_address()?;
         // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
-        let built = SetOnce::new();
-        let prepare = async { try_join!(self.running_app(&built), self.web_server(&built)) };
+        let (built, ready) = (SetOnce::new(), SetOnce::new());
+        let prepare = async { try_join!(self.running_app(&built, &ready), self.web_server(&built, &ready)) };
         let ((), prepared) = join!(self.report(Phase::Booting, None, None), prepare);
         let ((), (certificate, zones)) = prepared?;
         let Built { release, app } = built.into_inner().expect("the app that runs was built");
@@ -93,7 +93,7 @@ impl Boot {
     }
 
     /// From the pointer to an app that answers; the web server starts from when it is built.
-    async fn running_app(&self, built: &SetOnce<Built>) -> Result<()> {
+    async fn running_app(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
         let steps = &self.timeline;
         let (release, interpreter) = try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(),)?;
         let app = steps
@@ -102,13 +102,17 @@ impl Boot {
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
         built.set(Built { release, app }).map_err(|_| anyhow!("an app is built once"))?;
-        steps.step("app", &["release command"], self.start_app(&built.wait().await.app)).await
+        steps.step("app", &["release command"], self.start_app(&built.wait().await.app)).await?;
+        ready.set(()).map_err(|_| anyhow!("an app gets ready once"))
     }
 
     /// The certificate, then the web server while the app starts. The zones serve the cutover too.
-    async fn web_server(&self, built: &SetOnce<Built>) -> Result<(Certificate, Zones)> {
+    async fn web_server(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<(Certificate, Zones)> {
         let (certificate, zones) = self.obtained_certificate().await?;
         let Built { release, app } = built.wait().await;
+        if !app.says_where_it_listens() {
+            ready.wait().await;
+        }
         self.timeline.step("web", &["release command", "certificate"], self.start_web(app, release.as_ref(), &certificate)).await?;
         Ok((certificate, zones))
     }

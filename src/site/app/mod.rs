@@ -60,6 +60,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether [`App::upstream`] is final before the app is ready.
+    pub fn says_where_it_listens(&self) -> bool {
+        self.plan.alternative.is_none()
+    }
+
     /// Once it is ready: until then a command that does not say where it listens may be elsewhere.
     pub fn upstream(&self) -> &Upstream {
         self.answered.get().unwrap_or(&self.plan.upstream)
