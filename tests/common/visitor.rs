@@ -2,10 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use region::Region;
 
 use super::DOMAIN;
+
+const PROPAGATED_WITHIN: Duration = Duration::from_secs(5);
 
 pub struct Visitor {
     dns: SocketAddr,
@@ -40,8 +43,13 @@ impl Visitor {
 
     /// Gets a page of the site at the address that DNS gives for its name.
     pub fn get(&self, path: &str) -> Answer {
-        let addresses = self.resolve(DOMAIN, "A");
-        assert_eq!(addresses, [self.address.to_string()], "the name leads elsewhere");
+        // A change takes its time to reach the name servers, also one that a killed boot had made.
+        let expected = [self.address.to_string()];
+        let start = Instant::now();
+        while self.resolve(DOMAIN, "A") != expected && start.elapsed() < PROPAGATED_WITHIN {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(self.resolve(DOMAIN, "A"), expected, "the name leads elsewhere");
         self.get_as(DOMAIN, path)
     }
 
