@@ -1,6 +1,7 @@
 //! Verbs: one per command; each reads as its table of contents.
 
 pub mod install;
+mod names;
 mod site_file;
 pub mod up;
 

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod certificate;
+pub mod deploys;
 pub mod lease;
 pub mod proof;
 pub mod records;
