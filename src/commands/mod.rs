@@ -1,8 +1,16 @@
 //! Verbs: one per command; each reads as its table of contents.
 
+pub mod deploy;
+pub mod history;
 pub mod install;
 mod names;
+mod package;
+mod progress;
+mod remote;
+pub mod rotate;
+mod rotation;
 mod site_file;
+pub mod status;
 pub mod up;
 
 /// How a command ended that did not fail.
@@ -13,4 +21,13 @@ pub enum Outcome {
     ProblemFound,
     /// Another holds the lock.
     Locked,
+}
+
+/// A command that cannot be carried out as it was given: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+fn usage(what: &str) -> anyhow::Error {
+    Usage(what.to_owned()).into()
 }

@@ -74,7 +74,8 @@ pub fn region_of(site: &Site, identity: &Identity) -> String {
     site.region.clone().or_else(region_of_environment).unwrap_or_else(|| identity.region.clone())
 }
 
-fn region_of_environment() -> Option<String> {
+/// What the AWS tools' own variables say.
+pub fn region_of_environment() -> Option<String> {
     ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
 }
 

@@ -4,7 +4,6 @@ mod boot;
 mod certificate;
 mod cutover;
 mod dry_run;
-mod progress;
 mod release;
 mod resident;
 
@@ -14,8 +13,8 @@ use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
-use super::Outcome;
 use super::site_file::{Place, region_of};
+use super::{Outcome, progress};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;

@@ -124,8 +124,8 @@ impl Record {
         Self { id, verb, by, started, release, previous, rotation: None, stage: Stage::Trial, steps: Vec::new(), end: None }
     }
 
-    pub fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>) {
-        self.end = Some(End { outcome, at, error, ended_by: None });
+    pub fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>, ended_by: Option<String>) {
+        self.end = Some(End { outcome, at, error, ended_by });
     }
 
     /// How long it took, where it has ended.
