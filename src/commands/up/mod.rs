@@ -7,6 +7,7 @@ mod dry_run;
 mod release;
 mod resident;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -50,6 +51,8 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// The deploy that tries its candidate here.
+    trial: OnceLock<String>,
     _lock: FileLock,
 }
 
@@ -104,6 +107,7 @@ impl Boot {
             accounts,
             services,
             timeline,
+            trial: OnceLock::new(),
             _lock: lock,
         })
     }
