@@ -30,7 +30,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             info!(release = current.version, "this content is current already: nothing to do; `spotboot rotate` replaces the instances");
             return Ok(());
         }
-        let pointer = timeline.step("publish", &["package"], package.publish(globals, &remote)).await?;
+        let pointer = rotation::unless_stopped(timeline.step("publish", &["package"], package.publish(globals, &remote))).await?;
         let mut record = Record::new(run.clone(), Verb::Deploy, by, remote.now(), Some(rotation::released(&pointer)), previous);
         if args.no_rotate {
             record.verb = Verb::Publish;

@@ -82,8 +82,8 @@ async fn served_now(remote: &Remote) -> Result<Option<Released>> {
     if let Some(current) = rotation::current(remote).await? {
         return Ok(Some(current));
     }
-    let pointer = release::resolve(&remote.state, &remote.packages, &remote.site).await?;
-    Ok(Some(rotation::released(&pointer)))
+    let resolved = release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
+    Ok(Some(rotation::released(&resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.
@@ -107,7 +107,10 @@ fn choose_earlier(history: &[Record], current: Option<&Released>, wanted: Option
         let promoted = record.end.as_ref().is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished));
         [record.release.clone().filter(|_| promoted), record.previous.clone()].into_iter().flatten()
     });
-    let mut others = served.filter(|release| current.is_none_or(|current| current.version != release.version));
+    // Without a hash a release cannot be pointed to.
+    let mut others = served
+        .filter(|release| release.sha256.is_some())
+        .filter(|release| current.is_none_or(|current| current.version != release.version));
     match wanted {
         None => others.next().ok_or_else(|| "no release has served before the current one; `spotboot history` lists them".to_owned()),
         Some(version) if current.is_some_and(|current| current.version == version) => {
@@ -127,7 +130,7 @@ mod tests {
     use crate::site::deploys::By;
 
     fn release(version: &str) -> Released {
-        Released { version: version.into(), key: format!("packages/{version}.zip"), sha256: None, size: 1 }
+        Released { version: version.into(), key: format!("packages/{version}.zip"), sha256: Some("ab".into()), size: 1 }
     }
 
     fn ran(version: &str, before: &str, outcome: Ended) -> Record {

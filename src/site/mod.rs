@@ -3,6 +3,7 @@
 pub mod app;
 pub mod certificate;
 pub mod deploys;
+pub mod fleet;
 pub mod lease;
 pub mod proof;
 pub mod records;

@@ -129,6 +129,9 @@ impl Rotation<'_> {
     /// The new instances' own words.
     async fn print_logs(&self, members: &[Member]) {
         for member in members.iter().filter(|member| !member.old) {
+            if member.said.is_none() {
+                warn!("{0} has said nothing of itself; `aws ec2 get-console-output --instance-id {0}` may tell why", member.id());
+            }
             let key = self.remote.site.key(&format!("logs/{}/boot.log", member.id()));
             match self.remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
                 Ok(Some(log)) => logs::print(&format!("--- the log of {} ---\n{}---", member.id(), String::from_utf8_lossy(&log.body))),

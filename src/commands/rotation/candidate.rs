@@ -1,16 +1,15 @@
 //! `releases/candidate.json`: what instances that boot now are to try, for as long as the run that tries it lives.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::super::remote::Remote;
 use super::hold::LEASE_LASTS;
+use super::promotion::published;
 use crate::cloud::s3::{Condition, Etag, S3, Written};
 use crate::site::deploys::Record;
-use crate::site::release::{Candidate, candidate_key};
+use crate::site::release::Candidate;
 
 const LARGEST: usize = 64 << 10;
 
@@ -28,10 +27,10 @@ impl Trialled {
     /// Under the lease on deploys, whatever stands there was left by a run that is over.
     pub async fn put(remote: &Remote, record: &Record, on_trial: bool) -> Result<Self> {
         let Some(release) = record.release.as_ref().filter(|_| on_trial) else { return Ok(Self(None)) };
-        let (s3, key) = (remote.state.clone(), candidate_key(&remote.site));
+        let (s3, key) = (remote.state.clone(), Candidate::key(&remote.site));
         let left = s3.get(&key, LARGEST).await?.map(|object| object.etag);
-        let mut candidate = Candidate::new(super::promotion::pointer(release), &record.id, remote.now());
-        candidate.expires = remote.now() + LEASE_LASTS;
+        let (deploy, since, expires) = (record.id.clone(), Some(record.started), remote.now() + LEASE_LASTS);
+        let candidate = Candidate { release: published(release, record)?, deploy, expires, since };
         let condition = left.as_ref().map_or(Condition::Absent, Condition::Matches);
         match s3.put(&key, candidate.to_json(), condition, None).await.context("putting the release on trial")? {
             Written::Stored(etag) => Ok(Self(Some(Standing { s3, key, candidate, etag }))),
@@ -70,7 +69,7 @@ impl Standing {
 /// # Errors
 /// Those of the bucket.
 pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
-    let key = candidate_key(&remote.site);
+    let key = Candidate::key(&remote.site);
     let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(()) };
     // One that cannot be read is nobody's, and instances ignore it.
     if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {

@@ -33,6 +33,8 @@ pub use outside::look;
 pub use plan::Forecast;
 pub use promotion::{current, promote, released};
 pub use settle::settle;
+use stop::to_the_end;
+pub use stop::unless_stopped;
 
 /// A run of one rotation, under its lease.
 pub struct Rotation<'r> {
@@ -66,8 +68,8 @@ impl<'r> Rotation<'r> {
     /// Forward if the trial is passed, else back; an error says why it was not.
     pub async fn run(mut self) -> Result<()> {
         match self.trial().await {
-            Ok(()) => self.forward().await,
-            Err(cause) => self.back(cause).await,
+            Ok(()) => to_the_end(self.forward()).await,
+            Err(cause) => to_the_end(self.back(cause)).await,
         }
     }
 
@@ -76,12 +78,14 @@ impl<'r> Rotation<'r> {
         let observed = self.fleet.observe().await?;
         let listed: Vec<_> = observed.members.into_iter().filter(|member| !member.leaving).collect();
         let ids: Vec<String> = listed.iter().map(|member| member.id.clone()).collect();
+        let began = self.log.record.started.replace_nanosecond(0).context("a time without its nanoseconds is one")?;
         let mut members = Vec::new();
         for instance in self.remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living) {
             let marked = listed.iter().any(|member| member.id == instance.id && member.marked);
             let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
             let node = Node { id: instance.id, launched: instance.launched, ipv4: instance.ipv4, ipv6: instance.ipv6 };
-            let old = self.replaced().old.iter().any(|old| old.id == node.id);
+            // One that was launched between the look at the fleet and the trial is not part of that.
+            let old = self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
             members.push(Member { node, marked, old, said });
         }
         Ok(members)

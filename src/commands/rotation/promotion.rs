@@ -1,34 +1,20 @@
 //! `releases/current.json`: the last release that has served.
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-
 use super::super::remote::Remote;
 use super::Rotation;
-use crate::cloud::s3::{Condition, Etag, Written};
+use crate::cloud::s3::{Condition, Written};
 use crate::site::deploys::{Record, Released};
-use crate::site::release::Pointer;
+use crate::site::release::{Current, Pointer, Published};
+use anyhow::{Context, Result, bail};
 
-const LARGEST: usize = 64 << 10;
 const ATTEMPTS: usize = 3;
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Current {
-    #[serde(flatten)]
-    release: Released,
-    /// The run that made it current.
-    #[serde(default)]
-    deploy: Option<String>,
-    #[serde(default)]
-    commit: Option<String>,
-}
 
 /// What is current; `None` before the first deploy.
 ///
 /// # Errors
 /// Those of the bucket, and a pointer that cannot be read.
 pub async fn current(remote: &Remote) -> Result<Option<Released>> {
-    Ok(read(remote).await?.map(|(current, _)| current.release))
+    Ok(Current::read(&remote.state, &remote.site).await?.map(|(current, _)| released(&current.release.into())))
 }
 
 /// Makes a run's release current; that it is so already is fine.
@@ -37,11 +23,10 @@ pub async fn current(remote: &Remote) -> Result<Option<Released>> {
 /// Those of the bucket.
 pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
     let Some(release) = &record.release else { return Ok(()) };
-    let key = remote.site.key("releases/current.json");
-    let next = Current { release: release.clone(), deploy: Some(record.id.clone()), commit: record.by.commit.clone() };
-    let body = serde_json::to_vec_pretty(&next).context("writing the pointer")?;
+    let key = Current::key(&remote.site);
+    let body = Current { release: published(release, record)?, deploy: Some(record.id.clone()) }.to_json();
     for _ in 0..ATTEMPTS {
-        let found = read(remote).await?;
+        let found = Current::read(&remote.state, &remote.site).await?;
         if found.as_ref().is_some_and(|(current, _)| current.release.version == release.version) {
             return Ok(());
         }
@@ -51,13 +36,6 @@ pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
         }
     }
     bail!("making {} current: {key} was changed by others at each of {ATTEMPTS} attempts", release.version)
-}
-
-async fn read(remote: &Remote) -> Result<Option<(Current, Etag)>> {
-    let key = remote.site.key("releases/current.json");
-    let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(None) };
-    let current = serde_json::from_slice(&object.body).with_context(|| format!("reading s3://{}/{key}", remote.state.bucket()))?;
-    Ok(Some((current, object.etag)))
 }
 
 impl Rotation<'_> {
@@ -73,12 +51,17 @@ impl Rotation<'_> {
     }
 }
 
-pub fn pointer(release: &Released) -> Pointer {
+/// As it stands in the bucket.
+///
+/// # Errors
+/// A release of the older convention, which has no hash, cannot be pointed to.
+pub fn published(release: &Released, record: &Record) -> Result<Published> {
     let Released { version, key, sha256, size } = release.clone();
-    Pointer { version, key, sha256, size, trial: None }
+    let sha256 = sha256.with_context(|| format!("{version} was published without its SHA-256; deploy it anew"))?;
+    Ok(Published { version, key, sha256, size, commit: record.by.commit.clone(), by: Some(record.by.who.clone()) })
 }
 
 pub fn released(pointer: &Pointer) -> Released {
-    let Pointer { version, key, sha256, size, .. } = pointer.clone();
+    let Pointer { version, key, sha256, size } = pointer.clone();
     Released { version, key, sha256, size }
 }

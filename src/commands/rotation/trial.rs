@@ -8,10 +8,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived};
+use super::members::{Arrival, Member, Way, arrived, leaving};
 use super::outside::look_at;
-use super::stop::Stop;
-use super::{Rotation, is_interrupted};
+use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -29,16 +28,14 @@ impl Rotation<'_> {
         let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
+            self.clear_surplus().await?;
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
             self.nobody_else_changed_current().await
         };
-        // Bound first: the signals' receiver lives in `self`, which the steps borrow.
-        let mut stop = Stop::new()?;
         tokio::select! {
-            done = steps => done?,
+            done = unless_stopped(steps) => done?,
             lost = candidate.keep() => lost?,
-            signal = stop.asked() => bail!("stopped by {signal}"),
             () = sleep(within) => bail!("not done within {} (--timeout)", humantime::format_duration(within)),
         }
         self.decide(Stage::Forward).await
@@ -54,6 +51,17 @@ impl Rotation<'_> {
         timeline.step("outside", &["boot"], self.see(&new)).await?;
         self.note().await;
         Ok(new)
+    }
+
+    /// What is there beyond the target already would be taken for the new ones by the fleet.
+    async fn clear_surplus(&self) -> Result<()> {
+        let members = self.members().await?;
+        let surplus = leaving(&members, Way::Back, self.target() as usize);
+        if surplus.is_empty() {
+            return Ok(());
+        }
+        warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
+        self.fleet.retire(self.target(), &surplus).await
     }
 
     /// Where instances are missing already the fleet brings new ones by itself.

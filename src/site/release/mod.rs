@@ -14,11 +14,9 @@ use anyhow::Context;
 use crate::host::paths::Paths;
 use crate::host::{files, marks};
 
-#[expect(unused_imports, reason = "the deploy writes it")]
 pub use candidate::Candidate;
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
-#[expect(unused_imports, reason = "the deploy writes them")]
 pub use published::{Current, Published};
 
 /// An unpacked release.

@@ -15,7 +15,6 @@ const LARGEST: usize = 1024 * 1024;
 /// `instances/<id>.json`, as much of it as others need.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Said {
-    pub instance: String,
     pub phase: Phase,
     pub release: Option<String>,
     /// The deploy on whose trial it is, or was when it booted.
