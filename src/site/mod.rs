@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod certificate;
+#[allow(dead_code, reason = "the commands that rotate are being written")]
+pub mod fleet;
 pub mod lease;
 pub mod proof;
 pub mod records;
