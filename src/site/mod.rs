@@ -3,7 +3,6 @@
 pub mod app;
 pub mod certificate;
 pub mod deploys;
-#[allow(dead_code, reason = "the commands that rotate are being written")]
 pub mod fleet;
 pub mod lease;
 pub mod proof;
