@@ -30,12 +30,18 @@ pub struct Report {
     pub phase: Phase,
     pub spotboot: &'static str,
     pub release: Option<String>,
+    /// The deploy on trial here, once this instance knows of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<String>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
     pub launched: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     pub updated: OffsetDateTime,
+    /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,

@@ -16,3 +16,4 @@ mod kinds;
 mod resident;
 mod second_boot;
 mod secrets;
+mod trial;

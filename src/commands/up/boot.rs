@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::sync::SetOnce;
+use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 use tokio::{join, try_join};
 use tracing::{info, warn};
@@ -19,7 +19,7 @@ use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::Zones;
-use crate::site::release::{self, Release};
+use crate::site::release::{self, Release, Resolved};
 use crate::site::report::{Phase, Report, critical_path};
 use crate::site::web::{self, WebConfig, Website};
 
@@ -33,7 +33,8 @@ pub(super) struct Serving {
     pub app: App,
     /// `None` for kind s3, which has no package.
     pub release: Option<Release>,
-    pub certificate: Certificate,
+    /// The one that the web server shows; a renewal sends the next.
+    pub certificate: watch::Sender<Certificate>,
     pub zones: Zones,
 }
 
@@ -47,6 +48,10 @@ struct Built {
 impl Serving {
     pub fn version(&self) -> &str {
         version_of(self.release.as_ref())
+    }
+
+    pub fn certificate(&self) -> Certificate {
+        self.certificate.borrow().clone()
     }
 }
 
@@ -79,7 +84,7 @@ impl Boot {
             }
             Standing::StandBy => Phase::StandBy,
         };
-        Ok(Serving { phase, app, release, certificate, zones })
+        Ok(Serving { phase, app, release, certificate: watch::Sender::new(certificate), zones })
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -121,7 +126,11 @@ impl Boot {
         if self.site.app.kind == AppKind::S3 {
             return Ok(None);
         }
-        let pointer = release::resolve(&self.state, &self.packages, &self.site).await?;
+        let Resolved { pointer, trial } = release::resolve(&self.state, &self.packages, &self.site, self.identity.launched).await?;
+        if let Some(deploy) = trial {
+            info!(deploy, release = pointer.version, "taking part in a trial");
+            self.trial.set(deploy).map_err(|_| anyhow!("a boot chooses its release once"))?;
+        }
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         Ok(Some(release::fetch(&self.packages, &pointer, &self.paths, account).await?))
     }
@@ -249,7 +258,7 @@ impl Boot {
             warn!("the next boot has to install the dependencies again: {error:#}");
         }
         if let Err(error) = self.renew(serving).await {
-            warn!("the certificate in use, valid until {}, is not renewed: {error:#}", serving.certificate.not_after);
+            warn!("the certificate in use, valid until {}, is not renewed: {error:#}", serving.certificate().not_after);
         }
         let Some(release) = &serving.release else { return };
         if let Err(error) = self.keep(release, &serving.app).await {
@@ -273,10 +282,12 @@ impl Boot {
             phase,
             spotboot: env!("CARGO_PKG_VERSION"),
             release: serving.map(|serving| serving.version().to_owned()),
+            deploy: self.trial.get().cloned(),
             public_ipv4: self.identity.public_ipv4,
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
             updated: self.now(),
+            chain: serving.map(|serving| serving.certificate().chain),
             critical_path: critical_path(&steps, "cutover"),
             steps,
             error,

@@ -33,7 +33,8 @@ impl Boot {
 
     /// Replaces a certificate that is due, once the site serves with it: the new one is proven, or the old one comes back.
     pub(super) async fn renew(&self, serving: &Serving) -> Result<()> {
-        if self.now() < serving.certificate.renewal_due() {
+        let former = serving.certificate();
+        if self.now() < former.renewal_due() {
             return Ok(());
         }
         let renewed = self.order(&serving.zones, Duration::ZERO).await?;
@@ -43,10 +44,11 @@ impl Boot {
             self.prove(release, &renewed).await
         };
         if let Err(error) = swapped.await {
-            self.start_web(&serving.app, release, &serving.certificate).await?;
+            self.start_web(&serving.app, release, &former).await?;
             return Err(error.context("serving with the renewed certificate"));
         }
         info!(serial = renewed.serial, until = %renewed.not_after, "the certificate is renewed");
+        serving.certificate.send_replace(renewed);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::site::certificate::{Best, Cache};
 use crate::site::records::{Checks, Plan, Zones};
-use crate::site::release;
+use crate::site::release::{self, Resolved};
 
 /// One decision: what would be done, or why it cannot be.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
     let decisions = [
         decision("identity", address(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
-        decision("release", release(&cloud, &site, paths).await),
+        decision("release", release(&cloud, &site, paths, identity).await),
         decision("host packages", host_packages(&site).await),
         decision("certificate", certificate(&cloud, &site).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
@@ -78,13 +78,15 @@ fn fleet(site: &Site, identity: &Identity) -> String {
     }
 }
 
-async fn release(cloud: &Cloud, site: &Site, paths: &Paths) -> Result<String> {
+async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Result<String> {
     if site.app.kind == AppKind::S3 {
         return Ok("no package: kind s3 forwards to the bucket".to_owned());
     }
-    let pointer = release::resolve(&cloud.s3(&site.bucket), &cloud.s3(&site.packages.bucket), site).await?;
+    let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
+    let Resolved { pointer, trial } = release::resolve(&state, &packages, site, identity.launched).await?;
     let here = if release::is_here(&pointer, paths) { "use the unpacked" } else { "download, check and unpack" };
-    Ok(format!("{here} {} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
+    let why = trial.map_or_else(|| "current".to_owned(), |deploy| format!("on trial by deploy {deploy}"));
+    Ok(format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
 }
 
 async fn host_packages(site: &Site) -> Result<String> {

@@ -8,6 +8,7 @@ mod progress;
 mod release;
 mod resident;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -51,6 +52,8 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// The deploy that tries its candidate here.
+    trial: OnceLock<String>,
     _lock: FileLock,
 }
 
@@ -105,6 +108,7 @@ impl Boot {
             accounts,
             services,
             timeline,
+            trial: OnceLock::new(),
             _lock: lock,
         })
     }

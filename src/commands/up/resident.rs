@@ -31,12 +31,14 @@ enum Event {
     },
     LookForNotice,
     LookAtOwner,
+    Renewed,
     Watchdog,
 }
 
 impl Boot {
     pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
         let mut phase = serving.phase;
+        let mut certificate = serving.certificate.subscribe();
         let mut owner = interval(STAND_BY_EVERY);
         let mut notice = interval(NOTICE_EVERY);
         notice.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,6 +53,7 @@ impl Boot {
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
                 _ = notice.tick(), if phase != Phase::Interrupted => Event::LookForNotice,
                 _ = owner.tick(), if phase == Phase::StandBy => Event::LookAtOwner,
+                Ok(()) = certificate.changed() => Event::Renewed,
                 _ = watchdog.tick() => Event::Watchdog,
             };
             match event {
@@ -61,6 +64,8 @@ impl Boot {
                 Event::Ended { service, how } => warn!(service, how, "ended by itself; it is started again"),
                 Event::LookForNotice => phase = self.look_for_notice(serving, phase).await,
                 Event::LookAtOwner => phase = self.look_at_owner(serving).await,
+                // The report has the chain that is to be seen from outside.
+                Event::Renewed => self.report(phase, Some(serving), None).await,
                 Event::Watchdog => notify::watchdog(),
             }
         }
@@ -85,7 +90,7 @@ impl Boot {
     /// Takes the names over once their owner is gone, if this instance still proves itself.
     async fn look_at_owner(&self, serving: &Serving) -> Phase {
         let asked = async {
-            self.prove(serving.release.as_ref(), &serving.certificate).await?;
+            self.prove(serving.release.as_ref(), &serving.certificate()).await?;
             self.cut_over(&serving.zones, None).await
         };
         // Bounded, so that a signal or the watchdog never waits for long.

@@ -2,8 +2,10 @@
 //!
 //! What the package's program needs and how it runs is the app's.
 
+mod candidate;
 mod fetch;
 mod pointer;
+mod published;
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +14,12 @@ use anyhow::Context;
 use crate::host::paths::Paths;
 use crate::host::{files, marks};
 
+#[expect(unused_imports, reason = "the deploy writes it")]
+pub use candidate::Candidate;
 pub use fetch::fetch;
-pub use pointer::{Pointer, resolve};
+pub use pointer::{Pointer, Resolved, resolve};
+#[expect(unused_imports, reason = "the deploy writes them")]
+pub use published::{Current, Published};
 
 /// An unpacked release.
 #[derive(Debug, Clone, PartialEq, Eq)]

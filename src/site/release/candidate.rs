@@ -1,0 +1,118 @@
+//! `releases/candidate.json`: the release under trial, for as long as its deploy keeps saying so.
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::published::{LARGEST_POINTER, Published, is_plain_name};
+use crate::cloud::s3::{Etag, S3};
+use crate::config::Site;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    #[serde(flatten)]
+    pub release: Published,
+    /// The id of the deploy that tries it.
+    pub deploy: String,
+    /// By S3's clock.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires: OffsetDateTime,
+    /// When the trial began, by S3's clock: an instance launched before serves already, and a restart of its `up` must not make it part
+    /// of the trial. None: every instance takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+}
+
+impl Candidate {
+    pub fn key(site: &Site) -> String {
+        site.key("releases/candidate.json")
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "the deploy writes it"))]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a candidate is plain data")
+    }
+
+    /// # Errors
+    /// It is cut off, or names no release, deploy or end.
+    pub fn parse(body: &[u8]) -> anyhow::Result<Self> {
+        let mut candidate: Self = serde_json::from_slice(body)?;
+        candidate.release.check()?;
+        ensure!(is_plain_name(&candidate.deploy), "its deploy \"{}\" is no deploy's id", candidate.deploy.escape_debug());
+        Ok(candidate)
+    }
+
+    /// With the tag that its next writer has to show; None: nothing is on trial.
+    ///
+    /// # Errors
+    /// Those of the bucket and of [`Candidate::parse`].
+    pub async fn read(state: &S3, site: &Site) -> anyhow::Result<Option<(Self, Etag)>> {
+        let key = Self::key(site);
+        let Some(object) = state.get(&key, LARGEST_POINTER).await.context("looking for a release on trial")? else { return Ok(None) };
+        let candidate = Self::parse(&object.body).with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
+        Ok(Some((candidate, object.etag)))
+    }
+
+    /// Whether an instance launched then is to serve it. EC2 tells launches in whole seconds.
+    pub(super) fn tries(&self, launched: OffsetDateTime, now: OffsetDateTime) -> bool {
+        let began = self.since.map(|since| since.replace_nanosecond(0).unwrap_or(since));
+        now < self.expires && began.is_none_or(|began| launched >= began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const BEGAN: OffsetDateTime = datetime!(2026-11-20 10:00:05.7 UTC);
+
+    fn candidate(since: Option<OffsetDateTime>) -> Candidate {
+        let release = Published {
+            version: "20261120T100000Z-0a1b2c3d".into(),
+            key: "packages/20261120T100000Z-0a1b2c3d.zip".into(),
+            sha256: "0a1b2c3d".repeat(8),
+            size: 7,
+            commit: None,
+            by: Some("octo".into()),
+        };
+        Candidate { release, deploy: "20261120T100000Z-a1b2c3".into(), expires: BEGAN + Duration::minutes(2), since }
+    }
+
+    #[test]
+    fn a_candidate_comes_back_as_it_was_written() {
+        for written in [candidate(None), candidate(Some(BEGAN))] {
+            assert_eq!(Candidate::parse(&written.to_json()).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn a_candidate_without_a_deploy_or_an_end_is_none() {
+        let whole: serde_json::Value = serde_json::from_slice(&candidate(None).to_json()).unwrap();
+        assert!(Candidate::parse(whole.to_string().as_bytes()).is_ok());
+        for (field, value) in [("deploy", "../x"), ("deploy", ""), ("expires", "soon"), ("sha256", "0a"), ("version", "a/b")] {
+            let mut broken = whole.clone();
+            broken[field] = value.into();
+            assert!(Candidate::parse(broken.to_string().as_bytes()).is_err(), "{field} {value:?}");
+            broken.as_object_mut().unwrap().remove(field);
+            assert!(Candidate::parse(broken.to_string().as_bytes()).is_err(), "no {field}");
+        }
+    }
+
+    #[test]
+    fn a_trial_ends_when_its_deploy_stops_extending_it() {
+        let candidate = candidate(None);
+        assert!(candidate.tries(BEGAN - Duration::DAY, candidate.expires - Duration::SECOND));
+        assert!(!candidate.tries(BEGAN, candidate.expires));
+    }
+
+    #[test]
+    fn an_instance_that_served_before_the_trial_stays_out_of_it() {
+        let candidate = candidate(Some(BEGAN));
+        assert!(!candidate.tries(datetime!(2026-11-20 10:00:04 UTC), BEGAN));
+        assert!(candidate.tries(datetime!(2026-11-20 10:00:05 UTC), BEGAN), "launched in the same second");
+        assert!(candidate.tries(datetime!(2026-11-20 10:00:30 UTC), BEGAN));
+    }
+}
