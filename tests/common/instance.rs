@@ -262,6 +262,15 @@ impl Running {
         }
     }
 
+    /// Waits until the log says one of these, or it has ended.
+    pub fn wait_for_any_or_end(&mut self, words: &[&str]) {
+        let start = Instant::now();
+        while !words.iter().any(|words| self.log().contains(words)) && self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            assert!(start.elapsed() < PATIENCE, "it neither ended nor said any of {words:?}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn assert_alive(&mut self) {
         let status = self.child.try_wait().expect("it can be waited for");
         assert!(status.is_none(), "it ended: {status:?}\n{}", self.log());

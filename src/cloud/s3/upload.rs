@@ -92,7 +92,8 @@ impl Upload<'_> {
     async fn abort(&self, cause: Error) -> Result<(), Error> {
         let request = self.s3.client.abort_multipart_upload().bucket(&self.s3.bucket).key(self.key).upload_id(self.id);
         if let Err(error) = request.send().await {
-            let error = self.doing.failed(&error);
+            let doing = self.s3.doing("ending the upload of", self.key).needing("s3:AbortMultipartUpload", self.s3.arn(self.key));
+            let error = doing.failed(&error);
             tracing::warn!(key = self.key, %error, "an unfinished upload was left behind");
         }
         Err(cause)

@@ -1,12 +1,15 @@
 //! EC2's Query protocol, as much as identity needs: DescribeInstances. Fleets will be further operations beside it.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>
 
+mod authorization;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use time::format_description::well_known::Rfc3339;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
+use crate::iam::Request;
 use crate::locked;
 use crate::percent::decoded;
 use crate::registry::{Machine, Registry};
@@ -157,6 +160,14 @@ impl Backend for Ec2 {
 
     fn throttled(&self) -> Refusal {
         Refusal::new(503, "RequestLimitExceeded", "Request limit exceeded.")
+    }
+
+    fn permissions(&self, call: &Call) -> Vec<Request> {
+        authorization::permissions(&self.registry, &self.operation(call), &form(call))
+    }
+
+    fn denied(&self, words: String) -> Refusal {
+        Refusal::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {words}"))
     }
 
     async fn answer(&self, call: Call) -> Answer {

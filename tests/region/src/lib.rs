@@ -18,6 +18,7 @@ mod acme;
 mod dns;
 mod ec2;
 mod front;
+mod iam;
 mod imds;
 mod instance;
 pub mod machine;
@@ -33,6 +34,7 @@ mod xml;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
+pub use iam::{Grant, Principal};
 pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;
 pub use region::Region;

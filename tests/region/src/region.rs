@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::acme::{Acme, Authority, Settings};
 use crate::ec2::Ec2;
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
+use crate::iam::{Grant, Principal};
 use crate::imds::{Imds, Serves};
 use crate::instance::{Instance, InstanceSpec};
 use crate::options::Options;
@@ -169,6 +170,19 @@ impl Region {
     /// Stops the requests that fit half-way, until the hold is released or discarded.
     pub fn hold(&self, scope: Match, stage: Stage) -> Hold {
         Hold::set(self.hub.clone(), scope, stage)
+    }
+
+    /// From now on the principal may do only what this policy (JSON) allows. Without one it may do all.
+    ///
+    /// # Errors
+    /// The policy is no policy, or has an operator, a key or an element that is not known here.
+    pub fn enforce(&self, principal: Principal, policy: &str) -> Result<()> {
+        self.hub.guard.enforce(principal, policy)
+    }
+
+    /// What the principal's policy allows and no request has needed so far.
+    pub fn unused_grants(&self, principal: Principal) -> Vec<Grant> {
+        self.hub.guard.unused(principal)
     }
 
     pub fn set_latency(&self, service: Service, round_trip: Duration) {

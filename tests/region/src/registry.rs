@@ -123,6 +123,14 @@ impl Registry {
         }
     }
 
+    /// The caller, as IAM names it in a refusal.
+    pub(crate) fn arn_of(&self, call: &Call) -> String {
+        match self.instance_of(call) {
+            Some(id) => format!("arn:aws:sts::{}:assumed-role/instance/{id}", self.account),
+            None => format!("arn:aws:iam::{}:user/ci", self.account),
+        }
+    }
+
     pub(crate) fn issued_token(&self, token: &str) {
         locked(&self.tokens).push(token.to_owned());
     }

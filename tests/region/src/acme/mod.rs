@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer, full};
+use crate::iam::Request;
 use crate::locked;
 use crate::registry::Registry;
 pub(crate) use authority::Authority;
@@ -141,6 +142,10 @@ impl Backend for Acme {
 
     fn throttled(&self) -> Refusal {
         Refusal::new(429, "rateLimited", "Your ACME client is making too many requests")
+    }
+
+    fn permissions(&self, _: &Call) -> Vec<Request> {
+        Vec::new()
     }
 
     async fn answer(&self, call: Call) -> Answer {

@@ -223,6 +223,7 @@ mod tests {
             instance: None,
             status: None,
             fault: None,
+            denied: None,
             took: None,
         }
     }

@@ -25,6 +25,7 @@ pub(crate) use port::Port;
 pub use record::Recorded;
 pub(crate) use record::Recorder;
 
+use crate::iam::{Guard, Request};
 use crate::locked;
 use crate::registry::Registry;
 
@@ -99,6 +100,14 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// How the service refuses what comes too fast.
     fn throttled(&self) -> Refusal;
 
+    /// What the caller's policy has to allow; nothing for a service that IAM does not guard.
+    fn permissions(&self, call: &Call) -> Vec<Request>;
+
+    /// How the service refuses what a policy does not allow, given IAM's words for it.
+    fn denied(&self, words: String) -> Refusal {
+        Refusal::new(403, "AccessDenied", words)
+    }
+
     fn answer(&self, call: Call) -> impl Future<Output = Answer> + Send;
 }
 
@@ -107,6 +116,7 @@ pub(crate) struct Hub {
     pub(crate) recorder: Recorder,
     pub(crate) faults: Faults,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) guard: Guard,
     latency: Mutex<BTreeMap<Service, Duration>>,
 }
 
@@ -115,7 +125,7 @@ impl Hub {
     pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
         let services = [Service::S3, Service::Route53, Service::Ec2, Service::Imds, Service::Acme];
         let latency = Mutex::new(services.into_iter().map(|service| (service, latency)).collect());
-        Hub { recorder: Recorder::default(), faults: Faults::default(), registry, latency }
+        Hub { recorder: Recorder::default(), faults: Faults::default(), registry, guard: Guard::default(), latency }
     }
 
     pub(crate) fn set_latency(&self, service: Service, round_trip: Duration) {

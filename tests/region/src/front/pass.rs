@@ -17,6 +17,8 @@ use super::body::{Answer, Truncated, full};
 use super::fault::{Fault, Strike};
 use super::hold::Stage;
 use super::{Backend, Call, Hub, Recorded, Refusal};
+use crate::iam::Principal;
+use crate::registry::Caller;
 
 const LARGEST_BODY: usize = 1 << 30;
 const RECORDED_BODY: usize = 64 << 10;
@@ -67,6 +69,7 @@ fn describe<B: Backend>(backend: &B, call: &Call, number: u64, at: OffsetDateTim
         instance: backend.instance(call),
         status: None,
         fault: None,
+        denied: None,
         took: None,
     }
 }
@@ -94,11 +97,27 @@ async fn act<B: Backend>(hub: &Hub, backend: &B, call: Call, record: &Recorded, 
             return Ok(dated(refusal, skew));
         }
     }
-    let mut answer = backend.answer(call).await;
+    let mut answer = match denial(hub, backend, &call) {
+        Some(words) => {
+            hub.recorder.update(record.number, |request| request.denied = Some(words.clone()));
+            backend.refuse(&call, &backend.denied(words))
+        }
+        None => backend.answer(call).await,
+    };
     for strike in strikes {
         answer = after(answer, record, strike).await?;
     }
     Ok(dated(answer, skew))
+}
+
+/// IAM's words, where a policy does not allow the call. Who has not signed is the service's to judge.
+fn denial<B: Backend>(hub: &Hub, backend: &B, call: &Call) -> Option<String> {
+    let principal = match hub.registry.caller(call).ok()? {
+        Caller::Ci => Principal::Ci,
+        Caller::Instance(_) => Principal::Instances,
+    };
+    let denied = hub.guard.check(principal, &backend.permissions(call)).err()?;
+    Some(denied.words(&hub.registry.arn_of(call)))
 }
 
 fn skew(strike: &Strike) -> time::Duration {

@@ -34,6 +34,8 @@ pub struct Recorded {
     pub status: Option<u16>,
     /// The faults that struck it.
     pub fault: Option<String>,
+    /// What the caller's policy did not allow, in IAM's words.
+    pub denied: Option<String>,
     /// From its arrival to the head of the answer.
     pub took: Option<Duration>,
 }

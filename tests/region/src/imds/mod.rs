@@ -7,6 +7,7 @@ mod tree;
 use std::sync::Arc;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
+use crate::iam::Request;
 use crate::registry::{Machine, Registry};
 use token::Tokens;
 
@@ -91,6 +92,10 @@ impl Backend for Imds {
 
     fn throttled(&self) -> Refusal {
         Refusal::new(503, "Service Unavailable", "")
+    }
+
+    fn permissions(&self, _: &Call) -> Vec<Request> {
+        Vec::new()
     }
 
     async fn answer(&self, call: Call) -> Answer {

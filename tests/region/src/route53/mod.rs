@@ -1,5 +1,6 @@
 //! Route 53, the parts that are used, as faithful as the documentation allows: <https://docs.aws.amazon.com/Route53/latest/APIReference/>.
 
+mod authorization;
 mod health;
 mod list;
 mod names;
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
+use crate::iam::Request;
 use crate::locked;
 use crate::registry::{Caller, Registry};
 use crate::xml::Xml;
@@ -172,6 +174,10 @@ impl Backend for Route53 {
 
     fn throttled(&self) -> Refusal {
         Refusal::new(400, "Throttling", "Rate exceeded")
+    }
+
+    fn permissions(&self, call: &Call) -> Vec<Request> {
+        authorization::permissions(call)
     }
 
     async fn answer(&self, call: Call) -> Answer {

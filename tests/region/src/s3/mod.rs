@@ -1,10 +1,12 @@
 //! S3: s3s speaks the protocol and checks the signatures, s3s-fs keeps the objects, [`store`] mends what that does not do as S3 does.
 
+mod authorization;
 mod objects;
 mod store;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
@@ -14,6 +16,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
+use crate::iam::Request;
 use crate::registry::Registry;
 pub use objects::Objects;
 pub(crate) use store::Store;
@@ -22,6 +25,8 @@ pub(crate) struct S3 {
     registry: Arc<Registry>,
     service: S3Service,
     pub(crate) store: Arc<Store>,
+    /// Which objects are under which key of KMS.
+    sealed: Mutex<BTreeMap<String, String>>,
 }
 
 impl S3 {
@@ -35,7 +40,7 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
         builder.set_auth(Keys(registry.clone()));
         builder.set_access(Public(public.to_vec()));
-        Ok(S3 { registry, service: builder.build(), store })
+        Ok(S3 { registry, service: builder.build(), store, sealed: Mutex::default() })
     }
 }
 
@@ -93,9 +98,19 @@ impl Backend for S3 {
         Refusal::new(503, "SlowDown", "Please reduce your request rate.")
     }
 
+    fn permissions(&self, call: &Call) -> Vec<Request> {
+        S3::permissions(self, call)
+    }
+
     async fn answer(&self, call: Call) -> Answer {
+        let puts = self.operation(&call) == "PutObject";
+        let (path, kms_key) = (call.path().to_owned(), S3::kms_key(&call));
         let request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
-        match self.service.call(request).await {
+        let done = self.service.call(request).await;
+        if puts && done.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+            self.seal(&path, kms_key);
+        }
+        match done {
             Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
             Err(error) => answer(500, "text/plain", format!("{error:?}")),
         }

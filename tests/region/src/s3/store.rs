@@ -32,7 +32,7 @@ impl Store {
         if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket, "The specified bucket does not exist")) }
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> bool {
+    pub(super) fn exists(&self, bucket: &str, key: &str) -> bool {
         !key.split('/').any(|part| part == "..") && self.root.join(bucket).join(key).is_file()
     }
 

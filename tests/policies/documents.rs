@@ -1,0 +1,70 @@
+//! The policies as `init` renders them for the test's site, and with one action left out.
+
+use std::collections::BTreeSet;
+
+use minijinja::{Environment, context};
+use serde_json::Value;
+
+use crate::common::{BUCKET, DOMAIN, ZONE};
+
+const INSTANCE: &str = include_str!("../../launch-template/instance-policy.json");
+
+/// What differs between the sites of the tests.
+#[derive(Clone, Copy, Default)]
+pub struct Site {
+    pub routing: Option<&'static str>,
+    pub kms_key_arn: Option<&'static str>,
+    pub hosted_zone_id: Option<&'static str>,
+    pub packages_bucket: Option<&'static str>,
+}
+
+/// A statement's action.
+pub type Action = (String, String);
+
+pub fn instance_policy(site: Site) -> Value {
+    render(INSTANCE, site)
+}
+
+fn render(template: &str, site: Site) -> Value {
+    let values = context! {
+        account => "123456789012", region => "ap-southeast-2", site => "example",
+        bucket => BUCKET, prefix => "",
+        packages_bucket => site.packages_bucket.unwrap_or(BUCKET), packages_prefix => "packages/",
+        zone_ids => [ZONE], hosted_zone_id => site.hosted_zone_id,
+        names => [DOMAIN, "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
+        kms_key_arn => site.kms_key_arn, routing => site.routing.unwrap_or("simple"),
+    };
+    let text = Environment::new().render_str(template, values).expect("the template renders");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// Every action of every statement.
+pub fn actions(policy: &Value) -> BTreeSet<Action> {
+    let statements = policy["Statement"].as_array().expect("a policy has statements");
+    statements.iter().flat_map(|each| actions_of(each).into_iter().map(|action| (text(&each["Sid"]), action))).collect()
+}
+
+/// The policy without one action of one statement; the statement goes with its last one.
+pub fn without(policy: &Value, statement: &str, action: &str) -> Value {
+    let mut policy = policy.clone();
+    let statements = policy["Statement"].as_array_mut().expect("a policy has statements");
+    let found = statements.iter_mut().find(|each| each["Sid"] == statement).unwrap_or_else(|| panic!("no statement {statement}"));
+    let mut left = actions_of(found);
+    let before = left.len();
+    left.retain(|each| each != action);
+    assert_eq!(left.len() + 1, before, "{statement} does not allow {action}");
+    found["Action"] = left.into();
+    statements.retain(|each| each["Action"] != Value::Array(Vec::new()));
+    policy
+}
+
+fn actions_of(statement: &Value) -> Vec<String> {
+    match &statement["Action"] {
+        Value::Array(actions) => actions.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("it is text").to_owned()
+}

@@ -1,0 +1,32 @@
+//! What each request of EC2 needs: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>.
+
+use std::collections::BTreeMap;
+
+use super::numbered;
+use crate::iam::Request;
+use crate::locked;
+use crate::registry::Registry;
+
+pub(super) fn permissions(registry: &Registry, operation: &str, form: &BTreeMap<String, String>) -> Vec<Request> {
+    let arn = |kind: &str, id: &str| format!("arn:aws:ec2:{}:{}:{kind}/{id}", registry.region, registry.account);
+    let on = |resource: String| Request::new(format!("ec2:{operation}"), resource).with("ec2:Region", [registry.region.clone()]);
+    match operation {
+        "DescribeInstances" => vec![on("*".to_owned())],
+        "TerminateInstances" => {
+            numbered(form, "InstanceId").iter().map(|id| tagged(on(arn("instance", id)), &tags_of(registry, id))).collect()
+        }
+        other => vec![Request::new(format!("ec2:{other} (its permissions are not known here)"), "*")],
+    }
+}
+
+fn tags_of(registry: &Registry, id: &str) -> BTreeMap<String, String> {
+    let machine = registry.machines().into_iter().find(|machine| machine.spec.id == id);
+    machine.map(|machine| locked(&machine.now).tags.clone()).unwrap_or_default()
+}
+
+fn tagged(request: Request, tags: &BTreeMap<String, String>) -> Request {
+    tags.iter().fold(request, |request, (key, value)| {
+        let value = [value.clone()];
+        request.with(format!("aws:ResourceTag/{key}"), value.clone()).with(format!("ec2:ResourceTag/{key}"), value)
+    })
+}
