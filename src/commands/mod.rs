@@ -1,5 +1,6 @@
 //! Verbs: one per command; each reads as its table of contents.
 
+pub mod init;
 pub mod install;
 mod site_file;
 pub mod up;
@@ -13,3 +14,8 @@ pub enum Outcome {
     /// Another holds the lock.
     Locked,
 }
+
+/// What is wrong with the command line beyond what clap can tell; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
