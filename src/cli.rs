@@ -1,9 +1,13 @@
 //! The command line, as types. No logic.
 
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use init::{Arch, FleetChoice, Init, NewSite, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
 #[derive(Debug, Parser)]
@@ -43,6 +47,8 @@ pub enum Command {
     Up(Machine),
     /// Write and start the systemd service that runs `up`; return when the site serves, or with its error
     Install(Folders),
+    /// Write a site.toml, and the launch template, IAM policies and CloudFormation stack that go with it
+    Init(Box<Init>),
     /// Publish a release, try it on new instances, make it current, or go back
     Deploy(Deploy),
     /// Replace the instances without a new release

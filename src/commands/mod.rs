@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod history;
+pub mod init;
 pub mod install;
 mod names;
 mod package;
@@ -23,10 +24,10 @@ pub enum Outcome {
     Locked,
 }
 
-/// A command that cannot be carried out as it was given: exit code 2.
+/// What is wrong with the command line beyond what clap can tell; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(String);
+pub struct Usage(pub String);
 
 fn usage(what: &str) -> anyhow::Error {
     Usage(what.to_owned()).into()

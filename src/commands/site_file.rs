@@ -27,12 +27,8 @@ impl Place {
     /// Nothing was named and neither of the usual places exists; or an s3:// address without bucket or key.
     pub fn of(config: Option<&str>) -> Result<Self> {
         match config {
-            None => {
-                let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists());
-                found
-                    .map(|path| Self::File(path.to_owned()))
-                    .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor ")))
-            }
+            None => Self::usual()
+                .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor "))),
             Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
                 None => Ok(Self::File(PathBuf::from(address))),
                 Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
@@ -41,6 +37,12 @@ impl Place {
                 Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
             },
         }
+    }
+
+    /// The first of the usual places that exists.
+    pub fn usual() -> Option<Self> {
+        let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists())?;
+        Some(Self::File(found.to_owned()))
     }
 
     /// Reads and checks the file.
