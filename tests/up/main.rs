@@ -13,6 +13,7 @@ mod faults;
 mod first_boot;
 mod kills;
 mod kinds;
+mod load;
 mod resident;
 mod second_boot;
 mod secrets;

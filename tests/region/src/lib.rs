@@ -20,6 +20,7 @@ mod ec2;
 mod front;
 mod imds;
 mod instance;
+pub mod load;
 pub mod machine;
 mod options;
 mod percent;
