@@ -17,3 +17,4 @@ mod load;
 mod resident;
 mod second_boot;
 mod secrets;
+mod stop;
