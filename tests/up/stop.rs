@@ -33,6 +33,7 @@ fn an_instance_that_stops_after_another_took_over_fails_nobody() {
     let begun = load.report().lasted;
     assert_eq!(old.stop().code(), 0);
     let ended = load.report().lasted;
+    std::thread::sleep(Duration::from_secs(1));
     let report = load.stop();
     println!("the stop took {:?}\n{report}", ended - begun);
     report.assert_no_failures();
@@ -41,6 +42,7 @@ fn an_instance_that_stops_after_another_took_over_fails_nobody() {
     assert!(seen_second.last > ended, "the second serves on\n{report}");
     let connections = |population| report.totals[&population].connections;
     assert!(connections(Population::KeepAlive) >= 40 && connections(Population::Http2) >= 8, "all moved to the second\n{report}");
+    assert_eq!(report.totals[&Population::KeepAlive].moved, 0, "each was told, none found its connection closed\n{report}");
 }
 
 #[test]
@@ -86,9 +88,7 @@ fn a_stopping_instance_says_so_ends_connections_and_answers_what_it_began() {
 fn without_visitors_a_stop_takes_no_time_and_a_second_signal_waits_for_nobody() {
     let world = World::with_small_app();
     let machine = world.machine("i-0quick");
-    let start = Instant::now();
     let running = machine.up();
-    let booted = start.elapsed();
     let start = Instant::now();
     assert_eq!(running.stop().code(), 0);
     assert!(start.elapsed() < Duration::from_secs(5), "a stop without visitors took {:?}", start.elapsed());
@@ -102,7 +102,8 @@ fn without_visitors_a_stop_takes_no_time_and_a_second_signal_waits_for_nobody() 
         signal(running.pid(), "TERM");
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(running.stop().code(), 0);
-        assert!(start.elapsed() < Duration::from_secs(3), "it waited (a boot took {booted:?})");
-        assert!(slow.join().expect("it was asked").is_err());
+        assert!(start.elapsed() < Duration::from_secs(3), "it waited {:?}", start.elapsed());
+        let answer = slow.join().expect("it was asked");
+        assert!(!answer.as_ref().is_ok_and(|answer| answer.status == 200), "{answer:?}");
     });
 }
