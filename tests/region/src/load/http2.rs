@@ -44,7 +44,8 @@ pub(super) enum Unanswered {
 impl Connection {
     pub(super) async fn open(site: &Site, address: IpAddr) -> Result<Self, Fault> {
         let last = Arc::new(AtomicU32::new(ALL));
-        let stream = Watched { stream: site.connect(address, true).await?, frame: Vec::new(), skip: 0, last: last.clone() };
+        let frames = Frames { frame: Vec::new(), skip: 0, last: last.clone() };
+        let stream = Watched { stream: site.connect(address, true).await?, frames };
         let (sender, connection) = h2::client::handshake(stream).await.map_err(|error| Fault::of("HTTP/2", &error))?;
         // What ends it is told to whoever waits for an answer.
         tokio::spawn(connection);
@@ -93,9 +94,13 @@ impl Connection {
     }
 }
 
-/// Looks at the frames as they come in.
+/// A stream whose incoming frames are looked at.
 struct Watched {
     stream: TlsStream<TcpStream>,
+    frames: Frames,
+}
+
+struct Frames {
     /// The head of the current frame, and of a GOAWAY the last stream's number too.
     frame: Vec<u8>,
     /// Bytes of payload to come.
@@ -103,7 +108,7 @@ struct Watched {
     last: Arc<AtomicU32>,
 }
 
-impl Watched {
+impl Frames {
     fn look(&mut self, mut bytes: &[u8]) {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.skip > 0 {
@@ -114,18 +119,20 @@ impl Watched {
             }
             self.frame.push(byte);
             bytes = rest;
-            let kind = self.frame.get(3).copied();
-            let wanted = if kind == Some(GOAWAY) { FRAME_HEAD + 4 } else { FRAME_HEAD };
-            if self.frame.len() < wanted {
-                continue;
+            let wanted = if self.frame.get(3) == Some(&GOAWAY) { FRAME_HEAD + 4 } else { FRAME_HEAD };
+            if self.frame.len() == wanted {
+                self.end_of_head(wanted);
             }
-            let length = usize::from(self.frame[0]) << 16 | usize::from(self.frame[1]) << 8 | usize::from(self.frame[2]);
-            self.skip = length.saturating_sub(wanted - FRAME_HEAD);
-            if let Some(last) = self.frame[FRAME_HEAD..].first_chunk() {
-                self.last.store(u32::from_be_bytes(*last) & (u32::MAX >> 1), Ordering::Release);
-            }
-            self.frame.clear();
         }
+    }
+
+    fn end_of_head(&mut self, wanted: usize) {
+        let length = u32::from_be_bytes([0, self.frame[0], self.frame[1], self.frame[2]]) as usize;
+        self.skip = length.saturating_sub(wanted - FRAME_HEAD);
+        if let Some(last) = self.frame[FRAME_HEAD..].first_chunk() {
+            self.last.store(u32::from_be_bytes(*last) & (u32::MAX >> 1), Ordering::Release);
+        }
+        self.frame.clear();
     }
 }
 
@@ -133,7 +140,7 @@ impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.look(&buf.filled()[before..]);
+        self.frames.look(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
@@ -149,5 +156,25 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_stream_of_a_goaway_is_read_however_the_bytes_come() {
+        let data = [&[0, 0, 12, 0, 0, 0, 0, 0, 5][..], &[7; 12]].concat();
+        let settings = [0, 0, 0, 4, 1, 0, 0, 0, 0];
+        let goaway = [&[0, 0, 10, GOAWAY, 0, 0, 0, 0, 0][..], &[0x80, 0, 1, 5], &[0; 4], b"hi"].concat();
+        let wire = [&data[..], &settings, &goaway, &data].concat();
+        for size in [1, 2, 7, wire.len()] {
+            let mut frames = Frames { frame: Vec::new(), skip: 0, last: Arc::new(AtomicU32::new(ALL)) };
+            wire[..data.len() + settings.len()].chunks(size).for_each(|bytes| frames.look(bytes));
+            assert_eq!(frames.last.load(Ordering::Acquire), ALL);
+            wire[data.len() + settings.len()..].chunks(size).for_each(|bytes| frames.look(bytes));
+            assert_eq!((frames.last.load(Ordering::Acquire), frames.skip, frames.frame.len()), (0x105, 0, 0));
+        }
     }
 }
