@@ -21,6 +21,7 @@ mod front;
 mod iam;
 mod imds;
 mod instance;
+pub mod load;
 pub mod machine;
 mod options;
 mod percent;
