@@ -5,6 +5,7 @@
 mod candidate;
 mod fetch;
 mod pointer;
+mod publish;
 mod published;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use crate::host::{files, marks};
 pub use candidate::Candidate;
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
+#[expect(unused_imports, reason = "the deploy calls them")]
+pub use publish::{package, prune, publish, version};
 #[expect(unused_imports, reason = "the deploy writes them")]
 pub use published::{Current, Published};
 
