@@ -30,8 +30,8 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             info!(release = current.version, "this content is current already: nothing to do; `spotboot rotate` replaces the instances");
             return Ok(());
         }
-        let pointer = rotation::unless_stopped(timeline.step("publish", &["package"], package.publish(globals, &remote))).await?;
-        let mut record = Record::new(run.clone(), Verb::Deploy, by, remote.now(), Some(rotation::released(&pointer)), previous);
+        let published = rotation::unless_stopped(timeline.step("publish", &["package"], package.publish(globals, &remote))).await?;
+        let mut record = Record::new(run.clone(), Verb::Deploy, by, remote.now(), Some(rotation::released(&published.into())), previous);
         if args.no_rotate {
             record.verb = Verb::Publish;
             make_current(&remote, record).await?;
@@ -65,7 +65,7 @@ async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
     let Some(keep) = keep else { return Ok(()) };
     let newest = Log::newest(&remote.state, &remote.site).await?;
     let named = newest.into_iter().flat_map(|log| [log.record.release, log.record.previous]).flatten();
-    let never: Vec<String> = named.chain(rotation::current(remote).await?).map(|release: Released| release.key).collect();
+    let never: Vec<String> = named.chain(rotation::current(remote).await?).map(|release: Released| release.version).collect();
     let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never).await.context("removing old packages")?;
     if !gone.is_empty() {
         info!(packages = gone.join(" "), "removed");

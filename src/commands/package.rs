@@ -4,19 +4,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing::info;
 
 use super::remote::Remote;
 use crate::cli::Globals;
-use crate::host::archive::{Packed, check_package, pack_folder};
+use crate::host::archive::Packed;
 use crate::logs;
-use crate::site::release::{Pointer, publish};
+use crate::site::release::{self, Published};
 
 /// CI's log gets a line for so much of it.
 const LINE_EVERY: u64 = 64 << 20;
+/// Of its largest files.
+const SHOWN: usize = 5;
 
 #[derive(Debug, Serialize)]
 pub struct Package {
@@ -24,6 +26,8 @@ pub struct Package {
     sha256: String,
     size: u64,
     files: usize,
+    /// With their bytes unpacked.
+    largest: Vec<(String, u64)>,
     #[serde(skip)]
     packed: Packed,
 }
@@ -33,17 +37,22 @@ impl Package {
     /// What of the folder or the zip no instance would take.
     pub async fn of(path: &Path) -> Result<Self> {
         let from = path.to_owned();
-        let is_folder = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.is_dir();
-        let pack = move || if is_folder { pack_folder(&from) } else { check_package(&from) };
-        let packed = tokio::task::spawn_blocking(pack).await?.with_context(|| format!("packing {}", path.display()))?;
-        Ok(Self { from: path.to_owned(), sha256: packed.sha256.clone(), size: packed.size, files: packed.files, packed })
+        let packed = tokio::task::spawn_blocking(move || release::package(&from)).await??;
+        Ok(Self {
+            from: path.to_owned(),
+            sha256: packed.sha256.clone(),
+            size: packed.size,
+            files: packed.files,
+            largest: packed.largest.clone(),
+            packed,
+        })
     }
 
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    pub async fn publish(&self, globals: &Globals, remote: &Remote) -> Result<Pointer> {
+    pub async fn publish(&self, globals: &Globals, remote: &Remote) -> Result<Published> {
         let bar = upload_bar(globals, self.size);
         let told = AtomicU64::new(0);
         let tell = |sent: u64| {
@@ -54,16 +63,17 @@ impl Package {
             }
         };
         // S3's clock is not known before its first answer, which the lease has brought.
-        let pointer = publish(&remote.packages, &remote.site.packages.prefix, &self.packed, remote.now(), tell).await?;
+        let published = release::publish(&remote.packages, &remote.site.packages.prefix, &self.packed, remote.now(), tell).await?;
         bar.finish_and_clear();
-        info!(release = pointer.version, mib = self.size >> 20, "published");
-        Ok(pointer)
+        info!(release = published.version, mib = self.size >> 20, "published");
+        Ok(published)
     }
 }
 
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} files, {} bytes as a zip, SHA-256 {}", self.from.display(), self.files, self.size, self.sha256)
+        write!(f, "{}: {} files, {} bytes as a zip, SHA-256 {}", self.from.display(), self.files, self.size, self.sha256)?;
+        self.largest.iter().take(SHOWN).try_for_each(|(name, size)| write!(f, "\n               {size:>11} {name}"))
     }
 }
 

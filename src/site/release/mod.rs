@@ -5,6 +5,7 @@
 mod candidate;
 mod fetch;
 mod pointer;
+mod publish;
 mod published;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::host::{files, marks};
 pub use candidate::Candidate;
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
+pub use publish::{package, prune, publish};
 pub use published::{Current, Published};
 
 /// An unpacked release.
