@@ -127,7 +127,7 @@ impl Site {
     /// What a visitor sees now: which release answers, by the region's DNS.
     pub fn seen(&self) -> String {
         let address = self.world.record(DOMAIN, "A").first().expect("the name leads somewhere").parse().expect("an address");
-        self.world.visitor(address, 443).get_as(DOMAIN, "/version.txt").body.trim().to_owned()
+        self.world.visitor(address, 443).get_as(DOMAIN, "/assets/version.txt").body.trim().to_owned()
     }
 
     /// Visitors of every kind, until they are stopped.
@@ -197,7 +197,7 @@ fn site_toml(world: &World, kind: &FleetKind, routing: &str) -> String {
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
          [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
-         [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"8s\" }}\nstatic = {{ \"/version.txt\" = \"assets/version.txt\", \"/assets/\" = \"assets\" }}\n\
+         [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"8s\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
          [fleet]\nkind = \"{named}\"\nid = \"{}\"\n",
         ca.display(),
         fleet_id(*kind)
