@@ -8,7 +8,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures_util::TryStreamExt;
-use futures_util::stream::try_unfold;
+use futures_util::stream::FuturesUnordered;
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
@@ -109,33 +109,32 @@ impl Upload<'_> {
     async fn parts(
         &self,
         first: Bytes,
-        buffer: BytesMut,
-        body: impl AsyncRead + Send + Unpin,
+        mut buffer: BytesMut,
+        mut body: impl AsyncRead + Send + Unpin,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Error> {
-        let start = Some((1, Some(first), buffer, body));
-        let cut = try_unfold(start, async |rest| {
-            let Some((number, ready, mut buffer, mut body)) = rest else { return Ok(None) };
-            let part = match ready {
-                Some(part) => part,
-                None => next_part(&mut buffer, &mut body, self.pace.part, self.doing).await?,
-            };
-            if part.is_empty() {
-                return Ok(None);
+        let mut stored = Stored { sent, parts: Vec::new(), total: 0 };
+        let mut under_way = FuturesUnordered::new();
+        let mut part = first;
+        for number in 1.. {
+            let last = part.len() < self.pace.part;
+            under_way.push(self.part(number, part));
+            // Before the next one is read: its memory may be that of one that is up.
+            if under_way.len() == self.pace.at_once {
+                stored.extend(under_way.try_next().await?);
             }
-            let rest = (part.len() == self.pace.part).then_some((number + 1, None, buffer, body));
-            Ok(Some(((number, part), rest)))
-        });
-        let stored = cut.map_ok(|(number, part)| self.part(number, part)).try_buffer_unordered(self.pace.at_once);
-        let mut stored = std::pin::pin!(stored);
-        let (mut parts, mut total) = (Vec::new(), 0);
-        while let Some((part, size)) = stored.try_next().await? {
-            total += size;
-            sent(total);
-            parts.push(part);
+            if last {
+                break;
+            }
+            part = next_part(&mut buffer, &mut body, self.pace.part, self.doing).await?;
+            if part.is_empty() {
+                break;
+            }
         }
-        parts.sort_unstable_by_key(|part| part.part_number);
-        Ok(parts)
+        while let Some(done) = under_way.try_next().await? {
+            stored.extend(Some(done));
+        }
+        Ok(stored.in_order())
     }
 
     async fn part(&self, number: i32, bytes: Bytes) -> Result<(CompletedPart, u64), Error> {
@@ -168,6 +167,28 @@ impl Upload<'_> {
     async fn abort(mut self) {
         self.open = false;
         abort(self.s3.clone(), self.key.clone(), self.id.clone()).await;
+    }
+}
+
+/// The parts that are up, as they come.
+struct Stored<'a> {
+    sent: &'a (dyn Fn(u64) + Sync),
+    parts: Vec<CompletedPart>,
+    total: u64,
+}
+
+impl Stored<'_> {
+    fn extend(&mut self, done: Option<(CompletedPart, u64)>) {
+        if let Some((part, size)) = done {
+            self.parts.push(part);
+            self.total += size;
+            (self.sent)(self.total);
+        }
+    }
+
+    fn in_order(mut self) -> Vec<CompletedPart> {
+        self.parts.sort_unstable_by_key(|part| part.part_number);
+        self.parts
     }
 }
 
