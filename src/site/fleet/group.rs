@@ -16,6 +16,8 @@ use crate::config::{self, FleetKind};
 
 /// How long the effect of a call may stay unseen before that call counts as never made.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
+/// How long a refusal may be due to what the group has yet to follow: an instance that is not in service yet, say.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// How far back a termination may have been asked for, by a run that was killed.
 const EARLIER: Duration = Duration::from_secs(3600);
 
@@ -63,7 +65,7 @@ impl Group {
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
-        let (mut asked, mut flight) = (Asked::default(), None::<Flight>);
+        let (mut asked, mut flight, mut refused) = (Asked::default(), None::<Flight>, None);
         converge(&format!("lowering the desired capacity of {} to {target} and ending {}", self.title(), ids.join(", ")), async || {
             let group = self.look().await?;
             let known = all.know(&everyone(&group, ids)).await?;
@@ -76,7 +78,7 @@ impl Group {
                 Act::Protect(ids) => asked.to_protect = accepted(self.api.protect(&self.name, &ids, true).await?)?,
                 Act::Unprotect(ids) => _ = accepted(self.api.protect(&self.name, &ids, false).await?)?,
                 Act::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => all.ec2.terminate(&[id]).await?,
-                Act::End { id, decrement } => flight = self.end(id, decrement.then_some(group.desired)).await?,
+                Act::End { id, decrement } => flight = self.end(id, decrement.then_some(group.desired), &mut refused).await?,
             }
             Ok(Step::Wait("the group to follow"))
         })
@@ -123,17 +125,24 @@ impl Group {
     }
 
     /// A call whose answer was lost may have been obeyed, and is not made again before the group had time to show it.
-    async fn end(&self, id: String, from: Option<u32>) -> Result<Option<Flight>> {
+    async fn end(&self, id: String, from: Option<u32>, refused: &mut Option<Instant>) -> Result<Option<Flight>> {
         info!(group = self.name, instance = id, decrement = from.is_some(), "terminating");
         let sure = match self.api.terminate(&self.name, &id, from.is_some()).await? {
             autoscaling::Asked::Accepted => true,
             autoscaling::Asked::NotNow => return Ok(None),
-            autoscaling::Asked::Refused(error) => return Err(error.into()),
+            autoscaling::Asked::Refused(error) if refused.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR => {
+                return Err(error.into());
+            }
+            autoscaling::Asked::Refused(error) => {
+                debug!("not yet: {error}");
+                return Ok(None);
+            }
             autoscaling::Asked::Unsure(error) => {
                 debug!("perhaps done, perhaps not: {error}");
                 false
             }
         };
+        *refused = None;
         Ok(Some(Flight { id, asked: Instant::now(), sure, from }))
     }
 
