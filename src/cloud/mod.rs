@@ -11,7 +11,7 @@ pub mod imds;
 pub mod route53;
 pub mod s3;
 #[cfg(test)]
-mod stand_in;
+pub(crate) mod stand_in;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;

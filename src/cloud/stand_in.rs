@@ -13,20 +13,20 @@ use region::Service;
 use super::{Cloud, http, settings};
 
 /// A cloud of which one service stands in a local region.
-pub(super) async fn cloud_in(region: &region::Region, service: Service) -> Cloud {
+pub(crate) async fn cloud_in(region: &region::Region, service: Service) -> Cloud {
     let env = region.env();
     cloud_at(&region.endpoint(service), &env["AWS_REGION"], &env["AWS_ACCESS_KEY_ID"], &env["AWS_SECRET_ACCESS_KEY"]).await
 }
 
 /// A cloud whose services are all at one address.
-pub(super) async fn cloud_at(endpoint: &str, region: &str, key: &str, secret: &str) -> Cloud {
+pub(crate) async fn cloud_at(endpoint: &str, region: &str, key: &str, secret: &str) -> Cloud {
     let credentials = Credentials::builder().access_key_id(key).secret_access_key(secret).provider_name("test").build();
     let settings = settings(Region::new(region.to_owned()), http::shared_client(http::shared_connector()));
     Cloud::new(&settings.endpoint_url(endpoint).credentials_provider(credentials).load().await)
 }
 
 /// A cloud whose services are `answer`: a request's body to a status and a body.
-pub(super) async fn cloud_answering(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Cloud {
+pub(crate) async fn cloud_answering(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Cloud {
     let http = http_client_fn({
         let script = SharedHttpConnector::new(Script(Box::new(answer)));
         move |_, _| script.clone()

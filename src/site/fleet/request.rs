@@ -32,7 +32,8 @@ impl Request {
         let fleet = self.look().await?;
         let instances = self.instances().await?.into_iter();
         let members = instances.map(|instance| Member { id: instance.id, marked: !instance.healthy, leaving: false });
-        let settled = fleet.state == FleetState::Active;
+        // Under capacity rebalancing a marked instance is listed and not fulfilled, without a word which one it is.
+        let settled = fleet.state == FleetState::Active && fleet.fulfilled >= f64::from(fleet.target);
         Ok(Observed { target: fleet.target, max: None, members: members.collect(), settled })
     }
 
