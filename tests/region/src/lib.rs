@@ -15,14 +15,18 @@
 //! ```
 
 mod acme;
+mod autoscaling;
 mod dns;
 mod ec2;
+mod fleet;
 mod front;
 mod imds;
 mod instance;
+mod launchpad;
 pub mod machine;
 mod options;
 mod percent;
+mod query;
 mod region;
 mod registry;
 mod route53;
@@ -32,6 +36,7 @@ mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;
