@@ -3,6 +3,11 @@
 
 use aws_config::Region;
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use region::Service;
 
 use super::{Cloud, http, settings};
@@ -14,8 +19,38 @@ pub(crate) async fn cloud_in(region: &region::Region, service: Service) -> Cloud
 }
 
 /// A cloud whose services are all at one address.
-pub(super) async fn cloud_at(endpoint: &str, region: &str, key: &str, secret: &str) -> Cloud {
+pub(crate) async fn cloud_at(endpoint: &str, region: &str, key: &str, secret: &str) -> Cloud {
     let credentials = Credentials::builder().access_key_id(key).secret_access_key(secret).provider_name("test").build();
     let settings = settings(Region::new(region.to_owned()), http::shared_client(http::shared_connector()));
     Cloud::new(&settings.endpoint_url(endpoint).credentials_provider(credentials).load().await)
+}
+
+/// A cloud whose services are `answer`: a request's body to a status and a body.
+pub(crate) async fn cloud_answering(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Cloud {
+    let http = http_client_fn({
+        let script = SharedHttpConnector::new(Script(Box::new(answer)));
+        move |_, _| script.clone()
+    });
+    let credentials = Credentials::builder().access_key_id("key").secret_access_key("secret").provider_name("test").build();
+    Cloud::new(&settings(Region::new("eu-test-1"), http).credentials_provider(credentials).load().await)
+}
+
+struct Script(Box<dyn Fn(&str) -> (u16, String) + Send + Sync>);
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl HttpConnector for Script {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = String::from_utf8(request.body().bytes().expect("a form is in memory").to_vec()).expect("a form is text");
+        let (status, body) = (self.0)(&body);
+        // No status stands for a connection that breaks before there is an answer.
+        HttpConnectorFuture::ready(match StatusCode::try_from(status) {
+            Ok(status) => Ok(HttpResponse::new(status, SdkBody::from(body))),
+            Err(broken) => Err(ConnectorError::io(broken.into())),
+        })
+    }
 }

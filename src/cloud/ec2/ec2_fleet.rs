@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
 use time::OffsetDateTime;
 
 use super::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, PAGES, Purchase};
-use super::fleet::{capacity, count, endless, found, modified};
+use super::fleet::{capacity, count, endless, found, modified, tells_of_error};
 use super::{Ec2, from_time, to_time};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
@@ -73,16 +73,6 @@ impl Ec2 {
 
 fn arn(id: &str) -> String {
     format!("arn:aws:ec2:*:*:fleet/{id}")
-}
-
-/// Whether a history record tells of an error or gives information; `None` for what is no trouble at all. The API reference knows
-/// `service-error` only, the answers and the EventBridge events also the words of Spot Fleet.
-fn tells_of_error(event_type: &str) -> Option<bool> {
-    match event_type {
-        "service-error" | "error" => Some(true),
-        "information" | "Information" => Some(false),
-        _ => None,
-    }
 }
 
 fn read(fleet: &FleetData) -> FleetRequest {

@@ -74,6 +74,16 @@ impl FleetTrouble {
     }
 }
 
+/// Whether a history record tells of an error or gives information; `None` for what is no trouble at all. EC2 Fleet's reference
+/// knows `service-error` only, its events also have the words of Spot Fleet.
+pub(super) fn tells_of_error(event_type: &str) -> Option<bool> {
+    match event_type {
+        "service-error" | "error" => Some(true),
+        "information" | "Information" => Some(false),
+        _ => None,
+    }
+}
+
 /// What became of asking for another target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modified {

@@ -1,10 +1,10 @@
 //! Spot Fleet requests: the older of the two APIs, as many sites still have.
 
-use aws_sdk_ec2::types::{BatchState, EventType, ExcessCapacityTerminationPolicy, InstanceHealthStatus, SpotFleetRequestConfig};
+use aws_sdk_ec2::types::{BatchState, ExcessCapacityTerminationPolicy, InstanceHealthStatus, SpotFleetRequestConfig};
 use time::OffsetDateTime;
 
 use super::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, PAGES, Purchase};
-use super::fleet::{capacity, count, endless, found, modified};
+use super::fleet::{capacity, count, endless, found, modified, tells_of_error};
 use super::{Ec2, from_time, to_time};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
@@ -43,9 +43,8 @@ impl Ec2 {
         for _ in 0..PAGES {
             let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
             troubles.extend(page.history_records().iter().filter_map(|record| {
-                let error = matches!(record.event_type()?, EventType::Error);
-                let tells = error || matches!(record.event_type()?, EventType::Information);
-                tells.then(|| Some(FleetTrouble::new(to_time(record.timestamp()?)?, error, record.event_information()?))).flatten()
+                let error = tells_of_error(record.event_type()?.as_str())?;
+                Some(FleetTrouble::new(to_time(record.timestamp()?)?, error, record.event_information()?))
             }));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {

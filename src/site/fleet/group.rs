@@ -8,14 +8,16 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::group_plan::{self as plan, Act, Asked, Seen};
+use super::group_plan::{self as plan, Act, Seen};
 use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
-use crate::cloud::autoscaling::{self, AutoScaling, Stage};
+use crate::cloud::autoscaling::{self, Asked, AutoScaling, Stage};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
 
 /// How long the effect of a call may stay unseen before that call counts as never made.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
+/// How long a refusal may be due to what the group has yet to follow: an instance that is not in service yet, say.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// How far back a termination may have been asked for, by a run that was killed.
 const EARLIER: Duration = Duration::from_secs(3600);
 
@@ -50,12 +52,12 @@ impl Group {
     }
 
     pub(super) async fn raise(&self, target: u32) -> Result<()> {
-        let mut asked = Asked::default();
+        let mut asked = false;
         converge(&format!("raising the desired capacity of {} to {target}", self.title()), async || {
             match plan::raise(&self.look().await?, target, asked, &self.title())? {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                _ => asked.to_set = self.set(target).await?,
+                _ => asked = self.set(target).await?,
             }
             Ok(Step::Wait("the higher desired capacity to be taken"))
         })
@@ -63,7 +65,7 @@ impl Group {
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
-        let (mut asked, mut flight) = (Asked::default(), None::<Flight>);
+        let (mut asked, mut flight, mut refused) = (false, None::<Flight>, None);
         converge(&format!("lowering the desired capacity of {} to {target} and ending {}", self.title(), ids.join(", ")), async || {
             let group = self.look().await?;
             let known = all.know(&everyone(&group, ids)).await?;
@@ -72,11 +74,11 @@ impl Group {
             match plan::retire(&seen, target, asked, &self.title())? {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                Act::Set => asked.to_set = self.set(target).await?,
-                Act::Protect(ids) => asked.to_protect = accepted(self.api.protect(&self.name, &ids, true).await?)?,
+                Act::Set => asked = self.set(target).await?,
+                Act::Protect(ids) => _ = accepted(self.api.protect(&self.name, &ids, true).await?)?,
                 Act::Unprotect(ids) => _ = accepted(self.api.protect(&self.name, &ids, false).await?)?,
                 Act::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => all.ec2.terminate(&[id]).await?,
-                Act::End { id, decrement } => flight = self.end(id, decrement.then_some(group.desired)).await?,
+                Act::End { id, decrement } => flight = self.end(id, decrement.then_some(group.desired), &mut refused).await?,
             }
             Ok(Step::Wait("the group to follow"))
         })
@@ -123,17 +125,24 @@ impl Group {
     }
 
     /// A call whose answer was lost may have been obeyed, and is not made again before the group had time to show it.
-    async fn end(&self, id: String, from: Option<u32>) -> Result<Option<Flight>> {
+    async fn end(&self, id: String, from: Option<u32>, refused: &mut Option<Instant>) -> Result<Option<Flight>> {
         info!(group = self.name, instance = id, decrement = from.is_some(), "terminating");
         let sure = match self.api.terminate(&self.name, &id, from.is_some()).await? {
-            autoscaling::Asked::Accepted => true,
-            autoscaling::Asked::NotNow => return Ok(None),
-            autoscaling::Asked::Refused(error) => return Err(error.into()),
-            autoscaling::Asked::Unsure(error) => {
+            Asked::Accepted => true,
+            Asked::NotNow => return Ok(None),
+            Asked::Refused(error) if refused.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR => {
+                return Err(error.into());
+            }
+            Asked::Refused(error) => {
+                debug!("not yet: {error}");
+                return Ok(None);
+            }
+            Asked::Unsure(error) => {
                 debug!("perhaps done, perhaps not: {error}");
                 false
             }
         };
+        *refused = None;
         Ok(Some(Flight { id, asked: Instant::now(), sure, from }))
     }
 
@@ -151,11 +160,11 @@ impl Flight {
 }
 
 /// True where it was accepted, false where it is to be asked again.
-fn accepted(asked: autoscaling::Asked) -> Result<bool> {
+fn accepted(asked: Asked) -> Result<bool> {
     match asked {
-        autoscaling::Asked::Accepted => Ok(true),
-        autoscaling::Asked::NotNow => Ok(false),
-        autoscaling::Asked::Refused(error) | autoscaling::Asked::Unsure(error) => Err(error.into()),
+        Asked::Accepted => Ok(true),
+        Asked::NotNow => Ok(false),
+        Asked::Refused(error) | Asked::Unsure(error) => Err(error.into()),
     }
 }
 

@@ -33,13 +33,6 @@ pub(super) struct Seen<'g> {
     pub others: Vec<&'g GroupInstance>,
 }
 
-/// What this run has asked for, which a group may show only seconds later.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Asked {
-    pub to_protect: bool,
-    pub to_set: bool,
-}
-
 /// Whether a group is one that can be rotated at all.
 pub(super) fn check(group: &Group, name: &str) -> Result<()> {
     if let Some(ending) = &group.ending {
@@ -48,7 +41,8 @@ pub(super) fn check(group: &Group, name: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn raise(group: &Group, target: u32, asked: Asked, name: &str) -> Result<Act> {
+/// `asked`: the desired capacity has been accepted, and may be shown only seconds later.
+pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Result<Act> {
     if group.desired >= target {
         return Ok(Act::Done);
     }
@@ -56,11 +50,11 @@ pub(super) fn raise(group: &Group, target: u32, asked: Asked, name: &str) -> Res
         bail!("{name} takes at most {} instances and needs {target} for a while; raise its MaxSize to {target}", group.max);
     }
     runs(group, &["Launch", "Terminate"], name)?;
-    Ok(if asked.to_set { Act::Wait("the higher desired capacity to be shown") } else { Act::Set })
+    Ok(if asked { Act::Wait("the higher desired capacity to be shown") } else { Act::Set })
 }
 
-/// One instance at a time: what is shown of the group must first have followed the one before.
-pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: Asked, name: &str) -> Result<Act> {
+/// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have followed the one before.
+pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     let Seen { group, there, going, others } = seen;
     let is_high = group.desired > target;
     if is_high || !there.is_empty() {
@@ -79,19 +73,16 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: Asked, name: &str) -> 
 }
 
 /// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this very moment.
-fn lower(seen: &Seen<'_>, target: u32, asked: Asked, name: &str) -> Result<Act> {
+fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     let ids = || seen.others.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(", ");
     if u32::try_from(seen.others.len()).is_ok_and(|others| others > target) {
         bail!("{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end", ids());
     }
     let open: Vec<String> = seen.others.iter().filter(|i| i.stage == Stage::InService && !i.protected).map(|i| i.id.clone()).collect();
-    if asked.to_set {
+    if asked {
         return Ok(Act::Wait("the lower desired capacity to be shown"));
     }
-    if open.is_empty() {
-        return Ok(Act::Set);
-    }
-    Ok(if asked.to_protect { Act::Wait("the protection from scale-in to be shown") } else { Act::Protect(open) })
+    Ok(if open.is_empty() { Act::Set } else { Act::Protect(open) })
 }
 
 /// Ours, or that of a run which was killed before it came here: a group that does not protect new instances by its own setting is
@@ -138,12 +129,9 @@ mod tests {
         Seen { group, there, going: false, others: group.instances.iter().filter(|i| !ids.contains(&i.id.as_str())).collect() }
     }
 
-    fn plan(seen: &Seen<'_>, target: u32, asked: Asked) -> Result<Act> {
+    fn plan(seen: &Seen<'_>, target: u32, asked: bool) -> Result<Act> {
         retire(seen, target, asked, "Auto Scaling group web")
     }
-
-    const NOTHING: Asked = Asked { to_protect: false, to_set: false };
-    const SET: Asked = Asked { to_protect: true, to_set: true };
 
     fn ids(ids: &[&str]) -> Vec<String> {
         ids.iter().map(ToString::to_string).collect()
@@ -152,55 +140,55 @@ mod tests {
     #[test]
     fn the_size_goes_down_with_the_named_one() {
         let group = serving(2, &["i-old", "i-new"]);
-        assert_eq!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap(), Act::End { id: "i-old".into(), decrement: true });
+        assert_eq!(plan(&seen(&group, &["i-old"]), 1, false).unwrap(), Act::End { id: "i-old".into(), decrement: true });
     }
 
     #[test]
     fn a_size_that_is_low_enough_stays() {
         let group = serving(1, &["i-old", "i-new"]);
-        assert_eq!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap(), Act::End { id: "i-old".into(), decrement: false });
+        assert_eq!(plan(&seen(&group, &["i-old"]), 1, false).unwrap(), Act::End { id: "i-old".into(), decrement: false });
     }
 
     #[test]
     fn the_next_one_waits_until_the_one_before_is_on_its_way_out() {
         let group = serving(3, &["i-1", "i-2", "i-3"]);
-        assert!(matches!(plan(&Seen { going: true, ..seen(&group, &["i-2"]) }, 1, NOTHING).unwrap(), Act::Wait(_)));
+        assert!(matches!(plan(&Seen { going: true, ..seen(&group, &["i-2"]) }, 1, false).unwrap(), Act::Wait(_)));
     }
 
     #[test]
     fn a_size_that_no_instance_ever_filled_is_lowered_behind_a_protection() {
         let open = serving(2, &["i-old"]);
-        assert_eq!(plan(&seen(&open, &[]), 1, NOTHING).unwrap(), Act::Protect(ids(&["i-old"])));
+        assert_eq!(plan(&seen(&open, &[]), 1, false).unwrap(), Act::Protect(ids(&["i-old"])));
         let protected = group(2, vec![instance("i-old", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&protected, &[]), 1, NOTHING).unwrap(), Act::Set);
-        assert!(matches!(plan(&seen(&protected, &[]), 1, SET).unwrap(), Act::Wait(_)));
+        assert_eq!(plan(&seen(&protected, &[]), 1, false).unwrap(), Act::Set);
+        assert!(matches!(plan(&seen(&protected, &[]), 1, true).unwrap(), Act::Wait(_)));
         let lowered = group(1, vec![instance("i-old", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&lowered, &[]), 1, SET).unwrap(), Act::Unprotect(ids(&["i-old"])));
-        assert_eq!(plan(&seen(&serving(1, &["i-old"]), &[]), 1, SET).unwrap(), Act::Done);
+        assert_eq!(plan(&seen(&lowered, &[]), 1, true).unwrap(), Act::Unprotect(ids(&["i-old"])));
+        assert_eq!(plan(&seen(&serving(1, &["i-old"]), &[]), 1, true).unwrap(), Act::Done);
     }
 
     #[test]
     fn a_protection_that_a_killed_run_left_is_lifted_by_the_next() {
         let left = group(1, vec![instance("i-new", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&left, &["i-old"]), 1, NOTHING).unwrap(), Act::Unprotect(ids(&["i-new"])));
+        assert_eq!(plan(&seen(&left, &["i-old"]), 1, false).unwrap(), Act::Unprotect(ids(&["i-new"])));
     }
 
     #[test]
     fn a_group_that_protects_its_instances_itself_keeps_its_protection() {
         let own = Group { protects_new: true, ..group(1, vec![instance("i-new", Stage::InService, true)]) };
-        assert_eq!(plan(&seen(&own, &[]), 1, NOTHING).unwrap(), Act::Done);
+        assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), Act::Done);
     }
 
     #[test]
     fn a_protection_stays_while_one_too_many_is_there() {
         let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, false)]);
-        assert!(matches!(plan(&seen(&late, &[]), 1, SET).unwrap(), Act::Wait(_)));
+        assert!(matches!(plan(&seen(&late, &[]), 1, true).unwrap(), Act::Wait(_)));
     }
 
     #[test]
     fn a_group_is_never_left_to_choose() {
         let group = serving(2, &["i-old", "i-new"]);
-        let error = plan(&seen(&group, &[]), 1, NOTHING).unwrap_err().to_string();
+        let error = plan(&seen(&group, &[]), 1, false).unwrap_err().to_string();
         assert_eq!(
             error,
             "Auto Scaling group web has more than 1 instances (i-old, i-new), and would itself choose which of them goes; \
@@ -211,24 +199,24 @@ mod tests {
     #[test]
     fn a_group_is_raised_up_to_its_largest_size() {
         let group = serving(1, &["i-old"]);
-        assert_eq!(raise(&group, 2, NOTHING, "web").unwrap(), Act::Set);
-        assert!(matches!(raise(&group, 2, SET, "web").unwrap(), Act::Wait(_)));
-        assert_eq!(raise(&group, 1, NOTHING, "web").unwrap(), Act::Done);
-        assert!(raise(&group, 4, NOTHING, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
+        assert_eq!(raise(&group, 2, false, "web").unwrap(), Act::Set);
+        assert!(matches!(raise(&group, 2, true, "web").unwrap(), Act::Wait(_)));
+        assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
+        assert!(raise(&group, 4, false, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
     }
 
     #[test]
     fn a_suspended_process_is_named() {
         let suspended = |process: &str| Group { suspended: ids(&[process]), ..serving(1, &["i-old"]) };
-        assert!(raise(&suspended("Launch"), 2, NOTHING, "web").unwrap_err().to_string().contains("process Launch suspended"));
-        assert!(raise(&suspended("AZRebalance"), 2, NOTHING, "web").is_ok());
+        assert!(raise(&suspended("Launch"), 2, false, "web").unwrap_err().to_string().contains("process Launch suspended"));
+        assert!(raise(&suspended("AZRebalance"), 2, false, "web").is_ok());
         let group = suspended("Terminate");
-        assert!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap_err().to_string().contains("process Terminate suspended"));
+        assert!(plan(&seen(&group, &["i-old"]), 1, false).unwrap_err().to_string().contains("process Terminate suspended"));
     }
 
     #[test]
     fn a_size_below_the_smallest_is_refused() {
         let group = serving(1, &["i-old"]);
-        assert!(plan(&seen(&group, &["i-old"]), 0, NOTHING).unwrap_err().to_string().ends_with("lower its MinSize to 0"));
+        assert!(plan(&seen(&group, &["i-old"]), 0, false).unwrap_err().to_string().ends_with("lower its MinSize to 0"));
     }
 }

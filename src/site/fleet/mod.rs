@@ -195,6 +195,9 @@ fn title(kind: FleetKind) -> &'static str {
 }
 
 #[cfg(test)]
+mod suite;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -7,15 +7,15 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::request_plan::{self as plan, Act};
+use super::request_plan::{self as plan, Act, Lowering};
 use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
 use crate::cloud::Error;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::ec2::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified};
 use crate::config::{self, FleetKind};
 
-/// After this, a termination that has shown no effect is asked for again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(15);
+/// What a call does is shown within this time: then it counts, or the call is made again.
+const SHOWN_WITHIN: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -32,7 +32,8 @@ impl Request {
         let fleet = self.look().await?;
         let instances = self.instances().await?.into_iter();
         let members = instances.map(|instance| Member { id: instance.id, marked: !instance.healthy, leaving: false });
-        let settled = fleet.state == FleetState::Active;
+        // Under capacity rebalancing a marked instance is listed and not fulfilled, without a word which one it is.
+        let settled = fleet.state == FleetState::Active && fleet.fulfilled >= f64::from(fleet.target);
         Ok(Observed { target: fleet.target, max: None, members: members.collect(), settled })
     }
 
@@ -52,14 +53,20 @@ impl Request {
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
-        let (mut lowered, mut ended) = (false, None::<Instant>);
+        let (mut lowering, mut blind, mut ended) = (Lowering::NotAsked, None, None);
         converge(&format!("lowering the target of {} to {target} and ending {}", self.name(), ids.join(", ")), async || {
+            if lowering == Lowering::Blind && !is_recent(blind) {
+                lowering = Lowering::Asked;
+            }
             let fleet = self.look().await?;
-            match plan::retire(&fleet, target, &self.there(all, ids).await?, lowered) {
+            match plan::retire(&fleet, target, &self.there(all, ids).await?, lowering) {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                Act::Modify => lowered = self.lower(&fleet, target).await? == Modified::Accepted,
-                Act::End(_) if ended.is_some_and(|at| at.elapsed() < ASK_AGAIN_AFTER) => {}
+                Act::Modify => {
+                    lowering = self.lower(&fleet, target).await?;
+                    blind = Some(Instant::now());
+                }
+                Act::End(_) if is_recent(ended) => {}
                 Act::End(there) => {
                     info!(fleet = self.fleet.id, instances = there.join(", "), "terminating");
                     self.ec2.terminate(&there).await?;
@@ -113,13 +120,16 @@ impl Request {
     }
 
     /// A service that refuses to set what it says is set already has nothing to lower.
-    async fn lower(&self, fleet: &FleetRequest, target: u32) -> Result<Modified> {
+    async fn lower(&self, fleet: &FleetRequest, target: u32) -> Result<Lowering> {
         match self.modify(fleet, target).await {
+            Ok(Modified::NotNow) => Ok(Lowering::NotAsked),
+            Ok(Modified::Accepted) if fleet.target > target => Ok(Lowering::Asked),
+            Ok(Modified::Accepted) => Ok(Lowering::Blind),
             Err(error) if fleet.target == target && error.code.is_some() && !error.is_access_denied() && !error.is_throttled() => {
                 debug!("the target is {target} already: {error}");
-                Ok(Modified::Accepted)
+                Ok(Lowering::Asked)
             }
-            modified => Ok(modified?),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -136,6 +146,10 @@ impl Request {
     fn name(&self) -> String {
         format!("{} {}", title(self.fleet.kind), self.fleet.id)
     }
+}
+
+fn is_recent(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at.elapsed() < SHOWN_WITHIN)
 }
 
 /// The newest error, else the newest information.

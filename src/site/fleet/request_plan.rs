@@ -45,19 +45,33 @@ pub(super) fn raise(fleet: &FleetRequest, target: u32, asked: bool) -> Act {
     }
 }
 
-/// `there`: those to end that are still there; `lowered`: the service has accepted the change already.
+/// How far the lowering is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lowering {
+    NotAsked,
+    /// Accepted a moment ago, of a target that was shown as low before: neither shows whether it is worked in.
+    Blind,
+    /// Accepted, and whatever is shown from now on counts.
+    Asked,
+}
+
+/// `there`: those to end that are still there.
 ///
 /// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
 /// enough may be older than one that was set seconds ago, so it is set all the same, once.
-pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowered: bool) -> Act {
+pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowering: Lowering) -> Act {
     let busy = fleet.state == FleetState::Busy;
-    if !lowered && fleet.target >= target {
+    if lowering == Lowering::NotAsked && fleet.target >= target {
         return if busy { Act::Wait("an earlier change to be worked in") } else { Act::Modify };
     }
     if busy || fleet.target > target {
         return Act::Wait("the lower target to be worked in");
     }
-    if there.is_empty() { Act::Done } else { Act::End(there.to_vec()) }
+    match lowering {
+        _ if there.is_empty() => Act::Done,
+        Lowering::Blind => Act::Wait("the lower target to be worked in unseen"),
+        Lowering::NotAsked | Lowering::Asked => Act::End(there.to_vec()),
+    }
 }
 
 #[cfg(test)]
@@ -92,32 +106,34 @@ mod tests {
     #[test]
     fn a_fleet_that_is_being_modified_is_left_alone() {
         assert!(matches!(raise(&busy(1), 2, false), Act::Wait(_)));
-        assert!(matches!(retire(&busy(2), 1, &ids(&["i-1"]), false), Act::Wait(_)));
+        assert!(matches!(retire(&busy(2), 1, &ids(&["i-1"]), Lowering::NotAsked), Act::Wait(_)));
     }
 
     #[test]
     fn nobody_goes_before_the_lower_target_is_worked_in() {
         let there = ids(&["i-1"]);
-        assert_eq!(retire(&active(2), 1, &there, false), Act::Modify);
-        assert!(matches!(retire(&active(2), 1, &there, true), Act::Wait(_)));
-        assert!(matches!(retire(&busy(1), 1, &there, true), Act::Wait(_)));
-        assert_eq!(retire(&active(1), 1, &there, true), Act::End(there));
+        assert_eq!(retire(&active(2), 1, &there, Lowering::NotAsked), Act::Modify);
+        assert!(matches!(retire(&active(2), 1, &there, Lowering::Asked), Act::Wait(_)));
+        assert!(matches!(retire(&busy(1), 1, &there, Lowering::Asked), Act::Wait(_)));
+        assert_eq!(retire(&active(1), 1, &there, Lowering::Asked), Act::End(there));
     }
 
     #[test]
     fn a_low_target_that_may_be_old_is_set_before_anybody_goes() {
-        assert_eq!(retire(&active(1), 1, &ids(&["i-1"]), false), Act::Modify);
-        assert_eq!(retire(&active(1), 1, &[], false), Act::Modify);
+        assert_eq!(retire(&active(1), 1, &ids(&["i-1"]), Lowering::NotAsked), Act::Modify);
+        assert_eq!(retire(&active(1), 1, &[], Lowering::NotAsked), Act::Modify);
+        assert!(matches!(retire(&active(1), 1, &ids(&["i-1"]), Lowering::Blind), Act::Wait(_)));
+        assert_eq!(retire(&active(1), 1, &[], Lowering::Blind), Act::Done);
     }
 
     #[test]
     fn a_target_that_is_lower_still_stays_there() {
-        assert_eq!(retire(&active(1), 2, &ids(&["i-1"]), false), Act::End(ids(&["i-1"])));
+        assert_eq!(retire(&active(1), 2, &ids(&["i-1"]), Lowering::NotAsked), Act::End(ids(&["i-1"])));
     }
 
     #[test]
     fn once_they_are_gone_it_is_done() {
-        assert_eq!(retire(&active(1), 1, &[], true), Act::Done);
+        assert_eq!(retire(&active(1), 1, &[], Lowering::Asked), Act::Done);
     }
 
     #[test]

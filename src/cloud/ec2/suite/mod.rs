@@ -1,4 +1,7 @@
-//! The adapter against the region's EC2.
+//! The adapter against the region's EC2, and against answers as the API reference shows them.
+
+mod fleets;
+mod instances;
 
 use region::{Fault, InstanceSpec, Match, Options, Region, Service, State};
 

@@ -226,6 +226,9 @@ impl ScalingActivity {
 }
 
 #[cfg(test)]
+mod suite;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
