@@ -1,5 +1,5 @@
 # Makes each stack in an empty account of moto's, and tells what came of it. moto has no Fn::Cidr: subnets get addresses by hand.
-import json, os, re, sys
+import ast, json, os, re, sys
 
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
@@ -29,7 +29,8 @@ def made(path):
     ports = {rule["FromPort"] for rule in group["IpPermissions"]}
 
     def policy(role):
-        return ids.get(role) and client["iam"].get_role_policy(RoleName=ids[role], PolicyName="spotboot")["PolicyDocument"]
+        # As Python writes it, not as JSON.
+        return ids.get(role) and ast.literal_eval(client["iam"].get_role_policy(RoleName=ids[role], PolicyName="spotboot")["PolicyDocument"])
 
     def scaling():
         for group in client["autoscaling"].describe_auto_scaling_groups()["AutoScalingGroups"]:
