@@ -14,7 +14,7 @@ pub struct Init {
     /// Of the instances [default: this machine's]
     #[arg(long, value_enum)]
     pub arch: Option<Arch>,
-    /// Cheapest first, separated by commas [default: three or four small ones]
+    /// Separated by commas [default: several cheap ones of one to four GiB]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub instance_types: Vec<String>,
     /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux 2023]

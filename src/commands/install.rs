@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Outcome;
 use super::site_file::Place;
 use crate::cli::{Folders, Globals};
 use crate::cloud::imds::Imds;
+use crate::config::Problems;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
 
@@ -34,15 +35,20 @@ const CARRIED: [&str; 10] = [
 
 pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let place = Place::of(globals.config.as_deref())?;
-    let site = place.read(&Imds::new()).await?;
     let unit = unit(&place, folders)?;
+    let read = place.read(&Imds::new()).await;
     if globals.dry_run {
         println!(
             "would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}",
-            site.primary(),
+            read?.primary(),
             command_line(&unit)
         );
         return Ok(Outcome::Done);
+    }
+    match read {
+        // A first instance may be there before its site.toml, or before its role may read it: the service looks again until it can.
+        Err(error) if matches!(place, Place::Object { .. }) && !error.is::<Problems>() => warn!("{error:#}; installing all the same"),
+        read => drop(read?),
     }
     Services::require_systemd()?;
     let own = std::env::current_exe().context("finding this binary")?;

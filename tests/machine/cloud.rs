@@ -14,7 +14,7 @@ use crate::computer::Computer;
 /// Where user data finds the program, as a stub would have fetched it.
 pub const PROGRAM: &str = "/opt/spotboot/spotboot";
 pub const SITE: &str = "/etc/spotboot/site.toml";
-const CA: &str = "/etc/spotboot/ca.pem";
+pub const CA: &str = "/etc/spotboot/ca.pem";
 /// A boot with everything on a busy machine; one alone takes some seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The usual `[app]`.
@@ -79,13 +79,31 @@ impl Cloud {
 
     /// Launches an instance and waits until its user data has run, and run well.
     pub fn boot(&self, spec: InstanceSpec, user_data: &str) -> Computer<'_> {
-        let user_data = Some(user_data.as_bytes().to_vec());
-        let instance = self.world.region.launch(InstanceSpec { user_data, ..spec }).expect("the instance launches");
-        let shared = Spec::of(&instance).expect("it has an address").share(env!("CARGO_BIN_EXE_spotboot"), PROGRAM);
-        let machine = Machine::boot(&self.image, &self.network, shared).expect("the machine boots");
-        if let Err(error) = machine.wait_for_cloud_init(PATIENCE) {
-            panic!("{error:#}\n{}", machine.console());
+        let computer = self.start(spec, user_data.as_bytes(), |blank| blank.share(env!("CARGO_BIN_EXE_spotboot"), PROGRAM));
+        if let Err(error) = computer.machine.wait_for_cloud_init(PATIENCE) {
+            panic!("{error:#}\n{}", computer.machine.console());
         }
+        computer
+    }
+
+    /// Launches an instance whose image knows where the region's services answer, as if they were AWS's own, and nothing of spotboot.
+    pub fn boot_blank(&self, spec: InstanceSpec, user_data: &[u8]) -> Computer<'_> {
+        let endpoints = ["S3", "ROUTE_53", "EC2"].map(|name| format!("AWS_ENDPOINT_URL_{name}"));
+        let endpoints = endpoints.map(|name| format!("{name}={}", self.world.region.env()[&name])).join(" ");
+        let ca = std::fs::read_to_string(self.world.region.acme_ca()).expect("the region's CA");
+        let computer = self.start(spec, user_data, |blank| {
+            let manager = format!("[Manager]\nDefaultEnvironment={endpoints}\n");
+            blank.file("/etc/systemd/system.conf.d/region.conf", manager, 0o644).file(CA, ca, 0o644)
+        });
+        computer.machine.wait_for_boot(PATIENCE).expect("services run");
+        computer
+    }
+
+    fn start(&self, spec: InstanceSpec, user_data: &[u8], furnish: impl FnOnce(Spec) -> Spec) -> Computer<'_> {
+        let user_data = Some(user_data.to_vec());
+        let instance = self.world.region.launch(InstanceSpec { user_data, ..spec }).expect("the instance launches");
+        let blank = Spec::of(&instance).expect("it has an address");
+        let machine = Machine::boot(&self.image, &self.network, furnish(blank)).expect("the machine boots");
         Computer { world: &self.world, machine, instance }
     }
 }

@@ -11,6 +11,7 @@ mod computer;
 mod crash;
 mod failures;
 mod first_boot;
+mod rendered;
 mod restart;
 mod sandbox;
 mod stop;

@@ -62,7 +62,7 @@ impl Test {
         if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Demo)) {
             packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
         }
-        if steps.contains(&Step::Adapters) {
+        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites)) {
             moto::install()?;
         }
         let mut summary = Vec::new();

@@ -12,7 +12,7 @@ use crate::config::{FleetKind, Site};
 /// Where no account is told; it stands in the two policies that name one, for the reader to replace.
 const NO_ACCOUNT: &str = "ACCOUNT_ID";
 /// Burstable ones of one to four GiB: several, since each type in each zone is a pool of its own that can be empty.
-const ARM_TYPES: [&str; 4] = ["t4g.small", "t4g.micro", "t4g.medium", "c7g.medium"];
+const ARM_TYPES: [&str; 3] = ["t4g.small", "t4g.micro", "t4g.medium"];
 const X86_TYPES: [&str; 5] = ["t3a.small", "t3.small", "t3a.micro", "t3.micro", "t3a.medium"];
 
 pub struct Plan<'a> {

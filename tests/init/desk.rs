@@ -1,0 +1,80 @@
+//! A folder of somebody's, in which `init` is run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// What a new site.toml takes.
+pub const SITE: &[&str] = &[
+    "--name",
+    "example",
+    "--domain",
+    "example.com",
+    "--domain",
+    "*.example.com",
+    "--bucket",
+    "example-site",
+    "--zone",
+    "Z0123ABC",
+    "--region",
+    "ap-southeast-2",
+    "--kind",
+    "python",
+    "--contact",
+    "me@example.com",
+];
+/// Of an empty file.
+pub const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+pub struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Its exit code and all that it says.
+    pub fn init(&self, flags: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
+        command.arg("init").args(flags).current_dir(self.folder.path()).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        let Output { status, stdout, stderr } = command.output().expect("spotboot runs");
+        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        (status.code().expect("an exit code"), said)
+    }
+
+    /// A run that must go well.
+    pub fn made(&self, flags: &[&str]) -> String {
+        let (code, said) = self.init(flags);
+        assert_eq!(code, 0, "{said}");
+        said
+    }
+}
+
+/// A program of the environment that `cargo xtask test` makes; none without it, which is said, and which CI does not bear.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    use std::io::Write;
+    let test = std::env::current_exe().expect("a test has a path");
+    let target = test.ancestors().nth(3).expect("a test stands in cargo's target folder");
+    let tool = target.join("moto/bin").join(name);
+    if tool.is_file() {
+        return Some(tool);
+    }
+    let _ = writeln!(std::io::stderr(), "NOT TESTED: {} is missing; `cargo xtask test` installs it", tool.display());
+    assert!(std::env::var_os("CI").is_none(), "CI has every tool");
+    None
+}
+
+pub fn is_there(path: &Path) -> bool {
+    path.try_exists().expect("a path can be looked at")
+}

@@ -1,0 +1,127 @@
+//! The CloudFormation stack, by two judges that are not ours: cfn-lint, and moto, which makes what it knows of it.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::desk::{Desk, HASH, SITE, tool};
+
+const FLEETS: [&str; 3] = ["auto-scaling-group", "ec2-fleet", "spot-fleet"];
+const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
+
+/// One stack.yaml of each variety; their paths.
+fn stacks(desk: &Desk) -> Vec<String> {
+    let mut paths = Vec::new();
+    for fleet in FLEETS {
+        for arch in ARCHES {
+            for (github, further) in [("alone", &[][..]), ("github", &["--github", "me/site"])] {
+                let (out, sha256) = (format!("{fleet}-{arch}-{github}"), format!("{arch}={HASH}"));
+                desk.made(&[SITE, &["--fleet", fleet, "--arch", arch, "--sha256", &sha256, "--out", &out], further].concat());
+                paths.push(format!("{out}/stack.yaml"));
+            }
+        }
+    }
+    paths
+}
+
+#[test]
+fn cfn_lint_finds_nothing_in_any_variety() {
+    let Some(lint) = tool("cfn-lint") else { return };
+    let desk = Desk::new();
+    let paths = stacks(&desk);
+    let judged = |paths: &[String]| {
+        let mut command = Command::new(&lint);
+        let output = command.args(["--regions", "ap-southeast-2", "--"]).args(paths).current_dir(desk.path("")).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (code, said) = judged(&paths);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+
+    // It does look: a property that there is not is found.
+    let broken = desk.read(&paths[0]).replace("MaxSize:", "LargestSize:");
+    std::fs::write(desk.path("broken.yaml"), broken).unwrap();
+    let (code, said) = judged(&["broken.yaml".to_owned()]);
+    assert!(code != Some(0) && said.contains("LargestSize"), "{said}");
+}
+
+#[test]
+fn a_stack_is_taken_without_an_upload_of_its_template_first() {
+    let desk = Desk::new();
+    for path in stacks(&desk) {
+        let size = desk.read(&path).len();
+        // CloudFormation's limit for a template in the request itself.
+        assert!(size <= 51_200, "{path}: {size}");
+    }
+}
+
+/// Which moto keeps to itself.
+#[test]
+fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
+    let desk = Desk::new();
+    desk.made(SITE);
+    let stack = desk.read("spotboot-init/stack.yaml");
+    let (_, bucket) = stack.split_once("\n  Bucket:\n").expect("there is a bucket");
+    let (bucket, _) = bucket.split_once("\n  BucketPolicy:\n").expect("and its policy after it");
+    for line in [
+        "DeletionPolicy: RetainExceptOnCreate",
+        "UpdateReplacePolicy: Retain",
+        "VersioningConfiguration: { Status: Enabled }",
+        "BlockPublicAcls: true",
+        "BlockPublicPolicy: true",
+        "IgnorePublicAcls: true",
+        "RestrictPublicBuckets: true",
+        "AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }",
+        "NoncurrentVersionExpiration: { NoncurrentDays: 30 }",
+    ] {
+        assert!(bucket.contains(line), "no {line:?} in:\n{bucket}");
+    }
+    assert!(stack.contains("\"aws:SecureTransport\": \"false\""));
+}
+
+/// moto knows no IPv6 blocks of a network, blocks of public access, bucket policies, OpenID providers, EC2 fleets, budgets, nor Spot fleets from launch templates: those are
+/// cfn-lint's alone.
+#[test]
+fn moto_makes_the_stack_with_each_kind_of_fleet() {
+    let Some(python) = tool("python") else { return };
+    let desk = Desk::new();
+    let paths = stacks(&desk);
+    let mut command = Command::new(python);
+    let output =
+        command.args(["-W", "ignore", "-c", include_str!("moto.py")]).args(&paths).current_dir(desk.path("")).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(made.len(), paths.len());
+    for (path, made) in paths.iter().zip(&made) {
+        assert_made(&desk, path, made);
+    }
+}
+
+fn assert_made(desk: &Desk, path: &str, made: &Value) {
+    assert_eq!(made["status"], "CREATE_COMPLETE", "{path}");
+    assert_eq!(made["encryption"], "AES256");
+    assert_eq!(made["subnets"], 3);
+    assert_eq!(made["ports"], serde_json::json!([80, 443]));
+
+    let encoded = made["user_data"].as_str().expect("the template has user data");
+    let alone: Value = serde_json::from_str(&desk.read(&path.replace("stack.yaml", "launch-template.json"))).unwrap();
+    assert_eq!(alone["UserData"], encoded, "{path}");
+    assert_eq!(made["metadata"]["HttpTokens"], "required");
+    assert_eq!(made["image"], "ami-0123456789abcdef0");
+    let statements = made["instance_policy"]["Statement"].as_array().unwrap_or_else(|| panic!("{path}: no policy in {made}"));
+    assert!(statements.iter().any(|statement| statement["Sid"] == "ReadTheSiteAndItsReleases"), "{path}");
+
+    let with_github = path.contains("github");
+    assert_eq!(made["ci_policy"].is_object(), with_github, "{path}");
+    if with_github {
+        let trusted = &made["ci_trust"]["Statement"][0];
+        assert_eq!(trusted["Principal"]["Federated"], "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com");
+    }
+    if path.starts_with("auto-scaling-group") {
+        assert_eq!(
+            made["group"],
+            serde_json::json!({ "min": 1, "max": 2, "desired": 1, "protected": true, "strategy": "price-capacity-optimized" })
+        );
+        let group = made["outputs"]["Fleet"].as_str().expect("the stack tells its group");
+        assert!(!with_github || made["ci_policy"].to_string().contains(&format!("autoScalingGroupName/{group}\"")), "{made}");
+    }
+}
