@@ -41,6 +41,14 @@ impl S3 {
     }
 }
 
+impl S3 {
+    pub(super) async fn abort(&self, key: &str, upload: &str) -> Result<(), Error> {
+        let doing = self.doing("ending the upload of", key).needing("s3:AbortMultipartUpload", self.arn(key));
+        let sent = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload).send().await;
+        sent.map(drop).map_err(|error| doing.failed(&error))
+    }
+}
+
 /// One multipart upload under way.
 struct Upload<'a> {
     s3: &'a S3,
@@ -90,10 +98,7 @@ impl Upload<'_> {
 
     /// Parts of an upload that is never ended are stored, and paid for, unseen.
     async fn abort(&self, cause: Error) -> Result<(), Error> {
-        let request = self.s3.client.abort_multipart_upload().bucket(&self.s3.bucket).key(self.key).upload_id(self.id);
-        if let Err(error) = request.send().await {
-            let doing = self.s3.doing("ending the upload of", self.key).needing("s3:AbortMultipartUpload", self.s3.arn(self.key));
-            let error = doing.failed(&error);
+        if let Err(error) = self.s3.abort(self.key, self.id).await {
             tracing::warn!(key = self.key, %error, "an unfinished upload was left behind");
         }
         Err(cause)
