@@ -1,8 +1,13 @@
 //! The command line, as types. No logic.
 
+mod init;
+
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use init::{Arch, FleetChoice, Init, NewSite, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
 #[derive(Debug, Parser)]
@@ -42,6 +47,63 @@ pub enum Command {
     Up(Machine),
     /// Write and start the systemd service that runs `up`; return when the site serves, or with its error
     Install(Folders),
+    /// Write a site.toml, and the launch template, IAM policies and CloudFormation stack that go with it
+    Init(Box<Init>),
+    /// Publish a release, try it on new instances, make it current, or go back
+    Deploy(Deploy),
+    /// Replace the instances without a new release
+    Rotate(Pace),
+    /// Make an earlier release current that has served, by a rotation onto it
+    Rollback(Rollback),
+    /// The deploy log: who, what, how it ended
+    History(History),
+    /// What serves now: release, names, instances, and whether a deploy is under way
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// The release: a folder (less what .gitignore and .spotbootignore name), or a zip
+    pub path: PathBuf,
+    /// Make it current without a trial and without new instances: for the first release, or a site without a fleet
+    #[arg(long)]
+    pub no_rotate: bool,
+    /// Remove all packages but the newest N, the current one and the one before
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// How many instances are replaced at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub batch: u32,
+    /// How long the longest request may last: added to what DNS needs before an old instance goes
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub drain: Duration,
+    /// How long the trial may take, from the first new instance to the end of baking
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Wait for the lock of a run that was killed to lapse, and take it; a living run's is never taken
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The release to go back to [default: the one that was current before]
+    pub version: Option<String>,
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// How many runs, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
 }
 
 #[derive(Debug, Args)]

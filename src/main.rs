@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use commands::Outcome;
+use commands::{Outcome, Usage};
 use config::Problems;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             logs::print(&format!("error: {error:#}"));
-            ExitCode::from(if error.is::<Problems>() { 2 } else { 1 })
+            ExitCode::from(if error.is::<Problems>() || error.is::<Usage>() { 2 } else { 1 })
         }
     }
 }
@@ -40,6 +40,12 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Up(machine) => commands::up::run(&cli.globals, machine).await,
         Command::Install(folders) => commands::install::run(&cli.globals, folders).await,
+        Command::Deploy(args) => commands::deploy::run(&cli.globals, args).await,
+        Command::Rotate(pace) => commands::rotate::rotate(&cli.globals, pace).await,
+        Command::Rollback(args) => commands::rotate::rollback(&cli.globals, args).await,
+        Command::History(args) => commands::history::run(&cli.globals, args).await,
+        Command::Status => commands::status::run(&cli.globals).await,
+        Command::Init(init) => commands::init::run(&cli.globals, init).await,
     }
 }
 

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::error::{Doing, innermost};
 use super::http;
-use crate::config::FleetKind;
+use crate::config::{Fleet, FleetKind};
 
 /// The service is on the same host: one second is long, and all attempts end before an AWS call's own first attempt does.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ const BACKOFF: Duration = Duration::from_millis(200);
 const OPERATION: Duration = Duration::from_secs(7);
 
 /// The tags that fleets put on their instances, in the order of search.
-const FLEET_TAGS: [(&str, FleetKind); 3] = [
+pub(super) const FLEET_TAGS: [(&str, FleetKind); 3] = [
     ("aws:ec2spot:fleet-request-id", FleetKind::SpotFleet),
     ("aws:autoscaling:groupName", FleetKind::AutoScalingGroup),
     ("aws:ec2:fleet-id", FleetKind::Ec2Fleet),
@@ -63,6 +63,12 @@ pub struct Identity {
 pub struct FleetTag {
     pub kind: FleetKind,
     pub id: String,
+}
+
+impl From<FleetTag> for Fleet {
+    fn from(tag: FleetTag) -> Self {
+        Self { kind: tag.kind, id: tag.id }
+    }
 }
 
 /// A spot interruption notice.

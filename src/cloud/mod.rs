@@ -3,6 +3,7 @@
 //! Each adapter offers the few verbs we need in our own types. Retrying is the SDK's; its numbers stand in `http`.
 
 pub mod acme;
+pub mod autoscaling;
 pub mod ec2;
 mod error;
 mod http;
@@ -10,7 +11,7 @@ pub mod imds;
 pub mod route53;
 pub mod s3;
 #[cfg(test)]
-mod stand_in;
+pub(crate) mod stand_in;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
@@ -18,6 +19,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{AppName, ConfigLoader, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use autoscaling::AutoScaling;
 use ec2::Ec2;
 pub use error::Error;
 use imds::Imds;
@@ -54,6 +56,10 @@ impl Cloud {
 
     pub fn ec2(&self) -> Ec2 {
         Ec2::new(&self.config)
+    }
+
+    pub fn autoscaling(&self) -> AutoScaling {
+        AutoScaling::new(&self.config)
     }
 }
 

@@ -8,7 +8,7 @@ use region::Service;
 use super::{Cloud, http, settings};
 
 /// A cloud of which one service stands in a local region.
-pub(super) async fn cloud_in(region: &region::Region, service: Service) -> Cloud {
+pub(crate) async fn cloud_in(region: &region::Region, service: Service) -> Cloud {
     let env = region.env();
     cloud_at(&region.endpoint(service), &env["AWS_REGION"], &env["AWS_ACCESS_KEY_ID"], &env["AWS_SECRET_ACCESS_KEY"]).await
 }

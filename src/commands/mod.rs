@@ -1,7 +1,17 @@
 //! Verbs: one per command; each reads as its table of contents.
 
+pub mod deploy;
+pub mod history;
+pub mod init;
 pub mod install;
+mod names;
+mod package;
+mod progress;
+mod remote;
+pub mod rotate;
+mod rotation;
 mod site_file;
+pub mod status;
 pub mod up;
 
 /// How a command ended that did not fail.
@@ -12,4 +22,13 @@ pub enum Outcome {
     ProblemFound,
     /// Another holds the lock.
     Locked,
+}
+
+/// What is wrong with the command line beyond what clap can tell; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+fn usage(what: &str) -> anyhow::Error {
+    Usage(what.to_owned()).into()
 }

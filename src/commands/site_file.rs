@@ -27,12 +27,8 @@ impl Place {
     /// Nothing was named and neither of the usual places exists; or an s3:// address without bucket or key.
     pub fn of(config: Option<&str>) -> Result<Self> {
         match config {
-            None => {
-                let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists());
-                found
-                    .map(|path| Self::File(path.to_owned()))
-                    .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor ")))
-            }
+            None => Self::usual()
+                .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor "))),
             Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
                 None => Ok(Self::File(PathBuf::from(address))),
                 Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
@@ -41,6 +37,12 @@ impl Place {
                 Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
             },
         }
+    }
+
+    /// The first of the usual places that exists.
+    pub fn usual() -> Option<Self> {
+        let found = USUAL_PLACES.iter().map(Path::new).find(|path| path.exists())?;
+        Some(Self::File(found.to_owned()))
     }
 
     /// Reads and checks the file.
@@ -74,7 +76,8 @@ pub fn region_of(site: &Site, identity: &Identity) -> String {
     site.region.clone().or_else(region_of_environment).unwrap_or_else(|| identity.region.clone())
 }
 
-fn region_of_environment() -> Option<String> {
+/// What the AWS tools' own variables say.
+pub fn region_of_environment() -> Option<String> {
     ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
 }
 

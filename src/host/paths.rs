@@ -78,6 +78,11 @@ impl Paths {
         self.runtime.join("nginx.pid")
     }
 
+    /// There while nginx shall send its clients elsewhere.
+    pub fn draining(&self) -> PathBuf {
+        self.runtime.join("draining")
+    }
+
     /// What the foreground services' processes were, for a next run to end those that outlived us.
     pub fn service_records(&self) -> PathBuf {
         self.runtime.join("services")

@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod certificate;
+pub mod deploys;
+pub mod fleet;
 pub mod lease;
 pub mod proof;
 pub mod records;

@@ -1,16 +1,20 @@
 //! What an instance says of itself: the timeline of its steps, and `instances/<id>.json`.
 
+mod said;
+
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
+pub use said::{Said, said_by};
+
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Booting,

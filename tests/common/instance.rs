@@ -19,7 +19,7 @@ use super::{DOMAIN, Visitor, World, free_port, next_address};
 /// Longer than any boot that succeeds takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// As an init system would give it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Machine<'w> {
     pub world: &'w World,
@@ -44,6 +44,10 @@ pub struct Ended {
 impl Ended {
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
+    }
+
+    pub fn assert_success(&self) {
+        assert_eq!(self.code(), 0, "{}", self.stderr);
     }
 
     /// Asserts the exit code and that the error says all of these.
@@ -202,7 +206,7 @@ pub struct Running {
 }
 
 impl Running {
-    fn spawn(mut command: Command) -> Self {
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("spotboot starts");
         let stdout = follow(child.stdout.take().expect("it is piped"));
         let stderr = follow(child.stderr.take().expect("it is piped"));

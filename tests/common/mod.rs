@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
-pub use instance::{Machine, Running, signal};
+pub use instance::{Ended, Machine, Running, signal};
 pub use package::Package;
 pub use visitor::Visitor;
 
@@ -129,6 +129,16 @@ impl World {
             })
             .collect()
     }
+}
+
+/// The compiled program with an empty environment, as CI would start it; it ends with us.
+pub fn spotboot(world: &World) -> Command {
+    use std::os::unix::process::CommandExt;
+    use std::process::Stdio;
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_spotboot")]).env_clear().env("PATH", instance::PATH).env("HOME", world.root());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
 }
 
 /// A loopback address that no other machine of this process has: nginx listens on all of them.

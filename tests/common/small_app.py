@@ -1,11 +1,15 @@
-"""The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says."""
+"""The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says.
 
+/slow?seconds=10 takes that long; what is posted anywhere is answered with its SHA-256."""
+
+import hashlib
 import os
 import pathlib
 import socketserver
 import sys
 import time
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, urlsplit
 
 BEHAVIOUR = pathlib.Path("behaviour").read_text().strip() if pathlib.Path("behaviour").exists() else "good"
 
@@ -23,6 +27,18 @@ class Handler(BaseHTTPRequestHandler):
             import probe
 
             body = probe.look().encode()
+        if self.path.startswith("/slow?"):
+            time.sleep(float(parse_qs(urlsplit(self.path).query)["seconds"][0]))
+        self.answer(body)
+
+    def do_POST(self):
+        left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+        while left and (data := self.rfile.read(min(left, 65536))):
+            left -= len(data)
+            digest.update(data)
+        self.answer(f"release {os.environ['SPOTBOOT_RELEASE']} sha256 {digest.hexdigest()}\n".encode())
+
+    def answer(self, body):
         self.send_response(500 if BEHAVIOUR == "error" else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))

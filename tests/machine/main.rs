@@ -13,4 +13,5 @@ mod failures;
 mod first_boot;
 mod restart;
 mod sandbox;
+mod stop;
 mod takeover;

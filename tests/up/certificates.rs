@@ -130,6 +130,12 @@ fn a_certificate_that_is_due_is_served_first_and_renewed_after() {
     running.wait_for("the certificate is renewed");
     assert_eq!(world.certificates().len(), 2);
     assert_eq!(second.visitor().get("/").status, 200, "the renewed certificate is not the one that is served");
+    let shown = std::fs::read_to_string(second.state().join("tls/fullchain.pem")).expect("a chain");
+    let told = |_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        world.report("i-0second").is_some_and(|report| report["chain"].as_str() == Some(&shown))
+    };
+    assert!((0..200).any(told), "the report has another chain than the one that is shown");
 }
 
 #[test]

@@ -92,7 +92,6 @@ impl RecordSet {
     }
 
     /// Seconds; `None` for an alias.
-    #[cfg(test)]
     pub fn ttl(&self) -> Option<u32> {
         self.0.ttl.and_then(|ttl| ttl.try_into().ok())
     }

@@ -92,7 +92,7 @@ impl S3 {
 
 impl Condition<'_> {
     /// `If-None-Match` and `If-Match`.
-    fn headers(self) -> (Option<String>, Option<String>) {
+    pub(super) fn headers(self) -> (Option<String>, Option<String>) {
         match self {
             Self::Always => (None, None),
             Self::Absent => (Some("*".to_owned()), None),
@@ -101,7 +101,7 @@ impl Condition<'_> {
     }
 }
 
-fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, condition: Condition<'_>) -> bool {
+pub(super) fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, condition: Condition<'_>) -> bool {
     refuses(error.as_service_error().and_then(ProvideErrorMetadata::code), condition)
 }
 

@@ -1,18 +1,16 @@
 //! The cutover, and what the bucket is told of this instance.
 
-use std::net::IpAddr;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::Serving;
-use crate::cloud::imds::Identity;
 use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
-use crate::config::{Routing, Site};
+use crate::commands::names;
+use crate::config::Routing;
 use crate::logs;
-use crate::site::records::{self, Checks, Claim, Cutover, Observed, Plan, Shape, Zones};
+use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
 use crate::site::report::Phase;
 
 /// Where this instance stands after it asked for the names.
@@ -28,31 +26,6 @@ impl Standing {
     }
 }
 
-/// What an instance asks of the site's zones.
-pub(super) fn claim(site: &Site, identity: &Identity, shape: Shape) -> Claim {
-    Claim {
-        site: site.name.clone(),
-        instance: identity.instance_id.clone(),
-        launched: identity.launched,
-        ipv4: identity.public_ipv4,
-        ipv6: identity.public_ipv6,
-        ttl: site.dns.ttl,
-        shape,
-    }
-}
-
-/// The site's routing, with the health checks that it relies on.
-pub(super) fn shape(site: &Site, checks: Checks) -> Result<Shape> {
-    Ok(match site.dns.routing {
-        Routing::Simple => Shape::Simple,
-        Routing::Multivalue => Shape::Multivalue { checks },
-        Routing::Failover => {
-            let mirror = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
-            Shape::Failover { cloudfront: mirror.context("failover.cloudfront is missing")?, checks }
-        }
-    })
-}
-
 impl Boot {
     /// `observed`: the records as they were just now, if they were looked at.
     pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
@@ -62,7 +35,8 @@ impl Boot {
         {
             return Ok(Standing::stand_by(&owner));
         }
-        let claim = claim(&self.site, &self.identity, shape(&self.site, self.checks().await?)?);
+        let node = names::node(&self.identity);
+        let claim = names::claim(&self.site, &node, names::shape(&self.site, names::checks(&self.route53, &self.site, &node).await?)?);
         match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
             Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
             Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
@@ -70,29 +44,13 @@ impl Boot {
     }
 
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
-        let claim = claim(&self.site, &self.identity, shape(&self.site, Checks::default())?);
+        let claim = names::claim(&self.site, &names::node(&self.identity), names::shape(&self.site, Checks::default())?);
         let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| if let Plan::StandBy(owner) = plan { Some(owner.owner) } else { None }))
     }
 
     pub(super) async fn wait_in_sync(&self, changes: &[ChangeId]) -> Result<()> {
         records::in_sync(&self.route53, changes).await
-    }
-
-    /// This instance's health checks, made where the routing needs some.
-    async fn checks(&self) -> Result<Checks> {
-        if self.site.dns.routing == Routing::Simple {
-            return Ok(Checks::default());
-        }
-        let (ipv4, ipv6) = (self.identity.public_ipv4.map(IpAddr::V4), self.identity.public_ipv6.map(IpAddr::V6));
-        Ok(Checks { ipv4: self.health_check(ipv4).await?, ipv6: self.health_check(ipv6).await? })
-    }
-
-    async fn health_check(&self, address: Option<IpAddr>) -> Result<Option<String>> {
-        let Some(address) = address else { return Ok(None) };
-        let reference = format!("spotboot {} {} {address}", self.site.name, self.identity.instance_id);
-        let host = self.site.primary().as_str();
-        Ok(Some(self.route53.health_check_for(address, self.site.web.https_port, host, "/ping", &reference).await?))
     }
 
     /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::super::Outcome;
+use super::super::names;
 use super::super::site_file::region_of;
-use super::cutover::{claim, shape};
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
@@ -110,7 +110,7 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
     let route53 = cloud.route53();
     let zones = Zones::find(&route53, site).await?;
     // The health checks that the boot would make first have no ids yet.
-    let claim = claim(site, identity, shape(site, Checks::default())?);
+    let claim = names::claim(site, &names::node(identity), names::shape(site, Checks::default())?);
     let plans = zones.plan(&route53, &cloud.ec2(), &claim).await?;
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
         Plan::Unchanged => format!("{}: nothing to change", zone.name),

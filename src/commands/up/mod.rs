@@ -4,7 +4,7 @@ mod boot;
 mod certificate;
 mod cutover;
 mod dry_run;
-mod progress;
+mod leave;
 mod release;
 mod resident;
 
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::error;
+use tracing::{error, warn};
 
-use super::Outcome;
 use super::site_file::{Place, region_of};
+use super::{Outcome, progress};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
@@ -30,7 +30,7 @@ use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::host::{memory, notify};
 use crate::logs;
-use crate::site::report::{Phase, Timeline};
+use crate::site::report::Timeline;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -145,8 +145,11 @@ impl Boot {
             }
         }
         notify::stopping();
-        self.report(Phase::Stopped, None, None).await;
-        self.services.shutdown().await;
+        tokio::select! {
+            () = self.leave() => {}
+            _ = terminate.recv() => warn!("told a second time to stop: at once, whatever is under way"),
+            _ = interrupt.recv() => warn!("interrupted a second time: stopping at once, whatever is under way"),
+        }
         Ok(Outcome::Done)
     }
 }

@@ -91,7 +91,7 @@ fn own_umask() -> u32 {
 }
 
 /// Reads one byte past `size`, so that the reader sees its own end and checks its own checksum.
-fn copy(name: &str, path: &Path, content: impl Read, file: &mut File, size: u64) -> Result<(), ArchiveError> {
+pub(super) fn copy(name: &str, path: &Path, content: impl Read, file: &mut impl Write, size: u64) -> Result<(), ArchiveError> {
     let mut content = content.take(size.saturating_add(1));
     let mut buffer = vec![0; BUFFER.min(usize::try_from(size).unwrap_or(BUFFER).saturating_add(1))];
     let mut written = 0;

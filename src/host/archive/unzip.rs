@@ -1,5 +1,6 @@
 //! A zip file: judged whole by its central directory, then unpacked by several threads.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +13,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::entry::{self, Kind, Name};
 use super::ledger::{Ledger, Limits, check_ratio};
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::zipfile::Reader;
 use super::{ArchiveError, Contents, error};
 
@@ -28,11 +29,16 @@ pub struct Zip {
     contents: Contents,
 }
 
+/// What a thread does with a file, by its own handle on the archive.
+type Work<'a> = dyn Fn(&ZippedFile, &mut ZipArchive<Reader>) -> Result<(), ArchiveError> + Sync + 'a;
+
 struct ZippedFile {
     /// In the archive's directory.
     index: usize,
     name: String,
     mode: u32,
+    /// Unpacked.
+    size: u64,
 }
 
 impl Zip {
@@ -80,7 +86,10 @@ impl Zip {
                 entry::check_link(&name, &target).map_err(refuse)?;
                 self.links.push((name.into_string(), target));
             }
-            Kind::File => self.files.push(ZippedFile { index, name: name.into_string(), mode: if mode == 0 { 0o644 } else { mode } }),
+            Kind::File => {
+                let mode = if mode == 0 { 0o644 } else { mode };
+                self.files.push(ZippedFile { index, name: name.into_string(), mode, size: entry.size() });
+            }
         }
         Ok(())
     }
@@ -101,18 +110,38 @@ impl Zip {
         self.contents
     }
 
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The largest files with their unpacked bytes, largest first.
+    pub fn largest(&self, most: usize) -> Vec<(String, u64)> {
+        let mut files: Vec<&ZippedFile> = self.files.iter().collect();
+        files.sort_unstable_by_key(|file| (Reverse(file.size), &file.name));
+        files.into_iter().take(most).map(|file| (file.name.clone(), file.size)).collect()
+    }
+
     /// Unpacks into `into`, which must not exist, readable by `group`. After an error the caller removes what is there.
     pub fn unpack(&self, into: &Path, group: Option<u32>) -> Result<(), ArchiveError> {
         let sink = Sink::create(into, group)?;
         for folder in &self.folders {
             sink.folder(folder)?;
         }
+        self.each_file(&|file, archive| file.unpack(archive, &sink))?;
+        self.links.iter().try_for_each(|(name, target)| sink.link(name, target))
+    }
+
+    /// Reads every file to its end, and so finds what unpacking would find.
+    pub fn verify(&self) -> Result<(), ArchiveError> {
+        self.each_file(&|file, archive| file.verify(archive))
+    }
+
+    fn each_file(&self, work: &Work<'_>) -> Result<(), ArchiveError> {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.workers()).map(|_| scope.spawn(|| self.unpack_files(&sink, &next))).collect();
+            let workers: Vec<_> = (0..self.workers()).map(|_| scope.spawn(|| self.work(work, &next))).collect();
             workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })?;
-        self.links.iter().try_for_each(|(name, target)| sink.link(name, target))
+        })
     }
 
     fn workers(&self) -> usize {
@@ -123,11 +152,11 @@ impl Zip {
         worthwhile.clamp(1, processors.min(MOST))
     }
 
-    /// One thread's share: the next file that no other has taken, until there is none or one of them cannot be unpacked.
-    fn unpack_files(&self, sink: &Sink, next: &AtomicUsize) -> Result<(), ArchiveError> {
+    /// One thread's share: the next file that no other has taken, until there is none or one of them is bad.
+    fn work(&self, work: &Work<'_>, next: &AtomicUsize) -> Result<(), ArchiveError> {
         let mut archive = self.archive.clone();
         while let Some(file) = self.files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let done = file.unpack(&mut archive, sink);
+            let done = work(file, &mut archive);
             if done.is_err() {
                 next.store(self.files.len(), Ordering::Relaxed);
                 return done;
@@ -140,8 +169,13 @@ impl Zip {
 impl ZippedFile {
     fn unpack(&self, archive: &mut ZipArchive<Reader>, sink: &Sink) -> Result<(), ArchiveError> {
         let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
-        let (size, modified) = (entry.size(), entry.last_modified().and_then(modified));
-        sink.file(&self.name, self.mode, modified, size, entry)
+        let modified = modified(entry.last_modified(), entry.crc32());
+        sink.file(&self.name, self.mode, modified, self.size, entry)
+    }
+
+    fn verify(&self, archive: &mut ZipArchive<Reader>) -> Result<(), ArchiveError> {
+        let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
+        sink::copy(&self.name, Path::new(&self.name), entry, &mut std::io::sink(), self.size)
     }
 }
 
@@ -187,11 +221,19 @@ fn check_packing(entry: &ZipFileEntry<'_>) -> Result<(), String> {
 }
 
 /// Zip times have no zone; taken as UTC they are the same on every instance, so that a web server's validators agree.
-fn modified(stamp: zip::DateTime) -> Option<SystemTime> {
+///
+/// Reproducible zips, ours among them, give every entry the earliest time there is. A web server that knows a file by its time and size (nginx)
+/// would then tell a browser that a changed file of the same size is the one it has; so the time follows from the content: within 34 years of 1980,
+/// as RFC 9110 (8.8.2.1) allows none in the future.
+fn modified(stamp: Option<zip::DateTime>, crc32: u32) -> Option<SystemTime> {
+    const SPAN: u32 = 1 << 30;
+    let stamp = stamp?;
     let month = time::Month::try_from(stamp.month()).ok()?;
     let date = time::Date::from_calendar_date(i32::from(stamp.year()), month, stamp.day()).ok()?;
     let moment = date.with_hms(stamp.hour(), stamp.minute(), stamp.second()).ok()?.assume_utc();
-    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(moment.unix_timestamp()).ok()?))
+    let told = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(moment.unix_timestamp()).ok()?);
+    let made_up = if stamp == zip::DateTime::DEFAULT { crc32 % SPAN } else { 0 };
+    Some(told + Duration::from_secs(made_up.into()))
 }
 
 #[cfg(test)]

@@ -286,3 +286,17 @@ fn a_damaged_zip_gives_the_same_files_or_an_error_and_nothing_outside() {
         }
     }
 }
+
+#[test]
+fn without_a_time_in_the_zip_the_time_follows_from_the_content_on_every_instance() {
+    let times = |content: &[u8]| {
+        let place = Place::new();
+        place.unpack(&zipped(&[("index.html", content), ("other", b"same")])).unwrap();
+        ["index.html", "other"].map(|name| fs::metadata(place.inside().join(name)).unwrap().modified().unwrap())
+    };
+    let [first, other] = times(b"release 1");
+    assert_eq!(times(b"release 1"), [first, other]);
+    let [changed, unchanged] = times(b"release 2");
+    assert!(changed != first && unchanged == other, "a browser's copy is judged by time and size");
+    assert!([first, other, changed].iter().all(|time| *time < SystemTime::now()), "a time in the future is none");
+}

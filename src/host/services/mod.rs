@@ -191,9 +191,26 @@ impl Services {
         }
     }
 
+    /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.
+    pub async fn end_with_us(&self) -> bool {
+        match self {
+            Self::Systemd(keeper) => keeper.ends().await,
+            Self::Foreground(_) => true,
+        }
+    }
+
     /// Our own end: in the foreground the services are stopped, the last started first; under systemd they keep running.
     pub async fn shutdown(&self) {
         if let Self::Foreground(keeper) = self {
+            keeper.shutdown().await;
+        }
+    }
+
+    /// The same, with one service stopped before all others: it needs them to the end.
+    pub async fn shutdown_beginning_with(&self, first: &str) {
+        if let Self::Foreground(keeper) = self {
+            // What cannot be stopped in time was killed.
+            let _ = keeper.stop(first).await;
             keeper.shutdown().await;
         }
     }

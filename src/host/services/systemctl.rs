@@ -25,6 +25,17 @@ pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
     Ok(Shown::parse(&output.stdout))
 }
 
+/// The machine is about to go down: shutdown.target is wanted or there already (systemctl(1), "is-system-running").
+pub(super) async fn is_shutting_down() -> bool {
+    match Run::new("systemctl").args(["show", "--property=SystemState", "--value"]).deadline(ASK).output().await {
+        Ok(output) => output.stdout.trim() == "stopping",
+        Err(error) => {
+            tracing::warn!("asking systemd whether the machine goes down: {error}");
+            false
+        }
+    }
+}
+
 /// The last lines of a unit's log, empty where there is none.
 pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>) -> String {
     let unit = format!("{name}.service");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::systemctl::{Shown, journal, show, systemctl};
+use super::systemctl::{Shown, is_shutting_down, journal, show, systemctl};
 use super::{Ensured, Paths, Service, ServiceError, State, unit};
 use crate::host::files::{self, FileError};
 
@@ -103,12 +103,16 @@ impl Systemd {
         }
         let begun = SystemTime::now();
         self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), begun);
-        // restart also starts what does not run; Type=exec reports a program that cannot be executed, or that ends at once.
-        if let Err(error) = systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await {
+        if let Err(error) = restart(service).await {
             return Err(failure(name, begun, error).await);
         }
         self.remember(service, &show(name).await?);
         Ok(if was_running { Ensured::Replaced } else { Ensured::Started })
+    }
+
+    /// The services end now too: the machine goes down, and systemd stops them after us.
+    pub(super) async fn ends(&self) -> bool {
+        is_shutting_down().await
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
@@ -209,6 +213,20 @@ impl Run {
             _ if missed => Some("it ended and was started again".into()),
             _ => None,
         }
+    }
+}
+
+/// Also starts what does not run; Type=exec reports a program that cannot be executed, or that ends at once.
+async fn restart(service: &Service) -> Result<(), ServiceError> {
+    let name = &service.name;
+    let begin = || async { systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await };
+    match begin().await {
+        // Other units name it in their ordering, so systemd knew of its absence, and looks anew only where the folder's time has changed.
+        Err(_) if !show(name).await?.is_known() => {
+            systemctl(&["daemon-reload"], name, PATIENCE).await?;
+            begin().await
+        }
+        done => done,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 pub use ownership::Ownership;
-pub use plan::{Checks, Claim, Names, Plan, Shape};
+pub use plan::{Checks, Claim, Names, Plan, Right, Shape};
 
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
@@ -31,6 +31,15 @@ pub struct Zones(Vec<(Zone, Names)>);
 /// The records of every zone at one time, in the order of [`Zones`].
 #[derive(Debug)]
 pub struct Observed(Vec<Vec<RecordSet>>);
+
+/// A zone's names as they stand.
+#[derive(Debug)]
+pub struct Standing {
+    pub zone: String,
+    pub owner: Option<Ownership>,
+    /// Of the names themselves, without the ownership record.
+    pub records: Vec<RecordSet>,
+}
 
 /// What became of asking for the names.
 #[derive(Debug)]
@@ -118,6 +127,38 @@ impl Zones {
     }
 }
 
+impl Zones {
+    /// Whose the names are, zone by zone.
+    ///
+    /// # Errors
+    /// Those of Route 53, and an ownership record that spotboot did not write.
+    pub async fn standing(&self, route53: &Route53) -> Result<Vec<Standing>> {
+        let mut standing = Vec::new();
+        for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
+            let owner = plan::owner(&observed, names)?;
+            let records = observed.into_iter().filter(RecordSet::is_address_or_cname).collect();
+            standing.push(Standing { zone: zone.name.clone(), owner, records });
+        }
+        Ok(standing)
+    }
+
+    /// Takes the records of these instances out of multivalue answers, and their health checks with them.
+    ///
+    /// # Errors
+    /// As [`Zones::take_over`].
+    pub async fn withdraw(&self, route53: &Route53, site: &str, going: &[String]) -> Result<Vec<ChangeId>> {
+        let mut submitted = Vec::new();
+        for (zone, names) in &self.0 {
+            let comment = format!("spotboot: {} go from {site}", going.join(", "));
+            let decide = async |observed: &[RecordSet]| Ok(plan::withdrawal(observed, names, site, going)?);
+            if let Cutover::Owner(changes) = swap(route53, zone, names, None, &comment, decide).await? {
+                submitted.extend(changes);
+            }
+        }
+        Ok(submitted)
+    }
+}
+
 fn holds(zone: &Zone, name: &str) -> bool {
     name.strip_suffix(zone.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
@@ -141,7 +182,20 @@ async fn take_zone(
     zone: &Zone,
     names: &Names,
     claim: &Claim,
+    earlier: Option<Vec<RecordSet>>,
+) -> Result<Cutover> {
+    let comment = format!("spotboot: {} takes over {}", claim.instance, claim.site);
+    swap(route53, zone, names, earlier, &comment, async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await).await
+}
+
+/// Decides and submits until Route 53 takes it, each time for the records as they stand then.
+async fn swap(
+    route53: &Route53,
+    zone: &Zone,
+    names: &Names,
     mut earlier: Option<Vec<RecordSet>>,
+    comment: &str,
+    decide: impl AsyncFn(&[RecordSet]) -> Result<Plan>,
 ) -> Result<Cutover> {
     let mut refused: Option<(Vec<RecordSet>, String)> = None;
     for _ in 0..MOST_ATTEMPTS {
@@ -155,7 +209,7 @@ async fn take_zone(
         {
             bail!("Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}", zone.name);
         }
-        let changes = match decide(&observed, names, claim, ec2).await? {
+        let changes = match decide(&observed).await? {
             // Without a batch nothing tells whether that still holds.
             Plan::Unchanged | Plan::StandBy(_) if is_old => continue,
             Plan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
@@ -163,7 +217,7 @@ async fn take_zone(
             Plan::Change(changes) => changes,
         };
         changes.iter().for_each(|change| info!(zone = zone.name, "{change}"));
-        match route53.change(&zone.id, &changes, &format!("spotboot: {} takes over {}", claim.instance, claim.site)).await? {
+        match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
                 return Ok(Cutover::Owner(vec![id]));

@@ -11,6 +11,8 @@ use crate::config::Domain;
 
 /// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and quotas").
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
+/// Nobody but us reads it, and never from a resolver.
+const OWNERSHIP_TTL: u32 = 60;
 const PRIMARY: &str = "spotboot-primary";
 const SECONDARY: &str = "spotboot-secondary";
 
@@ -25,6 +27,17 @@ pub struct Claim {
     /// Seconds.
     pub ttl: u32,
     pub shape: Shape,
+    pub right: Right,
+}
+
+/// What an instance has the names by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// It was launched later than their owner.
+    Launch,
+    /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever was launched before,
+    /// the instance on trial above all, finds a later owner.
+    Appointment,
 }
 
 /// The routing with what it needs.
@@ -102,7 +115,7 @@ pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTree
         if owner.site != claim.site {
             return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site.clone(), site: claim.site.clone() });
         }
-        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
+        if claim.right == Right::Launch && !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
             return Ok(Plan::StandBy(owner.clone()));
         }
     }
@@ -111,10 +124,37 @@ pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTree
         changes.extend(changes_of(observed, domain, claim, living)?);
     }
     let ours = standing.as_ref().is_some_and(|(_, owner)| owner.owner == claim.instance);
-    if changes.is_empty() && (ours || claim.keeps_neighbours() && standing.is_some()) {
+    if claim.right == Right::Launch && changes.is_empty() && (ours || claim.keeps_neighbours() && standing.is_some()) {
         return Ok(Plan::Unchanged);
     }
     Ok(Plan::Change(swap_of(standing, names, claim).into_iter().chain(changes).collect()))
+}
+
+/// What takes the records of instances that are to go out of a multivalue answer; with other routing there is nothing to take.
+///
+/// # Errors
+/// As [`plan`].
+pub fn withdrawal(observed: &[RecordSet], names: &Names, site: &str, going: &[String]) -> Result<Plan, Conflict> {
+    let Some((standing, owner)) = owner_of(observed, names)? else { return Ok(Plan::Unchanged) };
+    if owner.site != site {
+        return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site, site: site.to_owned() });
+    }
+    let goes = |set: &&RecordSet| set.is_multivalue() && set.set_identifier().is_some_and(|id| going.iter().any(|gone| gone == id));
+    let deletes: Vec<Change> = observed.iter().filter(goes).cloned().map(Change::Delete).collect();
+    if deletes.is_empty() {
+        return Ok(Plan::Unchanged);
+    }
+    let next = Ownership { generation: owner.generation + 1, ..owner };
+    let create = RecordSet::new(&names.ownership, Kind::Txt, standing.ttl().unwrap_or(OWNERSHIP_TTL), vec![next.to_string()]);
+    Ok(Plan::Change([Change::Delete(standing), Change::Create(create)].into_iter().chain(deletes).collect()))
+}
+
+/// Whom a zone's ownership record names.
+///
+/// # Errors
+/// That record says something that spotboot did not write.
+pub fn owner(observed: &[RecordSet], names: &Names) -> Result<Option<Ownership>, Conflict> {
+    Ok(owner_of(observed, names)?.map(|(_, owner)| owner))
 }
 
 /// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match what stands there,
@@ -203,7 +243,7 @@ mod tests {
     fn claim(instance: &str, minutes: i64, shape: Shape) -> Claim {
         let launched = LAUNCHED + time::Duration::minutes(minutes);
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, 7));
-        Claim { site: "example".into(), instance: instance.into(), launched, ipv4, ipv6: None, ttl: 60, shape }
+        Claim { site: "example".into(), instance: instance.into(), launched, ipv4, ipv6: None, ttl: 60, shape, right: Right::Launch }
     }
 
     fn text(owner: &str, minutes: i64, generation: u64) -> RecordSet {
@@ -249,6 +289,37 @@ mod tests {
         assert_eq!(whom_to_ask(&observed, &names(), &older), ["i-2"]);
         assert!(matches!(plan(&observed, &names(), &older, &living(&["i-2"])), Ok(Plan::StandBy(_))));
         assert_eq!(changes(&observed, &older, &[]).len(), 4);
+    }
+
+    #[test]
+    fn names_that_are_given_back_stay_with_the_older_instance() {
+        let observed = [text("i-2", 1, 5), a("203.0.113.2")];
+        let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
+        let given = changes(&observed, &appointed, &["i-2"]);
+        assert!(given.contains(&Change::Create(text("i-1", 3, 6))) && given.contains(&Change::Create(a("203.0.113.7"))));
+        let now = [text("i-1", 3, 6), a("203.0.113.7")];
+        assert!(matches!(plan(&now, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert_eq!(plan(&now, &names(), &claim("i-1", 0, Shape::Simple), &living(&[])), Ok(Plan::Unchanged), "its own restart");
+        assert_eq!(changes(&now, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 2, "a later one takes over as ever");
+    }
+
+    #[test]
+    fn even_names_that_never_moved_are_fenced_when_they_are_given_back() {
+        let observed = [text("i-1", 0, 5), a("203.0.113.7")];
+        let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
+        assert_eq!(changes(&observed, &appointed, &[]), [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+    }
+
+    #[test]
+    fn an_instance_that_goes_leaves_a_multivalue_answer_first() {
+        let neighbour = |id: &str, address: &str| a(address).multivalue(id, Some("check"));
+        let observed = [text("i-2", 1, 4), neighbour("i-1", "203.0.113.1"), neighbour("i-2", "203.0.113.2")];
+        let Plan::Change(changes) = withdrawal(&observed, &names(), "example", &["i-1".into()]).unwrap() else { panic!("nothing goes") };
+        let expected =
+            [Change::Delete(text("i-2", 1, 4)), Change::Create(text("i-2", 1, 5)), Change::Delete(neighbour("i-1", "203.0.113.1"))];
+        assert_eq!(changes, expected);
+        assert_eq!(withdrawal(&observed, &names(), "example", &["i-9".into()]).unwrap(), Plan::Unchanged);
+        assert!(withdrawal(&observed, &names(), "shop", &["i-1".into()]).is_err());
     }
 
     #[test]

@@ -28,7 +28,6 @@ impl Candidate {
         site.key("releases/candidate.json")
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the deploy writes it"))]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a candidate is plain data")
     }

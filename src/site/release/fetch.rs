@@ -54,12 +54,7 @@ impl Drop for Downloaded {
 }
 
 async fn download(packages: &S3, pointer: &Pointer, package: &str, to: &Path) -> anyhow::Result<String> {
-    ensure!(
-        pointer.size <= LARGEST_PACKAGE,
-        "downloading {package}: it has {} MiB, and a package may have {}; leave out what the site does not need to run",
-        pointer.size >> 20,
-        LARGEST_PACKAGE >> 20
-    );
+    check_size(pointer.size).with_context(|| format!("downloading {package}"))?;
     let folder = to.parent().unwrap_or(to);
     check_space(files::free_bytes(folder)?, pointer.size, folder).with_context(|| format!("downloading {package}"))?;
     let Some(download) = packages.download(&pointer.key, to, LARGEST_PACKAGE).await.context("downloading the package")? else {
@@ -67,6 +62,17 @@ async fn download(packages: &S3, pointer: &Pointer, package: &str, to: &Path) ->
     };
     check_content(pointer, download.size, &download.sha256).with_context(|| format!("checking {package}"))?;
     Ok(download.sha256)
+}
+
+/// Whether a zip of that size would be taken at all.
+pub(super) fn check_size(size: u64) -> anyhow::Result<()> {
+    ensure!(
+        size <= LARGEST_PACKAGE,
+        "it has {} MiB, and a package may have {}; leave out what the site does not need to run",
+        size >> 20,
+        LARGEST_PACKAGE >> 20
+    );
+    Ok(())
 }
 
 fn check_content(pointer: &Pointer, size: u64, sha256: &str) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 mod candidate;
 mod fetch;
 mod pointer;
+mod publish;
 mod published;
 
 use std::path::{Path, PathBuf};
@@ -14,11 +15,10 @@ use anyhow::Context;
 use crate::host::paths::Paths;
 use crate::host::{files, marks};
 
-#[expect(unused_imports, reason = "the deploy writes it")]
 pub use candidate::Candidate;
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
-#[expect(unused_imports, reason = "the deploy writes them")]
+pub use publish::{package, prune, publish};
 pub use published::{Current, Published};
 
 /// An unpacked release.

@@ -53,7 +53,6 @@ impl Current {
         site.key("releases/current.json")
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the deploy writes it"))]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a pointer is plain data")
     }

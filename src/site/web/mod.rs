@@ -1,5 +1,6 @@
 //! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx itself before each use.
 
+mod drain;
 mod lasting;
 mod nginx;
 mod render;
@@ -20,6 +21,7 @@ use crate::host::process::ProcessError;
 use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
+pub use drain::drain;
 pub use nginx::Nginx;
 pub use render::{Machine, render};
 pub use website::Website;
@@ -96,6 +98,7 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     let checked = check(config, &nginx, &text).await?;
     packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
     let before = running(&config.paths.nginx_pid());
+    drain::end(&config.paths);
     checked.take_effect()?;
     match services.ensure(&service(config, &nginx)).await? {
         Ensured::Kept => Ok(services.reload(SERVICE).await?),
@@ -139,7 +142,8 @@ fn service(config: &WebConfig, nginx: &Nginx) -> Service {
         umask: 0o027,
         // nginx(8): answers what it has accepted, then ends.
         stop_signal: Signal::SIGQUIT,
-        stop_timeout: Duration::from_secs(20),
+        // The template's worker_shutdown_timeout, and a moment.
+        stop_timeout: Duration::from_secs(65),
         restart: true,
         reload_signal: Some(Signal::SIGHUP),
         low_ports: true,

@@ -42,6 +42,7 @@ impl Machine {
 struct Values<'a> {
     pid: String,
     tmp: String,
+    draining: String,
     access_log: String,
     mime_types: String,
     user: Option<&'a str>,
@@ -107,6 +108,7 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
     Ok(Values {
         pid: text(&config.paths.nginx_pid())?,
         tmp: text(&folder.join("tmp"))?,
+        draining: text(&config.paths.draining())?,
         access_log: text(&config.paths.access_log())?,
         mime_types: text(&machine.nginx.mime_types)?,
         user: config.account.as_ref().map(|account| account.name.as_str()),

@@ -15,15 +15,20 @@
 //! ```
 
 mod acme;
+mod autoscaling;
 mod dns;
 mod ec2;
+mod fleet;
 mod front;
 mod iam;
 mod imds;
 mod instance;
+mod launchpad;
+pub mod load;
 pub mod machine;
 mod options;
 mod percent;
+mod query;
 mod region;
 mod registry;
 mod route53;
@@ -33,6 +38,7 @@ mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};
 pub use instance::{Instance, InstanceSpec, State};

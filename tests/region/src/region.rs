@@ -13,14 +13,17 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use crate::acme::{Acme, Authority, Settings};
+use crate::autoscaling::AutoScaling;
 use crate::ec2::Ec2;
+use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
 use crate::iam::{Grant, Principal};
-use crate::imds::{Imds, Serves};
-use crate::instance::{Instance, InstanceSpec};
+use crate::imds::Serves;
+use crate::instance::{Instance, InstanceSpec, State};
+use crate::launchpad::Launchpad;
 use crate::options::Options;
 use crate::registry::Registry;
-use crate::route53::{Records, Route53, State};
+use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
 use crate::{dns, locked};
 
@@ -32,9 +35,11 @@ pub struct Region {
     options: Options,
     hub: Arc<Hub>,
     ports: BTreeMap<Service, Port>,
+    launchpad: Arc<Launchpad>,
+    fleets: Arc<Fleets>,
     shared_metadata: Mutex<Vec<Port>>,
     store: Arc<Store>,
-    route53: Arc<Mutex<State>>,
+    route53: Arc<Mutex<route53::State>>,
     dns: SocketAddr,
     acme: Arc<Acme>,
     acme_ca: PathBuf,
@@ -47,11 +52,13 @@ impl Region {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
         let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
-        let route53 = Arc::new(Mutex::new(State::new(options.insync_delay, options.route53_rate)));
+        let route53 = Arc::new(Mutex::new(route53::State::new(options.insync_delay, options.route53_rate)));
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
         }
-        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets, &options.public_buckets)?;
+        let fleets = Arc::new(Fleets::default());
+        let ledger = fleets.ledger.clone();
+        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets, &options.public_buckets, ledger)?;
         let store = s3.store.clone();
         let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
         let authority = Authority::new(options.addresses())?;
@@ -61,20 +68,35 @@ impl Region {
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
-        let opening = open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls);
+        let opening = open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls, fleets.clone());
         let ports = run_on(runtime.handle(), opening)?;
+        let launchpad = Arc::new(launchpad(&hub, runtime.handle(), &options, &ports));
         if options.start_acme {
             let acme = acme.clone();
             run_on(runtime.handle(), async move { acme.start().await })?;
         }
         let shared_metadata = Mutex::default();
-        Ok(Region { options, hub, ports, shared_metadata, store, route53, dns, acme, acme_ca, runtime: Some(runtime), _folder: folder })
+        Ok(Region {
+            options,
+            hub,
+            ports,
+            launchpad,
+            fleets,
+            shared_metadata,
+            store,
+            route53,
+            dns,
+            acme,
+            acme_ca,
+            runtime: Some(runtime),
+            _folder: folder,
+        })
     }
 
     /// What CI has in its environment: the endpoints, the region and static credentials.
     pub fn env(&self) -> BTreeMap<String, String> {
         let ci = &self.hub.registry.ci;
-        let mut env = self.endpoints();
+        let mut env = self.launchpad.endpoints.clone();
         env.insert("AWS_REGION".to_owned(), self.options.region.clone());
         env.insert("AWS_ACCESS_KEY_ID".to_owned(), ci.access_key.clone());
         env.insert("AWS_SECRET_ACCESS_KEY".to_owned(), ci.secret.clone());
@@ -82,19 +104,10 @@ impl Region {
         env
     }
 
-    fn endpoints(&self) -> BTreeMap<String, String> {
-        let named = [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2)];
-        named.into_iter().map(|(name, service)| (format!("AWS_ENDPOINT_URL_{name}"), self.endpoint(service))).collect()
-    }
-
     /// Where a service listens, as a URL without a path. Each instance has an IMDS of its own: see [`Instance::env`].
     pub fn endpoint(&self, service: Service) -> String {
         let scheme = if service == Service::Acme { "https" } else { "http" };
-        self.ports.get(&service).map(|port| format!("{scheme}://{}", self.reach(port.addr))).unwrap_or_default()
-    }
-
-    fn reach(&self, addr: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.options.advertise.unwrap_or(addr.ip()), addr.port())
+        self.ports.get(&service).map(|port| format!("{scheme}://{}", self.launchpad.reach(port.addr))).unwrap_or_default()
     }
 
     /// The account id and region's name stand in what instances are told.
@@ -104,26 +117,26 @@ impl Region {
 
     /// Launches an instance: from now on EC2 knows it as running, and its metadata is served.
     pub fn launch(&self, spec: InstanceSpec) -> Result<Instance> {
-        let machine = self.hub.registry.launch(spec)?;
-        let imds = Imds::new(self.hub.registry.clone(), Serves::One(machine.clone()));
-        let metadata = self.open(imds, SocketAddr::new(self.options.bind, 0))?;
-        let mut env = self.endpoints();
-        env.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), format!("http://{}", self.reach(metadata.addr)));
-        Ok(Instance { machine, env, metadata })
+        self.launchpad.launch(spec, State::Running)
     }
 
     /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by [`InstanceSpec::peer`].
     /// Returns the address, with the port that port 0 became.
     pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<SocketAddr> {
-        let port = self.open(Imds::new(self.hub.registry.clone(), Serves::ByPeer), addr)?;
+        let port = self.launchpad.open(Serves::ByPeer, addr)?;
         let addr = port.addr;
         locked(&self.shared_metadata).push(port);
         Ok(addr)
     }
 
-    fn open(&self, imds: Imds, addr: SocketAddr) -> Result<Port> {
-        let hub = self.hub.clone();
-        run_on(self.handle(), async move { Port::open(hub, Arc::new(imds), addr, None).await })
+    /// Creates a fleet, which launches its instances at once.
+    pub fn create_fleet(&self, spec: FleetSpec, launcher: Arc<dyn Launcher>) -> Result<Fleet> {
+        self.fleets.create(spec, launcher, self.launchpad.clone())
+    }
+
+    /// How many instances of fleets lived and served, at every change; in the order of time.
+    pub fn census(&self) -> Vec<Census> {
+        self.fleets.ledger.all()
     }
 
     /// Every request so far, in the order of arrival.
@@ -216,7 +229,7 @@ impl Region {
 
     /// The name server, for UDP and TCP.
     pub fn dns(&self) -> SocketAddr {
-        self.reach(self.dns)
+        self.launchpad.reach(self.dns)
     }
 
     pub fn acme_directory(&self) -> String {
@@ -246,6 +259,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        self.fleets.end();
         let acme = self.acme.clone();
         run_on(self.handle(), async move { acme.stop().await });
         if let Some(runtime) = self.runtime.take() {
@@ -262,15 +276,31 @@ async fn open_all(
     route53: Route53,
     acme: Arc<Acme>,
     tls: TlsAcceptor,
+    fleets: Arc<Fleets>,
 ) -> Result<BTreeMap<Service, Port>> {
     let at = SocketAddr::new(bind, 0);
-    let ec2 = Ec2::new(hub.registry.clone());
+    let (ec2, groups) = (Ec2::new(hub.registry.clone(), fleets.clone()), AutoScaling::new(hub.registry.clone(), fleets));
     Ok(BTreeMap::from([
         (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
         (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
         (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
+        (Service::AutoScaling, Port::open(hub.clone(), Arc::new(groups), at, None).await?),
         (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
     ]))
+}
+
+/// The services that the SDK finds by a variable, and their names in it.
+const NAMED: [(&str, Service); 4] =
+    [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2), ("AUTO_SCALING", Service::AutoScaling)];
+
+fn launchpad(hub: &Arc<Hub>, handle: &Handle, options: &Options, ports: &BTreeMap<Service, Port>) -> Launchpad {
+    let (bind, advertise, endpoints) = (options.bind, options.advertise, BTreeMap::new());
+    let mut launchpad = Launchpad { hub: hub.clone(), handle: handle.clone(), bind, advertise, endpoints };
+    for (name, service) in NAMED {
+        let url = ports.get(&service).map(|port| format!("http://{}", launchpad.reach(port.addr))).unwrap_or_default();
+        launchpad.endpoints.insert(format!("AWS_ENDPOINT_URL_{name}"), url);
+    }
+    launchpad
 }
 
 /// Runs a future on the region's own threads and waits for it; also fine within another runtime.

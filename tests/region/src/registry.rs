@@ -65,18 +65,13 @@ impl Registry {
         Registry { region: region.to_owned(), account: account.to_owned(), ci, machines: Mutex::default(), tokens: Mutex::default() }
     }
 
-    pub(crate) fn launch(&self, spec: InstanceSpec) -> Result<Arc<Machine>> {
+    pub(crate) fn launch(&self, spec: InstanceSpec, state: State) -> Result<Arc<Machine>> {
         let mut machines = locked(&self.machines);
         if machines.contains_key(&spec.id) {
             bail!("launching {}: an instance with this id exists", spec.id);
         }
-        let now = Situation {
-            state: State::Running,
-            tags: spec.tags.clone(),
-            interruption: None,
-            rebalance: None,
-            tokens_since: std::time::Instant::now(),
-        };
+        let now =
+            Situation { state, tags: spec.tags.clone(), interruption: None, rebalance: None, tokens_since: std::time::Instant::now() };
         let machine = Arc::new(Machine { credentials: Credentials::new("ASIA", true), now: Mutex::new(now), spec });
         machines.insert(machine.spec.id.clone(), machine.clone());
         Ok(machine)
@@ -167,16 +162,16 @@ mod tests {
     #[test]
     fn two_instances_never_share_an_id_or_credentials() {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let first = registry.launch(InstanceSpec::new("i-1")).unwrap();
-        let second = registry.launch(InstanceSpec::new("i-2")).unwrap();
+        let first = registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap();
+        let second = registry.launch(InstanceSpec::new("i-2"), State::Running).unwrap();
         assert_ne!(first.credentials.access_key, second.credentials.access_key);
-        assert!(registry.launch(InstanceSpec::new("i-1")).is_err());
+        assert!(registry.launch(InstanceSpec::new("i-1"), State::Running).is_err());
     }
 
     #[test]
     fn every_secret_is_told() {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let machine = registry.launch(InstanceSpec::new("i-1")).unwrap();
+        let machine = registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap();
         registry.issued_token("a-token");
         let secrets = registry.secrets();
         assert!(secrets.contains(&machine.credentials.secret));

@@ -8,11 +8,11 @@ use super::cutting::{self, Cut};
 use super::*;
 use crate::cloud::stand_in::{cloud_at, cloud_in};
 
-const BUCKET: &str = "example-site";
+pub(super) const BUCKET: &str = "example-site";
 const SOON: Duration = Duration::from_secs(10);
 const RANGE: usize = 8 << 20;
 
-async fn region() -> (Region, S3) {
+pub(super) async fn region() -> (Region, S3) {
     let region = Region::start(Options::default()).unwrap();
     let s3 = cloud_in(&region, Service::S3).await.s3(BUCKET);
     (region, s3)
@@ -28,7 +28,7 @@ async fn cut_region(cuts: impl IntoIterator<Item = Cut>) -> (Region, S3) {
     (region, cloud.s3(BUCKET))
 }
 
-fn on(operation: &str) -> Match {
+pub(super) fn on(operation: &str) -> Match {
     Match::service(Service::S3).operation(operation)
 }
 

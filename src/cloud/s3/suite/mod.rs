@@ -7,6 +7,7 @@ mod cutting;
 mod faults;
 mod listing;
 mod moto;
+mod parts;
 mod policies;
 mod reading;
 mod store;

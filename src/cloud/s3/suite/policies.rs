@@ -133,5 +133,7 @@ async fn uploaded(s3: &S3, key: &str) -> Outcome {
 async fn abandoned(s3: &S3, key: &str) -> Outcome {
     let started = s3.client.create_multipart_upload().bucket(s3.bucket()).key(key).send().await;
     let Ok(started) = started else { return Ok(()) };
-    s3.abort(key, started.upload_id().unwrap_or_default()).await
+    let aborted = s3.client.abort_multipart_upload().bucket(s3.bucket()).key(key).set_upload_id(started.upload_id).send().await;
+    let doing = s3.doing("giving up the upload of", key).needing("s3:AbortMultipartUpload", s3.arn(key));
+    aborted.map(drop).map_err(|error| doing.failed(&error))
 }

@@ -69,6 +69,15 @@ fn the_web_server_binds_low_ports_and_drops_its_rights_itself() {
     assert_eq!(setting(&unit, "KillSignal"), ["SIGQUIT"]);
 }
 
+/// What starts later is stopped earlier (systemd.unit(5), "Before=, After=").
+#[test]
+fn at_the_end_of_the_machine_spotboot_stops_first_then_the_web_server_then_the_app() {
+    let (app, web) = (unit(&app()), unit(&web()));
+    assert!(setting(&web, "Before").contains(&"spotboot.service"));
+    assert!(setting(&web, "After").contains(&"spotboot-app.service"));
+    assert!(setting(&app, "Before").contains(&"spotboot-web.service spotboot.service"));
+}
+
 #[test]
 fn hostile_values_stay_in_their_place() {
     let hostile = Service {

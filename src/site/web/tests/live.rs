@@ -183,6 +183,56 @@ async fn kind_static_serves_files_with_their_indexes_and_its_own_404() {
 }
 
 #[tokio::test]
+async fn a_drain_ends_each_connection_with_its_answer_until_the_next_start() {
+    let stand = stand(|dir| Upstream::Files(dir.join("files")));
+    fill_files(&stand.config);
+    let services = foreground(&stand.config).await;
+    start(&stand.config, &services).await.unwrap();
+    drain(&stand.config.paths, &[stand.config.http_port, stand.config.https_port]).await.unwrap();
+    let pages = [
+        ("https://example.com:{https}/", "200", "home"),
+        ("https://example.com:{https}/docs/", "200", "docs"),
+        ("https://example.com:{https}/docs", "301", ""),
+        ("https://example.com:{https}/missing", "404", "not here"),
+        ("https://example.com:{https}/.env", "404", "not here"),
+        ("https://example.com:{https}/.spotboot/draining/", "200", "home"),
+        ("https://example.com:{https}/.well-known/spotboot", "200", ""),
+        ("https://example.com:{https}/ping", "503", "about to stop\n"),
+        ("http://example.com:{http}/ping", "503", "about to stop\n"),
+        ("http://example.com:{http}/x", "308", ""),
+        ("http://evil.test:{http}/x", "421", ""),
+    ];
+    for (url, status, end) in pages {
+        let page = curl(&stand.config, url, &["--http1.1"]).await;
+        assert!(page.starts_with(&format!("HTTP/1.1 {status}")) && page.ends_with(end), "{url}: {page}");
+        assert!(page.contains("Connection: close") && !page.contains("keep-alive"), "{url}: {page}");
+    }
+    let page = curl(&stand.config, "https://example.com:{https}/docs/", &["--http2"]).await;
+    assert!(page.starts_with("HTTP/2 200") && !page.contains("onnection") && page.ends_with("docs"), "{page}");
+    start(&stand.config, &services).await.unwrap();
+    let page = curl(&stand.config, "https://example.com:{https}/", &["--http1.1"]).await;
+    assert!(page.contains("Connection: keep-alive") && !page.contains("close"), "{page}");
+    let ping = curl(&stand.config, "http://example.com:{http}/ping", &[]).await;
+    services.shutdown().await;
+    assert!(ping.starts_with("HTTP/1.1 200"), "{ping}");
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_those_who_are_connected_and_for_nobody_else() {
+    let Serving { stand, services, .. } = serving(|_| ()).await;
+    let ports = [stand.config.http_port, stand.config.https_port];
+    let client = std::net::TcpStream::connect(("127.0.0.1", ports[1])).unwrap();
+    let waiting = drain(&stand.config.paths, &ports);
+    tokio::pin!(waiting);
+    let patience = Duration::from_secs(2);
+    assert!(tokio::time::timeout(patience, &mut waiting).await.is_err(), "somebody was connected");
+    drop(client);
+    let left = tokio::time::timeout(patience, &mut waiting).await;
+    services.shutdown().await;
+    left.expect("nobody is connected").unwrap();
+}
+
+#[tokio::test]
 async fn a_new_release_and_certificate_are_a_reload_of_the_same_process() {
     let mut stand = stand(|dir| Upstream::Files(dir.join("files")));
     fill_files(&stand.config);

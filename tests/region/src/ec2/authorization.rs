@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::numbered;
 use crate::iam::Request;
 use crate::locked;
+use crate::query::Form;
 use crate::registry::Registry;
 
-pub(super) fn permissions(registry: &Registry, operation: &str, form: &BTreeMap<String, String>) -> Vec<Request> {
+pub(super) fn permissions(registry: &Registry, form: &Form) -> Vec<Request> {
+    let operation = form.action();
     let arn = |kind: &str, id: &str| format!("arn:aws:ec2:{}:{}:{kind}/{id}", registry.region, registry.account);
     let on = |resource: String| Request::new(format!("ec2:{operation}"), resource).with("ec2:Region", [registry.region.clone()]);
+    let of = |kind: &str, parameter: &str| vec![on(arn(kind, form.get(parameter).unwrap_or_default()))];
     match operation {
-        "DescribeInstances" => vec![on("*".to_owned())],
-        "TerminateInstances" => {
-            numbered(form, "InstanceId").iter().map(|id| tagged(on(arn("instance", id)), &tags_of(registry, id))).collect()
+        "DescribeInstances" | "DescribeFleets" | "DescribeSpotFleetRequests" => vec![on("*".to_owned())],
+        "DescribeFleetInstances" | "DescribeFleetHistory" | "ModifyFleet" => of("fleet", "FleetId"),
+        "DescribeSpotFleetInstances" | "DescribeSpotFleetRequestHistory" | "ModifySpotFleetRequest" => {
+            of("spot-fleet-request", "SpotFleetRequestId")
         }
+        "TerminateInstances" => form.list("InstanceId").iter().map(|id| tagged(on(arn("instance", id)), &tags_of(registry, id))).collect(),
         other => vec![Request::new(format!("ec2:{other} (its permissions are not known here)"), "*")],
     }
 }

@@ -35,6 +35,7 @@ pub enum Service {
     S3,
     Route53,
     Ec2,
+    AutoScaling,
     Imds,
     Acme,
 }
@@ -45,6 +46,7 @@ impl fmt::Display for Service {
             Service::S3 => "s3",
             Service::Route53 => "route53",
             Service::Ec2 => "ec2",
+            Service::AutoScaling => "autoscaling",
             Service::Imds => "imds",
             Service::Acme => "acme",
         })
@@ -123,7 +125,7 @@ pub(crate) struct Hub {
 impl Hub {
     /// With the same latency for every service.
     pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
-        let services = [Service::S3, Service::Route53, Service::Ec2, Service::Imds, Service::Acme];
+        let services = [Service::S3, Service::Route53, Service::Ec2, Service::AutoScaling, Service::Imds, Service::Acme];
         let latency = Mutex::new(services.into_iter().map(|service| (service, latency)).collect());
         Hub { recorder: Recorder::default(), faults: Faults::default(), registry, guard: Guard::default(), latency }
     }

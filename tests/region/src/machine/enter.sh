@@ -1,4 +1,4 @@
-# Keeps systemd-nspawn ("$@") in new mount and network namespaces, both of which go with it. From the environment: CONTROL_GROUPS (control groups to
+# Keeps systemd-nspawn or a program ("$@") in new mount and network namespaces, both of which go with it. From the environment: CONTROL_GROUPS (control groups to
 # join), OWNER (a process in the host's network), and what is named below.
 set -eu
 for group in $CONTROL_GROUPS; do

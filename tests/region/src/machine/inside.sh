@@ -1,12 +1,4 @@
-# In the machine's own namespaces: its link, its disk, then systemd, as often as that reboots. FOLDER/disk is a mount that only this machine sees.
-ip link set lo up
-ip link add ens5 address "$MAC" type veth peer name "$LINK" netns "$OWNER"
-nsenter --target "$OWNER" --net ip link set "$LINK" master "$BRIDGE" up
-ip address add "$ADDRESS/24" dev ens5
-ip link set ens5 up
-ip route add default via "$GATEWAY"
-ip route add 169.254.169.254/32 dev ens5
-
+# Then its disk, and systemd, as often as that reboots. FOLDER/disk is a mount that only this machine sees.
 mount -t tmpfs -o "size=${DISK_MIB}m,mode=755" machine "$FOLDER/disk"
 mkdir "$FOLDER/disk/upper" "$FOLDER/disk/work" "$FOLDER/disk/root"
 chmod 755 "$FOLDER/disk/upper"

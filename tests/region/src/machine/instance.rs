@@ -1,65 +1,44 @@
 //! One machine, from its first process to its last.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
-use super::cgroup::Cgroup;
+use super::guest::{Guest, POLL};
 use super::image::Image;
 use super::network::Network;
 use super::run::{self, Outcome};
 use super::spec::{Spec, hypervisor_uuid};
-use super::usable::PATH;
 
-const ENTER: &str = include_str!("enter.sh");
-const INSIDE: &str = include_str!("inside.sh");
+const INSIDE: &str = concat!(include_str!("link.sh"), include_str!("inside.sh"));
 /// How long a command inside may take unless the caller says otherwise.
 const COMMAND: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
-const CONSOLE_KEPT: u64 = 1 << 20;
 
 /// An instance. Dropping it is killing it; nothing of it is left then.
 #[derive(Debug)]
-pub struct Machine {
-    id: String,
-    address: Ipv4Addr,
-    supervisor: Mutex<Child>,
-    cgroup: Cgroup,
-    link: String,
-    folder: PathBuf,
-    /// Keeps the bridge until the last machine is gone.
-    _network: Network,
-}
+pub struct Machine(Guest);
 
 impl Machine {
     /// Starts it and returns; see [`wait_for_boot`](Self::wait_for_boot). It may reboot itself: disk and network stay. The instance must live as long: its metadata service ends with its handle.
     pub fn boot(image: &Image, network: &Network, spec: Spec) -> anyhow::Result<Self> {
-        let link = network.link(spec.address)?;
-        let folder = network.folder().join(&link);
-        ensure!(!folder.exists(), "booting {}: a machine with the address {} is still there", spec.id, spec.address);
-        stage(&folder, network, &spec).with_context(|| format!("preparing the files of {}", spec.id))?;
-        let cgroup = Cgroup::create(network.hierarchies(), &format!("{}/{link}", network.group()))?;
-        network.serve_metadata(spec.address, spec.metadata);
-        let supervisor = supervisor(image, network, &spec, &link, &folder, &cgroup).spawn().context("starting systemd-nspawn")?;
-        Ok(Self { id: spec.id, address: spec.address, supervisor: Mutex::new(supervisor), cgroup, link, folder, _network: network.clone() })
+        let stage = |folder: &Path| stage(folder, network, &spec);
+        Guest::start(network, &spec, INSIDE, stage, |command, folder| {
+            command.args(arguments(&spec, folder)).env("DISK_MIB", spec.disk_mib.to_string()).env("IMAGE", image.path());
+        })
+        .map(Self)
     }
 
     pub fn id(&self) -> &str {
-        &self.id
+        &self.0.id
     }
 
     pub fn address(&self) -> Ipv4Addr {
-        self.address
+        self.0.address
     }
 
     /// Until services run; user data may still be at work then.
@@ -77,15 +56,15 @@ impl Machine {
             machine.exec("test -e /run/cloud-init/result.json").is_ok_and(|outcome| outcome.success())
         })?;
         let outcome = self.exec("cloud-init status --long")?;
-        ensure!(outcome.success(), "cloud-init on {}: {}{}", self.id, outcome.stdout, outcome.stderr);
+        ensure!(outcome.success(), "cloud-init on {}: {}{}", self.0.id, outcome.stdout, outcome.stderr);
         Ok(())
     }
 
     fn until(&self, doing: &str, within: Duration, done: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
         let end = Instant::now() + within;
         while !done(self) {
-            ensure!(self.is_alive(), "{} ended before it could {doing}; its console:\n{}", self.id, self.console());
-            ensure!(Instant::now() < end, "{} did not {doing} within {within:?}; its console:\n{}", self.id, self.console());
+            ensure!(self.is_alive(), "{} ended before it could {doing}; its console:\n{}", self.0.id, self.console());
+            ensure!(Instant::now() < end, "{} did not {doing} within {within:?}; its console:\n{}", self.0.id, self.console());
             thread::sleep(POLL);
         }
         Ok(())
@@ -97,7 +76,7 @@ impl Machine {
     }
 
     pub fn exec_within(&self, line: &str, within: Duration) -> anyhow::Result<Outcome> {
-        let leader = run::leader(&self.supervisor()).with_context(|| format!("{} runs no systemd (yet or any more)", self.id))?;
+        let leader = run::leader(&self.0.supervisor()).with_context(|| format!("{} runs no systemd (yet or any more)", self.0.id))?;
         run::inside(leader, line, within)
     }
 
@@ -106,7 +85,7 @@ impl Machine {
         let outcome = self.exec(line)?;
         match outcome.code {
             Some(0) => Ok(outcome.stdout),
-            code => bail!("{line:?} on {} ended with {code:?}: {}{}", self.id, outcome.stderr, outcome.stdout),
+            code => bail!("{line:?} on {} ended with {code:?}: {}{}", self.0.id, outcome.stderr, outcome.stdout),
         }
     }
 
@@ -116,62 +95,27 @@ impl Machine {
 
     /// What it said on its console, the journal included, the last of it; also of one that is dead.
     pub fn console(&self) -> String {
-        let tail = || -> std::io::Result<Vec<u8>> {
-            let mut file = File::open(self.folder.join("console"))?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(CONSOLE_KEPT)))?;
-            let mut text = Vec::new();
-            file.take(CONSOLE_KEPT).read_to_end(&mut text)?;
-            Ok(text)
-        };
-        String::from_utf8_lossy(&tail().unwrap_or_default()).into_owned()
+        self.0.console()
     }
 
     pub fn is_alive(&self) -> bool {
-        matches!(self.supervisor().try_wait(), Ok(None))
+        self.0.is_alive()
     }
 
     /// As TerminateInstances does it: services are told to stop. Killed if it is not down in time.
     pub fn stop(&self, within: Duration) -> anyhow::Result<()> {
-        if let Some(leader) = run::leader(&self.supervisor()) {
+        let leader = run::leader(&self.0.supervisor());
+        if let Some(leader) = leader {
             // SIGRTMIN+4 asks systemd for poweroff.target (systemd(1), "Signals"); no name for it in nix.
             let _ = run::tool("kill", ["-s", "RTMIN+4", &leader.to_string()]);
         }
-        let end = Instant::now() + within;
-        while self.is_alive() && Instant::now() < end {
-            thread::sleep(POLL);
-        }
+        self.0.wait_for_end(within);
         self.kill()
     }
 
     /// As a spot instance is lost: every process at once, none is told. Its network goes, its console output stays until it is dropped.
     pub fn kill(&self) -> anyhow::Result<()> {
-        self.cgroup.kill()?;
-        let mut supervisor = self.supervisor();
-        // It may not have joined its group yet.
-        if matches!(supervisor.try_wait(), Ok(None)) {
-            let _ = kill(Pid::from_raw(supervisor.id().cast_signed()), Signal::SIGKILL);
-        }
-        supervisor.wait().context("waiting for systemd-nspawn to end")?;
-        if Path::new("/sys/class/net").join(&self.link).exists() {
-            // Its namespace takes it along in a while; a successor may want the name now.
-            let _ = run::tool("ip", ["link", "delete", &self.link]);
-        }
-        self.cgroup.remove()
-    }
-
-    fn supervisor(&self) -> std::sync::MutexGuard<'_, Child> {
-        self.supervisor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let ended = self.kill();
-        let removed = fs::remove_dir_all(&self.folder);
-        if let Err(error) = ended.and(removed.map_err(Into::into)) {
-            tracing::warn!(machine = self.id, "clearing up after a machine: {error:#}");
-        }
+        self.0.kill()
     }
 }
 
@@ -197,21 +141,6 @@ fn place(root: &Path, path: &Path, content: &[u8], mode: u32) -> anyhow::Result<
     }
     fs::write(&target, content).with_context(|| format!("writing {}", target.display()))?;
     Ok(fs::set_permissions(&target, fs::Permissions::from_mode(mode))?)
-}
-
-fn supervisor(image: &Image, network: &Network, spec: &Spec, link: &str, folder: &Path, cgroup: &Cgroup) -> Command {
-    let groups: Vec<_> = cgroup.folders().iter().map(|folder| folder.display().to_string()).collect();
-    let mut command = Command::new("sh");
-    command.args(["-c", ENTER, "spotboot-machine"]).args(arguments(spec, folder)).env_clear();
-    command.env("PATH", PATH).env("INSIDE", INSIDE).env("CONTROL_GROUPS", groups.join(" ")).env("OWNER", std::process::id().to_string());
-    command.env("LINK", link).env("BRIDGE", network.bridge()).env("GATEWAY", network.gateway().to_string());
-    command.env("ADDRESS", spec.address.to_string()).env("MAC", &spec.mac).env("DISK_MIB", spec.disk_mib.to_string());
-    command.env("IMAGE", image.path()).env("FOLDER", folder);
-    command.stdin(Stdio::null());
-    if let Ok(console) = File::create(folder.join("console")) {
-        command.stderr(console.try_clone().map_or_else(|_| Stdio::null(), Stdio::from)).stdout(console);
-    }
-    command
 }
 
 fn arguments(spec: &Spec, folder: &Path) -> Vec<String> {

@@ -28,10 +28,14 @@
 )]
 
 mod cgroup;
+mod guest;
 mod image;
 mod instance;
+mod machines;
 mod names;
 mod network;
+mod process;
+mod processes;
 mod recipe;
 mod relay;
 mod run;
@@ -42,7 +46,10 @@ mod usable;
 
 pub use image::Image;
 pub use instance::Machine;
+pub use machines::Machines;
 pub use network::Network;
+pub use process::{Process, Program};
+pub use processes::Processes;
 pub use run::Outcome;
 pub use spec::Spec;
-pub use usable::{Unavailable, usable};
+pub use usable::{Unavailable, networks_usable, usable};

@@ -55,7 +55,7 @@ struct Doors {
 impl Network {
     /// Takes the first free number; sweeps what owners that died, and whose keepers died too, have left.
     pub fn create() -> anyhow::Result<Self> {
-        super::usable()?;
+        super::networks_usable()?;
         let hierarchies = Hierarchies::find()?;
         sweep(&hierarchies)?;
         for number in 0..=u8::MAX {

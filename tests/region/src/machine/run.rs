@@ -41,9 +41,18 @@ pub(super) fn tool<const N: usize>(name: &str, arguments: [&str; N]) -> anyhow::
 
 /// A shell line in all of the namespaces of process `leader`.
 pub(super) fn inside(leader: u32, line: &str, within: Duration) -> anyhow::Result<Outcome> {
+    within_namespaces(leader, &["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"], line, within)
+}
+
+/// A shell line in the network of a process of the host's, and with its resolver.
+pub(super) fn beside(process: u32, line: &str, within: Duration) -> anyhow::Result<Outcome> {
+    within_namespaces(process, &["--mount", "--net"], line, within)
+}
+
+fn within_namespaces(of: u32, which: &[&str], line: &str, within: Duration) -> anyhow::Result<Outcome> {
     let mut child = Command::new("timeout")
-        .args(["--kill-after=1", &within.as_secs_f64().to_string(), "nsenter", "--target", &leader.to_string()])
-        .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"])
+        .args(["--kill-after=1", &within.as_secs_f64().to_string(), "nsenter", "--target", &of.to_string()])
+        .args(which)
         .args(["env", "-i", &format!("PATH={PATH}"), "HOME=/root", "LANG=C.UTF-8", "sh", "-c", line])
         .env("PATH", PATH)
         .stdin(Stdio::null())
@@ -54,7 +63,7 @@ pub(super) fn inside(leader: u32, line: &str, within: Duration) -> anyhow::Resul
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let code = child.wait().context("waiting for nsenter")?.code();
     if code == Some(TIMED_OUT) {
-        bail!("running {line:?} in the machine: not done within {within:?}");
+        bail!("running {line:?} in an instance: not done within {within:?}");
     }
     let text = |reader: JoinHandle<Vec<u8>>| reader.join().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     Ok(Outcome { code, stdout: text(stdout), stderr: text(stderr) })

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use super::cgroup::Hierarchies;
 
 /// Program, and the Debian package that holds it.
-const TOOLS: [(&str, &str); 8] = [
-    ("systemd-nspawn", "systemd-container"),
-    ("mmdebstrap", "mmdebstrap"),
+type Tool = (&'static str, &'static str);
+const MACHINES: [Tool; 2] = [("systemd-nspawn", "systemd-container"), ("mmdebstrap", "mmdebstrap")];
+const NETWORKS: [Tool; 6] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("unshare", "util-linux"),
@@ -27,7 +27,7 @@ pub struct Unavailable(pub(super) String);
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no nspawn machine here: {}", self.0)
+        write!(f, "no instance can run here: {}", self.0)
     }
 }
 
@@ -35,17 +35,31 @@ impl std::error::Error for Unavailable {}
 
 /// Tries what every machine needs, without booting one.
 pub fn usable() -> Result<(), Unavailable> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Unavailable("it needs root; run the tests with sudo".into()));
-    }
-    tools(|name| std::env::split_paths(PATH).any(|folder| folder.join(name).is_file()))?;
+    root()?;
+    tools(&[&MACHINES[..], &NETWORKS].concat(), installed)?;
     Hierarchies::find()?;
     overlay(&fs::read_to_string("/proc/filesystems").unwrap_or_default())?;
     namespaces()
 }
 
-fn tools(present: impl Fn(&str) -> bool) -> Result<(), Unavailable> {
-    let missing: Vec<_> = TOOLS.iter().filter(|(name, _)| !present(name)).collect();
+/// Tries what a network and processes in it need: no machine can run, perhaps, but these can.
+pub fn networks_usable() -> Result<(), Unavailable> {
+    root()?;
+    tools(&NETWORKS, installed)?;
+    Hierarchies::find()?;
+    namespaces()
+}
+
+fn root() -> Result<(), Unavailable> {
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Unavailable("it needs root; run the tests with sudo".into())) }
+}
+
+fn installed(name: &str) -> bool {
+    std::env::split_paths(PATH).any(|folder| folder.join(name).is_file())
+}
+
+fn tools(needed: &[Tool], present: impl Fn(&str) -> bool) -> Result<(), Unavailable> {
+    let missing: Vec<_> = needed.iter().filter(|(name, _)| !present(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -77,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_named_with_the_package_that_holds_it() {
-        let error = tools(|name| !matches!(name, "nsenter" | "unshare" | "mmdebstrap")).unwrap_err();
+        let error = tools(&[&MACHINES[..], &NETWORKS].concat(), |name| !matches!(name, "nsenter" | "unshare" | "mmdebstrap")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no nspawn machine here: missing mmdebstrap, nsenter, unshare; apt-get install mmdebstrap util-linux"
+            "no instance can run here: missing mmdebstrap, nsenter, unshare; apt-get install mmdebstrap util-linux"
         );
     }
 }

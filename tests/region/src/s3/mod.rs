@@ -15,6 +15,7 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 
+use crate::fleet::Ledger;
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::iam::Request;
 use crate::registry::Registry;
@@ -31,12 +32,12 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// Keeps everything below `root`, which it makes.
-    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String], public: &[String]) -> Result<S3> {
+    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String], public: &[String], ledger: Arc<Ledger>) -> Result<S3> {
         std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
         for bucket in buckets.iter().chain(public) {
             std::fs::create_dir_all(root.join(bucket)).with_context(|| format!("making the bucket {bucket}"))?;
         }
-        let store = Arc::new(Store::new(root)?);
+        let store = Arc::new(Store::new(root, ledger)?);
         let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
         builder.set_auth(Keys(registry.clone()));
         builder.set_access(Public(public.to_vec()));

@@ -12,6 +12,8 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::RwLock;
 
+use crate::fleet::Ledger;
+
 /// A ListObjectsV2 page holds at most this many keys.
 const PAGE: i32 = 1000;
 
@@ -20,12 +22,14 @@ pub(crate) struct Store {
     root: PathBuf,
     /// Writers are alone; readers hold it until they have opened the object, which then stays theirs.
     lock: RwLock<()>,
+    /// Learns of instances' reports.
+    ledger: Arc<Ledger>,
 }
 
 impl Store {
-    pub(crate) fn new(root: &Path) -> Result<Store> {
+    pub(crate) fn new(root: &Path, ledger: Arc<Ledger>) -> Result<Store> {
         let files = FileSystem::new(root).map_err(|error| anyhow!("opening the bucket folder {}: {error:?}", root.display()))?;
-        Ok(Store { files, root: root.to_owned(), lock: RwLock::default() })
+        Ok(Store { files, root: root.to_owned(), lock: RwLock::default(), ledger })
     }
 
     fn bucket(&self, bucket: &str) -> S3Result<()> {
@@ -158,8 +162,10 @@ impl S3 for Shared {
         let _writing = self.0.lock.write().await;
         let PutObjectInput { bucket, key, if_match, if_none_match, .. } = &req.input;
         self.0.write_conditions(bucket, key, if_match.as_ref(), if_none_match.as_ref()).await?;
+        let (path, written) = (self.0.root.join(bucket).join(key), key.clone());
         let (encryption, kms_key) = (req.input.server_side_encryption.clone(), req.input.ssekms_key_id.clone());
         let mut done = self.0.files.put_object(req).await?;
+        self.0.ledger.written(&written, || std::fs::read(path).ok());
         let aes = || ServerSideEncryption::from_static(ServerSideEncryption::AES256);
         done.output.server_side_encryption = Some(encryption.unwrap_or_else(aes));
         done.output.ssekms_key_id = kms_key;

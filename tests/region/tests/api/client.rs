@@ -9,7 +9,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use region::{Options, Region};
+use region::{Options, Region, Service};
 
 pub(crate) const ZONE: &str = "Z0EXAMPLE";
 pub(crate) const BUCKET: &str = "example-site";
@@ -65,4 +65,17 @@ pub(crate) async fn send(request: http::request::Builder, body: &str) -> hyper::
 /// The header by which Route 53 and EC2 know CI.
 pub(crate) fn signed_by_ci(region: &Region) -> String {
     format!("AWS4-HMAC-SHA256 Credential={}/20261101/r/s/aws4_request", region.env()["AWS_ACCESS_KEY_ID"])
+}
+
+/// A Query API's answer: EC2's or Auto Scaling's.
+pub(crate) fn query(region: &Region, service: Service, action: &str, parameters: &str) -> (u16, String) {
+    let request = http::Request::post(format!("{}/", region.endpoint(service))).header("authorization", signed_by_ci(region));
+    let answer = runtime().block_on(send(request, &format!("Action={action}&{parameters}"))).unwrap();
+    (answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned())
+}
+
+/// What stands in all elements of that name.
+pub(crate) fn texts(xml: &str, name: &str) -> Vec<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    xml.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
 }

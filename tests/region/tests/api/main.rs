@@ -6,6 +6,7 @@ mod client;
 mod dns;
 mod ec2;
 mod faults;
+mod fleets;
 mod imds;
 mod route53;
 mod s3;

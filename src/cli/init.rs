@@ -1,0 +1,102 @@
+//! What `init` is told: what a site.toml has no place for.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub site: NewSite,
+    /// What launches the instance, and another where it is lost [default: site.toml's, else auto-scaling-group]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub fleet: Option<FleetChoice>,
+    /// Of the instances [default: this machine's]
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
+    /// Cheapest first, separated by commas [default: three or four small ones]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub instance_types: Vec<String>,
+    /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux 2023]
+    #[arg(long)]
+    pub image: Option<String>,
+    /// The image's own name for its disk; /dev/sda1 on Ubuntu
+    #[arg(long, value_name = "DEVICE", default_value = "/dev/xvda")]
+    pub root_device: String,
+    /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for the architecture
+    #[arg(long, value_name = "URL")]
+    pub binary: Option<String>,
+    /// Its SHA-256 [default: this binary's, where the architecture is this machine's]
+    #[arg(long, value_name = "[ARCH=]HEX")]
+    pub sha256: Vec<String>,
+    /// The GitHub repository whose workflow may deploy
+    #[arg(long, value_name = "OWNER/REPO")]
+    pub github: Option<String>,
+    /// The one branch of it that may
+    #[arg(long, default_value = "main", requires = "github")]
+    pub branch: String,
+    /// The AWS account's number; only the policies that stand alone need it
+    #[arg(long, value_name = "NUMBER")]
+    pub account: Option<String>,
+    /// USD a month
+    #[arg(long, value_name = "USD", default_value_t = 10)]
+    pub budget: u32,
+    /// Where the budget's alarm goes [default: --contact's]
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// Where the files go; a new site.toml goes where --config says, or here in this folder
+    #[arg(long, value_name = "DIR", default_value = "spotboot-init")]
+    pub out: PathBuf,
+    /// Overwrite files that are there and differ
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What a new site.toml is made of. Where there is one already, it holds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A new site.toml")]
+pub struct NewSite {
+    /// Letters, digits and hyphens; part of keys and tags
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Can be repeated; the first is the primary one
+    #[arg(long)]
+    pub domain: Vec<String>,
+    /// Holds packages, certificates and state
+    #[arg(long)]
+    pub bucket: Option<String>,
+    /// Route 53's hosted zone; also where site.toml names none
+    #[arg(long, value_name = "ID")]
+    pub zone: Option<String>,
+    /// Also where site.toml names none [default: AWS_REGION]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// What the site is
+    #[arg(long, value_enum)]
+    pub kind: Option<SiteKind>,
+    /// Whom the CA may write to
+    #[arg(long, value_name = "ADDRESS")]
+    pub contact: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SiteKind {
+    Python,
+    Command,
+    Static,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FleetChoice {
+    AutoScalingGroup,
+    Ec2Fleet,
+    SpotFleet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Arch {
+    #[value(name = "x86_64", alias = "amd64")]
+    X86,
+    #[value(name = "aarch64", alias = "arm64")]
+    Arm,
+}

@@ -1,0 +1,252 @@
+//! Auto Scaling groups.
+//!
+//! One call here must not be repeated blindly, and so is not: ending an instance takes one off the group's size each time.
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_autoscaling::Client;
+use aws_sdk_autoscaling::config::Config;
+use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, LifecycleState, ScalingActivityStatusCode};
+use time::OffsetDateTime;
+
+use super::Error;
+use super::error::Doing;
+
+/// Pages of activities, newest first: they go back six weeks, and we ask for the last minutes.
+const PAGES: usize = 5;
+/// The largest page.
+const PAGE: i32 = 100;
+/// As many instances as one call protects.
+const PROTECTED_AT_ONCE: usize = 50;
+/// What the description of an activity that ends an instance begins with, before the instance's id.
+const TERMINATING: &str = "Terminating EC2 instance: ";
+
+#[derive(Debug, Clone)]
+pub struct AutoScaling {
+    client: Client,
+}
+
+/// A group as one call describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub min: u32,
+    pub max: u32,
+    pub desired: u32,
+    pub instances: Vec<GroupInstance>,
+    /// Processes that are suspended: `Launch`, `Terminate`, ….
+    pub suspended: Vec<String>,
+    /// New instances are protected from scale-in by the group's own setting.
+    pub protects_new: bool,
+    /// Set while the group is being deleted: the service's word.
+    pub ending: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupInstance {
+    pub id: String,
+    pub stage: Stage,
+    /// By the group's health checks.
+    pub healthy: bool,
+    /// From scale-in.
+    pub protected: bool,
+}
+
+/// The lifecycle state, as far as the size of the group goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Pending,
+    InService,
+    /// Being terminated or detached.
+    Leaving,
+    /// In stand-by or in a warm pool: no part of the desired capacity.
+    Aside,
+}
+
+/// A scaling activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalingActivity {
+    pub started: OffsetDateTime,
+    /// It ended without what it was for.
+    pub failed: bool,
+    /// The service's words on how it went, else on what it is.
+    pub text: String,
+    /// The instance that it terminates.
+    pub terminates: Option<String>,
+}
+
+/// What became of asking for a change.
+#[derive(Debug)]
+pub enum Asked {
+    Accepted,
+    /// Nothing was done: the group is busy with another change, or requests come too fast.
+    NotNow,
+    /// Nothing was done, and the service says why.
+    Refused(Error),
+    /// No clear answer: it may have been done.
+    Unsure(Error),
+}
+
+impl AutoScaling {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// `None` where there is no such group.
+    pub async fn group(&self, name: &str) -> Result<Option<Group>, Error> {
+        let doing = Doing::new(format!("looking at Auto Scaling group {name}")).needing("autoscaling:DescribeAutoScalingGroups", "*");
+        let request = self.client.describe_auto_scaling_groups().auto_scaling_group_names(name);
+        let answer = request.send().await.map_err(|error| doing.failed(&error))?;
+        Ok(answer.auto_scaling_groups().iter().find(|group| group.auto_scaling_group_name() == Some(name)).map(Group::read))
+    }
+
+    /// Those that started at `since` or later, newest first.
+    pub async fn activities(&self, name: &str, since: OffsetDateTime) -> Result<Vec<ScalingActivity>, Error> {
+        let doing = Doing::new(format!("reading the activities of Auto Scaling group {name}"));
+        let doing = doing.needing("autoscaling:DescribeScalingActivities", "*");
+        let request = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(PAGE);
+        let (mut activities, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
+            let found = page.activities().iter().filter_map(ScalingActivity::read).collect::<Vec<_>>();
+            // Its times are whole seconds.
+            let newer = found.iter().filter(|activity| activity.started.unix_timestamp() >= since.unix_timestamp());
+            let before = activities.len();
+            activities.extend(newer.cloned());
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() || activities.len() - before < found.len() {
+                break;
+            }
+        }
+        Ok(activities)
+    }
+
+    /// Sets the desired capacity, and does not wait for a cool-down. Where that is fewer than there are, the group chooses who goes.
+    pub async fn set_desired(&self, name: &str, desired: u32) -> Result<Asked, Error> {
+        let doing = Doing::new(format!("setting the desired capacity of Auto Scaling group {name} to {desired}"));
+        let doing = doing.needing("autoscaling:SetDesiredCapacity", arn(name));
+        let capacity = i32::try_from(desired).unwrap_or(i32::MAX);
+        let request = self.client.set_desired_capacity().auto_scaling_group_name(name).desired_capacity(capacity).honor_cooldown(false);
+        judge(request.send().await.map_err(|error| doing.failed(&error)))
+    }
+
+    /// Ends an instance of a group, and with `decrement` takes one off its desired capacity, or else a new one comes. Sent once.
+    pub async fn terminate(&self, name: &str, instance: &str, decrement: bool) -> Result<Asked, Error> {
+        let doing = Doing::new(format!("terminating {instance} of Auto Scaling group {name}"));
+        let doing = doing.needing("autoscaling:TerminateInstanceInAutoScalingGroup", arn(name));
+        let request = self.client.terminate_instance_in_auto_scaling_group().instance_id(instance);
+        let request = request.should_decrement_desired_capacity(decrement);
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        judge(request.customize().config_override(once).send().await.map_err(|error| doing.failed(&error)))
+    }
+
+    /// Protects instances from scale-in, or lifts that. An instance can be protected only while in service.
+    pub async fn protect(&self, name: &str, instances: &[String], protected: bool) -> Result<Asked, Error> {
+        for instances in instances.chunks(PROTECTED_AT_ONCE) {
+            let what = if protected { "protecting" } else { "lifting the protection of" };
+            let doing = Doing::new(format!("{what} {} of Auto Scaling group {name}", instances.join(", ")));
+            let doing = doing.needing("autoscaling:SetInstanceProtection", arn(name));
+            let request = self.client.set_instance_protection().auto_scaling_group_name(name);
+            let request = request.set_instance_ids(Some(instances.to_vec())).protected_from_scale_in(protected);
+            match judge(request.send().await.map_err(|error| doing.failed(&error)))? {
+                Asked::Accepted => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Asked::Accepted)
+    }
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/{name}")
+}
+
+fn judge<T>(answer: Result<T, Error>) -> Result<Asked, Error> {
+    let Err(error) = answer else { return Ok(Asked::Accepted) };
+    match error.code.as_deref() {
+        _ if error.is_throttled() => Ok(Asked::NotNow),
+        Some("ScalingActivityInProgress" | "ResourceContention") => Ok(Asked::NotNow),
+        Some("ValidationError") => Ok(Asked::Refused(error)),
+        None | Some("InternalFailure" | "InternalError" | "ServiceUnavailable" | "RequestTimeout") => Ok(Asked::Unsure(error)),
+        Some(_) => Err(error),
+    }
+}
+
+impl Group {
+    fn read(group: &AutoScalingGroup) -> Self {
+        let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        Self {
+            min: count(group.min_size()),
+            max: count(group.max_size()),
+            desired: count(group.desired_capacity()),
+            instances: group.instances().iter().filter_map(GroupInstance::read).collect(),
+            suspended: group.suspended_processes().iter().filter_map(|process| process.process_name().map(str::to_owned)).collect(),
+            protects_new: group.new_instances_protected_from_scale_in().unwrap_or(false),
+            ending: group.status().filter(|status| !status.is_empty()).map(str::to_owned),
+        }
+    }
+}
+
+impl GroupInstance {
+    fn read(instance: &aws_sdk_autoscaling::types::Instance) -> Option<Self> {
+        Some(Self {
+            id: instance.instance_id()?.to_owned(),
+            stage: instance.lifecycle_state().map_or(Stage::Pending, Stage::of),
+            healthy: instance.health_status().is_none_or(|status| !status.eq_ignore_ascii_case("unhealthy")),
+            protected: instance.protected_from_scale_in().unwrap_or(false),
+        })
+    }
+}
+
+impl Stage {
+    fn of(state: &LifecycleState) -> Self {
+        match state.as_str() {
+            "InService" => Self::InService,
+            "Standby" => Self::Aside,
+            state if state.starts_with("Warmed") => Self::Aside,
+            state if ["Terminat", "Detach", "Quarantined"].iter().any(|leaving| state.starts_with(leaving)) => Self::Leaving,
+            state if state.starts_with("Pending") => Self::Pending,
+            // On its way to stand-by, or with its root volume being replaced: still part of the group.
+            _ => Self::InService,
+        }
+    }
+}
+
+impl ScalingActivity {
+    fn read(activity: &Activity) -> Option<Self> {
+        let description = activity.description().unwrap_or_default();
+        let failed = matches!(activity.status_code(), Some(ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Cancelled));
+        let terminates = description.strip_prefix(TERMINATING).and_then(|rest| rest.split_whitespace().next());
+        Some(Self {
+            started: OffsetDateTime::from_unix_timestamp_nanos(activity.start_time()?.as_nanos()).ok()?,
+            failed,
+            text: activity.status_message().filter(|message| !message.is_empty()).unwrap_or(description).to_owned(),
+            terminates: terminates.map(str::to_owned).filter(|_| !failed),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lifecycle_state_has_its_stage() {
+        let stage = |state: &str| Stage::of(&LifecycleState::from(state));
+        assert_eq!(stage("InService"), Stage::InService);
+        assert_eq!((stage("Pending:Wait"), stage("Pending")), (Stage::Pending, Stage::Pending));
+        assert_eq!((stage("Terminating:Wait"), stage("Terminated"), stage("Detaching")), (Stage::Leaving, Stage::Leaving, Stage::Leaving));
+        assert_eq!((stage("Standby"), stage("Warmed:Running")), (Stage::Aside, Stage::Aside));
+        assert_eq!(stage("EnteringStandby"), Stage::InService);
+    }
+
+    #[test]
+    fn an_activity_that_ends_an_instance_names_it_unless_it_failed() {
+        let read = |status: ScalingActivityStatusCode| {
+            let activity = Activity::builder().description("Terminating EC2 instance: i-1 - Waiting For ELB connection draining.");
+            let activity = activity.start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(1)).status_code(status);
+            ScalingActivity::read(&activity.build()).unwrap().terminates
+        };
+        assert_eq!(read(ScalingActivityStatusCode::InProgress).as_deref(), Some("i-1"));
+        assert_eq!(read(ScalingActivityStatusCode::Failed), None);
+    }
+}

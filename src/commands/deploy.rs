@@ -1,0 +1,110 @@
+//! `deploy`: publishes a release, tries it on new instances, and makes it current or goes back.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use tracing::info;
+
+use super::Outcome;
+use super::package::Package;
+use super::progress;
+use super::remote::Remote;
+use super::rotation::{self, Forecast, Held, Rotation};
+use crate::cli::{Deploy, Globals};
+use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
+use crate::site::release;
+use crate::site::report::Timeline;
+
+pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
+    let timeline = Timeline::start(progress::observer(globals));
+    let remote = Remote::open(globals).await?;
+    let package = timeline.step("package", &[], Package::of(&args.path)).await?;
+    let forecast = if args.no_rotate { None } else { Some(Forecast::of(&remote, &args.pace).await?) };
+    if globals.dry_run {
+        return print_plan(globals, &remote, &package, forecast).await;
+    }
+    let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else { return Ok(Outcome::Locked) };
+    let work = async {
+        rotation::settle(&remote, &run, &args.pace, &timeline).await?;
+        let previous = rotation::current(&remote).await?;
+        if let Some(current) = previous.as_ref().filter(|current| current.sha256.as_deref() == Some(package.sha256())) {
+            info!(release = current.version, "this content is current already: nothing to do; `spotboot rotate` replaces the instances");
+            return Ok(());
+        }
+        let published = rotation::unless_stopped(timeline.step("publish", &["package"], package.publish(globals, &remote))).await?;
+        let mut record = Record::new(run.clone(), Verb::Deploy, by, remote.now(), Some(rotation::released(&published.into())), previous);
+        if args.no_rotate {
+            record.verb = Verb::Publish;
+            make_current(&remote, record).await?;
+        } else {
+            // Looked at again: settling may have ended instances.
+            record.rotation = Some(Forecast::of(&remote, &args.pace).await?.rotation);
+            let log = Log::create(&remote.state, &remote.site, record).await?;
+            Rotation::new(&remote, log, args.pace.clone(), timeline.clone()).run().await?;
+        }
+        prune(&remote, args.keep).await
+    };
+    let done = lease.guard(work).await;
+    rotation::give_up(lease).await;
+    done.map(|()| Outcome::Done)
+}
+
+/// The one way by which a release becomes current that has not served.
+async fn make_current(remote: &Remote, record: Record) -> Result<()> {
+    let mut log = Log::create(&remote.state, &remote.site, record).await?;
+    log.record.stage = Stage::Forward;
+    rotation::promote(remote, &log.record).await?;
+    log.record.end(Ended::Published, remote.now(), None, None);
+    log.write().await?;
+    let version = log.record.release.as_ref().map_or("none", |release| &release.version);
+    info!(release = version, "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet");
+    Ok(())
+}
+
+/// Removes old packages; never the current one, the one before, or one on its way.
+async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
+    let Some(keep) = keep else { return Ok(()) };
+    let newest = Log::newest(&remote.state, &remote.site).await?;
+    let named = newest.into_iter().flat_map(|log| [log.record.release, log.record.previous]).flatten();
+    let never: Vec<String> = named.chain(rotation::current(remote).await?).map(|release: Released| release.version).collect();
+    let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never).await.context("removing old packages")?;
+    if !gone.is_empty() {
+        info!(packages = gone.join(" "), "removed");
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Plan<'p> {
+    package: &'p Package,
+    current: Option<Released>,
+    upload: bool,
+    rotation: Option<Forecast>,
+}
+
+async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotation: Option<Forecast>) -> Result<Outcome> {
+    let current = rotation::current(remote).await?;
+    let upload = current.as_ref().and_then(|current| current.sha256.as_deref()) != Some(package.sha256());
+    let plan = Plan { package, current, upload, rotation };
+    if globals.json {
+        println!("{}", serde_json::to_string_pretty(&plan)?);
+        return Ok(Outcome::Done);
+    }
+    println!("package        {package}");
+    println!("current        {}", plan.current.as_ref().map_or("none yet", |release| &release.version));
+    match (upload, &plan.rotation) {
+        (false, _) => println!("upload         nothing: this content is current already, and nothing would be done"),
+        (true, rotation) => {
+            println!(
+                "upload         to s3://{}/{}<time>-{}.zip",
+                remote.packages.bucket(),
+                remote.site.packages.prefix,
+                &package.sha256()[..8]
+            );
+            match rotation {
+                Some(forecast) => println!("{forecast}"),
+                None => println!("rotation       none: it would be current without a trial"),
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}

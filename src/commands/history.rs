@@ -1,0 +1,84 @@
+//! `history`: the deploy log as a table.
+
+use anyhow::Result;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use time::macros::format_description;
+
+use super::Outcome;
+use super::remote::Remote;
+use crate::cli::{Globals, History};
+use crate::site::deploys::{Outcome as Ended, Record, Verb, recent};
+
+/// As much of an error as stands on a line; `--json` has all of it.
+const ERROR_SHOWN: usize = 100;
+
+pub async fn run(globals: &Globals, args: &History) -> Result<Outcome> {
+    let remote = Remote::open(globals).await?;
+    let records = recent(&remote.state, &remote.site, args.limit).await?;
+    if globals.json {
+        println!("{}", serde_json::to_string_pretty(&records)?);
+    } else if records.is_empty() {
+        println!("nothing was deployed yet");
+    } else {
+        println!("{}", table(&records));
+    }
+    Ok(Outcome::Done)
+}
+
+fn table(records: &[Record]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(["STARTED", "WHAT", "RELEASE", "END", "TOOK", "INSTANCES", "BY", "COMMIT"]);
+    for record in records {
+        table.add_row(row(record));
+    }
+    table
+}
+
+fn row(record: &Record) -> [String; 8] {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    let commit = record.by.commit.as_deref().map_or_else(String::new, |commit| commit.chars().take(10).collect());
+    [
+        record.started.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_default(),
+        verb(record.verb).to_owned(),
+        record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+        ended(record),
+        record.took().map_or_else(String::new, |took| {
+            humantime::format_duration(std::time::Duration::from_secs(took.whole_seconds().unsigned_abs())).to_string()
+        }),
+        instances(record),
+        record.by.to_string(),
+        commit,
+    ]
+}
+
+fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Deploy => "deploy",
+        Verb::Rotate => "rotate",
+        Verb::Rollback => "rollback",
+        Verb::Publish => "publish",
+    }
+}
+
+fn ended(record: &Record) -> String {
+    let Some(end) = &record.end else { return "runs, or was killed: the next run ends it".to_owned() };
+    let outcome = match end.outcome {
+        Ended::Promoted if record.verb == Verb::Rotate => "rotated",
+        Ended::Promoted => "promoted",
+        Ended::RolledBack => "rolled back",
+        Ended::Unfinished => "unfinished",
+        Ended::Published => "current without a trial",
+    };
+    match &end.error {
+        Some(error) => format!("{outcome}: {}", error.chars().take(ERROR_SHOWN).collect::<String>().replace('\n', " ")),
+        None => outcome.to_owned(),
+    }
+}
+
+/// `i-old → i-new`.
+fn instances(record: &Record) -> String {
+    let Some(rotation) = &record.rotation else { return String::new() };
+    let old: Vec<&str> = rotation.old.iter().map(|node| node.id.as_str()).collect();
+    format!("{} → {}", old.join(" "), rotation.new.join(" "))
+}

@@ -1,0 +1,35 @@
+//! `init`: a site.toml, and what an AWS account needs for it. It asks nothing of any network but for a site.toml in a bucket.
+
+mod files;
+mod next;
+mod plan;
+mod policies;
+mod render;
+mod site;
+mod user_data;
+
+use anyhow::Result;
+
+use super::Outcome;
+use crate::cli::{Globals, Init};
+use files::{Fate, File};
+use plan::Plan;
+
+pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
+    let found = site::find(globals).await?;
+    let (site, new_file) = match found {
+        Some(site) => (site::agreed(site, &init.site)?, None),
+        None => site::make(globals, &init.site)?,
+    };
+    let plan = Plan::new(&site, init)?;
+    let rendered = render::all(&plan)?.into_iter().map(|(name, bytes)| File::new(init.out.join(name), bytes));
+    let files: Vec<File> = new_file.into_iter().chain(rendered).collect();
+    let blocked = !init.force && files.iter().any(|file| file.fate() == Fate::Differs);
+    if globals.dry_run {
+        files::show(&files, init.force);
+        return Ok(if blocked { Outcome::ProblemFound } else { Outcome::Done });
+    }
+    files::write(&files, init.force)?;
+    next::tell(globals, init, &plan, &files)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,163 @@
+//! What is to be rendered: the site, the flags and their defaults, checked. All that is wrong is reported at once.
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::user_data::Program;
+use crate::cli::{Arch, FleetChoice, Init};
+use crate::commands::Usage;
+use crate::commands::site_file::region_of_environment;
+use crate::config::{FleetKind, Site};
+
+/// Where no account is told; it stands in the two policies that name one, for the reader to replace.
+const NO_ACCOUNT: &str = "ACCOUNT_ID";
+/// Burstable ones of one to four GiB: several, since each type in each zone is a pool of its own that can be empty.
+const ARM_TYPES: [&str; 4] = ["t4g.small", "t4g.micro", "t4g.medium", "c7g.medium"];
+const X86_TYPES: [&str; 5] = ["t3a.small", "t3.small", "t3a.micro", "t3.micro", "t3a.medium"];
+
+pub struct Plan<'a> {
+    pub site: &'a Site,
+    pub init: &'a Init,
+    pub region: String,
+    /// The hosted zone, without `/hostedzone/`.
+    pub zone: String,
+    pub fleet: FleetChoice,
+    pub arch: &'static str,
+    pub instance_types: Vec<String>,
+    pub image: String,
+    pub program: Program,
+    pub account: &'a str,
+    /// Empty for no budget.
+    pub email: String,
+}
+
+impl<'a> Plan<'a> {
+    /// # Errors
+    /// Everything that is missing or wrong, and a binary of ours that cannot be read.
+    pub fn new(site: &'a Site, init: &'a Init) -> Result<Self> {
+        let mut wrong = odd_values(init);
+        let arch = init.arch.map_or(std::env::consts::ARCH, word);
+        let region = site.region.clone().or_else(region_of_environment);
+        let zone = site.dns.hosted_zone_id.clone().or_else(|| init.site.zone.clone());
+        let sha256 = sha256(init, arch)?;
+        if region.is_none() {
+            wrong.push("--region is missing: neither site.toml nor AWS_REGION names one".into());
+        }
+        if zone.is_none() {
+            wrong.push("--zone is missing: site.toml names no [dns] hosted_zone_id, and the policies allow one zone only".into());
+        }
+        if let Err(why) = &sha256 {
+            wrong.push(why.clone());
+        }
+        let program = sha256.as_ref().ok().map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256)).transpose();
+        let program = program.map_err(|why| wrong.push(why)).ok().flatten();
+        let fleet = fleet(site, init).map_err(|why| wrong.push(why)).ok();
+        let (Some(region), Some(zone), Some(program), Some(fleet), []) = (region, zone, program, fleet, &wrong[..]) else {
+            bail!(Usage(wrong.join("\n       ")));
+        };
+        let zone = zone.strip_prefix("/hostedzone/").unwrap_or(&zone).to_owned();
+        let instance_types = if init.instance_types.is_empty() { usual_types(arch) } else { init.instance_types.clone() };
+        let image = init.image.clone().unwrap_or_else(|| amazon_linux(arch));
+        let account = init.account.as_deref().unwrap_or(NO_ACCOUNT);
+        let contact = site.tls.contact.first().and_then(|url| url.strip_prefix("mailto:"));
+        let email = init.email.as_deref().or(contact).unwrap_or_default().to_owned();
+        Ok(Self { site, init, region, zone, fleet, arch, instance_types, image, program, account, email })
+    }
+
+    /// As [`NO_ACCOUNT`] stands in the policies.
+    pub fn lacks_account(&self) -> bool {
+        self.account == NO_ACCOUNT
+    }
+
+    pub fn fleet_word(&self) -> &'static str {
+        match self.fleet {
+            FleetChoice::AutoScalingGroup => "auto-scaling-group",
+            FleetChoice::Ec2Fleet => "ec2-fleet",
+            FleetChoice::SpotFleet => "spot-fleet",
+        }
+    }
+}
+
+fn word(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 => "x86_64",
+        Arch::Arm => "aarch64",
+    }
+}
+
+/// site.toml's, where it names one. Else a group: CloudFormation changes one in place where it would replace a fleet, it never grows beyond its largest
+/// size, lowering its target and ending the instance is one call, and it says why no instance comes.
+fn fleet(site: &Site, init: &Init) -> Result<FleetChoice, String> {
+    let named = site.fleet.as_ref().map(|fleet| match fleet.kind {
+        FleetKind::SpotFleet => FleetChoice::SpotFleet,
+        FleetKind::Ec2Fleet => FleetChoice::Ec2Fleet,
+        FleetKind::AutoScalingGroup => FleetChoice::AutoScalingGroup,
+    });
+    match (named, init.fleet) {
+        (Some(named), Some(asked)) if named != asked => Err("--fleet is not the kind that site.toml's [fleet] names".into()),
+        (named, asked) => Ok(asked.or(named).unwrap_or(FleetChoice::AutoScalingGroup)),
+    }
+}
+
+fn usual_types(arch: &str) -> Vec<String> {
+    let types: &[&str] = if arch == word(Arch::Arm) { &ARM_TYPES } else { &X86_TYPES };
+    types.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The public parameter that always names the newest image (AL2023 user guide, "Launching AL2023 using the SSM parameter").
+fn amazon_linux(arch: &str) -> String {
+    let arch = if arch == word(Arch::Arm) { "arm64" } else { "x86_64" };
+    format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}")
+}
+
+/// The one that `--sha256` gives for the architecture, else our own. The inner error is the user's.
+fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
+    let mut chosen = None;
+    for given in &init.sha256 {
+        let (of, hex) = given.split_once('=').unwrap_or((arch, given));
+        if !matches!(of, "x86_64" | "aarch64") || hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(Err(format!("--sha256 {given} is not [x86_64=|aarch64=] and 64 hexadecimal digits")));
+        }
+        if of == arch {
+            chosen = Some(hex.to_ascii_lowercase());
+        }
+    }
+    if let Some(hex) = chosen {
+        return Ok(Ok(hex));
+    }
+    if arch != std::env::consts::ARCH || init.binary.is_some() {
+        return Ok(Err(format!("--sha256 {arch}=… is missing: only the SHA-256 of this very binary is known")));
+    }
+    let own = std::env::current_exe().context("finding this binary")?;
+    let bytes = std::fs::read(&own).with_context(|| format!("reading {}", own.display()))?;
+    Ok(Ok(hex::encode(Sha256::digest(bytes))))
+}
+
+/// The flags that are written into JSON, YAML and Python as they are.
+fn odd_values(init: &Init) -> Vec<String> {
+    let simple = |text: &str, more: &[u8]| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b));
+    let mut wrong = Vec::new();
+    let mut check = |flag: &str, value: Option<&str>, fits: &dyn Fn(&str) -> bool, wanted: &str| {
+        if let Some(value) = value.filter(|value| !fits(value)) {
+            wrong.push(format!("{flag} {value:?} is not {wanted}"));
+        }
+    };
+    for name in &init.instance_types {
+        check("--instance-types", Some(name), &|name| simple(name, b".-") && name.contains('.'), "an instance type, as in t4g.small");
+    }
+    let is_image = |image: &str| (image.starts_with("ami-") || image.starts_with('/')) && simple(image, b"/-_.");
+    check("--image", init.image.as_deref(), &is_image, "ami-… or the /path of a Systems Manager parameter");
+    check("--root-device", Some(&init.root_device), &|name| name.starts_with("/dev/") && simple(name, b"/"), "a device, as in /dev/xvda");
+    check("--branch", Some(&init.branch), &|name| simple(name, b"/-_."), "a branch");
+    let is_repository = |name: &str| simple(name, b"/-_.@") && name.split('/').filter(|part| !part.is_empty()).count() == 2;
+    check("--github", init.github.as_deref(), &is_repository, "OWNER/REPO");
+    let is_account = |number: &str| number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
+    check("--account", init.account.as_deref(), &is_account, "an account's number of twelve digits");
+    let is_address = |address: &str| address.contains('@') && simple(address, b"@.-_+");
+    check("--email", init.email.as_deref(), &is_address, "a mail address");
+    let zone = init.site.zone.as_deref();
+    check("--zone", zone, &|id| simple(id.strip_prefix("/hostedzone/").unwrap_or(id), b""), "a hosted zone's id, as in Z0123ABC");
+    check("--region", init.site.region.as_deref(), &|name| simple(name, b"-"), "a region, as in eu-west-1");
+    check("--budget", (init.budget == 0).then_some("0"), &|_| false, "at least 1");
+    wrong
+}

@@ -1,0 +1,140 @@
+//! The IAM policies, for two readers: JSON that stands alone, and the same within the stack, where CloudFormation knows the account and the fleet.
+
+use anyhow::{Result, anyhow};
+use minijinja::syntax::SyntaxConfig;
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::user_data::Place;
+use crate::cli::FleetChoice;
+use crate::config::Routing;
+use crate::host::templates;
+
+const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
+const CI: &str = include_str!("../../../launch-template/ci-policy.json");
+const TRUST: &str = include_str!("../../../launch-template/ci-trust.json");
+
+pub struct Policies {
+    pub instance: String,
+    pub ci: String,
+    /// Only with `--github`.
+    pub trust: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    account: &'a str,
+    region: &'a str,
+    site: &'a str,
+    bucket: &'a str,
+    prefix: &'a str,
+    packages_bucket: &'a str,
+    packages_prefix: &'a str,
+    zone_ids: [&'a str; 1],
+    hosted_zone_id: Option<&'a str>,
+    names: Vec<String>,
+    ownership_names: [String; 1],
+    challenge_names: Vec<String>,
+    kms_key_arn: Option<String>,
+    binary: Option<&'a str>,
+    routing: &'static str,
+    fleet_kind: &'static str,
+    fleet_arn: String,
+    github: Option<&'a str>,
+    branch: &'a str,
+}
+
+/// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml names one.
+pub fn alone(plan: &Plan<'_>) -> Result<Policies> {
+    let named = plan.site.fleet.as_ref().map(|fleet| fleet.id.as_str());
+    render(&values(plan, plan.account, named.unwrap_or("*")))
+}
+
+/// Each with CloudFormation's own names in it, already as `Fn::Sub`.
+pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
+    let Policies { instance, ci, trust } = render(&values(plan, "${AWS::AccountId}", "${Fleet}"))?;
+    Ok(Policies { instance: substituted(&instance), ci: substituted(&ci), trust: trust.as_deref().map(substituted) })
+}
+
+fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
+    let site = plan.site;
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region);
+    let mut challenge_names: Vec<String> = site.domains.iter().map(|domain| format!("_acme-challenge.{}", domain.base())).collect();
+    challenge_names.dedup();
+    Values {
+        account,
+        region: &plan.region,
+        site: &site.name,
+        bucket: &site.bucket,
+        prefix: &site.prefix,
+        packages_bucket: &site.packages.bucket,
+        packages_prefix: &site.packages.prefix,
+        zone_ids: [&plan.zone],
+        hosted_zone_id: site.dns.hosted_zone_id.as_deref(),
+        names: site.domains.iter().map(ToString::to_string).collect(),
+        ownership_names: [format!("_spotboot.{}", site.primary())],
+        challenge_names,
+        kms_key_arn: site.tls.kms_key_id.as_deref().map(|key| kms_key_arn(key, &plan.region, account)),
+        binary: match &plan.program.place {
+            // Later binaries stand beside it.
+            Place::Key(_) if plan.init.binary.is_none() => Some("bin/*"),
+            Place::Key(key) => key.strip_prefix(&site.prefix),
+            Place::Https(_) => None,
+        },
+        routing: match site.dns.routing {
+            Routing::Simple => "simple",
+            Routing::Failover => "failover",
+            Routing::Multivalue => "multivalue",
+        },
+        fleet_kind: plan.fleet_word(),
+        fleet_arn: match plan.fleet {
+            FleetChoice::AutoScalingGroup => arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
+            FleetChoice::Ec2Fleet => arn("ec2", "fleet/"),
+            FleetChoice::SpotFleet => arn("ec2", "spot-fleet-request/"),
+        },
+        github: plan.init.github.as_deref(),
+        branch: &plan.init.branch,
+    }
+}
+
+/// A policy names a key by its own id, never by an alias (KMS developer guide, "Specifying KMS keys in IAM policy statements"): an alias leaves
+/// it to the condition that it is used through S3.
+fn kms_key_arn(key: &str, region: &str, account: &str) -> String {
+    match key {
+        arn if arn.starts_with("arn:") => arn.to_owned(),
+        alias if alias.starts_with("alias/") => format!("arn:aws:kms:{region}:{account}:key/*"),
+        id => format!("arn:aws:kms:{region}:{account}:key/{id}"),
+    }
+}
+
+fn render(values: &Values<'_>) -> Result<Policies> {
+    // These templates steer their own line breaks.
+    let mut environment = templates::environment();
+    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
+    let fill = |template: &str| -> Result<String> {
+        let text = templates::fill(&environment, template, values).map_err(anyhow::Error::msg)?;
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|error| anyhow!("a policy is not JSON: {error}"))?;
+        Ok(text)
+    };
+    Ok(Policies { instance: fill(INSTANCE)?, ci: fill(CI)?, trust: values.github.is_some().then(|| fill(TRUST)).transpose()? })
+}
+
+/// Wraps each string of a JSON text that names something of CloudFormation's. None holds an escaped quotation mark.
+fn substituted(json: &str) -> String {
+    let mut parts: Vec<String> = json.split('"').map(str::to_owned).collect();
+    for text in parts.iter_mut().skip(1).step_by(2) {
+        *text = if text.contains("${") { format!("{{ \"Fn::Sub\": \"{text}\" }}") } else { format!("\"{text}\"") };
+    }
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_names_something_of_cloudformation_is_substituted() {
+        let json = r#"{"a": ["x", "arn:${AWS::AccountId}:y"], "b": {"c": "z"}}"#;
+        assert_eq!(substituted(json), r#"{"a": ["x", { "Fn::Sub": "arn:${AWS::AccountId}:y" }], "b": {"c": "z"}}"#);
+    }
+}

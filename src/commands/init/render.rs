@@ -1,0 +1,125 @@
+//! Every file but site.toml, from the templates in `launch-template/`.
+
+use anyhow::Result;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::{policies, user_data};
+use crate::host::templates;
+
+const LAUNCH_TEMPLATE: &str = include_str!("../../../launch-template/launch-template.json");
+const STACK: &str = include_str!("../../../launch-template/stack.yaml");
+const SUBNETS: [&str; 3] = ["SubnetA", "SubnetB", "SubnetC"];
+/// Room for the distribution, a few releases and their environments.
+const VOLUME_GIB: u32 = 10;
+/// For the reader to replace; the stack has its own.
+const SECURITY_GROUP: &str = "sg-REPLACE";
+
+#[derive(Serialize)]
+struct LaunchTemplate<'a> {
+    stack: bool,
+    site: &'a str,
+    image: String,
+    instance_types: &'a [String],
+    /// Whether all of them work by CPU credits, which EC2 takes no word about for others.
+    burstable: bool,
+    instance_profile: String,
+    security_group: &'a str,
+    root_device: &'a str,
+    volume_gib: u32,
+    user_data: String,
+}
+
+#[derive(Serialize)]
+struct Stack<'a> {
+    site: &'a str,
+    bucket: &'a str,
+    prefix: &'a str,
+    http_port: u16,
+    https_port: u16,
+    arch: &'a str,
+    image_type: &'a str,
+    image: &'a str,
+    instance_types: &'a [String],
+    subnets: [&'a str; 3],
+    fleet: &'a str,
+    github: Option<&'a str>,
+    branch: &'a str,
+    budget: u32,
+    email: &'a str,
+    instance_policy: String,
+    ci_policy: String,
+    ci_trust: Option<String>,
+    launch_template: String,
+}
+
+/// The files' names and contents.
+///
+/// # Errors
+/// User data that is too long.
+pub fn all(plan: &Plan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let (source, user_data) = user_data::render(plan)?;
+    let encoded = BASE64_STANDARD.encode(&user_data);
+    let alone = policies::alone(plan)?;
+    let mut files = vec![
+        ("user-data", user_data),
+        ("user-data.py", source.into_bytes()),
+        ("launch-template.json", launch_template(plan, &encoded, false)?.into_bytes()),
+        ("instance-policy.json", alone.instance.into_bytes()),
+        ("ci-policy.json", alone.ci.into_bytes()),
+        ("stack.yaml", stack(plan, &encoded)?.into_bytes()),
+    ];
+    files.extend(alone.trust.map(|trust| ("ci-trust.json", trust.into_bytes())));
+    Ok(files)
+}
+
+fn launch_template(plan: &Plan<'_>, user_data: &str, stack: bool) -> Result<String> {
+    let is_parameter = plan.image.starts_with('/');
+    let resolve = if is_parameter { "resolve:ssm:" } else { "" };
+    let values = LaunchTemplate {
+        stack,
+        site: &plan.site.name,
+        image: if stack { r#"{ "Ref": "ImageId" }"#.into() } else { format!("\"{resolve}{}\"", plan.image) },
+        instance_types: &plan.instance_types,
+        burstable: plan.instance_types.iter().all(|name| name.starts_with('t')),
+        instance_profile: if stack {
+            r#"{ "Arn": { "Fn::GetAtt": ["InstanceProfile", "Arn"] } }"#.into()
+        } else {
+            format!("{{ \"Name\": \"spotboot-{}\" }}", plan.site.name)
+        },
+        security_group: SECURITY_GROUP,
+        root_device: &plan.init.root_device,
+        volume_gib: VOLUME_GIB,
+        user_data: user_data.to_owned(),
+    };
+    templates::fill(&templates::environment(), LAUNCH_TEMPLATE, &values).map_err(anyhow::Error::msg)
+}
+
+fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
+    let policies = policies::within_stack(plan)?;
+    let by_parameter = plan.image.starts_with('/');
+    let values = Stack {
+        site: &plan.site.name,
+        bucket: &plan.site.bucket,
+        prefix: &plan.site.prefix,
+        http_port: plan.site.web.http_port,
+        https_port: plan.site.web.https_port,
+        arch: plan.arch,
+        image_type: if by_parameter { "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>" } else { "AWS::EC2::Image::Id" },
+        image: &plan.image,
+        instance_types: &plan.instance_types,
+        subnets: SUBNETS,
+        fleet: plan.fleet_word(),
+        github: plan.init.github.as_deref(),
+        branch: &plan.init.branch,
+        budget: plan.init.budget,
+        email: &plan.email,
+        instance_policy: policies.instance.trim_end().to_owned(),
+        ci_policy: policies.ci.trim_end().to_owned(),
+        ci_trust: policies.trust.map(|trust| trust.trim_end().to_owned()),
+        launch_template: launch_template(plan, user_data, true)?.trim_end().to_owned(),
+    };
+    templates::fill(&templates::environment(), STACK, &values).map_err(anyhow::Error::msg)
+}

@@ -1,0 +1,119 @@
+//! The site.toml that `init` works from: the one that is there, or a new one from the flags.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::files::File;
+use crate::cli::{Globals, NewSite, SiteKind};
+use crate::cloud::imds::Imds;
+use crate::commands::Usage;
+use crate::commands::site_file::{Place, region_of_environment};
+use crate::config::{AppKind, Site};
+use crate::host::templates;
+
+const TEMPLATE: &str = include_str!("../../../launch-template/site.toml");
+const HERE: &str = "./site.toml";
+
+/// The site.toml that `--config` names or that stands in a usual place, if there is one.
+///
+/// # Errors
+/// It cannot be read, or is wrong.
+pub async fn find(globals: &Globals) -> Result<Option<Site>> {
+    let place = match globals.config.as_deref() {
+        Some(address) => Some(Place::of(Some(address))?),
+        None => Place::usual(),
+    };
+    match place {
+        None => Ok(None),
+        Some(Place::File(path)) if !path.exists() => Ok(None),
+        Some(place) => place.read(&Imds::new()).await.map(Some),
+    }
+}
+
+/// That site, with what it leaves open taken from the flags.
+///
+/// # Errors
+/// Flags that say something else than the file.
+pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
+    let domains: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
+    let contact = flags.contact.as_ref().map(|address| format!("mailto:{address}"));
+    let zone = flags.zone.as_deref().map(bare_zone);
+    let contradicted = [
+        ("--name", flags.name.as_ref().is_some_and(|name| *name != site.name)),
+        ("--domain", !flags.domain.is_empty() && flags.domain != domains),
+        ("--bucket", flags.bucket.as_ref().is_some_and(|bucket| *bucket != site.bucket)),
+        ("--zone", site.dns.hosted_zone_id.is_some() && zone.is_some() && zone != site.dns.hosted_zone_id.as_deref()),
+        ("--region", site.region.is_some() && flags.region.is_some() && flags.region != site.region),
+        ("--kind", flags.kind.is_some_and(|kind| !is_kind(&site.app.kind, kind))),
+        ("--contact", contact.is_some_and(|contact| !site.tls.contact.contains(&contact))),
+    ];
+    let flags_against: Vec<&str> = contradicted.iter().filter(|(_, differs)| *differs).map(|(flag, _)| *flag).collect();
+    if !flags_against.is_empty() {
+        let flags_against = flags_against.join(", ");
+        bail!(Usage(format!("there is a site.toml, and {flags_against} contradict it: edit the file, or name another with --config")));
+    }
+    site.region = site.region.or_else(|| flags.region.clone());
+    Ok(site)
+}
+
+/// A new one, and the file that it is to stand in.
+///
+/// # Errors
+/// Flags that are missing, all at once; then whatever is wrong with the file that they make.
+pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        name: &'a str,
+        domains: &'a [String],
+        bucket: &'a str,
+        zone: &'a str,
+        region: String,
+        kind: &'static str,
+        contact: Option<&'a str>,
+    }
+    let region = flags.region.clone().or_else(region_of_environment);
+    let missing = [
+        ("--name", flags.name.is_none()),
+        ("--domain", flags.domain.is_empty()),
+        ("--bucket", flags.bucket.is_none()),
+        ("--zone", flags.zone.is_none()),
+        ("--region", region.is_none()),
+        ("--kind", flags.kind.is_none()),
+    ];
+    let missing: Vec<&str> = missing.iter().filter(|(_, missing)| *missing).map(|(flag, _)| *flag).collect();
+    let (Some(name), Some(bucket), Some(zone), Some(region), Some(kind), []) =
+        (&flags.name, &flags.bucket, &flags.zone, region, flags.kind, &missing[..])
+    else {
+        let missing = missing.join(", ");
+        bail!(Usage(format!("there is no site.toml (name one with --config), and to make one these are missing: {missing}")));
+    };
+    let contact = flags.contact.as_deref();
+    let values = Values { name, domains: &flags.domain, bucket, zone: bare_zone(zone), region, kind: word(kind), contact };
+    let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
+    let text = templates::fill(&templates::environment(), TEMPLATE, &values).map_err(anyhow::Error::msg)?;
+    let site = Site::parse(&format!("{} that the flags make", path.display()), &text)?;
+    Ok((site, Some(File::new(path, text.into_bytes()))))
+}
+
+fn bare_zone(id: &str) -> &str {
+    id.strip_prefix("/hostedzone/").unwrap_or(id)
+}
+
+fn word(kind: SiteKind) -> &'static str {
+    match kind {
+        SiteKind::Python => "python",
+        SiteKind::Command => "command",
+        SiteKind::Static => "static",
+    }
+}
+
+fn is_kind(kind: &AppKind, flag: SiteKind) -> bool {
+    match kind {
+        AppKind::Python { .. } => flag == SiteKind::Python,
+        AppKind::Command { .. } => flag == SiteKind::Command,
+        AppKind::Static => flag == SiteKind::Static,
+        AppKind::S3 => false,
+    }
+}

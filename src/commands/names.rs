@@ -1,0 +1,54 @@
+//! What an instance asks of the site's zones: for itself when it boots, by the rotation when that gives the names back.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result};
+
+use crate::cloud::imds::Identity;
+use crate::cloud::route53::Route53;
+use crate::config::{Routing, Site};
+use crate::site::deploys::Node;
+use crate::site::records::{Checks, Claim, Right, Shape};
+
+pub fn node(identity: &Identity) -> Node {
+    let Identity { instance_id, launched, public_ipv4, public_ipv6, .. } = identity;
+    Node { id: instance_id.clone(), launched: *launched, ipv4: *public_ipv4, ipv6: *public_ipv6 }
+}
+
+pub fn claim(site: &Site, node: &Node, shape: Shape) -> Claim {
+    Claim {
+        site: site.name.clone(),
+        instance: node.id.clone(),
+        launched: node.launched,
+        ipv4: node.ipv4,
+        ipv6: node.ipv6,
+        ttl: site.dns.ttl,
+        shape,
+        right: Right::Launch,
+    }
+}
+
+/// The site's routing, with the health checks that it relies on.
+pub fn shape(site: &Site, checks: Checks) -> Result<Shape> {
+    Ok(match site.dns.routing {
+        Routing::Simple => Shape::Simple,
+        Routing::Multivalue => Shape::Multivalue { checks },
+        Routing::Failover => {
+            let mirror = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
+            Shape::Failover { cloudfront: mirror.context("failover.cloudfront is missing")?, checks }
+        }
+    })
+}
+
+/// An instance's health checks, made where the routing needs some.
+pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Checks> {
+    if site.dns.routing == Routing::Simple {
+        return Ok(Checks::default());
+    }
+    let check = async |address: Option<IpAddr>| -> Result<Option<String>> {
+        let Some(address) = address else { return Ok(None) };
+        let reference = format!("spotboot {} {} {address}", site.name, node.id);
+        Ok(Some(route53.health_check_for(address, site.web.https_port, site.primary().as_str(), "/ping", &reference).await?))
+    };
+    Ok(Checks { ipv4: check(node.ipv4.map(IpAddr::V4)).await?, ipv6: check(node.ipv6.map(IpAddr::V6)).await? })
+}

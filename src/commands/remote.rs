@@ -1,0 +1,65 @@
+//! The site as it is seen from anywhere: from CI, from a desk, from an instance.
+
+use anyhow::{Context, Result};
+use time::OffsetDateTime;
+use tracing::debug;
+
+use super::site_file::{Place, region_of_environment};
+use crate::cli::Globals;
+use crate::cloud::Cloud;
+use crate::cloud::ec2::Ec2;
+use crate::cloud::imds::{FleetTag, Imds};
+use crate::cloud::route53::Route53;
+use crate::cloud::s3::S3;
+use crate::config::{Fleet, Site};
+use crate::site::records::Zones;
+
+pub struct Remote {
+    pub site: Site,
+    pub cloud: Cloud,
+    /// The site's bucket.
+    pub state: S3,
+    /// The packages' bucket.
+    pub packages: S3,
+    pub route53: Route53,
+    pub ec2: Ec2,
+}
+
+impl Remote {
+    /// Reads site.toml; sends nothing else.
+    pub async fn open(globals: &Globals) -> Result<Self> {
+        let imds = Imds::new();
+        let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
+        let region = match site.region.clone().or_else(region_of_environment) {
+            Some(region) => region,
+            None => imds.identity().await.context("finding the region: set [site] region, or AWS_REGION")?.region,
+        };
+        let cloud = Cloud::connect(&region, &imds).await;
+        let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
+        Ok(Self { state, packages, route53: cloud.route53(), ec2: cloud.ec2(), site, cloud })
+    }
+
+    /// S3's time, on which all machines agree; before its first answer, this machine's.
+    pub fn now(&self) -> OffsetDateTime {
+        self.state.now().unwrap_or_else(OffsetDateTime::now_utc)
+    }
+
+    pub async fn zones(&self) -> Result<Zones> {
+        Zones::find(&self.route53, &self.site).await
+    }
+
+    /// The site's fleet: by site.toml, else by the tags of the instance that owns the names.
+    pub async fn fleet(&self) -> Result<Option<Fleet>> {
+        if let Some(fleet) = &self.site.fleet {
+            return Ok(Some(fleet.clone()));
+        }
+        let standing = self.zones().await?.standing(&self.route53).await?;
+        let owners: Vec<String> = standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect();
+        if owners.is_empty() {
+            debug!("nobody owns the names yet");
+            return Ok(None);
+        }
+        let fleet = self.ec2.describe(&owners).await?.into_iter().find_map(|instance| instance.fleet);
+        Ok(fleet.map(|FleetTag { kind, id }| Fleet { kind, id }))
+    }
+}

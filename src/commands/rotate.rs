@@ -1,0 +1,160 @@
+//! `rotate` and `rollback`: new instances without a new package.
+
+use anyhow::{Context, Result};
+use tracing::info;
+
+use super::remote::Remote;
+use super::rotation::{self, Forecast, Held, Rotation};
+use super::{Outcome, progress, usage};
+use crate::cli::{Globals, Pace, Rollback};
+use crate::config::AppKind;
+use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
+use crate::site::release;
+use crate::site::report::Timeline;
+
+/// Deploys that a rollback looks back over.
+const LOOKED_AT: usize = 200;
+
+pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
+    let remote = Remote::open(globals).await?;
+    replace(globals, &remote, pace, Verb::Rotate, async |remote: &Remote| {
+        let served = served_now(remote).await?;
+        Ok((served.clone(), served))
+    })
+    .await
+}
+
+pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
+    let remote = Remote::open(globals).await?;
+    replace(globals, &remote, &args.pace, Verb::Rollback, async |remote: &Remote| {
+        let current = rotation::current(remote).await?;
+        let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
+        Ok((Some(earlier), current))
+    })
+    .await
+}
+
+/// Chooses what the new instances are to serve, and rotates onto it.
+async fn replace(
+    globals: &Globals,
+    remote: &Remote,
+    pace: &Pace,
+    verb: Verb,
+    choose: impl AsyncFn(&Remote) -> Result<(Option<Released>, Option<Released>)>,
+) -> Result<Outcome> {
+    let timeline = Timeline::start(progress::observer(globals));
+    let forecast = Forecast::of(remote, pace).await?;
+    if globals.dry_run {
+        let (release, _) = choose(remote).await?;
+        print(globals, release.as_ref(), &forecast)?;
+        return Ok(Outcome::Done);
+    }
+    let Some(Held { mut lease, run, by }) = Held::take(remote, pace.force).await? else { return Ok(Outcome::Locked) };
+    let work = async {
+        rotation::settle(remote, &run, pace, &timeline).await?;
+        let (release, previous) = choose(remote).await?;
+        info!(release = release.as_ref().map_or("none", |release| &release.version), "rotating");
+        let mut record = Record::new(run.clone(), verb, by, remote.now(), release, previous);
+        record.rotation = Some(Forecast::of(remote, pace).await?.rotation);
+        let log = Log::create(&remote.state, &remote.site, record).await?;
+        Rotation::new(remote, log, pace.clone(), timeline.clone()).run().await
+    };
+    let done = lease.guard(work).await;
+    rotation::give_up(lease).await;
+    done.map(|()| Outcome::Done)
+}
+
+fn print(globals: &Globals, release: Option<&Released>, forecast: &Forecast) -> Result<()> {
+    if globals.json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "release": release, "rotation": forecast }))?);
+    } else {
+        println!("release        {}", release.map_or("none: kind s3 has no package", |release| &release.version));
+        println!("{forecast}");
+    }
+    Ok(())
+}
+
+/// What a new instance would boot now.
+async fn served_now(remote: &Remote) -> Result<Option<Released>> {
+    if remote.site.app.kind == AppKind::S3 {
+        return Ok(None);
+    }
+    if let Some(current) = rotation::current(remote).await? {
+        return Ok(Some(current));
+    }
+    let resolved = release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
+    Ok(Some(rotation::released(&resolved.pointer)))
+}
+
+/// The release to go back to: one that has served, by its version or the one before.
+async fn earlier(remote: &Remote, current: Option<&Released>, wanted: Option<&str>) -> Result<Released> {
+    let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
+    let release = choose_earlier(&history, current, wanted).map_err(|why| usage(&why))?;
+    let listed = remote.packages.list(&release.key, 1).await.context("looking for its package")?;
+    if listed.iter().all(|object| object.key != release.key) {
+        return Err(usage(&format!("the package of {} is gone: s3://{}/{}", release.version, remote.packages.bucket(), release.key)));
+    }
+    Ok(release)
+}
+
+/// Of the releases that have served, newest first, the one that is wanted.
+fn choose_earlier(history: &[Record], current: Option<&Released>, wanted: Option<&str>) -> Result<Released, String> {
+    let has_served = |record: &&Record| {
+        record.end.as_ref().is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished)) || record.previous.is_some()
+    };
+    // What was current before a run has served, too, whatever became of the run.
+    let served = history.iter().filter(has_served).flat_map(|record| {
+        let promoted = record.end.as_ref().is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished));
+        [record.release.clone().filter(|_| promoted), record.previous.clone()].into_iter().flatten()
+    });
+    // Without a hash a release cannot be pointed to.
+    let mut others = served
+        .filter(|release| release.sha256.is_some())
+        .filter(|release| current.is_none_or(|current| current.version != release.version));
+    match wanted {
+        None => others.next().ok_or_else(|| "no release has served before the current one; `spotboot history` lists them".to_owned()),
+        Some(version) if current.is_some_and(|current| current.version == version) => {
+            Err(format!("{version} is current already; `spotboot rotate` replaces its instances"))
+        }
+        Some(version) => others
+            .find(|release| release.version == version)
+            .ok_or_else(|| format!("no release {version} has served, as far as the deploy log tells; `spotboot history` lists them")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::site::deploys::By;
+
+    fn release(version: &str) -> Released {
+        Released { version: version.into(), key: format!("packages/{version}.zip"), sha256: Some("ab".into()), size: 1 }
+    }
+
+    fn ran(version: &str, before: &str, outcome: Ended) -> Record {
+        let now = datetime!(2026-11-21 12:00 UTC);
+        let mut record = Record::new("id".into(), Verb::Deploy, By::default(), now, Some(release(version)), Some(release(before)));
+        record.end(outcome, now, None, None);
+        record
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_release_before_and_never_to_one_that_failed() {
+        let history = [ran("v4", "v3", Ended::RolledBack), ran("v3", "v2", Ended::Promoted), ran("v2", "v1", Ended::Promoted)];
+        let current = release("v3");
+        assert_eq!(choose_earlier(&history, Some(&current), None).unwrap().version, "v2");
+        assert_eq!(choose_earlier(&history, Some(&current), Some("v1")).unwrap().version, "v1");
+        for wrong in ["v4", "v3", "v0"] {
+            assert!(choose_earlier(&history, Some(&current), Some(wrong)).is_err(), "{wrong}");
+        }
+        assert!(choose_earlier(&[], Some(&current), None).is_err());
+    }
+
+    #[test]
+    fn after_a_rollback_the_next_one_goes_where_the_first_came_from() {
+        let history = [ran("v1", "v2", Ended::Promoted), ran("v2", "v1", Ended::Promoted)];
+        assert_eq!(choose_earlier(&history, Some(&release("v1")), None).unwrap().version, "v2");
+    }
+}

@@ -1,0 +1,143 @@
+//! The trial was not passed: the names go back to the old instances, which never stopped, and the new ones go.
+
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::Rotation;
+use super::candidate;
+use super::members::{Member, Way, heir, leaving};
+use super::outside::look_at;
+use crate::commands::names;
+use crate::config::Routing;
+use crate::logs;
+use crate::site::deploys::{Outcome, Stage};
+use crate::site::records::{Claim, Cutover, Right, in_sync};
+
+const LARGEST_LOG: usize = 1024 * 1024;
+const GLANCE: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A launch that was under way when the target was lowered shows itself within this.
+const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
+
+impl Rotation<'_> {
+    /// Undoes the trial, and fails with what had failed it.
+    pub(super) async fn back(mut self, cause: Error) -> Result<()> {
+        warn!("rolling back: {cause:#}");
+        match self.undo().await {
+            Ok(()) => {
+                self.end(Outcome::RolledBack, Some(format!("{cause:#}"))).await?;
+                Err(cause.context("rolled back"))
+            }
+            Err(error) => {
+                warn!("rolling back: {error:#}");
+                Err(cause.context(
+                    "the next run (any deploy, rotate or rollback) undoes the rest of this one, which failed and could not be undone whole",
+                ))
+            }
+        }
+    }
+
+    pub(super) async fn undo(&mut self) -> Result<()> {
+        if self.log.record.stage != Stage::Back {
+            self.decide(Stage::Back).await?;
+        }
+        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        let members = self.members().await?;
+        self.print_logs(&members).await;
+        let timeline = self.timeline.clone();
+        timeline.step("give back", &[], self.give_back(&members)).await?;
+        timeline.step("undo", &["give back"], self.retire_new()).await
+    }
+
+    /// The names go to an old instance; who has resolved them to a new one that still answers has time to leave it.
+    async fn give_back(&mut self, members: &[Member]) -> Result<()> {
+        let new: Vec<String> = members.iter().filter(|member| !member.old).map(|member| member.id().to_owned()).collect();
+        let moved = if self.remote.site.dns.routing == Routing::Multivalue {
+            self.in_sync = None;
+            self.take_out_of_answers(&new).await?;
+            self.in_sync.is_some()
+        } else {
+            self.appoint(heir(members)).await?
+        };
+        if moved && self.somebody_answers(members).await {
+            info!(seconds = self.drain().as_secs(), "the new instance answers until nobody asks it any more");
+            sleep(self.drain()).await;
+        }
+        Ok(())
+    }
+
+    /// Whether the names led elsewhere before.
+    async fn appoint(&self, heir: Option<&Member>) -> Result<bool> {
+        let Some(heir) = heir else {
+            warn!("no old instance serves, so the names stay where they are");
+            return Ok(false);
+        };
+        let remote = self.remote;
+        let zones = remote.zones().await?;
+        let owners = zones.standing(&remote.route53).await?;
+        let moved = owners.iter().any(|zone| zone.owner.as_ref().is_some_and(|owner| owner.owner != heir.id()));
+        if owners.iter().all(|zone| zone.owner.is_none()) {
+            return Ok(false);
+        }
+        let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &heir.node).await?)?;
+        let claim = Claim { launched: remote.now(), right: Right::Appointment, ..names::claim(&remote.site, &heir.node, shape) };
+        info!(instance = heir.id(), "the names go back");
+        if let Cutover::Owner(changes) = zones.take_over(&remote.route53, &remote.ec2, &claim, None).await? {
+            in_sync(&remote.route53, &changes).await?;
+        }
+        Ok(moved)
+    }
+
+    async fn somebody_answers(&self, members: &[Member]) -> bool {
+        for member in members.iter().filter(|member| !member.old && member.serves()) {
+            if look_at(self.remote, member, &self.wanted.version, GLANCE).await.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Until no more are there than the target asks for, and none is on its way.
+    async fn retire_new(&mut self) -> Result<()> {
+        let end = Instant::now() + STRAGGLERS_WITHIN;
+        loop {
+            let members = self.members().await?;
+            let going = leaving(&members, Way::Back, self.target() as usize);
+            self.fleet.retire(self.target(), &going).await?;
+            self.take_out_of_answers(&going).await?;
+            if going.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
+                self.tell_who_stays(&members);
+                return Ok(());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn tell_who_stays(&self, members: &[Member]) {
+        for member in members.iter().filter(|member| !member.old && member.serves_wanted(&self.wanted) && self.wanted.trial.is_some()) {
+            warn!(
+                "{} serves {} still, as no old instance is left that could; `spotboot rotate` replaces it",
+                member.id(),
+                self.wanted.version
+            );
+        }
+    }
+
+    /// The new instances' own words.
+    async fn print_logs(&self, members: &[Member]) {
+        for member in members.iter().filter(|member| !member.old) {
+            if member.said.is_none() {
+                warn!("{0} has said nothing of itself; `aws ec2 get-console-output --instance-id {0}` may tell why", member.id());
+            }
+            let key = self.remote.site.key(&format!("logs/{}/boot.log", member.id()));
+            match self.remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
+                Ok(Some(log)) => logs::print(&format!("--- the log of {} ---\n{}---", member.id(), String::from_utf8_lossy(&log.body))),
+                Ok(None) => {}
+                Err(error) => warn!("{}: {error:#}", member.id()),
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The trial was passed: the release becomes current, and the old instances go, a batch at a time.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::Rotation;
+use super::candidate;
+use super::members::{Member, Way, leaving, old_ones};
+use super::outside::look_at;
+use super::promotion::promote;
+use crate::config::Routing;
+use crate::site::deploys::Outcome;
+use crate::site::records;
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+
+impl Rotation<'_> {
+    /// From here on there is no way back: what fails leaves old instances serving, and says so.
+    pub(super) async fn forward(mut self) -> Result<()> {
+        let timeline = self.timeline.clone();
+        timeline.step("promote", &["bake"], self.make_current()).await?;
+        self.wanted.trial = None;
+        self.note().await;
+        match self.replace_all().await {
+            Ok(()) => self.end(Outcome::Promoted, None).await,
+            Err(error) => {
+                let error = error
+                    .context(format!("{} is current, but old instances still serve; `spotboot rotate` replaces them", self.wanted.version));
+                if let Err(second) = self.restore_target().await {
+                    warn!("the fleet keeps its raised target: {second:#}");
+                }
+                self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a killed run left to do, as far as the instances that are there allow.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        self.make_current().await?;
+        self.wanted.trial = None;
+        let retired = self.retire_batch().await;
+        match retired {
+            Ok(0) => self.end(Outcome::Promoted, None).await,
+            Ok(left) => {
+                self.end(Outcome::Unfinished, Some(format!("{left} old instances still serve; `spotboot rotate` replaces them"))).await
+            }
+            Err(error) => {
+                self.restore_target().await?;
+                self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await
+            }
+        }
+    }
+
+    async fn make_current(&self) -> Result<()> {
+        if self.log.record.release != self.log.record.previous {
+            promote(self.remote, &self.log.record).await?;
+        }
+        candidate::withdraw(self.remote, &self.log.record.id).await
+    }
+
+    async fn replace_all(&mut self) -> Result<()> {
+        loop {
+            let left = self.retire_batch().await?;
+            self.note().await;
+            if left == 0 {
+                return Ok(());
+            }
+            let fresh = self.members().await?.iter().filter(|member| !member.old && member.serves_wanted(&self.wanted)).count();
+            let needed = fresh + left.min(self.pace.batch as usize);
+            let within = self.pace.timeout;
+            let arrived = timeout(within, self.arrival(needed)).await;
+            arrived.with_context(|| format!("the next instances did not come within {}", humantime::format_duration(within)))??;
+        }
+    }
+
+    /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
+    async fn retire_batch(&mut self) -> Result<usize> {
+        let timeline = self.timeline.clone();
+        let going = timeline.step("drain", &["promote"], self.drained()).await?;
+        timeline.step("retire", &["drain"], self.fleet.retire(self.target(), &going)).await?;
+        info!(instances = going.join(" "), "retired");
+        let members = self.members().await?;
+        Ok(old_ones(&members).saturating_sub(going.iter().filter(|id| members.iter().any(|member| member.id() == **id)).count()))
+    }
+
+    /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
+    /// remember the old address.
+    async fn drained(&mut self) -> Result<Vec<String>> {
+        loop {
+            let going = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize);
+            self.take_out_of_answers(&going).await?;
+            // A run that takes up a killed one's work does not know since when.
+            let since = *self.in_sync.get_or_insert_with(Instant::now);
+            sleep_until(since + self.drain()).await;
+            if leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going {
+                return Ok(going);
+            }
+            self.in_sync = None;
+        }
+    }
+
+    /// Waits until every new instance serves, and there are enough to let one go.
+    async fn all_serving(&self) -> Result<Vec<Member>> {
+        let end = Instant::now() + self.pace.timeout;
+        loop {
+            let missing = match self.members().await {
+                Ok(members) => match self.who_is_missing(&members).await {
+                    None => return Ok(members),
+                    Some(missing) => missing,
+                },
+                Err(error) => format!("the fleet does not answer: {error:#}"),
+            };
+            if Instant::now() >= end {
+                bail!("no old instance can go: {missing}");
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn who_is_missing(&self, members: &[Member]) -> Option<String> {
+        let new = || members.iter().filter(|member| !member.old);
+        if old_ones(members) > 0 && members.len() <= self.target() as usize {
+            return Some(format!("{} instances are there, and the fleet's target is {}", members.len(), self.target()));
+        }
+        if let Some(silent) = new().find(|member| !member.serves_wanted(&self.wanted)) {
+            return Some(format!("{} does not serve {}", silent.id(), self.wanted.version));
+        }
+        for member in new() {
+            if let Err(error) = look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await {
+                return Some(format!("{error:#}"));
+            }
+        }
+        None
+    }
+
+    /// With other routing than multivalue the new instance's own cutover has done this.
+    pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<()> {
+        if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
+            return Ok(());
+        }
+        let changes = self.remote.zones().await?.withdraw(&self.remote.route53, &self.remote.site.name, going).await?;
+        if !changes.is_empty() {
+            records::in_sync(&self.remote.route53, &changes).await?;
+            self.in_sync = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Nobody who serves goes for this.
+    async fn restore_target(&self) -> Result<()> {
+        let members = self.members().await?;
+        let going = leaving(&members, Way::Forward, self.target() as usize);
+        let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
+        self.fleet.retire(self.target(), &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await
+    }
+}

@@ -1,0 +1,148 @@
+//! The rotation: new instances on trial beside the old ones, then one of the two goes.
+//!
+//! Up to [`Stage::Forward`] every failure leads back to the old instances, which never stopped. What a killed run leaves is told by its log;
+//! the next run ends it first.
+
+mod back;
+mod candidate;
+mod forward;
+mod hold;
+mod members;
+mod outside;
+mod plan;
+mod promotion;
+mod settle;
+mod stop;
+mod trial;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::remote::Remote;
+use crate::cli::Pace;
+use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
+use crate::site::fleet::Fleet;
+use crate::site::report::{Phase, Timeline, said_by};
+pub use hold::{Held, give_up};
+use members::{Member, Wanted};
+pub use outside::look;
+pub use plan::Forecast;
+pub use promotion::{current, promote, released};
+pub use settle::settle;
+use stop::to_the_end;
+pub use stop::unless_stopped;
+
+/// A run of one rotation, under its lease.
+pub struct Rotation<'r> {
+    remote: &'r Remote,
+    log: Log,
+    fleet: Fleet,
+    wanted: Wanted,
+    pace: Pace,
+    timeline: Timeline,
+    /// When the names last came to lead to a new instance everywhere.
+    in_sync: Option<Instant>,
+    /// The run that ends this one in its place.
+    ended_by: Option<String>,
+}
+
+impl<'r> Rotation<'r> {
+    /// `log` has its [`Replaced`] already.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn new(remote: &'r Remote, log: Log, pace: Pace, timeline: Timeline) -> Self {
+        let fleet = Fleet::new(&remote.cloud, &log.record.rotation.as_ref().expect("a rotation is of a fleet").fleet);
+        let on_trial = log.record.release.is_some() && log.record.release != log.record.previous;
+        let wanted = Wanted {
+            version: log.record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+            trial: on_trial.then(|| log.record.id.clone()),
+        };
+        Self { remote, log, fleet, wanted, pace, timeline, in_sync: None, ended_by: None }
+    }
+
+    /// Forward if the trial is passed, else back; an error says why it was not.
+    pub async fn run(mut self) -> Result<()> {
+        match self.trial().await {
+            Ok(()) => to_the_end(self.forward()).await,
+            Err(cause) => to_the_end(self.back(cause)).await,
+        }
+    }
+
+    /// The living instances of the fleet that are not on their way out.
+    async fn members(&self) -> Result<Vec<Member>> {
+        let observed = self.fleet.observe().await?;
+        let listed: Vec<_> = observed.members.into_iter().filter(|member| !member.leaving).collect();
+        let ids: Vec<String> = listed.iter().map(|member| member.id.clone()).collect();
+        let began = self.log.record.started.replace_nanosecond(0).context("a time without its nanoseconds is one")?;
+        let mut members = Vec::new();
+        for instance in self.remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living) {
+            let marked = listed.iter().any(|member| member.id == instance.id && member.marked);
+            let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
+            let node = Node { id: instance.id, launched: instance.launched, ipv4: instance.ipv4, ipv6: instance.ipv6 };
+            // One that was launched between the look at the fleet and the trial is not part of that.
+            let old = self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
+            members.push(Member { node, marked, old, said });
+        }
+        Ok(members)
+    }
+
+    fn replaced(&self) -> &Replaced {
+        self.log.record.rotation.as_ref().expect("a rotation is of a fleet")
+    }
+
+    fn target(&self) -> u32 {
+        self.replaced().target
+    }
+
+    /// How long the old address may be used by those who have asked for it, with what they then ask.
+    fn drain(&self) -> Duration {
+        3 * self.ttl() + self.pace.drain
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(self.remote.site.dns.ttl.into())
+    }
+
+    /// Puts the steps so far into the log. A log that cannot be written is no reason to give a good release up.
+    async fn note(&mut self) {
+        self.log.record.steps = steps(&self.timeline);
+        if let Err(error) = self.log.write().await {
+            warn!("the deploy log is behind: {error:#}");
+        }
+    }
+
+    /// Decides for good which way this goes.
+    async fn decide(&mut self, stage: Stage) -> Result<()> {
+        self.log.record.stage = stage;
+        self.log.record.steps = steps(&self.timeline);
+        self.log.write().await.context("writing the decision to the deploy log")
+    }
+
+    async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
+        let now: OffsetDateTime = self.remote.now();
+        self.log.record.steps = steps(&self.timeline);
+        self.log.record.end(outcome, now, error, self.ended_by.take());
+        self.log.write().await.context("writing the end to the deploy log")
+    }
+}
+
+/// As the log keeps them.
+pub fn steps(timeline: &Timeline) -> Vec<Step> {
+    let to_step = |step: crate::site::report::Step| Step {
+        name: step.name.to_owned(),
+        start_ms: step.start_ms,
+        end_ms: step.end_ms,
+        error: step.error,
+    };
+    timeline.steps().into_iter().map(to_step).collect()
+}
+
+/// AWS has announced its end.
+fn is_interrupted(member: &Member) -> bool {
+    member.said.as_ref().is_some_and(|said| said.phase == Phase::Interrupted)
+}

@@ -1,0 +1,39 @@
+//! A look at an instance from outside: its own address, its certificate, the site's names, the release that it is to serve.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::Instant;
+
+use super::super::remote::Remote;
+use super::members::Member;
+use crate::site::proof::{self, Expectation};
+use crate::site::report::Said;
+
+/// As a visitor would see it, within `patience`; a first look that fails is repeated for a moment.
+///
+/// # Errors
+/// What was seen instead, with the address.
+pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, patience: Duration) -> Result<()> {
+    let address = said.address().context("it has no public address")?;
+    let site = &remote.site;
+    let expectation = Expectation {
+        addr: SocketAddr::new(address, site.web.https_port),
+        hosts: site.domains.iter().map(|domain| domain.example_host()).collect(),
+        chain_pem: said.chain.clone().context("it does not say which certificate it serves: its spotboot is older than this one")?,
+        release: release.to_owned(),
+        instance: instance.to_owned(),
+        health_path: site.app.health.path.clone(),
+    };
+    proof::prove(&expectation, remote.now(), Instant::now() + patience).await.with_context(|| format!("{instance} from outside"))
+}
+
+/// The same of a member of the fleet.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_at(remote: &Remote, member: &Member, release: &str, patience: Duration) -> Result<()> {
+    let said = member.said.as_ref().with_context(|| format!("{} has said nothing of itself", member.id()))?;
+    look(remote, member.id(), said, release, patience).await
+}

@@ -1,0 +1,93 @@
+//! What a rotation would replace, and how long that would take: looked at before anything is changed.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::super::remote::Remote;
+use super::super::usage;
+use crate::cli::Pace;
+use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
+use crate::site::fleet::Fleet;
+
+/// Runs that are looked at for how long they took.
+const LOOKED_AT: usize = 5;
+
+/// What a rotation would do.
+#[derive(Debug, Serialize)]
+pub struct Forecast {
+    pub rotation: Rotation,
+    /// In seconds: how long both old and new serve before the release becomes current.
+    pub bake: u64,
+    /// In seconds: how long the old ones stay at least after the names have left them.
+    pub drain: u64,
+    /// In seconds: the last run that came to its end.
+    pub last_took: Option<i64>,
+}
+
+impl Forecast {
+    /// # Errors
+    /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
+    pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
+        let rotation = replaced(remote).await?;
+        let ttl = u64::from(remote.site.dns.ttl);
+        let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
+        let last_took = history.iter().filter(|record| is_whole(record)).find_map(Record::took).map(time::Duration::whole_seconds);
+        let drain = pace.drain.as_secs();
+        Ok(Self { rotation, bake: ttl + drain, drain: 3 * ttl + drain, last_took })
+    }
+}
+
+fn is_whole(record: &Record) -> bool {
+    record.rotation.is_some() && record.end.as_ref().is_some_and(|end| end.outcome == Outcome::Promoted && end.ended_by.is_none())
+}
+
+/// The fleet as it is, and the instances that would go.
+async fn replaced(remote: &Remote) -> Result<Rotation> {
+    let found = remote.fleet().await.context("finding the site's fleet")?;
+    let fleet = found.ok_or_else(|| {
+        usage("this site has no fleet: neither [fleet] in site.toml nor a tag of the instance that owns the names tells one; set [fleet], or publish without a rotation by `deploy --no-rotate`")
+    })?;
+    let observed = Fleet::new(&remote.cloud, &fleet).observe().await?;
+    if observed.target == 0 {
+        return Err(usage(&format!(
+            "the target capacity of {} is 0; set it to the number of instances that the site is to have",
+            fleet.id
+        )));
+    }
+    let ids: Vec<String> = observed.members.into_iter().filter(|member| !member.leaving).map(|member| member.id).collect();
+    let living = remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living);
+    let node = |instance: crate::cloud::ec2::Described| Node {
+        id: instance.id,
+        launched: instance.launched,
+        ipv4: instance.ipv4,
+        ipv6: instance.ipv6,
+    };
+    Ok(Rotation { fleet, target: observed.target, old: living.map(node).collect(), new: Vec::new() })
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rotation { fleet, target, old, .. } = &self.rotation;
+        writeln!(f, "fleet          {} with a target of {target}", fleet.id)?;
+        if old.is_empty() {
+            writeln!(f, "instances      none is there; the fleet brings the first")?;
+        }
+        for node in old {
+            writeln!(f, "instances      {} would go, once a new one serves", node.id)?;
+        }
+        let span = |seconds| humantime::format_duration(Duration::from_secs(seconds));
+        write!(
+            f,
+            "time           the boot of an instance, {} of baking, {} at least until the old one goes",
+            span(self.bake),
+            span(self.drain)
+        )?;
+        match self.last_took.and_then(|seconds| u64::try_from(seconds).ok()) {
+            Some(seconds) => write!(f, "; the last run took {}", span(seconds)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The deploy log: `deploys/<time>-<id>.json`, one object a run, from its first step to its end.
+//!
+//! It is also how a later run learns where a killed one stood; what to do about that is the commands' to decide.
+
+mod by;
+mod log;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::config::Fleet;
+pub use by::By;
+pub use log::{Log, recent};
+
+/// What `deploys/<time>-<id>.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// `<UTC yyyymmddThhmmssZ>-<hex>`: names sort by time.
+    pub id: String,
+    pub verb: Verb,
+    pub by: By,
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// What the new instances are to serve; `None` for kind s3, which has no release.
+    pub release: Option<Released>,
+    /// What was current before.
+    pub previous: Option<Released>,
+    pub rotation: Option<Rotation>,
+    pub stage: Stage,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    pub end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    Deploy,
+    Rotate,
+    Rollback,
+    /// `deploy --no-rotate`: current without a trial.
+    Publish,
+}
+
+/// A release as the log names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    pub version: String,
+    pub key: String,
+    pub sha256: Option<String>,
+    pub size: u64,
+}
+
+/// The instances that are replaced, and the fleet as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    pub fleet: Fleet,
+    pub target: u32,
+    pub old: Vec<Node>,
+    /// Those that came instead, as far as this run had heard of them.
+    #[serde(default)]
+    pub new: Vec<String>,
+}
+
+/// An instance that serves the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    pub id: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub launched: OffsetDateTime,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+/// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// New instances are on trial; the old ones serve on.
+    Trial,
+    /// The trial was passed: the release becomes current, and the old instances go.
+    Forward,
+    /// It was not: the new instances go.
+    Back,
+}
+
+/// One step, in milliseconds since the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    pub start_ms: u64,
+    pub end_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub outcome: Outcome,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    pub error: Option<String>,
+    /// The later run that ended this one, which had been killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Promoted,
+    RolledBack,
+    /// The release is current, but some of the old instances still serve.
+    Unfinished,
+    Published,
+}
+
+impl Record {
+    /// A run that begins now.
+    pub fn new(id: String, verb: Verb, by: By, started: OffsetDateTime, release: Option<Released>, previous: Option<Released>) -> Self {
+        Self { id, verb, by, started, release, previous, rotation: None, stage: Stage::Trial, steps: Vec::new(), end: None }
+    }
+
+    pub fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>, ended_by: Option<String>) {
+        self.end = Some(End { outcome, at, error, ended_by });
+    }
+
+    /// How long it took, where it has ended.
+    pub fn took(&self) -> Option<time::Duration> {
+        self.end.as_ref().map(|end| end.at - self.started)
+    }
+}
+
+/// A name for a run that starts now; `random` tells apart two of the same second.
+pub fn name_of_run(now: OffsetDateTime, random: u32) -> String {
+    format!("{}-{:06x}", stamp(now), random & 0x00ff_ffff)
+}
+
+fn stamp(now: OffsetDateTime) -> String {
+    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
+    now.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_else(|_| now.unix_timestamp().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_names_of_runs_sort_by_time() {
+        let first = name_of_run(datetime!(2026-11-20 09:59:59 UTC), 0xffff_ffff);
+        let second = name_of_run(datetime!(2026-11-20 10:00:00 UTC), 1);
+        assert_eq!((first.as_str(), second.as_str()), ("20261120T095959Z-ffffff", "20261120T100000Z-000001"));
+        assert!(first < second);
+    }
+}

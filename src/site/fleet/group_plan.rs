@@ -1,0 +1,234 @@
+//! What to do next with an Auto Scaling group, decided from one look at it.
+//!
+//! A group knows no lowering without termination: it ends as many as are too many, by its own choice. So its size goes down together
+//! with an instance that is named, and without one only while there are not more instances than the lower size.
+
+use anyhow::{Result, bail};
+
+use crate::cloud::autoscaling::{Group, GroupInstance, Stage};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Done,
+    Wait(&'static str),
+    Set,
+    End {
+        id: String,
+        decrement: bool,
+    },
+    /// From scale-in, for as long as the size is being lowered.
+    Protect(Vec<String>),
+    Unprotect(Vec<String>),
+}
+
+/// What was seen at one time, as far as retiring goes.
+#[derive(Debug)]
+pub(super) struct Seen<'g> {
+    pub group: &'g Group,
+    /// Those to end that are still there, unless they were asked to go.
+    pub there: Vec<String>,
+    /// Some of them were asked to go and are still shown as there.
+    pub going: bool,
+    /// Those that are there and not to end.
+    pub others: Vec<&'g GroupInstance>,
+}
+
+/// What this run has asked for, which a group may show only seconds later.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Asked {
+    pub to_protect: bool,
+    pub to_set: bool,
+}
+
+/// Whether a group is one that can be rotated at all.
+pub(super) fn check(group: &Group, name: &str) -> Result<()> {
+    if let Some(ending) = &group.ending {
+        bail!("{name} is being deleted ({ending}); make a new one and set [fleet] id");
+    }
+    Ok(())
+}
+
+pub(super) fn raise(group: &Group, target: u32, asked: Asked, name: &str) -> Result<Act> {
+    if group.desired >= target {
+        return Ok(Act::Done);
+    }
+    if target > group.max {
+        bail!("{name} takes at most {} instances and needs {target} for a while; raise its MaxSize to {target}", group.max);
+    }
+    runs(group, &["Launch", "Terminate"], name)?;
+    Ok(if asked.to_set { Act::Wait("the higher desired capacity to be shown") } else { Act::Set })
+}
+
+/// One instance at a time: what is shown of the group must first have followed the one before.
+pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: Asked, name: &str) -> Result<Act> {
+    let Seen { group, there, going, others } = seen;
+    let is_high = group.desired > target;
+    if is_high || !there.is_empty() {
+        runs(group, &["Terminate"], name)?;
+    }
+    if is_high && target < group.min {
+        bail!("{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}", group.min);
+    }
+    if *going {
+        return Ok(Act::Wait("the instances to go"));
+    }
+    if let Some(id) = there.first() {
+        return Ok(Act::End { id: id.clone(), decrement: is_high });
+    }
+    if is_high { lower(seen, target, asked, name) } else { Ok(unprotect(group, others)) }
+}
+
+/// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this very moment.
+fn lower(seen: &Seen<'_>, target: u32, asked: Asked, name: &str) -> Result<Act> {
+    let ids = || seen.others.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(", ");
+    if u32::try_from(seen.others.len()).is_ok_and(|others| others > target) {
+        bail!("{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end", ids());
+    }
+    let open: Vec<String> = seen.others.iter().filter(|i| i.stage == Stage::InService && !i.protected).map(|i| i.id.clone()).collect();
+    if asked.to_set {
+        return Ok(Act::Wait("the lower desired capacity to be shown"));
+    }
+    if open.is_empty() {
+        return Ok(Act::Set);
+    }
+    Ok(if asked.to_protect { Act::Wait("the protection from scale-in to be shown") } else { Act::Protect(open) })
+}
+
+/// Ours, or that of a run which was killed before it came here: a group that does not protect new instances by its own setting is
+/// taken to protect none. Not while there are more than the desired capacity, of which the group would then end one.
+fn unprotect(group: &Group, others: &[&GroupInstance]) -> Act {
+    let ours: Vec<String> = others.iter().filter(|instance| instance.protected && !group.protects_new).map(|i| i.id.clone()).collect();
+    if ours.is_empty() {
+        return Act::Done;
+    }
+    if u32::try_from(others.len()).is_ok_and(|others| others > group.desired) {
+        return Act::Wait("the group to end what came up too late");
+    }
+    Act::Unprotect(ours)
+}
+
+fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
+    let suspended: Vec<&str> = processes.iter().copied().filter(|process| group.suspended.iter().any(|s| s == process)).collect();
+    if suspended.is_empty() {
+        return Ok(());
+    }
+    let list = suspended.join(", ");
+    bail!("{name} has its process {list} suspended; resume it: aws autoscaling resume-processes --scaling-processes {list}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(id: &str, stage: Stage, protected: bool) -> GroupInstance {
+        GroupInstance { id: id.into(), stage, healthy: true, protected }
+    }
+
+    fn group(desired: u32, instances: Vec<GroupInstance>) -> Group {
+        Group { min: 1, max: 3, desired, instances, suspended: Vec::new(), protects_new: false, ending: None }
+    }
+
+    fn serving(desired: u32, ids: &[&str]) -> Group {
+        group(desired, ids.iter().map(|id| instance(id, Stage::InService, false)).collect())
+    }
+
+    /// Those of `ids` go, whoever else is in the group stays.
+    fn seen<'g>(group: &'g Group, ids: &[&str]) -> Seen<'g> {
+        let there = group.instances.iter().filter(|i| ids.contains(&i.id.as_str())).map(|i| i.id.clone()).collect();
+        Seen { group, there, going: false, others: group.instances.iter().filter(|i| !ids.contains(&i.id.as_str())).collect() }
+    }
+
+    fn plan(seen: &Seen<'_>, target: u32, asked: Asked) -> Result<Act> {
+        retire(seen, target, asked, "Auto Scaling group web")
+    }
+
+    const NOTHING: Asked = Asked { to_protect: false, to_set: false };
+    const SET: Asked = Asked { to_protect: true, to_set: true };
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_size_goes_down_with_the_named_one() {
+        let group = serving(2, &["i-old", "i-new"]);
+        assert_eq!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap(), Act::End { id: "i-old".into(), decrement: true });
+    }
+
+    #[test]
+    fn a_size_that_is_low_enough_stays() {
+        let group = serving(1, &["i-old", "i-new"]);
+        assert_eq!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap(), Act::End { id: "i-old".into(), decrement: false });
+    }
+
+    #[test]
+    fn the_next_one_waits_until_the_one_before_is_on_its_way_out() {
+        let group = serving(3, &["i-1", "i-2", "i-3"]);
+        assert!(matches!(plan(&Seen { going: true, ..seen(&group, &["i-2"]) }, 1, NOTHING).unwrap(), Act::Wait(_)));
+    }
+
+    #[test]
+    fn a_size_that_no_instance_ever_filled_is_lowered_behind_a_protection() {
+        let open = serving(2, &["i-old"]);
+        assert_eq!(plan(&seen(&open, &[]), 1, NOTHING).unwrap(), Act::Protect(ids(&["i-old"])));
+        let protected = group(2, vec![instance("i-old", Stage::InService, true)]);
+        assert_eq!(plan(&seen(&protected, &[]), 1, NOTHING).unwrap(), Act::Set);
+        assert!(matches!(plan(&seen(&protected, &[]), 1, SET).unwrap(), Act::Wait(_)));
+        let lowered = group(1, vec![instance("i-old", Stage::InService, true)]);
+        assert_eq!(plan(&seen(&lowered, &[]), 1, SET).unwrap(), Act::Unprotect(ids(&["i-old"])));
+        assert_eq!(plan(&seen(&serving(1, &["i-old"]), &[]), 1, SET).unwrap(), Act::Done);
+    }
+
+    #[test]
+    fn a_protection_that_a_killed_run_left_is_lifted_by_the_next() {
+        let left = group(1, vec![instance("i-new", Stage::InService, true)]);
+        assert_eq!(plan(&seen(&left, &["i-old"]), 1, NOTHING).unwrap(), Act::Unprotect(ids(&["i-new"])));
+    }
+
+    #[test]
+    fn a_group_that_protects_its_instances_itself_keeps_its_protection() {
+        let own = Group { protects_new: true, ..group(1, vec![instance("i-new", Stage::InService, true)]) };
+        assert_eq!(plan(&seen(&own, &[]), 1, NOTHING).unwrap(), Act::Done);
+    }
+
+    #[test]
+    fn a_protection_stays_while_one_too_many_is_there() {
+        let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, false)]);
+        assert!(matches!(plan(&seen(&late, &[]), 1, SET).unwrap(), Act::Wait(_)));
+    }
+
+    #[test]
+    fn a_group_is_never_left_to_choose() {
+        let group = serving(2, &["i-old", "i-new"]);
+        let error = plan(&seen(&group, &[]), 1, NOTHING).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Auto Scaling group web has more than 1 instances (i-old, i-new), and would itself choose which of them goes; \
+             name those to end"
+        );
+    }
+
+    #[test]
+    fn a_group_is_raised_up_to_its_largest_size() {
+        let group = serving(1, &["i-old"]);
+        assert_eq!(raise(&group, 2, NOTHING, "web").unwrap(), Act::Set);
+        assert!(matches!(raise(&group, 2, SET, "web").unwrap(), Act::Wait(_)));
+        assert_eq!(raise(&group, 1, NOTHING, "web").unwrap(), Act::Done);
+        assert!(raise(&group, 4, NOTHING, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
+    }
+
+    #[test]
+    fn a_suspended_process_is_named() {
+        let suspended = |process: &str| Group { suspended: ids(&[process]), ..serving(1, &["i-old"]) };
+        assert!(raise(&suspended("Launch"), 2, NOTHING, "web").unwrap_err().to_string().contains("process Launch suspended"));
+        assert!(raise(&suspended("AZRebalance"), 2, NOTHING, "web").is_ok());
+        let group = suspended("Terminate");
+        assert!(plan(&seen(&group, &["i-old"]), 1, NOTHING).unwrap_err().to_string().contains("process Terminate suspended"));
+    }
+
+    #[test]
+    fn a_size_below_the_smallest_is_refused() {
+        let group = serving(1, &["i-old"]);
+        assert!(plan(&seen(&group, &["i-old"]), 0, NOTHING).unwrap_err().to_string().ends_with("lower its MinSize to 0"));
+    }
+}

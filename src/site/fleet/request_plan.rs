@@ -1,0 +1,132 @@
+//! What to do next with a Spot Fleet request or an EC2 Fleet, decided from one look at it.
+
+use anyhow::{Result, bail};
+
+use crate::cloud::ec2::fleet::{FleetRequest, FleetState, Purchase};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Done,
+    Wait(&'static str),
+    Modify,
+    End(Vec<String>),
+}
+
+/// Whether a fleet is of a sort that can be rotated; `name` is what to call it.
+pub(super) fn check(fleet: &FleetRequest, name: &str) -> Result<()> {
+    if let FleetState::Ended(state) = &fleet.state {
+        bail!("{name} is {state} and launches nothing any more; make a new one and set [fleet] id");
+    }
+    if fleet.upkeep != "maintain" {
+        bail!(
+            "{name} is of type {}, whose target cannot be changed and which replaces no lost instance; make one of type maintain",
+            fleet.upkeep
+        );
+    }
+    if fleet.unit != "units" {
+        bail!("{name} counts its target in {}, and one more of that is not one more instance; make one that counts units", fleet.unit);
+    }
+    if fleet.purchase == Purchase::Mixed {
+        bail!(
+            "{name} keeps some instances on demand and some on spot, and one more is not always of the kind that goes; \
+             make it all of one kind"
+        );
+    }
+    Ok(())
+}
+
+/// `asked`: the service has accepted the change already. What it shows may be some seconds old.
+pub(super) fn raise(fleet: &FleetRequest, target: u32, asked: bool) -> Act {
+    match fleet.state {
+        _ if fleet.target >= target => Act::Done,
+        _ if asked => Act::Wait("the higher target to be shown"),
+        FleetState::Busy => Act::Wait("an earlier change to be worked in"),
+        FleetState::Active | FleetState::Ended(_) => Act::Modify,
+    }
+}
+
+/// `there`: those to end that are still there; `lowered`: the service has accepted the change already.
+///
+/// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
+/// enough may be older than one that was set seconds ago, so it is set all the same, once.
+pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowered: bool) -> Act {
+    let busy = fleet.state == FleetState::Busy;
+    if !lowered && fleet.target >= target {
+        return if busy { Act::Wait("an earlier change to be worked in") } else { Act::Modify };
+    }
+    if busy || fleet.target > target {
+        return Act::Wait("the lower target to be worked in");
+    }
+    if there.is_empty() { Act::Done } else { Act::End(there.to_vec()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(state: FleetState, target: u32) -> FleetRequest {
+        let (upkeep, unit) = ("maintain".to_owned(), "units".to_owned());
+        FleetRequest { state, upkeep, unit, target, fulfilled: 1.0, purchase: Purchase::Spot }
+    }
+
+    fn active(target: u32) -> FleetRequest {
+        fleet(FleetState::Active, target)
+    }
+
+    fn busy(target: u32) -> FleetRequest {
+        fleet(FleetState::Busy, target)
+    }
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_target_is_raised_once_and_never_lowered() {
+        assert_eq!(raise(&active(1), 2, false), Act::Modify);
+        assert!(matches!(raise(&active(1), 2, true), Act::Wait(_)));
+        assert_eq!(raise(&active(2), 2, true), Act::Done);
+        assert_eq!(raise(&active(3), 2, false), Act::Done);
+    }
+
+    #[test]
+    fn a_fleet_that_is_being_modified_is_left_alone() {
+        assert!(matches!(raise(&busy(1), 2, false), Act::Wait(_)));
+        assert!(matches!(retire(&busy(2), 1, &ids(&["i-1"]), false), Act::Wait(_)));
+    }
+
+    #[test]
+    fn nobody_goes_before_the_lower_target_is_worked_in() {
+        let there = ids(&["i-1"]);
+        assert_eq!(retire(&active(2), 1, &there, false), Act::Modify);
+        assert!(matches!(retire(&active(2), 1, &there, true), Act::Wait(_)));
+        assert!(matches!(retire(&busy(1), 1, &there, true), Act::Wait(_)));
+        assert_eq!(retire(&active(1), 1, &there, true), Act::End(there));
+    }
+
+    #[test]
+    fn a_low_target_that_may_be_old_is_set_before_anybody_goes() {
+        assert_eq!(retire(&active(1), 1, &ids(&["i-1"]), false), Act::Modify);
+        assert_eq!(retire(&active(1), 1, &[], false), Act::Modify);
+    }
+
+    #[test]
+    fn a_target_that_is_lower_still_stays_there() {
+        assert_eq!(retire(&active(1), 2, &ids(&["i-1"]), false), Act::End(ids(&["i-1"])));
+    }
+
+    #[test]
+    fn once_they_are_gone_it_is_done() {
+        assert_eq!(retire(&active(1), 1, &[], true), Act::Done);
+    }
+
+    #[test]
+    fn fleets_that_cannot_be_rotated_say_why() {
+        let text = |fleet: FleetRequest| check(&fleet, "EC2 Fleet fleet-1").unwrap_err().to_string();
+        assert!(text(fleet(FleetState::Ended("deleted_running".into()), 1)).contains("is deleted_running and launches nothing"));
+        assert!(text(FleetRequest { upkeep: "request".into(), ..active(1) }).ends_with("make one of type maintain"));
+        assert!(text(FleetRequest { unit: "vcpu".into(), ..active(1) }).contains("counts its target in vcpu"));
+        assert!(text(FleetRequest { purchase: Purchase::Mixed, ..active(2) }).contains("some on spot"));
+        assert!(check(&busy(1), "it").is_ok());
+    }
+}

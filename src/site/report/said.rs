@@ -1,0 +1,72 @@
+//! What instances have said of themselves, as others read it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::Result;
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::Phase;
+use crate::cloud::s3::S3;
+use crate::config::Site;
+
+const LARGEST: usize = 1024 * 1024;
+
+/// `instances/<id>.json`, as much of it as others need.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Said {
+    pub phase: Phase,
+    pub release: Option<String>,
+    /// The deploy on whose trial it is, or was when it booted.
+    #[serde(default)]
+    pub deploy: Option<String>,
+    pub public_ipv4: Option<Ipv4Addr>,
+    pub public_ipv6: Option<Ipv6Addr>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated: OffsetDateTime,
+    /// The certificate that it serves with, and those above it, as PEM.
+    #[serde(default)]
+    pub chain: Option<String>,
+    pub error: Option<String>,
+}
+
+impl Said {
+    /// It answered when it last spoke.
+    pub fn serves(&self) -> bool {
+        matches!(self.phase, Phase::Serving | Phase::StandBy | Phase::Interrupted)
+    }
+
+    /// Where it is looked at from outside: many machines that look, CI's among them, have no IPv6.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.public_ipv4.map(IpAddr::V4).or(self.public_ipv6.map(IpAddr::V6))
+    }
+}
+
+/// What an instance said last; `None` where it has said nothing, or nothing that can be read.
+///
+/// # Errors
+/// Those of the bucket.
+pub async fn said_by(s3: &S3, site: &Site, instance: &str) -> Result<Option<Said>> {
+    let key = site.key(&format!("instances/{instance}.json"));
+    let Some(object) = s3.get(&key, LARGEST).await? else { return Ok(None) };
+    match serde_json::from_slice(&object.body) {
+        Ok(said) => Ok(Some(said)),
+        Err(error) => {
+            tracing::warn!(key, "not an instance's report: {error}");
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_an_earlier_spotboot_is_read_too() {
+        let text = r#"{"instance":"i-1","phase":"stand_by","spotboot":"0.1.0","release":"v1","public_ipv4":"203.0.113.7","public_ipv6":null,
+            "launched":"2026-11-20T12:00:00Z","updated":"2026-11-20T12:01:00Z","steps":[],"critical_path":[],"error":null}"#;
+        let said: Said = serde_json::from_str(text).unwrap();
+        assert!(said.serves() && said.chain.is_none() && said.address() == Some(Ipv4Addr::new(203, 0, 113, 7).into()));
+    }
+}

@@ -1,0 +1,214 @@
+//! A site whose instances are a fleet's, and the CI that deploys to it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use region::load::{Load, LoadSpec};
+use region::machine::{Network, Processes, Program};
+use region::{Fleet, FleetKind, FleetSpec, Options};
+
+use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
+
+/// Longer than anything here takes that is to happen at all.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
+const TTL: u32 = 1;
+
+pub struct Site {
+    pub world: World,
+    pub fleet: Fleet,
+    pub processes: Arc<Processes>,
+    config: PathBuf,
+}
+
+/// How a site of the suite is made.
+pub struct Made {
+    pub kind: FleetKind,
+    pub target: u32,
+    pub routing: &'static str,
+    pub options: Options,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Self { kind: FleetKind::Ec2Fleet, target: 1, routing: "simple", options: Options::default() }
+    }
+}
+
+impl Site {
+    /// One whose first release, `v1`, serves already; none where instances cannot have networks of their own, which is said.
+    pub fn serving(made: Made) -> Option<Self> {
+        let target = made.target;
+        let site = Self::new(made, Some(&app("v1")))?;
+        site.wait_until_serving(target as usize);
+        Some(site)
+    }
+
+    /// One with a fleet and, it may be, a release that was published before the fleet brought its first instance.
+    pub fn new(made: Made, release: Option<&Package>) -> Option<Self> {
+        let network = match Network::create() {
+            Ok(network) => network,
+            Err(reason) => {
+                // Past the test harness, which shows the output of a test only when it fails.
+                let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason:#}");
+                assert!(std::env::var_os("CI").is_none() || !is_root(), "CI runs this suite as root, and it cannot: {reason:#}");
+                return None;
+            }
+        };
+        let world = World::with(Options { bind: network.gateway().into(), ..made.options });
+        network.resolve_through(world.region.dns());
+        let config = world.path("site.toml");
+        std::fs::write(&config, site_toml(&world, &made.kind, made.routing)).expect("site.toml is written");
+        let (site, root) = (config.clone(), world.root().to_owned());
+        let processes = Arc::new(Processes::new(&network, move |instance| {
+            let disk = root.join(instance.id());
+            std::fs::create_dir_all(&disk)?;
+            let up = ["up", "--services", "foreground", "--config"].map(Into::into).into_iter().chain([site.clone().into_os_string()]);
+            let folders = ["--state-dir".into(), disk.join("state").into(), "--runtime-dir".into(), disk.join("run").into()];
+            Ok(Program::new(env!("CARGO_BIN_EXE_spotboot"), instance).arguments(up.chain(folders)))
+        }));
+        if let Some(release) = release {
+            ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
+        }
+        let spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
+        let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
+        Some(Self { world, fleet, processes, config })
+    }
+
+    /// Runs one of CI's commands to its end.
+    pub fn ci(&self, args: &[&str]) -> Ended {
+        self.ci_begin(args).end()
+    }
+
+    /// Starts one of CI's commands.
+    pub fn ci_begin(&self, args: &[&str]) -> Running {
+        ci(&self.world, &self.config, args)
+    }
+
+    /// Deploys a package to the end of it.
+    pub fn deploy(&self, package: &Package) -> Ended {
+        self.ci(&["deploy", &self.zip(package)])
+    }
+
+    /// A ready zip, for `deploy`.
+    pub fn zip(&self, package: &Package) -> String {
+        zip(&self.world, package)
+    }
+
+    pub fn current(&self) -> Option<String> {
+        let pointer: serde_json::Value = serde_json::from_slice(&self.world.get("releases/current.json")?).expect("it is JSON");
+        Some(pointer["version"].as_str().expect("it has a version").to_owned())
+    }
+
+    pub fn history(&self) -> Vec<serde_json::Value> {
+        let ended = self.ci(&["history", "--json"]);
+        ended.assert_success();
+        serde_json::from_str(&ended.stdout).expect("it is JSON")
+    }
+
+    /// The ids of the instances that live.
+    pub fn living(&self) -> Vec<String> {
+        self.fleet.living().into_iter().map(|instance| instance.id).collect()
+    }
+
+    pub fn phase(&self, id: &str) -> Option<String> {
+        Some(self.world.report(id)?["phase"].as_str()?.to_owned())
+    }
+
+    pub fn wait_until_serving(&self, count: usize) {
+        eventually("so many instances serve", || {
+            self.living().iter().filter(|id| self.phase(id).as_deref() == Some("serving")).count() >= count
+        });
+    }
+
+    /// What a visitor sees now: which release answers, by the region's DNS.
+    pub fn seen(&self) -> String {
+        let address = self.world.record(DOMAIN, "A").first().expect("the name leads somewhere").parse().expect("an address");
+        self.world.visitor(address, 443).get_as(DOMAIN, "/version.txt").body.trim().to_owned()
+    }
+
+    /// Visitors of every kind, until they are stopped.
+    pub fn visitors(&self, rate: u32) -> Load {
+        let spec = LoadSpec::new(&self.world.region, DOMAIN, 443).expect("pebble names its roots");
+        Load::start(LoadSpec { rate, ..spec }).expect("the visitors come")
+    }
+
+    /// Never more than the target and one, and, once it was reached, never fewer serving than the target.
+    pub fn assert_never_out_of_bounds(&self, target: usize) {
+        let census = self.world.region.census();
+        let most = census.iter().map(|count| count.living).max().unwrap_or_default();
+        assert!(most <= target + 1, "{most} instances at once: {census:#?}");
+        let mut after = census.iter().skip_while(|count| count.serving < target);
+        assert!(after.all(|count| count.serving >= target), "fewer than {target} served: {census:#?}");
+    }
+
+    /// The log of each instance, for a test that fails.
+    pub fn logs(&self) -> String {
+        self.fleet.instances().iter().map(|instance| format!("--- {instance:?}\n{}\n", self.fleet.log(&instance.id))).collect()
+    }
+}
+
+/// One of CI's commands. What rotates does so at this suite's pace.
+fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
+    let mut command = crate::common::spotboot(world);
+    command.args(args).arg("--config").arg(config).envs(world.region.env());
+    if ["deploy", "rotate", "rollback"].contains(&args[0]) && !args.contains(&"--drain") {
+        command.args(["--drain", "1s"]);
+    }
+    Running::spawn(command)
+}
+
+fn zip(world: &World, package: &Package) -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let path = world.path(&format!("package-{}.zip", NEXT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::write(&path, package.zip()).expect("the zip is written");
+    path.to_str().expect("text").to_owned()
+}
+
+/// The small app, saying which one it is.
+pub fn app(version: &str) -> Package {
+    Package::small_app().file("assets/version.txt", version)
+}
+
+/// The small app with something wrong.
+pub fn broken(version: &str, behaviour: &str) -> Package {
+    app(version).file("behaviour", behaviour)
+}
+
+fn fleet_id(kind: FleetKind) -> &'static str {
+    match kind {
+        FleetKind::SpotFleet => "sfr-73fbd2ce-aa30-494c-8788-1cee4EXAMPLE",
+        FleetKind::Ec2Fleet => "fleet-12a34b55-67cd-8ef9-ba9b-9208dEXAMPLE",
+        FleetKind::AutoScalingGroup => "example-group",
+    }
+}
+
+fn site_toml(world: &World, kind: &FleetKind, routing: &str) -> String {
+    let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
+    let named = match kind {
+        FleetKind::SpotFleet => "spot-fleet",
+        FleetKind::Ec2Fleet => "ec2-fleet",
+        FleetKind::AutoScalingGroup => "auto-scaling-group",
+    };
+    format!(
+        "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
+         [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
+         [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
+         [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"8s\" }}\nstatic = {{ \"/version.txt\" = \"assets/version.txt\", \"/assets/\" = \"assets\" }}\n\
+         [fleet]\nkind = \"{named}\"\nid = \"{}\"\n",
+        ca.display(),
+        fleet_id(*kind)
+    )
+}
+
+/// Waits for something that has to come.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,182 @@
+//! What a fleet does next, from what it knows. The habits that a client meets:
+//! - What is lost is replaced, whoever ended it, while the target stands: terminate before the target is lower, and a new one comes.
+//! - A lowered target ends the newest, not the oldest ("Terminate instances in a running fleet" promises no order), unless excess is kept.
+//! - A modification is in effect when the fleet is no longer `modifying` ("remains in this state until the modification is fully processed",
+//!   <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/EC2-fleet-states.html>).
+//! - Under capacity rebalancing, marked instances are no longer capacity.
+
+use std::time::{Duration, Instant};
+
+use super::event::Why;
+use super::state::{Now, Phase, Seat};
+
+/// Between attempts to launch what was refused; AWS waits for minutes.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// The modification is in effect.
+    Settle,
+    Boot(String),
+    Leave(String, Why),
+    Launch,
+    /// There is no capacity for another.
+    Starve,
+}
+
+/// Empty: nothing to do before [`wakes`].
+pub(super) fn decide(now: &Now, at: Instant) -> Vec<Act> {
+    let due = due(now, at);
+    if due.is_empty() { balance(now, at) } else { due }
+}
+
+/// When time alone gives something to do, or changes what is told.
+pub(super) fn wakes(now: &Now, at: Instant) -> Option<Instant> {
+    let of_seats = now.seats.iter().filter(|seat| seat.is_living()).flat_map(|seat| {
+        let phase = match seat.phase {
+            Phase::Pending(boots) => Some(boots),
+            Phase::Running(since) => Some(since + now.dials.grace),
+            _ => None,
+        };
+        [phase, seat.ends].into_iter().flatten()
+    });
+    of_seats.chain(now.modifying_until).chain(now.retry).filter(|then| *then > at).min()
+}
+
+fn due(now: &Now, at: Instant) -> Vec<Act> {
+    let settle = now.modifying_until.filter(|until| *until <= at).map(|_| Act::Settle);
+    let seats = now.living().filter_map(|seat| match seat.phase {
+        _ if seat.ends.is_some_and(|ends| ends <= at) => Some(Act::Leave(seat.id.clone(), Why::Interrupted)),
+        Phase::Pending(boots) if boots <= at => Some(Act::Boot(seat.id.clone())),
+        _ => None,
+    });
+    settle.into_iter().chain(seats).collect()
+}
+
+fn balance(now: &Now, at: Instant) -> Vec<Act> {
+    let (target, counted) = (now.aim.target as usize, now.counted().count());
+    if counted < target {
+        return grow(now, target - counted, at);
+    }
+    if counted > target && !now.aim.keeps_excess {
+        return victims(now, counted - target);
+    }
+    replaced(now, target, at)
+}
+
+fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
+    if now.retry.is_some_and(|then| then > at) {
+        return Vec::new();
+    }
+    let room = now.dials.capacity.map_or(usize::MAX, |capacity| (capacity as usize).saturating_sub(now.living().count()));
+    let mut acts = vec![Act::Launch; missing.min(room)];
+    if room < missing {
+        acts.push(Act::Starve);
+    }
+    acts
+}
+
+fn victims(now: &Now, excess: usize) -> Vec<Act> {
+    let open: Vec<&Seat> = now.counted().filter(|seat| !seat.protected).collect();
+    open.into_iter().rev().take(excess).map(|seat| Act::Leave(seat.id.clone(), Why::ScaledIn)).collect()
+}
+
+/// A group's marked instances whose replacements are in service.
+fn replaced(now: &Now, target: usize, at: Instant) -> Vec<Act> {
+    let ready = now.counted().filter(|seat| now.in_service(seat, at)).count() >= target;
+    if !(now.is_group && now.rebalances && ready) {
+        return Vec::new();
+    }
+    now.living().filter(|seat| seat.marked).map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::Aim;
+    use super::*;
+
+    /// A fleet with that target and running instances `a`, `b`, … in the order of their launch.
+    fn fleet(target: u32, running: &[&str], at: Instant) -> Now {
+        let mut now = Now::new(Aim { target, keeps_excess: false }, false, false);
+        now.seats = running.iter().map(|id| Seat { phase: Phase::Running(at), ..Seat::ordered((*id).to_owned()) }).collect();
+        now
+    }
+
+    fn leaves(id: &str, why: Why) -> Act {
+        Act::Leave(id.to_owned(), why)
+    }
+
+    #[test]
+    fn a_lower_target_ends_the_newest_and_kept_excess_nobody() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a", "b"], at);
+        assert_eq!(decide(&now, at), [leaves("b", Why::ScaledIn)]);
+        now.aim.keeps_excess = true;
+        assert_eq!(decide(&now, at), []);
+        now.seats[0].phase = Phase::Leaving;
+        assert_eq!(decide(&now, at), [], "the excess that was kept is the capacity now");
+    }
+
+    #[test]
+    fn the_old_target_is_kept_up_while_it_is_modifying() {
+        let at = Instant::now();
+        let mut now = fleet(2, &["a", "b"], at);
+        now.asked = Aim { target: 1, keeps_excess: true };
+        now.modifying_until = Some(at + RETRY);
+        now.seats[0].phase = Phase::Leaving;
+        assert_eq!(decide(&now, at), [Act::Launch]);
+        assert_eq!(decide(&now, at + RETRY), [Act::Settle]);
+    }
+
+    #[test]
+    fn what_has_no_capacity_is_tried_again_later() {
+        let at = Instant::now();
+        let mut now = fleet(4, &["a"], at);
+        now.dials.capacity = Some(2);
+        assert_eq!(decide(&now, at), [Act::Launch, Act::Starve]);
+        now.retry = Some(at + RETRY);
+        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+    }
+
+    #[test]
+    fn a_marked_instance_counts_unless_capacity_is_rebalanced() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.seats[0].marked = true;
+        assert_eq!(decide(&now, at), []);
+        now.rebalances = true;
+        assert_eq!(decide(&now, at), [Act::Launch]);
+    }
+
+    #[test]
+    fn a_group_ends_marked_instances_when_their_replacements_are_in_service_and_a_fleet_never_does() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a", "b"], at);
+        now.rebalances = true;
+        now.seats[0].marked = true;
+        assert_eq!(decide(&now, at), []);
+        now.is_group = true;
+        now.dials.grace = RETRY;
+        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Rebalanced)]);
+    }
+
+    #[test]
+    fn the_protected_are_no_victims() {
+        let at = Instant::now();
+        let mut now = fleet(0, &["a", "b"], at);
+        now.seats[1].protected = true;
+        assert_eq!(decide(&now, at), [leaves("a", Why::ScaledIn)]);
+    }
+
+    #[test]
+    fn the_interrupted_leave_at_their_time_and_are_then_replaced() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.seats[0].ends = Some(at + RETRY);
+        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Interrupted)]);
+        now.seats[0].phase = Phase::Leaving;
+        assert_eq!(decide(&now, at + RETRY), [Act::Launch]);
+    }
+}

@@ -1,0 +1,48 @@
+//! What a fleet remembers: its history, and a group's scaling activities, are told from this.
+
+use time::OffsetDateTime;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Submitted,
+    Active,
+    Modifying {
+        from: u32,
+        to: u32,
+    },
+    Modified,
+    Launched(String),
+    Left(String, Why),
+    /// InsufficientInstanceCapacity.
+    NoCapacity,
+    /// The launcher's own error.
+    NotLaunched(String),
+}
+
+/// Why an instance leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The target was lowered.
+    ScaledIn,
+    /// A marked one has its replacement.
+    Rebalanced,
+    Interrupted,
+    /// By TerminateInstances or its group's own call.
+    Terminated,
+    /// By a test, without a word.
+    Lost,
+    /// It never came up.
+    NotStarted,
+}
+
+impl Event {
+    pub(super) fn now(what: What) -> Event {
+        Event { at: OffsetDateTime::now_utc(), what }
+    }
+}

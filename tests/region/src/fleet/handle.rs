@@ -1,0 +1,164 @@
+//! A test's hand on a fleet: what is the case, and what goes wrong next. Not late, not recorded, struck by no fault.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use time::OffsetDateTime;
+
+use super::event::Why;
+use super::keeper::Keeper;
+use super::state::Phase;
+use super::{FleetKind, Seen};
+use crate::instance::{Instance, State};
+
+/// A fleet. Clones are the same one; it lives as long as the region.
+#[derive(Clone)]
+pub struct Fleet {
+    pub(super) keeper: Arc<Keeper>,
+}
+
+/// One of a fleet's instances, as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetInstance {
+    pub id: String,
+    pub state: State,
+    pub launched: OffsetDateTime,
+    pub public_ipv4: Option<Ipv4Addr>,
+    /// A rebalance recommendation was given.
+    pub marked: bool,
+    /// From scale-in.
+    pub protected: bool,
+    /// As a group's lifecycle says.
+    pub in_service: bool,
+}
+
+impl Fleet {
+    pub fn id(&self) -> &str {
+        &self.keeper.spec.id
+    }
+
+    pub fn kind(&self) -> FleetKind {
+        self.keeper.spec.kind
+    }
+
+    /// What was asked for last.
+    pub fn target(&self) -> u32 {
+        self.keeper.view().asked.target
+    }
+
+    /// All that it ever launched, terminated ones too, in the order of their launch.
+    pub fn instances(&self) -> Vec<FleetInstance> {
+        self.keeper.view().seats.into_iter().map(|seat| self.described(seat)).collect()
+    }
+
+    /// Those pending and running.
+    pub fn living(&self) -> Vec<FleetInstance> {
+        let living = self.instances().into_iter();
+        living.filter(|instance| matches!(instance.state, State::Pending | State::Running)).collect()
+    }
+
+    fn described(&self, seat: Seen) -> FleetInstance {
+        let Seen { id, launched, state, marked, protected, in_service } = seat;
+        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.spec.public_ipv4);
+        FleetInstance { id, state, launched, public_ipv4, marked, protected, in_service }
+    }
+
+    /// The instance itself, for its metadata; none once it is terminated.
+    pub fn instance(&self, id: &str) -> Option<Arc<Instance>> {
+        self.keeper.lock().bodies.get(id)?.instance.clone()
+    }
+
+    /// What an instance said on its console, to its end.
+    pub fn log(&self, id: &str) -> String {
+        let (running, log) = match self.keeper.lock().bodies.get(id) {
+            Some(body) => (body.running.clone(), body.log.clone()),
+            None => return format!("{id} is none of {}", self.id()),
+        };
+        running.map_or(log, |running| running.log())
+    }
+
+    /// Waits until so many live, and all of them run.
+    pub fn wait_for(&self, living: usize, timeout: Duration) -> Result<Vec<FleetInstance>> {
+        self.until(&format!("{living} running instances"), timeout, |now| {
+            now.living().count() == living && now.living().all(|seat| matches!(seat.phase, Phase::Running(_)))
+        })?;
+        Ok(self.living())
+    }
+
+    /// Waits until an instance is terminated.
+    pub fn wait_for_end(&self, id: &str, timeout: Duration) -> Result<()> {
+        self.until(&format!("the end of {id}"), timeout, |now| now.seats.iter().any(|seat| seat.id == id && seat.phase == Phase::Gone))
+    }
+
+    fn until(&self, what: &str, timeout: Duration, done: impl Fn(&super::state::Now) -> bool) -> Result<()> {
+        let end = Instant::now() + timeout;
+        let mut inner = self.keeper.lock();
+        while !done(&inner.now) {
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                let (events, seats) = (&inner.now.events, &inner.now.seats);
+                bail!("waiting {timeout:?} for {what} of {}: not so; {seats:#?} {events:#?}", self.id());
+            };
+            inner = self.keeper.wait(inner, left);
+        }
+        Ok(())
+    }
+
+    /// At most so many instances live; what is refused is told by the fleet's history, and tried again every second. None is no limit.
+    pub fn set_capacity(&self, living: Option<u32>) {
+        self.keeper.dial(|dials| dials.capacity = living);
+    }
+
+    /// From the request to the boot; until then an instance is pending.
+    pub fn set_launch_delay(&self, delay: Duration) {
+        self.keeper.dial(|dials| dials.launch_delay = delay);
+    }
+
+    /// How long a modification takes; in effect only then.
+    pub fn set_modifying(&self, time: Duration) {
+        self.keeper.dial(|dials| dials.modifying = time);
+    }
+
+    /// From running to a group's InService.
+    pub fn set_grace(&self, grace: Duration) {
+        self.keeper.dial(|dials| dials.grace = grace);
+    }
+
+    /// Describe* of the fleet and of its instances answers with the state of that long ago.
+    pub fn set_lag(&self, lag: Duration) {
+        self.keeper.dial(|dials| dials.lag = lag);
+    }
+
+    /// The interruption notice, now; terminated after it, and then replaced.
+    pub fn interrupt(&self, id: &str, notice: Duration) {
+        self.keeper.change(|inner| {
+            let Some(seat) = inner.living(id) else { return };
+            seat.ends = Some(Instant::now() + notice);
+            if let Some(instance) = inner.bodies.get(id).and_then(|body| body.instance.as_ref()) {
+                instance.interrupt(OffsetDateTime::now_utc() + notice);
+            }
+        });
+    }
+
+    /// A rebalance recommendation: in its metadata, and it no longer counts where the fleet rebalances its capacity.
+    pub fn rebalance(&self, id: &str) {
+        self.keeper.change(|inner| {
+            let Some(seat) = inner.living(id) else { return };
+            seat.marked = true;
+            if let Some(instance) = inner.bodies.get(id).and_then(|body| body.instance.as_ref()) {
+                instance.rebalance();
+            }
+        });
+    }
+
+    /// Gone at once, without a word to it.
+    pub fn lose(&self, id: &str) {
+        self.keeper.terminate(id, Why::Lost);
+    }
+
+    /// As by TerminateInstances.
+    pub fn terminate(&self, id: &str) {
+        self.keeper.terminate(id, Why::Terminated);
+    }
+}

@@ -1,0 +1,149 @@
+//! Fleets: EC2 Fleets and Spot Fleets of type maintain, and Auto Scaling groups. Each keeps its target by a thread of its own, from real instances
+//! that a [`Launcher`] starts, with the habits that a client has to know: see [`decide`].
+
+mod census;
+mod decide;
+mod event;
+mod handle;
+mod keeper;
+mod launcher;
+mod lives;
+mod state;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, bail};
+
+pub use census::Census;
+pub(crate) use census::Ledger;
+pub(crate) use event::{Event, What, Why};
+pub use handle::{Fleet, FleetInstance};
+pub(crate) use keeper::Keeper;
+pub use launcher::{Launcher, Running};
+pub(crate) use view::{Activity, Seen, View};
+
+use crate::instance::State;
+use crate::launchpad::Launchpad;
+use crate::locked;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetKind {
+    SpotFleet,
+    Ec2Fleet,
+    AutoScalingGroup,
+}
+
+impl FleetKind {
+    /// The tag by which EC2 marks a fleet's instances.
+    pub fn tag(self) -> &'static str {
+        match self {
+            FleetKind::SpotFleet => "aws:ec2spot:fleet-request-id",
+            FleetKind::Ec2Fleet => "aws:ec2:fleet-id",
+            FleetKind::AutoScalingGroup => "aws:autoscaling:groupName",
+        }
+    }
+}
+
+/// What a fleet launches; what is not set is as the launcher's own spec has it.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchTemplate {
+    pub user_data: Option<Vec<u8>>,
+    pub tags: BTreeMap<String, String>,
+    pub instance_type: Option<String>,
+    pub image: Option<String>,
+}
+
+/// How a fleet is created. An instance is one unit of capacity.
+#[derive(Clone, Debug)]
+pub struct FleetSpec {
+    pub kind: FleetKind,
+    /// `fleet-…`, `sfr-…`, or a group's name.
+    pub id: String,
+    pub target: u32,
+    /// An Auto Scaling group's bounds; the others have none.
+    pub min: u32,
+    pub max: u32,
+    /// Instances marked by a rebalance recommendation do not count, and are replaced.
+    pub capacity_rebalance: bool,
+    pub template: LaunchTemplate,
+}
+
+impl FleetSpec {
+    /// Without capacity rebalancing; a group's size may be 0 to 10.
+    pub fn new(kind: FleetKind, id: &str, target: u32) -> FleetSpec {
+        let template = LaunchTemplate::default();
+        FleetSpec { kind, id: id.to_owned(), target, min: 0, max: 10, capacity_rebalance: false, template }
+    }
+
+    pub fn sizes(mut self, min: u32, max: u32) -> FleetSpec {
+        (self.min, self.max) = (min, max);
+        self
+    }
+
+    pub fn user_data(mut self, user_data: impl Into<Vec<u8>>) -> FleetSpec {
+        self.template.user_data = Some(user_data.into());
+        self
+    }
+
+    pub fn capacity_rebalance(mut self) -> FleetSpec {
+        self.capacity_rebalance = true;
+        self
+    }
+}
+
+/// The region's fleets.
+#[derive(Default)]
+pub(crate) struct Fleets {
+    keepers: Mutex<Vec<Arc<Keeper>>>,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+/// What Describe* of the fleet's side says of an instance's state.
+pub(crate) enum Told {
+    /// Not a fleet's: as it is.
+    NotOurs,
+    /// Nobody knows it yet.
+    Absent,
+    State(State),
+}
+
+impl Fleets {
+    pub(crate) fn create(&self, spec: FleetSpec, launcher: Arc<dyn Launcher>, launchpad: Arc<Launchpad>) -> Result<Fleet> {
+        let mut keepers = locked(&self.keepers);
+        if keepers.iter().any(|keeper| keeper.spec.id == spec.id) {
+            bail!("creating the fleet {}: one with this id exists", spec.id);
+        }
+        let keeper = Keeper::start(spec, launcher, launchpad, self.ledger.clone())?;
+        keepers.push(keeper.clone());
+        Ok(Fleet { keeper })
+    }
+
+    pub(crate) fn all(&self, kind: FleetKind) -> Vec<Arc<Keeper>> {
+        locked(&self.keepers).iter().filter(|keeper| keeper.spec.kind == kind).cloned().collect()
+    }
+
+    pub(crate) fn find(&self, kind: FleetKind, id: &str) -> Option<Arc<Keeper>> {
+        self.all(kind).into_iter().find(|keeper| keeper.spec.id == id)
+    }
+
+    /// The fleet that launched an instance.
+    pub(crate) fn of(&self, instance: &str) -> Option<Arc<Keeper>> {
+        let keepers = locked(&self.keepers).clone();
+        keepers.into_iter().find(|keeper| keeper.launched(instance))
+    }
+
+    pub(crate) fn state_of(&self, instance: &str) -> Told {
+        let Some(keeper) = self.of(instance) else { return Told::NotOurs };
+        let view = keeper.seen();
+        view.seats.iter().find(|seat| seat.id == instance).map_or(Told::Absent, |seat| Told::State(seat.state))
+    }
+
+    /// Kills every instance and waits for the threads.
+    pub(crate) fn end(&self) {
+        let keepers = std::mem::take(&mut *locked(&self.keepers));
+        keepers.iter().for_each(|keeper| keeper.tell_to_end());
+        keepers.iter().for_each(|keeper| keeper.end());
+    }
+}

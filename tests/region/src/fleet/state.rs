@@ -1,0 +1,138 @@
+//! What a fleet knows of itself: plain data, so that its deciding can be tested without instances.
+
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use super::event::Event;
+use crate::instance::State;
+
+/// What is wanted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aim {
+    pub(crate) target: u32,
+    /// Excess capacity is left alone (`no-termination`).
+    pub(crate) keeps_excess: bool,
+}
+
+/// What a test sets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dials {
+    /// At most so many living instances; none is no limit.
+    pub(super) capacity: Option<u32>,
+    pub(super) launch_delay: Duration,
+    /// How long it is `modifying`; only then is a change in effect.
+    pub(super) modifying: Duration,
+    /// From running to a group's InService.
+    pub(super) grace: Duration,
+    pub(super) lag: Duration,
+}
+
+impl Default for Dials {
+    fn default() -> Dials {
+        let modifying = Duration::from_millis(200);
+        Dials { capacity: None, launch_delay: Duration::ZERO, modifying, grace: Duration::ZERO, lag: Duration::ZERO }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Decided on; nobody knows it yet.
+    Ordered,
+    /// Boots at that time.
+    Pending(Instant),
+    /// Its launcher is at work.
+    Starting,
+    Running(Instant),
+    Leaving,
+    Gone,
+}
+
+/// One instance of the fleet, past ones included.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) id: String,
+    pub(super) launched: OffsetDateTime,
+    pub(super) phase: Phase,
+    /// A rebalance recommendation was given.
+    pub(super) marked: bool,
+    /// From a group's scale-in.
+    pub(super) protected: bool,
+    /// Interrupted: terminated then.
+    pub(super) ends: Option<Instant>,
+}
+
+impl Seat {
+    pub(super) fn ordered(id: String) -> Seat {
+        let launched = OffsetDateTime::now_utc();
+        Seat { id, launched, phase: Phase::Ordered, marked: false, protected: false, ends: None }
+    }
+
+    pub(super) fn is_living(&self) -> bool {
+        !matches!(self.phase, Phase::Leaving | Phase::Gone)
+    }
+
+    /// None: EC2 does not know it.
+    pub(super) fn state(&self) -> Option<State> {
+        match self.phase {
+            Phase::Ordered => None,
+            Phase::Pending(_) | Phase::Starting => Some(State::Pending),
+            Phase::Running(_) => Some(State::Running),
+            Phase::Leaving => Some(State::ShuttingDown),
+            Phase::Gone => Some(State::Terminated),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Now {
+    /// What the last modification asked for, which Describe* tells at once.
+    pub(super) asked: Aim,
+    /// What is in effect.
+    pub(super) aim: Aim,
+    pub(super) modifying_until: Option<Instant>,
+    pub(super) rebalances: bool,
+    /// A group terminates marked instances itself, once they are replaced; fleets with the strategy `launch` leave that to their owner.
+    pub(super) is_group: bool,
+    /// In the order of their launch.
+    pub(super) seats: Vec<Seat>,
+    pub(super) events: Vec<Event>,
+    pub(super) dials: Dials,
+    /// The last launch was refused; tried again then.
+    pub(super) retry: Option<Instant>,
+    pub(super) ended: bool,
+}
+
+impl Now {
+    pub(super) fn new(aim: Aim, rebalances: bool, is_group: bool) -> Now {
+        Now {
+            asked: aim,
+            aim,
+            modifying_until: None,
+            rebalances,
+            is_group,
+            seats: Vec::new(),
+            events: Vec::new(),
+            dials: Dials::default(),
+            retry: None,
+            ended: false,
+        }
+    }
+
+    pub(super) fn seat(&mut self, id: &str) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.id == id)
+    }
+
+    pub(super) fn living(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().filter(|seat| seat.is_living())
+    }
+
+    /// Those that are capacity.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
+        self.living().filter(|seat| !(self.rebalances && seat.marked))
+    }
+
+    pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {
+        matches!(seat.phase, Phase::Running(since) if at >= since + self.dials.grace)
+    }
+}

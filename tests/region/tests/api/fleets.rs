@@ -1,0 +1,150 @@
+//! EC2 Fleets and Spot Fleets over the wire: what they do by themselves, and what a client can make of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use region::{Fleet, FleetKind, FleetSpec, Instance, InstanceSpec, Launcher, Region, Running, Service, State};
+
+use crate::client::{query, region, texts};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const FLEET: &str = "fleet-1";
+
+/// Instances that are nothing but known, and stop when they may.
+#[derive(Default)]
+pub(crate) struct Nothing {
+    pub(crate) stopped: Arc<AtomicUsize>,
+    pub(crate) killed: Arc<AtomicUsize>,
+    /// Held by a test that has instances stop slowly.
+    pub(crate) slow: Arc<Mutex<()>>,
+}
+
+struct Alive {
+    stopped: Arc<AtomicUsize>,
+    killed: Arc<AtomicUsize>,
+    slow: Arc<Mutex<()>>,
+}
+
+impl Launcher for Nothing {
+    fn spec(&self, id: &str) -> anyhow::Result<InstanceSpec> {
+        Ok(InstanceSpec::new(id).public_ipv4([127, 0, 0, 9].into()))
+    }
+
+    fn start(&self, _: &Instance) -> anyhow::Result<Box<dyn Running>> {
+        let Nothing { stopped, killed, slow } = self;
+        Ok(Box::new(Alive { stopped: stopped.clone(), killed: killed.clone(), slow: slow.clone() }))
+    }
+}
+
+impl Running for Alive {
+    fn stop(&self) {
+        drop(self.slow.lock());
+        self.stopped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn kill(&self) {
+        self.killed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn log(&self) -> String {
+        "nothing".to_owned()
+    }
+}
+
+fn fleet_of(region: &Region, target: u32) -> Fleet {
+    let fleet = region.create_fleet(FleetSpec::new(FleetKind::Ec2Fleet, FLEET, target), Arc::new(Nothing::default())).unwrap();
+    fleet.wait_for(target as usize, PATIENCE).unwrap();
+    fleet
+}
+
+fn ids(fleet: &Fleet) -> Vec<String> {
+    fleet.living().into_iter().map(|instance| instance.id).collect()
+}
+
+fn ec2(region: &Region, action: &str, parameters: &str) -> (u16, String) {
+    query(region, Service::Ec2, action, parameters)
+}
+
+fn modify(region: &Region, target: u32, policy: &str) -> (u16, String) {
+    let policy = format!("ExcessCapacityTerminationPolicy={policy}");
+    ec2(region, "ModifyFleet", &format!("FleetId={FLEET}&TargetCapacitySpecification.TotalTargetCapacity={target}&{policy}"))
+}
+
+fn fleet_state(region: &Region) -> String {
+    texts(&ec2(region, "DescribeFleets", &format!("FleetId.1={FLEET}")).1, "fleetState").remove(0)
+}
+
+fn wait_until_active(region: &Region) {
+    let end = std::time::Instant::now() + PATIENCE;
+    while fleet_state(region) != "active" {
+        assert!(std::time::Instant::now() < end);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_fleet_launches_what_is_asked_for_and_tells_of_it() {
+    let region = region();
+    let fleet = fleet_of(&region, 1);
+    let id = ids(&fleet).remove(0);
+    let told = ec2(&region, "DescribeFleets", &format!("FleetId.1={FLEET}")).1;
+    for (name, value) in [
+        ("fleetId", FLEET),
+        ("fleetState", "active"),
+        ("activityStatus", "fulfilled"),
+        ("totalTargetCapacity", "1"),
+        ("fulfilledCapacity", "1.0"),
+        ("type", "maintain"),
+        ("excessCapacityTerminationPolicy", "termination"),
+    ] {
+        assert_eq!(texts(&told, name), [value], "{told}");
+    }
+    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [id.clone()]);
+    let instance = ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1;
+    assert_eq!(texts(&instance, "name"), ["running"]);
+    assert_eq!(texts(&instance, "ipAddress"), ["127.0.0.9"]);
+    assert_eq!((texts(&instance, "key"), texts(&instance, "value")), (vec!["aws:ec2:fleet-id".to_owned()], vec![FLEET.to_owned()]));
+    let (status, unknown) = ec2(&region, "DescribeFleets", "FleetId.1=fleet-2");
+    assert_eq!((status, texts(&unknown, "Code")), (400, vec!["InvalidFleetId.NotFound".to_owned()]));
+}
+
+#[test]
+fn a_lower_target_without_termination_ends_nobody_and_then_the_old_one_can_go_by_its_id() {
+    let region = region();
+    let fleet = fleet_of(&region, 1);
+    let old = ids(&fleet).remove(0);
+    assert_eq!(modify(&region, 2, "no-termination").0, 200);
+    fleet.wait_for(2, PATIENCE).unwrap();
+    assert_eq!(modify(&region, 1, "no-termination").0, 200);
+    wait_until_active(&region);
+    let new = ids(&fleet).remove(1);
+    let (_, answer) = ec2(&region, "TerminateInstances", &format!("InstanceId.1={old}"));
+    assert_eq!(texts(&answer, "name"), ["shutting-down", "running"]);
+    fleet.wait_for_end(&old, PATIENCE).unwrap();
+    assert_eq!((ids(&fleet), fleet.instances().len()), (vec![new], 2), "neither another victim nor a replacement");
+    let told = ec2(&region, "DescribeInstances", &format!("InstanceId.1={old}")).1;
+    assert_eq!((texts(&told, "name"), texts(&told, "ipAddress").len()), (vec!["terminated".to_owned()], 0), "it stays listed");
+}
+
+#[test]
+fn with_termination_the_fleets_own_victim_is_not_the_oldest() {
+    let region = region();
+    let fleet = fleet_of(&region, 2);
+    let before = ids(&fleet);
+    assert_eq!(modify(&region, 1, "termination").0, 200);
+    fleet.wait_for_end(&before[1], PATIENCE).unwrap();
+    assert_eq!(ids(&fleet), before[..1]);
+}
+
+#[test]
+fn who_terminates_before_the_target_is_lower_gets_a_replacement() {
+    let region = region();
+    let fleet = fleet_of(&region, 2);
+    let before = ids(&fleet);
+    ec2(&region, "TerminateInstances", &format!("InstanceId.1={}", before[0]));
+    fleet.wait_for_end(&before[0], PATIENCE).unwrap();
+    fleet.wait_for(2, PATIENCE).unwrap();
+    assert_eq!(fleet.instances().len(), 3);
+    assert_eq!(fleet.instances()[0].state, State::Terminated);
+}
