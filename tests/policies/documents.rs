@@ -1,13 +1,14 @@
 //! The policies as `init` renders them for the test's site, and with one action left out.
+#![allow(dead_code, reason = "each suite uses its part")]
 
 use std::collections::BTreeSet;
 
 use minijinja::{Environment, context};
 use serde_json::Value;
 
-use crate::common::{BUCKET, DOMAIN, ZONE};
-
 const INSTANCE: &str = include_str!("../../launch-template/instance-policy.json");
+const CI: &str = include_str!("../../launch-template/ci-policy.json");
+const BUCKET: &str = "example-site";
 
 /// What differs between the sites of the tests.
 #[derive(Clone, Copy, Default)]
@@ -16,6 +17,8 @@ pub struct Site {
     pub kms_key_arn: Option<&'static str>,
     pub hosted_zone_id: Option<&'static str>,
     pub packages_bucket: Option<&'static str>,
+    /// Its kind and ARN.
+    pub fleet: Option<(&'static str, &'static str)>,
 }
 
 /// A statement's action.
@@ -25,14 +28,18 @@ pub fn instance_policy(site: Site) -> Value {
     render(INSTANCE, site)
 }
 
+pub fn ci_policy(site: Site) -> Value {
+    render(CI, site)
+}
+
 fn render(template: &str, site: Site) -> Value {
     let values = context! {
         account => "123456789012", region => "ap-southeast-2", site => "example",
         bucket => BUCKET, prefix => "",
         packages_bucket => site.packages_bucket.unwrap_or(BUCKET), packages_prefix => "packages/",
-        zone_ids => [ZONE], hosted_zone_id => site.hosted_zone_id,
-        names => [DOMAIN, "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
-        kms_key_arn => site.kms_key_arn, routing => site.routing.unwrap_or("simple"),
+        zone_ids => ["Z0EXAMPLE"], hosted_zone_id => site.hosted_zone_id,
+        names => ["example.test", "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
+        kms_key_arn => site.kms_key_arn, fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn), routing => site.routing.unwrap_or("simple"),
     };
     let text = Environment::new().render_str(template, values).expect("the template renders");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))

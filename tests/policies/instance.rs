@@ -7,7 +7,7 @@ use crate::common::{DOMAIN, Machine, World};
 use crate::documents::{Site, instance_policy};
 use crate::stories::{self, KMS_KEY};
 
-const SIMPLE: Site = Site { routing: None, kms_key_arn: None, hosted_zone_id: None, packages_bucket: None };
+const SIMPLE: Site = Site { routing: None, kms_key_arn: None, hosted_zone_id: None, packages_bucket: None, fleet: None };
 
 #[test]
 fn every_kind_of_boot_gets_by_with_it_and_together_they_need_all_of_it() {

@@ -8,6 +8,7 @@ mod faults;
 mod listing;
 mod moto;
 mod parts;
+mod policies;
 mod reading;
 mod store;
 mod uploads;

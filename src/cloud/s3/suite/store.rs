@@ -54,6 +54,6 @@ impl Store {
     }
 }
 
-async fn cloud(at: SocketAddr, [key, secret]: &[String; 2]) -> Cloud {
+pub(super) async fn cloud(at: SocketAddr, [key, secret]: &[String; 2]) -> Cloud {
     cloud_at(&format!("http://{at}"), REGION, key, secret).await
 }
