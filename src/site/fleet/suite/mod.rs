@@ -13,7 +13,7 @@ use region::{FleetSpec, Instance, InstanceSpec, Launcher, Options, Region, Runni
 use super::*;
 use crate::cloud::stand_in::cloud_in;
 
-const KINDS: [FleetKind; 2] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet];
+const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
 const SOON: Duration = Duration::from_secs(20);
 
 /// Launches instances that are nothing but a state.
