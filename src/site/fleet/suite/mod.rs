@@ -2,6 +2,7 @@
 
 mod faults;
 mod group;
+mod mean;
 mod rotation;
 
 use std::collections::BTreeSet;
