@@ -98,8 +98,7 @@ async fn retire(instances: &[&str], target: u32, ids: &[&str], lost_answers: usi
     let fleet = Fleet::new(&cloud, &config::Fleet { kind: FleetKind::AutoScalingGroup, id: "web".into() });
     fleet.retire(target, &own(ids)).await.unwrap();
     fleet.retire(target, &own(ids)).await.unwrap();
-    let left = mean.lock().unwrap().now();
-    left
+    mean.lock().unwrap().now()
 }
 
 #[tokio::test]

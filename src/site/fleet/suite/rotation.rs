@@ -75,7 +75,7 @@ async fn an_instance_of_no_fleet_goes_too() {
         let site = Site::new(kind, 1).await;
         let outside = site.region.launch(InstanceSpec::new("i-outside")).unwrap();
         site.ours.retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()]).await.unwrap();
-        assert_eq!(site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living, false);
+        assert!(!site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living);
         site.stays(&site.ids(), 1).await;
         drop(outside);
     })
@@ -95,4 +95,15 @@ async fn a_fleet_that_is_none_says_what_to_set() {
         assert_eq!(error, format!("there is no {} {id} in this account and region; correct [fleet] id", title(kind)));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_replaces_a_marked_instance_is_not_settled() {
+    for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
+        let site = Site::with(kind, 1, FleetSpec::capacity_rebalance).await;
+        assert!(site.ours.observe().await.unwrap().settled);
+        site.theirs.set_capacity(Some(1));
+        site.theirs.rebalance(&site.ids()[0]);
+        assert!(!site.ours.observe().await.unwrap().settled);
+    }
 }
