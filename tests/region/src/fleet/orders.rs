@@ -59,7 +59,9 @@ impl Keeper {
             if let Some(unknown) = ids.iter().find(|id| inner.living(id).is_none()) {
                 return Err(unknown.clone());
             }
-            ids.iter().filter_map(|id| Some(inner.living(id)?.protected = protected)).for_each(drop);
+            for id in ids {
+                inner.living(id).into_iter().for_each(|seat| seat.protected = protected);
+            }
             Ok(())
         })
     }
