@@ -55,17 +55,17 @@ fn what_is_told_late_was_so_once() {
     let region = region();
     let fleet = created(&region, spec(1));
     let old = ids(&fleet).remove(0);
-    fleet.set_lag(Duration::from_secs(2));
-    std::thread::sleep(Duration::from_secs(2));
+    fleet.set_lag(Duration::from_secs(3));
+    let known = || texts(&ec2(&region, "DescribeFleetInstances", "FleetId=fleet-1").1, "instanceId");
+    eventually("its first instance is told", || known() == [&*old]);
     fleet.lose(&old);
     fleet.wait_for_end(&old, PATIENCE).unwrap();
     let new = fleet.wait_for(1, PATIENCE).unwrap().remove(0).id;
-    let listed = || texts(&ec2(&region, "DescribeFleetInstances", "FleetId=fleet-1").1, "instanceId");
-    assert_eq!(listed(), [old.clone()]);
+    assert_eq!(known(), [&*old]);
     let (status, refusal) = ec2(&region, "DescribeInstances", &format!("InstanceId.1={new}"));
     assert_eq!((status, texts(&refusal, "Code")), (400, vec!["InvalidInstanceID.NotFound".to_owned()]));
     assert_eq!(texts(&ec2(&region, "DescribeInstances", &format!("InstanceId.1={old}")).1, "name"), ["running"]);
-    eventually("it is told at last", || listed() == [new.clone()]);
+    eventually("it is told at last", || known() == [&*new]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_interrupted_instance_has_its_notice_goes_at_its_time_and_is_replaced() {
         imds::get(&instance, &session, "/latest/meta-data/spot/instance-action").await
     });
     assert!(notice.0 == 200 && notice.1.contains("terminate"), "{notice:?}");
-    assert_eq!(ids(&fleet), [id.clone()], "it lives on");
+    assert_eq!(ids(&fleet), [&*id], "it lives on");
     fleet.wait_for_end(&id, PATIENCE).unwrap();
     assert!(told.elapsed() >= Duration::from_millis(500));
     assert_eq!(seen.stopped.load(std::sync::atomic::Ordering::Relaxed), 1, "it was told to stop");

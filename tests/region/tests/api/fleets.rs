@@ -111,7 +111,7 @@ fn a_fleet_launches_what_is_asked_for_and_tells_of_it() {
     ] {
         assert_eq!(texts(&told, name), [value], "{told}");
     }
-    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [id.clone()]);
+    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [&*id]);
     let instance = ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1;
     assert_eq!(texts(&instance, "name"), ["running"]);
     assert_eq!(texts(&instance, "ipAddress"), ["127.0.0.9"]);
