@@ -4,6 +4,10 @@
 mod common;
 
 mod ablation;
+mod ci;
 mod documents;
 mod instance;
+#[path = "../deploy/site.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod site;
 mod stories;
