@@ -6,8 +6,6 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 pub struct Init {
-    #[command(flatten)]
-    pub site: NewSite,
     /// What launches the instance, and another where it is lost [default: site.toml's, else auto-scaling-group]
     #[arg(long, value_enum, value_name = "KIND")]
     pub fleet: Option<FleetChoice>,
@@ -50,6 +48,8 @@ pub struct Init {
     /// Overwrite files that are there and differ
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub site: NewSite,
 }
 
 /// What a new site.toml is made of. Where there is one already, it holds.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "each suite uses its part")]
 pub use instance::{Ended, Machine, Running, signal};
 pub use package::Package;
 pub use visitor::Visitor;

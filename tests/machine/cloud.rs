@@ -56,7 +56,7 @@ impl Cloud {
 
     /// The beginning of user data as users write it: site.toml is put in place, and where AWS answers is in the environment.
     pub fn stub(&self, site: &str) -> String {
-        let endpoints = ["S3", "ROUTE_53", "EC2"].map(|name| {
+        let endpoints = ["S3", "ROUTE_53", "EC2", "AUTO_SCALING"].map(|name| {
             let variable = format!("AWS_ENDPOINT_URL_{name}");
             let url = &self.world.region.env()[&variable];
             format!("export {variable}={url}\n")
@@ -88,8 +88,8 @@ impl Cloud {
 
     /// Launches an instance whose image knows where the region's services answer, as if they were AWS's own, and nothing of spotboot.
     pub fn boot_blank(&self, spec: InstanceSpec, user_data: &[u8]) -> Computer<'_> {
-        let endpoints = ["S3", "ROUTE_53", "EC2"].map(|name| format!("AWS_ENDPOINT_URL_{name}"));
-        let endpoints = endpoints.map(|name| format!("{name}={}", self.world.region.env()[&name])).join(" ");
+        let endpoints = self.world.region.env().into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
+        let endpoints: String = endpoints.map(|(name, url)| format!(" {name}={url}")).collect();
         let ca = std::fs::read_to_string(self.world.region.acme_ca()).expect("the region's CA");
         let computer = self.start(spec, user_data, |blank| {
             let manager = format!("[Manager]\nDefaultEnvironment={endpoints}\n");

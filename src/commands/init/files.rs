@@ -34,7 +34,7 @@ impl File {
     }
 }
 
-/// What [`write`] would do.
+/// What [`write()`] would do.
 pub fn show(files: &[File], force: bool) {
     for file in files {
         let (path, size) = (file.path.display(), file.bytes.len());

@@ -18,8 +18,10 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
         return Ok(());
     }
     println!("written: {}", paths.join(" "));
-    if plan.lacks_account() && init.github.is_some() {
-        println!("ci-policy.json and ci-trust.json say ACCOUNT_ID for the account's number, which --account gives; the stack knows it");
+    if plan.lacks_account() {
+        println!(
+            "the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it"
+        );
     }
     println!("\nOnce per account that never ran a spot instance: {}", service_linked_roles(plan.fleet));
     println!("\nNext:");

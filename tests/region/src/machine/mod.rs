@@ -28,6 +28,8 @@
 )]
 
 mod cgroup;
+#[cfg(test)]
+mod fleet_tests;
 mod guest;
 mod image;
 mod instance;
