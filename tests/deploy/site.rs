@@ -73,7 +73,9 @@ impl Site {
         if let Some(release) = release {
             ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
         }
-        let spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
+        let mut spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
+        // As the launch template does; CI's policy goes by it.
+        spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
         Some(Self { world, fleet, processes, config })
     }
