@@ -122,6 +122,7 @@ fn the_census_has_every_change_of_who_lives_and_serves() {
         runtime().block_on(put(format!(r#"{{"phase":"{phase}","release":"v1"}}"#))).unwrap();
     };
     ["booting", "serving", "interrupted"].into_iter().for_each(report);
+    region.wait_for_census(|census| census.serving == 1, PATIENCE).unwrap();
     // The replacement does not live before the loss is known.
     fleet.set_launch_delay(Duration::from_millis(100));
     fleet.lose(&id);
