@@ -31,16 +31,33 @@ impl Log {
         }
     }
 
-    /// Writes what the record says now.
+    /// Writes what the record says now. A write of ours that was dropped half-way may have arrived: it is written over.
     ///
     /// # Errors
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
-        match self.s3.put(&self.key, to_json(&self.record), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => self.etag = etag,
-            Written::Refused => bail!("another run has taken this deploy over; `spotboot history` tells how it ended"),
+        let body = to_json(&self.record);
+        if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
+            self.etag = etag;
+            return Ok(());
         }
-        Ok(())
+        if let Some(object) = self.s3.get(&self.key, LARGEST).await?
+            && parse(&object.body).is_ok_and(|standing| standing.writer == self.record.writer)
+            && let Written::Stored(etag) = self.s3.put(&self.key, body, Condition::Matches(&object.etag), None).await?
+        {
+            self.etag = etag;
+            return Ok(());
+        }
+        bail!("another run has taken this deploy over; `spotboot history` tells how it ended")
+    }
+
+    /// Takes over what a killed run has left: from now on that one's writes are refused.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub async fn take_over(&mut self, run: &str) -> Result<()> {
+        run.clone_into(&mut self.record.writer);
+        self.write().await
     }
 
     /// The newest run's.
