@@ -6,5 +6,10 @@
 #[allow(unused_imports, reason = "each suite uses its part")]
 mod common;
 
+mod broken;
+mod contention;
+mod larger;
 mod release;
 mod site;
+mod trouble;
+mod unmoved;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
@@ -36,9 +36,18 @@ impl Rotation<'_> {
         tokio::select! {
             done = unless_stopped(steps) => done?,
             lost = candidate.keep() => lost?,
-            () = sleep(within) => bail!("not done within {} (--timeout)", humantime::format_duration(within)),
+            () = sleep(within) => return Err(self.timed_out().await),
         }
         self.decide(Stage::Forward).await
+    }
+
+    /// With the fleet's own word where that is why.
+    async fn timed_out(&self) -> Error {
+        let within = humantime::format_duration(self.pace.timeout);
+        match timeout(GLANCE, self.fleet.trouble(self.log.record.started)).await {
+            Ok(Ok(Some(trouble))) => anyhow!("not done within {within} (--timeout); the fleet says: {trouble}"),
+            _ => anyhow!("not done within {within} (--timeout)"),
+        }
     }
 
     /// Makes room for one batch more, and waits until its instances serve and are seen from outside.
