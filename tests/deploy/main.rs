@@ -7,9 +7,12 @@
 mod common;
 
 mod broken;
+mod commands;
 mod contention;
 mod larger;
+mod refusals;
 mod release;
 mod site;
+mod status;
 mod trouble;
 mod unmoved;

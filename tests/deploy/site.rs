@@ -80,6 +80,11 @@ impl Site {
         Some(Self { world, fleet, processes, config })
     }
 
+    /// The site.toml that all read.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Runs one of CI's commands to its end.
     pub fn ci(&self, args: &[&str]) -> Ended {
         self.ci_begin(args).end()

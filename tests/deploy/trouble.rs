@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use region::{Match, Service, Stage};
+
 use crate::common::{Ended, Running, signal};
-use crate::site::{Made, Site, app, eventually};
+use crate::site::{Made, PATIENCE, Site, app, eventually};
 use crate::unmoved::{Unmoved, crowd};
 
 /// Begins a deploy of `v2` that bakes for some seconds.
@@ -125,14 +127,24 @@ fn a_run_that_is_told_to_stop_in_the_trial_rolls_back_first() {
     let Some(site) = Site::serving(Made::default()) else { return };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
-    for (name, moment) in [("TERM", "a new instance"), ("INT", "baking")] {
-        let mut deploying = begin(&site);
-        deploying.wait_for(moment);
+    let begin = || site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "3s"]);
+    let assert_stopped = |deploying: Running, name: &str| {
         signal(deploying.pid(), name);
-        let ended = deploying.end();
-        ended.assert_error(1, &["rolled back", &format!("stopped by SIG{name}")]);
+        deploying.end().assert_error(1, &["rolled back", &format!("stopped by SIG{name}")]);
         before.assert();
+    };
+    for (name, moment) in [("TERM", "a new instance"), ("INT", "baking")] {
+        let mut deploying = begin();
+        deploying.wait_for(moment);
+        assert_stopped(deploying, name);
     }
+    // In the middle of a write whose answer it never reads.
+    let written = Match::service(Service::S3).operation("PutObject").path("deploys/").nth(2);
+    let hold = site.world.region.hold(written, Stage::AfterActing);
+    let deploying = begin();
+    hold.wait(PATIENCE).expect("it writes its log");
+    assert_stopped(deploying, "TERM");
+    drop(hold);
     visitors.stop().assert_no_failures();
 }
 

@@ -8,6 +8,8 @@ use crate::config::Site;
 
 const FOLDER: &str = "deploys/";
 const LARGEST: usize = 1024 * 1024;
+/// A write that was dropped may still arrive between two of these.
+const ATTEMPTS: usize = 3;
 /// Names sort by time and S3 lists upwards only; at ten a day these last for years.
 const MOST: usize = 20_000;
 
@@ -18,6 +20,8 @@ pub struct Log {
     s3: S3,
     key: String,
     etag: Etag,
+    /// Bodies that were sent, and of which no answer came: the write was dropped by a signal, say.
+    unanswered: Vec<Vec<u8>>,
 }
 
 impl Log {
@@ -26,7 +30,7 @@ impl Log {
     pub async fn create(s3: &S3, site: &Site, record: Record) -> Result<Self> {
         let key = site.key(&format!("{FOLDER}{}.json", record.id));
         match s3.put(&key, to_json(&record), Condition::Absent, None).await? {
-            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag }),
+            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag, unanswered: Vec::new() }),
             Written::Refused => bail!("the deploy log has {key} already; run again"),
         }
     }
@@ -36,9 +40,24 @@ impl Log {
     /// # Errors
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
-        match self.s3.put(&self.key, to_json(&self.record), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => self.etag = etag,
-            Written::Refused => bail!("another run has taken this deploy over; `spotboot history` tells how it ended"),
+        let body = to_json(&self.record);
+        for _ in 0..ATTEMPTS {
+            self.unanswered.push(body.clone());
+            if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
+                self.etag = etag;
+                self.unanswered.clear();
+                return Ok(());
+            }
+            self.take_up_own().await?;
+        }
+        bail!("{} was written by others at each of {ATTEMPTS} attempts", self.key)
+    }
+
+    /// What stands there, if it is an earlier write of this run's whose answer never came.
+    async fn take_up_own(&mut self) -> Result<()> {
+        match self.s3.get(&self.key, LARGEST).await? {
+            Some(object) if self.unanswered.contains(&object.body) => self.etag = object.etag,
+            _ => bail!("another run has taken this deploy over; `spotboot history` tells how it ended"),
         }
         Ok(())
     }
@@ -51,7 +70,7 @@ impl Log {
         let Some(key) = keys(s3, site).await?.pop() else { return Ok(None) };
         let Some(object) = s3.get(&key, LARGEST).await? else { return Ok(None) };
         let record = parse(&object.body).with_context(|| format!("reading s3://{}/{key}; if it is of no use, delete it", s3.bucket()))?;
-        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag }))
+        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag, unanswered: Vec::new() }))
     }
 }
 
