@@ -8,6 +8,8 @@ use crate::config::Site;
 
 const FOLDER: &str = "deploys/";
 const LARGEST: usize = 1024 * 1024;
+/// A write that was dropped may still arrive between two of these.
+const ATTEMPTS: usize = 3;
 /// Names sort by time and S3 lists upwards only; at ten a day these last for years.
 const MOST: usize = 20_000;
 
@@ -37,18 +39,20 @@ impl Log {
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
         let body = to_json(&self.record);
-        if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
-            self.etag = etag;
-            return Ok(());
+        for _ in 0..ATTEMPTS {
+            if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
+                self.etag = etag;
+                return Ok(());
+            }
+            self.etag = self.etag_of_our_own().await?;
         }
-        if let Some(object) = self.s3.get(&self.key, LARGEST).await?
-            && parse(&object.body).is_ok_and(|standing| standing.writer == self.record.writer)
-            && let Written::Stored(etag) = self.s3.put(&self.key, body, Condition::Matches(&object.etag), None).await?
-        {
-            self.etag = etag;
-            return Ok(());
-        }
-        bail!("another run has taken this deploy over; `spotboot history` tells how it ended")
+        bail!("writing {}: others wrote it at each of {ATTEMPTS} attempts", self.key)
+    }
+
+    async fn etag_of_our_own(&self) -> Result<Etag> {
+        let standing = self.s3.get(&self.key, LARGEST).await?;
+        let ours = standing.filter(|object| parse(&object.body).is_ok_and(|record| record.writer == self.record.writer));
+        ours.map(|object| object.etag).context("another run has taken this deploy over; `spotboot history` tells how it ended")
     }
 
     /// Takes over what a killed run has left: from now on that one's writes are refused.
