@@ -7,11 +7,12 @@ use tracing::warn;
 use super::super::remote::Remote;
 use super::hold::LEASE_LASTS;
 use super::promotion::published;
-use crate::cloud::s3::{Condition, Etag, S3, Written};
+use crate::cloud::s3::{Condition, Etag, Removed, S3, Written};
 use crate::site::deploys::Record;
 use crate::site::release::Candidate;
 
 const LARGEST: usize = 64 << 10;
+const ATTEMPTS: usize = 3;
 
 /// The candidate of this run; where a rotation has none, nothing.
 pub struct Trialled(Option<Standing>);
@@ -70,11 +71,16 @@ impl Standing {
 /// Those of the bucket.
 pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
     let key = Candidate::key(&remote.site);
-    let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(()) };
-    // One that cannot be read is nobody's, and instances ignore it.
-    if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
-        return Ok(());
+    for _ in 0..ATTEMPTS {
+        let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(()) };
+        // One that cannot be read is nobody's, and instances ignore it.
+        if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
+            return Ok(());
+        }
+        // Refused: an extension of ours that was dropped half-way arrived after the look.
+        if remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")? == Removed::Gone {
+            return Ok(());
+        }
     }
-    remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")?;
-    Ok(())
+    bail!("taking the release off trial: {key} was changed by others at each of {ATTEMPTS} attempts")
 }
