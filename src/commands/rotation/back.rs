@@ -115,8 +115,7 @@ impl Rotation<'_> {
         let end = Instant::now() + STRAGGLERS_WITHIN;
         let mut retirings = 0;
         loop {
-            let members = self.members().await?;
-            let going = leaving(&members, Way::Back, self.target() as usize);
+            let going = self.surplus(&self.members().await?);
             // One that came up since the names were given back.
             if self.take_out_of_answers(&going).await? {
                 sleep(self.drain()).await;
@@ -133,12 +132,18 @@ impl Rotation<'_> {
                 Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
                 Err(error) => return Err(error),
             }
-            if going.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
+            // The fleet may have launched one while the lower target was worked in.
+            let members = self.members().await?;
+            if self.surplus(&members).is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
                 self.tell_who_stays(&members);
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    fn surplus(&self, members: &[Member]) -> Vec<String> {
+        leaving(members, Way::Back, self.target() as usize)
     }
 
     fn tell_who_stays(&self, members: &[Member]) {

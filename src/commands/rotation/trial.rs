@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, surplus};
+use super::members::{Arrival, Member, arrived, old_ones, surplus};
 use super::outside::look_at;
 use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
@@ -79,10 +79,11 @@ impl Rotation<'_> {
         self.fleet.retire(self.target(), &surplus).await
     }
 
-    /// Where instances are missing already the fleet brings new ones by itself.
+    /// Where instances are missing already the fleet brings new ones by itself; no more come than there are old ones to replace.
     async fn raise(&self, members: &[Member]) -> Result<()> {
-        let living = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        self.fleet.raise(self.target().max(living.min(self.target()) + self.pace.batch)).await
+        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+        let batch = self.pace.batch.min(count(old_ones(members)));
+        self.fleet.raise(self.target().max(count(members.len()).min(self.target()) + batch)).await
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {
