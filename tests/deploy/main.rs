@@ -6,5 +6,7 @@
 #[allow(unused_imports, reason = "each suite uses its part")]
 mod common;
 
+mod kills;
 mod release;
 mod site;
+mod upset;

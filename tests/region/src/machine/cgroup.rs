@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,9 @@ impl Hierarchies {
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|e| Unavailable(format!("reading /proc/self/mounts: {e}")))?;
         let found =
             Self::among(&mounts).ok_or_else(|| Unavailable("no cgroup2 is mounted; mount -t cgroup2 cgroup2 /sys/fs/cgroup".into()))?;
-        let probe = found.unified.join(format!("spotboot-probe-{}", std::process::id()));
+        // One of its own for each caller: another thread's would be removed under it.
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let probe = found.unified.join(format!("spotboot-probe-{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&probe)
             .or_else(|e| if e.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })
             .map_err(|e| Unavailable(format!("making a control group {}: {e}", probe.display())))?;

@@ -73,7 +73,8 @@ impl Network {
     fn build(&self) -> anyhow::Result<()> {
         let (bridge, gateway) = (self.bridge(), format!("{}/24", self.gateway()));
         fs::create_dir_all(self.folder()).with_context(|| format!("making {}", self.folder().display()))?;
-        run::tool("ip", ["link", "add", &bridge, "type", "bridge"])?;
+        // Its own for good: by default a bridge has its lowest port's, and when that port goes the others know a neighbour who is not there.
+        run::tool("ip", ["link", "add", &bridge, "address", &hardware_address(self.gateway()), "type", "bridge"])?;
         run::tool("ip", ["address", "add", &gateway, "dev", &bridge])?;
         run::tool("ip", ["address", "add", &format!("{}/32", METADATA.ip()), "dev", &bridge])?;
         run::tool("ip", ["link", "set", &bridge, "up"])?;
@@ -97,8 +98,7 @@ impl Network {
     /// What an instance here is launched with: a new address, which is its public one as well, and the link that its machine will have.
     pub fn instance(&self, id: &str) -> anyhow::Result<InstanceSpec> {
         let address = self.next_address()?;
-        let [a, b, c, d] = address.octets();
-        let mac = format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+        let mac = hardware_address(address);
         Ok(InstanceSpec { private_ipv4: address, public_ipv4: Some(address), mac, peer: Some(address.into()), ..InstanceSpec::new(id) })
     }
 
@@ -148,6 +148,12 @@ impl Network {
 
 fn address(number: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 18, number, host)
+}
+
+/// Locally administered, one for each address.
+fn hardware_address(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 fn bridge(number: u8) -> String {
