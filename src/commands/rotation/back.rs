@@ -72,7 +72,7 @@ impl Rotation<'_> {
     /// Whether the names led elsewhere before.
     async fn appoint(&self, heir: Option<&Member>) -> Result<bool> {
         let Some(heir) = heir else {
-            warn!("no old instance serves, so the names stay where they are");
+            warn!("no instance that stays serves, so the names stay where they are");
             return Ok(false);
         };
         let remote = self.remote;
@@ -89,6 +89,22 @@ impl Rotation<'_> {
             in_sync(&remote.route53, &changes).await?;
         }
         Ok(moved)
+    }
+
+    /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken them over by itself, but where it stands
+    /// by, or where old ones go.
+    pub(super) async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
+        if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
+            return Ok(());
+        }
+        let goes = |id: &str| going.iter().any(|gone| gone == id);
+        let owners = self.remote.zones().await?.standing(&self.remote.route53).await?;
+        if owners.iter().any(|zone| zone.owner.as_ref().is_some_and(|owner| goes(&owner.owner))) {
+            let stays = members.iter().filter(|member| member.serves() && !goes(member.id()));
+            self.appoint(stays.max_by_key(|member| member.node.launched)).await?;
+            self.in_sync = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn somebody_answers(&self, members: &[Member]) -> bool {

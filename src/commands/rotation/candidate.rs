@@ -1,17 +1,18 @@
 //! `releases/candidate.json`: what instances that boot now are to try, for as long as the run that tries it lives.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::super::remote::Remote;
 use super::hold::LEASE_LASTS;
 use super::promotion::published;
-use crate::cloud::s3::{Condition, Etag, S3, Written};
+use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
 use crate::site::deploys::Record;
 use crate::site::release::Candidate;
 
 const LARGEST: usize = 64 << 10;
+const ATTEMPTS: usize = 3;
 
 /// The candidate of this run; where a rotation has none, nothing.
 pub struct Trialled(Option<Standing>);
@@ -57,10 +58,22 @@ impl Standing {
         self.candidate.expires = now + LEASE_LASTS;
         match self.s3.put(&self.key, self.candidate.to_json(), Condition::Matches(&self.etag), None).await {
             Ok(Written::Stored(etag)) => self.etag = etag,
-            Ok(Written::Refused) => bail!("another run has replaced {}", self.key),
+            Ok(Written::Refused) => return self.look_again().await,
             Err(error) => return Ok(Err(error.into())),
         }
         Ok(Ok(()))
+    }
+
+    /// An extension whose answers were all lost has given it another tag, and it is ours all the same.
+    async fn look_again(&mut self) -> Result<Result<()>> {
+        let found = match self.s3.get(&self.key, LARGEST).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let ours = |object: &Object| Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy == self.candidate.deploy);
+        let Some(object) = found.filter(ours) else { bail!("another run has replaced {}", self.key) };
+        self.etag = object.etag;
+        Ok(Err(anyhow!("an earlier extension was written, and its answer lost")))
     }
 }
 
@@ -70,11 +83,16 @@ impl Standing {
 /// Those of the bucket.
 pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
     let key = Candidate::key(&remote.site);
-    let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(()) };
-    // One that cannot be read is nobody's, and instances ignore it.
-    if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
-        return Ok(());
+    for _ in 0..ATTEMPTS {
+        let Some(object) = remote.state.get(&key, LARGEST).await? else { return Ok(()) };
+        // One that cannot be read is nobody's, and instances ignore it.
+        if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
+            return Ok(());
+        }
+        // The last extension of ours may still have been on its way.
+        if remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")? == Removed::Gone {
+            return Ok(());
+        }
     }
-    remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")?;
-    Ok(())
+    bail!("taking the release off trial: {key} was changed at each of {ATTEMPTS} attempts")
 }

@@ -92,8 +92,10 @@ impl Rotation<'_> {
     /// remember the old address.
     async fn drained(&mut self) -> Result<Vec<String>> {
         loop {
-            let going = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize);
+            let members = self.all_serving().await?;
+            let going = leaving(&members, Way::Forward, self.target() as usize);
             self.take_out_of_answers(&going).await?;
+            self.pass_names_on(&members, &going).await?;
             // A run that takes up a killed one's work does not know since when.
             let since = *self.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;

@@ -54,13 +54,18 @@ impl Rotation<'_> {
     }
 
     /// What is there beyond the target already would be taken for the new ones by the fleet.
-    async fn clear_surplus(&self) -> Result<()> {
+    async fn clear_surplus(&mut self) -> Result<()> {
         let members = self.members().await?;
         let surplus = leaving(&members, Way::Back, self.target() as usize);
         if surplus.is_empty() {
             return Ok(());
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
+        self.take_out_of_answers(&surplus).await?;
+        self.pass_names_on(&members, &surplus).await?;
+        if self.in_sync.is_some() {
+            sleep(self.drain()).await;
+        }
         self.fleet.retire(self.target(), &surplus).await
     }
 

@@ -18,6 +18,8 @@ pub struct Log {
     s3: S3,
     key: String,
     etag: Etag,
+    /// A write of ours whose answers were all lost: it may stand there.
+    unsure: Option<Vec<u8>>,
 }
 
 impl Log {
@@ -26,7 +28,7 @@ impl Log {
     pub async fn create(s3: &S3, site: &Site, record: Record) -> Result<Self> {
         let key = site.key(&format!("{FOLDER}{}.json", record.id));
         match s3.put(&key, to_json(&record), Condition::Absent, None).await? {
-            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag }),
+            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag, unsure: None }),
             Written::Refused => bail!("the deploy log has {key} already; run again"),
         }
     }
@@ -36,11 +38,31 @@ impl Log {
     /// # Errors
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
-        match self.s3.put(&self.key, to_json(&self.record), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => self.etag = etag,
-            Written::Refused => bail!("another run has taken this deploy over; `spotboot history` tells how it ended"),
+        let body = to_json(&self.record);
+        for _ in 0..2 {
+            match self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await {
+                Ok(Written::Stored(etag)) => {
+                    (self.etag, self.unsure) = (etag, None);
+                    return Ok(());
+                }
+                Ok(Written::Refused) => match self.written_unsurely().await? {
+                    Some(etag) => self.etag = etag,
+                    None => break,
+                },
+                Err(error) => {
+                    self.unsure = Some(body);
+                    return Err(error.into());
+                }
+            }
         }
-        Ok(())
+        bail!("another run has taken this deploy over; `spotboot history` tells how it ended")
+    }
+
+    /// Its tag, where what stands there is what we had written last without an answer.
+    async fn written_unsurely(&mut self) -> Result<Option<Etag>> {
+        let Some(unsure) = self.unsure.take() else { return Ok(None) };
+        let found = self.s3.get(&self.key, LARGEST).await?;
+        Ok(found.filter(|object| object.body == unsure).map(|object| object.etag))
     }
 
     /// The newest run's.
@@ -51,7 +73,7 @@ impl Log {
         let Some(key) = keys(s3, site).await?.pop() else { return Ok(None) };
         let Some(object) = s3.get(&key, LARGEST).await? else { return Ok(None) };
         let record = parse(&object.body).with_context(|| format!("reading s3://{}/{key}; if it is of no use, delete it", s3.bucket()))?;
-        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag }))
+        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag, unsure: None }))
     }
 }
 
