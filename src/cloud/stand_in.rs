@@ -28,22 +28,22 @@ pub(crate) async fn cloud_at(endpoint: &str, region: &str, key: &str, secret: &s
 /// A cloud whose services are `answer`: a request's body to a status and a body.
 pub(crate) async fn cloud_answering(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Cloud {
     let http = http_client_fn({
-        let script = SharedHttpConnector::new(Script(Box::new(answer)));
+        let script = SharedHttpConnector::new(Script(answer));
         move |_, _| script.clone()
     });
     let credentials = Credentials::builder().access_key_id("key").secret_access_key("secret").provider_name("test").build();
     Cloud::new(&settings(Region::new("eu-test-1"), http).credentials_provider(credentials).load().await)
 }
 
-struct Script(Box<dyn Fn(&str) -> (u16, String) + Send + Sync>);
+struct Script<F>(F);
 
-impl std::fmt::Debug for Script {
+impl<F> std::fmt::Debug for Script<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Script")
     }
 }
 
-impl HttpConnector for Script {
+impl<F: Fn(&str) -> (u16, String) + Send + Sync> HttpConnector for Script<F> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8(request.body().bytes().expect("a form is in memory").to_vec()).expect("a form is text");
         let (status, body) = (self.0)(&body);

@@ -136,7 +136,7 @@ fn survive_all(kind: FleetKind, kills: Vec<Kill>) -> Option<Vec<Recorded>> {
     let next = || queue.lock().ok()?.next();
     let lane = || {
         let Some(mut upset) = Upset::new(kind) else { return false };
-        let visitors = upset.visitors();
+        let visitors = upset.visitors(8);
         while let Some(kill) = next() {
             held.lock().expect("no other lane panicked").push(upset.survive(&kill));
         }
@@ -247,7 +247,7 @@ fn a_deploy_to_an_auto_scaling_group_converges_wherever_it_is_killed_at_the_grou
 #[test]
 fn after_a_kill_in_the_trial_waiting_alone_ends_it_for_instances_that_boot_then() {
     let Some(mut upset) = Upset::new(FleetKind::Ec2Fleet) else { return };
-    let visitors = upset.visitors();
+    let visitors = upset.visitors(8);
     let (old, new) = (upset.site.living(), upset.content(None));
     // The log hears of the new instance once it serves.
     let seen = change(BEGINNING + 1);

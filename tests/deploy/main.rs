@@ -6,7 +6,16 @@
 #[allow(unused_imports, reason = "each suite uses its part")]
 mod common;
 
+mod broken;
+mod commands;
+mod contention;
+mod faults;
 mod kills;
+mod larger;
+mod refusals;
 mod release;
 mod site;
+mod status;
+mod trouble;
+mod unmoved;
 mod upset;

@@ -122,8 +122,12 @@ impl Rotation<'_> {
         loop {
             let members = self.members().await?;
             let going = leaving(&members, Way::Back, self.target() as usize);
-            self.fleet.retire(self.target(), &going).await?;
-            self.take_out_of_answers(&going).await?;
+            match self.fleet.retire(self.target(), &going).await {
+                Ok(()) => self.take_out_of_answers(&going).await?,
+                // One that came since the look, say: the next look sees it.
+                Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
+                Err(error) => return Err(error),
+            }
             if going.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
                 self.tell_who_stays(&members);
                 return Ok(());

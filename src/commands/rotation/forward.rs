@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::Rotation;
 use super::candidate;
 use super::members::{Member, Way, leaving, old_ones};
 use super::outside::look_at;
 use super::promotion::promote;
+use super::{Rotation, is_interrupted};
 use crate::config::Routing;
 use crate::site::deploys::Outcome;
 use crate::site::records;
@@ -131,6 +131,10 @@ impl Rotation<'_> {
         }
         if let Some(silent) = new().find(|member| !member.serves_wanted(&self.wanted)) {
             return Some(format!("{} does not serve {}", silent.id(), self.wanted.version));
+        }
+        // Its replacement is on the way, and until that serves the old one may be all there is.
+        if let Some(going) = new().find(|member| is_interrupted(member)) {
+            return Some(format!("AWS takes {} away", going.id()));
         }
         for member in new() {
             if let Err(error) = look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await {

@@ -8,6 +8,8 @@ use crate::config::Site;
 
 const FOLDER: &str = "deploys/";
 const LARGEST: usize = 1024 * 1024;
+/// A write that was dropped may still arrive between two of these.
+const ATTEMPTS: usize = 3;
 /// Names sort by time and S3 lists upwards only; at ten a day these last for years.
 const MOST: usize = 20_000;
 
@@ -18,8 +20,6 @@ pub struct Log {
     s3: S3,
     key: String,
     etag: Etag,
-    /// A write of ours whose answers were all lost: it may stand there.
-    unsure: Option<Vec<u8>>,
 }
 
 impl Log {
@@ -28,41 +28,40 @@ impl Log {
     pub async fn create(s3: &S3, site: &Site, record: Record) -> Result<Self> {
         let key = site.key(&format!("{FOLDER}{}.json", record.id));
         match s3.put(&key, to_json(&record), Condition::Absent, None).await? {
-            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag, unsure: None }),
+            Written::Stored(etag) => Ok(Self { record, s3: s3.clone(), key, etag }),
             Written::Refused => bail!("the deploy log has {key} already; run again"),
         }
     }
 
-    /// Writes what the record says now.
+    /// Writes what the record says now. A write of ours that was dropped half-way may have arrived: it is written over.
     ///
     /// # Errors
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
         let body = to_json(&self.record);
-        for _ in 0..2 {
-            match self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await {
-                Ok(Written::Stored(etag)) => {
-                    (self.etag, self.unsure) = (etag, None);
-                    return Ok(());
-                }
-                Ok(Written::Refused) => match self.written_unsurely().await? {
-                    Some(etag) => self.etag = etag,
-                    None => break,
-                },
-                Err(error) => {
-                    self.unsure = Some(body);
-                    return Err(error.into());
-                }
+        for _ in 0..ATTEMPTS {
+            if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
+                self.etag = etag;
+                return Ok(());
             }
+            self.etag = self.etag_of_our_own().await?;
         }
-        bail!("another run has taken this deploy over; `spotboot history` tells how it ended")
+        bail!("writing {}: others wrote it at each of {ATTEMPTS} attempts", self.key)
     }
 
-    /// Its tag, where what stands there is what we had written last without an answer.
-    async fn written_unsurely(&mut self) -> Result<Option<Etag>> {
-        let Some(unsure) = self.unsure.take() else { return Ok(None) };
-        let found = self.s3.get(&self.key, LARGEST).await?;
-        Ok(found.filter(|object| object.body == unsure).map(|object| object.etag))
+    async fn etag_of_our_own(&self) -> Result<Etag> {
+        let standing = self.s3.get(&self.key, LARGEST).await?;
+        let ours = standing.filter(|object| parse(&object.body).is_ok_and(|record| record.writer == self.record.writer));
+        ours.map(|object| object.etag).context("another run has taken this deploy over; `spotboot history` tells how it ended")
+    }
+
+    /// Takes over what a killed run has left: from now on that one's writes are refused.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub async fn take_over(&mut self, run: &str) -> Result<()> {
+        run.clone_into(&mut self.record.writer);
+        self.write().await
     }
 
     /// The newest run's.
@@ -73,7 +72,7 @@ impl Log {
         let Some(key) = keys(s3, site).await?.pop() else { return Ok(None) };
         let Some(object) = s3.get(&key, LARGEST).await? else { return Ok(None) };
         let record = parse(&object.body).with_context(|| format!("reading s3://{}/{key}; if it is of no use, delete it", s3.bucket()))?;
-        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag, unsure: None }))
+        Ok(Some(Self { record, s3: s3.clone(), key, etag: object.etag }))
     }
 }
 

@@ -1,9 +1,12 @@
 //! Rotations while the cloud has trouble.
 
+use futures_util::future::join_all;
 use region::{Fault, Match};
 use time::OffsetDateTime;
 
 use super::*;
+
+const LAG: Duration = Duration::from_secs(4);
 
 /// The calls that change something, of each kind.
 fn changes(kind: FleetKind) -> [&'static str; 2] {
@@ -31,15 +34,16 @@ async fn a_fleet_that_is_being_modified_is_waited_for() {
 
 #[tokio::test]
 async fn what_is_shown_late_ends_nobody_else() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
-        site.theirs.set_lag(Duration::from_secs(3));
+        site.theirs.set_lag(LAG);
         let new = site.grow(2).await;
         site.ours.retire(1, &old).await.unwrap();
         site.ours.retire(1, &old).await.unwrap();
         site.stays(&new, 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -47,7 +51,9 @@ async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
     for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
-        site.theirs.set_lag(Duration::from_secs(4));
+        // They are long known.
+        tokio::time::sleep(LAG).await;
+        site.theirs.set_lag(LAG);
         // The run is killed right after it asked.
         _ = tokio::time::timeout(Duration::from_millis(500), site.ours.raise(2)).await;
         site.theirs.wait_for(2, SOON).unwrap();
@@ -61,7 +67,7 @@ async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
 
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_change() {
-    for kind in KINDS {
+    each(async |kind| {
         for change in changes(kind) {
             let site = Site::new(kind, 1).await;
             let old = site.ids();
@@ -70,12 +76,13 @@ async fn a_lost_answer_makes_no_second_change() {
             site.ours.retire(1, &old).await.unwrap();
             site.stays(&new, 2).await;
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_service_that_throttles_and_breaks_is_asked_again() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
         for change in changes(kind) {
@@ -86,26 +93,29 @@ async fn a_service_that_throttles_and_breaks_is_asked_again() {
         let new = site.grow(2).await;
         site.ours.retire(1, &old).await.unwrap();
         site.stays(&new, 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
-    for kind in KINDS {
-        for killed_after in [100, 600, 1300, 2500] {
+    each(async |kind| {
+        join_all([100, 600, 1300, 2500].map(async |killed_after| {
             let site = Site::new(kind, 1).await;
             let old = site.ids();
             let new = site.grow(2).await;
             _ = tokio::time::timeout(Duration::from_millis(killed_after), site.ours.retire(1, &old)).await;
             site.ours.retire(1, &old).await.unwrap();
             site.stays(&new, 2).await;
-        }
-    }
+        }))
+        .await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
         let since = OffsetDateTime::now_utc();
@@ -120,12 +130,13 @@ async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
         site.theirs.set_capacity(None);
         site.stays(&old, 1).await;
         assert!(site.theirs.living().iter().all(|instance| !instance.protected));
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
@@ -134,16 +145,18 @@ async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
         site.ours.retire(1, &old).await.unwrap();
         site.theirs.set_capacity(None);
         site.stays(&new, 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_denial_names_what_to_allow() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let [change, _] = changes(kind);
         site.region.fault(Match::any().operation(change), Fault::access_denied());
         let error = site.ours.raise(2).await.unwrap_err().to_string();
         assert!(error.contains(&format!(":{change} on arn:aws:")), "{error}");
-    }
+    })
+    .await;
 }

@@ -21,7 +21,6 @@ async fn a_group_whose_smallest_size_is_its_size_is_rotated() {
 #[tokio::test]
 async fn a_protection_that_a_killed_run_left_is_lifted() {
     let site = Site::new(FleetKind::AutoScalingGroup, 1).await;
-    let Api::Group(_) = &site.ours.api else { unreachable!("it is a group") };
     let autoscaling = cloud_in(&site.region, Service::AutoScaling).await.autoscaling();
     autoscaling.protect("web", &site.ids(), true).await.unwrap();
     assert!(site.theirs.living()[0].protected);

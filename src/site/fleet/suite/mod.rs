@@ -2,6 +2,7 @@
 
 mod faults;
 mod group;
+mod mean;
 mod rotation;
 
 use std::collections::BTreeSet;
@@ -84,6 +85,11 @@ impl Site {
         assert_eq!(self.theirs.instances().len(), ever, "{:?}", self.theirs.instances());
         assert_eq!(self.theirs.target() as usize, living.len());
     }
+}
+
+/// All kinds at once: most of each is waiting.
+async fn each(test: impl AsyncFn(FleetKind)) {
+    futures_util::future::join_all(KINDS.map(|kind| test(kind))).await;
 }
 
 /// EC2 and Auto Scaling have an address each, so two clouds of one service stand for one of both.

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn the_named_one_goes_and_no_other() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
@@ -12,35 +12,38 @@ async fn the_named_one_goes_and_no_other() {
         site.stays(&new, 2).await;
         site.ours.retire(1, &old).await.unwrap();
         site.stays(&new, 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_batch_goes_together() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 3).await;
         let old = site.ids();
         let new = site.grow(5).await;
         site.ours.retire(3, &old[..2]).await.unwrap();
         let kept: Vec<String> = old[2..].iter().chain(&new).cloned().collect();
         site.stays(&kept, 5).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_new_one_that_fails_goes_and_the_old_one_stays() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.ours.retire(1, &new).await.unwrap();
         site.stays(&old, 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_observed_is_what_there_is() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 2).await;
         let observed = site.ours.observe().await.unwrap();
         let member = |id: &String| Member { id: id.clone(), marked: false, leaving: false };
@@ -52,33 +55,36 @@ async fn what_is_observed_is_what_there_is() {
         let observed = site.ours.observe().await.unwrap();
         let there: Vec<&String> = observed.members.iter().filter(|member| !member.leaving).map(|member| &member.id).collect();
         assert_eq!((there, observed.settled), (site.ids().iter().collect(), false));
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_target_is_never_lowered_by_raising() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 2).await;
         site.ours.raise(1).await.unwrap();
         site.stays(&site.ids(), 2).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_instance_of_no_fleet_goes_too() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let outside = site.region.launch(InstanceSpec::new("i-outside")).unwrap();
         site.ours.retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()]).await.unwrap();
-        assert_eq!(site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living, false);
+        assert!(!site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living);
         site.stays(&site.ids(), 1).await;
         drop(outside);
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_fleet_that_is_none_says_what_to_set() {
-    for kind in KINDS {
+    each(async |kind| {
         let site = Site::new(kind, 1).await;
         let id = match kind {
             FleetKind::SpotFleet => "sfr-none",
@@ -87,5 +93,17 @@ async fn a_fleet_that_is_none_says_what_to_set() {
         };
         let error = fleet(&site.region, kind, id).await.observe().await.unwrap_err().to_string();
         assert_eq!(error, format!("there is no {} {id} in this account and region; correct [fleet] id", title(kind)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_replaces_a_marked_instance_is_not_settled() {
+    for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
+        let site = Site::with(kind, 1, FleetSpec::capacity_rebalance).await;
+        assert!(site.ours.observe().await.unwrap().settled);
+        site.theirs.set_capacity(Some(1));
+        site.theirs.rebalance(&site.ids()[0]);
+        assert!(!site.ours.observe().await.unwrap().settled);
     }
 }

@@ -1,14 +1,18 @@
 //! Auto Scaling groups' Query protocol: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>.
 
+mod activities;
 mod authorization;
+mod changes;
+mod groups;
 
 use std::sync::Arc;
 
-use crate::fleet::Fleets;
+use crate::fleet::{FleetKind, Fleets, Keeper};
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::iam::Request;
 use crate::query::Form;
 use crate::registry::Registry;
+use crate::xml::Xml;
 
 const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
 const REQUEST_ID: &str = "8d5e2f3a-0000-4000-8000-0000000000a5";
@@ -26,8 +30,38 @@ impl AutoScaling {
     fn respond(&self, call: &Call) -> Result<String, Refusal> {
         self.registry.caller(call)?;
         let form = Form::of(call);
-        Err(form.unknown_action())
+        match form.action() {
+            "DescribeAutoScalingGroups" => Ok(self.describe_groups(&form)),
+            "DescribeScalingActivities" => self.describe_activities(&form),
+            "SetDesiredCapacity" => self.set_desired_capacity(&form),
+            "TerminateInstanceInAutoScalingGroup" => self.terminate_instance(&form),
+            "SetInstanceProtection" => self.set_instance_protection(&form),
+            _ => Err(form.unknown_action()),
+        }
     }
+
+    fn group(&self, form: &Form) -> Result<Arc<Keeper>, Refusal> {
+        let name = form.required("AutoScalingGroupName")?;
+        let unknown = || validation(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"));
+        self.fleets.find(FleetKind::AutoScalingGroup, name).ok_or_else(unknown)
+    }
+}
+
+/// The service's code for whatever does not hold.
+fn validation(message: String) -> Refusal {
+    Refusal::new(400, "ValidationError", message)
+}
+
+fn document(action: &str, content: impl FnOnce(&mut Xml)) -> String {
+    Xml::document(&format!("{action}Response"), NAMESPACE, |xml| {
+        xml.element(&format!("{action}Result"), content);
+        xml.element("ResponseMetadata", |xml| xml.text("RequestId", REQUEST_ID));
+    })
+}
+
+/// A list's elements are `member`s.
+fn members<T>(xml: &mut Xml, name: &str, list: impl IntoIterator<Item = T>, content: impl Fn(&mut Xml, T)) {
+    xml.element(name, |xml| list.into_iter().for_each(|one| xml.element("member", |xml| content(xml, one))));
 }
 
 impl Backend for AutoScaling {

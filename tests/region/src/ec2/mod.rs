@@ -23,7 +23,7 @@ use crate::xml::Xml;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const REQUEST_ID: &str = "8d5e2f3a-0000-4000-8000-0000000000ec";
-/// As EC2 writes times.
+/// As both services write times.
 const TIME: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 pub(crate) struct Ec2 {
@@ -62,7 +62,7 @@ fn document(action: &str, content: impl FnOnce(&mut Xml)) -> String {
     })
 }
 
-fn stamp(time: OffsetDateTime) -> String {
+pub(crate) fn stamp(time: OffsetDateTime) -> String {
     time.format(TIME).unwrap_or_default()
 }
 

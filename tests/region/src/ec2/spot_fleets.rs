@@ -22,7 +22,9 @@ impl Ec2 {
         let named: Result<Vec<_>, _> = ids.iter().map(|id| self.spot_fleet(id)).collect();
         let fleets = if ids.is_empty() { self.fleets.all(FleetKind::SpotFleet) } else { named? };
         Ok(document("DescribeSpotFleetRequests", |xml| {
-            items(xml, "spotFleetRequestConfigSet", fleets, |xml, fleet| describe(&fleet, &fleet.seen(), xml));
+            items(xml, "spotFleetRequestConfigSet", fleets, |xml, fleet| {
+                describe(&self.registry.account, &fleet, &fleet.seen(), xml);
+            });
         }))
     }
 
@@ -58,7 +60,7 @@ impl Ec2 {
     }
 }
 
-fn describe(fleet: &Keeper, view: &View, xml: &mut Xml) {
+fn describe(account: &str, fleet: &Keeper, view: &View, xml: &mut Xml) {
     xml.text("activityStatus", activity(view.activity));
     xml.text("createTime", stamp(fleet.created));
     xml.element("spotFleetRequestConfig", |xml| {
@@ -71,7 +73,7 @@ fn describe(fleet: &Keeper, view: &View, xml: &mut Xml) {
         xml.text("excessCapacityTerminationPolicy", if view.asked.keeps_excess { "noTermination" } else { "default" });
         xml.text("fulfilledCapacity", format!("{}.0", view.fulfilled));
         xml.text("onDemandFulfilledCapacity", "0.0");
-        xml.text("iamFleetRole", "arn:aws:iam::123456789012:role/aws-ec2-spot-fleet-tagging-role");
+        xml.text("iamFleetRole", format!("arn:aws:iam::{account}:role/aws-ec2-spot-fleet-tagging-role"));
         xml.text("targetCapacity", view.asked.target);
         xml.text("onDemandTargetCapacity", 0);
         xml.text("terminateInstancesWithExpiration", false);

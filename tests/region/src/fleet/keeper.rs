@@ -10,7 +10,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::decide::{Act, RETRY, decide, wakes};
-use super::event::{Event, What, Why};
+use super::event::{Event, What};
 use super::launcher::{Launcher, Running};
 use super::state::{Aim, Dials, Now, Phase, Seat};
 use super::view::{Past, View};
@@ -216,31 +216,5 @@ impl Inner {
     /// None where it is leaving, gone or nobody's.
     pub(super) fn living(&mut self, id: &str) -> Option<&mut Seat> {
         self.now.seat(id).filter(|seat| seat.is_living())
-    }
-}
-
-impl Keeper {
-    /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified already.
-    pub(crate) fn modify(self: &Arc<Self>, target: Option<u32>, keeps_excess: Option<bool>) -> bool {
-        self.change(|inner| {
-            let now = &mut inner.now;
-            if now.modifying_until.is_some() {
-                return false;
-            }
-            let (from, to) = (now.asked.target, target.unwrap_or(now.asked.target));
-            now.asked = Aim { target: to, keeps_excess: keeps_excess.unwrap_or(now.asked.keeps_excess) };
-            now.modifying_until = Some(Instant::now() + now.dials.modifying);
-            inner.happened(What::Modifying { from, to });
-            true
-        })
-    }
-
-    /// By whoever asked; already leaving ones go on leaving.
-    pub(crate) fn terminate(self: &Arc<Self>, id: &str, why: Why) {
-        self.change(|inner| {
-            if inner.living(id).is_some() {
-                self.leave(inner, id, why);
-            }
-        });
     }
 }

@@ -8,6 +8,7 @@ mod handle;
 mod keeper;
 mod launcher;
 mod lives;
+mod orders;
 mod state;
 mod view;
 

@@ -127,6 +127,12 @@ impl Now {
         self.seats.iter().filter(|seat| seat.is_living())
     }
 
+    /// A group's aim: nothing is asked of it that is not in effect.
+    pub(super) fn aim_at(&mut self, target: u32) {
+        self.asked.target = target;
+        self.aim = self.asked;
+    }
+
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
         self.living().filter(|seat| !(self.rebalances && seat.marked))

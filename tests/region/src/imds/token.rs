@@ -47,7 +47,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::InstanceSpec;
+    use crate::instance::{InstanceSpec, State};
     use crate::registry::Registry;
 
     #[test]
@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn a_token_serves_its_own_instance_until_it_is_expired() {
         let registry = Registry::new("r", "a");
-        let (one, other) = (registry.launch(InstanceSpec::new("i-1")).unwrap(), registry.launch(InstanceSpec::new("i-2")).unwrap());
+        let (one, other) = (
+            registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap(),
+            registry.launch(InstanceSpec::new("i-2"), State::Running).unwrap(),
+        );
         let tokens = Tokens::default();
         let token = tokens.issue(&one, 60);
         assert!(tokens.left(&token, &one).is_some());

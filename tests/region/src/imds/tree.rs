@@ -192,10 +192,11 @@ fn stamp(at: OffsetDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instance::State;
 
     fn launched(spec: InstanceSpec) -> (Registry, std::sync::Arc<Machine>) {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let machine = registry.launch(spec).unwrap();
+        let machine = registry.launch(spec, State::Running).unwrap();
         (registry, machine)
     }
 

@@ -44,9 +44,12 @@ fn within_patience(done: impl Fn() -> bool) -> bool {
 fn an_interrupt_ends_it_and_leaves_nothing_behind() {
     let (mut child, printed) = started();
     let folder = folder(&printed);
-    for part in
-        ["export AWS_ENDPOINT_URL_S3=http://", "export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://", "hosted_zone_id = \"Z1\"    (site.test)"]
-    {
+    for part in [
+        "export AWS_ENDPOINT_URL_S3=http://",
+        "export AWS_ENDPOINT_URL_AUTO_SCALING=http://",
+        "export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://",
+        "hosted_zone_id = \"Z1\"    (site.test)",
+    ] {
         assert!(printed.iter().any(|line| line.contains(part)), "{part}");
     }
     assert!(runs_in(&folder));

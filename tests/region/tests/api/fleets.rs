@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use region::{Fleet, FleetKind, FleetSpec, Instance, InstanceSpec, Launcher, Region, Running, Service, State};
 
@@ -14,17 +14,18 @@ const FLEET: &str = "fleet-1";
 /// Instances that are nothing but known, and stop when they may.
 #[derive(Default)]
 pub(crate) struct Nothing {
-    pub(crate) stopped: Arc<AtomicUsize>,
-    pub(crate) killed: Arc<AtomicUsize>,
-    /// Held by a test that has instances stop slowly.
-    pub(crate) slow: Arc<Mutex<()>>,
+    pub(crate) seen: Arc<Ends>,
 }
 
-struct Alive {
-    stopped: Arc<AtomicUsize>,
-    killed: Arc<AtomicUsize>,
-    slow: Arc<Mutex<()>>,
+#[derive(Default)]
+pub(crate) struct Ends {
+    pub(crate) stopped: AtomicUsize,
+    pub(crate) killed: AtomicUsize,
+    /// Held by a test that has instances stop slowly.
+    pub(crate) slow: Mutex<()>,
 }
+
+struct Alive(Arc<Ends>);
 
 impl Launcher for Nothing {
     fn spec(&self, id: &str) -> anyhow::Result<InstanceSpec> {
@@ -32,19 +33,18 @@ impl Launcher for Nothing {
     }
 
     fn start(&self, _: &Instance) -> anyhow::Result<Box<dyn Running>> {
-        let Nothing { stopped, killed, slow } = self;
-        Ok(Box::new(Alive { stopped: stopped.clone(), killed: killed.clone(), slow: slow.clone() }))
+        Ok(Box::new(Alive(self.seen.clone())))
     }
 }
 
 impl Running for Alive {
     fn stop(&self) {
-        drop(self.slow.lock());
-        self.stopped.fetch_add(1, Ordering::Relaxed);
+        drop(self.0.slow.lock());
+        self.0.stopped.fetch_add(1, Ordering::Relaxed);
     }
 
     fn kill(&self) {
-        self.killed.fetch_add(1, Ordering::Relaxed);
+        self.0.killed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn log(&self) -> String {
@@ -52,17 +52,24 @@ impl Running for Alive {
     }
 }
 
-fn fleet_of(region: &Region, target: u32) -> Fleet {
-    let fleet = region.create_fleet(FleetSpec::new(FleetKind::Ec2Fleet, FLEET, target), Arc::new(Nothing::default())).unwrap();
-    fleet.wait_for(target as usize, PATIENCE).unwrap();
+/// One of that kind that has launched its target.
+pub(crate) fn created(region: &Region, spec: FleetSpec) -> Fleet {
+    let target = spec.target as usize;
+    let fleet = region.create_fleet(spec, Arc::new(Nothing::default())).unwrap();
+    fleet.wait_for(target, PATIENCE).unwrap();
     fleet
 }
 
-fn ids(fleet: &Fleet) -> Vec<String> {
+fn fleet_of(region: &Region, target: u32) -> Fleet {
+    created(region, FleetSpec::new(FleetKind::Ec2Fleet, FLEET, target))
+}
+
+/// Of those living.
+pub(crate) fn ids(fleet: &Fleet) -> Vec<String> {
     fleet.living().into_iter().map(|instance| instance.id).collect()
 }
 
-fn ec2(region: &Region, action: &str, parameters: &str) -> (u16, String) {
+pub(crate) fn ec2(region: &Region, action: &str, parameters: &str) -> (u16, String) {
     query(region, Service::Ec2, action, parameters)
 }
 
@@ -76,9 +83,13 @@ fn fleet_state(region: &Region) -> String {
 }
 
 fn wait_until_active(region: &Region) {
-    let end = std::time::Instant::now() + PATIENCE;
-    while fleet_state(region) != "active" {
-        assert!(std::time::Instant::now() < end);
+    eventually("it is active", || fleet_state(region) == "active");
+}
+
+pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "not in time: {what}");
         std::thread::yield_now();
     }
 }
@@ -100,7 +111,7 @@ fn a_fleet_launches_what_is_asked_for_and_tells_of_it() {
     ] {
         assert_eq!(texts(&told, name), [value], "{told}");
     }
-    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [id.clone()]);
+    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [&*id]);
     let instance = ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1;
     assert_eq!(texts(&instance, "name"), ["running"]);
     assert_eq!(texts(&instance, "ipAddress"), ["127.0.0.9"]);
@@ -147,4 +158,58 @@ fn who_terminates_before_the_target_is_lower_gets_a_replacement() {
     fleet.wait_for(2, PATIENCE).unwrap();
     assert_eq!(fleet.instances().len(), 3);
     assert_eq!(fleet.instances()[0].state, State::Terminated);
+}
+
+#[test]
+fn a_fleet_that_is_modifying_takes_no_other_modification_and_keeps_its_old_target_till_then() {
+    let region = region();
+    let fleet = fleet_of(&region, 2);
+    fleet.set_modifying(Duration::from_secs(1));
+    let old = ids(&fleet).remove(0);
+    assert_eq!((modify(&region, 1, "no-termination").0, fleet_state(&region)), (200, "modifying".to_owned()));
+    let (status, refusal) = modify(&region, 3, "no-termination");
+    assert_eq!((status, texts(&refusal, "Code")), (400, vec!["FleetNotInModifiableState".to_owned()]));
+    assert_eq!(fleet.target(), 1);
+    fleet.terminate(&old);
+    fleet.wait_for_end(&old, PATIENCE).unwrap();
+    fleet.wait_for(2, PATIENCE).expect("who does not wait for the modification gets a replacement");
+    wait_until_active(&region);
+    assert_eq!(modify(&region, 2, "no-termination").0, 200);
+    let history =
+        ec2(&region, "DescribeFleetHistory", &format!("FleetId={FLEET}&StartTime=2026-01-01T00%3A00%3A00Z&EventType=fleet-change")).1;
+    assert_eq!(texts(&history, "eventSubType"), ["submitted", "active", "modify_in_progress", "modify_succeeded", "modify_in_progress"]);
+}
+
+#[test]
+fn one_unknown_id_among_those_to_terminate_ends_nobody() {
+    let region = region();
+    let fleet = fleet_of(&region, 1);
+    let id = ids(&fleet).remove(0);
+    let (status, refusal) = ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}&InstanceId.2=i-never"));
+    assert_eq!((status, texts(&refusal, "Code")), (400, vec!["InvalidInstanceID.NotFound".to_owned()]));
+    assert_eq!(ids(&fleet), [id]);
+}
+
+#[test]
+fn an_instance_shuts_down_until_it_has_stopped_and_keeps_its_metadata_so_long() {
+    let region = region();
+    let nothing = Nothing::default();
+    let seen = nothing.seen.clone();
+    let fleet = region.create_fleet(FleetSpec::new(FleetKind::Ec2Fleet, FLEET, 1), Arc::new(nothing)).unwrap();
+    let id = fleet.wait_for(1, PATIENCE).unwrap().remove(0).id;
+    let metadata = fleet.instance(&id).unwrap().env()["AWS_EC2_METADATA_SERVICE_ENDPOINT"].clone();
+    let answers = || std::net::TcpStream::connect(metadata.trim_start_matches("http://")).is_ok();
+    let slowly = seen.slow.lock().unwrap();
+    ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}"));
+    let told = || texts(&ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1, "name");
+    assert_eq!((told(), answers()), (vec!["shutting-down".to_owned()], true));
+    let again = ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}")).1;
+    assert_eq!(texts(&again, "name"), ["shutting-down", "shutting-down"]);
+    drop(slowly);
+    fleet.wait_for_end(&id, PATIENCE).unwrap();
+    assert_eq!(told(), ["terminated"]);
+    eventually("its metadata is gone", || !answers());
+    drop(region);
+    let counts = (seen.stopped.load(Ordering::Relaxed), seen.killed.load(Ordering::Relaxed));
+    assert_eq!(counts, (1, 1), "its replacement was killed with the region");
 }

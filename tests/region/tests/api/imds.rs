@@ -17,12 +17,12 @@ async fn token(instance: &Instance, ttl: &str) -> http::Response<bytes::Bytes> {
     send(Request::put(format!("{}/latest/api/token", base(instance))).header(TTL, ttl), "").await.unwrap()
 }
 
-async fn get(instance: &Instance, token: &str, path: &str) -> (u16, String) {
+pub(crate) async fn get(instance: &Instance, token: &str, path: &str) -> (u16, String) {
     let answer = send(Request::get(format!("{}{path}", base(instance))).header(TOKEN, token), "").await.unwrap();
     (answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned())
 }
 
-async fn session(instance: &Instance) -> String {
+pub(crate) async fn session(instance: &Instance) -> String {
     String::from_utf8_lossy(token(instance, "60").await.body()).into_owned()
 }
 

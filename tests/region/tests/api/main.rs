@@ -1,12 +1,15 @@
 //! The region as its clients meet it: over the wire, with the real SDK and a real ACME client.
 
 mod acme;
+mod autoscaling;
 mod binary;
 mod client;
 mod dns;
 mod ec2;
 mod faults;
+mod fleet_faults;
 mod fleets;
 mod imds;
 mod route53;
 mod s3;
+mod spot_fleets;

@@ -1,0 +1,91 @@
+//! A group's events as its scaling activities: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Activity.html>.
+
+use super::{AutoScaling, document, members};
+use crate::ec2::stamp;
+use crate::fleet::{Event, Keeper, Seen, View, What, Why};
+use crate::front::Refusal;
+use crate::instance::State;
+use crate::query::Form;
+use crate::xml::Xml;
+
+/// As Auto Scaling words it ("Troubleshoot Amazon EC2 Auto Scaling: EC2 instance launch failures").
+const NO_CAPACITY: &str = "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no Spot capacity available that matches \
+                           your request. Launching EC2 instance failed.";
+
+/// Changes of the group itself are no activities.
+fn is_one(event: &Event) -> bool {
+    matches!(event.what, What::Launched(_) | What::Left(..) | What::NoCapacity | What::NotLaunched(_))
+}
+
+impl AutoScaling {
+    pub(super) fn describe_activities(&self, form: &Form) -> Result<String, Refusal> {
+        let group = self.group(form)?;
+        let most = form.number("MaxRecords")?.map_or(usize::MAX, |most| most as usize);
+        let view = group.seen();
+        let events = group.events(&view);
+        // The newest come first.
+        let told = events.iter().enumerate().filter(|(_, event)| is_one(event)).rev().take(most);
+        Ok(document("DescribeScalingActivities", |xml| {
+            members(xml, "Activities", told, |xml, (number, event)| activity(&group, &view, number, event, xml));
+        }))
+    }
+}
+
+enum Status {
+    InProgress,
+    Successful,
+    Failed(String),
+}
+
+pub(super) fn activity(group: &Keeper, view: &View, number: usize, event: &Event, xml: &mut Xml) {
+    let (description, status) = told(view, &event.what);
+    xml.text("ActivityId", format!("00000000-0000-4000-8000-{number:012}"));
+    xml.text("AutoScalingGroupName", &group.spec.id);
+    xml.text("Description", description);
+    xml.text("Cause", format!("At {} {}", stamp(event.at), cause(&event.what)));
+    xml.text("StartTime", stamp(event.at));
+    let (code, progress, message) = match status {
+        Status::InProgress => ("InProgress", 50, None),
+        Status::Successful => ("Successful", 100, None),
+        Status::Failed(message) => ("Failed", 100, Some(message)),
+    };
+    if progress == 100 {
+        xml.text("EndTime", stamp(event.at));
+    }
+    xml.text("StatusCode", code);
+    xml.maybe("StatusMessage", message);
+    xml.text("Progress", progress);
+    xml.text("Details", "{}");
+}
+
+fn told(view: &View, what: &What) -> (String, Status) {
+    let seat = |id: &str| view.seats.iter().find(|seat| seat.id == id);
+    let so_far = |done: bool| if done { Status::Successful } else { Status::InProgress };
+    match what {
+        What::Launched(id) => (format!("Launching a new EC2 instance: {id}"), so_far(seat(id).is_some_and(is_up))),
+        What::Left(id, _) => {
+            (format!("Terminating EC2 instance: {id}"), so_far(seat(id).is_some_and(|seat| seat.state == State::Terminated)))
+        }
+        What::NotLaunched(error) => {
+            ("Launching a new EC2 instance".to_owned(), Status::Failed(format!("{error}. Launching EC2 instance failed.")))
+        }
+        _ => ("Launching a new EC2 instance".to_owned(), Status::Failed(NO_CAPACITY.to_owned())),
+    }
+}
+
+/// In service, or past that.
+fn is_up(seat: &Seen) -> bool {
+    seat.in_service || !seat.is_living()
+}
+
+fn cause(what: &What) -> &'static str {
+    match what {
+        What::Left(_, Why::ScaledIn) => {
+            "an instance was taken out of service in response to a difference between desired and actual capacity."
+        }
+        What::Left(_, Why::Rebalanced) => "an instance was taken out of service in response to an EC2 instance rebalance recommendation.",
+        What::Left(_, Why::Interrupted) => "an instance was taken out of service in response to an EC2 spot instance interruption notice.",
+        What::Left(..) => "instance was taken out of service in response to a user request.",
+        _ => "an instance was started in response to a difference between desired and actual capacity, increasing the capacity.",
+    }
+}

@@ -1,0 +1,55 @@
+//! What changes a group: its desired capacity, and its instances.
+
+use time::OffsetDateTime;
+
+use super::{AutoScaling, activities, document, validation};
+use crate::fleet::{Event, FleetKind, What, Why};
+use crate::front::Refusal;
+use crate::query::Form;
+
+impl AutoScaling {
+    pub(super) fn set_desired_capacity(&self, form: &Form) -> Result<String, Refusal> {
+        let group = self.group(form)?;
+        form.required("DesiredCapacity")?;
+        let desired = form.number("DesiredCapacity")?.unwrap_or_default();
+        let (min, max, name) = (group.spec.min, group.spec.max, "AutoScalingGroup");
+        if desired > max {
+            return Err(validation(format!("New SetDesiredCapacity value {desired} is above max value {max} for the {name}.")));
+        }
+        if desired < min {
+            return Err(validation(format!("New SetDesiredCapacity value {desired} is below min value {min} for the {name}.")));
+        }
+        group.set_desired(desired);
+        Ok(document("SetDesiredCapacity", |_| ()))
+    }
+
+    /// Both in one: the instance goes, and with it, where asked, one unit of the desired capacity.
+    pub(super) fn terminate_instance(&self, form: &Form) -> Result<String, Refusal> {
+        let (id, lower) = (form.required("InstanceId")?, form.flag("ShouldDecrementDesiredCapacity")?);
+        let unknown = || validation(format!("Instance Id not found - No managed instance found for instance ID: {id}"));
+        let group = self.fleets.of(id).filter(|group| group.spec.kind == FleetKind::AutoScalingGroup).ok_or_else(unknown)?;
+        let (min, decrement) = (group.spec.min, lower.then_some(group.spec.min));
+        match group.terminate_within(id, decrement) {
+            None => Err(unknown()),
+            Some(false) => Err(validation(format!(
+                "Currently, desiredSize equals minSize ({min}). Terminating instance without replacement will violate group's min size \
+                 constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size."
+            ))),
+            Some(true) => {
+                let event = Event { at: OffsetDateTime::now_utc(), what: What::Left(id.to_owned(), Why::Terminated) };
+                Ok(document("TerminateInstanceInAutoScalingGroup", |xml| {
+                    xml.element("Activity", |xml| activities::activity(&group, &group.seen(), 0, &event, xml));
+                }))
+            }
+        }
+    }
+
+    pub(super) fn set_instance_protection(&self, form: &Form) -> Result<String, Refusal> {
+        let (group, protected) = (self.group(form)?, form.flag("ProtectedFromScaleIn")?);
+        let ids = form.list("InstanceIds.member");
+        match group.protect(&ids, protected) {
+            Ok(()) => Ok(document("SetInstanceProtection", |_| ())),
+            Err(id) => Err(validation(format!("The instance {id} is not part of Auto Scaling group {}.", group.spec.id))),
+        }
+    }
+}

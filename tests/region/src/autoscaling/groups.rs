@@ -1,0 +1,60 @@
+//! DescribeAutoScalingGroups: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>.
+
+use super::{AutoScaling, document, members};
+use crate::ec2::stamp;
+use crate::fleet::{FleetKind, Keeper, Seen, View};
+use crate::instance::State;
+use crate::query::Form;
+use crate::xml::Xml;
+
+impl AutoScaling {
+    /// A name that is unknown is simply absent.
+    pub(super) fn describe_groups(&self, form: &Form) -> String {
+        let names = form.list("AutoScalingGroupNames.member");
+        let groups = self.fleets.all(FleetKind::AutoScalingGroup).into_iter();
+        let wanted = groups.filter(|group| names.is_empty() || names.contains(&group.spec.id));
+        document("DescribeAutoScalingGroups", |xml| {
+            members(xml, "AutoScalingGroups", wanted, |xml, group| self.describe(&group, &group.seen(), xml));
+        })
+    }
+
+    fn describe(&self, group: &Keeper, view: &View, xml: &mut Xml) {
+        let (name, zone) = (&group.spec.id, format!("{}a", self.registry.region));
+        let arn = format!(
+            "arn:aws:autoscaling:{}:{}:autoScalingGroup:1:autoScalingGroupName/{name}",
+            self.registry.region, self.registry.account
+        );
+        xml.text("AutoScalingGroupName", name);
+        xml.text("AutoScalingGroupARN", arn);
+        xml.text("MinSize", group.spec.min);
+        xml.text("MaxSize", group.spec.max);
+        xml.text("DesiredCapacity", view.asked.target);
+        xml.text("DefaultCooldown", 300);
+        xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
+        xml.text("HealthCheckType", "EC2");
+        xml.text("HealthCheckGracePeriod", 0);
+        members(xml, "Instances", view.seats.iter().filter(|seat| seat.state != State::Terminated), |xml, seat| {
+            instance(group, seat, &zone, xml);
+        });
+        xml.text("CreatedTime", stamp(group.created));
+        xml.text("NewInstancesProtectedFromScaleIn", false);
+        xml.text("CapacityRebalance", group.spec.capacity_rebalance);
+    }
+}
+
+fn instance(group: &Keeper, seat: &Seen, zone: &str, xml: &mut Xml) {
+    xml.text("InstanceId", &seat.id);
+    xml.maybe("InstanceType", group.machine(&seat.id).map(|machine| machine.spec.instance_type.clone()));
+    xml.text("AvailabilityZone", zone);
+    xml.text("LifecycleState", lifecycle(seat));
+    xml.text("HealthStatus", if seat.is_living() { "Healthy" } else { "Unhealthy" });
+    xml.text("ProtectedFromScaleIn", seat.protected);
+}
+
+fn lifecycle(seat: &Seen) -> &'static str {
+    match seat.state {
+        State::Pending | State::Running if !seat.in_service => "Pending",
+        State::Pending | State::Running => "InService",
+        _ => "Terminating",
+    }
+}

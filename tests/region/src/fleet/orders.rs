@@ -1,0 +1,68 @@
+//! What the APIs order a fleet to do.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::event::{What, Why};
+use super::keeper::Keeper;
+use super::state::Aim;
+
+impl Keeper {
+    /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified already.
+    pub(crate) fn modify(self: &Arc<Self>, target: Option<u32>, keeps_excess: Option<bool>) -> bool {
+        self.change(|inner| {
+            let now = &mut inner.now;
+            if now.modifying_until.is_some() {
+                return false;
+            }
+            let (from, to) = (now.asked.target, target.unwrap_or(now.asked.target));
+            now.asked = Aim { target: to, keeps_excess: keeps_excess.unwrap_or(now.asked.keeps_excess) };
+            now.modifying_until = Some(Instant::now() + now.dials.modifying);
+            inner.happened(What::Modifying { from, to });
+            true
+        })
+    }
+
+    /// By whoever asked; already leaving ones go on leaving.
+    pub(crate) fn terminate(self: &Arc<Self>, id: &str, why: Why) {
+        self.change(|inner| {
+            if inner.living(id).is_some() {
+                self.leave(inner, id, why);
+            }
+        });
+    }
+
+    /// SetDesiredCapacity: in effect at once, and the excess goes.
+    pub(crate) fn set_desired(self: &Arc<Self>, desired: u32) {
+        self.change(|inner| inner.now.aim_at(desired));
+    }
+
+    /// TerminateInstanceInAutoScalingGroup; the desired capacity is lowered where its minimum is given. None: no instance of the group's;
+    /// false: it is at its minimum.
+    pub(crate) fn terminate_within(self: &Arc<Self>, id: &str, decrement: Option<u32>) -> Option<bool> {
+        self.change(|inner| {
+            inner.living(id)?;
+            let desired = inner.now.asked.target;
+            match decrement {
+                Some(min) if desired <= min => return Some(false),
+                Some(_) => inner.now.aim_at(desired - 1),
+                None => {}
+            }
+            self.leave(inner, id, Why::Terminated);
+            Some(true)
+        })
+    }
+
+    /// All or, where one is no living instance of the group's, none.
+    pub(crate) fn protect(self: &Arc<Self>, ids: &[String], protected: bool) -> Result<(), String> {
+        self.change(|inner| {
+            if let Some(unknown) = ids.iter().find(|id| inner.living(id).is_none()) {
+                return Err(unknown.clone());
+            }
+            for id in ids {
+                inner.living(id).into_iter().for_each(|seat| seat.protected = protected);
+            }
+            Ok(())
+        })
+    }
+}
