@@ -187,11 +187,15 @@ fn answers_lost_by_an_auto_scaling_group_do_no_harm() {
     lost_answers_do_no_harm(FleetKind::AutoScalingGroup);
 }
 
+const LAG: Duration = Duration::from_secs(3);
+
 /// What Describe* shows is old, a change takes its time, and answers are lost beside.
 fn a_sluggish_fleet_is_waited_for(kind: FleetKind) {
     under_visitors(kind, |upset| {
-        upset.site.fleet.set_lag(Duration::from_secs(3));
         upset.site.fleet.set_modifying(Duration::from_secs(2));
+        upset.site.fleet.set_lag(LAG);
+        // The deploy before has not waited for what is shown that late.
+        std::thread::sleep(LAG);
         upset.goes(Course::Promoted, fleet_calls(kind), &Strike::lost(1));
         upset.goes(Course::Fails, fleet_calls(kind), &Strike::throttled());
     });
@@ -242,7 +246,7 @@ fn a_new_instance_that_stands_by_has_the_names_before_the_old_one_goes() {
         let later = "2126-01-01T00:00:00Z";
         let world = &upset.site.world;
         let name = format!("_spotboot.{DOMAIN}");
-        let text = format!("heritage=spotboot,site=example,owner={owner},launched={later},generation=90");
+        let text = format!("\"heritage=spotboot,site=example,owner={owner},launched={later},generation=90\"");
         world.region.route53().seed(ZONE, RecordSet::simple(&name, "TXT", 1, [text])).expect("the zone takes it");
         let content = upset.content(None);
         upset.deploy(&content).end().assert_success();

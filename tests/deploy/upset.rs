@@ -54,8 +54,7 @@ impl Upset {
     /// Some of every kind that a machine with two cores takes beside other sites.
     pub fn visitors(&self, rate: u32) -> Load {
         let spec = LoadSpec::new(&self.site.world.region, DOMAIN, 443).expect("pebble names its roots");
-        let few =
-            LoadSpec { rate, keep_alive_clients: 2, http2_clients: 1, stale_clients: 1, slow_clients: 0, upload_clients: 0, ..spec };
+        let few = LoadSpec { rate, keep_alive_clients: 2, http2_clients: 1, stale_clients: 1, slow_clients: 0, upload_clients: 0, ..spec };
         Load::start(few).expect("the visitors come")
     }
 

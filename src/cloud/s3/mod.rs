@@ -17,7 +17,7 @@ use tokio::io::AsyncRead;
 use super::Error;
 use super::error::Doing;
 use clock::Clock;
-pub use write::{Condition, Written};
+pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.
 const PAGE: usize = 1000;
