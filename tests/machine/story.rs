@@ -1,11 +1,16 @@
 //! The whole story on real instances: `init`, a first instance from the rendered user data alone, a deploy of a second release, and back.
 
+use std::time::Duration;
+
 use region::FleetKind;
 use region::load::{Load, LoadSpec};
 use serde_json::Value;
 
 use crate::common::DOMAIN;
 use crate::estate::{Estate, app};
+
+/// The drain of its connections, and the rest of the machine.
+const DOWN: Duration = Duration::from_secs(90);
 
 #[test]
 fn from_init_to_a_second_release_and_back_under_the_rendered_policies() {
@@ -22,7 +27,7 @@ fn from_init_to_a_second_release_and_back_under_the_rendered_policies() {
     assert!(second.len() == 1 && second != first && second_release != first_release, "{second:?} {second_release}");
     let address = estate.fleet.living()[0].public_ipv4.expect("it has an address").to_string();
     assert_eq!(estate.seen(), (address.clone(), "v2".to_owned()));
-    estate.fleet.wait_for_end(&first[0], region_stop()).expect("the old machine goes down");
+    estate.fleet.wait_for_end(&first[0], DOWN).expect("the old machine goes down");
 
     let status = estate.ci(&["status"]);
     status.assert_success();
@@ -60,9 +65,4 @@ fn assert_history(estate: &Estate, releases: [&String; 3], instances: &[&String;
     for words in ["rollback", "promoted", "0123456789", "mona", &format!("{} → {}", instances[0], instances[1])] {
         assert!(table.stdout.contains(words), "{words}\n{}", table.stdout);
     }
-}
-
-/// The drain of its connections, and the rest of the machine.
-fn region_stop() -> std::time::Duration {
-    std::time::Duration::from_secs(90)
 }
