@@ -5,6 +5,9 @@
 import hashlib
 import os
 import pathlib
+import resource
+import signal
+import socket
 import socketserver
 import sys
 import time
@@ -39,7 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(f"release {os.environ['SPOTBOOT_RELEASE']} sha256 {digest.hexdigest()}\n".encode())
 
     def answer(self, body):
-        self.send_response(500 if BEHAVIOUR == "error" else 200)
+        sour = BEHAVIOUR == "sour" and time.monotonic() > TURNS_SOUR
+        self.send_response(500 if BEHAVIOUR == "error" or sour else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -58,6 +62,23 @@ if BEHAVIOUR == "exit":
     sys.exit("the app gives up: no database")
 if BEHAVIOUR == "hang":
     time.sleep(3600)
-socket = sys.argv[1]
-pathlib.Path(socket).unlink(missing_ok=True)
-Server(socket, Handler).serve_forever()
+if BEHAVIOUR == "hungry":
+    # The limit stands in for the machine's memory, so that it is not the host's that is eaten; and this for the kernel that ends whoever eats it.
+    resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+    print("the app loads everything there is", file=sys.stderr, flush=True)
+    eaten = []
+    try:
+        while True:
+            eaten.append(bytearray(16 << 20))
+    except MemoryError:
+        os.kill(os.getpid(), signal.SIGKILL)
+path = sys.argv[1]
+pathlib.Path(path).unlink(missing_ok=True)
+if BEHAVIOUR == "silent":
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(128)
+    while True:
+        kept = [listener.accept() for _ in range(1000)]
+TURNS_SOUR = time.monotonic() + 6
+Server(path, Handler).serve_forever()

@@ -6,5 +6,13 @@
 #[allow(unused_imports, reason = "each suite uses its part")]
 mod common;
 
+mod broken;
+mod commands;
+mod contention;
+mod larger;
+mod refusals;
 mod release;
 mod site;
+mod status;
+mod trouble;
+mod unmoved;

@@ -29,12 +29,14 @@ pub struct Made {
     pub kind: FleetKind,
     pub target: u32,
     pub routing: &'static str,
+    /// How long the app may take until it answers.
+    pub health: &'static str,
     pub options: Options,
 }
 
 impl Default for Made {
     fn default() -> Self {
-        Self { kind: FleetKind::Ec2Fleet, target: 1, routing: "simple", options: Options::default() }
+        Self { kind: FleetKind::Ec2Fleet, target: 1, routing: "simple", health: "8s", options: Options::default() }
     }
 }
 
@@ -58,10 +60,10 @@ impl Site {
                 return None;
             }
         };
-        let world = World::with(Options { bind: network.gateway().into(), ..made.options });
+        let world = World::with(Options { bind: network.gateway().into(), ..made.options.clone() });
         network.resolve_through(world.region.dns());
         let config = world.path("site.toml");
-        std::fs::write(&config, site_toml(&world, &made.kind, made.routing)).expect("site.toml is written");
+        std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
         let (site, root) = (config.clone(), world.root().to_owned());
         let processes = Arc::new(Processes::new(&network, move |instance| {
             let disk = root.join(instance.id());
@@ -73,9 +75,16 @@ impl Site {
         if let Some(release) = release {
             ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
         }
-        let spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
+        let mut spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
+        // As the launch template does; CI's policy goes by it.
+        spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
         Some(Self { world, fleet, processes, config })
+    }
+
+    /// The site.toml that all read.
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Runs one of CI's commands to its end.
@@ -186,8 +195,9 @@ fn fleet_id(kind: FleetKind) -> &'static str {
     }
 }
 
-fn site_toml(world: &World, kind: &FleetKind, routing: &str) -> String {
+fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
+    let Made { kind, routing, health, .. } = made;
     let named = match kind {
         FleetKind::SpotFleet => "spot-fleet",
         FleetKind::Ec2Fleet => "ec2-fleet",
@@ -197,7 +207,7 @@ fn site_toml(world: &World, kind: &FleetKind, routing: &str) -> String {
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
          [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
-         [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"8s\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
+         [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"{health}\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
          [fleet]\nkind = \"{named}\"\nid = \"{}\"\n",
         ca.display(),
         fleet_id(*kind)

@@ -1,9 +1,15 @@
 //! The IAM policies in launch-template/ suffice for what the commands do, and hold nothing that they do not need.
 
+#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs and watches the product")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
 mod ablation;
+mod ci;
 mod documents;
 mod instance;
+#[path = "../deploy/site.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod site;
 mod stories;

@@ -60,15 +60,20 @@ pub fn upload_that_breaks(world: &World, policy: &Value) -> String {
 
 /// Larger than a part, and no smaller when compressed.
 fn big_wheel() -> Vec<u8> {
-    let mut state = 1_u64;
-    let noise = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    });
     let info = "Metadata-Version: 2.1\nName: big\nVersion: 1.0\n";
     let wheel = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
-    let package = Package::default().file("big/noise.bin", noise.take(12 << 20).collect::<Vec<_>>());
+    let package = Package::default().file("big/noise.bin", noise(12 << 20));
     package.file("big-1.0.dist-info/METADATA", info).file("big-1.0.dist-info/WHEEL", wheel).file("big-1.0.dist-info/RECORD", "").zip()
+}
+
+/// Bytes that no compression makes fewer.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
 }
 
 pub fn multivalue_sweep(world: &World, policy: &Value) -> String {

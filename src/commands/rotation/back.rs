@@ -104,16 +104,25 @@ impl Rotation<'_> {
     async fn retire_new(&mut self) -> Result<()> {
         let end = Instant::now() + STRAGGLERS_WITHIN;
         loop {
+            let going = self.surplus(&self.members().await?);
+            match self.fleet.retire(self.target(), &going).await {
+                Ok(()) => self.take_out_of_answers(&going).await?,
+                // One that came since the look, say: the next look sees it.
+                Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
+                Err(error) => return Err(error),
+            }
+            // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
-            let going = leaving(&members, Way::Back, self.target() as usize);
-            self.fleet.retire(self.target(), &going).await?;
-            self.take_out_of_answers(&going).await?;
-            if going.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
+            if self.surplus(&members).is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
                 self.tell_who_stays(&members);
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    fn surplus(&self, members: &[Member]) -> Vec<String> {
+        leaving(members, Way::Back, self.target() as usize)
     }
 
     fn tell_who_stays(&self, members: &[Member]) {

@@ -19,6 +19,7 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
         return Ok(());
     }
     warn!("{} by {} did not come to its end; {}", log.record.id, log.record.by, intention(log.record.stage));
+    log.take_over(run).await?;
     if log.record.rotation.is_none() {
         let published = current(remote).await? == log.record.release;
         candidate::withdraw(remote, &log.record.id).await?;

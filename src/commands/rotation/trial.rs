@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, Way, arrived, leaving};
+use super::members::{Arrival, Member, Way, arrived, leaving, old_ones};
 use super::outside::look_at;
 use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
@@ -36,15 +36,24 @@ impl Rotation<'_> {
         tokio::select! {
             done = unless_stopped(steps) => done?,
             lost = candidate.keep() => lost?,
-            () = sleep(within) => bail!("not done within {} (--timeout)", humantime::format_duration(within)),
+            () = sleep(within) => return Err(self.timed_out().await),
         }
         self.decide(Stage::Forward).await
+    }
+
+    /// With the fleet's own word where that is why.
+    async fn timed_out(&self) -> Error {
+        let within = humantime::format_duration(self.pace.timeout);
+        match timeout(GLANCE, self.fleet.trouble(self.log.record.started)).await {
+            Ok(Ok(Some(trouble))) => anyhow!("not done within {within} (--timeout); the fleet says: {trouble}"),
+            _ => anyhow!("not done within {within} (--timeout)"),
+        }
     }
 
     /// Makes room for one batch more, and waits until its instances serve and are seen from outside.
     pub(super) async fn arrival(&mut self, needed: usize) -> Result<Vec<Member>> {
         let timeline = self.timeline.clone();
-        timeline.step("raise", &[], self.raise()).await?;
+        timeline.step("raise", &[], async { self.raise(&self.members().await?).await }).await?;
         let since = self.remote.now();
         let new = timeline.step("boot", &["raise"], self.boot(needed, since)).await?;
         self.in_sync = Some(Instant::now());
@@ -64,10 +73,11 @@ impl Rotation<'_> {
         self.fleet.retire(self.target(), &surplus).await
     }
 
-    /// Where instances are missing already the fleet brings new ones by itself.
-    async fn raise(&self) -> Result<()> {
-        let living = u32::try_from(self.members().await?.len()).unwrap_or(u32::MAX);
-        self.fleet.raise(self.target().max(living.min(self.target()) + self.pace.batch)).await
+    /// Where instances are missing already the fleet brings new ones by itself; no more come than there are old ones to replace.
+    async fn raise(&self, members: &[Member]) -> Result<()> {
+        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+        let batch = self.pace.batch.min(count(old_ones(members)));
+        self.fleet.raise(self.target().max(count(members.len()).min(self.target()) + batch)).await
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {
@@ -80,7 +90,8 @@ impl Rotation<'_> {
                     match arrived(&members, &self.wanted, needed) {
                         Arrival::Serving(ids) => return Ok(members.into_iter().filter(|member| ids.contains(&member.node.id)).collect()),
                         Arrival::Failed { instance, why } => return Err(anyhow!("{instance} did not come up: {why}")),
-                        Arrival::Waiting => {}
+                        // What was shown before may have been older than instances that live: then nobody was asked for yet.
+                        Arrival::Waiting => self.raise(&members).await.unwrap_or_else(|error| warn!("raising the target: {error:#}")),
                     }
                 }
                 Err(error) => warn!("looking at the fleet: {error:#}"),

@@ -65,12 +65,13 @@ impl Boot {
 
     /// Says in the bucket which step failed and why, and leaves the log of the boot there.
     pub(super) async fn report_failure(&self, failure: &anyhow::Error) {
-        self.report(Phase::Failed, None, Some(format!("{failure:#}"))).await;
         let mut log = logs::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
         let key = self.site.key(&format!("logs/{}/boot.log", self.identity.instance_id));
         if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }
+        // Last: whoever hears of it looks for the log.
+        self.report(Phase::Failed, None, Some(format!("{failure:#}"))).await;
     }
 }

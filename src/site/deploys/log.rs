@@ -8,6 +8,8 @@ use crate::config::Site;
 
 const FOLDER: &str = "deploys/";
 const LARGEST: usize = 1024 * 1024;
+/// A write that was dropped may still arrive between two of these.
+const ATTEMPTS: usize = 3;
 /// Names sort by time and S3 lists upwards only; at ten a day these last for years.
 const MOST: usize = 20_000;
 
@@ -31,16 +33,35 @@ impl Log {
         }
     }
 
-    /// Writes what the record says now.
+    /// Writes what the record says now. A write of ours that was dropped half-way may have arrived: it is written over.
     ///
     /// # Errors
     /// Those of the bucket; and that another run wrote it, which does so only after our lease has lapsed.
     pub async fn write(&mut self) -> Result<()> {
-        match self.s3.put(&self.key, to_json(&self.record), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => self.etag = etag,
-            Written::Refused => bail!("another run has taken this deploy over; `spotboot history` tells how it ended"),
+        let body = to_json(&self.record);
+        for _ in 0..ATTEMPTS {
+            if let Written::Stored(etag) = self.s3.put(&self.key, body.clone(), Condition::Matches(&self.etag), None).await? {
+                self.etag = etag;
+                return Ok(());
+            }
+            self.etag = self.etag_of_our_own().await?;
         }
-        Ok(())
+        bail!("writing {}: others wrote it at each of {ATTEMPTS} attempts", self.key)
+    }
+
+    async fn etag_of_our_own(&self) -> Result<Etag> {
+        let standing = self.s3.get(&self.key, LARGEST).await?;
+        let ours = standing.filter(|object| parse(&object.body).is_ok_and(|record| record.writer == self.record.writer));
+        ours.map(|object| object.etag).context("another run has taken this deploy over; `spotboot history` tells how it ended")
+    }
+
+    /// Takes over what a killed run has left: from now on that one's writes are refused.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub async fn take_over(&mut self, run: &str) -> Result<()> {
+        run.clone_into(&mut self.record.writer);
+        self.write().await
     }
 
     /// The newest run's.

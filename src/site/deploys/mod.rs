@@ -20,6 +20,8 @@ pub use log::{Log, recent};
 pub struct Record {
     /// `<UTC yyyymmddThhmmssZ>-<hex>`: names sort by time.
     pub id: String,
+    /// The run that writes here: this one, or the one that ends it in its place.
+    pub writer: String,
     pub verb: Verb,
     pub by: By,
     #[serde(with = "time::serde::rfc3339")]
@@ -121,7 +123,19 @@ pub enum Outcome {
 impl Record {
     /// A run that begins now.
     pub fn new(id: String, verb: Verb, by: By, started: OffsetDateTime, release: Option<Released>, previous: Option<Released>) -> Self {
-        Self { id, verb, by, started, release, previous, rotation: None, stage: Stage::Trial, steps: Vec::new(), end: None }
+        Self {
+            writer: id.clone(),
+            id,
+            verb,
+            by,
+            started,
+            release,
+            previous,
+            rotation: None,
+            stage: Stage::Trial,
+            steps: Vec::new(),
+            end: None,
+        }
     }
 
     pub fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>, ended_by: Option<String>) {
@@ -143,6 +157,9 @@ fn stamp(now: OffsetDateTime) -> String {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     now.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_else(|_| now.unix_timestamp().to_string())
 }
+
+#[cfg(test)]
+mod suite;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,27 @@
 //! assert_eq!(region.count(Service::Acme, ""), 0);
 //! # anyhow::Ok(())
 //! ```
+//!
+//! A fleet keeps its target by itself, from instances that a [`Launcher`] starts: [`machine::Machines`], or [`machine::Processes`] as here.
+//!
+//! ```no_run
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use region::machine::{Network, Processes, Program, networks_usable};
+//! use region::{FleetKind, FleetSpec, Options, Region};
+//!
+//! networks_usable()?; // root, tools, kernel
+//! let network = Network::create()?;
+//! let region = Region::start(Options { bind: network.gateway().into(), ..Options::default() })?;
+//! network.resolve_through(region.dns());
+//! let programs = Processes::new(&network, |instance| Ok(Program::new("/opt/spotboot", instance).arguments(["up"])));
+//! let fleet = region.create_fleet(FleetSpec::new(FleetKind::Ec2Fleet, "fleet-1", 1), Arc::new(programs))?;
+//! let first = fleet.wait_for(1, Duration::from_secs(10))?.remove(0);
+//! fleet.interrupt(&first.id, Duration::from_secs(120));
+//! region.wait_for_census(|census| census.serving == 1, Duration::from_secs(60))?;
+//! assert!(region.census().iter().all(|census| census.living <= 2), "{}", fleet.log(&first.id));
+//! # anyhow::Ok(())
+//! ```
 
 mod acme;
 mod autoscaling;
@@ -34,6 +55,7 @@ mod registry;
 mod route53;
 mod s3;
 pub mod sample;
+mod services;
 mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,8 +13,6 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use crate::acme::{Acme, Authority, Settings};
-use crate::autoscaling::AutoScaling;
-use crate::ec2::Ec2;
 use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
 use crate::iam::{Grant, Principal};
@@ -25,7 +23,7 @@ use crate::options::Options;
 use crate::registry::Registry;
 use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
-use crate::{dns, locked};
+use crate::{dns, locked, services};
 
 const THREADS: usize = 2;
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
@@ -68,9 +66,9 @@ impl Region {
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
-        let opening = open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls, fleets.clone());
+        let opening = services::open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls, fleets.clone());
         let ports = run_on(runtime.handle(), opening)?;
-        let launchpad = Arc::new(launchpad(&hub, runtime.handle(), &options, &ports));
+        let launchpad = Arc::new(services::launchpad(&hub, runtime.handle(), &options, &ports));
         if options.start_acme {
             let acme = acme.clone();
             run_on(runtime.handle(), async move { acme.start().await })?;
@@ -137,6 +135,11 @@ impl Region {
     /// How many instances of fleets lived and served, at every change; in the order of time.
     pub fn census(&self) -> Vec<Census> {
         self.fleets.ledger.all()
+    }
+
+    /// Waits until the latest count is as wanted.
+    pub fn wait_for_census(&self, wanted: impl Fn(&Census) -> bool, timeout: Duration) -> Result<Census> {
+        self.fleets.ledger.wait(wanted, timeout)
     }
 
     /// Every request so far, in the order of arrival.
@@ -267,40 +270,6 @@ impl Drop for Region {
             let _ = std::thread::spawn(move || runtime.shutdown_timeout(STOPS_WITHIN)).join();
         }
     }
-}
-
-async fn open_all(
-    hub: Arc<Hub>,
-    bind: IpAddr,
-    s3: S3,
-    route53: Route53,
-    acme: Arc<Acme>,
-    tls: TlsAcceptor,
-    fleets: Arc<Fleets>,
-) -> Result<BTreeMap<Service, Port>> {
-    let at = SocketAddr::new(bind, 0);
-    let (ec2, groups) = (Ec2::new(hub.registry.clone(), fleets.clone()), AutoScaling::new(hub.registry.clone(), fleets));
-    Ok(BTreeMap::from([
-        (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
-        (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
-        (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
-        (Service::AutoScaling, Port::open(hub.clone(), Arc::new(groups), at, None).await?),
-        (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
-    ]))
-}
-
-/// The services that the SDK finds by a variable, and their names in it.
-const NAMED: [(&str, Service); 4] =
-    [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2), ("AUTO_SCALING", Service::AutoScaling)];
-
-fn launchpad(hub: &Arc<Hub>, handle: &Handle, options: &Options, ports: &BTreeMap<Service, Port>) -> Launchpad {
-    let (bind, advertise, endpoints) = (options.bind, options.advertise, BTreeMap::new());
-    let mut launchpad = Launchpad { hub: hub.clone(), handle: handle.clone(), bind, advertise, endpoints };
-    for (name, service) in NAMED {
-        let url = ports.get(&service).map(|port| format!("http://{}", launchpad.reach(port.addr))).unwrap_or_default();
-        launchpad.endpoints.insert(format!("AWS_ENDPOINT_URL_{name}"), url);
-    }
-    launchpad
 }
 
 /// Runs a future on the region's own threads and waits for it; also fine within another runtime.

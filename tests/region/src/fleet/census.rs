@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use time::OffsetDateTime;
 
 use crate::instance::State;
@@ -23,7 +25,10 @@ pub struct Census {
 const SERVING: [&str; 3] = ["serving", "stand_by", "interrupted"];
 
 #[derive(Default)]
-pub(crate) struct Ledger(Mutex<Book>);
+pub(crate) struct Ledger {
+    book: Mutex<Book>,
+    changed: Condvar,
+}
 
 #[derive(Default)]
 struct Book {
@@ -35,9 +40,14 @@ struct Book {
 impl Ledger {
     /// Several at once are one change.
     pub(super) fn states(&self, states: impl Iterator<Item = (String, State)>) {
-        let mut book = locked(&self.0);
-        book.states.extend(states);
+        self.change(|book| book.states.extend(states));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Book)) {
+        let mut book = locked(&self.book);
+        change(&mut book);
         book.count();
+        self.changed.notify_all();
     }
 
     /// An object was written; heeded where it is an instance's report.
@@ -45,13 +55,26 @@ impl Ledger {
         let Some(id) = reporter(key) else { return };
         let report = body().and_then(|body| serde_json::from_slice::<serde_json::Value>(&body).ok());
         let phase = report.and_then(|report| Some(report.get("phase")?.as_str()?.to_owned()));
-        let mut book = locked(&self.0);
-        book.phases.insert(id.to_owned(), phase.unwrap_or_default());
-        book.count();
+        self.change(|book| _ = book.phases.insert(id.to_owned(), phase.unwrap_or_default()));
     }
 
     pub(crate) fn all(&self) -> Vec<Census> {
-        locked(&self.0).log.clone()
+        locked(&self.book).log.clone()
+    }
+
+    pub(crate) fn wait(&self, wanted: impl Fn(&Census) -> bool, timeout: Duration) -> Result<Census> {
+        let end = Instant::now() + timeout;
+        let mut book = locked(&self.book);
+        loop {
+            let last = book.log.last().copied();
+            if let Some(last) = last.filter(&wanted) {
+                return Ok(last);
+            }
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                bail!("waiting {timeout:?} for a census: the last is {last:?}")
+            };
+            book = self.changed.wait_timeout(book, left).map_or_else(|poisoned| poisoned.into_inner().0, |(book, _)| book);
+        }
     }
 }
 

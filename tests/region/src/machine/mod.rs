@@ -20,6 +20,8 @@
 //! # anyhow::Ok(())
 //! ```
 //!
+//! A [`Process`] is an instance without a machine: one program in a network of its own. [`Machines`] and [`Processes`] launch them for fleets.
+//!
 //! A machine ends with its owner: a keeper process waits for that and takes everything down, even after SIGKILL; should the keeper be killed
 //! as well, the next [`Network::create`] sweeps. A machine reaches its network and nothing beyond: no route is forwarded, no package installed.
 #![allow(

@@ -1,0 +1,53 @@
+//! The region's services, each on a port of its own.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::runtime::Handle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::acme::Acme;
+use crate::autoscaling::AutoScaling;
+use crate::ec2::Ec2;
+use crate::fleet::Fleets;
+use crate::front::{Hub, Port, Service};
+use crate::launchpad::Launchpad;
+use crate::options::Options;
+use crate::route53::Route53;
+use crate::s3::S3;
+
+pub(crate) async fn open_all(
+    hub: Arc<Hub>,
+    bind: IpAddr,
+    s3: S3,
+    route53: Route53,
+    acme: Arc<Acme>,
+    tls: TlsAcceptor,
+    fleets: Arc<Fleets>,
+) -> Result<BTreeMap<Service, Port>> {
+    let at = SocketAddr::new(bind, 0);
+    let (ec2, groups) = (Ec2::new(hub.registry.clone(), fleets.clone()), AutoScaling::new(hub.registry.clone(), fleets));
+    Ok(BTreeMap::from([
+        (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
+        (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
+        (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
+        (Service::AutoScaling, Port::open(hub.clone(), Arc::new(groups), at, None).await?),
+        (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
+    ]))
+}
+
+/// The services that the SDK finds by a variable, and their names in it.
+const NAMED: [(&str, Service); 4] =
+    [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2), ("AUTO_SCALING", Service::AutoScaling)];
+
+pub(crate) fn launchpad(hub: &Arc<Hub>, handle: &Handle, options: &Options, ports: &BTreeMap<Service, Port>) -> Launchpad {
+    let (bind, advertise, endpoints) = (options.bind, options.advertise, BTreeMap::new());
+    let mut launchpad = Launchpad { hub: hub.clone(), handle: handle.clone(), bind, advertise, endpoints };
+    for (name, service) in NAMED {
+        let url = ports.get(&service).map(|port| format!("http://{}", launchpad.reach(port.addr))).unwrap_or_default();
+        launchpad.endpoints.insert(format!("AWS_ENDPOINT_URL_{name}"), url);
+    }
+    launchpad
+}
