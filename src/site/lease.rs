@@ -124,12 +124,25 @@ impl Lease {
     }
 
     async fn replace(&mut self, done: bool) -> Result<()> {
-        let until = Instant::now() + self.lasts;
-        let body = Body { holder: self.holder.clone(), expires: s3_time(&self.s3)? + self.lasts, done };
-        match self.s3.put(&self.key, body.to_json(), Condition::Matches(&self.etag), None).await? {
-            Written::Stored(etag) => (self.etag, self.until) = (etag, until),
-            Written::Refused => return Err(Lost(self.key.clone()).into()),
+        for _ in 0..2 {
+            let until = Instant::now() + self.lasts;
+            let body = Body { holder: self.holder.clone(), expires: s3_time(&self.s3)? + self.lasts, done };
+            match self.s3.put(&self.key, body.to_json(), Condition::Matches(&self.etag), None).await? {
+                Written::Stored(etag) => {
+                    (self.etag, self.until) = (etag, until);
+                    return Ok(());
+                }
+                Written::Refused => self.look_again().await?,
+            }
         }
+        Err(Lost(self.key.clone()).into())
+    }
+
+    /// A write whose answers were all lost has given the lease another tag, and it is ours all the same.
+    async fn look_again(&mut self) -> Result<()> {
+        let found = self.s3.get(&self.key, LARGEST_LEASE).await?;
+        let ours = |object: &Object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.holder == self.holder);
+        self.etag = found.filter(ours).ok_or_else(|| Lost(self.key.clone()))?.etag;
         Ok(())
     }
 }

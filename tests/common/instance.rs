@@ -275,6 +275,10 @@ impl Running {
         }
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
+    }
+
     pub fn assert_alive(&mut self) {
         let status = self.child.try_wait().expect("it can be waited for");
         assert!(status.is_none(), "it ended: {status:?}\n{}", self.log());

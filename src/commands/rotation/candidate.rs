@@ -1,13 +1,13 @@
 //! `releases/candidate.json`: what instances that boot now are to try, for as long as the run that tries it lives.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::super::remote::Remote;
 use super::hold::LEASE_LASTS;
 use super::promotion::published;
-use crate::cloud::s3::{Condition, Etag, Removed, S3, Written};
+use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
 use crate::site::deploys::Record;
 use crate::site::release::Candidate;
 
@@ -58,10 +58,22 @@ impl Standing {
         self.candidate.expires = now + LEASE_LASTS;
         match self.s3.put(&self.key, self.candidate.to_json(), Condition::Matches(&self.etag), None).await {
             Ok(Written::Stored(etag)) => self.etag = etag,
-            Ok(Written::Refused) => bail!("another run has replaced {}", self.key),
+            Ok(Written::Refused) => return self.look_again().await,
             Err(error) => return Ok(Err(error.into())),
         }
         Ok(Ok(()))
+    }
+
+    /// An extension whose answers were all lost has given it another tag, and it is ours all the same.
+    async fn look_again(&mut self) -> Result<Result<()>> {
+        let found = match self.s3.get(&self.key, LARGEST).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let ours = |object: &Object| Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy == self.candidate.deploy);
+        let Some(object) = found.filter(ours) else { bail!("another run has replaced {}", self.key) };
+        self.etag = object.etag;
+        Ok(Err(anyhow!("an earlier extension was written, and its answer lost")))
     }
 }
 
@@ -77,10 +89,10 @@ pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
         if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
             return Ok(());
         }
-        // Refused: an extension of ours that was dropped half-way arrived after the look.
+        // The last extension of ours may still have been on its way.
         if remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")? == Removed::Gone {
             return Ok(());
         }
     }
-    bail!("taking the release off trial: {key} was changed by others at each of {ATTEMPTS} attempts")
+    bail!("taking the release off trial: {key} was changed at each of {ATTEMPTS} attempts")
 }

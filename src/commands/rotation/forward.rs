@@ -113,12 +113,15 @@ impl Rotation<'_> {
     async fn drained(&mut self) -> Result<Vec<String>> {
         let end = Instant::now() + self.pace.timeout + 2 * self.drain();
         loop {
-            let going = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize);
+            let members = self.all_serving().await?;
+            let going = leaving(&members, Way::Forward, self.target() as usize);
             self.take_out_of_answers(&going).await?;
+            self.pass_names_on(&members, &going).await?;
             // A run that takes up a killed one's work does not know since when.
             let since = *self.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;
-            if leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going {
+            let stays_so = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going;
+            if stays_so && self.lead_elsewhere(&going).await? {
                 return Ok(going);
             }
             if Instant::now() >= end {
@@ -163,7 +166,7 @@ impl Rotation<'_> {
                 return Some(format!("{error:#}"));
             }
         }
-        self.owner_among(members).await
+        None
     }
 
     /// With other routing than multivalue the new instance's own cutover has done this.
@@ -180,16 +183,10 @@ impl Rotation<'_> {
         Ok(!changes.is_empty())
     }
 
-    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they are taken out of the answers first.
-    async fn owner_among(&self, members: &[Member]) -> Option<String> {
-        if self.remote.site.dns.routing == Routing::Multivalue {
-            return None;
-        }
-        let going = leaving(members, Way::Forward, self.target() as usize);
-        match self.owners().await {
-            Ok(owners) => going.into_iter().find(|id| owners.contains(id)).map(|id| format!("the names lead to {id}, which would go")),
-            Err(error) => Some(format!("whom the names lead to is not known: {error:#}")),
-        }
+    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were taken out of the answers.
+    async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
+        let multivalue = self.remote.site.dns.routing == Routing::Multivalue;
+        Ok(multivalue || self.owners().await?.iter().all(|owner| !going.contains(owner)))
     }
 
     /// Nobody who serves goes for this.

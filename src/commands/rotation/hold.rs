@@ -34,7 +34,8 @@ impl Held {
     pub async fn take(remote: &Remote, patient: bool) -> Result<Option<Self>> {
         let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
         let key = remote.site.key("locks/deploy.json");
-        let run = name_of_run(OffsetDateTime::now_utc(), random());
+        // The newest run is found by its name, whatever the clocks of the machines say.
+        let run = name_of_run(remote.now(), random());
         let holder = format!("{run}: {by}");
         let mut seen: Option<OffsetDateTime> = None;
         loop {

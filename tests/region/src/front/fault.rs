@@ -18,13 +18,25 @@ pub struct Match {
     operation: Option<String>,
     path: Option<String>,
     instance: Option<String>,
+    by_ci: bool,
+    changing: bool,
     from: usize,
     times: usize,
 }
 
 impl Match {
     pub fn any() -> Match {
-        Match { service: None, except: None, operation: None, path: None, instance: None, from: 1, times: usize::MAX }
+        Match {
+            service: None,
+            except: None,
+            operation: None,
+            path: None,
+            instance: None,
+            by_ci: false,
+            changing: false,
+            from: 1,
+            times: usize::MAX,
+        }
     }
 
     pub fn service(service: Service) -> Match {
@@ -53,6 +65,18 @@ impl Match {
         self
     }
 
+    /// Only what is signed with CI's credentials.
+    pub fn by_ci(mut self) -> Match {
+        self.by_ci = true;
+        self
+    }
+
+    /// Only what is to change something.
+    pub fn changing(mut self) -> Match {
+        self.changing = true;
+        self
+    }
+
     /// Only the nth that fits, from 1, counted from when the fault was set.
     pub fn nth(self, nth: usize) -> Match {
         self.from(nth).times(1)
@@ -74,6 +98,8 @@ impl Match {
             && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
             && self.path.as_ref().is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
             && self.instance.as_ref().is_none_or(|id| request.instance.as_ref() == Some(id))
+            && (!self.by_ci || request.is_by_ci())
+            && (!self.changing || request.is_changing())
     }
 }
 
@@ -245,6 +271,21 @@ mod tests {
         faults.add(Match::any().path("certs/"), Fault::Reset);
         assert!(faults.striking(&request("GetObject", "/b/packages/x")).is_empty());
         assert_eq!(faults.striking(&request("GetObject", "/b/certs/x")).len(), 1);
+    }
+
+    #[test]
+    fn cis_changes_are_told_from_its_looks_and_from_what_instances_do() {
+        let faults = Faults::default();
+        faults.add(Match::any().by_ci().changing(), Fault::Reset);
+        let signed = |operation: &str, instance: Option<&str>| Recorded {
+            headers: [("authorization".to_owned(), "AWS4-HMAC-SHA256".to_owned())].into(),
+            instance: instance.map(str::to_owned),
+            ..request(operation, "/b/k")
+        };
+        assert_eq!(faults.striking(&signed("PutObject", None)).len(), 1);
+        for other in [signed("ListObjectsV2", None), signed("PutObject", Some("i-1")), request("PutObject", "/b/k")] {
+            assert!(faults.striking(&other).is_empty(), "{other:?}");
+        }
     }
 
     #[test]

@@ -45,6 +45,16 @@ impl Recorded {
         self.headers.get(name).map(String::as_str)
     }
 
+    /// Signed, but with no instance's credentials.
+    pub fn is_by_ci(&self) -> bool {
+        self.instance.is_none() && self.headers.contains_key("authorization")
+    }
+
+    /// By its operation's name, which AWS chooses after what it does.
+    pub fn is_changing(&self) -> bool {
+        !["Get", "List", "Describe", "Head"].iter().any(|look| self.operation.starts_with(look))
+    }
+
     /// The body as text, for assertions.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
