@@ -133,14 +133,14 @@ impl Rotation<'_> {
         let mut retirings = 0;
         loop {
             let going = self.surplus(&self.members().await?);
+            retirings += u32::from(!going.is_empty());
+            if retirings > MOST_RETIRINGS {
+                bail!("instances keep coming ({}): something else raises the fleet's target, a scaling policy say", going.join(", "));
+            }
             // One that came up since the names were given back.
             if self.take_out_of_answers(&going).await? {
                 sleep(self.drain()).await;
                 continue;
-            }
-            retirings += u32::from(!going.is_empty());
-            if retirings > MOST_RETIRINGS {
-                bail!("instances keep coming ({}): something else raises the fleet's target, a scaling policy say", going.join(", "));
             }
             self.still_ours().await?;
             match self.fleet.retire(self.target(), &going).await {

@@ -169,8 +169,7 @@ impl Rotation<'_> {
         None
     }
 
-    /// With other routing than multivalue the new instance's own cutover has done this.
-    /// Whether any of them was in one.
+    /// Whether any of them was in one. With other routing than multivalue the new instance's own cutover has done this.
     pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
         if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
             return Ok(false);
