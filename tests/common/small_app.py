@@ -80,5 +80,5 @@ if BEHAVIOUR == "silent":
     listener.listen(128)
     while True:
         kept = [listener.accept() for _ in range(1000)]
-TURNS_SOUR = time.monotonic() + 6
+TURNS_SOUR = time.monotonic() + 4
 Server(path, Handler).serve_forever()

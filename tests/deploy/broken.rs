@@ -48,6 +48,10 @@ fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the
     assert_rolled_back(&failed, &["did not come up", "release command"], "no such column");
     before.assert();
 
+    let nothing = site.deploy(&Package::default().file("readme.txt", "nothing to run here"));
+    assert_rolled_back(&nothing, &["did not come up", "Procfile"], "Procfile");
+    before.assert();
+
     visitors.stop().assert_no_failures();
     an_interruption_boots_the_last_good_release(&site);
 }
@@ -104,19 +108,10 @@ fn a_release_that_turns_sour_while_it_bakes_is_rolled_back_and_fails_nobody_else
     let before = Unmoved::from(&site);
     let old = site.fleet.living()[0].public_ipv4;
     let visitors = crowd(&site);
-    let failed = site.ci(&["deploy", &site.zip(&broken("v2", "sour")), "--drain", "12s"]);
+    let failed = site.ci(&["deploy", &site.zip(&broken("v2", "sour")), "--drain", "5s"]);
     let report = visitors.stop();
     failed.assert_error(1, &["rolled back", "while baking", "500"]);
     before.assert();
     let at_the_old = report.failures.iter().filter(|failure| failure.address == old.map(Into::into));
     assert_eq!(at_the_old.count(), 0, "the old instance failed somebody\n{report}");
-}
-
-#[test]
-fn a_release_without_a_program_is_rolled_back() {
-    let Some(site) = Site::serving(Made::default()) else { return };
-    let before = Unmoved::from(&site);
-    let failed = site.deploy(&Package::default().file("readme.txt", "nothing to run here"));
-    assert_rolled_back(&failed, &["did not come up", "Procfile"], "Procfile");
-    before.assert();
 }

@@ -44,7 +44,8 @@ fn of_two_deploys_at_once_one_wins_and_the_other_is_told_whose_turn_it_is() {
 #[test]
 fn force_never_steals_from_the_living_and_waits_for_the_lock_of_the_dead_to_lapse() {
     let Some(site) = Site::serving(Made::default()) else { return };
-    let mut killed = site.ci_begin(&["deploy", &site.zip(&app("v2"))]);
+    // It would bake for longer than this test needs it on trial.
+    let mut killed = site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "60s"]);
     killed.wait_for("a new instance");
     let at_work = site.lock();
 

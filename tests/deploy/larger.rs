@@ -2,7 +2,7 @@
 
 use region::{Action, FleetKind};
 
-use crate::common::{DOMAIN, ZONE};
+use crate::common::{DOMAIN, Ended, ZONE, signal};
 use crate::site::{Made, Site, app, broken};
 use crate::unmoved::crowd;
 
@@ -88,11 +88,22 @@ fn a_first_batch_that_fails_takes_everything_back() {
     let Some(site) = three() else { return };
     let (old, current) = (sorted(site.living()), site.current());
     let visitors = crowd(&site);
-    let ended = site.ci(&["deploy", &site.zip(&broken("v2", "exit")), "--batch", "2"]);
+    let assert_back = |ended: &Ended, cause: &str| {
+        ended.assert_error(1, &["rolled back", cause]);
+        assert_eq!((sorted(site.living()), answered(&site), site.current()), (old.clone(), old.clone(), current.clone()));
+        assert_eq!(site.fleet.target(), 3);
+        assert!(site.world.get("releases/candidate.json").is_none());
+        assert_bounds(&site, 2);
+    };
+
+    let broken = site.ci(&["deploy", &site.zip(&broken("v2", "exit")), "--batch", "2"]);
+    assert_back(&broken, "did not come up");
+
+    // Its instances are in the answers by then.
+    let mut stopped = site.ci_begin(&["deploy", &site.zip(&app("v3")), "--batch", "2", "--drain", "2s"]);
+    stopped.wait_for("baking");
+    assert!(answered(&site).len() > TARGET, "no new instance is in the answers");
+    signal(stopped.pid(), "TERM");
+    assert_back(&stopped.end(), "stopped by SIGTERM");
     visitors.stop().assert_no_failures();
-    ended.assert_error(1, &["rolled back", "did not come up"]);
-    assert_eq!((sorted(site.living()), answered(&site), site.current()), (old.clone(), old, current));
-    assert_eq!(site.fleet.target(), 3);
-    assert!(site.world.get("releases/candidate.json").is_none());
-    assert_bounds(&site, 2);
 }

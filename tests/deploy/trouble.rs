@@ -8,9 +8,9 @@ use crate::common::{Ended, Running, signal};
 use crate::site::{Made, PATIENCE, Site, app, eventually};
 use crate::unmoved::{Unmoved, crowd};
 
-/// Begins a deploy of `v2` that bakes for some seconds.
-fn begin(site: &Site) -> Running {
-    site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "8s"])
+/// Begins a deploy of `v2` that bakes for so long and a second.
+fn begin(site: &Site, drain: &str) -> Running {
+    site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", drain])
 }
 
 /// The new instance, once there is one.
@@ -70,7 +70,7 @@ fn a_new_instance_that_is_interrupted_while_it_bakes_is_no_home_for_the_site() {
     let before = Unmoved::from(&site);
     let old = site.living();
     let visitors = crowd(&site);
-    let mut deploying = begin(&site);
+    let mut deploying = begin(&site, "8s");
     deploying.wait_for("baking");
     site.fleet.interrupt(&newcomer(&site, &old), Duration::from_secs(120));
     let ended = deploying.end();
@@ -83,7 +83,7 @@ fn a_new_instance_that_is_interrupted_while_it_bakes_is_no_home_for_the_site() {
 fn an_old_instance_that_is_lost_while_the_new_one_bakes_takes_nothing_with_it() {
     let Some(site) = Site::serving(Made::default()) else { return };
     let old = site.living();
-    let mut deploying = begin(&site);
+    let mut deploying = begin(&site, "3s");
     deploying.wait_for("baking");
     site.fleet.lose(&old[0]);
     let visitors = crowd(&site);
@@ -127,21 +127,20 @@ fn a_run_that_is_told_to_stop_in_the_trial_rolls_back_first() {
     let Some(site) = Site::serving(Made::default()) else { return };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
-    let begin = || site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "3s"]);
     let assert_stopped = |deploying: Running, name: &str| {
         signal(deploying.pid(), name);
         deploying.end().assert_error(1, &["rolled back", &format!("stopped by SIG{name}")]);
         before.assert();
     };
     for (name, moment) in [("TERM", "a new instance"), ("INT", "baking")] {
-        let mut deploying = begin();
+        let mut deploying = begin(&site, "2s");
         deploying.wait_for(moment);
         assert_stopped(deploying, name);
     }
     // In the middle of a write whose answer it never reads.
     let written = Match::service(Service::S3).operation("PutObject").path("deploys/").nth(2);
     let hold = site.world.region.hold(written, Stage::AfterActing);
-    let deploying = begin();
+    let deploying = begin(&site, "2s");
     hold.wait(PATIENCE).expect("it writes its log");
     assert_stopped(deploying, "TERM");
     drop(hold);
@@ -152,7 +151,7 @@ fn a_run_that_is_told_to_stop_in_the_trial_rolls_back_first() {
 fn once_the_trial_is_passed_a_run_that_is_told_to_stop_comes_to_its_end_first() {
     let Some(site) = Site::serving(Made::default()) else { return };
     let old = site.living();
-    let mut deploying = begin(&site);
+    let mut deploying = begin(&site, "1s");
     deploying.wait_for("promote");
     signal(deploying.pid(), "TERM");
     let ended = deploying.end();

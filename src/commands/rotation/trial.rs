@@ -145,8 +145,10 @@ impl Rotation<'_> {
     async fn watch(&self, new: &[Member], lasts: Duration) -> Result<()> {
         let end = Instant::now() + lasts;
         let mut failed = 0;
-        while Instant::now() < end {
-            sleep(LOOK_EVERY.min(end - Instant::now())).await;
+        // The last look is a good one.
+        while Instant::now() < end || failed > 0 {
+            let left = end.saturating_duration_since(Instant::now());
+            sleep(if left.is_zero() { LOOK_EVERY } else { LOOK_EVERY.min(left) }).await;
             match self.glance(new).await {
                 Ok(()) => failed = 0,
                 Err(error) if failed + 1 >= FAILED_LOOKS => return Err(error.context("while baking")),

@@ -67,12 +67,17 @@ pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instan
     // Another look makes sense until then; one that is under way may take as long as the caller gives it.
     let settled = deadline.min(Instant::now() + SETTLED_WITHIN);
     for host in &expected.hosts {
-        let mut pause = PAUSE;
+        let (mut pause, mut before) = (PAUSE, None);
         while let Err(seen) = look(expected, &chain, host, host == primary, deadline).await {
+            // A look that the deadline cut off tells less than the one before.
+            if Instant::now() >= deadline {
+                return Err(error(host, before.unwrap_or(seen)));
+            }
             if Instant::now() + pause >= settled {
                 return Err(error(host, seen));
             }
             sleep(pause).await;
+            before = Some(seen);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
