@@ -38,6 +38,8 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
         } else {
             // Looked at again: settling may have ended instances.
             record.rotation = Some(Forecast::of(&remote, &args.pace).await?.rotation);
+            // Whoever is launched from now on takes part in the trial; whoever was seen does not.
+            record.started = remote.now();
             let log = Log::create(&remote.state, &remote.site, record).await?;
             Rotation::new(&remote, log, args.pace.clone(), timeline.clone()).run().await?;
         }

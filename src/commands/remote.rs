@@ -1,5 +1,7 @@
 //! The site as it is seen from anywhere: from CI, from a desk, from an instance.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 use tracing::debug;
@@ -12,7 +14,7 @@ use crate::cloud::imds::{FleetTag, Imds};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
 use crate::config::{Fleet, Site};
-use crate::site::records::Zones;
+use crate::site::records::{Standing, Zones};
 
 pub struct Remote {
     pub site: Site,
@@ -48,18 +50,20 @@ impl Remote {
         Zones::find(&self.route53, &self.site).await
     }
 
-    /// The site's fleet: by site.toml, else by the tags of the instance that owns the names.
+    /// The site's fleet: by site.toml, else by the tags of the instance that owns the names, or of one that has a record beside its.
     pub async fn fleet(&self) -> Result<Option<Fleet>> {
         if let Some(fleet) = &self.site.fleet {
             return Ok(Some(fleet.clone()));
         }
         let standing = self.zones().await?.standing(&self.route53).await?;
-        let owners: Vec<String> = standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect();
-        if owners.is_empty() {
+        let ids: BTreeSet<String> = standing.iter().flat_map(Standing::instances).map(str::to_owned).collect();
+        if ids.is_empty() {
             debug!("nobody owns the names yet");
             return Ok(None);
         }
-        let fleet = self.ec2.describe(&owners).await?.into_iter().find_map(|instance| instance.fleet);
+        let mut described = self.ec2.describe(&ids.into_iter().collect::<Vec<_>>()).await?;
+        described.sort_by_key(|instance| std::cmp::Reverse((instance.living, instance.launched)));
+        let fleet = described.into_iter().find_map(|instance| instance.fleet);
         Ok(fleet.map(|FleetTag { kind, id }| Fleet { kind, id }))
     }
 }

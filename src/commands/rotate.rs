@@ -56,6 +56,8 @@ async fn replace(
         info!(release = release.as_ref().map_or("none", |release| &release.version), "rotating");
         let mut record = Record::new(run.clone(), verb, by, remote.now(), release, previous);
         record.rotation = Some(Forecast::of(remote, pace).await?.rotation);
+        // Whoever is launched from now on takes part in the trial; whoever was seen does not.
+        record.started = remote.now();
         let log = Log::create(&remote.state, &remote.site, record).await?;
         Rotation::new(remote, log, pace.clone(), timeline.clone()).run().await
     };

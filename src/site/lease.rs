@@ -86,10 +86,12 @@ impl Lease {
     pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = std::pin::pin!(work);
         loop {
-            match tokio::time::timeout(self.lasts / 3, &mut work).await {
-                Ok(done) => return done,
+            tokio::select! {
+                // First: after a pause of the whole process, another may have the lease, and the work must not go on then.
+                biased;
                 // Awaited to its end: dropped half-way, it could leave us without the tag of what we have written.
-                Err(_) => self.extend().await?,
+                () = tokio::time::sleep(self.lasts / 3) => self.extend().await?,
+                done = &mut work => return done,
             }
         }
     }

@@ -11,8 +11,9 @@ fn it_tells_who_serves_what_and_finds_who_does_not() {
     site.world.region.forget_requests();
     let well = site.ci(&["status"]);
     well.assert_success();
-    for words in [&format!("{id} owns them"), &format!("{id} serving {version} at {address}"), "target 1, 1 instances", DOMAIN] {
-        assert!(well.stdout.contains(words), "no {words:?} in {}", well.stdout);
+    for words in [format!("{id} owns them"), format!("{id} serving {version} at {address}"), "target 1, 1 instances".into(), DOMAIN.into()]
+    {
+        assert!(well.stdout.contains(&words), "no {words:?} in {}", well.stdout);
     }
     assert!(!well.stdout.contains("PROBLEM") && !well.stdout.contains("under way"), "{}", well.stdout);
     let acts = site.world.region.count_where(|request| request.instance.is_none() && ["PUT", "DELETE"].contains(&request.method.as_str()));

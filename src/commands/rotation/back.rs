@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, Way, heir, leaving};
+use super::members::{Member, Way, heirs, leaving};
 use super::outside::look_at;
 use crate::commands::names;
 use crate::config::Routing;
@@ -21,6 +21,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A launch that was under way when the target was lowered shows itself within this.
 const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
+const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
     /// Undoes the trial, and fails with what had failed it.
@@ -56,11 +57,9 @@ impl Rotation<'_> {
     async fn give_back(&mut self, members: &[Member]) -> Result<()> {
         let new: Vec<String> = members.iter().filter(|member| !member.old).map(|member| member.id().to_owned()).collect();
         let moved = if self.remote.site.dns.routing == Routing::Multivalue {
-            self.in_sync = None;
-            self.take_out_of_answers(&new).await?;
-            self.in_sync.is_some()
+            self.take_out_of_answers(&new).await?
         } else {
-            self.appoint(heir(members)).await?
+            self.appoint(members).await?
         };
         if moved && self.somebody_answers(members).await {
             info!(seconds = self.drain().as_secs(), "the new instance answers until nobody asks it any more");
@@ -70,18 +69,17 @@ impl Rotation<'_> {
     }
 
     /// Whether the names led elsewhere before.
-    async fn appoint(&self, heir: Option<&Member>) -> Result<bool> {
-        let Some(heir) = heir else {
-            warn!("no instance that stays serves, so the names stay where they are");
-            return Ok(false);
-        };
-        let remote = self.remote;
-        let zones = remote.zones().await?;
-        let owners = zones.standing(&remote.route53).await?;
-        let moved = owners.iter().any(|zone| zone.owner.as_ref().is_some_and(|owner| owner.owner != heir.id()));
-        if owners.iter().all(|zone| zone.owner.is_none()) {
+    async fn appoint(&self, members: &[Member]) -> Result<bool> {
+        let (remote, owners) = (self.remote, self.owners().await?);
+        if owners.is_empty() {
             return Ok(false);
         }
+        let Some(heir) = self.answering(&heirs(members, &owners)).await else {
+            warn!("no old instance serves, so the names stay where they are");
+            return Ok(false);
+        };
+        let zones = remote.zones().await?;
+        let moved = owners.iter().any(|owner| owner != heir.id());
         let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &heir.node).await?)?;
         let claim = Claim { launched: remote.now(), right: Right::Appointment, ..names::claim(&remote.site, &heir.node, shape) };
         info!(instance = heir.id(), "the names go back");
@@ -91,20 +89,16 @@ impl Rotation<'_> {
         Ok(moved)
     }
 
-    /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken them over by itself, but where it stands
-    /// by, or where old ones go.
-    pub(super) async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
-        if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
-            return Ok(());
+    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is taken at its word.
+    async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
+        for heir in heirs {
+            let release = heir.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
+            match look_at(self.remote, heir, &release, GLANCE).await {
+                Ok(()) => return Some(heir),
+                Err(error) => warn!("an old instance does not answer: {error:#}"),
+            }
         }
-        let goes = |id: &str| going.iter().any(|gone| gone == id);
-        let owners = self.remote.zones().await?.standing(&self.remote.route53).await?;
-        if owners.iter().any(|zone| zone.owner.as_ref().is_some_and(|owner| goes(&owner.owner))) {
-            let stays = members.iter().filter(|member| member.serves() && !goes(member.id()));
-            self.appoint(stays.max_by_key(|member| member.node.launched)).await?;
-            self.in_sync = Some(Instant::now());
-        }
-        Ok(())
+        heirs.first().copied()
     }
 
     async fn somebody_answers(&self, members: &[Member]) -> bool {
@@ -119,21 +113,37 @@ impl Rotation<'_> {
     /// Until no more are there than the target asks for, and none is on its way.
     async fn retire_new(&mut self) -> Result<()> {
         let end = Instant::now() + STRAGGLERS_WITHIN;
+        let mut retirings = 0;
         loop {
-            let members = self.members().await?;
-            let going = leaving(&members, Way::Back, self.target() as usize);
+            let going = self.surplus(&self.members().await?);
+            // One that came up since the names were given back.
+            if self.take_out_of_answers(&going).await? {
+                sleep(self.drain()).await;
+                continue;
+            }
+            retirings += u32::from(!going.is_empty());
+            if retirings > MOST_RETIRINGS {
+                bail!("instances keep coming ({}): something else raises the fleet's target, a scaling policy say", going.join(", "));
+            }
+            self.still_ours().await?;
             match self.fleet.retire(self.target(), &going).await {
-                Ok(()) => self.take_out_of_answers(&going).await?,
+                Ok(()) => _ = self.take_out_of_answers(&going).await?,
                 // One that came since the look, say: the next look sees it.
                 Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
                 Err(error) => return Err(error),
             }
-            if going.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
+            // The fleet may have launched one while the lower target was worked in.
+            let members = self.members().await?;
+            if self.surplus(&members).is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
                 self.tell_who_stays(&members);
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    fn surplus(&self, members: &[Member]) -> Vec<String> {
+        leaving(members, Way::Back, self.target() as usize)
     }
 
     fn tell_who_stays(&self, members: &[Member]) {

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::candidate;
 use super::members::{Member, Way, leaving, old_ones};
 use super::outside::look_at;
-use super::promotion::promote;
+use super::promotion::{Superseded, promote};
 use super::{Rotation, is_interrupted};
 use crate::config::Routing;
 use crate::site::deploys::Outcome;
@@ -22,7 +22,9 @@ impl Rotation<'_> {
     /// From here on there is no way back: what fails leaves old instances serving, and says so.
     pub(super) async fn forward(mut self) -> Result<()> {
         let timeline = self.timeline.clone();
-        timeline.step("promote", &["bake"], self.make_current()).await?;
+        if let Err(error) = timeline.step("promote", &["bake"], self.make_current()).await {
+            return self.superseded(error).await.and_then(Err);
+        }
         self.wanted.trial = None;
         self.note().await;
         match self.replace_all().await {
@@ -41,7 +43,9 @@ impl Rotation<'_> {
 
     /// What a killed run left to do, as far as the instances that are there allow.
     pub(super) async fn finish(mut self) -> Result<()> {
-        self.make_current().await?;
+        if let Err(error) = self.make_current().await {
+            return self.superseded(error).await.map(|error| warn!("{error:#}"));
+        }
         self.wanted.trial = None;
         let retired = self.retire_batch().await;
         match retired {
@@ -54,6 +58,21 @@ impl Rotation<'_> {
                 self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await
             }
         }
+    }
+
+    /// Where another release was made current, this run is over: whoever did that decides what serves. Any other error is for the next
+    /// run to try again.
+    async fn superseded(&mut self, error: anyhow::Error) -> Result<anyhow::Error> {
+        if !error.is::<Superseded>() {
+            return Err(error);
+        }
+        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        let error = error.context("`spotboot rotate` brings the instances to what is current");
+        if let Err(second) = self.restore_target().await {
+            warn!("the fleet keeps its raised target: {second:#}");
+        }
+        self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await?;
+        Ok(error)
     }
 
     async fn make_current(&self) -> Result<()> {
@@ -82,6 +101,7 @@ impl Rotation<'_> {
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
         let going = timeline.step("drain", &["promote"], self.drained()).await?;
+        self.still_ours().await?;
         timeline.step("retire", &["drain"], self.fleet.retire(self.target(), &going)).await?;
         info!(instances = going.join(" "), "retired");
         let members = self.members().await?;
@@ -91,6 +111,7 @@ impl Rotation<'_> {
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
     /// remember the old address.
     async fn drained(&mut self) -> Result<Vec<String>> {
+        let end = Instant::now() + self.pace.timeout + 2 * self.drain();
         loop {
             let members = self.all_serving().await?;
             let going = leaving(&members, Way::Forward, self.target() as usize);
@@ -99,8 +120,12 @@ impl Rotation<'_> {
             // A run that takes up a killed one's work does not know since when.
             let since = *self.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;
-            if leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going {
+            let stays_so = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going;
+            if stays_so && self.lead_elsewhere(&going).await? {
                 return Ok(going);
+            }
+            if Instant::now() >= end {
+                bail!("no old instance can go: the fleet's instances change again and again");
             }
             self.in_sync = None;
         }
@@ -145,20 +170,28 @@ impl Rotation<'_> {
     }
 
     /// With other routing than multivalue the new instance's own cutover has done this.
-    pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<()> {
+    /// Whether any of them was in one.
+    pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
         if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let changes = self.remote.zones().await?.withdraw(&self.remote.route53, &self.remote.site.name, going).await?;
         if !changes.is_empty() {
             records::in_sync(&self.remote.route53, &changes).await?;
             self.in_sync = Some(Instant::now());
         }
-        Ok(())
+        Ok(!changes.is_empty())
+    }
+
+    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were taken out of the answers.
+    async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
+        let multivalue = self.remote.site.dns.routing == Routing::Multivalue;
+        Ok(multivalue || self.owners().await?.iter().all(|owner| !going.contains(owner)))
     }
 
     /// Nobody who serves goes for this.
-    async fn restore_target(&self) -> Result<()> {
+    async fn restore_target(&mut self) -> Result<()> {
+        self.still_ours().await?;
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
         let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());

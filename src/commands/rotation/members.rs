@@ -11,7 +11,7 @@ pub struct Member {
     pub node: Node,
     /// AWS recommends to replace it: for a fleet with capacity rebalancing it no longer counts.
     pub marked: bool,
-    /// It was there before the rotation began.
+    /// It is to be replaced: see [`is_old`].
     pub old: bool,
     pub said: Option<Said>,
 }
@@ -53,6 +53,18 @@ impl Member {
     }
 }
 
+/// Whether an instance is one that the rotation replaces. `before`: it was there when that began, as far as two clocks tell.
+///
+/// What it says of itself counts for more: one on this run's trial is new, however early it was launched; and one that came since and
+/// serves something else, as it chose its release before there was a candidate, has to be replaced like the others.
+pub fn is_old(before: bool, said: Option<&Said>, run: &str, wanted: &Wanted) -> bool {
+    match said {
+        Some(said) if said.deploy.as_deref() == Some(run) => false,
+        Some(said) if said.serves() && said.release.as_deref() != Some(&wanted.version) => true,
+        _ => before,
+    }
+}
+
 /// Whether `needed` new instances serve by now. One that failed fails the rotation: the release it was to run is the only one there is.
 pub fn arrived(members: &[Member], wanted: &Wanted, needed: usize) -> Arrival {
     let new = || members.iter().filter(|member| !member.old);
@@ -88,14 +100,28 @@ pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
     ranked.into_iter().skip(target).map(|member| member.id().to_owned()).collect()
 }
 
+/// Who goes before a rotation begins, as there are more than the target: never one that serves and that the names lead to.
+pub fn surplus(members: &[Member], owners: &[String], target: usize) -> Vec<String> {
+    let stays = |member: &&Member| member.serves() && owners.iter().any(|owner| owner == member.id());
+    let others: Vec<Member> = members.iter().filter(|member| !stays(member)).cloned().collect();
+    leaving(&others, Way::Back, target.saturating_sub(members.len() - others.len()))
+}
+
 /// Who of them is left for another batch.
 pub fn old_ones(members: &[Member]) -> usize {
     members.iter().filter(|member| member.old).count()
 }
 
-/// To whom the names go back: the newest old instance that serves.
-pub fn heir(members: &[Member]) -> Option<&Member> {
-    members.iter().filter(|member| member.old && member.serves()).max_by_key(|member| launched(member))
+/// To whom the names may go back, the best first: old instances that serve. Who has them keeps them, one that AWS takes away comes
+/// last, and of equals the newest comes first.
+pub fn heirs<'m>(members: &'m [Member], owners: &[String]) -> Vec<&'m Member> {
+    let worth = |member: &Member| {
+        let interrupted = member.said.as_ref().is_some_and(|said| said.phase == Phase::Interrupted);
+        (!interrupted, owners.iter().any(|owner| owner == member.id()), launched(member))
+    };
+    let mut heirs: Vec<&Member> = members.iter().filter(|member| member.old && member.serves()).collect();
+    heirs.sort_by_key(|member| std::cmp::Reverse(worth(member)));
+    heirs
 }
 
 fn launched(member: &Member) -> OffsetDateTime {
@@ -184,9 +210,35 @@ mod tests {
     }
 
     #[test]
-    fn the_names_go_back_to_the_newest_old_instance_that_serves() {
+    fn the_names_go_back_to_who_has_them_else_to_the_newest_old_instance_that_serves() {
         let mut members = vec![member("i-1", true, Some(Phase::Serving)), member("i-2", true, Some(Phase::StandBy))];
         members.extend([member("i-3", true, Some(Phase::Failed)), member("i-4", false, Some(Phase::Serving))]);
-        assert_eq!(heir(&members).map(Member::id), Some("i-2"));
+        members.push(member("i-5", true, Some(Phase::Interrupted)));
+        let heirs = |owner: &str| heirs(&members, &[owner.to_owned()]).into_iter().map(Member::id).collect::<Vec<_>>();
+        assert_eq!(heirs("i-4"), ["i-2", "i-1", "i-5"]);
+        assert_eq!(heirs("i-1"), ["i-1", "i-2", "i-5"]);
+    }
+
+    #[test]
+    fn what_an_instance_says_of_itself_tells_whether_it_is_replaced() {
+        let told = |id: &str, old: bool, phase| member(id, old, Some(phase)).said;
+        let is_old = |before, said: Option<Said>| is_old(before, said.as_ref(), "d", &wanted());
+        assert!(is_old(true, None) && !is_old(false, None));
+        let tried = told("i-2", false, Phase::Serving);
+        assert!(!is_old(true, tried), "on trial, though it is in the list of those that were there");
+        let missed = told("i-3", true, Phase::Serving);
+        assert!(is_old(false, missed), "it came since and serves what was current");
+        let booting = Said { release: None, deploy: None, ..told("i-4", false, Phase::Booting).unwrap() };
+        assert!(!is_old(false, Some(booting)));
+    }
+
+    #[test]
+    fn the_surplus_is_never_the_one_that_the_names_lead_to() {
+        let members = [member("i-1", true, Some(Phase::Serving)), member("i-2", true, Some(Phase::StandBy))];
+        assert_eq!(surplus(&members, &["i-1".into()], 1), ["i-2"]);
+        assert_eq!(surplus(&members, &["i-9".into()], 1), ["i-1"]);
+        assert!(surplus(&members, &["i-1".into()], 2).is_empty());
+        let failed = [member("i-1", true, Some(Phase::Failed)), member("i-2", true, Some(Phase::Serving))];
+        assert_eq!(surplus(&failed, &["i-1".into()], 1), ["i-1"]);
     }
 }

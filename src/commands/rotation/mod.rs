@@ -28,7 +28,7 @@ use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step
 use crate::site::fleet::Fleet;
 use crate::site::report::{Phase, Timeline, said_by};
 pub use hold::{Held, give_up};
-use members::{Member, Wanted};
+use members::{Member, Wanted, is_old};
 pub use outside::look;
 pub use plan::Forecast;
 pub use promotion::{current, promote, released};
@@ -84,8 +84,8 @@ impl<'r> Rotation<'r> {
             let marked = listed.iter().any(|member| member.id == instance.id && member.marked);
             let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
             let node = Node { id: instance.id, launched: instance.launched, ipv4: instance.ipv4, ipv6: instance.ipv6 };
-            // One that was launched between the look at the fleet and the trial is not part of that.
-            let old = self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
+            let before = self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
+            let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);
             members.push(Member { node, marked, old, said });
         }
         Ok(members)
@@ -106,6 +106,17 @@ impl<'r> Rotation<'r> {
 
     fn ttl(&self) -> Duration {
         Duration::from_secs(self.remote.site.dns.ttl.into())
+    }
+
+    /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.
+    async fn still_ours(&mut self) -> Result<()> {
+        self.log.write().await.context("looking whether this run still has the lock")
+    }
+
+    /// Whom the ownership records name.
+    async fn owners(&self) -> Result<Vec<String>> {
+        let standing = self.remote.zones().await?.standing(&self.remote.route53).await?;
+        Ok(standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect())
     }
 
     /// Puts the steps so far into the log. A log that cannot be written is no reason to give a good release up.

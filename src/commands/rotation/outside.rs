@@ -1,6 +1,6 @@
 //! A look at an instance from outside: its own address, its certificate, the site's names, the release that it is to serve.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,11 @@ pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, p
         instance: instance.to_owned(),
         health_path: site.app.health.path.clone(),
     };
-    proof::prove(&expectation, remote.now(), Instant::now() + patience).await.with_context(|| format!("{instance} from outside"))
+    let seen = proof::prove(&expectation, remote.now(), Instant::now() + patience).await;
+    seen.with_context(|| match address {
+        IpAddr::V4(_) => format!("{instance} from outside"),
+        IpAddr::V6(_) => format!("{instance} from outside (it has IPv6 only, which this machine needs too: GitHub's runners have none)"),
+    })
 }
 
 /// The same of a member of the fleet.

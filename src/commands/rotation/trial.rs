@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, Way, arrived, leaving};
+use super::members::{Arrival, Member, arrived, old_ones, surplus};
 use super::outside::look_at;
 use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
@@ -25,10 +25,10 @@ const FAILED_LOOKS: u32 = 2;
 impl Rotation<'_> {
     /// Ends with the decision to go forward written, or with why not.
     pub(super) async fn trial(&mut self) -> Result<()> {
+        unless_stopped(self.clear_surplus()).await?;
         let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
-            self.clear_surplus().await?;
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
             self.nobody_else_changed_current().await
@@ -65,23 +65,25 @@ impl Rotation<'_> {
     /// What is there beyond the target already would be taken for the new ones by the fleet.
     async fn clear_surplus(&mut self) -> Result<()> {
         let members = self.members().await?;
-        let surplus = leaving(&members, Way::Back, self.target() as usize);
+        let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
         if surplus.is_empty() {
             return Ok(());
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
         self.take_out_of_answers(&surplus).await?;
-        self.pass_names_on(&members, &surplus).await?;
-        if self.in_sync.is_some() {
+        if members.iter().any(|member| member.serves() && surplus.iter().any(|id| id == member.id())) {
+            info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
         }
+        self.still_ours().await?;
         self.fleet.retire(self.target(), &surplus).await
     }
 
-    /// Where instances are missing already the fleet brings new ones by itself.
+    /// Where instances are missing already the fleet brings new ones by itself; no more come than there are old ones to replace.
     async fn raise(&self, members: &[Member]) -> Result<()> {
-        let living = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        self.fleet.raise(self.target().max(living.min(self.target()) + self.pace.batch)).await
+        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+        let batch = self.pace.batch.min(count(old_ones(members)));
+        self.fleet.raise(self.target().max(count(members.len()).min(self.target()) + batch)).await
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {

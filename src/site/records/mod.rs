@@ -127,6 +127,14 @@ impl Zones {
     }
 }
 
+impl Standing {
+    /// The owner, and whoever has a record of a multivalue answer: the owner that was written last may be gone while those serve.
+    pub fn instances(&self) -> impl Iterator<Item = &str> {
+        let neighbours = self.records.iter().filter(|set| set.is_multivalue()).filter_map(RecordSet::set_identifier);
+        self.owner.iter().map(|owner| owner.owner.as_str()).chain(neighbours)
+    }
+}
+
 impl Zones {
     /// Whose the names are, zone by zone.
     ///

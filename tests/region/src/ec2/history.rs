@@ -35,7 +35,7 @@ impl Kind {
 }
 
 pub(super) fn since(form: &Form) -> Result<OffsetDateTime, Refusal> {
-    let Some(text) = form.get("StartTime") else { return Ok(OffsetDateTime::UNIX_EPOCH) };
+    let text = form.required("StartTime")?;
     OffsetDateTime::parse(text, &Rfc3339).map_err(|_| super::fleets::invalid("StartTime", text))
 }
 

@@ -38,7 +38,6 @@ impl Ec2 {
 
     pub(super) fn describe_spot_fleet_request_history(&self, form: &Form) -> Result<String, Refusal> {
         let fleet = self.spot_fleet(form.required("SpotFleetRequestId")?)?;
-        form.required("StartTime")?;
         let since = super::history::since(form)?;
         Ok(document("DescribeSpotFleetRequestHistory", |xml| {
             super::history::records(xml, &fleet, since, form.get("EventType"));

@@ -37,7 +37,7 @@ fn refusal((status, body): (u16, String)) -> (u16, String, String) {
 fn a_group_tells_of_its_sizes_and_of_its_instances_lives() {
     let region = region();
     let group = group(&region, 0, 0, 2);
-    group.set_grace(Duration::from_millis(300));
+    group.set_grace(Duration::from_secs(2));
     assert_eq!(desire(&region, 1).0, 200);
     group.wait_for(1, PATIENCE).unwrap();
     let told = described(&region);

@@ -164,7 +164,7 @@ fn who_terminates_before_the_target_is_lower_gets_a_replacement() {
 fn a_fleet_that_is_modifying_takes_no_other_modification_and_keeps_its_old_target_till_then() {
     let region = region();
     let fleet = fleet_of(&region, 2);
-    fleet.set_modifying(Duration::from_secs(1));
+    fleet.set_modifying(Duration::from_secs(3));
     let old = ids(&fleet).remove(0);
     assert_eq!((modify(&region, 1, "no-termination").0, fleet_state(&region)), (200, "modifying".to_owned()));
     let (status, refusal) = modify(&region, 3, "no-termination");

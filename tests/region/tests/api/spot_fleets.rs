@@ -1,5 +1,7 @@
 //! Spot Fleet's older API for the same.
 
+use std::time::Duration;
+
 use region::{FleetKind, FleetSpec, Region};
 
 use crate::client::{region, texts};
@@ -25,9 +27,11 @@ fn a_spot_fleet_rotates_as_an_ec2_fleet_does() {
         (texts(&request(&region), "targetCapacity"), texts(&request(&region), "excessCapacityTerminationPolicy")),
         (vec!["1".to_owned()], vec!["default".to_owned()])
     );
+    fleet.set_modifying(Duration::from_secs(2));
     assert_eq!(modify(&region, 2, "noTermination").0, 200);
     let (status, refusal) = modify(&region, 2, "noTermination");
     assert_eq!((status, texts(&refusal, "Code")), (400, vec!["FleetNotInModifiableState".to_owned()]));
+    fleet.set_modifying(Duration::ZERO);
     fleet.wait_for(2, PATIENCE).unwrap();
     let active = || texts(&request(&region), "spotFleetRequestState") == ["active"];
     eventually("it is active", active);
