@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use region::machine::{Image, Machine, Network, Spec, usable};
+use region::machine::{Image, Machine, Machines, Network, Spec, usable};
 use region::{InstanceSpec, Options};
 
 use crate::common::{BUCKET, DOMAIN, Package, World, is_root};
@@ -88,15 +88,22 @@ impl Cloud {
 
     /// Launches an instance whose image knows where the region's services answer, as if they were AWS's own, and nothing of spotboot.
     pub fn boot_blank(&self, spec: InstanceSpec, user_data: &[u8]) -> Computer<'_> {
-        let endpoints = self.world.region.env().into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
-        let endpoints: String = endpoints.map(|(name, url)| format!(" {name}={url}")).collect();
-        let ca = std::fs::read_to_string(self.world.region.acme_ca()).expect("the region's CA");
-        let computer = self.start(spec, user_data, |blank| {
-            let manager = format!("[Manager]\nDefaultEnvironment={endpoints}\n");
-            blank.file("/etc/systemd/system.conf.d/region.conf", manager, 0o644).file(CA, ca, 0o644)
-        });
+        let computer = self.start(spec, user_data, self.knowing_the_region());
         computer.machine.wait_for_boot(PATIENCE).expect("services run");
         computer
+    }
+
+    /// The same for a fleet's instances.
+    pub fn blank_machines(&self) -> Machines {
+        Machines::new(&self.image, &self.network).with(self.knowing_the_region())
+    }
+
+    fn knowing_the_region(&self) -> impl Fn(Spec) -> Spec + Send + Sync + 'static {
+        let endpoints = self.world.region.env().into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
+        let endpoints: String = endpoints.map(|(name, url)| format!(" {name}={url}")).collect();
+        let manager = format!("[Manager]\nDefaultEnvironment={endpoints}\n");
+        let ca = std::fs::read_to_string(self.world.region.acme_ca()).expect("the region's CA");
+        move |blank| blank.file("/etc/systemd/system.conf.d/region.conf", manager.clone(), 0o644).file(CA, ca.clone(), 0o644)
     }
 
     fn start(&self, spec: InstanceSpec, user_data: &[u8], furnish: impl FnOnce(Spec) -> Spec) -> Computer<'_> {

@@ -4,6 +4,7 @@
 
 mod moto;
 mod packages;
+mod rotations;
 mod run;
 mod stage;
 mod test;
@@ -22,6 +23,8 @@ enum Chore {
     Test(test::Test),
     /// Measure a replacement instance's boot: time, API calls, memory, critical path
     Bench(stage::Bench),
+    /// Replace the instance again and again under visitors of every kind; fails if one of them is failed
+    Rotations(rotations::Rotations),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Chore::Demo(demo) => demo.run(),
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
+        Chore::Rotations(rotations) => rotations.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

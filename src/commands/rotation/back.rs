@@ -59,7 +59,8 @@ impl Rotation<'_> {
         let moved = if self.remote.site.dns.routing == Routing::Multivalue {
             self.take_out_of_answers(&new).await?
         } else {
-            self.appoint(members).await?
+            let owners = self.owners().await?;
+            self.appoint(&heirs(members, &owners), &owners).await?
         };
         if moved && self.somebody_answers(members).await {
             info!(seconds = self.drain().as_secs(), "the new instance answers until nobody asks it any more");
@@ -69,13 +70,13 @@ impl Rotation<'_> {
     }
 
     /// Whether the names led elsewhere before.
-    async fn appoint(&self, members: &[Member]) -> Result<bool> {
-        let (remote, owners) = (self.remote, self.owners().await?);
+    async fn appoint(&self, heirs: &[&Member], owners: &[String]) -> Result<bool> {
         if owners.is_empty() {
             return Ok(false);
         }
-        let Some(heir) = self.answering(&heirs(members, &owners)).await else {
-            warn!("no old instance serves, so the names stay where they are");
+        let remote = self.remote;
+        let Some(heir) = self.answering(heirs).await else {
+            warn!("no instance that stays serves, so the names stay where they are");
             return Ok(false);
         };
         let zones = remote.zones().await?;
@@ -95,10 +96,26 @@ impl Rotation<'_> {
             let release = heir.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
             match look_at(self.remote, heir, &release, GLANCE).await {
                 Ok(()) => return Some(heir),
-                Err(error) => warn!("an old instance does not answer: {error:#}"),
+                Err(error) => warn!("an instance does not answer: {error:#}"),
             }
         }
         heirs.first().copied()
+    }
+
+    /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken them over by itself, but where it stands
+    /// by, or where old ones go.
+    pub(super) async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
+        if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
+            return Ok(());
+        }
+        let owners = self.owners().await?;
+        if owners.iter().any(|owner| going.contains(owner)) {
+            let mut stay: Vec<&Member> = members.iter().filter(|member| member.serves() && !going.contains(&member.node.id)).collect();
+            stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
+            self.appoint(&stay, &owners).await?;
+            self.in_sync = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn somebody_answers(&self, members: &[Member]) -> bool {

@@ -89,10 +89,10 @@ pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
         if Candidate::parse(&object.body).is_ok_and(|candidate| candidate.deploy != run) {
             return Ok(());
         }
-        // Refused: an extension of ours that was dropped half-way arrived after the look.
+        // The last extension of ours may still have been on its way.
         if remote.state.delete(&key, Condition::Matches(&object.etag)).await.context("taking the release off trial")? == Removed::Gone {
             return Ok(());
         }
     }
-    bail!("taking the release off trial: {key} was changed by others at each of {ATTEMPTS} attempts")
+    bail!("taking the release off trial: {key} was changed at each of {ATTEMPTS} attempts")
 }

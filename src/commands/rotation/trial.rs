@@ -71,6 +71,7 @@ impl Rotation<'_> {
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
         self.take_out_of_answers(&surplus).await?;
+        self.pass_names_on(&members, &surplus).await?;
         if members.iter().any(|member| member.serves() && surplus.iter().any(|id| id == member.id())) {
             info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
