@@ -147,7 +147,7 @@ fn survive_all(kind: FleetKind, kills: Vec<Kill>) -> Option<Vec<Recorded>> {
     };
     let tested = thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).all(|tested| tested)
+        lanes.into_iter().all(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     tested.then(|| held.into_inner().expect("no lane panicked").into_iter().flatten().collect())
 }
