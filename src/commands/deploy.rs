@@ -47,6 +47,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     };
     let done = lease.guard(work).await;
     rotation::give_up(lease).await;
+    rotation::print_end(globals, &remote).await?;
     done.map(|()| Outcome::Done)
 }
 

@@ -63,6 +63,7 @@ async fn replace(
     };
     let done = lease.guard(work).await;
     rotation::give_up(lease).await;
+    rotation::print_end(globals, remote).await?;
     done.map(|()| Outcome::Done)
 }
 

@@ -55,6 +55,19 @@ pub enum Asked {
     Done,
 }
 
+impl Asked {
+    /// Somebody asked at the same time, and was first.
+    fn lost_to(found: Option<&Object>, me: &str, now: OffsetDateTime, lasts: Duration) -> Self {
+        match decide(found, me, now) {
+            Decision::Wait { holder, expires } => Self::Busy { holder, expires },
+            Decision::Done => Self::Done,
+            Decision::Create | Decision::Replace(_) => {
+                Self::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }
+            }
+        }
+    }
+}
+
 impl Lease {
     /// Asks once for the lease at `key`. A holder that asks again, after a crash say, gets its own lease back.
     ///
@@ -74,7 +87,7 @@ impl Lease {
             Written::Stored(etag) => {
                 Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }))
             }
-            Written::Refused => Ok(Asked::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }),
+            Written::Refused => Ok(Asked::lost_to(s3.get(key, LARGEST_LEASE).await?.as_ref(), holder, now, lasts)),
         }
     }
 
@@ -177,8 +190,11 @@ fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> Decis
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use region::{Options, Region, Service};
     use time::macros::datetime;
+
+    use super::*;
+    use crate::cloud::stand_in::cloud_in;
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
@@ -212,7 +228,29 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_at_the_same_time_is_named() {
+        let (found, lasts) = (held_by("i-2", NOW + Duration::from_secs(9), false), Duration::from_secs(60));
+        assert!(matches!(Asked::lost_to(Some(&found), "i-1", NOW, lasts), Asked::Busy { holder, .. } if holder == "i-2"));
+        assert!(matches!(Asked::lost_to(None, "i-1", NOW, lasts), Asked::Busy { .. }), "it was given back already");
+    }
+
+    #[test]
     fn work_that_is_done_is_never_taken_up_again() {
         assert_eq!(decide(Some(&held_by("i-2", NOW - Duration::from_secs(60), true)), "i-1", NOW), Decision::Done);
+    }
+
+    #[tokio::test]
+    async fn a_write_of_ours_that_was_never_answered_costs_no_lease_and_anothers_does() {
+        let options = Options { buckets: vec!["example-site".to_owned()], start_acme: false, ..Options::default() };
+        let region = Region::start(options).unwrap();
+        let s3 = cloud_in(&region, Service::S3).await.s3("example-site");
+        let (key, lasts) = ("locks/deploy.json", Duration::from_secs(60));
+        let Asked::Held(mut ours) = Lease::ask(&s3, key, "i-1", lasts).await.unwrap() else { panic!("nobody has it") };
+        let unheard = Body { holder: "i-1".into(), expires: NOW, done: false }.to_json();
+        s3.put(key, unheard, Condition::Always, None).await.unwrap();
+        ours.replace(false).await.unwrap();
+        let others = Body { holder: "i-2".into(), expires: NOW, done: false }.to_json();
+        s3.put(key, others, Condition::Always, None).await.unwrap();
+        assert!(ours.replace(false).await.unwrap_err().is::<Lost>());
     }
 }

@@ -99,12 +99,13 @@ impl Upset {
         let what = held.as_ref().map_or("nothing".to_owned(), name);
         let context = format!("killed at {what}, {kill:?}");
         self.serves = if Some(&decided) == before.as_ref() { old } else { new.clone() };
-        self.run_next(kill, &new, &context);
-        self.assert_converged(&context);
+        let said = self.run_next(kill, &new, &context);
+        self.assert_converged(&format!("{context}\n{said}"));
         held
     }
 
-    fn run_next(&mut self, kill: &Kill, new: &Content, context: &str) {
+    /// What it said.
+    fn run_next(&mut self, kill: &Kill, new: &Content, context: &str) -> String {
         let ended = match kill.next {
             Next::Settle => self.deploy(&self.serves).end(),
             Next::Rotate => self.rotate().end(),
@@ -118,6 +119,7 @@ impl Upset {
         if matches!(kill.next, Next::SameAgain) && kill.course != Course::Fails {
             self.serves = new.clone();
         }
+        ended.stderr
     }
 }
 

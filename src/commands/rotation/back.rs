@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, Way, heirs, leaving};
+use super::members::{Member, heirs, surplus};
 use super::outside::look_at;
 use crate::commands::names;
 use crate::config::Routing;
@@ -132,7 +132,7 @@ impl Rotation<'_> {
         let end = Instant::now() + STRAGGLERS_WITHIN;
         let mut retirings = 0;
         loop {
-            let going = self.surplus(&self.members().await?);
+            let going = self.surplus(&self.members().await?).await?;
             retirings += u32::from(!going.is_empty());
             if retirings > MOST_RETIRINGS {
                 bail!("instances keep coming ({}): something else raises the fleet's target, a scaling policy say", going.join(", "));
@@ -151,7 +151,7 @@ impl Rotation<'_> {
             }
             // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
-            if self.surplus(&members).is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
+            if self.surplus(&members).await?.is_empty() && (self.fleet.observe().await?.settled || Instant::now() >= end) {
                 self.tell_who_stays(&members);
                 return Ok(());
             }
@@ -159,8 +159,11 @@ impl Rotation<'_> {
         }
     }
 
-    fn surplus(&self, members: &[Member]) -> Vec<String> {
-        leaving(members, Way::Back, self.target() as usize)
+    /// One that came up after the trial serves what is current, too, and is newer than whoever the names were just given to: the owner
+    /// stays. In multivalue answers the record of ownership leads nobody anywhere.
+    async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
+        let owners = if self.remote.site.dns.routing == Routing::Multivalue { Vec::new() } else { self.owners().await? };
+        Ok(surplus(members, &owners, self.target() as usize))
     }
 
     fn tell_who_stays(&self, members: &[Member]) {

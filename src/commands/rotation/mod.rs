@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::remote::Remote;
-use crate::cli::Pace;
+use crate::cli::{Globals, Pace};
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Phase, Timeline, said_by};
@@ -140,6 +140,19 @@ impl<'r> Rotation<'r> {
         self.log.record.end(outcome, now, error, self.ended_by.take());
         self.log.write().await.context("writing the end to the deploy log")
     }
+}
+
+/// What became of the newest run, for who reads standard output.
+///
+/// # Errors
+/// Those of the bucket.
+pub async fn print_end(globals: &Globals, remote: &Remote) -> Result<()> {
+    if globals.json
+        && let Some(log) = Log::newest(&remote.state, &remote.site).await?
+    {
+        println!("{}", serde_json::to_string(&log.record)?);
+    }
+    Ok(())
 }
 
 /// As the log keeps them.

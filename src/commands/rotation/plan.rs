@@ -31,7 +31,7 @@ impl Forecast {
     /// # Errors
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
-        let rotation = replaced(remote).await?;
+        let rotation = replaced(remote, pace).await?;
         let ttl = u64::from(remote.site.dns.ttl);
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
         let last_took = history.iter().filter(|record| is_whole(record)).find_map(Record::took).map(time::Duration::whole_seconds);
@@ -45,7 +45,7 @@ fn is_whole(record: &Record) -> bool {
 }
 
 /// The fleet as it is, and the instances that would go.
-async fn replaced(remote: &Remote) -> Result<Rotation> {
+async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     let found = remote.fleet().await.context("finding the site's fleet")?;
     let fleet = found.ok_or_else(|| {
         usage("this site has no fleet: neither [fleet] in site.toml nor a tag of the instance that owns the names tells one; set [fleet], or publish without a rotation by `deploy --no-rotate`")
@@ -55,6 +55,13 @@ async fn replaced(remote: &Remote) -> Result<Rotation> {
         return Err(usage(&format!(
             "the target capacity of {} is 0; set it to the number of instances that the site is to have",
             fleet.id
+        )));
+    }
+    if let Some(most) = observed.max.filter(|most| *most <= observed.target) {
+        return Err(usage(&format!(
+            "{} takes at most {most} instances, and a rotation needs {} for a while; raise its MaxSize to that",
+            fleet.id,
+            observed.target.saturating_add(pace.batch.min(observed.target))
         )));
     }
     let ids: Vec<String> = observed.members.into_iter().filter(|member| !member.leaving).map(|member| member.id).collect();
