@@ -45,6 +45,8 @@ enum Step {
     Adapters,
     /// The compiled program against the local region, in booted machines too
     Suites,
+    /// CI's commands against the local region's fleets, and the policies of both roles: they mostly wait, so many run at once
+    Deploys,
     /// `cargo xtask demo --once`
     Demo,
 }
@@ -59,10 +61,10 @@ enum Outcome {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let steps = self.chosen();
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Demo)) {
+        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Deploys | Step::Demo)) {
             packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
         }
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites)) {
+        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Deploys)) {
             moto::install()?;
         }
         let mut summary = Vec::new();
@@ -102,7 +104,8 @@ impl Step {
             Self::Build => &["test", "--workspace", "--no-run", "--locked"],
             Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet", "--skip", ADAPTERS],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
-            Self::Suites => &["test", "--workspace", "--test", "*", "--locked", "--"],
+            Self::Suites => &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--test", "up", "--locked", "--"],
+            Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--", "--test-threads=8"],
             Self::Demo => &["xtask", "demo", "--once"],
         }
     }
@@ -122,7 +125,7 @@ impl Step {
             return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
         }
         let mut args = self.command().to_vec();
-        if matches!(self, Self::Unit | Self::Adapters | Self::Suites) {
+        if matches!(self, Self::Unit | Self::Adapters | Self::Suites | Self::Deploys) {
             args.extend(test_args.iter().map(String::as_str));
         }
         // A name that is asked for stands instead of all: test programs run what fits any of several.
@@ -156,5 +159,23 @@ fn conclude(summary: Vec<(Step, Outcome)>) -> Result<()> {
     match failure {
         Some(error) => bail!(error),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::root;
+
+    #[test]
+    fn every_suite_is_run_by_one_step() {
+        let named: Vec<_> = [Step::Suites, Step::Deploys].iter().flat_map(|step| step.command()).collect();
+        for folder in ["tests", "tests/region/tests"] {
+            for entry in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+                let name = entry.file_name().unwrap().to_str().unwrap();
+                let is_suite = entry.join("main.rs").exists();
+                assert_eq!(named.iter().filter(|known| **known == &name).count(), usize::from(is_suite), "{name}");
+            }
+        }
     }
 }
