@@ -20,6 +20,7 @@ fn from_init_to_a_second_release_and_back_under_the_rendered_policies() {
     assert_eq!(estate.seen().1, "v1");
 
     let spec = LoadSpec::new(&world.region, DOMAIN, 443).expect("the region's CA answers");
+    world.region.forget_requests();
     let visitors = Load::start(LoadSpec { rate: 50, ..spec }).expect("visitors come");
     let deployed = estate.deploy("v2", &app("v2"));
     assert_eq!(deployed.code(), 0, "{}\n{}", deployed.stderr, estate.logs());
@@ -41,6 +42,8 @@ fn from_init_to_a_second_release_and_back_under_the_rendered_policies() {
     assert_eq!((estate.seen().1.as_str(), estate.current()), ("v1", first_release.clone()));
     report.assert_no_failures();
     estate.assert_never_out_of_bounds();
+    let denied: Vec<_> = world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
     assert_history(&estate, [&first_release, &second_release, &first_release], &[&first[0], &second[0], &estate.living()[0]]);
 }
 
