@@ -104,7 +104,9 @@ impl Step {
             Self::Build => &["test", "--workspace", "--no-run", "--locked"],
             Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet", "--skip", ADAPTERS],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
-            Self::Suites => &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--test", "up", "--locked", "--"],
+            Self::Suites => {
+                &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--test", "up", "--locked", "--"]
+            }
             Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--", "--test-threads=8"],
             Self::Demo => &["xtask", "demo", "--once"],
         }
