@@ -189,12 +189,13 @@ fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> Decis
 }
 
 #[cfg(test)]
+mod suite;
+
+#[cfg(test)]
 mod tests {
-    use region::{Options, Region, Service};
     use time::macros::datetime;
 
     use super::*;
-    use crate::cloud::stand_in::cloud_in;
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
@@ -237,20 +238,5 @@ mod tests {
     #[test]
     fn work_that_is_done_is_never_taken_up_again() {
         assert_eq!(decide(Some(&held_by("i-2", NOW - Duration::from_secs(60), true)), "i-1", NOW), Decision::Done);
-    }
-
-    #[tokio::test]
-    async fn a_write_of_ours_that_was_never_answered_costs_no_lease_and_anothers_does() {
-        let options = Options { buckets: vec!["example-site".to_owned()], start_acme: false, ..Options::default() };
-        let region = Region::start(options).unwrap();
-        let s3 = cloud_in(&region, Service::S3).await.s3("example-site");
-        let (key, lasts) = ("locks/deploy.json", Duration::from_secs(60));
-        let Asked::Held(mut ours) = Lease::ask(&s3, key, "i-1", lasts).await.unwrap() else { panic!("nobody has it") };
-        let unheard = Body { holder: "i-1".into(), expires: NOW, done: false }.to_json();
-        s3.put(key, unheard, Condition::Always, None).await.unwrap();
-        ours.replace(false).await.unwrap();
-        let others = Body { holder: "i-2".into(), expires: NOW, done: false }.to_json();
-        s3.put(key, others, Condition::Always, None).await.unwrap();
-        assert!(ours.replace(false).await.unwrap_err().is::<Lost>());
     }
 }

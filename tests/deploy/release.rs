@@ -4,9 +4,9 @@ use region::FleetKind;
 
 use crate::site::{Made, Site, app};
 
-/// From one release to the next on a fleet of one.
+/// From one release to the next on a fleet of one, which only its instances' tags tell of.
 fn a_second_release_replaces_the_first(kind: FleetKind) {
-    let Some(site) = Site::serving(Made { kind, ..Made::default() }) else { return };
+    let Some(site) = Site::serving(Made { kind, named: false, ..Made::default() }) else { return };
     let (first, old) = (site.current(), site.living());
     assert_eq!(site.seen(), "v1");
 

@@ -27,6 +27,8 @@ pub struct Site {
 /// How a site of the suite is made.
 pub struct Made {
     pub kind: FleetKind,
+    /// Whether site.toml names the fleet; else only its instances' tags tell of it, as on a site that `init` made.
+    pub named: bool,
     pub target: u32,
     pub routing: &'static str,
     /// How long the app may take until it answers.
@@ -36,7 +38,7 @@ pub struct Made {
 
 impl Default for Made {
     fn default() -> Self {
-        Self { kind: FleetKind::Ec2Fleet, target: 1, routing: "simple", health: "8s", options: Options::default() }
+        Self { kind: FleetKind::Ec2Fleet, named: true, target: 1, routing: "simple", health: "8s", options: Options::default() }
     }
 }
 
@@ -197,20 +199,20 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
-    let Made { kind, routing, health, .. } = made;
-    let named = match kind {
+    let Made { kind, named, routing, health, .. } = made;
+    let name = match kind {
         FleetKind::SpotFleet => "spot-fleet",
         FleetKind::Ec2Fleet => "ec2-fleet",
         FleetKind::AutoScalingGroup => "auto-scaling-group",
     };
+    let fleet = if *named { format!("[fleet]\nkind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
          [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
          [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"{health}\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
-         [fleet]\nkind = \"{named}\"\nid = \"{}\"\n",
+         {fleet}",
         ca.display(),
-        fleet_id(*kind)
     )
 }
 
