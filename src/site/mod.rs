@@ -4,6 +4,7 @@ pub mod app;
 pub mod certificate;
 pub mod deploys;
 pub mod fleet;
+pub mod handover;
 pub mod lease;
 pub mod proof;
 pub mod records;

@@ -1,10 +1,12 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::sync::{SetOnce, watch};
+use tokio::sync::{Mutex, SetOnce};
 use tokio::time::Instant;
 use tokio::{join, try_join};
 use tracing::{info, warn};
@@ -30,12 +32,19 @@ const PROVEN_WITHIN: Duration = Duration::from_secs(30);
 /// A site that is up.
 pub(super) struct Serving {
     pub phase: Phase,
-    pub app: App,
+    pub zones: Zones,
+    live: RefCell<Live>,
+    /// Held by whoever changes what the web server serves, from before the change to the end of its proof.
+    pub change: Mutex<()>,
+}
+
+/// What the web server serves.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub app: Rc<App>,
     /// `None` for kind s3, which has no package.
     pub release: Option<Release>,
-    /// The one that the web server shows; a renewal sends the next.
-    pub certificate: watch::Sender<Certificate>,
-    pub zones: Zones,
+    pub certificate: Certificate,
 }
 
 /// What is to serve, before it does.
@@ -46,12 +55,19 @@ struct Built {
 }
 
 impl Serving {
-    pub fn version(&self) -> &str {
-        version_of(self.release.as_ref())
+    pub fn live(&self) -> Live {
+        self.live.borrow().clone()
     }
 
-    pub fn certificate(&self) -> Certificate {
-        self.certificate.borrow().clone()
+    /// What serves from now on. For who holds [`Serving::change`], and has proven it.
+    pub fn set_live(&self, live: Live) {
+        self.live.replace(live);
+    }
+}
+
+impl Live {
+    pub fn version(&self) -> &str {
+        version_of(self.release.as_ref())
     }
 }
 
@@ -84,7 +100,8 @@ impl Boot {
             }
             Standing::StandBy => Phase::StandBy,
         };
-        Ok(Serving { phase, app, release, certificate: watch::Sender::new(certificate), zones })
+        let live = Live { app: Rc::new(app), release, certificate };
+        Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default() })
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -237,7 +254,7 @@ impl Boot {
         let port = if self.site.web.https_port == 443 { String::new() } else { format!(":{}", self.site.web.https_port) };
         let line = match serving.phase {
             Phase::StandBy => format!("standing by for {primary}: a later instance owns the name"),
-            _ => format!("serving https://{primary}{port}/ release {}", serving.version()),
+            _ => format!("serving https://{primary}{port}/ release {}", serving.live().version()),
         };
         notify::status(&line);
         notify::ready();
@@ -253,15 +270,12 @@ impl Boot {
 
     /// What can wait until the site serves. Nothing of it is worth failing for.
     pub(super) async fn settle(&self, serving: &Serving) {
-        let shared = serving.app.share(&self.state).await;
-        if let Err(error) = shared {
+        let live = serving.live();
+        if let Err(error) = live.app.share(&self.state).await {
             warn!("the next boot has to install the dependencies again: {error:#}");
         }
-        if let Err(error) = self.renew(serving).await {
-            warn!("the certificate in use, valid until {}, is not renewed: {error:#}", serving.certificate().not_after);
-        }
-        let Some(release) = &serving.release else { return };
-        if let Err(error) = self.keep(release, &serving.app).await {
+        let Some(release) = &live.release else { return };
+        if let Err(error) = self.keep(release, &live.app).await {
             warn!("the disk is not as it should be: {error:#}");
         }
     }
@@ -277,17 +291,18 @@ impl Boot {
 
     pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {
         let steps = self.timeline.steps();
+        let live = serving.map(Serving::live);
         Report {
             instance: self.identity.instance_id.clone(),
             phase,
             spotboot: env!("CARGO_PKG_VERSION"),
-            release: serving.map(|serving| serving.version().to_owned()),
+            release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: self.trial.get().cloned(),
             public_ipv4: self.identity.public_ipv4,
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
             updated: self.now(),
-            chain: serving.map(|serving| serving.certificate().chain),
+            chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover"),
             steps,
             error,

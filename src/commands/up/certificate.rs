@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Boot;
-use super::boot::Serving;
+use super::boot::{Live, Serving};
 use crate::site::certificate::{Best, Cache, Certificate, Desk, Found};
 use crate::site::lease::{Asked, Lease};
 use crate::site::records::Zones;
@@ -33,23 +33,27 @@ impl Boot {
 
     /// Replaces a certificate that is due, once the site serves with it: the new one is proven, or the old one comes back.
     pub(super) async fn renew(&self, serving: &Serving) -> Result<()> {
-        let former = serving.certificate();
-        if self.now() < former.renewal_due() {
+        if self.now() < serving.live().certificate.renewal_due() {
             return Ok(());
         }
         let renewed = self.order(&serving.zones, Duration::ZERO).await?;
-        let release = serving.release.as_ref();
-        let swapped = async {
-            self.start_web(&serving.app, release, &renewed).await?;
-            self.prove(release, &renewed).await
-        };
-        if let Err(error) = swapped.await {
-            self.start_web(&serving.app, release, &former).await?;
+        let _alone = serving.change.lock().await;
+        let former = serving.live();
+        let next = Live { certificate: renewed, ..former.clone() };
+        if let Err(error) = self.show(&next).await {
+            self.start_web(&former.app, former.release.as_ref(), &former.certificate).await?;
             return Err(error.context("serving with the renewed certificate"));
         }
-        info!(serial = renewed.serial, until = %renewed.not_after, "the certificate is renewed");
-        serving.certificate.send_replace(renewed);
+        info!(serial = next.certificate.serial, until = %next.certificate.not_after, "the certificate is renewed");
+        serving.set_live(next);
         Ok(())
+    }
+
+    /// Makes the web server serve this, and proves it.
+    async fn show(&self, live: &Live) -> Result<()> {
+        let release = live.release.as_ref();
+        self.start_web(&live.app, release, &live.certificate).await?;
+        self.prove(release, &live.certificate).await
     }
 
     async fn order(&self, zones: &Zones, patience: Duration) -> Result<Certificate> {

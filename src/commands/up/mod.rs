@@ -26,9 +26,9 @@ use crate::cloud::s3::S3;
 use crate::config::Site;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, FileLock};
+use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
-use crate::host::{memory, notify};
 use crate::logs;
 use crate::site::report::Timeline;
 
@@ -127,16 +127,7 @@ impl Boot {
             Ok(serving) => {
                 self.report(serving.phase, Some(&serving), None).await;
                 self.announce(globals, &serving);
-                // However long the settling takes, the loop must turn: a signal or the watchdog cannot wait for an upload.
-                let settled = async {
-                    self.settle(&serving).await;
-                    memory::release();
-                    std::future::pending::<()>().await;
-                };
-                tokio::select! {
-                    () = settled => {}
-                    () = self.stay(&serving, &mut terminate, &mut interrupt) => {}
-                }
+                self.stay(&serving, &mut terminate, &mut interrupt).await;
             }
             Err(failure) => {
                 self.report_failure(&failure).await;

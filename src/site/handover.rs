@@ -1,0 +1,263 @@
+//! An instance that AWS takes away, or may: what it asks of its fleet, and who has the names meanwhile. Pure functions of what was observed.
+//!
+//! Nobody ends itself, and nobody who serves the names is ended. What an instance has asked for stands in its report, as a [`Note`], before it
+//! asks: whoever is left then knows what the target was.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// What AWS has said of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// It may be taken away: most of these come to nothing.
+    Rebalance,
+    /// It ends.
+    Notice,
+}
+
+/// What an instance was told, and what its fleet was before it asked that for a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Note {
+    pub mark: Mark,
+    /// The target to go back to.
+    pub target: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
+/// The fleet as the instance sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub me: String,
+    pub target: u32,
+    /// The largest target that the fleet takes, where it has one.
+    pub max: Option<u32>,
+    /// Listed by the fleet and not on their way out; also this instance, as long as it is.
+    pub members: Vec<Neighbour>,
+    /// Those whom the names lead to.
+    pub owners: Vec<String>,
+    /// A rotation that has not ended.
+    pub run: Option<Run>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Neighbour {
+    pub id: String,
+    pub launched: OffsetDateTime,
+    /// From its report.
+    pub note: Option<Note>,
+}
+
+/// A rotation by CI, as its log and its lock tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The target that it started from and goes back to.
+    pub target: u32,
+    /// It keeps its lock; else it was killed, and the next one ends it.
+    pub lives: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// Nothing to do now; look again.
+    Wait,
+    Raise(u32),
+    /// Back to this target; nobody ends for it.
+    Lower(u32),
+    /// Back to this target, and these end: they were asked for and are not needed.
+    Retire(u32, Vec<String>),
+    /// As it is to be: a replacement is there and the target is where it was.
+    Done,
+}
+
+impl Seen {
+    /// The target without what was raised for instances that go, or for a rotation.
+    pub fn usual_target(&self, mine: Option<&Note>) -> u32 {
+        let noted = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
+        let run = self.run.map(|run| run.target);
+        mine.map(|note| note.target).or(run).or_else(|| noted.map(|note| note.target).min()).unwrap_or(self.target)
+    }
+
+    fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
+        let note = if member.id == self.me { mine } else { member.note.as_ref() };
+        note.is_some_and(|note| note.mark == Mark::Notice)
+    }
+
+    fn count(members: impl Iterator) -> u32 {
+        u32::try_from(members.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What an instance with a mark does about its fleet. `spare_for`: how long a replacement that was prepared for a recommendation stays where no
+/// notice follows.
+///
+/// A recommendation leads to one instance more, whoever else got one. A notice leads to one for each instance that ends; those no longer count
+/// as capacity. While a rotation lives, it alone lowers the target and ends instances.
+pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) -> Act {
+    let usual = seen.usual_target(Some(mine));
+    let going = Seen::count(seen.members.iter().filter(|member| seen.is_going(member, Some(mine))));
+    let staying = Seen::count(seen.members.iter()) - going;
+    let run_lives = seen.run.is_some_and(|run| run.lives);
+    let raise = |to: u32| {
+        let to = seen.max.map_or(to, |max| to.min(max));
+        if seen.target < to { Act::Raise(to) } else { Act::Wait }
+    };
+    let others_prepare = seen.members.iter().any(|m| m.id != seen.me && m.note.is_some_and(|note| note.mark == Mark::Rebalance));
+    match mine.mark {
+        Mark::Notice if staying < usual => raise(usual + going),
+        Mark::Notice if run_lives => Act::Wait,
+        Mark::Notice => {
+            let rest = usual + u32::from(others_prepare);
+            if seen.target > rest { Act::Lower(rest) } else { Act::Done }
+        }
+        Mark::Rebalance if run_lives => Act::Wait,
+        Mark::Rebalance if now >= mine.since + spare_for => {
+            let spares = if others_prepare { Vec::new() } else { spares(seen, usual) };
+            match (seen.target > usual && !others_prepare, spares.is_empty()) {
+                (_, false) => Act::Retire(usual, spares),
+                (true, true) => Act::Lower(usual),
+                (false, true) => Act::Done,
+            }
+        }
+        Mark::Rebalance if staying <= usual => raise(usual + going + 1),
+        Mark::Rebalance => Act::Wait,
+    }
+}
+
+/// Who goes so that `target` stay: the youngest, never one that has the names, nor the one that asks.
+fn spares(seen: &Seen, target: u32) -> Vec<String> {
+    let may_go = |member: &&Neighbour| member.id != seen.me && !seen.owners.contains(&member.id) && member.note.is_none();
+    let mut spares: Vec<&Neighbour> = seen.members.iter().filter(may_go).collect();
+    spares.sort_by(|a, b| b.launched.cmp(&a.launched).then_with(|| b.id.cmp(&a.id)));
+    let surplus = seen.members.len().saturating_sub(target as usize);
+    spares.into_iter().take(surplus).map(|member| member.id.clone()).collect()
+}
+
+/// What the owner of the names does about what instances have left behind that are gone: `notes` of those, each with a target that was never
+/// lowered again. `None`: nothing, or it is not for this instance to do.
+pub fn sweep(seen: &Seen, notes: &[Note]) -> Option<Act> {
+    let is_marked = |member: &Neighbour| member.note.is_some();
+    if seen.run.is_some() || !seen.owners.contains(&seen.me) || seen.members.iter().any(is_marked) {
+        return None;
+    }
+    let usual = notes.iter().map(|note| note.target).min()?;
+    let spares = spares(seen, usual);
+    match (seen.target > usual, spares.is_empty()) {
+        (_, false) => Some(Act::Retire(usual, spares)),
+        (true, true) => Some(Act::Lower(usual)),
+        (false, true) => None,
+    }
+}
+
+/// Whether an instance that has just booted leaves the names where they are: those who have them asked for it only in case. `others`: the
+/// notes of the living instances that the names lead to.
+pub fn is_spare(launched: OffsetDateTime, others: &[Option<Note>]) -> bool {
+    let waits = |note: &Note| note.mark == Mark::Rebalance && launched + Duration::from_secs(1) > note.since;
+    !others.is_empty() && others.iter().flatten().any(waits) && others.iter().flatten().all(|note| note.mark == Mark::Rebalance)
+}
+
+/// When an instance stops that ends at `until`. Where another has had the names since `taken_over`, resolvers need `ttl` to hear of it, and its
+/// clients `grace` to leave; where nobody has, it serves to the last.
+pub fn leaves_at(until: OffsetDateTime, taken_over: Option<OffsetDateTime>, grace: Duration) -> OffsetDateTime {
+    const LAST: Duration = Duration::from_secs(5);
+    match taken_over {
+        Some(_) => until - LAST - grace,
+        None => until - LAST - Duration::from_secs(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+    const SPARE_FOR: Duration = Duration::from_secs(1800);
+
+    fn member(id: &str, note: Option<Note>) -> Neighbour {
+        Neighbour { id: id.into(), launched: datetime!(2026-11-21 10:00 UTC), note }
+    }
+
+    fn later(id: &str) -> Neighbour {
+        Neighbour { launched: NOW, ..member(id, None) }
+    }
+
+    fn note(mark: Mark, target: u32) -> Note {
+        Note { mark, target, since: NOW }
+    }
+
+    fn seen(target: u32, members: Vec<Neighbour>) -> Seen {
+        Seen { me: "i-1".into(), target, max: None, members, owners: vec!["i-1".into()], run: None }
+    }
+
+    fn act(seen: &Seen, mark: Mark) -> Act {
+        plan(seen, &note(mark, 1), NOW, SPARE_FOR)
+    }
+
+    #[test]
+    fn a_notice_raises_at_once_and_lowers_once_the_replacement_is_listed() {
+        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Notice), Act::Raise(2));
+        assert_eq!(act(&seen(2, vec![member("i-1", None)]), Mark::Notice), Act::Wait);
+        assert_eq!(act(&seen(2, vec![member("i-1", None), later("i-2")]), Mark::Notice), Act::Lower(1));
+        assert_eq!(act(&seen(1, vec![member("i-1", None), later("i-2")]), Mark::Notice), Act::Done);
+        assert_eq!(act(&seen(1, vec![later("i-2")]), Mark::Notice), Act::Done, "it left the group");
+    }
+
+    #[test]
+    fn a_replacement_that_is_lost_too_is_asked_for_again() {
+        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Notice), Act::Raise(2));
+        let going = Some(note(Mark::Notice, 1));
+        assert_eq!(act(&seen(1, vec![member("i-1", None), member("i-2", going)]), Mark::Notice), Act::Raise(3));
+    }
+
+    #[test]
+    fn a_rotation_that_lives_has_raised_already_and_lowers_itself() {
+        let run = Some(Run { target: 1, lives: true });
+        let trial = Seen { run, ..seen(2, vec![member("i-1", None), later("i-2")]) };
+        assert_eq!(act(&trial, Mark::Notice), Act::Wait);
+        assert_eq!(act(&trial, Mark::Rebalance), Act::Wait);
+        let killed = Seen { run: Some(Run { target: 1, lives: false }), ..trial };
+        assert_eq!(act(&killed, Mark::Notice), Act::Lower(1));
+    }
+
+    #[test]
+    fn a_recommendation_alone_leads_to_one_more_and_that_one_goes_again() {
+        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Rebalance), Act::Raise(2));
+        let both = seen(2, vec![member("i-1", None), later("i-2")]);
+        assert_eq!(act(&both, Mark::Rebalance), Act::Wait);
+        let over = |seen: &Seen| plan(seen, &note(Mark::Rebalance, 1), NOW + SPARE_FOR, SPARE_FOR);
+        assert_eq!(over(&both), Act::Retire(1, vec!["i-2".into()]));
+        assert_eq!(over(&seen(2, vec![member("i-1", None)])), Act::Lower(1));
+        assert_eq!(over(&seen(1, vec![member("i-1", None)])), Act::Done);
+        let taken_over = Seen { owners: vec!["i-2".into()], ..both };
+        assert_eq!(over(&taken_over), Act::Lower(1), "whoever has the names stays");
+    }
+
+    #[test]
+    fn a_group_is_not_asked_for_more_than_it_takes() {
+        let full = Seen { max: Some(1), ..seen(1, vec![member("i-1", None)]) };
+        assert_eq!(act(&full, Mark::Notice), Act::Wait);
+    }
+
+    #[test]
+    fn the_owner_lowers_what_a_lost_instance_has_raised() {
+        let left = seen(2, vec![member("i-1", None), later("i-3")]);
+        assert_eq!(sweep(&left, &[note(Mark::Notice, 1)]), Some(Act::Retire(1, vec!["i-3".into()])));
+        assert_eq!(sweep(&seen(2, vec![member("i-1", None)]), &[note(Mark::Notice, 1)]), Some(Act::Lower(1)));
+        assert_eq!(sweep(&left, &[]), None);
+        assert_eq!(sweep(&Seen { owners: vec!["i-3".into()], ..left.clone() }, &[note(Mark::Notice, 1)]), None);
+        assert_eq!(sweep(&Seen { run: Some(Run { target: 1, lives: true }), ..left }, &[note(Mark::Notice, 1)]), None);
+    }
+
+    #[test]
+    fn a_spare_leaves_the_names_until_the_notice() {
+        assert!(is_spare(NOW, &[Some(note(Mark::Rebalance, 1))]));
+        assert!(!is_spare(NOW, &[Some(note(Mark::Notice, 1))]));
+        assert!(!is_spare(NOW, &[None]) && !is_spare(NOW, &[]));
+        assert!(!is_spare(NOW - Duration::from_secs(60), &[Some(note(Mark::Rebalance, 1))]), "it was there before");
+    }
+}
