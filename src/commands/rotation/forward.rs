@@ -100,12 +100,19 @@ impl Rotation<'_> {
     /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
-        let going = timeline.step("drain", &["promote"], self.drained()).await?;
-        self.still_ours().await?;
-        timeline.step("retire", &["drain"], self.fleet.retire(self.target(), &going)).await?;
-        info!(instances = going.join(" "), "retired");
-        let members = self.members().await?;
-        Ok(old_ones(&members).saturating_sub(going.iter().filter(|id| members.iter().any(|member| member.id() == **id)).count()))
+        loop {
+            let going = timeline.step("drain", &["promote"], self.drained()).await?;
+            if !timeline.step("retire", &["drain"], self.retire(&going)).await? {
+                continue;
+            }
+            info!(instances = going.join(" "), "retired");
+            let mut stay = self.members().await?;
+            stay.retain(|member| !going.contains(&member.node.id));
+            // Else the fleet has launched one more for an instance that was lost before the target was low.
+            if stay.len() <= self.target() as usize {
+                return Ok(old_ones(&stay));
+            }
+        }
     }
 
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
@@ -190,10 +197,12 @@ impl Rotation<'_> {
 
     /// Nobody who serves goes for this.
     async fn restore_target(&mut self) -> Result<()> {
-        self.still_ours().await?;
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
         let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        self.fleet.retire(self.target(), &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await
+        if !self.retire(&silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
+            bail!("an instance that did not serve has just taken the names over; run again");
+        }
+        Ok(())
     }
 }

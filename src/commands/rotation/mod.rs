@@ -8,6 +8,8 @@ mod candidate;
 mod forward;
 mod hold;
 mod members;
+#[cfg(test)]
+mod model;
 mod outside;
 mod plan;
 mod promotion;
@@ -24,6 +26,7 @@ use tracing::warn;
 
 use super::remote::Remote;
 use crate::cli::{Globals, Pace};
+use crate::config::Routing;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Phase, Timeline, said_by};
@@ -106,6 +109,24 @@ impl<'r> Rotation<'r> {
 
     fn ttl(&self) -> Duration {
         Duration::from_secs(self.remote.site.dns.ttl.into())
+    }
+
+    /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.
+    ///
+    /// One that has come up since it was chosen would take the names over, as it was launched last, and be ended with them.
+    async fn retire(&mut self, going: &[String]) -> Result<bool> {
+        self.still_ours().await?;
+        let remote = self.remote;
+        if !going.is_empty() && remote.site.dns.routing != Routing::Multivalue {
+            let zones = remote.zones().await?;
+            // To whole seconds, as EC2 tells launches.
+            let now = remote.now().replace_nanosecond(0)? + Duration::from_secs(1);
+            if !zones.stay(&remote.route53, going, now).await? {
+                return Ok(false);
+            }
+        }
+        self.fleet.retire(self.target(), going).await?;
+        Ok(true)
     }
 
     /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.

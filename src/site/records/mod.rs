@@ -9,11 +9,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 pub use ownership::Ownership;
 pub use plan::{Checks, Claim, Names, Plan, Right, Shape};
+#[cfg(test)]
+pub use plan::{plan, stay, whom_to_ask};
 
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
@@ -164,6 +167,21 @@ impl Zones {
             }
         }
         Ok(submitted)
+    }
+
+    /// Keeps the names where they are while instances are ended that were launched until `now`; false where they lead to one of those.
+    ///
+    /// # Errors
+    /// As [`Zones::take_over`].
+    pub async fn stay(&self, route53: &Route53, going: &[String], now: OffsetDateTime) -> Result<bool> {
+        for (zone, names) in &self.0 {
+            let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
+            let decide = async |observed: &[RecordSet]| Ok(plan::stay(observed, names, going, now)?);
+            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

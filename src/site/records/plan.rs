@@ -149,6 +149,35 @@ pub fn withdrawal(observed: &[RecordSet], names: &Names, site: &str, going: &[St
     Ok(Plan::Change([Change::Delete(standing), Change::Create(create)].into_iter().chain(deletes).collect()))
 }
 
+/// What makes an owner's ownership as old as `launched`; with none, nothing.
+///
+/// # Errors
+/// As [`owner`].
+pub fn fence(observed: &[RecordSet], names: &Names, instance: &str, launched: OffsetDateTime) -> Result<Plan, Conflict> {
+    match owner_of(observed, names)? {
+        Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
+            let next = Ownership { launched, generation: owner.generation + 1, ..owner };
+            let create = RecordSet::new(&names.ownership, Kind::Txt, standing.ttl().unwrap_or(OWNERSHIP_TTL), vec![next.to_string()]);
+            Ok(Plan::Change(vec![Change::Delete(standing), Change::Create(create)]))
+        }
+        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
+        _ => Ok(Plan::Unchanged),
+    }
+}
+
+/// What keeps the names with their owner while others are ended: whoever was launched until `now` stands by, whatever it has seen before.
+/// Where they lead to one of those that are `going`, it is [`Plan::StandBy`].
+///
+/// # Errors
+/// As [`owner`].
+pub fn stay(observed: &[RecordSet], names: &Names, going: &[String], now: OffsetDateTime) -> Result<Plan, Conflict> {
+    match owner(observed, names)? {
+        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
+        Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
+        None => Ok(Plan::Unchanged),
+    }
+}
+
 /// Whom a zone's ownership record names.
 ///
 /// # Errors
@@ -308,6 +337,18 @@ mod tests {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
         assert_eq!(changes(&observed, &appointed, &[]), [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+    }
+
+    #[test]
+    fn while_instances_are_ended_the_names_stay_where_they_are() {
+        let observed = [text("i-1", 0, 5), a("203.0.113.7")];
+        let now = LAUNCHED + time::Duration::minutes(3);
+        let stays = |going: &str| stay(&observed, &names(), &[going.to_owned()], now).unwrap();
+        assert_eq!(stays("i-2"), Plan::Change(vec![Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]));
+        assert!(matches!(stays("i-1"), Plan::StandBy(_)), "whom they lead to does not go");
+        let after = [text("i-1", 3, 6), a("203.0.113.7")];
+        assert!(matches!(plan(&after, &names(), &claim("i-2", 2, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert_eq!(changes(&after, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 4, "a later one takes over as ever");
     }
 
     #[test]
