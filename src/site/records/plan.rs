@@ -352,6 +352,18 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_keeps_the_names_from_one_that_is_about_to_be_ended() {
+        let observed = [text("i-1", 0, 5), a("203.0.113.7")];
+        let at = |minutes| LAUNCHED + time::Duration::minutes(minutes);
+        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else { panic!("no fence") };
+        assert_eq!(changes, [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+        let fenced = [text("i-1", 3, 6), a("203.0.113.7")];
+        assert!(matches!(plan(&fenced, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert_eq!(fence(&fenced, &names(), "i-1", at(3)), Ok(Plan::Unchanged));
+        assert!(matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))), "another took them meanwhile");
+    }
+
+    #[test]
     fn an_instance_that_goes_leaves_a_multivalue_answer_first() {
         let neighbour = |id: &str, address: &str| a(address).multivalue(id, Some("check"));
         let observed = [text("i-2", 1, 4), neighbour("i-1", "203.0.113.1"), neighbour("i-2", "203.0.113.2")];

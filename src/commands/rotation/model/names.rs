@@ -109,11 +109,21 @@ pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> Answer {
     answer
 }
 
+/// What makes the ownership of the names as old as somebody's launch; `None` where they are another's.
+pub fn fence(observed: &Option<Names>, me: Id, launched: Id) -> Option<Vec<Change>> {
+    let after = if me == launched { Duration::ZERO } else { Duration::from_secs(1) };
+    changes(records::fence(&record_sets(observed.as_ref()), &group(), &name(me), at(launched) + after))
+}
+
 /// The names as they stay while others go; `None` where they lead to one of those.
-pub fn fence(observed: &Option<Names>, going: &[Id], launches: u8) -> Option<Vec<Change>> {
+pub fn stay(observed: &Option<Names>, going: &[Id], launches: u8) -> Option<Vec<Change>> {
     let now = between(launches);
     let going: Vec<String> = going.iter().copied().map(name).collect();
-    match records::stay(&record_sets(observed.as_ref()), &group(), &going, now).expect("nobody else writes there") {
+    changes(records::stay(&record_sets(observed.as_ref()), &group(), &going, now))
+}
+
+fn changes(plan: Result<Plan, impl std::fmt::Debug>) -> Option<Vec<Change>> {
+    match plan.expect("nobody else writes there") {
         Plan::Unchanged => Some(Vec::new()),
         Plan::StandBy(_) => None,
         Plan::Change(changes) => Some(changes),
@@ -139,7 +149,7 @@ impl World {
         }
         let after = read(&zone).expect("the names always have an owner and an address");
         if let Some(before) = &self.names {
-            if before.launched > after.launched && self.machine(before.owner).lives {
+            if before.owner != after.owner && before.launched > after.launched && self.machine(before.owner).lives {
                 self.wrong = Some("an older instance takes the names from a newer one that lives");
             }
             if after.generation != before.generation + 1 {

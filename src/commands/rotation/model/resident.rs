@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::names::{Answer, Asks, decide, fence};
-use super::world::{Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id, name};
-use crate::site::handover::{Act, Mark, is_spare, leaves_at, plan, sweep};
+use super::world::{Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id};
+use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -67,7 +67,9 @@ impl World {
     fn answer(&self, me: Id) -> Option<Answer> {
         let owner = self.names.iter().map(|names| names.owner).filter(|&owner| owner != me && self.machine(owner).lives);
         let notes: Vec<_> = owner.map(|owner| self.machine(owner).told.note.map(Noted::note)).collect();
-        if is_spare(at(me), &notes) {
+        let run_lives = self.locked && self.log.as_ref().is_some_and(|log| log.end.is_none());
+        let mine = self.machine(me).note.map(|note| note.mark).or(self.machine(me).mark());
+        if leaves_names(at(me), mine, &notes, run_lives) {
             return None;
         }
         Some(decide(&self.names, Asks::Launched(me), &self.living())).filter(|answer| *answer != Answer::StandBy)
@@ -86,7 +88,13 @@ impl World {
             Up::Crashed | Up::Stopped => return false,
         };
         let release = machine.serves.filter(|_| phase != Phase::Booting && phase != Phase::Failed);
-        let told = Told { phase: Some(phase), release, trial: machine.trial, note: machine.note };
+        let told = Told {
+            phase: Some(phase),
+            release,
+            trial: machine.trial,
+            note: machine.note,
+            going: machine.note.is_some_and(|note| note.mark == Mark::Notice),
+        };
         let changed = machine.told != told && machine.up != Up::Begins;
         self.machine_mut(me).told = told;
         changed
@@ -107,8 +115,16 @@ impl World {
                 true
             }
             Hand::Fences(target, seen, going) => {
-                let fenced = fence(&seen, &going, self.launches()).is_some_and(|changes| self.submit(&changes));
+                let youngest = going.iter().copied().max().expect("somebody goes");
+                let fenced = fence(&seen, me, youngest).is_some_and(|changes| self.submit(&changes));
+                self.machine_mut(me).fenced |= fenced;
                 self.machine_mut(me).hand = if fenced { Hand::Lowers(target, going) } else { Hand::Looks };
+                true
+            }
+            Hand::Opens(seen) => {
+                let open = fence(&seen, me, me).is_none_or(|changes| self.submit(&changes));
+                let machine = self.machine_mut(me);
+                (machine.hand, machine.fenced) = (Hand::Looks, !open);
                 true
             }
             Hand::Ends(going) => {
@@ -123,22 +139,38 @@ impl World {
     fn looks(&mut self, me: Id, stale: bool) -> bool {
         let machine = self.machine(me);
         match (machine.mark(), machine.note) {
-            (Some(mark), note) if note.is_none_or(|note| note.mark != mark) => {
+            (Some(mark), None) => {
                 let since = if mark == Mark::Rebalance { self.launches() } else { 1 };
-                let target = note.map_or_else(|| self.seen_by(me, stale).usual_target(None).try_into().expect("it is small"), |n| n.target);
+                let left: Vec<_> = self.left_behind(me).into_iter().filter_map(|id| self.machine(id).told.note.map(Noted::note)).collect();
+                let target = small(self.seen_by(me, stale).first_note(&left, mark, between(since)).target);
                 let machine = self.machine_mut(me);
                 (machine.note, machine.over) = (Some(Noted { mark, target, since }), false);
                 true
             }
-            (_, Some(note)) if machine.told.note == Some(note) => self.plans(me, note, stale),
+            (Some(mark), Some(note)) if note.mark != mark => {
+                self.machine_mut(me).note = Some(Noted { mark, ..note });
+                true
+            }
+            (_, Some(note)) if machine.told.note.is_some_and(|told| told.mark == note.mark) => self.plans(me, note, stale),
             (None, None) => self.sweeps(me, stale),
             _ => false,
         }
     }
 
     fn plans(&mut self, me: Id, note: Noted, stale: bool) -> bool {
+        let seen = self.seen_by(me, stale);
+        let target = small(seen.usual_target(Some(&note.note())));
+        if target != note.target {
+            // Told at the next occasion, and not waited for.
+            self.machine_mut(me).note = Some(Noted { target, ..note });
+            return true;
+        }
+        if note.mark == Mark::Notice && self.machine(me).fenced {
+            self.machine_mut(me).hand = Hand::Opens(self.names.clone());
+            return true;
+        }
         let now = between(note.since) + if self.machine(me).over { SPARE_FOR } else { Duration::ZERO };
-        let act = plan(&self.seen_by(me, stale), &note.note(), now, SPARE_FOR);
+        let act = plan(&seen, &note.note(), now, SPARE_FOR);
         if act == Act::Done && note.mark == Mark::Rebalance {
             let machine = self.machine_mut(me);
             (machine.note, machine.handled) = (None, true);
@@ -147,33 +179,37 @@ impl World {
         self.begins(me, act)
     }
 
+    /// The gone whose notes nobody has struck out.
+    fn left_behind(&self, me: Id) -> Vec<Id> {
+        self.ids().filter(|&id| id != me && !self.machine(id).lives && self.machine(id).told.note.is_some()).collect()
+    }
+
     /// Once what the gone have left is put right, their notes go.
     fn sweeps(&mut self, me: Id, stale: bool) -> bool {
-        let gone: Vec<Id> = self.ids().filter(|&id| !self.machine(id).lives && self.machine(id).told.note.is_some()).collect();
-        let seen = self.seen_by(me, stale);
-        if gone.is_empty() || seen.run.is_some() || !seen.owners.contains(&name(me)) || self.machine(me).up != Up::Serving {
+        let left = self.left_behind(me);
+        if left.is_empty() {
             return false;
         }
-        let notes: Vec<_> = gone.iter().filter_map(|&id| self.machine(id).told.note.map(Noted::note)).collect();
-        if let Some(act) = sweep(&seen, &notes) {
-            return self.begins(me, act);
+        let notes: Vec<_> = left.iter().filter_map(|&id| self.machine(id).told.note.map(Noted::note)).collect();
+        match sweep(&self.seen_by(me, stale), &notes) {
+            Act::Done => left.into_iter().for_each(|id| self.machine_mut(id).told.note = None),
+            act => return self.begins(me, act),
         }
-        let settled = seen.members.iter().all(|member| member.note.is_none()) && !stale;
-        if settled {
-            gone.into_iter().for_each(|id| self.machine_mut(id).told.note = None);
-        }
-        settled
+        true
     }
 
     fn begins(&mut self, me: Id, act: Act) -> bool {
-        let small = |target: u32| u8::try_from(target).expect("it is small");
         let hand = match act {
             Act::Wait | Act::Done => return false,
             Act::Raise(target) => Hand::Raises(small(target)),
             Act::Lower(target) => Hand::Lowers(small(target), Vec::new()),
-            Act::Retire(target, ids) => Hand::Fences(small(target), self.names.clone(), ids.iter().map(|name| id(name)).collect()),
+            Act::Retire(target, ids) => {
+                let ids = ids.iter().map(|name| id(name)).collect();
+                let mine = self.names.as_ref().is_some_and(|names| names.owner == me);
+                if mine { Hand::Fences(small(target), self.names.clone(), ids) } else { Hand::Lowers(small(target), ids) }
+            }
         };
-        let sure = if let Hand::Fences(_, _, going) = &hand { self.others_serve(going) } else { false };
+        let sure = if let Hand::Fences(_, _, going) | Hand::Lowers(_, going) = &hand { self.others_serve(going) } else { false };
         let machine = self.machine_mut(me);
         (machine.sure, machine.hand) = (sure, hand);
         true
@@ -188,16 +224,24 @@ impl World {
         // So late that who has handed over may go, and who has not may not.
         let until = at(u8::MAX);
         let now = until - Duration::from_secs(5) - GRACE;
-        let other = self.names.as_ref().map(|names| names.owner).filter(|&owner| owner != me && self.machine(owner).lives);
+        let other = self.names.as_ref().map(|names| names.owner).filter(|&owner| owner != me);
         if now < leaves_at(until, other.map(at), GRACE) {
             return false;
         }
         let before = self.serving();
+        let note = self.machine(me).note.map(Noted::note);
+        let settled = note.is_some_and(|note| plan(&self.seen_by(me, false), &note, note.since, SPARE_FOR) == Act::Done);
         let machine = self.machine_mut(me);
-        (machine.up, machine.serves) = (Up::Stopped, None);
+        (machine.up, machine.serves, machine.hand) = (Up::Stopped, None, Hand::Looks);
+        let note = machine.told.note.filter(|_| !settled);
+        machine.told = Told { phase: Some(Phase::Stopped), release: None, note, ..machine.told.clone() };
         if before > 0 && self.serving() == 0 {
             self.wrong = Some("it leaves nobody serving");
         }
         true
     }
+}
+
+fn small(target: u32) -> u8 {
+    u8::try_from(target).expect("it is small")
 }

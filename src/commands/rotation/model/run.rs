@@ -1,8 +1,8 @@
 //! A run of CI, as the rotation's own files have it: what they decide purely is asked of them, what they do step by step is told again.
 
 use super::super::members::{Arrival, Member, Wanted, Way, arrived, heirs, is_old, leaving, old_ones, surplus};
-use super::names::{Answer, Asks, Names, decide, fence};
-use super::world::{End, Id, Log, Release, Stage, Trial, World, at, between, id, name};
+use super::names::{Answer, Asks, Names, decide, stay};
+use super::world::{End, Id, Log, Noted, Release, Stage, Trial, World, at, between, id, name};
 use crate::site::deploys::Node;
 use crate::site::report::Said;
 
@@ -165,7 +165,7 @@ impl World {
             }
             Step::Appoint(heir, seen, next) => self.appoint(heir, &seen, *next),
             Step::Fence(seen, going, next) => {
-                let fenced = fence(&seen, &going, self.launches()).is_some_and(|changes| self.submit(&changes));
+                let fenced = stay(&seen, &going, self.launches()).is_some_and(|changes| self.submit(&changes));
                 if fenced { Step::Lower(going, next) } else { next.looks_again() }
             }
             Step::Lower(going, next) => {
@@ -209,6 +209,8 @@ impl World {
                 public_ipv6: None,
                 updated: at(0),
                 chain: None,
+                note: told.note.map(Noted::note),
+                until: told.going.then(|| at(u8::MAX)),
                 error: None,
             });
             let before = log.old.contains(&id) || at(id) < between(log.since);

@@ -9,6 +9,7 @@ use time::macros::datetime;
 use super::names::Names;
 use super::run::{Run, Step};
 use crate::site::handover::{Mark, Neighbour, Note, Seen};
+use crate::site::report::Phase;
 
 pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub const SPARE_FOR: Duration = Duration::from_secs(1800);
@@ -121,6 +122,8 @@ pub struct Machine {
     /// The recommendation was dealt with.
     pub handled: bool,
     pub hand: Hand,
+    /// It knows of a fence of its own.
+    pub fenced: bool,
     /// When it chose whom to end others served, and nobody was lost since.
     pub sure: bool,
     pub told: Told,
@@ -157,16 +160,20 @@ pub enum Hand {
     Lowers(u8, Vec<Id>),
     /// It makes sure that nobody takes the names from it meanwhile.
     Fences(u8, Option<Names>, Vec<Id>),
+    /// And that they can be taken again.
+    Opens(Option<Names>),
     Ends(Vec<Id>),
 }
 
 /// `instances/<id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Told {
-    pub phase: Option<crate::site::report::Phase>,
+    pub phase: Option<Phase>,
     pub release: Option<Release>,
     pub trial: bool,
     pub note: Option<Noted>,
+    /// It says when it ends.
+    pub going: bool,
 }
 
 impl Machine {
@@ -184,6 +191,7 @@ impl Machine {
             over: false,
             handled: false,
             hand: Hand::Looks,
+            fenced: false,
             sure: false,
             told: Told::default(),
         }
@@ -255,7 +263,8 @@ impl World {
     /// The fleet as an instance sees it.
     pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
         let (target, listed) = self.shown(stale);
-        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) || *id == me);
+        let has_stopped = |id: &Id| self.machine(*id).told.phase == Some(Phase::Stopped) && self.machine(*id).told.going;
+        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !has_stopped(id) || *id == me);
         let members = self.ids().filter(is_member).map(|id| Neighbour {
             id: name(id),
             launched: at(id),
@@ -290,7 +299,7 @@ impl World {
     fn seen_names(&self) -> impl Iterator<Item = &Names> {
         let seen = self.machines.iter().flat_map(|machine| {
             let submits = if let Up::Submits(seen, _) = &machine.up { seen.as_ref() } else { None };
-            let fences = if let Hand::Fences(_, seen, _) = &machine.hand { seen.as_ref() } else { None };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &machine.hand { seen.as_ref() } else { None };
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter().filter_map(|run| match &run.step {
@@ -303,7 +312,7 @@ impl World {
     fn seen_names_mut(&mut self) -> impl Iterator<Item = &mut Names> {
         let seen = self.machines.iter_mut().flat_map(|machine| {
             let submits = if let Up::Submits(seen, _) = &mut machine.up { seen.as_mut() } else { None };
-            let fences = if let Hand::Fences(_, seen, _) = &mut machine.hand { seen.as_mut() } else { None };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &mut machine.hand { seen.as_mut() } else { None };
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter_mut().filter_map(|run| match &mut run.step {
