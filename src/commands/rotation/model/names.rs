@@ -109,15 +109,13 @@ pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> Answer {
     answer
 }
 
-/// What makes the ownership of the names as old as somebody's launch; `None` where they are another's.
-pub fn fence(observed: &Option<Names>, me: Id, launched: Id) -> Option<Vec<Change>> {
-    let after = if me == launched { Duration::ZERO } else { Duration::from_secs(1) };
-    changes(records::fence(&record_sets(observed.as_ref()), &group(), &name(me), at(launched) + after))
+/// What opens an owner's ownership again; `None` where the names are another's.
+pub fn open(observed: &Option<Names>, me: Id) -> Option<Vec<Change>> {
+    changes(records::fence(&record_sets(observed.as_ref()), &group(), &name(me), at(me)))
 }
 
 /// The names as they stay while others go; `None` where they lead to one of those.
-pub fn stay(observed: &Option<Names>, going: &[Id], launches: u8) -> Option<Vec<Change>> {
-    let now = between(launches);
+pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> Option<Vec<Change>> {
     let going: Vec<String> = going.iter().copied().map(name).collect();
     changes(records::stay(&record_sets(observed.as_ref()), &group(), &going, now))
 }

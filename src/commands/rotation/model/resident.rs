@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::names::{Answer, Asks, decide, fence};
+use super::names::{Answer, Asks, decide, open, stay};
 use super::world::{Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id};
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
@@ -116,13 +116,15 @@ impl World {
             }
             Hand::Fences(target, seen, going) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let fenced = fence(&seen, me, youngest).is_some_and(|changes| self.submit(&changes));
-                self.machine_mut(me).fenced |= fenced;
+                let changes = stay(&seen, &going, at(youngest) + Duration::from_secs(1));
+                let fenced = changes.is_some_and(|changes| self.submit(&changes));
+                let mine = self.names.as_ref().is_some_and(|names| names.owner == me);
+                self.machine_mut(me).fenced |= fenced && mine;
                 self.machine_mut(me).hand = if fenced { Hand::Lowers(target, going) } else { Hand::Looks };
                 true
             }
             Hand::Opens(seen) => {
-                let open = fence(&seen, me, me).is_none_or(|changes| self.submit(&changes));
+                let open = open(&seen, me).is_none_or(|changes| self.submit(&changes));
                 let machine = self.machine_mut(me);
                 (machine.hand, machine.fenced) = (Hand::Looks, !open);
                 true
@@ -179,9 +181,10 @@ impl World {
         self.begins(me, act)
     }
 
-    /// The gone whose notes nobody has struck out.
+    /// The gone whose notes nobody has struck out, and those that have stopped for good.
     fn left_behind(&self, me: Id) -> Vec<Id> {
-        self.ids().filter(|&id| id != me && !self.machine(id).lives && self.machine(id).told.note.is_some()).collect()
+        let is_over = |id: Id| !self.machine(id).lives || self.has_stopped(id);
+        self.ids().filter(|&id| id != me && is_over(id) && self.machine(id).told.note.is_some()).collect()
     }
 
     /// Once what the gone have left is put right, their notes go.
@@ -205,11 +208,10 @@ impl World {
             Act::Lower(target) => Hand::Lowers(small(target), Vec::new()),
             Act::Retire(target, ids) => {
                 let ids = ids.iter().map(|name| id(name)).collect();
-                let mine = self.names.as_ref().is_some_and(|names| names.owner == me);
-                if mine { Hand::Fences(small(target), self.names.clone(), ids) } else { Hand::Lowers(small(target), ids) }
+                Hand::Fences(small(target), self.names.clone(), ids)
             }
         };
-        let sure = if let Hand::Fences(_, _, going) | Hand::Lowers(_, going) = &hand { self.others_serve(going) } else { false };
+        let sure = if let Hand::Fences(_, _, going) = &hand { self.others_serve(going) } else { false };
         let machine = self.machine_mut(me);
         (machine.sure, machine.hand) = (sure, hand);
         true
@@ -224,7 +226,7 @@ impl World {
         // So late that who has handed over may go, and who has not may not.
         let until = at(u8::MAX);
         let now = until - Duration::from_secs(5) - GRACE;
-        let other = self.names.as_ref().map(|names| names.owner).filter(|&owner| owner != me);
+        let other = self.names.as_ref().map(|names| names.owner).filter(|&owner| owner != me && self.machine(owner).lives);
         if now < leaves_at(until, other.map(at), GRACE) {
             return false;
         }

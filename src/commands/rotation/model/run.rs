@@ -165,7 +165,7 @@ impl World {
             }
             Step::Appoint(heir, seen, next) => self.appoint(heir, &seen, *next),
             Step::Fence(seen, going, next) => {
-                let fenced = stay(&seen, &going, self.launches()).is_some_and(|changes| self.submit(&changes));
+                let fenced = stay(&seen, &going, between(self.launches())).is_some_and(|changes| self.submit(&changes));
                 if fenced { Step::Lower(going, next) } else { next.looks_again() }
             }
             Step::Lower(going, next) => {

@@ -260,11 +260,16 @@ impl World {
         self.names.iter().map(|names| name(names.owner)).collect()
     }
 
+    /// For good, by its own word.
+    pub fn has_stopped(&self, id: Id) -> bool {
+        let told = &self.machine(id).told;
+        told.phase == Some(Phase::Stopped) && told.going
+    }
+
     /// The fleet as an instance sees it.
     pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
         let (target, listed) = self.shown(stale);
-        let has_stopped = |id: &Id| self.machine(*id).told.phase == Some(Phase::Stopped) && self.machine(*id).told.going;
-        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !has_stopped(id) || *id == me);
+        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me);
         let members = self.ids().filter(is_member).map(|id| Neighbour {
             id: name(id),
             launched: at(id),
