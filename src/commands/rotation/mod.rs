@@ -29,9 +29,9 @@ use crate::cli::{Globals, Pace};
 use crate::config::Routing;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Phase, Timeline, said_by};
+use crate::site::report::{Timeline, said_by};
 pub use hold::{Held, give_up};
-use members::{Member, Wanted, is_old};
+use members::{Member, Wanted, is_old, lowered};
 pub use outside::look;
 pub use plan::Forecast;
 pub use promotion::{current, promote, released};
@@ -114,18 +114,16 @@ impl<'r> Rotation<'r> {
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.
     ///
     /// One that has come up since it was chosen would take the names over, as it was launched last, and be ended with them.
-    async fn retire(&mut self, going: &[String]) -> Result<bool> {
+    async fn retire(&mut self, members: &[Member], going: &[String]) -> Result<bool> {
         self.still_ours().await?;
-        let remote = self.remote;
-        if !going.is_empty() && remote.site.dns.routing != Routing::Multivalue {
-            let zones = remote.zones().await?;
-            // To whole seconds, as EC2 tells launches.
-            let now = remote.now().replace_nanosecond(0)? + Duration::from_secs(1);
-            if !zones.stay(&remote.route53, going, now).await? {
+        let youngest = members.iter().filter(|member| going.contains(&member.node.id)).map(|member| member.node.launched).max();
+        if let Some(youngest) = youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue) {
+            let zones = self.remote.zones().await?;
+            if !zones.stay(&self.remote.route53, going, youngest + Duration::from_secs(1)).await? {
                 return Ok(false);
             }
         }
-        self.fleet.retire(self.target(), going).await?;
+        self.fleet.retire(lowered(members, going, self.target()), going).await?;
         Ok(true)
     }
 
@@ -185,9 +183,4 @@ pub fn steps(timeline: &Timeline) -> Vec<Step> {
         error: step.error,
     };
     timeline.steps().into_iter().map(to_step).collect()
-}
-
-/// AWS has announced its end.
-fn is_interrupted(member: &Member) -> bool {
-    member.said.as_ref().is_some_and(|said| said.phase == Phase::Interrupted)
 }
