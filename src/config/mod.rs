@@ -5,6 +5,7 @@
 mod domain;
 mod parse;
 mod reader;
+mod secret;
 mod values;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
 #[derive(Debug, Clone)]
@@ -109,6 +111,8 @@ pub struct App {
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
     pub env: BTreeMap<String, String>,
+    /// Further variables, for the app and its release command, and where their values stand.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
 }
