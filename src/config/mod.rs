@@ -8,7 +8,7 @@ mod reader;
 mod secret;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +47,11 @@ impl Site {
     /// The name the ownership record, the certificate cache and the proof are about.
     pub fn primary(&self) -> &Domain {
         &self.domains[0]
+    }
+
+    /// Every secret that an instance reads.
+    pub fn secrets(&self) -> BTreeSet<&SecretRef> {
+        self.app.secrets.values().collect()
     }
 
     /// The key of a piece of the site's state: `prefix` + `rest`.

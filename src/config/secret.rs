@@ -21,6 +21,15 @@ impl SecretRef {
             _ => Err("names no secret's place; it begins with ssm: or secretsmanager:, as in \"ssm:/example/token\"".into()),
         }
     }
+
+    /// What a policy has to name, in an account (`*` where it is not known). Behind its name a secret's ARN has six characters of the service's own.
+    pub fn arn(&self, region: &str, account: &str) -> String {
+        match self {
+            Self::Parameter(name) => format!("arn:aws:ssm:{region}:{account}:parameter/{}", name.trim_start_matches('/')),
+            Self::Secret { id, .. } if id.starts_with("arn:") => id.clone(),
+            Self::Secret { id, .. } => format!("arn:aws:secretsmanager:{region}:{account}:secret:{id}-??????"),
+        }
+    }
 }
 
 /// The rules for names of the Systems Manager user guide, "Creating Parameter Store parameters".

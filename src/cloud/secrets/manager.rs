@@ -10,6 +10,7 @@ use super::super::error::Doing;
 use super::{Answers, Secret, Secrets, about_the_key};
 use crate::config::SecretRef;
 
+const ACTION: &str = "secretsmanager:GetSecretValue";
 const AT_ONCE: usize = 4;
 
 impl Secrets {
@@ -34,16 +35,18 @@ impl Secrets {
                         format!("create it, as in: aws secretsmanager create-secret --name {id} --secret-string …; or correct site.toml");
                     Err(Error { hint: Some(hint), message: format!("there is no such secret in {}", self.region), ..error })
                 }
+                // Who may not read all of them is not told which ones there are.
+                error if error.is_access_denied() && error.hint.as_ref().is_some_and(|hint| hint.contains(ACTION)) => {
+                    Err(Error { hint: error.hint.map(|hint| format!("{hint}; a secret that does not exist is denied too")), ..error })
+                }
                 error => Err(error),
             },
         }
     }
 
     fn doing_secret(&self, id: &str) -> Doing {
-        // Behind its name an ARN has six characters of the service's own.
-        let arn =
-            if id.starts_with("arn:") { id.to_owned() } else { format!("arn:aws:secretsmanager:{}:*:secret:{id}-??????", self.region) };
-        Doing::new(format!("reading the secret {id}")).needing("secretsmanager:GetSecretValue", arn)
+        let place = SecretRef::Secret { id: id.to_owned(), key: None };
+        Doing::new(format!("reading the secret {id}")).needing(ACTION, place.arn(&self.region, "*"))
     }
 }
 

@@ -45,8 +45,8 @@ impl Secrets {
     }
 
     fn doing(&self, name: &str) -> Doing {
-        let arn = format!("arn:aws:ssm:{}:*:parameter/{}", self.region, name.trim_start_matches('/'));
-        Doing::new(format!("reading the parameter {name}")).needing("ssm:GetParameters", arn)
+        let place = SecretRef::Parameter(name.to_owned());
+        Doing::new(format!("reading the parameter {name}")).needing("ssm:GetParameters", place.arn(&self.region, "*"))
     }
 }
 
