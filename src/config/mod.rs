@@ -5,9 +5,10 @@
 mod domain;
 mod parse;
 mod reader;
+mod secret;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
 #[derive(Debug, Clone)]
@@ -45,6 +47,11 @@ impl Site {
     /// The name the ownership record, the certificate cache and the proof are about.
     pub fn primary(&self) -> &Domain {
         &self.domains[0]
+    }
+
+    /// Every secret that an instance reads.
+    pub fn secrets(&self) -> BTreeSet<&SecretRef> {
+        self.app.secrets.values().collect()
     }
 
     /// The key of a piece of the site's state: `prefix` + `rest`.
@@ -109,6 +116,8 @@ pub struct App {
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
     pub env: BTreeMap<String, String>,
+    /// Further variables, for the app and its release command, and where their values stand.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
 }

@@ -1,5 +1,6 @@
 //! What single values of site.toml may be. Each check answers with the end of a sentence about the value.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -117,6 +118,15 @@ pub fn variable(name: &str, value: &str) -> Checked<()> {
         return Err("is spotboot's own to set".into());
     }
     if value.contains(['\0', '\n', '\r']) { Err("has a value with a line break".into()) } else { Ok(()) }
+}
+
+/// A variable whose value is fetched: it stands in no other place.
+pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
+    variable(name, "")?;
+    if name == "PORT" {
+        return Err("is spotboot's own to set".into());
+    }
+    if env.contains_key(name) { Err("stands in [app] env too; leave it out there".into()) } else { Ok(()) }
 }
 
 /// `500ms`, `30s` or `2m`.
