@@ -19,5 +19,5 @@ pub async fn run(globals: &Globals, cert: &Cert) -> Result<Outcome> {
 }
 
 fn certificates<'a>(remote: &'a Remote, holder: &'a str) -> Certificates<'a> {
-    Certificates { s3: &remote.state, site: &remote.site, route53: &remote.route53, holder }
+    Certificates { s3: &remote.state, site: &remote.site, route53: &remote.route53, secrets: remote.cloud.secrets(), holder }
 }

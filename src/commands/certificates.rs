@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::cloud::acme::{AcmeError, CertificateId, renewal_info};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
+use crate::cloud::secrets::Secrets;
 use crate::config::{Directory, Site};
 use crate::site::certificate::{Barred, Cache, Certificate, Desk, Found, Ledger, due};
 use crate::site::lease::{Asked, Lease};
@@ -23,6 +24,7 @@ pub struct Certificates<'a> {
     pub s3: &'a S3,
     pub site: &'a Site,
     pub route53: &'a Route53,
+    pub secrets: Secrets,
     /// Who asks for the lease.
     pub holder: &'a str,
 }
@@ -157,7 +159,7 @@ impl<'a> Certificates<'a> {
 
     async fn order_from(&self, cache: &Cache<'_>, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
         let zone_of = |domain: &str| zones.of(domain).map(|zone| zone.id.clone());
-        let desk = Desk { cache, route53: self.route53, zone_of: &zone_of, force: wanted.force };
+        let desk = Desk { cache, route53: self.route53, secrets: &self.secrets, zone_of: &zone_of, force: wanted.force };
         let replaces = wanted.instead_of.filter(|certificate| certificate.ca == cache.ca.slug);
         let certificate = match desk.order(replaces).await {
             Err(error) if matches!(error.downcast_ref(), Some(AcmeError::AlreadyReplaced { .. })) => {

@@ -5,9 +5,10 @@
 mod domain;
 mod parse;
 mod reader;
+mod secret;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
 #[derive(Debug, Clone)]
@@ -50,6 +52,15 @@ impl Site {
     /// The CA that is asked first.
     pub fn first_ca(&self) -> &Directory {
         &self.tls.directories[0]
+    }
+
+    /// Every secret that an instance reads.
+    pub fn secrets(&self) -> BTreeSet<&SecretRef> {
+        let bindings = self.tls.directories.iter().filter_map(|ca| match &ca.eab.as_ref()?.hmac_key {
+            HmacKey::Secret(place) => Some(place),
+            HmacKey::Object(_) => None,
+        });
+        self.app.secrets.values().chain(bindings).collect()
     }
 
     /// The key of a piece of the site's state: `prefix` + `rest`.
@@ -117,6 +128,7 @@ pub struct Eab {
 pub enum HmacKey {
     /// A key of the site's own bucket, with the site's prefix.
     Object(String),
+    Secret(SecretRef),
 }
 
 #[derive(Debug, Clone)]
@@ -130,6 +142,8 @@ pub struct App {
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
     pub env: BTreeMap<String, String>,
+    /// Further variables, for the app and its release command, and where their values stand.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
 }

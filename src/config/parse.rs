@@ -9,7 +9,10 @@ use toml::de::DeTable;
 
 use super::reader::{At, Findings, Problem, Table, nearest};
 use super::values;
-use super::{App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, Site, Tls, Web};
+use super::{
+    App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef, Site, Tls,
+    Web,
+};
 
 const DEFAULT_TTL: u32 = 60;
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -179,6 +182,7 @@ fn read_eab(table: &Table<'_>, prefix: &str) -> Option<Eab> {
     let kid = checked(table, "kid", table.required("kid"), values::key_id);
     let hmac_key = table.required("hmac_key").and_then(|at| match values::hmac_key(&at.value) {
         Ok(HmacKey::Object(key)) => Some(HmacKey::Object(format!("{prefix}{key}"))),
+        Ok(place) => Some(place),
         Err(why) => {
             table.reject("hmac_key", &at, why);
             None
@@ -194,12 +198,13 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
     let static_files = read_static_files(&table);
     let health = read_health(table.table("health"));
     let env = read_env(&table);
+    let secrets = read_secrets(&table, &env, kind.as_ref());
     let instance_credentials = table.boolean("instance_credentials").unwrap_or(false);
     if !table.is_present() {
         table.reject_table("[app] is missing; its kind is python, command, static or s3");
     }
     table.finish();
-    Some(App { kind: kind?, build, release, static_files, health, env, instance_credentials })
+    Some(App { kind: kind?, build, release, static_files, health, env, secrets, instance_credentials })
 }
 
 fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
@@ -261,6 +266,20 @@ fn read_env(table: &Table<'_>) -> BTreeMap<String, String> {
         }
     };
     table.string_map("env").into_iter().filter_map(entry).collect()
+}
+
+fn read_secrets(table: &Table<'_>, env: &BTreeMap<String, String>, kind: Option<&AppKind>) -> BTreeMap<String, SecretRef> {
+    let entry = |(name, at): (String, At<String>)| {
+        let read = values::secret_name(&name, env).map_err(|why| format!("{name:?} {why}"));
+        // What stands there may be the secret itself, so it is not repeated.
+        let read = read.and_then(|()| SecretRef::parse(&at.value).map_err(|why| format!("{name} {why}")));
+        read.map_err(|why| table.reject("secrets", &at, why)).ok().map(|place| (name, place))
+    };
+    let secrets: BTreeMap<_, _> = table.string_map("secrets").into_iter().filter_map(entry).collect();
+    if !secrets.is_empty() && kind == Some(&AppKind::S3) {
+        table.reject_table("app.secrets has no effect with kind = \"s3\": no program of the site's runs there");
+    }
+    secrets
 }
 
 fn read_web(table: Table<'_>) -> Web {
@@ -406,11 +425,34 @@ mod tests {
     #[test]
     fn a_binding_for_no_directory_and_a_key_in_the_open_are_refused_and_not_repeated() {
         let found = problems(&format!("{SMALLEST}[tls.eab.zerossl]\nkid = \"k\"\nhmac_key = \"c2VjcmV0\"\nkeys = 1\n"));
-        for expected in ["tls.eab.zerossl is for no directory of this site", "tls.eab.zerossl.hmac_key names no place", "keys is not a key"] {
+        for expected in
+            ["tls.eab.zerossl is for no directory of this site", "tls.eab.zerossl.hmac_key names no secret's place", "keys is not a key"]
+        {
             assert!(found.contains(expected), "no {expected:?} in:\n{found}");
         }
         assert!(!found.contains("c2VjcmV0"), "{found}");
         assert!(problems(&format!("{SMALLEST}[tls]\ndirectory = [\"google\", \"google\"]\n")).contains("names google twice"));
+    }
+
+    #[test]
+    fn a_secret_is_a_place_and_its_name_is_the_apps_alone() {
+        let text = format!("{SMALLEST}env = {{ TOKEN = \"x\" }}\n[app.secrets]\nKEY = \"ssm:/site/key\"\n");
+        let site = Site::parse("site.toml", &text).unwrap();
+        assert_eq!(site.app.secrets["KEY"], SecretRef::Parameter("/site/key".into()));
+        let found = problems(&format!(
+            "{text}TOKEN = \"ssm:/site/token\"\nSPOTBOOT_DATA = \"ssm:/a\"\nPORT = \"ssm:/a\"\n\"A-B\" = \"ssm:/a\"\nPASSWORD = \"hunter2\"\nN = 1\n"
+        ));
+        for expected in [
+            "site.toml:10: app.secrets \"TOKEN\" stands in [app] env too",
+            "site.toml:11: app.secrets \"SPOTBOOT_DATA\" is spotboot's own to set",
+            "site.toml:12: app.secrets \"PORT\" is spotboot's own to set",
+            "site.toml:13: app.secrets \"A-B\" is not a variable's name",
+            "site.toml:14: app.secrets PASSWORD names no secret's place; it begins with ssm: or secretsmanager:",
+            "site.toml:15: app.secrets.N is integer, not a string",
+        ] {
+            assert!(found.contains(expected), "no {expected:?} in:\n{found}");
+        }
+        assert!(!found.contains("hunter2"), "{found}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What single values of site.toml may be. Each check answers with the end of a sentence about the value.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::{Directory, HmacKey};
+use super::{Directory, HmacKey, SecretRef};
 
 /// CAs by the names that stand for their directories.
 const KNOWN_CAS: [(&str, &str); 4] = [
@@ -84,9 +85,11 @@ pub fn key_id(text: &str) -> Checked<String> {
 
 /// Where the key of an external account binding stands. Never repeats what it was given: that may be the key itself.
 pub fn hmac_key(text: &str) -> Checked<HmacKey> {
-    let key = text.strip_prefix("s3:").filter(|key| key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//"));
-    key.map(|key| HmacKey::Object(key.to_owned()))
-        .ok_or_else(|| "names no place of a key, as in \"s3:certs/zerossl/eab.json\"".to_owned())
+    match text.strip_prefix("s3:") {
+        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => Ok(HmacKey::Object(key.to_owned())),
+        Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
+        None => SecretRef::parse(text).map(HmacKey::Secret).map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
+    }
 }
 
 /// gunicorn's `module:application`.
@@ -132,6 +135,15 @@ pub fn variable(name: &str, value: &str) -> Checked<()> {
         return Err("is spotboot's own to set".into());
     }
     if value.contains(['\0', '\n', '\r']) { Err("has a value with a line break".into()) } else { Ok(()) }
+}
+
+/// A variable whose value is fetched: it stands in no other place.
+pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
+    variable(name, "")?;
+    if name == "PORT" {
+        return Err("is spotboot's own to set".into());
+    }
+    if env.contains_key(name) { Err("stands in [app] env too; leave it out there".into()) } else { Ok(()) }
 }
 
 /// `500ms`, `30s` or `2m`.

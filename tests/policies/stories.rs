@@ -106,6 +106,19 @@ pub fn certificate_under_a_key(world: &World, policy: &Value) -> String {
     first + &boots(&world.machine("i-0opened").section("tls", &tls), &["serving https://"])
 }
 
+/// As `init` writes them.
+pub const PARAMETER: &str = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/example/token";
+pub const SECRET: &str = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:example/db-??????";
+
+pub fn secrets_under_keys(world: &World, policy: &Value) -> String {
+    world.publish("v1", &Package::small_app());
+    world.region.vault().put_parameter_under_key("/example/token", "hunter2", "0f1e2d3c");
+    world.region.vault().put_secret_under_key("example/db", "hunter2", "0f1e2d3c");
+    enforce(world, policy);
+    let app = "kind = \"command\"\nsecrets = { TOKEN = \"ssm:/example/token\", DB = \"secretsmanager:example/db\" }\n";
+    boots(&world.machine("i-0secrets").section("app", app), &["serving https://"])
+}
+
 pub fn packages_elsewhere(world: &World, policy: &Value) -> String {
     world.put_in("mirror", "packages/site-latest.zip", Package::small_app().zip());
     enforce(world, policy);

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;

@@ -104,7 +104,9 @@ impl AcmeError {
             "rateLimited" => Self::RateLimited { doing, retry_after: None, detail },
             "badNonce" | "serverInternal" => Self::Unavailable { doing, retry_after: None, detail },
             "accountDoesNotExist" => Self::UnknownAccount { doing, detail },
-            "externalAccountRequired" => Self::Rejected { doing, detail: format!("{detail}; this CA wants [tls.eab.<directory>] with kid and hmac_key") },
+            "externalAccountRequired" => {
+                Self::Rejected { doing, detail: format!("{detail}; this CA wants [tls.eab.<directory>] with kid and hmac_key") }
+            }
             "caa" => Self::Rejected { doing, detail: format!("{detail}; allow this CA in the domain's CAA record") },
             "rejectedIdentifier" => Self::Rejected { doing, detail: format!("{detail}; correct [site] domains") },
             "invalidContact" | "unsupportedContact" => Self::Rejected { doing, detail: format!("{detail}; correct [tls] contact") },
@@ -176,7 +178,10 @@ mod tests {
             assert!(matches!(other, AcmeError::NotReplaceable { .. }), "{kind}");
         }
         assert!(matches!(of(r#"{"type":"urn:ietf:params:acme:error:rejectedIdentifier","status":403}"#), AcmeError::Rejected { .. }));
-        assert!(matches!(of(r#"{"type":"urn:ietf:params:acme:error:accountDoesNotExist","status":400}"#), AcmeError::UnknownAccount { .. }));
+        assert!(matches!(
+            of(r#"{"type":"urn:ietf:params:acme:error:accountDoesNotExist","status":400}"#),
+            AcmeError::UnknownAccount { .. }
+        ));
         assert!(matches!(AcmeError::of_replacing("x", &Error::Unsupported("ARI")), AcmeError::NotReplaceable { .. }));
         let down = Fault::Down { status: Some(503), retry_after: None, detail: String::new() };
         assert!(matches!(AcmeError::of_replacing("x", &Error::Other(Box::new(down))), AcmeError::Unavailable { .. }));

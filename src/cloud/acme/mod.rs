@@ -79,12 +79,7 @@ impl Acme {
 
     /// Orders a certificate for these names (`*.example.com` is one), under a profile that [`Acme::offers_profile`] takes, as the successor
     /// of another certificate of this CA (RFC 9773 section 5).
-    pub async fn new_order(
-        &self,
-        names: &[String],
-        profile: Option<&str>,
-        replaces: Option<&CertificateId>,
-    ) -> Result<Order, AcmeError> {
+    pub async fn new_order(&self, names: &[String], profile: Option<&str>, replaces: Option<&CertificateId>) -> Result<Order, AcmeError> {
         if let Some(profile) = profile {
             self.offers_profile(profile)?;
         }

@@ -93,7 +93,9 @@ impl Step {
     fn print(&self) {
         match (&self.barred, &self.replaces) {
             (Some(why), _) => println!("{:<14} PROBLEM: {why}", self.ca),
-            (None, Some(serial)) => println!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", ")),
+            (None, Some(serial)) => {
+                println!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
+            }
             (None, None) => println!("{:<14} order one for {}", self.ca, self.names.join(", ")),
         }
     }

@@ -107,7 +107,9 @@ impl Ca {
                 println!("  names         {}", held.names.join(" "));
                 println!("  valid         from {} to {}", held.not_before, held.not_after);
                 match &held.window {
-                    Some(Window { start, end }) => println!("  renewed       at {}, as the CA suggests from {start} to {end}", held.renewed_at),
+                    Some(Window { start, end }) => {
+                        println!("  renewed       at {}, as the CA suggests from {start} to {end}", held.renewed_at)
+                    }
                     None => println!("  renewed       at {}, by what is left of its life", held.renewed_at),
                 }
                 held.explanation.iter().for_each(|url| println!("                see {url}"));

@@ -120,10 +120,10 @@ impl Boot {
     /// From the pointer to an app that answers; the web server starts from when it is built.
     async fn running_app(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
         let steps = &self.timeline;
-        let (release, interpreter) = try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(),)?;
-        let app = steps
-            .step("dependencies", &["release", "host packages", "interpreter"], self.provide_app(release.as_ref(), interpreter))
-            .await?;
+        let (release, interpreter, secrets) =
+            try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(), self.app_secrets())?;
+        let needs = &["release", "host packages", "interpreter", "secrets"];
+        let app = steps.step("dependencies", needs, self.provide_app(release.as_ref(), interpreter, secrets)).await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
         built.set(Built { release, app }).map_err(|_| anyhow!("an app is built once"))?;
@@ -177,10 +177,10 @@ impl Boot {
         Ok(())
     }
 
-    async fn provide_app(&self, release: Option<&Release>, interpreter: Option<Interpreter>) -> Result<App> {
+    async fn provide_app(&self, release: Option<&Release>, interpreter: Option<Interpreter>, secrets: app::Secrets) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state).await
+        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state, secrets).await
     }
 
     async fn start_app(&self, app: &App) -> Result<()> {

@@ -22,7 +22,8 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Boot {
     pub(super) fn certificates(&self) -> Certificates<'_> {
-        Certificates { s3: &self.state, site: &self.site, route53: &self.route53, holder: &self.identity.instance_id }
+        let (secrets, holder) = (self.cloud.secrets(), &self.identity.instance_id);
+        Certificates { s3: &self.state, site: &self.site, route53: &self.route53, secrets, holder }
     }
 
     /// The cached certificate if it is good, else a new one. One that is due is served first and renewed after: the CA is slow, or down.
@@ -39,7 +40,9 @@ impl Boot {
         let former = serving.live();
         let next = Live { certificate, ..former.clone() };
         if let Err(error) = self.show(&next).await {
-            self.start_web(&former.app, former.release.as_ref(), &former.certificate).await.context("going back to the former certificate")?;
+            self.start_web(&former.app, former.release.as_ref(), &former.certificate)
+                .await
+                .context("going back to the former certificate")?;
             return Err(error.context("serving with the renewed certificate"));
         }
         info!(serial = next.certificate.serial, until = %next.certificate.not_after, "the certificate is renewed");

@@ -3,16 +3,17 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use super::super::Outcome;
 use super::super::certificates::Certificates;
 use super::super::names;
-use super::super::Outcome;
 use super::super::site_file::region_of;
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
-use crate::config::{AppKind, Site};
+use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
+use crate::site::app;
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
@@ -27,7 +28,7 @@ struct Decision {
 
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
     let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
-    let decisions = [
+    let mut decisions = vec![
         decision("identity", address(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths, identity).await),
@@ -35,6 +36,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
         decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
     ];
+    decisions.extend(secrets(&cloud, &site).await);
     if globals.json {
         println!("{}", serde_json::to_string_pretty(&decisions)?);
     } else {
@@ -89,6 +91,17 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
     Ok(format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
 }
 
+/// Each by itself; of what it holds nothing is said.
+async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
+    let wanted = &site.app.secrets;
+    let answers = cloud.secrets().read(wanted.values()).await;
+    let decide = |(name, place): (&String, &SecretRef)| match app::secret_for(place, &answers) {
+        Ok(_) => Ok(format!("give {name} from {place}, which can be read")),
+        Err(error) => Err(error.context(format!("{name} from {place}"))),
+    };
+    wanted.iter().map(|entry| decision("secret", decide(entry))).collect()
+}
+
 async fn host_packages(site: &Site) -> Result<String> {
     let missing = packages::missing(&site.host_packages).await?;
     Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
@@ -96,7 +109,7 @@ async fn host_packages(site: &Site) -> Result<String> {
 
 async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
     let (s3, route53) = (cloud.s3(&site.bucket), cloud.route53());
-    let certificates = Certificates { s3: &s3, site, route53: &route53, holder: &identity.instance_id };
+    let certificates = Certificates { s3: &s3, site, route53: &route53, secrets: cloud.secrets(), holder: &identity.instance_id };
     let cas: Vec<&str> = site.tls.directories.iter().map(|ca| ca.slug.as_str()).collect();
     let order = format!("order one for {} from {}", identifiers(&site.domains).join(", "), cas.join(", else from "));
     let Some(cached) = certificates.newest().await? else { return Ok(order) };

@@ -7,6 +7,7 @@ mod dry_run;
 mod leave;
 mod release;
 mod resident;
+mod secrets;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -48,6 +49,7 @@ struct Boot {
     packages: S3,
     route53: Route53,
     ec2: Ec2,
+    cloud: Cloud,
     /// Who runs what, where we are root.
     accounts: Option<Accounts>,
     services: Services,
@@ -101,6 +103,7 @@ impl Boot {
             packages,
             route53: cloud.route53(),
             ec2: cloud.ec2(),
+            cloud,
             site,
             paths,
             identity,

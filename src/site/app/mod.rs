@@ -15,6 +15,7 @@ mod plan;
 mod procfile;
 mod readiness;
 mod relocate;
+mod secrets;
 mod service;
 mod venv;
 
@@ -29,6 +30,7 @@ use anyhow::{Context, ensure};
 pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
+pub use secrets::{Secrets, secret_for, secrets_for};
 pub use service::SERVICE;
 
 /// An unpacked package.
@@ -55,6 +57,8 @@ pub struct App {
     plan: Plan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
+    /// For the app and its release command; the build, whose results visitors may see, gets none.
+    secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
     answered: OnceLock<Upstream>,
 }

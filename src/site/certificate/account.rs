@@ -44,7 +44,8 @@ impl Desk<'_> {
     /// The key is fetched only for a registration, and kept nowhere.
     async fn binding(&self, eab: &Eab) -> Result<Binding> {
         let key = self.hmac_key(&eab.hmac_key).await?;
-        Binding::new(&eab.kid, &key).with_context(|| format!("tls.eab.{}: its hmac_key is not in base64url, as CAs give it", self.cache.ca.slug))
+        Binding::new(&eab.kid, &key)
+            .with_context(|| format!("tls.eab.{}: its hmac_key is not in base64url, as CAs give it", self.cache.ca.slug))
     }
 
     async fn hmac_key(&self, place: &HmacKey) -> Result<String> {
@@ -57,6 +58,11 @@ impl Desk<'_> {
                 let value: serde_json::Value = serde_json::from_slice(&object.body).map_err(|_| anyhow!("{at} is no JSON"))?;
                 let key = value["hmac_key"].as_str().with_context(|| format!("{at} has no text under \"hmac_key\""))?;
                 Ok(key.to_owned())
+            }
+            HmacKey::Secret(place) => {
+                let mut answers = self.secrets.read([place]).await;
+                let answer = answers.remove(place).with_context(|| format!("{place} was not answered for"))?;
+                Ok(answer?.reveal().to_owned())
             }
         }
     }

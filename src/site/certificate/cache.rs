@@ -5,8 +5,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use tracing::warn;
 
-use super::ledger::{Ledger, Trouble};
 use super::Certificate;
+use super::ledger::{Ledger, Trouble};
 use crate::cloud::s3::{Condition, Etag, S3, Written};
 use crate::config::{Directory, Site};
 

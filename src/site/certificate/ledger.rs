@@ -181,7 +181,8 @@ impl Ledger {
             Some(advice) if advice.serial == certificate.serial => advice.again,
             _ => {
                 let issued = self.issued.iter().find(|issued| issued.serial == certificate.serial).map(|issued| issued.at);
-                let wait = ((certificate.not_after - certificate.not_before) / FIRST_ADVICE_SHARE).min(FIRST_ADVICE.try_into().unwrap_or_default());
+                let wait = ((certificate.not_after - certificate.not_before) / FIRST_ADVICE_SHARE)
+                    .min(FIRST_ADVICE.try_into().unwrap_or_default());
                 issued.unwrap_or(certificate.not_before) + wait
             }
         }

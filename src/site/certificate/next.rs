@@ -27,7 +27,9 @@ pub enum Next {
     /// Serve what the bucket holds.
     Show,
     /// Ask this certificate's CA when it is to be renewed.
-    AskWindow { stored: bool },
+    AskWindow {
+        stored: bool,
+    },
     Renew,
     /// Look again then.
     Wait(OffsetDateTime),

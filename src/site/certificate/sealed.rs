@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn names_dates_and_keys_have_to_match() {
         let (chain, key) = issue(&["example.com"]);
-        let check = |key: &PrivateKey, name: &str, now| Certificate::check("ca", chain.clone(), key.clone(), &domains(&[name]), now).unwrap_err();
+        let check =
+            |key: &PrivateKey, name: &str, now| Certificate::check("ca", chain.clone(), key.clone(), &domains(&[name]), now).unwrap_err();
         assert_eq!(check(&key, "www.example.com", NOW), Flaw::OtherNames("www.example.com".into()));
         assert_eq!(check(&key, "example.com", EXPIRES), Flaw::Expired(EXPIRES));
         assert_eq!(check(&key, "example.com", ISSUED - 61.seconds()), Flaw::NotYet(ISSUED));

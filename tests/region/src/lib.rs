@@ -1,4 +1,4 @@
-//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2 and IMDS are ours.
+//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2, the keepers of secrets and IMDS are ours.
 //! Everything runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the [`Region`] stops it all.
 //!
 //! ```no_run
@@ -56,6 +56,7 @@ mod route53;
 mod s3;
 pub mod sample;
 mod services;
+mod vault;
 mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,6 +70,7 @@ pub use region::Region;
 pub(crate) use region::run_on;
 pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
 pub use s3::Objects;
+pub use vault::Vault;
 
 /// A panic elsewhere is told by that test; what the lock guards is whole after every step.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

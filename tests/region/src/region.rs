@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::registry::Registry;
 use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
+use crate::vault::Vault;
 use crate::{dns, locked, services};
 
 const THREADS: usize = 2;
@@ -35,6 +36,7 @@ pub struct Region {
     ports: BTreeMap<Service, Port>,
     launchpad: Arc<Launchpad>,
     fleets: Arc<Fleets>,
+    vault: Vault,
     shared_metadata: Mutex<Vec<Port>>,
     store: Arc<Store>,
     route53: Arc<Mutex<route53::State>>,
@@ -66,7 +68,9 @@ impl Region {
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
-        let opening = services::open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls, fleets.clone());
+        let vault = Vault::default();
+        let opening =
+            services::open_all(hub.clone(), options.bind, s3, route53_service, (acme.clone(), tls), fleets.clone(), vault.clone());
         let ports = run_on(runtime.handle(), opening)?;
         let launchpad = Arc::new(services::launchpad(&hub, runtime.handle(), &options, &ports));
         if options.start_acme {
@@ -80,6 +84,7 @@ impl Region {
             ports,
             launchpad,
             fleets,
+            vault,
             shared_metadata,
             store,
             route53,
@@ -230,6 +235,11 @@ impl Region {
         Records { state: self.route53.clone() }
     }
 
+    /// What SSM and Secrets Manager keep.
+    pub fn vault(&self) -> Vault {
+        self.vault.clone()
+    }
+
     /// The name server, for UDP and TCP.
     pub fn dns(&self) -> SocketAddr {
         self.launchpad.reach(self.dns)
@@ -250,9 +260,9 @@ impl Region {
         run_on(self.handle(), async move { acme.issuer_roots().await })
     }
 
-    /// Every secret key, session token and metadata token so far: what must stand in no log.
+    /// Every secret key, session token, metadata token and value of the vault so far: what must stand in no log.
     pub fn secrets(&self) -> Vec<String> {
-        self.hub.registry.secrets()
+        self.hub.registry.secrets().into_iter().chain(self.vault.values()).collect()
     }
 
     fn handle(&self) -> &Handle {

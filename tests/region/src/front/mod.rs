@@ -36,8 +36,23 @@ pub enum Service {
     Route53,
     Ec2,
     AutoScaling,
+    Ssm,
+    SecretsManager,
     Imds,
     Acme,
+}
+
+impl Service {
+    const ALL: [Service; 8] = [
+        Service::S3,
+        Service::Route53,
+        Service::Ec2,
+        Service::AutoScaling,
+        Service::Ssm,
+        Service::SecretsManager,
+        Service::Imds,
+        Service::Acme,
+    ];
 }
 
 impl fmt::Display for Service {
@@ -47,6 +62,8 @@ impl fmt::Display for Service {
             Service::Route53 => "route53",
             Service::Ec2 => "ec2",
             Service::AutoScaling => "autoscaling",
+            Service::Ssm => "ssm",
+            Service::SecretsManager => "secretsmanager",
             Service::Imds => "imds",
             Service::Acme => "acme",
         })
@@ -125,8 +142,7 @@ pub(crate) struct Hub {
 impl Hub {
     /// With the same latency for every service.
     pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
-        let services = [Service::S3, Service::Route53, Service::Ec2, Service::AutoScaling, Service::Imds, Service::Acme];
-        let latency = Mutex::new(services.into_iter().map(|service| (service, latency)).collect());
+        let latency = Mutex::new(Service::ALL.into_iter().map(|service| (service, latency)).collect());
         Hub { recorder: Recorder::default(), faults: Faults::default(), registry, guard: Guard::default(), latency }
     }
 
