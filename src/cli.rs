@@ -59,6 +59,21 @@ pub enum Command {
     History(History),
     /// What serves now: release, names, instances, and whether a deploy is under way
     Status,
+    /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
+    #[command(subcommand)]
+    Cert(Cert),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cert {
+    /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site serves
+    Show,
+    /// Order a certificate now and store it; instances serve it within ten minutes
+    Renew {
+        /// Also where it would be the fifth within seven days, or where the CA has just refused
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! Verbs: one per command; each reads as its table of contents.
 
+pub mod cert;
+mod certificates;
 pub mod deploy;
 pub mod history;
 pub mod init;

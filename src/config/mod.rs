@@ -49,9 +49,18 @@ impl Site {
         &self.domains[0]
     }
 
+    /// The CA that is asked first.
+    pub fn first_ca(&self) -> &Directory {
+        &self.tls.directories[0]
+    }
+
     /// Every secret that an instance reads.
     pub fn secrets(&self) -> BTreeSet<&SecretRef> {
-        self.app.secrets.values().collect()
+        let bindings = self.tls.directories.iter().filter_map(|ca| match &ca.eab.as_ref()?.hmac_key {
+            HmacKey::Secret(place) => Some(place),
+            HmacKey::Object(_) => None,
+        });
+        self.app.secrets.values().chain(bindings).collect()
     }
 
     /// The key of a piece of the site's state: `prefix` + `rest`.
@@ -88,8 +97,9 @@ pub enum Routing {
 pub struct Tls {
     /// `mailto:` URLs.
     pub contact: Vec<String>,
-    pub directory: Directory,
-    /// Refused at once if the CA does not offer it.
+    /// In order of preference; at least one.
+    pub directories: Vec<Directory>,
+    /// Refused at once if the first CA does not offer it; asked of the others where they do.
     pub profile: Option<String>,
     /// Extra trust (PEM) for a private or test CA's directory.
     pub directory_ca: Option<PathBuf>,
@@ -101,8 +111,24 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     pub url: String,
-    /// The `<ca>` of `certs/<ca>/…`: `letsencrypt`, `letsencrypt-staging`, or the URL's host (and port, after a `-`).
+    /// The `<ca>` of `certs/<ca>/…`: a known CA's name as it stands in site.toml, or the URL's host (and port, after a `-`).
     pub slug: String,
+    pub eab: Option<Eab>,
+}
+
+/// External account binding (RFC 8555 section 7.3.4): the CA's customer, to whom the ACME account is to belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eab {
+    pub kid: String,
+    pub hmac_key: HmacKey,
+}
+
+/// Where the binding's key stands, in base64url as CAs hand it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HmacKey {
+    /// A key of the site's own bucket, with the site's prefix.
+    Object(String),
+    Secret(SecretRef),
 }
 
 #[derive(Debug, Clone)]

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::Directory;
+use super::{Directory, HmacKey, SecretRef};
 
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// CAs by the names that stand for their directories.
+const KNOWN_CAS: [(&str, &str); 4] = [
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+    ("zerossl", "https://acme.zerossl.com/v2/DV90"),
+    ("google", "https://dv.acme-v02.api.pki.goog/directory"),
+];
 const LONGEST_HEALTH_TIMEOUT: Duration = Duration::from_secs(600);
 
 type Checked<T> = Result<T, String>;
@@ -63,16 +68,28 @@ pub fn contact_url(text: &str) -> Checked<String> {
 }
 
 pub fn directory(text: &str) -> Checked<Directory> {
-    let named = |url: &str| Ok(Directory { url: url.to_owned(), slug: text.to_owned() });
-    match text {
-        "letsencrypt" => return named(LETS_ENCRYPT),
-        "letsencrypt-staging" => return named(LETS_ENCRYPT_STAGING),
-        _ => {}
+    if let Some((name, url)) = KNOWN_CAS.iter().find(|(name, _)| *name == text) {
+        return Ok(Directory { url: (*url).to_owned(), slug: (*name).to_owned(), eab: None });
     }
     let uri: Option<http::Uri> = text.parse().ok().filter(|uri: &http::Uri| uri.scheme_str() == Some("https"));
     let host = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
-    let host = host.ok_or("is neither letsencrypt, letsencrypt-staging nor an https URL")?;
-    Ok(Directory { url: text.to_owned(), slug: host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-") })
+    let host = host.ok_or_else(|| format!("is neither {} nor an https URL", KNOWN_CAS.map(|(name, _)| name).join(", ")))?;
+    let slug = host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-");
+    Ok(Directory { url: text.to_owned(), slug, eab: None })
+}
+
+/// The id of a key for external account binding, which goes into a JSON text.
+pub fn key_id(text: &str) -> Checked<String> {
+    only(text, |b| b.is_ascii_graphic(), 512, "a key's id as the CA shows it")
+}
+
+/// Where the key of an external account binding stands. Never repeats what it was given: that may be the key itself.
+pub fn hmac_key(text: &str) -> Checked<HmacKey> {
+    match text.strip_prefix("s3:") {
+        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => Ok(HmacKey::Object(key.to_owned())),
+        Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
+        None => SecretRef::parse(text).map(HmacKey::Secret).map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
+    }
 }
 
 /// gunicorn's `module:application`.
@@ -160,7 +177,7 @@ mod tests {
     #[test]
     fn a_directory_is_kept_apart_by_its_host_and_port() {
         assert_eq!(directory("https://127.0.0.1:14000/dir").unwrap().slug, "127.0.0.1-14000");
-        assert_eq!(directory("letsencrypt").unwrap().url, LETS_ENCRYPT);
+        assert_eq!(directory("letsencrypt").unwrap().url, KNOWN_CAS[0].1);
         assert!(directory("http://ca.example/dir").is_err());
         assert!(directory("https://user@ca.example/dir").is_err());
     }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::cutover::Standing;
+use super::resident::Unfit;
 use crate::cli::Globals;
 use crate::config::AppKind;
 use crate::host::{files, notify, packages};
@@ -36,6 +37,8 @@ pub(super) struct Serving {
     live: RefCell<Live>,
     /// Held by whoever changes what the web server serves, from before the change to the end of its proof.
     pub change: Mutex<()>,
+    /// What the resident does not serve again for a while.
+    pub unfit: RefCell<Option<Unfit>>,
 }
 
 /// What the web server serves.
@@ -101,7 +104,7 @@ impl Boot {
             Standing::StandBy => Phase::StandBy,
         };
         let live = Live { app: Rc::new(app), release, certificate };
-        Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default() })
+        Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default(), unfit: RefCell::default() })
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -192,7 +195,7 @@ impl Boot {
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
         let (found, zones) = try_join!(
-            steps.step("cached certificate", &["accounts"], self.cached_certificate()),
+            steps.step("cached certificate", &["accounts"], async { self.certificates().newest().await }),
             steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
         )?;
         let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
@@ -200,7 +203,9 @@ impl Boot {
     }
 
     pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        let tls = self.paths.tls();
+        // In a folder of its own: whichever configuration nginx reads, it finds the key that belongs to the chain.
+        let tls = self.paths.tls().join(&certificate.serial);
+        files::create_dir(&tls, 0o700, None)?;
         files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
         let config = WebConfig {
@@ -235,17 +240,21 @@ impl Boot {
     }
 
     pub(super) async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        let expectation = Expectation {
+        let expectation = self.expectation(release, certificate);
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        proof::prove(&expectation, now, Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
+    }
+
+    pub(super) fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+        Expectation {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
             hosts: self.site.domains.iter().map(|domain| domain.example_host()).collect(),
             chain_pem: certificate.chain.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
-        };
-        // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
-        proof::prove(&expectation, now, Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
+        }
     }
 
     /// Tells systemd, the log and whoever reads standard output.

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::super::Outcome;
+use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
 use crate::cli::Globals;
@@ -14,7 +14,7 @@ use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::site::app;
-use crate::site::certificate::{Best, Cache};
+use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
 
@@ -33,7 +33,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
         decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths, identity).await),
         decision("host packages", host_packages(&site).await),
-        decision("certificate", certificate(&cloud, &site).await),
+        decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
     ];
     decisions.extend(secrets(&cloud, &site).await);
@@ -107,16 +107,15 @@ async fn host_packages(site: &Site) -> Result<String> {
     Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
 }
 
-async fn certificate(cloud: &Cloud, site: &Site) -> Result<String> {
-    let s3 = cloud.s3(&site.bucket);
-    let found = Cache { s3: &s3, site }.find(OffsetDateTime::now_utc()).await?;
-    let names: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
-    let order = format!("order one for {} from {}", names.join(", "), site.tls.directory.slug);
-    Ok(match found.best {
-        Best::Fresh(certificate) => format!("use the cached one, valid until {}", certificate.not_after),
-        Best::Due(certificate) => format!("{order}; if that fails, use the cached one, valid until {}", certificate.not_after),
-        Best::None => order,
-    })
+async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
+    let (s3, route53) = (cloud.s3(&site.bucket), cloud.route53());
+    let certificates = Certificates { s3: &s3, site, route53: &route53, secrets: cloud.secrets(), holder: &identity.instance_id };
+    let cas: Vec<&str> = site.tls.directories.iter().map(|ca| ca.slug.as_str()).collect();
+    let order = format!("order one for {} from {}", identifiers(&site.domains).join(", "), cas.join(", else from "));
+    let Some(cached) = certificates.newest().await? else { return Ok(order) };
+    let until = format!("the cached one of {}, valid until {}", cached.ca, cached.not_after);
+    let fresh = certificates.now() < due(&cached, None);
+    Ok(if fresh { format!("use {until}") } else { format!("use {until}, and once it serves {order}") })
 }
 
 async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {

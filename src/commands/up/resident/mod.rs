@@ -20,6 +20,7 @@ use super::Boot;
 use super::boot::Serving;
 use crate::host::{memory, notify};
 use crate::site::{app, web};
+pub(super) use renewal::Unfit;
 use state::{Act, Event, State};
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
