@@ -5,6 +5,7 @@ mod certificate;
 mod cutover;
 mod dry_run;
 mod leave;
+mod place;
 mod release;
 mod resident;
 
