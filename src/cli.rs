@@ -83,6 +83,9 @@ pub struct Deploy {
     /// Make it current without a trial and without new instances: for the first release, or a site without a fleet
     #[arg(long)]
     pub no_rotate: bool,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there: no new instances, live in seconds
+    #[arg(long, conflicts_with_all = ["no_rotate", "batch"])]
+    pub in_place: bool,
     /// Remove all packages but the newest N, the current one and the one before
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
@@ -110,6 +113,9 @@ pub struct Pace {
 pub struct Rollback {
     /// The release to go back to [default: the one that was current before]
     pub version: Option<String>,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there
+    #[arg(long, conflicts_with = "batch")]
+    pub in_place: bool,
     #[command(flatten)]
     pub pace: Pace,
 }

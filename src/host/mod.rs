@@ -13,4 +13,5 @@ pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod slot;
 pub mod templates;

@@ -17,6 +17,7 @@ use tokio::io::AsyncRead;
 use super::Error;
 use super::error::Doing;
 use clock::Clock;
+pub use read::Since;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.

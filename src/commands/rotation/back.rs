@@ -6,6 +6,7 @@ use anyhow::{Context, Error, Result, bail};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
 use super::members::{Member, heirs, surplus};
@@ -182,12 +183,17 @@ impl Rotation<'_> {
             if member.said.is_none() {
                 warn!("{0} has said nothing of itself; `aws ec2 get-console-output --instance-id {0}` may tell why", member.id());
             }
-            let key = self.remote.site.key(&format!("logs/{}/boot.log", member.id()));
-            match self.remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
-                Ok(Some(log)) => logs::print(&format!("--- the log of {} ---\n{}---", member.id(), String::from_utf8_lossy(&log.body))),
-                Ok(None) => {}
-                Err(error) => warn!("{}: {error:#}", member.id()),
-            }
+            print_log(self.remote, member.id(), "boot.log").await;
         }
+    }
+}
+
+/// An instance's own words, as it left them in the bucket.
+pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
+    let key = remote.site.key(&format!("logs/{instance}/{name}"));
+    match remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
+        Ok(Some(log)) => logs::print(&format!("--- the log of {instance} ---\n{}---", String::from_utf8_lossy(&log.body))),
+        Ok(None) => {}
+        Err(error) => warn!("{instance}: {error:#}"),
     }
 }

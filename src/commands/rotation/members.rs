@@ -144,6 +144,7 @@ mod tests {
             phase,
             release: Some(if old { "v1" } else { "v2" }.into()),
             deploy: (!old).then(|| "d".into()),
+            tried: None,
             public_ipv4: None,
             public_ipv6: None,
             updated: NOW,

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::candidate::Trialled;
 use super::members::{Arrival, Member, arrived, old_ones, surplus};
 use super::outside::look_at;
+use super::promotion::nobody_else_changed;
 use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
 
@@ -31,7 +32,7 @@ impl Rotation<'_> {
         let steps = async {
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
-            self.nobody_else_changed_current().await
+            nobody_else_changed(self.remote, &self.log.record).await
         };
         tokio::select! {
             done = unless_stopped(steps) => done?,

@@ -52,7 +52,7 @@ impl Boot {
     }
 
     /// Makes the web server serve this, and proves it.
-    async fn show(&self, live: &Live) -> Result<()> {
+    pub(super) async fn show(&self, live: &Live) -> Result<()> {
         let release = live.release.as_ref();
         self.start_web(&live.app, release, &live.certificate).await?;
         let expectation = self.expectation(release, &live.certificate);

@@ -8,8 +8,9 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::resident::Leaving;
+use crate::host::slot::Slot;
 use crate::site::report::Phase;
-use crate::site::{app, web};
+use crate::site::web;
 
 /// A bucket that does not answer keeps nothing from stopping.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
@@ -45,7 +46,7 @@ impl Boot {
         let stops = end - STOPS_WITHIN;
         let drained = async { join!(self.drain(), sleep_until(self.expected_until().min(stops))) };
         _ = timeout_at(stops, drained).await;
-        for service in [web::SERVICE, app::SERVICE] {
+        for service in [web::SERVICE].into_iter().chain(Slot::ALL.map(Slot::service)) {
             if let Err(error) = self.services.stop(service).await {
                 warn!("{error}");
             }

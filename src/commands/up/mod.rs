@@ -6,6 +6,7 @@ mod cutover;
 mod dry_run;
 mod handover;
 mod leave;
+mod place;
 mod release;
 mod resident;
 mod secrets;

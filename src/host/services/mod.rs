@@ -172,6 +172,28 @@ impl Services {
         }
     }
 
+    /// Whether [`Services::ensure`] would keep what runs.
+    ///
+    /// # Errors
+    /// systemd does not answer, or cannot be told of such a service.
+    pub async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.runs(service).await,
+            Self::Foreground(keeper) => Ok(keeper.runs(service).await),
+        }
+    }
+
+    /// Whether a program runs under that name, whatever its definition.
+    ///
+    /// # Errors
+    /// systemd does not answer.
+    pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.is_running(name).await,
+            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
+        }
+    }
+
     /// # Errors
     /// systemd does not answer.
     #[cfg(test)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Note, Phase};
+use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
 use crate::config::Site;
 
@@ -20,6 +20,8 @@ pub struct Said {
     /// The deploy on whose trial it is, or was when it booted.
     #[serde(default)]
     pub deploy: Option<String>,
+    #[serde(default)]
+    pub tried: Option<Tried>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]

@@ -3,6 +3,7 @@
 //! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each [`Act`] is begun here as a piece of work
 //! that goes on beside the others and ends in an event of its own. So nothing keeps a signal or the watchdog waiting.
 
+mod in_place;
 mod notice;
 mod owner;
 mod renewal;
@@ -19,8 +20,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Boot;
 use super::boot::Serving;
 use super::handover::Minded;
+use crate::host::slot::Slot;
 use crate::host::{memory, notify};
-use crate::site::{app, web};
+use crate::site::web;
+pub(super) use in_place::InPlace;
 pub(super) use renewal::Unfit;
 pub(super) use state::Leaving;
 use state::{Act, Event, State};
@@ -39,13 +42,15 @@ impl Boot {
         let mut watchdog = interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // Of the app that serves: one that is on its way there is watched by who starts it.
+            let app = serving.live().app.slot().map(Slot::service);
             let event = tokio::select! {
                 biased;
                 _ = terminate.recv() => Event::Signal("SIGTERM"),
                 _ = interrupt.recv() => Event::Signal("SIGINT"),
                 _ = watchdog.tick() => Event::Watchdog,
                 Some(event) = works.next() => event,
-                how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
+                how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
             };
             let acts = state.on(event);
@@ -69,10 +74,12 @@ impl Boot {
                 Event::Done
             }),
             Act::Settle => Box::pin(async {
+                self.retire_leftovers(serving).await;
                 self.settle(serving).await;
                 memory::release();
-                Event::Done
+                Event::Settled
             }),
+            Act::Follow => Box::pin(self.follow(serving)),
             Act::Report => Box::pin(async move {
                 self.report(phase, Some(serving), None).await;
                 Event::Reported

@@ -13,6 +13,12 @@ pub(super) enum Event {
     Watchdog,
     /// A piece of work came to its end that nothing follows from.
     Done,
+    /// What could wait until the site served is done.
+    Settled,
+    /// What is on trial in place was looked at, and it may be that another release serves since.
+    InPlace {
+        changed: bool,
+    },
     /// A service ended by itself; its keeper starts it again.
     Ended {
         service: &'static str,
@@ -60,6 +66,8 @@ pub(super) enum Act {
     Beat,
     /// What could wait until the site served.
     Settle,
+    /// Look at what is on trial in place.
+    Follow,
     Report,
     /// Looks for what AWS says of this instance's end, and sees to it.
     Mind,
@@ -115,6 +123,13 @@ impl State {
             }
             Event::Watchdog => vec![Act::Beat],
             Event::Done => Vec::new(),
+            // Not before: both bring releases and remove them.
+            Event::Settled => vec![Act::Follow],
+            Event::InPlace { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::Follow);
+                acts
+            }
             Event::Ended { service, how } => {
                 warn!(service, how, "ended by itself; it is started again");
                 Vec::new()
