@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(ledger, Ledger::default());
     }
 
-    fn issued(count: u32, lasts: time::Duration, exempt: bool) -> Ledger {
+    fn issued(count: i64, lasts: time::Duration, exempt: bool) -> Ledger {
         let mut ledger = Ledger::default();
         for number in 0..count {
             let at = NOW + number.hours();
