@@ -156,8 +156,9 @@ fn a_certificate_that_was_replaced_already_is_looked_for_in_the_bucket() {
     let world = world(Some(pebble));
     store(&world, 1, &due_in(-60));
     let orders_held = Match::service(Service::Acme).operation("newOrder").nth(1);
-    world.region.fault(orders_held.clone(), Fault::respond(409, "alreadyReplaced", "the certificate already has a replacement order"));
-    let hold = world.region.hold(orders_held, region::Stage::BeforeActing);
+    // What was set first comes first.
+    let hold = world.region.hold(orders_held.clone(), region::Stage::BeforeActing);
+    world.region.fault(orders_held, Fault::respond(409, "alreadyReplaced", "the certificate already has a replacement order"));
     let machine = world.machine("i-0late");
     let mut running = machine.up();
     hold.wait(WITHIN).expect("it orders");

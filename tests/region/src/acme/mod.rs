@@ -71,7 +71,7 @@ impl Acme {
     pub(crate) async fn set_renewal_info(&self, certificate: &str, answer: &str) -> Result<()> {
         let management = self.start().await?.management;
         let body = json!({ "Certificate": certificate, "ARIResponse": answer }).to_string();
-        let request = http::Request::post("/set-renewal-info/").header("host", management.to_string()).header("content-length", body.len());
+        let request = http::Request::post("/set-renewal-info/").header("host", management.to_string()).header("user-agent", "region");
         let (parts, body) = self.ask(management, request.body(Full::from(body))?).await?;
         anyhow::ensure!(parts.status.is_success(), "pebble answers {}: {}", parts.status, String::from_utf8_lossy(&body));
         Ok(())
