@@ -80,6 +80,13 @@ pub struct InstanceAction {
     pub time: OffsetDateTime,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recommendation {
+    #[serde(with = "time::serde::rfc3339")]
+    notice_time: OffsetDateTime,
+}
+
 /// The part of the instance identity document that we use.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,6 +151,13 @@ impl Imds {
     pub async fn instance_action(&self) -> Result<Option<InstanceAction>, Error> {
         const PATH: &str = "/latest/meta-data/spot/instance-action";
         self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()
+    }
+
+    /// When AWS last recommended to replace this instance, if it did.
+    pub async fn rebalance_recommendation(&self) -> Result<Option<OffsetDateTime>, Error> {
+        const PATH: &str = "/latest/meta-data/events/recommendations/rebalance";
+        let recommended: Option<Recommendation> = self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()?;
+        Ok(recommended.map(|recommendation| recommendation.notice_time))
     }
 
     async fn document(&self) -> Result<Document, Error> {

@@ -40,6 +40,8 @@ pub struct Site {
     /// `[host] packages`: installed with dnf or apt where missing.
     pub host_packages: Vec<String>,
     pub fleet: Option<Fleet>,
+    /// `[fleet] spare_for`: how long the replacement stays that was prepared for a rebalance recommendation; zero for none.
+    pub spare_for: Duration,
     pub failover: Option<Failover>,
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 
 const DEFAULT_TTL: u32 = 60;
+const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything that is wrong with one site.toml.
@@ -69,7 +70,7 @@ fn read_site(root: Table<'_>) -> Option<Site> {
     let app = read_app(root.table("app"), failover.is_some());
     let web = read_web(root.table("web"));
     let host_packages = read_host(root.table("host"));
-    let fleet = read_fleet(root.table("fleet"));
+    let (fleet, spare_for) = read_fleet(root.table("fleet"));
     root.finish();
     Some(Site {
         name: name?,
@@ -84,6 +85,7 @@ fn read_site(root: Table<'_>) -> Option<Site> {
         web,
         host_packages,
         fleet,
+        spare_for,
         failover,
     })
 }
@@ -299,16 +301,26 @@ fn read_host(table: Table<'_>) -> Vec<String> {
     packages
 }
 
-fn read_fleet(table: Table<'_>) -> Option<Fleet> {
-    if !table.is_present() {
-        return None;
+/// Which fleet it is may be left to the instances' tags.
+fn read_fleet(table: Table<'_>) -> (Option<Fleet>, Duration) {
+    let spare_for = checked(&table, "spare_for", table.string("spare_for"), values::span).unwrap_or(DEFAULT_SPARE_FOR);
+    let fleet = read_fleet_id(&table);
+    table.finish();
+    (fleet, spare_for)
+}
+
+fn read_fleet_id(table: &Table<'_>) -> Option<Fleet> {
+    let (kind, id) = (table.string("kind"), table.string("id"));
+    match (&kind, &id) {
+        (None, None) => return None,
+        (None, Some(_)) => _ = table.required("kind"),
+        (Some(_), None) => _ = table.required("id"),
+        (Some(_), Some(_)) => {}
     }
     let kinds =
         [("spot-fleet", FleetKind::SpotFleet), ("ec2-fleet", FleetKind::Ec2Fleet), ("auto-scaling-group", FleetKind::AutoScalingGroup)];
-    let kind = choice(&table, "kind", table.required("kind"), &kinds);
-    let id = table.required("id").map(|at| at.value);
-    table.finish();
-    Some(Fleet { kind: kind?, id: id? })
+    let kind = choice(table, "kind", kind, &kinds);
+    Some(Fleet { kind: kind?, id: id?.value })
 }
 
 fn read_failover(table: Table<'_>) -> Option<Failover> {
@@ -453,6 +465,16 @@ mod tests {
             assert!(found.contains(expected), "no {expected:?} in:\n{found}");
         }
         assert!(!found.contains("hunter2"), "{found}");
+    }
+
+    #[test]
+    fn a_fleet_is_named_whole_or_left_to_the_tags() {
+        let with = |lines: &str| Site::parse("site.toml", &format!("{SMALLEST}[fleet]\n{lines}\n"));
+        let site = with("spare_for = \"0s\"").unwrap();
+        assert_eq!((site.fleet, site.spare_for), (None, Duration::ZERO));
+        assert_eq!(Site::parse("site.toml", SMALLEST).unwrap().spare_for, Duration::from_secs(1800));
+        assert!(with("id = \"fleet-1\"").unwrap_err().to_string().contains("fleet.kind is missing"));
+        assert!(with("kind = \"ec2-fleet\"").unwrap_err().to_string().contains("fleet.id is missing"));
     }
 
     #[test]

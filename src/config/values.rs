@@ -15,6 +15,8 @@ const KNOWN_CAS: [(&str, &str); 4] = [
 ];
 const LONGEST_HEALTH_TIMEOUT: Duration = Duration::from_secs(600);
 
+const LONGEST_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
 type Checked<T> = Result<T, String>;
 
 fn only(text: &str, allowed: impl Fn(u8) -> bool, longest: usize, wanted: &str) -> Checked<String> {
@@ -161,6 +163,12 @@ pub fn duration(text: &str) -> Checked<Duration> {
     if allowed { Ok(duration) } else { Err(format!("is not between 1ms and {}s", LONGEST_HEALTH_TIMEOUT.as_secs())) }
 }
 
+/// Of a fleet's spare: `0s`, `30m`, `1h 30m`.
+pub fn span(text: &str) -> Checked<Duration> {
+    let span = humantime::parse_duration(text).map_err(|_| "is not a duration, as in \"30m\"".to_owned())?;
+    if span <= LONGEST_SPAN { Ok(span) } else { Err(format!("is more than {}", humantime::format_duration(LONGEST_SPAN))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +179,14 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for bad in ["30", "0s", "s", "99h", "11m", "-1s", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn a_spare_stays_for_no_time_or_up_to_a_day() {
+        assert_eq!((span("0s"), span("1h 30m")), (Ok(Duration::ZERO), Ok(Duration::from_secs(5400))));
+        for bad in ["30", "soon", "25h", "-1s"] {
+            assert!(span(bad).is_err(), "{bad} was taken");
         }
     }
 

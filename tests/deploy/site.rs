@@ -33,12 +33,22 @@ pub struct Made {
     pub routing: &'static str,
     /// How long the app may take until it answers.
     pub health: &'static str,
+    /// How long the spare of a rebalance recommendation stays.
+    pub spare_for: &'static str,
     pub options: Options,
 }
 
 impl Default for Made {
     fn default() -> Self {
-        Self { kind: FleetKind::Ec2Fleet, named: true, target: 1, routing: "simple", health: "8s", options: Options::default() }
+        Self {
+            kind: FleetKind::Ec2Fleet,
+            named: true,
+            target: 1,
+            routing: "simple",
+            health: "8s",
+            spare_for: "30m",
+            options: Options::default(),
+        }
     }
 }
 
@@ -199,19 +209,19 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
-    let Made { kind, named, routing, health, .. } = made;
+    let Made { kind, named, routing, health, spare_for, .. } = made;
     let name = match kind {
         FleetKind::SpotFleet => "spot-fleet",
         FleetKind::Ec2Fleet => "ec2-fleet",
         FleetKind::AutoScalingGroup => "auto-scaling-group",
     };
-    let fleet = if *named { format!("[fleet]\nkind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
+    let fleet = if *named { format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
          [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
          [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"{health}\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
-         {fleet}",
+         [fleet]\nspare_for = \"{spare_for}\"\n{fleet}",
         ca.display(),
     )
 }

@@ -21,7 +21,7 @@ use crate::logs;
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
-use crate::site::records::Zones;
+use crate::site::records::{Observed, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::{Phase, Report, critical_path};
 use crate::site::web::{self, WebConfig, Website};
@@ -85,12 +85,12 @@ impl Boot {
         // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
         let (built, ready) = (SetOnce::new(), SetOnce::new());
         let prepare = async { try_join!(self.running_app(&built, &ready), self.web_server(&built, &ready)) };
-        let ((), prepared) = join!(self.report(Phase::Booting, None, None), prepare);
+        let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
         let ((), (certificate, zones)) = prepared?;
         let Built { release, app } = built.into_inner().expect("the app that runs was built");
         let ((), observed) = try_join!(
             steps.step("proof", &["app", "web"], self.prove(release.as_ref(), &certificate)),
-            steps.step("records", &["app", "web"], zones.observe(&self.route53)),
+            steps.step("records", &["app", "web"], self.look_at_records(&zones)),
         )?;
         let standing = steps.step("cutover", &["proof", "records"], self.cut_over(&zones, Some(observed))).await?;
         let phase = match standing {
@@ -105,6 +105,13 @@ impl Boot {
         };
         let live = Live { app: Rc::new(app), release, certificate };
         Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default(), unfit: RefCell::default() })
+    }
+
+    /// Also at what their owner has said of itself: it may have asked for this instance only in case.
+    async fn look_at_records(&self, zones: &Zones) -> Result<Observed> {
+        let observed = zones.observe(&self.route53).await?;
+        self.leaves_names(&zones.read(&observed)?).await;
+        Ok(observed)
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -262,7 +269,8 @@ impl Boot {
         let primary = self.site.primary();
         let port = if self.site.web.https_port == 443 { String::new() } else { format!(":{}", self.site.web.https_port) };
         let line = match serving.phase {
-            Phase::StandBy => format!("standing by for {primary}: a later instance owns the name"),
+            Phase::StandBy if self.handover.spare_of().is_empty() => format!("standing by for {primary}: a later instance owns the name"),
+            Phase::StandBy => format!("standing by for {primary}: its owner may be taken away, and has the name until then"),
             _ => format!("serving https://{primary}{port}/ release {}", serving.live().version()),
         };
         notify::status(&line);
@@ -301,6 +309,9 @@ impl Boot {
     pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {
         let steps = self.timeline.steps();
         let live = serving.map(Serving::live);
+        let marked = self.handover.marked();
+        let serves = matches!(phase, Phase::Serving | Phase::StandBy);
+        let phase = if serves && marked.notice().is_some() { Phase::Interrupted } else { phase };
         Report {
             instance: self.identity.instance_id.clone(),
             phase,
@@ -313,6 +324,8 @@ impl Boot {
             updated: self.now(),
             chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover"),
+            note: marked.told_note(phase == Phase::Stopped),
+            until: marked.until(),
             steps,
             error,
         }

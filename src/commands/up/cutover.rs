@@ -24,11 +24,20 @@ impl Standing {
         info!(owner, "a later instance owns the names; standing by");
         Self::StandBy
     }
+
+    fn spare_of(owners: &[String]) -> Self {
+        info!(owners = owners.join(" "), "the names stay where they are for now; standing by");
+        Self::StandBy
+    }
 }
 
 impl Boot {
     /// `observed`: the records as they were just now, if they were looked at.
     pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
+        let spare_of = self.handover.spare_of();
+        if !spare_of.is_empty() {
+            return Ok(Standing::spare_of(&spare_of));
+        }
         // A health check that nobody uses is paid for all the same: it is made only for names that will be ours.
         if self.site.dns.routing == Routing::Failover
             && let Some(owner) = self.later_owner(zones).await?
@@ -53,14 +62,17 @@ impl Boot {
         records::in_sync(&self.route53, changes).await
     }
 
-    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop.
-    pub(super) async fn report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) {
+    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it was.
+    pub(super) async fn report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> bool {
+        let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
         let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
         let key = self.site.key(&format!("instances/{}.json", self.identity.instance_id));
-        if let Err(error) = self.state.put(&key, body, Condition::Always, None).await {
+        let put = self.state.put(&key, body, Condition::Always, None).await;
+        if let Err(error) = &put {
             warn!("the bucket does not hear of this instance: {error}");
         }
+        put.is_ok()
     }
 
     /// Says in the bucket which step failed and why, and leaves the log of the boot there.

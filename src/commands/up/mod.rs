@@ -4,16 +4,19 @@ mod boot;
 mod certificate;
 mod cutover;
 mod dry_run;
+mod handover;
 mod leave;
 mod release;
 mod resident;
 mod secrets;
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tracing::{error, warn};
 
 use super::site_file::{Place, region_of};
@@ -31,7 +34,8 @@ use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::logs;
-use crate::site::report::Timeline;
+use crate::site::report::{Phase, Timeline};
+use handover::Handover;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -56,6 +60,11 @@ struct Boot {
     timeline: Timeline,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
+    /// Where this instance stands, for whoever reports it beside the event loop.
+    phase: Cell<Phase>,
+    /// One report at a time, made when its turn comes: the last one is the newest.
+    telling: Mutex<()>,
+    handover: Handover,
     _lock: FileLock,
 }
 
@@ -112,6 +121,9 @@ impl Boot {
             services,
             timeline,
             trial: OnceLock::new(),
+            phase: Cell::new(Phase::Booting),
+            telling: Mutex::default(),
+            handover: Handover::default(),
             _lock: lock,
         })
     }
@@ -120,27 +132,29 @@ impl Boot {
     async fn live(self, globals: &Globals) -> Result<Outcome> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        self.recall().await;
         let booted = tokio::select! {
             booted = self.boot() => booted,
+            never = self.mind_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),
         };
-        match booted {
+        let leaving = match booted {
             Ok(serving) => {
                 self.report(serving.phase, Some(&serving), None).await;
                 self.announce(globals, &serving);
-                self.stay(&serving, &mut terminate, &mut interrupt).await;
+                self.stay(&serving, &mut terminate, &mut interrupt).await
             }
             Err(failure) => {
                 self.report_failure(&failure).await;
                 self.services.shutdown().await;
                 return Err(failure);
             }
-        }
+        };
         notify::stopping();
         tokio::select! {
-            () = self.leave() => {}
+            () = self.leave(leaving) => {}
             _ = terminate.recv() => warn!("told a second time to stop: at once, whatever is under way"),
             _ = interrupt.recv() => warn!("interrupted a second time: stopping at once, whatever is under way"),
         }

@@ -18,17 +18,20 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Boot;
 use super::boot::Serving;
+use super::handover::Minded;
 use crate::host::{memory, notify};
 use crate::site::{app, web};
 pub(super) use renewal::Unfit;
+pub(super) use state::Leaving;
 use state::{Act, Event, State};
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
 type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
 
 impl Boot {
-    pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
+    pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
         let mut state = State::new(serving.phase);
+        self.phase.set(serving.phase);
         let mut works = Works::new();
         for act in state.begin() {
             works.push(self.work(act, serving, &state));
@@ -45,9 +48,11 @@ impl Boot {
                 how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
             };
-            for act in state.on(event) {
-                if matches!(act, Act::Leave) {
-                    return;
+            let acts = state.on(event);
+            self.phase.set(state.phase());
+            for act in acts {
+                if let Act::Leave(leaving) = act {
+                    return leaving;
                 }
                 works.push(self.work(act, serving, &state));
             }
@@ -58,7 +63,7 @@ impl Boot {
     fn work<'w>(&'w self, act: Act, serving: &'w Serving, state: &State) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
         let phase = state.phase();
         match act {
-            Act::Leave => Box::pin(std::future::pending()),
+            Act::Leave(_) => Box::pin(std::future::pending()),
             Act::Beat => Box::pin(async {
                 notify::watchdog();
                 Event::Done
@@ -72,7 +77,14 @@ impl Boot {
                 self.report(phase, Some(serving), None).await;
                 Event::Reported
             }),
-            Act::AwaitNotice => Box::pin(self.notice()),
+            Act::Mind => Box::pin(async {
+                match self.mind(Some(serving)).await {
+                    Minded::Heard | Minded::Settled => Event::Minded,
+                    Minded::Over => Event::Over,
+                }
+            }),
+            Act::LookAtNames => Box::pin(self.look_at_names(serving)),
+            Act::Sweep { after } => Box::pin(async move { Event::Swept { next: self.sweep(serving, after).await } }),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
         }
