@@ -15,6 +15,7 @@ mod first_boot;
 mod kills;
 mod kinds;
 mod load;
+mod renewals;
 mod resident;
 mod second_boot;
 mod secrets;

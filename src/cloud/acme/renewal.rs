@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::RETRY_AFTER;
 use hyper::body::Bytes;
-use instant_acme::{BodyWrapper, BytesBody, CertificateIdentifier, HttpClient, RenewalInfo};
+use instant_acme::{BodyWrapper, CertificateIdentifier, HttpClient, RenewalInfo};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;

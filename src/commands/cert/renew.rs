@@ -67,15 +67,10 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
 /// The CAs in the order in which they would be asked: the first that is not barred would be, the others only if it gives no certificate.
 fn plan(ledgers: &[(String, Ledger)], newest: Option<&Certificate>, names: &[String], now: OffsetDateTime, force: bool) -> Vec<Step> {
     let step = |(ca, ledger): &(String, Ledger)| {
-        let replaced = newest.filter(|newest| newest.ca == *ca && ledger.may_replace(names));
-        let free = replaced.is_some_and(|replaced| ledger.is_exempt(replaced, now));
-        let barred = ledger.may_ask(names, now).and_then(|()| if free { Ok(()) } else { ledger.may_spend(names, now) }).err();
-        Step {
-            ca: ca.clone(),
-            names: names.to_vec(),
-            replaces: replaced.map(|replaced| replaced.serial.clone()),
-            barred: barred.filter(|_| !force).map(|barred| barred.to_string()),
-        }
+        let replaced = newest.filter(|newest| newest.ca == *ca);
+        let barred = ledger.terms(replaced, names, now).err().filter(|_| !force);
+        let replaces = replaced.filter(|_| ledger.forced_terms(replaced, names, now).replaces).map(|replaced| replaced.serial.clone());
+        Step { ca: ca.clone(), names: names.to_vec(), replaces, barred: barred.map(|barred| barred.to_string()) }
     };
     ledgers.iter().map(step).collect()
 }

@@ -90,6 +90,15 @@ pub struct Advice {
     pub explanation: Option<String>,
 }
 
+/// On which terms an order is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// It names the certificate that it replaces.
+    pub replaces: bool,
+    /// It counts against no limit of the CA's, if that takes it as the other's successor.
+    pub exempt: bool,
+}
+
 /// Why a CA is not asked now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}; it is not asked again before {until}")]
@@ -119,6 +128,25 @@ impl fmt::Display for Reason {
 }
 
 impl Ledger {
+    /// On which terms a certificate may be ordered now, as the successor of another of this CA's if there is one.
+    ///
+    /// # Errors
+    /// Until when not, and why.
+    pub fn terms(&self, replaced: Option<&Certificate>, names: &[String], now: OffsetDateTime) -> Result<Terms, Barred> {
+        self.may_ask(names, now)?;
+        let terms = self.forced_terms(replaced, names, now);
+        if !terms.exempt {
+            self.may_spend(names, now)?;
+        }
+        Ok(terms)
+    }
+
+    /// The same for whoever does not care what the ledger says.
+    pub fn forced_terms(&self, replaced: Option<&Certificate>, names: &[String], now: OffsetDateTime) -> Terms {
+        let replaced = replaced.filter(|_| self.trouble_with(names).is_none_or(|trouble| trouble.failures < REPLACING_TRIES));
+        Terms { replaces: replaced.is_some(), exempt: replaced.is_some_and(|replaced| self.is_exempt(replaced, now)) }
+    }
+
     /// Whether this CA may be asked for a certificate now.
     ///
     /// # Errors
@@ -143,27 +171,8 @@ impl Ledger {
         }
     }
 
-    /// From when on a renewal of this certificate may be asked for: within the CA's window it counts against no limit.
-    pub fn renewable_from(&self, certificate: &Certificate, names: &[String], now: OffsetDateTime) -> OffsetDateTime {
-        match self.may_replace(names) && self.is_exempt(certificate, now) {
-            true => self.may_ask(names, now).err().map_or(now, |barred| barred.until),
-            false => self.orderable_from(names, now),
-        }
-    }
-
-    /// From when on an order that counts may be asked for.
-    pub fn orderable_from(&self, names: &[String], now: OffsetDateTime) -> OffsetDateTime {
-        let barred = [self.may_ask(names, now), self.may_spend(names, now)].into_iter().filter_map(Result::err);
-        barred.map(|barred| barred.until).max().unwrap_or(now)
-    }
-
     pub fn issued_since(&self, since: OffsetDateTime) -> usize {
         self.issued.iter().filter(|issued| issued.at >= since).count()
-    }
-
-    /// Whether an order may name what it replaces.
-    pub fn may_replace(&self, names: &[String]) -> bool {
-        self.trouble_with(names).is_none_or(|trouble| trouble.failures < REPLACING_TRIES)
     }
 
     /// Whether a successor of this certificate would be free of the CA's limits now.
@@ -307,7 +316,7 @@ mod tests {
         assert_eq!(ledger, Ledger::default());
     }
 
-    fn issued(count: u32, lasts: time::Duration, exempt: bool) -> Ledger {
+    fn issued(count: i64, lasts: time::Duration, exempt: bool) -> Ledger {
         let mut ledger = Ledger::default();
         for number in 0..count {
             let at = NOW + number.hours();
@@ -338,8 +347,19 @@ mod tests {
         let last = certificate("3", NOW + 3.hours(), 160.hours());
         let (start, end, ask_again) = (NOW + 82.hours(), NOW + 85.hours(), Duration::from_secs(3600));
         ledger.heard(&last, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW + 4.hours());
-        assert_eq!(ledger.renewable_from(&last, &names(), NOW + 83.hours()), NOW + 83.hours());
-        assert_eq!(ledger.renewable_from(&last, &names(), NOW + 86.hours()), NOW + 7.days());
+        let terms = |now| ledger.terms(Some(&last), &names(), now);
+        assert_eq!(terms(NOW + 83.hours()), Ok(Terms { replaces: true, exempt: true }));
+        assert_eq!(terms(NOW + 86.hours()).unwrap_err().until, NOW + 7.days());
+        assert_eq!(terms(NOW + 8.days()), Ok(Terms { replaces: true, exempt: false }));
+    }
+
+    #[test]
+    fn after_some_failures_an_order_no_longer_names_what_it_replaces() {
+        let (mut ledger, former) = (Ledger::default(), certificate("01", NOW, 90.days()));
+        for replaces in [true, true, true, false] {
+            assert_eq!(ledger.terms(Some(&former), &names(), NOW + 7.days()).unwrap().replaces, replaces);
+            ledger.has_failed(&names(), &down(), NOW);
+        }
     }
 
     #[test]

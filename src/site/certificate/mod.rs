@@ -7,10 +7,12 @@ mod next;
 mod order;
 mod schedule;
 mod sealed;
+#[cfg(test)]
+mod simulation;
 
 pub use cache::{Cache, Found, Stored};
 pub use ledger::{Barred, Ledger};
-pub use next::{Next, View, next};
+pub use next::{AGAIN, Next, View, next, pause};
 pub use order::{Desk, identifiers};
 pub use schedule::{Window, due};
 pub use sealed::{Certificate, PrivateKey};

@@ -6,6 +6,10 @@ use super::{Certificate, Ledger, due};
 
 /// Another instance's certificate is picked up within this; and a machine may sleep, and its clock may be set.
 const LOOK_EVERY: Duration = Duration::minutes(10);
+/// S3 tells whole seconds.
+const SHORTEST: Duration = Duration::milliseconds(500);
+/// Before another look, where one failed. What a CA has refused waits as its ledger says.
+pub const AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct View<'v> {
@@ -54,14 +58,16 @@ pub fn next(view: &View<'_>) -> Next {
     if now < due {
         return Next::Wait(due.min(asked_at).min(looks));
     }
-    let renewable = view.ledgers.iter().map(|(ca, ledger)| match *ca == newest.ca {
-        true => ledger.renewable_from(newest, view.names, now),
-        false => ledger.orderable_from(view.names, now),
-    });
-    match renewable.min() {
+    let barred = |(ca, ledger): &(String, Ledger)| ledger.terms((*ca == newest.ca).then_some(newest), view.names, now).err();
+    match view.ledgers.iter().map(|entry| barred(entry).map_or(now, |barred| barred.until)).min() {
         Some(from) if from > now => Next::Wait(from.min(looks)),
         _ => Next::Renew,
     }
+}
+
+/// How long to sleep until then. After each sleep the time is read anew from S3's answer.
+pub fn pause(until: OffsetDateTime, now: OffsetDateTime) -> std::time::Duration {
+    (until - now).clamp(SHORTEST, LOOK_EVERY).unsigned_abs()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::account::without_waiting;
 use super::cache::Cache;
+use super::ledger::Terms;
 use super::sealed::{Flaw, wildcard_of};
 use super::{Certificate, Ledger, PrivateKey, due};
 use crate::cloud::acme::{Acme, AcmeError, CertificateId, Dns01, Order};
@@ -69,11 +70,11 @@ impl Desk<'_> {
     pub async fn order(&self, replaces: Option<&Certificate>) -> Result<Certificate> {
         let names = self.names();
         let (ledger, now) = (self.cache.ledger().await?, self.now()?);
-        if !self.force {
-            ledger.may_ask(&names, now).with_context(|| self.remedy())?;
-        }
-        let replaces = replaces.filter(|_| ledger.may_replace(&names));
-        let ordered = self.order_now(replaces, &ledger).await;
+        let terms = match self.force {
+            true => ledger.forced_terms(replaces, &names, now),
+            false => ledger.terms(replaces, &names, now).with_context(|| self.remedy())?,
+        };
+        let ordered = self.order_now(replaces.filter(|_| terms.replaces), terms, &ledger).await;
         if let Some(refusal) = ordered.as_ref().err().and_then(|error| error.downcast_ref::<AcmeError>()) {
             self.note(|ledger, now| ledger.has_failed(&names, refusal, now)).await;
         }
@@ -98,7 +99,7 @@ impl Desk<'_> {
     }
 
     /// And whether it counts against no limit of the CA's.
-    async fn order_now(&self, replaces: Option<&Certificate>, ledger: &Ledger) -> Result<(Certificate, bool)> {
+    async fn order_now(&self, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Certificate, bool)> {
         let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
         if let Some(pending) = left {
             let exempt = pending.exempt;
@@ -106,7 +107,7 @@ impl Desk<'_> {
                 return Ok((certificate, exempt));
             }
         }
-        let (order, pending) = self.begin_somehow(&account, replaces, ledger).await?;
+        let (order, pending) = self.begin_somehow(&account, replaces, terms, ledger).await?;
         let exempt = pending.exempt;
         Ok((self.conclude(order, pending).await?, exempt))
     }
@@ -156,11 +157,17 @@ impl Desk<'_> {
     }
 
     /// A new order, recorded; for a new account where the CA does not know ours.
-    async fn begin_somehow(&self, account: &Acme, replaces: Option<&Certificate>, ledger: &Ledger) -> Result<(Order, Pending)> {
-        match self.begin(account, replaces, ledger).await {
+    async fn begin_somehow(
+        &self,
+        account: &Acme,
+        replaces: Option<&Certificate>,
+        terms: Terms,
+        ledger: &Ledger,
+    ) -> Result<(Order, Pending)> {
+        match self.begin(account, replaces, terms, ledger).await {
             Err(error) if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) => {
                 warn!("the CA does not know the cached account; making a new one");
-                self.begin(&self.register(Condition::Always).await?, replaces, ledger).await
+                self.begin(&self.register(Condition::Always).await?, replaces, terms, ledger).await
             }
             begun => begun,
         }
@@ -178,50 +185,23 @@ impl Desk<'_> {
         Ok(None)
     }
 
-    async fn begin(&self, account: &Acme, replaces: Option<&Certificate>, ledger: &Ledger) -> Result<(Order, Pending)> {
-        let (ca, names) = (&self.cache.ca.slug, self.names());
-        let profile = self.profile(account)?;
-        info!(names = names.join(" "), ca, "ordering a certificate");
-        let id = replaces.and_then(|replaced| Some((replaced, CertificateId::of(&replaced.chain)?)));
-        let (order, exempt) = match id {
-            None => (self.spend(account, profile, ledger).await?, false),
-            Some((replaced, id)) => match self.succeed(account, profile, ledger, replaced, &id).await {
-                Err(error) if matches!(error.downcast_ref(), Some(AcmeError::NotReplaceable { .. })) => {
-                    warn!(serial = replaced.serial, "the CA takes no order as its successor; ordering without: {error:#}");
-                    (self.spend(account, profile, ledger).await?, false)
+    async fn begin(&self, account: &Acme, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Order, Pending)> {
+        let (names, profile) = (self.names(), self.profile(account)?);
+        info!(names = names.join(" "), ca = self.cache.ca.slug, "ordering a certificate");
+        let id = replaces.and_then(|replaced| CertificateId::of(&replaced.chain));
+        let (order, exempt) = match account.new_order(&names, profile, id.as_ref()).await {
+            Err(error @ AcmeError::NotReplaceable { .. }) => {
+                warn!("ordering without naming what is replaced: {error}");
+                if terms.exempt && !self.force {
+                    ledger.may_spend(&names, self.now()?)?;
                 }
-                order => order?,
-            },
+                (account.new_order(&names, profile, None).await?, false)
+            }
+            order => (order?, terms.exempt),
         };
         let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values: Vec::new(), exempt };
         self.record(&pending).await?;
         Ok((order, pending))
-    }
-
-    /// An order that counts against the CA's limit.
-    async fn spend(&self, account: &Acme, profile: Option<&str>, ledger: &Ledger) -> Result<Order> {
-        let names = self.names();
-        if !self.force {
-            ledger.may_spend(&names, self.now()?)?;
-        }
-        Ok(account.new_order(&names, profile, None).await?)
-    }
-
-    /// An order as another certificate's successor: within the CA's window it counts against no limit.
-    async fn succeed(
-        &self,
-        account: &Acme,
-        profile: Option<&str>,
-        ledger: &Ledger,
-        replaced: &Certificate,
-        id: &CertificateId,
-    ) -> Result<(Order, bool)> {
-        let (names, now) = (self.names(), self.now()?);
-        let exempt = ledger.is_exempt(replaced, now);
-        if !exempt && !self.force {
-            ledger.may_spend(&names, now)?;
-        }
-        Ok((account.new_order(&names, profile, Some(id)).await?, exempt))
     }
 
     /// The site's profile. A CA that stands in for the first one need not offer it.

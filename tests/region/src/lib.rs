@@ -61,6 +61,7 @@ mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use acme::later_pebble;
 pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};

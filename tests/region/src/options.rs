@@ -1,6 +1,6 @@
 //! How a region starts.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,8 +26,14 @@ pub struct Options {
     pub route53_rate: Option<u32>,
     /// How many of pebble's nonces are refused, in percent.
     pub nonce_reject_percent: u8,
-    /// A pebble of another version than the one in PATH.
+    /// A pebble of another version than the one in PATH: [`crate::later_pebble`] knows renewal information and profiles.
     pub pebble: Option<PathBuf>,
+    /// The CA's profiles and how long their certificates live; without any, pebble's own.
+    pub profiles: Vec<(String, Duration)>,
+    /// Whom the CA takes accounts for: ids and keys (base64url) of external account binding. Without any, for everybody.
+    pub external_accounts: Vec<(String, String)>,
+    /// The name server by which the CA validates, where it is another region's.
+    pub validates_by: Option<SocketAddr>,
     /// Starts pebble at once and not at its first use.
     pub start_acme: bool,
     /// Let's Encrypt's limit per exact set of names and 7 days is 5; none is no limit.
@@ -49,6 +55,9 @@ impl Default for Options {
             route53_rate: None,
             nonce_reject_percent: 0,
             pebble: None,
+            profiles: Vec::new(),
+            external_accounts: Vec::new(),
+            validates_by: None,
             start_acme: false,
             certificates_per_week: None,
         }

@@ -260,6 +260,13 @@ impl Region {
         run_on(self.handle(), async move { acme.issuer_roots().await })
     }
 
+    /// When the CA suggests to renew a certificate (PEM, leaf first), in RFC 3339. Needs [`crate::later_pebble`].
+    pub fn suggest_renewal(&self, certificate: &str, start: &str, end: &str) -> Result<()> {
+        let answer = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
+        let (acme, certificate) = (self.acme.clone(), certificate.to_owned());
+        run_on(self.handle(), async move { acme.set_renewal_info(&certificate, &answer).await })
+    }
+
     /// Every secret key, session token, metadata token and value of the vault so far: what must stand in no log.
     pub fn secrets(&self) -> Vec<String> {
         self.hub.registry.secrets().into_iter().chain(self.vault.values()).collect()

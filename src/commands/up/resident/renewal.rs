@@ -11,14 +11,8 @@ use super::super::Boot;
 use super::super::boot::Serving;
 use super::state::Event;
 use crate::commands::certificates::Wanted;
-use crate::site::certificate::{Certificate, Next, View, identifiers, next};
+use crate::site::certificate::{AGAIN, Certificate, Next, View, identifiers, next, pause};
 
-/// Before another look, where one failed. What a CA has refused waits as its ledger says.
-const AGAIN: Duration = Duration::from_secs(60);
-/// S3 tells whole seconds.
-const SHORTEST: Duration = Duration::from_millis(500);
-/// A machine may sleep, and its clock may be set: no wait is longer, and after each the time is read anew from S3's answer.
-const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// Until a certificate that did not prove itself is tried again.
 const UNFIT_FOR: Duration = Duration::from_secs(3600);
 
@@ -34,7 +28,7 @@ impl Boot {
         sleep(after).await;
         let before = serving.live().certificate;
         let next = match self.tend(serving).await {
-            Ok(until) => Duration::try_from(until - self.now()).unwrap_or_default().clamp(SHORTEST, LONGEST),
+            Ok(until) => pause(until, self.now()),
             Err(error) => {
                 warn!("the certificate in use, valid until {}, is not renewed: {error:#}", before.not_after);
                 AGAIN
