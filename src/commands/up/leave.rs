@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::Boot;
+use super::ship::LAST_WITHIN;
 use crate::site::report::Phase;
 use crate::site::web;
 
@@ -23,12 +24,15 @@ impl Boot {
             }
         };
         if !self.services.end_with_us().await {
-            return told.await;
+            told.await;
+            return self.ship_last(LAST_WITHIN).await;
         }
         // At once: whoever reads the report counts on this instance no more, and neither does a health check.
         join!(told, self.drain());
         // Under systemd our own end is the word for it: its units are ordered.
         self.services.shutdown_beginning_with(web::SERVICE).await;
+        // Their last words are among it.
+        self.ship_last(LAST_WITHIN).await;
     }
 
     async fn drain(&self) {

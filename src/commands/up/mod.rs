@@ -5,8 +5,10 @@ mod certificate;
 mod cutover;
 mod dry_run;
 mod leave;
+mod metering;
 mod release;
 mod resident;
+mod ship;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -29,8 +31,10 @@ use crate::host::files::{self, FileLock};
 use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
+use crate::host::spool::Outbox;
 use crate::logs;
 use crate::site::report::Timeline;
+use metering::Metering;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -54,6 +58,9 @@ struct Boot {
     timeline: Timeline,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
+    /// The logs that wait for the bucket.
+    outbox: Outbox,
+    metering: Metering,
     _lock: FileLock,
 }
 
@@ -93,7 +100,8 @@ impl Boot {
         let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
-        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
+        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+        let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
             imds,
@@ -109,6 +117,8 @@ impl Boot {
             services,
             timeline,
             trial: OnceLock::new(),
+            outbox,
+            metering: Metering::default(),
             _lock: lock,
         })
     }
@@ -132,6 +142,7 @@ impl Boot {
             Err(failure) => {
                 self.report_failure(&failure).await;
                 self.services.shutdown().await;
+                self.ship_last(ship::LAST_WITHIN).await;
                 return Err(failure);
             }
         }

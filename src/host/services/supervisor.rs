@@ -210,6 +210,6 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 /// Control characters could rewrite what a terminal shows.
 fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
     let text: String = String::from_utf8_lossy(line).trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    print(&format!("{label} | {text}"));
+    print(label, &text);
     seen.line(text);
 }

@@ -4,6 +4,7 @@ mod drain;
 mod lasting;
 mod nginx;
 mod render;
+mod reopen;
 mod website;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::host::{files, packages};
 pub use drain::drain;
 pub use nginx::Nginx;
 pub use render::{Machine, render};
+pub use reopen::reopen;
 pub use website::Website;
 
 /// The service's name.

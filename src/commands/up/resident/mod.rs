@@ -3,9 +3,11 @@
 //! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each [`Act`] is begun here as a piece of work
 //! that goes on beside the others and ends in an event of its own. So nothing keeps a signal or the watchdog waiting.
 
+mod metrics;
 mod notice;
 mod owner;
 mod renewal;
+mod shipping;
 mod state;
 
 use std::pin::Pin;
@@ -28,6 +30,7 @@ type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
 impl Boot {
     pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) {
         let mut state = State::new(serving.phase);
+        self.metering.stand(state.phase());
         let mut works = Works::new();
         for act in state.begin() {
             works.push(self.work(act, serving, &state));
@@ -44,7 +47,12 @@ impl Boot {
                 how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
             };
-            for act in state.on(event) {
+            if let Event::Ended { service, .. } = &event {
+                self.metering.tally.restarted(service);
+            }
+            let acts = state.on(event);
+            self.metering.stand(state.phase());
+            for act in acts {
                 if matches!(act, Act::Leave) {
                     return;
                 }
@@ -74,6 +82,8 @@ impl Boot {
             Act::AwaitNotice => Box::pin(self.notice()),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
+            Act::Ship { after } => Box::pin(self.shipping(after)),
+            Act::TellMetrics => Box::pin(self.metrics(serving)),
         }
     }
 }
