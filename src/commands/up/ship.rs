@@ -100,7 +100,7 @@ impl Boot {
         let log = Rotated::new(self.paths.output_log());
         // What a killed run had set aside, then what is there now.
         self.pack(&log, Stream::Output).await?;
-        if log.set_aside()? {
+        if log.size() > 0 && log.set_aside()? {
             logs::open_anew()?;
             self.pack(&log, Stream::Output).await?;
         }
