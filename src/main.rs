@@ -46,6 +46,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::History(args) => commands::history::run(&cli.globals, args).await,
         Command::Status => commands::status::run(&cli.globals).await,
         Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
+        Command::Logs(args) => commands::logs::run(&cli.globals, args).await,
         Command::Init(init) => commands::init::run(&cli.globals, init).await,
     }
 }

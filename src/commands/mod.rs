@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod history;
 pub mod init;
 pub mod install;
+pub mod logs;
 mod names;
 mod package;
 mod progress;

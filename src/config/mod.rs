@@ -174,6 +174,8 @@ pub struct Health {
 pub struct Web {
     pub http_port: u16,
     pub https_port: u16,
+    /// On the loopback address; 0 for no metrics.
+    pub metrics_port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

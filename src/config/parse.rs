@@ -16,6 +16,7 @@ use super::{
 
 const DEFAULT_TTL: u32 = 60;
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
+const DEFAULT_METRICS_PORT: u16 = 9477;
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything that is wrong with one site.toml.
@@ -285,10 +286,19 @@ fn read_secrets(table: &Table<'_>, env: &BTreeMap<String, String>, kind: Option<
 }
 
 fn read_web(table: Table<'_>) -> Web {
-    let port = |key, default: u16| table.integer(key, 1..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default);
-    let web = Web { http_port: port("http_port", 80), https_port: port("https_port", 443) };
+    let port = |key, least, default: u16| {
+        table.integer(key, least..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
+    };
+    let web = Web {
+        http_port: port("http_port", 1, 80),
+        https_port: port("https_port", 1, 443),
+        metrics_port: port("metrics_port", 0, DEFAULT_METRICS_PORT),
+    };
     if web.http_port == web.https_port {
         table.reject_table(format!("web.http_port and web.https_port are both {}", web.http_port));
+    }
+    if [web.http_port, web.https_port].contains(&web.metrics_port) {
+        table.reject_table(format!("web.metrics_port is {}, where the site is served", web.metrics_port));
     }
     table.finish();
     web
@@ -368,7 +378,7 @@ mod tests {
         assert_eq!(site.packages, PackageSource { bucket: "example-site".into(), prefix: "packages/".into() });
         assert_eq!(site.first_ca().slug, "letsencrypt");
         assert_eq!((site.dns.ttl, site.dns.routing), (60, Routing::Simple));
-        assert_eq!((site.web.http_port, site.web.https_port), (80, 443));
+        assert_eq!((site.web.http_port, site.web.https_port, site.web.metrics_port), (80, 443, 9477));
         assert_eq!(site.app.health.timeout, Duration::from_secs(30));
     }
 
@@ -400,6 +410,12 @@ mod tests {
         ] {
             assert!(found.contains(expected), "no {expected:?} in:\n{found}");
         }
+    }
+
+    #[test]
+    fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
+        assert_eq!(Site::parse("site.toml", &format!("{SMALLEST}[web]\nmetrics_port = 0\n")).unwrap().web.metrics_port, 0);
+        assert!(problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n")).contains("web.metrics_port is 443"));
     }
 
     #[test]

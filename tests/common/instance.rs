@@ -27,6 +27,7 @@ pub struct Machine<'w> {
     pub address: Ipv4Addr,
     pub http_port: u16,
     pub https_port: u16,
+    pub metrics_port: u16,
     pub env: BTreeMap<String, String>,
     /// Sections of site.toml by their name; `site` and `tls` are given.
     sections: BTreeMap<String, String>,
@@ -73,7 +74,8 @@ impl<'w> Machine<'w> {
         let app = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"20s\" }\nstatic = { \"/assets/\" = \"assets\" }\n";
         let sections = BTreeMap::from([("app".to_owned(), app.to_owned())]);
         let env = instance.env();
-        Self { world, instance, address, http_port: free_port(), https_port: free_port(), env, sections, flags: Vec::new(), user: None }
+        let [http_port, https_port, metrics_port] = std::array::from_fn(|_| free_port());
+        Self { world, instance, address, http_port, https_port, metrics_port, env, sections, flags: Vec::new(), user: None }
     }
 
     /// The same id, launched at another time or with another address.
@@ -129,7 +131,7 @@ impl<'w> Machine<'w> {
                     self.world.region.acme_ca().display()
                 ),
             ),
-            ("web", format!("http_port = {}\nhttps_port = {}\n", self.http_port, self.https_port)),
+            ("web", format!("http_port = {}\nhttps_port = {}\nmetrics_port = {}\n", self.http_port, self.https_port, self.metrics_port)),
         ];
         let mut sections = self.sections.clone();
         for (name, body) in usual {

@@ -72,6 +72,8 @@ fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
         "RestrictPublicBuckets: true",
         "AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }",
         "NoncurrentVersionExpiration: { NoncurrentDays: 30 }",
+        "Prefix: logs/\n            ExpirationInDays: 30",
+        "Prefix: instances/\n            ExpirationInDays: 90",
     ] {
         assert!(bucket.contains(line), "no {line:?} in:\n{bucket}");
     }

@@ -41,6 +41,7 @@ fn everything_that_ci_does(kind: FleetKind, fleet: (&'static str, &'static str))
     assert_eq!(upload_that_breaks(&site).code(), 1);
     assert_eq!(deploy_without_capacity(&site).code(), 1);
     status_by_the_buckets_own_file(&site).assert_success();
+    site.ci(&["logs"]).assert_success();
     let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
     assert!(denied.is_empty(), "{denied:#?}");
     let unused: Vec<String> = site.world.region.unused_grants(Principal::Ci).iter().map(ToString::to_string).collect();

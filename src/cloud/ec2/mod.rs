@@ -14,6 +14,7 @@ use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use time::OffsetDateTime;
 
 use super::Error;
+use super::calls::Count;
 use super::error::Doing;
 use super::imds::{FLEET_TAGS, FleetTag};
 
@@ -45,7 +46,7 @@ pub struct Described {
 
 impl Ec2 {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: aws_sdk_ec2::Client::new(config) }
+        Self { client: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(config).interceptor(Count).build()) }
     }
 
     /// Those of `ids` that are pending or running; an unknown id is simply not among them.

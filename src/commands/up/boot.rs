@@ -1,11 +1,12 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use time::OffsetDateTime;
 use tokio::sync::{Mutex, SetOnce};
 use tokio::time::Instant;
 use tokio::{join, try_join};
@@ -40,6 +41,8 @@ pub(super) struct Serving {
     pub change: Mutex<()>,
     /// What the resident does not serve again for a while.
     pub unfit: RefCell<Option<Unfit>>,
+    /// When the certificate is to be renewed, once the resident knows.
+    pub renewal_due: Cell<Option<OffsetDateTime>>,
     pub in_place: InPlace,
     /// The web server as this boot found it.
     before: Former,
@@ -128,6 +131,7 @@ impl Boot {
             live: RefCell::new(live),
             change: Mutex::default(),
             unfit: RefCell::default(),
+            renewal_due: Cell::default(),
             in_place: InPlace::default(),
             before,
         })

@@ -6,10 +6,12 @@ mod cutover;
 mod dry_run;
 mod handover;
 mod leave;
+mod metering;
 mod place;
 mod release;
 mod resident;
 mod secrets;
+mod ship;
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -34,9 +36,11 @@ use crate::host::files::{self, FileLock};
 use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
+use crate::host::spool::Outbox;
 use crate::logs;
 use crate::site::report::{Phase, Timeline};
 use handover::Handover;
+use metering::Metering;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -66,6 +70,9 @@ struct Boot {
     /// One report at a time, made when its turn comes: the last one is the newest.
     telling: Mutex<()>,
     handover: Handover,
+    /// The logs that wait for the bucket.
+    outbox: Outbox,
+    metering: Metering,
     _lock: FileLock,
 }
 
@@ -105,7 +112,8 @@ impl Boot {
         let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
-        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
+        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+        let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
             imds,
@@ -125,6 +133,8 @@ impl Boot {
             phase: Cell::new(Phase::Booting),
             telling: Mutex::default(),
             handover: Handover::default(),
+            outbox,
+            metering: Metering::default(),
             _lock: lock,
         })
     }
@@ -150,6 +160,7 @@ impl Boot {
             Err(failure) => {
                 self.report_failure(&failure).await;
                 self.services.shutdown().await;
+                self.ship_last(ship::LAST_WITHIN).await;
                 return Err(failure);
             }
         };

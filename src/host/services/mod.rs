@@ -221,6 +221,11 @@ impl Services {
         }
     }
 
+    /// Whether what the services write, and we ourselves, goes to systemd's journal.
+    pub fn keep_a_journal(&self) -> bool {
+        matches!(self, Self::Systemd(_))
+    }
+
     /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.
     pub async fn end_with_us(&self) -> bool {
         match self {

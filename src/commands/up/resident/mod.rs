@@ -4,9 +4,11 @@
 //! that goes on beside the others and ends in an event of its own. So nothing keeps a signal or the watchdog waiting.
 
 mod in_place;
+mod metrics;
 mod notice;
 mod owner;
 mod renewal;
+mod shipping;
 mod state;
 
 use std::pin::Pin;
@@ -35,6 +37,7 @@ impl Boot {
     pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
         let mut state = State::new(serving.phase);
         self.phase.set(serving.phase);
+        self.metering.stand(state.phase());
         let mut works = Works::new();
         for act in state.begin() {
             works.push(self.work(act, serving, &state));
@@ -53,8 +56,12 @@ impl Boot {
                 how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how },
                 how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
             };
+            if let Event::Ended { service, .. } = &event {
+                self.metering.tally.restarted(service);
+            }
             let acts = state.on(event);
             self.phase.set(state.phase());
+            self.metering.stand(state.phase());
             for act in acts {
                 if let Act::Leave(leaving) = act {
                     return leaving;
@@ -94,6 +101,8 @@ impl Boot {
             Act::Sweep { after } => Box::pin(async move { Event::Swept { next: self.sweep(serving, after).await } }),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
+            Act::Ship { after } => Box::pin(self.shipping(after)),
+            Act::TellMetrics => Box::pin(self.metrics(serving)),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::super::Boot;
 use super::super::boot::Serving;
 use super::state::Event;
 use crate::commands::certificates::Wanted;
-use crate::site::certificate::{AGAIN, Certificate, Next, View, identifiers, next, pause};
+use crate::site::certificate::{AGAIN, Certificate, Next, View, due, identifiers, next, pause};
 
 /// Until a certificate that did not prove itself is tried again.
 const UNFIT_FOR: Duration = Duration::from_secs(3600);
@@ -44,6 +44,8 @@ impl Boot {
             // First, since its answer tells the time.
             let stored = certificates.newest().await?;
             let (ledgers, live) = (certificates.ledgers().await?, serving.live().certificate);
+            let ledger = ledgers.iter().find(|(ca, _)| *ca == live.ca).map(|(_, ledger)| ledger);
+            serving.renewal_due.set(Some(due(&live, ledger.and_then(|ledger| ledger.window(&live)))));
             let unfit = serving.unfit.borrow().clone();
             let view = View {
                 now: self.now(),

@@ -47,6 +47,10 @@ pub(super) enum Event {
         renewed: bool,
         next: Duration,
     },
+    /// The bucket has the logs up to now, or not.
+    Shipped {
+        failed: bool,
+    },
 }
 
 /// Why an instance stops.
@@ -79,6 +83,11 @@ pub(super) enum Act {
     Renew {
         after: Duration,
     },
+    /// The logs to the bucket: then, or earlier where there are many.
+    Ship {
+        after: Duration,
+    },
+    TellMetrics,
 }
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one never comes last.
@@ -94,11 +103,18 @@ enum Telling {
 pub(super) struct State {
     phase: Phase,
     telling: Telling,
+    /// How often in a row the bucket did not take the logs.
+    unshipped: u32,
 }
+
+/// The first logs are those of a boot that may be the last.
+const FIRST_SHIPPING: Duration = Duration::from_secs(30);
+const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
+const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing }
+        Self { phase, telling: Telling::Nothing, unshipped: 0 }
     }
 
     pub fn phase(&self) -> Phase {
@@ -108,7 +124,8 @@ impl State {
     /// What a resident begins with.
     pub fn begin(&self) -> Vec<Act> {
         let names = if self.phase == Phase::StandBy { Act::LookAtOwner } else { Act::LookAtNames };
-        vec![Act::Settle, Act::Mind, Act::Renew { after: Duration::ZERO }, names, Act::Sweep { after: Duration::ZERO }]
+        let (renew, sweep) = (Act::Renew { after: Duration::ZERO }, Act::Sweep { after: Duration::ZERO });
+        vec![Act::Settle, Act::Mind, renew, names, sweep, Act::Ship { after: FIRST_SHIPPING }, Act::TellMetrics]
     }
 
     pub fn on(&mut self, event: Event) -> Vec<Act> {
@@ -170,6 +187,10 @@ impl State {
                 acts.push(Act::Renew { after: next });
                 acts
             }
+            Event::Shipped { failed } => {
+                self.unshipped = if failed { self.unshipped.saturating_add(1) } else { 0 };
+                vec![Act::Ship { after: ship_after(self.unshipped) }]
+            }
         }
     }
 
@@ -181,6 +202,13 @@ impl State {
         }
         self.telling = Telling::Again;
         Vec::new()
+    }
+}
+
+fn ship_after(failures: u32) -> Duration {
+    match failures {
+        0 => SHIP_EVERY,
+        again => SHIP_AGAIN.saturating_mul(1 << (again - 1).min(8)).min(SHIP_EVERY),
     }
 }
 
@@ -196,6 +224,17 @@ mod tests {
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
         assert_eq!(state.on(Event::Reported), []);
+    }
+
+    #[test]
+    fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
+        let mut state = State::new(Phase::Serving);
+        let mut after = |failed| match state.on(Event::Shipped { failed })[..] {
+            [Act::Ship { after }] => after.as_secs(),
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!([true, true, true, false, true].map(&mut after), [10, 20, 40, 300, 10]);
+        assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
     }
 
     #[test]
