@@ -1,6 +1,7 @@
 //! Verbs: one per command; each reads as its table of contents.
 
 pub mod deploy;
+mod elastic;
 pub mod history;
 pub mod init;
 pub mod install;

@@ -9,6 +9,7 @@ mod certificates;
 mod configuration;
 mod cutover;
 mod failures;
+mod elastic;
 mod faults;
 mod first_boot;
 mod kills;

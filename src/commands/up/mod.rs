@@ -8,6 +8,8 @@ mod leave;
 mod release;
 mod resident;
 
+use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// As of now: an Elastic IP comes and goes.
+    public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
     _lock: FileLock,
@@ -101,6 +105,7 @@ impl Boot {
             packages,
             route53: cloud.route53(),
             ec2: cloud.ec2(),
+            public_ipv4: Cell::new(identity.public_ipv4),
             site,
             paths,
             identity,

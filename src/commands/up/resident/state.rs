@@ -27,6 +27,10 @@ pub(super) enum Event {
     Owner {
         taken_over: bool,
     },
+    /// The Elastic IP was looked at; whether this instance is reached at another address since.
+    Address {
+        changed: bool,
+    },
     /// When the certificate is to be looked at next, and whether another one serves since.
     Renewal {
         renewed: bool,
@@ -45,6 +49,7 @@ pub(super) enum Act {
     Report,
     AwaitNotice,
     LookAtOwner,
+    KeepAddress,
     Renew {
         after: Duration,
     },
@@ -114,6 +119,11 @@ impl State {
                 self.tell()
             }
             Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
             Event::Renewal { renewed, next } => {
                 // The report has the chain that is to be seen from outside.
                 let mut acts = if renewed { self.tell() } else { Vec::new() };
@@ -146,6 +156,13 @@ mod tests {
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
         assert_eq!(state.on(Event::Reported), []);
+    }
+
+    #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
+        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
     }
 
     #[test]
