@@ -121,12 +121,8 @@ impl Imds {
 
     /// Asks for all of it at once.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        let (document, public_ipv4, public_ipv6, fleet) = tokio::try_join!(
-            self.document(),
-            self.public_ipv4(),
-            self.parsed("/latest/meta-data/ipv6"),
-            self.fleet(),
-        )?;
+        let (document, public_ipv4, public_ipv6, fleet) =
+            tokio::try_join!(self.document(), self.public_ipv4(), self.parsed("/latest/meta-data/ipv6"), self.fleet(),)?;
         Ok(Identity {
             instance_id: document.instance_id,
             region: document.region,

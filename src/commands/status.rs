@@ -170,7 +170,10 @@ impl Status {
             names.records.iter().for_each(|record| println!("               {record}"));
         }
         if let Some(ElasticIp { allocation, address, instance }) = &self.elastic_ip {
-            println!("address        {address} ({allocation}) leads {}", instance.as_ref().map_or("nowhere".to_owned(), |id| format!("to {id}")));
+            println!(
+                "address        {address} ({allocation}) leads {}",
+                instance.as_ref().map_or("nowhere".to_owned(), |id| format!("to {id}"))
+            );
         }
         match &self.fleet {
             Some(fleet) => println!("fleet          {}: target {}, {} instances", fleet.id.id, fleet.target, fleet.members),

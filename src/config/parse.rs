@@ -380,7 +380,10 @@ mod tests {
         for (lines, problem) in [
             ("routing = \"multivalue\"\naddress = \"elastic\"\n", "site.toml:9: dns.address is \"elastic\", and routing"),
             ("elastic_ip = \"eipalloc-0ab1\"\n", "site.toml:8: dns.elastic_ip has no effect without"),
-            ("address = \"elastic\"\nelastic_ip = \"203.0.113.7\"\n", "site.toml:9: dns.elastic_ip \"203.0.113.7\" is not an allocation id"),
+            (
+                "address = \"elastic\"\nelastic_ip = \"203.0.113.7\"\n",
+                "site.toml:9: dns.elastic_ip \"203.0.113.7\" is not an allocation id",
+            ),
             ("address = \"static\"\n", "it is one of instance, elastic"),
         ] {
             assert!(problems(&dns(lines)).contains(problem), "no {problem:?} in {}", problems(&dns(lines)));

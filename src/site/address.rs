@@ -22,7 +22,9 @@ pub async fn elastic(ec2: &Ec2, site: &Site) -> Result<Option<ElasticIp>> {
     };
     let ElasticIp { allocation, address, .. } = &found;
     if let Some(other) = found.tag(TAG).filter(|name| *name != site.name) {
-        bail!("the Elastic IP {address} ({allocation}) is tagged {TAG} = {other}: it is that site's; give this one its own, or tag it anew");
+        bail!(
+            "the Elastic IP {address} ({allocation}) is tagged {TAG} = {other}: it is that site's; give this one its own, or tag it anew"
+        );
     }
     if let Holder::Interface(interface) = &found.holder {
         bail!("the Elastic IP {address} ({allocation}) is {interface}'s, which is no instance's: free it there, or give the site another");

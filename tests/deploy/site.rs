@@ -40,7 +40,15 @@ pub struct Made {
 impl Default for Made {
     /// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
     fn default() -> Self {
-        Self { kind: FleetKind::Ec2Fleet, named: true, target: 1, routing: "simple", dns: "ttl = 1\n", health: "8s", options: Options::default() }
+        Self {
+            kind: FleetKind::Ec2Fleet,
+            named: true,
+            target: 1,
+            routing: "simple",
+            dns: "ttl = 1\n",
+            health: "8s",
+            options: Options::default(),
+        }
     }
 }
 

@@ -192,7 +192,10 @@ fn an_address_that_cannot_be_told_or_is_somebody_elses_stops_the_boot_before_any
         String::new()
     };
     refused(&two, &["several Elastic IPs", "set dns.elastic_ip to one of eipalloc-"]);
-    refused(&|_| "elastic_ip = \"eipalloc-0none\"\n".to_owned(), &["eipalloc-0none is no Elastic IP of this account", "describe-addresses"]);
+    refused(
+        &|_| "elastic_ip = \"eipalloc-0none\"\n".to_owned(),
+        &["eipalloc-0none is no Elastic IP of this account", "describe-addresses"],
+    );
     let by_id = |elastic: ElasticIp| format!("elastic_ip = \"{}\"\n", elastic.allocation);
     let foreign = |world: &World| by_id(world.region.allocate_address(&[("spotboot:site", "shop")]).unwrap());
     refused(&foreign, &["is tagged spotboot:site = shop", "that site's"]);

@@ -191,9 +191,8 @@ impl Boot {
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
-        let address = async {
-            if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) }
-        };
+        let address =
+            async { if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) } };
         let (found, zones, ()) = try_join!(
             steps.step("cached certificate", &["accounts"], self.cached_certificate()),
             steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),

@@ -91,7 +91,10 @@ impl Addresses {
     }
 
     fn set(&self, allocation: &str, holder: &Holder) {
-        locked(&self.allocated).iter_mut().filter(|(elastic, _)| elastic.allocation == allocation).for_each(|(_, held)| *held = holder.clone());
+        locked(&self.allocated)
+            .iter_mut()
+            .filter(|(elastic, _)| elastic.allocation == allocation)
+            .for_each(|(_, held)| *held = holder.clone());
     }
 }
 
