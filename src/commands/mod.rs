@@ -3,6 +3,7 @@
 pub mod cert;
 mod certificates;
 pub mod deploy;
+mod elastic;
 pub mod history;
 pub mod init;
 pub mod install;

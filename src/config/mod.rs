@@ -83,8 +83,24 @@ pub struct Dns {
     /// Else the zone that holds the domain.
     pub hosted_zone_id: Option<String>,
     pub routing: Routing,
+    pub address: Address,
     /// Seconds.
     pub ttl: u32,
+}
+
+impl Dns {
+    pub fn is_elastic(&self) -> bool {
+        self.address != Address::Instance
+    }
+}
+
+/// Where the names lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// To the owner's own public addresses: the records change with the owner.
+    Instance,
+    /// To one Elastic IP, which is moved to the owner. By its allocation id, else by its tag.
+    Elastic { allocation: Option<String> },
 }
 
 /// How the names' records are kept in Route 53.

@@ -10,8 +10,8 @@ use toml::de::DeTable;
 use super::reader::{At, Findings, Problem, Table, nearest};
 use super::values;
 use super::{
-    App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef, Site, Tls,
-    Web,
+    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
+    Site, Tls, Web,
 };
 
 const DEFAULT_TTL: u32 = 60;
@@ -132,12 +132,31 @@ fn read_dns(table: Table<'_>, has_mirror: bool) -> Dns {
     let hosted_zone_id = checked(&table, "hosted_zone_id", table.string("hosted_zone_id"), values::zone_id);
     let routings = [("simple", Routing::Simple), ("failover", Routing::Failover), ("multivalue", Routing::Multivalue)];
     let routing = choice(&table, "routing", table.string("routing"), &routings).unwrap_or(Routing::Simple);
+    let address = read_address(&table, routing);
     let ttl = table.integer("ttl", 1..=86_400).unwrap_or(DEFAULT_TTL);
     if routing == Routing::Failover && !has_mirror {
         table.reject_table("dns.routing = \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
     }
     table.finish();
-    Dns { hosted_zone_id, routing, ttl }
+    Dns { hosted_zone_id, routing, address, ttl }
+}
+
+fn read_address(table: &Table<'_>, routing: Routing) -> Address {
+    let given = table.string("address");
+    let elastic = choice(table, "address", table.string("address"), &[("instance", false), ("elastic", true)]).unwrap_or(false);
+    let allocation = table.string("elastic_ip");
+    if let (Some(at), false) = (&allocation, elastic) {
+        table.reject("elastic_ip", at, "has no effect without address = \"elastic\"");
+    }
+    let allocation = checked(table, "elastic_ip", allocation, values::allocation_id);
+    if let (Some(at), true, Routing::Multivalue) = (&given, elastic, routing) {
+        table.reject(
+            "address",
+            at,
+            "is \"elastic\", and routing = \"multivalue\" leads to several instances at once, which one Elastic IP cannot; leave out one of the two",
+        );
+    }
+    if elastic { Address::Elastic { allocation } } else { Address::Instance }
 }
 
 fn read_tls(table: Table<'_>, prefix: &str) -> Option<Tls> {
@@ -491,6 +510,27 @@ mod tests {
         assert_eq!(Site::parse("site.toml", SMALLEST).unwrap().spare_for, Duration::from_secs(1800));
         assert!(with("id = \"fleet-1\"").unwrap_err().to_string().contains("fleet.kind is missing"));
         assert!(with("kind = \"ec2-fleet\"").unwrap_err().to_string().contains("fleet.id is missing"));
+    }
+
+    #[test]
+    fn an_elastic_ip_leads_to_one_instance_and_is_named_by_its_allocation() {
+        let dns = |lines: &str| format!("{SMALLEST}[dns]\n{lines}");
+        let elastic = |lines: &str| Site::parse("site.toml", &dns(lines)).unwrap().dns.address;
+        assert_eq!(elastic(""), Address::Instance);
+        assert_eq!(elastic("address = \"elastic\"\n"), Address::Elastic { allocation: None });
+        let named = elastic("address = \"elastic\"\nelastic_ip = \"eipalloc-0ab1\"\n");
+        assert_eq!(named, Address::Elastic { allocation: Some("eipalloc-0ab1".into()) });
+        for (lines, problem) in [
+            ("routing = \"multivalue\"\naddress = \"elastic\"\n", "site.toml:9: dns.address is \"elastic\", and routing"),
+            ("elastic_ip = \"eipalloc-0ab1\"\n", "site.toml:8: dns.elastic_ip has no effect without"),
+            (
+                "address = \"elastic\"\nelastic_ip = \"203.0.113.7\"\n",
+                "site.toml:9: dns.elastic_ip \"203.0.113.7\" is not an allocation id",
+            ),
+            ("address = \"static\"\n", "it is one of instance, elastic"),
+        ] {
+            assert!(problems(&dns(lines)).contains(problem), "no {problem:?} in {}", problems(&dns(lines)));
+        }
     }
 
     #[test]

@@ -62,6 +62,13 @@ pub fn zone_id(text: &str) -> Checked<String> {
     only(bare, |b| b.is_ascii_uppercase() || b.is_ascii_digit(), 32, "a hosted zone's id, as in Z0123ABC")
 }
 
+pub fn allocation_id(text: &str) -> Checked<String> {
+    match text.strip_prefix("eipalloc-") {
+        Some(id) if !id.is_empty() && id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(text.to_owned()),
+        _ => Err("is not an allocation id, as in eipalloc-0123456789abcdef0".into()),
+    }
+}
+
 pub fn contact_url(text: &str) -> Checked<String> {
     match text.strip_prefix("mailto:") {
         Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => Ok(text.to_owned()),

@@ -9,6 +9,7 @@ mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod elastic;
 mod failures;
 mod faults;
 mod first_boot;

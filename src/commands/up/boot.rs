@@ -234,9 +234,12 @@ impl Boot {
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
-        let (found, zones) = try_join!(
+        let address =
+            async { if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) } };
+        let (found, zones, ()) = try_join!(
             steps.step("cached certificate", &["accounts"], async { self.certificates().newest().await }),
             steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
+            address,
         )?;
         let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
         Ok((certificate, zones))
@@ -361,7 +364,7 @@ impl Boot {
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
             tried: serving.and_then(|serving| serving.in_place.tried()),
-            public_ipv4: self.identity.public_ipv4,
+            public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
             updated: self.now(),

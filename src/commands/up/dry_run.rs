@@ -13,10 +13,10 @@ use crate::cloud::imds::{Identity, Imds};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
-use crate::site::app;
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
+use crate::site::{address, app};
 
 /// One decision: what would be done, or why it cannot be.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ struct Decision {
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
     let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
     let mut decisions = vec![
-        decision("identity", address(identity)),
+        decision("identity", identified(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths, identity).await),
         decision("host packages", host_packages(&site).await),
@@ -62,7 +62,7 @@ impl Decision {
     }
 }
 
-fn address(identity: &Identity) -> Result<String> {
+fn identified(identity: &Identity) -> Result<String> {
     let v4 = identity.public_ipv4.map(|address| address.to_string());
     let v6 = identity.public_ipv6.map(|address| address.to_string());
     let addresses: Vec<String> = v4.into_iter().chain(v6).collect();
@@ -122,12 +122,23 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
     let route53 = cloud.route53();
     let zones = Zones::find(&route53, site).await?;
     // The health checks that the boot would make first have no ids yet.
-    let claim = names::claim(site, &names::node(identity), names::shape(site, Checks::default())?);
-    let plans = zones.plan(&route53, &cloud.ec2(), &claim).await?;
+    let ec2 = cloud.ec2();
+    let elastic = address::elastic(&ec2, site).await?;
+    let node = names::reached_at(names::node(identity), elastic.as_ref());
+    let claim = names::claim(site, &node, names::shape(site, Checks::default())?);
+    let plans = zones.plan(&route53, &ec2, &claim).await?;
+    let moved = match &elastic {
+        Some(elastic) if !elastic.leads_to(&node.id) && !plans.iter().any(|(_, plan)| matches!(plan, Plan::StandBy(_))) => {
+            ec2.may_associate(elastic, &node.id).await?;
+            Some(format!("lead the Elastic IP here: {}", address::describe(elastic)))
+        }
+        Some(elastic) => Some(format!("leave the Elastic IP where it is: {}", address::describe(elastic))),
+        None => None,
+    };
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
         Plan::Unchanged => format!("{}: nothing to change", zone.name),
         Plan::StandBy(owner) => format!("{}: stand by, {} was launched later and lives", zone.name, owner.owner),
         Plan::Change(changes) => changes.iter().fold(format!("{}:", zone.name), |text, change| format!("{text}\n  {change}")),
     });
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+    Ok(lines.chain(moved).collect::<Vec<_>>().join("\n"))
 }

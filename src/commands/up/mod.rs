@@ -14,6 +14,7 @@ mod secrets;
 mod ship;
 
 use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// As of now: an Elastic IP comes and goes.
+    public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
     /// Where this instance stands, for whoever reports it beside the event loop.
@@ -122,6 +125,7 @@ impl Boot {
             route53: cloud.route53(),
             ec2: cloud.ec2(),
             cloud,
+            public_ipv4: Cell::new(identity.public_ipv4),
             site,
             paths,
             identity,

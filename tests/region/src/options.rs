@@ -22,6 +22,8 @@ pub struct Options {
     pub insync_delay: Duration,
     /// A round trip to every service.
     pub latency: Duration,
+    /// How long an instance has no public address that has lost an Elastic IP; AWS gives it another one "within a few minutes".
+    pub renumbered_after: Duration,
     /// Route 53's requests per second and account; AWS has 5, none is no limit.
     pub route53_rate: Option<u32>,
     /// How many of pebble's nonces are refused, in percent.
@@ -52,6 +54,7 @@ impl Default for Options {
             account: "123456789012".to_owned(),
             insync_delay: Duration::from_millis(200),
             latency: Duration::ZERO,
+            renumbered_after: Duration::from_secs(3),
             route53_rate: None,
             nonce_reject_percent: 0,
             pebble: None,

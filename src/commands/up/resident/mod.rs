@@ -3,6 +3,7 @@
 //! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each [`Act`] is begun here as a piece of work
 //! that goes on beside the others and ends in an event of its own. So nothing keeps a signal or the watchdog waiting.
 
+mod address;
 mod in_place;
 mod metrics;
 mod notice;
@@ -39,7 +40,8 @@ impl Boot {
         self.phase.set(serving.phase);
         self.metering.stand(state.phase());
         let mut works = Works::new();
-        for act in state.begin() {
+        let keep_address = self.site.dns.is_elastic().then_some(Act::KeepAddress);
+        for act in state.begin().into_iter().chain(keep_address) {
             works.push(self.work(act, serving, &state));
         }
         let mut watchdog = interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
@@ -99,6 +101,7 @@ impl Boot {
             }),
             Act::LookAtNames => Box::pin(self.look_at_names(serving)),
             Act::Sweep { after } => Box::pin(async move { Event::Swept { next: self.sweep(serving, after).await } }),
+            Act::KeepAddress => Box::pin(self.keep_address(serving)),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
             Act::Ship { after } => Box::pin(self.shipping(after)),

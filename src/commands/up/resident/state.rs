@@ -42,6 +42,10 @@ pub(super) enum Event {
     Names {
         ours: bool,
     },
+    /// The Elastic IP was looked at; whether this instance is reached at another address since.
+    Address {
+        changed: bool,
+    },
     /// When the certificate is to be looked at next, and whether another one serves since.
     Renewal {
         renewed: bool,
@@ -80,6 +84,7 @@ pub(super) enum Act {
     Sweep {
         after: Duration,
     },
+    KeepAddress,
     Renew {
         after: Duration,
     },
@@ -181,6 +186,11 @@ impl State {
                 acts.push(Act::LookAtOwner);
                 acts
             }
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
             Event::Renewal { renewed, next } => {
                 // The report has the chain that is to be seen from outside.
                 let mut acts = if renewed { self.tell() } else { Vec::new() };
@@ -235,6 +245,13 @@ mod tests {
         };
         assert_eq!([true, true, true, false, true].map(&mut after), [10, 20, 40, 300, 10]);
         assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
+    }
+
+    #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
+        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
     }
 
     #[test]
