@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_counted_by_code_and_method_and_their_times_add_up() {
+    fn requests_are_counted_by_code_and_method() {
         let requests = Requests::default();
         for (method, status, seconds) in [("GET", 200, 0.25), ("GET", 200, 0.5), ("POST", 500, 1.0), ("BREW", 418, 0.0)] {
             requests.count(
@@ -68,7 +68,6 @@ mod tests {
         requests.count(b"{\"torn");
         let count = |method, status| requests.answered.get(&labels(method, status)).map(|counter| counter.get());
         assert_eq!((count("GET", 200), count("POST", 500), count("BREW", 418), count("GET", 500)), (Some(2), Some(1), Some(1), None));
-        assert_eq!((requests.seconds.count(), requests.seconds.sum()), (4, 1.75));
     }
 
     #[test]

@@ -114,6 +114,7 @@ mod tests {
     fn everything_is_told_once_in_the_text_format() {
         let requests = Requests::default();
         requests.count(br#"{"method":"GET","status":200,"seconds":0.030}"#);
+        requests.count(br#"{"method":"POST","status":200,"seconds":2.000}"#);
         let operation = Operation { service: "Route 53".into(), name: "ChangeResourceRecordSets".into() };
         let standing = Standing {
             instance: "i-1",
@@ -131,7 +132,8 @@ mod tests {
         let text = text(&requests, &standing);
         for line in [
             r#"spotboot_requests_total{code="200",method="GET"} 1"#,
-            "spotboot_request_seconds_sum 0.03",
+            "spotboot_request_seconds_sum 2.03",
+            "spotboot_request_seconds_count 2",
             r#"spotboot_request_seconds_bucket{le="0.05"} 1"#,
             r#"spotboot_release_info{release="v\"1",instance="i-1","#,
             r#"spotboot_phase{phase="serving"} 1"#,
