@@ -148,6 +148,7 @@ mod tests {
             public_ipv6: None,
             updated: NOW,
             chain: None,
+            trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
         });
         Member { node, marked: false, old, said }

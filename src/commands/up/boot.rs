@@ -305,6 +305,7 @@ impl Boot {
             chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover"),
             steps,
+            trouble: self.trouble(),
             error,
         }
     }

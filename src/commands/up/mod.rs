@@ -9,6 +9,8 @@ mod release;
 mod resident;
 mod secrets;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -56,6 +58,8 @@ struct Boot {
     timeline: Timeline,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
+    /// The services that cannot stay up, and what is to be told of each.
+    troubles: RefCell<BTreeMap<&'static str, String>>,
     _lock: FileLock,
 }
 
@@ -112,6 +116,7 @@ impl Boot {
             services,
             timeline,
             trial: OnceLock::new(),
+            troubles: RefCell::default(),
             _lock: lock,
         })
     }

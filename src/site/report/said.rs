@@ -27,6 +27,9 @@ pub struct Said {
     /// The certificate that it serves with, and those above it, as PEM.
     #[serde(default)]
     pub chain: Option<String>,
+    /// A service of its cannot stay up, as long as this says so.
+    #[serde(default)]
+    pub trouble: Option<String>,
     pub error: Option<String>,
 }
 

@@ -7,6 +7,7 @@ mod notice;
 mod owner;
 mod renewal;
 mod state;
+mod trouble;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::Signal;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Boot;
 use super::boot::Serving;
@@ -41,8 +42,8 @@ impl Boot {
                 _ = interrupt.recv() => Event::Signal("SIGINT"),
                 _ = watchdog.tick() => Event::Watchdog,
                 Some(event) = works.next() => event,
-                how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how },
-                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
+                how = self.services.ended(app::SERVICE) => Event::Ended { service: app::SERVICE, how, at: Instant::now() },
+                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
             };
             for act in state.on(event) {
                 if matches!(act, Act::Leave) {
@@ -73,6 +74,9 @@ impl Boot {
             }),
             Act::AwaitNotice => Box::pin(self.notice()),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
+            Act::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
+            Act::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
+            Act::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
         }
     }

@@ -1,9 +1,12 @@
 //! What the resident knows, and what it does about what happens: a pure function.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::trouble::Ends;
 use crate::cloud::imds::InstanceAction;
 use crate::site::report::Phase;
 
@@ -18,7 +21,15 @@ pub(super) enum Event {
     Ended {
         service: &'static str,
         how: String,
+        at: Instant,
     },
+    /// A service that was in trouble has not ended for a while.
+    Quiet {
+        service: &'static str,
+        at: Instant,
+    },
+    /// What is wrong here has changed, and the bucket is to hear of it.
+    Told,
     /// The bucket has heard what was last to be told, or will not.
     Reported,
     /// AWS has announced this instance's end.
@@ -43,6 +54,18 @@ pub(super) enum Act {
     /// What could wait until the site served.
     Settle,
     Report,
+    /// A service cannot stay up.
+    TellTrouble {
+        service: &'static str,
+        how: String,
+    },
+    AwaitWell {
+        service: &'static str,
+        at: Instant,
+    },
+    ForgetTrouble {
+        service: &'static str,
+    },
     AwaitNotice,
     LookAtOwner,
     Renew {
@@ -63,11 +86,14 @@ enum Telling {
 pub(super) struct State {
     phase: Phase,
     telling: Telling,
+    ends: BTreeMap<&'static str, Ends>,
+    /// The services that cannot stay up.
+    troubled: BTreeSet<&'static str>,
 }
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing }
+        Self { phase, telling: Telling::Nothing, ends: BTreeMap::new(), troubled: BTreeSet::new() }
     }
 
     pub fn phase(&self) -> Phase {
@@ -91,10 +117,12 @@ impl State {
             }
             Event::Watchdog => vec![Act::Beat],
             Event::Done => Vec::new(),
-            Event::Ended { service, how } => {
+            Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
-                Vec::new()
+                self.ended(service, how, at)
             }
+            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Told => self.tell(),
             Event::Reported if self.telling == Telling::Again => {
                 self.telling = Telling::UnderWay;
                 vec![Act::Report]
@@ -123,6 +151,29 @@ impl State {
         }
     }
 
+    /// What cannot stay up is told once, until it is well again.
+    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        ends.add(at);
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
+                vec![Act::TellTrouble { service, how }, Act::AwaitWell { service, at: well }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) => vec![Act::AwaitWell { service, at: well }],
+            _ => {
+                self.troubled.remove(service);
+                vec![Act::ForgetTrouble { service }]
+            }
+        }
+    }
+
     /// The bucket is to hear how things stand now.
     fn tell(&mut self) -> Vec<Act> {
         if self.telling == Telling::Nothing {
@@ -146,6 +197,21 @@ mod tests {
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
         assert_eq!(state.on(Event::Reported), []);
+    }
+
+    #[test]
+    fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
+        let (mut state, start) = (State::new(Phase::Serving), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut end = |seconds| state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(seconds) });
+        assert_eq!(end(0), []);
+        let well = Act::AwaitWell { service: "app", at: after(5 + 30 + 300) };
+        assert_eq!(end(5), [Act::TellTrouble { service: "app", how: "exit status 1".into() }, well]);
+        assert_eq!(end(15), [], "it is told already");
+        assert_eq!(state.on(Event::Told), [Act::Report]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(335) }), [Act::AwaitWell { service: "app", at: after(345) }]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(345) }), [Act::ForgetTrouble { service: "app" }]);
+        assert_eq!(state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(400) }), []);
     }
 
     #[test]
