@@ -59,6 +59,9 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,
+    /// Of a service that cannot stay up, while it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     pub error: Option<String>,
 }
 

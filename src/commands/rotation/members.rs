@@ -151,6 +151,7 @@ mod tests {
             chain: None,
             note: None,
             until: (phase == Phase::Interrupted).then_some(NOW),
+            trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
         });
         Member { node, marked: false, old, said }
