@@ -28,7 +28,7 @@ use super::remote::Remote;
 use crate::cli::{Globals, Pace};
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Phase, Timeline, said_by};
+use crate::site::report::{Timeline, said_by};
 pub use hold::{Held, give_up};
 use in_place::{Forecast as InPlaceForecast, InPlace};
 use members::{Member, Wanted, is_old};
@@ -169,9 +169,4 @@ pub fn steps(timeline: &Timeline) -> Vec<Step> {
         error: step.error,
     };
     timeline.steps().into_iter().map(to_step).collect()
-}
-
-/// AWS has announced its end.
-fn is_interrupted(member: &Member) -> bool {
-    member.said.as_ref().is_some_and(|said| said.phase == Phase::Interrupted)
 }
