@@ -9,6 +9,7 @@ mod common;
 mod broken;
 mod commands;
 mod contention;
+mod elastic;
 mod faults;
 mod interruption;
 mod kills;

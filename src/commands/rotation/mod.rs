@@ -7,12 +7,14 @@ mod back;
 mod candidate;
 mod forward;
 mod hold;
+mod in_place;
 mod members;
 #[cfg(test)]
 mod model;
 mod outside;
 mod plan;
 mod promotion;
+mod prospect;
 mod settle;
 mod stop;
 mod trial;
@@ -31,10 +33,12 @@ use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step
 use crate::site::fleet::Fleet;
 use crate::site::report::{Timeline, said_by};
 pub use hold::{Held, give_up};
+use in_place::{Forecast as InPlaceForecast, InPlace};
 use members::{Member, Wanted, is_old, lowered};
 pub use outside::look;
-pub use plan::Forecast;
+use plan::Forecast;
 pub use promotion::{current, promote, released};
+pub use prospect::{Prospect, carry_out};
 pub use settle::settle;
 use stop::to_the_end;
 pub use stop::unless_stopped;
@@ -107,8 +111,9 @@ impl<'r> Rotation<'r> {
         3 * self.ttl() + self.pace.drain
     }
 
+    /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        Duration::from_secs(self.remote.site.dns.ttl.into())
+        if self.replaced().elastic { Duration::ZERO } else { Duration::from_secs(self.remote.site.dns.ttl.into()) }
     }
 
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.

@@ -47,7 +47,7 @@ pub struct Standing {
 /// What became of asking for the names.
 #[derive(Debug)]
 pub enum Cutover {
-    /// They are ours; the changes that made them so, if any were needed, may still be on their way.
+    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on their way.
     Owner(Vec<ChangeId>),
     StandBy {
         owner: String,
@@ -185,6 +185,16 @@ impl Zones {
         Ok(true)
     }
 
+    /// Whose the primary domain's names are now. Where names are in several zones, that one is taken over first and decides.
+    ///
+    /// # Errors
+    /// Those of Route 53, and an ownership record that spotboot did not write.
+    pub async fn owner(&self, route53: &Route53) -> Result<Option<String>> {
+        let (zone, names) = self.0.first().context("a site has a domain")?;
+        let observed = route53.record_sets(&zone.id, std::slice::from_ref(&names.ownership)).await?;
+        Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
+    }
+
     /// Takes the records of these instances out of multivalue answers, and their health checks with them.
     ///
     /// # Errors
@@ -278,7 +288,8 @@ async fn swap(
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
-                return Ok(Cutover::Owner(vec![id]));
+                // The ownership record is read from Route 53 itself, which knows it at once.
+                return Ok(Cutover::Owner(if changes.iter().any(Change::is_of_address) { vec![id] } else { Vec::new() }));
             }
             Submitted::Refused(why) => {
                 debug!(zone = zone.name, why, "refused; somebody else wrote first");
