@@ -224,6 +224,8 @@ impl World {
                 public_ipv6: None,
                 updated: at(0),
                 chain: None,
+                tried: None,
+                trouble: None,
                 note: told.note.map(Noted::note),
                 until: told.going.then(|| at(u8::MAX)),
                 error: None,
