@@ -35,10 +35,10 @@ const FIRST_ADVICE: Duration = Duration::from_secs(3600);
 const FIRST_ADVICE_SHARE: i32 = 10;
 /// Where it has none at all.
 const NO_ADVICE_AGAIN: Duration = Duration::from_secs(86_400);
-const FAILED_ADVICE_AGAIN: Duration = Duration::from_secs(15 * 60);
+const FAILED_ADVICE_AGAIN: Duration = Duration::from_secs(3600);
 
-/// After so many failures in a row an order no longer names what it replaces, lest that be the reason.
-const REPLACING_TRIES: u32 = 3;
+/// In a trouble that has lasted so long an order no longer names what it replaces, lest that be the reason.
+const REPLACES_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -143,7 +143,7 @@ impl Ledger {
 
     /// The same for whoever does not care what the ledger says.
     pub fn forced_terms(&self, replaced: Option<&Certificate>, names: &[String], now: OffsetDateTime) -> Terms {
-        let replaced = replaced.filter(|_| self.trouble_with(names).is_none_or(|trouble| trouble.failures < REPLACING_TRIES));
+        let replaced = replaced.filter(|_| self.trouble_with(names).is_none_or(|trouble| now - trouble.since < REPLACES_WITHIN));
         Terms { replaces: replaced.is_some(), exempt: replaced.is_some_and(|replaced| self.is_exempt(replaced, now)) }
     }
 
@@ -354,12 +354,13 @@ mod tests {
     }
 
     #[test]
-    fn after_some_failures_an_order_no_longer_names_what_it_replaces() {
+    fn in_a_long_trouble_an_order_no_longer_names_what_it_replaces() {
         let (mut ledger, former) = (Ledger::default(), certificate("01", NOW, 90.days()));
-        for replaces in [true, true, true, false] {
-            assert_eq!(ledger.terms(Some(&former), &names(), NOW + 7.days()).unwrap().replaces, replaces);
-            ledger.has_failed(&names(), &down(), NOW);
-        }
+        ledger.has_failed(&names(), &down(), NOW);
+        let replaces = |ledger: &Ledger, now| ledger.terms(Some(&former), &names(), now).unwrap().replaces;
+        assert!(replaces(&ledger, NOW + 5.hours()));
+        ledger.has_failed(&names(), &down(), NOW + 5.hours());
+        assert!(!replaces(&ledger, NOW + 7.hours()));
     }
 
     #[test]
@@ -371,7 +372,7 @@ mod tests {
         ledger.heard(&certificate, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW);
         assert_eq!((ledger.advice_due(&certificate), ledger.window(&certificate)), (NOW + 6.hours(), Some(&Window { start, end })));
         ledger.heard(&certificate, Err(&down()), NOW + 6.hours());
-        assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate).is_some()), (6.hours() + 15.minutes(), true));
+        assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate).is_some()), (7.hours(), true));
         ledger.heard(&certificate, Ok(None), NOW + 7.hours());
         assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate)), (31.hours(), None));
     }
