@@ -64,6 +64,21 @@ pub enum Command {
     Status,
     /// The logs of the instances, as the bucket has them: app, web server, spotboot itself, and each request
     Logs(Logs),
+    /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
+    #[command(subcommand)]
+    Cert(Cert),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cert {
+    /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site serves
+    Show,
+    /// Order a certificate now and store it; instances serve it within ten minutes
+    Renew {
+        /// Also where it would be the fifth within seven days, or where the CA has just refused
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +88,9 @@ pub struct Deploy {
     /// Make it current without a trial and without new instances: for the first release, or a site without a fleet
     #[arg(long)]
     pub no_rotate: bool,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there: no new instances, live in seconds
+    #[arg(long, conflicts_with_all = ["no_rotate", "batch"])]
+    pub in_place: bool,
     /// Remove all packages but the newest N, the current one and the one before
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
@@ -100,6 +118,9 @@ pub struct Pace {
 pub struct Rollback {
     /// The release to go back to [default: the one that was current before]
     pub version: Option<String>,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there
+    #[arg(long, conflicts_with = "batch")]
+    pub in_place: bool,
     #[command(flatten)]
     pub pace: Pace,
 }

@@ -1,6 +1,9 @@
 //! Verbs: one per command; each reads as its table of contents.
 
+pub mod cert;
+mod certificates;
 pub mod deploy;
+mod elastic;
 pub mod history;
 pub mod init;
 pub mod install;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::files::{self, FileError};
 use super::process::{ProcessError, Run};
+use super::slot::Slot;
 use super::spool::{Entry, Outbox, Packer, Span};
 
 const NOTE: &str = "journal.json";
@@ -153,7 +154,7 @@ impl Record {
         let (about, by) = (text(&self.about), text(&self.by));
         let unit = if about.starts_with("spotboot") { about } else { by };
         let unit = unit.strip_suffix(".service").unwrap_or(&unit);
-        let kind = unit.strip_prefix("spotboot-").unwrap_or(unit);
+        let kind = Slot::kind_of(unit);
         Some((time, Entry::new(time, kind, text(&self.message).trim_end()).to_line()))
     }
 }

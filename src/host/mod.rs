@@ -15,6 +15,7 @@ pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod slot;
 pub mod spool;
 pub mod tail;
 pub mod templates;

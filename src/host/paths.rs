@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Accounts;
 use super::files::{self, FileError};
+use super::slot::Slot;
 
 /// The two folders everything of ours stands under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +76,18 @@ impl Paths {
         self.state.join("up.lock")
     }
 
-    /// The folder of the app's socket: the app makes the socket, nginx's workers reach it by their group.
+    /// The folder of the app's sockets: the app makes its socket, nginx's workers reach it by their group.
     pub fn app_runtime(&self) -> PathBuf {
         self.runtime.join("app")
     }
 
-    pub fn app_socket(&self) -> PathBuf {
-        self.app_runtime().join("app.sock")
+    pub fn app_socket(&self, slot: Slot) -> PathBuf {
+        self.app_runtime().join(format!("{}.sock", slot.stem()))
+    }
+
+    /// Where the port of the app that last ran there is kept.
+    pub fn app_port(&self, slot: Slot) -> PathBuf {
+        self.runtime.join(format!("{}.port", slot.stem()))
     }
 
     pub fn nginx_pid(&self) -> PathBuf {
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn relative_folders_become_absolute() {
         let paths = Paths::new(Path::new("state"), Path::new("run")).unwrap();
-        assert!(paths.lock().is_absolute() && paths.app_socket().is_absolute());
+        assert!(paths.lock().is_absolute() && paths.app_socket(Slot::A).is_absolute());
     }
 
     #[test]

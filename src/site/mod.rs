@@ -1,5 +1,6 @@
 //! Nouns a site is made of. Files here do not import each other; commands compose them.
 
+pub mod address;
 pub mod app;
 pub mod certificate;
 pub mod deploys;

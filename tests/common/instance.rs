@@ -195,6 +195,13 @@ impl<'w> Machine<'w> {
         self.start().end()
     }
 
+    /// The chain that nginx was last told to show, in PEM.
+    pub fn shown_chain(&self) -> String {
+        let config = fs::read_to_string(self.state().join("nginx/nginx.conf")).expect("nginx has a configuration");
+        let line = config.lines().find_map(|line| line.trim().strip_prefix("ssl_certificate ")).expect("it names a certificate");
+        fs::read_to_string(line.trim_matches(['"', ';', ' '])).expect("a chain")
+    }
+
     pub fn visitor(&self) -> Visitor {
         self.world.visitor(self.address, self.https_port)
     }

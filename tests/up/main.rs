@@ -5,9 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod elastic;
 mod failures;
 mod faults;
 mod first_boot;
@@ -17,6 +19,7 @@ mod load;
 mod logs;
 mod metrics;
 mod reading;
+mod renewals;
 mod resident;
 mod second_boot;
 mod secrets;

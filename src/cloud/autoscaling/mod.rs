@@ -140,6 +140,15 @@ impl AutoScaling {
         judge(request.customize().config_override(once).send().await.map_err(|error| doing.failed(&error)))
     }
 
+    /// Takes an instance out of a group, which no longer ends or replaces it, and one off the desired capacity. What is out already is refused.
+    pub async fn detach(&self, name: &str, instance: &str) -> Result<Asked, Error> {
+        let doing = Doing::new(format!("taking {instance} out of Auto Scaling group {name}"));
+        let doing = doing.needing("autoscaling:DetachInstances", arn(name));
+        let request = self.client.detach_instances().auto_scaling_group_name(name).instance_ids(instance);
+        let request = request.should_decrement_desired_capacity(true);
+        judge(request.send().await.map_err(|error| doing.failed(&error)))
+    }
+
     /// Protects instances from scale-in, or lifts that. An instance can be protected only while in service.
     pub async fn protect(&self, name: &str, instances: &[String], protected: bool) -> Result<Asked, Error> {
         for instances in instances.chunks(PROTECTED_AT_ONCE) {

@@ -1,7 +1,8 @@
-//! Instances by id, and the two kinds of fleet that EC2 itself keeps.
+//! Instances by id, Elastic IPs, and the two kinds of fleet that EC2 itself keeps.
 //!
 //! What a fleet's numbers mean for a site is `site::fleet`'s to say.
 
+mod address;
 mod ec2_fleet;
 pub mod fleet;
 mod spot_fleet;
@@ -17,6 +18,8 @@ use super::Error;
 use super::calls::Count;
 use super::error::Doing;
 use super::imds::{FLEET_TAGS, FleetTag};
+
+pub use address::{Associated, ElasticIp, Holder};
 
 /// As many values as one filter takes.
 const FILTER_VALUES: usize = 200;

@@ -18,6 +18,7 @@ use super::Error;
 use super::calls::Count;
 use super::error::Doing;
 use clock::Clock;
+pub use read::Since;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.

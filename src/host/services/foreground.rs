@@ -80,6 +80,12 @@ impl Foreground {
         Ok(if running { Ensured::Replaced } else { Ensured::Started })
     }
 
+    pub(super) async fn runs(&self, service: &Service) -> bool {
+        let slot = self.slot(&service.name);
+        let supervisor = slot.supervisor.lock().await;
+        supervisor.as_ref().is_some_and(|known| known.service == *service) && matches!(slot.seen.state(), State::Running { .. })
+    }
+
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
         let slot = self.slot(name);
         let mut supervisor = slot.supervisor.lock().await;
@@ -100,7 +106,6 @@ impl Foreground {
         if done { Ok(()) } else { Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }) }
     }
 
-    #[cfg(test)]
     pub(super) fn state(&self, name: &str) -> State {
         self.slot(name).seen.state()
     }

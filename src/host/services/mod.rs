@@ -8,6 +8,7 @@ mod unit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub use nix::sys::signal::Signal;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
 /// A program to keep running, and within which bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Service {
     /// `spotboot-app`, `spotboot-web`: also the unit's name.
     pub name: String,
@@ -106,6 +107,13 @@ pub enum Services {
     Foreground(Foreground),
 }
 
+/// Without its environment, which holds secrets.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).field("argv", &self.argv).finish_non_exhaustive()
+    }
+}
+
 impl Services {
     /// # Errors
     /// systemd is not PID 1 on this machine, or we are not root.
@@ -161,6 +169,28 @@ impl Services {
         match self {
             Self::Systemd(keeper) => keeper.reload(name).await,
             Self::Foreground(keeper) => keeper.reload(name).await,
+        }
+    }
+
+    /// Whether [`Services::ensure`] would keep what runs.
+    ///
+    /// # Errors
+    /// systemd does not answer, or cannot be told of such a service.
+    pub async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.runs(service).await,
+            Self::Foreground(keeper) => Ok(keeper.runs(service).await),
+        }
+    }
+
+    /// Whether a program runs under that name, whatever its definition.
+    ///
+    /// # Errors
+    /// systemd does not answer.
+    pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.is_running(name).await,
+            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
         }
     }
 

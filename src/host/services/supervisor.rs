@@ -13,6 +13,7 @@ use super::foreground::{Print, Seen};
 use super::{Service, ServiceError, State};
 use crate::host::files;
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
+use crate::host::slot::Slot;
 
 /// The pause before the first restart; it doubles with each end up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -174,7 +175,7 @@ impl Keeper {
 
     /// `app` for `spotboot-app`.
     fn label(&self) -> String {
-        self.service.name.strip_prefix("spotboot-").unwrap_or(&self.service.name).to_owned()
+        Slot::kind_of(&self.service.name).to_owned()
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Standing<'a> {
     /// As in the instance's report: `serving`.
     pub phase: &'a str,
     pub certificate_ends: OffsetDateTime,
-    pub renewal_due: OffsetDateTime,
+    pub renewal_due: Option<OffsetDateTime>,
     /// The boot's steps that are done, in milliseconds.
     pub steps: Vec<(&'static str, u64)>,
     pub calls: BTreeMap<Operation, Calls>,
@@ -58,7 +58,7 @@ fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
     phases.get_or_create(&one("phase", standing.phase)).set(1);
     registry.register("phase", "Where this instance stands", phases);
     register_time(registry, "certificate_expiry", "When the certificate in use ends", Some(standing.certificate_ends));
-    register_time(registry, "certificate_renewal", "When its renewal is due", Some(standing.renewal_due));
+    register_time(registry, "certificate_renewal", "When its renewal is due", standing.renewal_due);
     let steps = Family::<Labels, Seconds>::default();
     for (step, milliseconds) in &standing.steps {
         steps.get_or_create(&one("step", step)).set(*milliseconds as f64 / 1000.0);
@@ -121,7 +121,7 @@ mod tests {
             release: "v\"1",
             phase: "serving",
             certificate_ends: datetime!(2027-01-01 00:00 UTC),
-            renewal_due: datetime!(2026-12-01 00:00 UTC),
+            renewal_due: Some(datetime!(2026-12-01 00:00 UTC)),
             steps: vec![("release", 1500)],
             calls: BTreeMap::from([(operation, Calls { sent: 3, throttled: 2, failed: 0 })]),
             restarts: BTreeMap::from([("spotboot-app", 1)]),

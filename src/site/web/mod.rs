@@ -1,6 +1,7 @@
 //! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx itself before each use.
 
 mod drain;
+mod former;
 mod lasting;
 mod nginx;
 mod render;
@@ -23,8 +24,9 @@ use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
 pub use drain::drain;
+pub use former::Former;
 pub use nginx::Nginx;
-pub use render::{Machine, render};
+pub use render::{Machine, health_files, render};
 pub use reopen::reopen;
 pub use website::Website;
 

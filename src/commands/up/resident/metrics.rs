@@ -45,7 +45,7 @@ impl Boot {
             release: live.version(),
             phase: phase.as_str().unwrap_or_default(),
             certificate_ends: live.certificate.not_after,
-            renewal_due: live.certificate.renewal_due(),
+            renewal_due: serving.renewal_due.get(),
             steps: self.timeline.steps().into_iter().filter_map(done).collect(),
             calls: calls(),
             restarts: tally.restarts(),

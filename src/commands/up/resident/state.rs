@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::cloud::imds::InstanceAction;
 use crate::site::report::Phase;
 
 /// What happened.
@@ -14,6 +13,12 @@ pub(super) enum Event {
     Watchdog,
     /// A piece of work came to its end that nothing follows from.
     Done,
+    /// What could wait until the site served is done.
+    Settled,
+    /// What is on trial in place was looked at, and it may be that another release serves since.
+    InPlace {
+        changed: bool,
+    },
     /// A service ended by itself; its keeper starts it again.
     Ended {
         service: &'static str,
@@ -21,11 +26,25 @@ pub(super) enum Event {
     },
     /// The bucket has heard what was last to be told, or will not.
     Reported,
-    /// AWS has announced this instance's end.
-    Notice(InstanceAction),
+    /// What AWS says of this instance's end has changed, or the fleet is as it was; its report tells.
+    Minded,
+    /// It is time to stop, for AWS ends this instance.
+    Over,
+    /// When to look again after what lost instances have left.
+    Swept {
+        next: Duration,
+    },
     /// Another was the owner of the names; now this instance is, or is not yet.
     Owner {
         taken_over: bool,
+    },
+    /// Whether the names are still this instance's own.
+    Names {
+        ours: bool,
+    },
+    /// The Elastic IP was looked at; whether this instance is reached at another address since.
+    Address {
+        changed: bool,
     },
     /// When the certificate is to be looked at next, and whether another one serves since.
     Renewal {
@@ -38,17 +57,34 @@ pub(super) enum Event {
     },
 }
 
+/// Why an instance stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Leaving {
+    /// It was told to; it may be started again.
+    Told,
+    /// AWS ends it.
+    Over,
+}
+
 /// What to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     /// The loop ends.
-    Leave,
+    Leave(Leaving),
     Beat,
     /// What could wait until the site served.
     Settle,
+    /// Look at what is on trial in place.
+    Follow,
     Report,
-    AwaitNotice,
+    /// Looks for what AWS says of this instance's end, and sees to it.
+    Mind,
     LookAtOwner,
+    LookAtNames,
+    Sweep {
+        after: Duration,
+    },
+    KeepAddress,
     Renew {
         after: Duration,
     },
@@ -92,27 +128,30 @@ impl State {
 
     /// What a resident begins with.
     pub fn begin(&self) -> Vec<Act> {
-        let mut acts = vec![
-            Act::Settle,
-            Act::AwaitNotice,
-            Act::Renew { after: Duration::ZERO },
-            Act::Ship { after: FIRST_SHIPPING },
-            Act::TellMetrics,
-        ];
-        if self.phase == Phase::StandBy {
-            acts.push(Act::LookAtOwner);
-        }
-        acts
+        let names = if self.phase == Phase::StandBy { Act::LookAtOwner } else { Act::LookAtNames };
+        let (renew, sweep) = (Act::Renew { after: Duration::ZERO }, Act::Sweep { after: Duration::ZERO });
+        vec![Act::Settle, Act::Mind, renew, names, sweep, Act::Ship { after: FIRST_SHIPPING }, Act::TellMetrics]
     }
 
     pub fn on(&mut self, event: Event) -> Vec<Act> {
         match event {
             Event::Signal(signal) => {
                 info!(signal, "stopping");
-                vec![Act::Leave]
+                vec![Act::Leave(Leaving::Told)]
+            }
+            Event::Over => {
+                info!("AWS ends this instance in a moment; stopping");
+                vec![Act::Leave(Leaving::Over)]
             }
             Event::Watchdog => vec![Act::Beat],
             Event::Done => Vec::new(),
+            // Not before: both bring releases and remove them.
+            Event::Settled => vec![Act::Follow],
+            Event::InPlace { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::Follow);
+                acts
+            }
             Event::Ended { service, how } => {
                 warn!(service, how, "ended by itself; it is started again");
                 Vec::new()
@@ -125,17 +164,33 @@ impl State {
                 self.telling = Telling::Nothing;
                 Vec::new()
             }
-            Event::Notice(notice) => {
-                warn!(action = notice.action, at = %notice.time, "AWS takes this instance away");
-                self.phase = Phase::Interrupted;
-                self.tell()
+            Event::Minded => {
+                let mut acts = self.tell();
+                acts.push(Act::Mind);
+                acts
             }
+            Event::Swept { next } => vec![Act::Sweep { after: next }],
             Event::Owner { taken_over: true } => {
-                info!("the owner is gone; this instance took the names over");
+                info!("the owner is gone or goes; this instance took the names over");
                 self.phase = Phase::Serving;
-                self.tell()
+                let mut acts = self.tell();
+                acts.push(Act::LookAtNames);
+                acts
             }
             Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
+            Event::Names { ours: true } => vec![Act::LookAtNames],
+            Event::Names { ours: false } => {
+                info!("another instance has taken the names over; standing by");
+                self.phase = Phase::StandBy;
+                let mut acts = self.tell();
+                acts.push(Act::LookAtOwner);
+                acts
+            }
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
             Event::Renewal { renewed, next } => {
                 // The report has the chain that is to be seen from outside.
                 let mut acts = if renewed { self.tell() } else { Vec::new() };
@@ -174,7 +229,7 @@ mod tests {
     #[test]
     fn reports_follow_one_another_and_the_last_one_is_the_newest() {
         let mut state = State::new(Phase::StandBy);
-        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::Report]);
+        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::Report, Act::LookAtNames]);
         let renewed = Event::Renewal { renewed: true, next: Duration::from_secs(9) };
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
@@ -193,7 +248,26 @@ mod tests {
     }
 
     #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
+        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
+    }
+
+    #[test]
     fn a_signal_ends_it_at_once() {
-        assert_eq!(State::new(Phase::Serving).on(Event::Signal("SIGTERM")), [Act::Leave]);
+        assert_eq!(State::new(Phase::Serving).on(Event::Signal("SIGTERM")), [Act::Leave(Leaving::Told)]);
+    }
+
+    #[test]
+    fn an_owner_that_lost_the_names_stands_by_and_takes_them_back() {
+        let mut state = State::new(Phase::Serving);
+        assert!(state.begin().contains(&Act::LookAtNames));
+        assert_eq!(state.on(Event::Names { ours: true }), [Act::LookAtNames]);
+        assert_eq!(state.on(Event::Names { ours: false }), [Act::Report, Act::LookAtOwner]);
+        assert_eq!(state.phase(), Phase::StandBy);
+        assert_eq!(state.on(Event::Owner { taken_over: false }), [Act::LookAtOwner]);
+        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::LookAtNames], "a report is under way");
+        assert_eq!(state.phase(), Phase::Serving);
     }
 }
