@@ -10,6 +10,7 @@ mod broken;
 mod commands;
 mod contention;
 mod faults;
+mod in_place;
 mod kills;
 mod larger;
 mod refusals;
