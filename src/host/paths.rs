@@ -61,6 +61,16 @@ impl Paths {
         self.nginx().join("logs/access.log")
     }
 
+    /// What is to be shipped of the logs: `output.log` in the foreground, and what waits for the bucket in `outbox/`.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// In the foreground, our own lines and the services'.
+    pub fn output_log(&self) -> PathBuf {
+        self.logs().join("output.log")
+    }
+
     /// Held while `up` runs.
     pub fn lock(&self) -> PathBuf {
         self.state.join("up.lock")
@@ -104,6 +114,8 @@ impl Paths {
         let app = accounts.map(|a| (a.app.uid, a.app.gid));
         let root_app = accounts.map(|a| (0, a.app.gid));
         let root = accounts.map(|_| (0, 0));
+        // nginx's workers open their log anew by its path, as themselves.
+        let root_web = accounts.map(|a| (0, a.web.gid));
         for (path, mode, owner) in [
             (self.state.clone(), 0o755, root),
             (self.runtime.clone(), 0o755, root),
@@ -113,8 +125,9 @@ impl Paths {
             (self.data(), 0o700, app),
             (self.tls(), 0o700, root),
             (self.nginx(), 0o755, root),
-            (self.nginx().join("logs"), 0o750, root),
+            (self.nginx().join("logs"), 0o750, root_web),
             (self.nginx().join("tmp"), 0o755, root),
+            (self.logs(), 0o700, root),
             (self.app_runtime(), 0o750, app),
             (self.service_records(), 0o700, root),
         ] {

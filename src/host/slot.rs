@@ -27,6 +27,15 @@ impl Slot {
         }
     }
 
+    /// What the lines of a service are kept under: `web` for `spotboot-web`, and `app` for both of the app's.
+    pub fn kind_of(service: &str) -> &str {
+        match service.strip_prefix("spotboot-") {
+            Some("app-b") => "app",
+            Some(kind) => kind,
+            None => service,
+        }
+    }
+
     /// What the files of this place begin with.
     pub(super) fn stem(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
+use super::handover::Note;
 pub use said::{Said, said_by};
 
 /// Where an instance stands.
@@ -49,6 +50,12 @@ pub struct Report {
     /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<String>,
+    /// What AWS has said of it, as long as its fleet may have to be brought back for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// When AWS ends it.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,

@@ -149,6 +149,8 @@ mod tests {
             public_ipv6: None,
             updated: NOW,
             chain: None,
+            note: None,
+            until: (phase == Phase::Interrupted).then_some(NOW),
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
         });
         Member { node, marked: false, old, said }

@@ -108,8 +108,9 @@ impl<'r> Rotation<'r> {
         3 * self.ttl() + self.pace.drain
     }
 
+    /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        Duration::from_secs(self.remote.site.dns.ttl.into())
+        if self.replaced().elastic { Duration::ZERO } else { Duration::from_secs(self.remote.site.dns.ttl.into()) }
     }
 
     /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.

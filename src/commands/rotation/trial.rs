@@ -171,7 +171,9 @@ impl Rotation<'_> {
             }
             look_at(self.remote, now, &self.wanted.version, GLANCE).await?;
         }
-        for old in now.iter().filter(|member| member.old && member.serves()) {
+        // Whom the Elastic IP has just left has no address for minutes.
+        let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();
+        for old in now.iter().filter(|member| member.old && member.serves() && is_reached(member)) {
             let release = old.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
             if let Err(error) = look_at(self.remote, old, &release, GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");

@@ -1,11 +1,12 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use time::OffsetDateTime;
 use tokio::sync::{Mutex, SetOnce};
 use tokio::time::Instant;
 use tokio::{join, try_join};
@@ -14,7 +15,7 @@ use tracing::{info, warn};
 use super::Boot;
 use super::cutover::Standing;
 use super::place::Placed;
-use super::resident::InPlace;
+use super::resident::{InPlace, Unfit};
 use crate::cli::Globals;
 use crate::config::AppKind;
 use crate::host::{files, notify, packages};
@@ -22,7 +23,7 @@ use crate::logs;
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
-use crate::site::records::Zones;
+use crate::site::records::{Observed, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::{Phase, Report, critical_path};
 use crate::site::web::{self, Former, WebConfig, Website};
@@ -38,6 +39,10 @@ pub(super) struct Serving {
     live: RefCell<Live>,
     /// Held by whoever changes what the web server serves, from before the change to the end of its proof.
     pub change: Mutex<()>,
+    /// What the resident does not serve again for a while.
+    pub unfit: RefCell<Option<Unfit>>,
+    /// When the certificate is to be renewed, once the resident knows.
+    pub renewal_due: Cell<Option<OffsetDateTime>>,
     pub in_place: InPlace,
     /// The web server as this boot found it.
     before: Former,
@@ -88,13 +93,13 @@ impl Boot {
         // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
         let (built, ready, before) = (SetOnce::new(), SetOnce::new(), Former::observe(&self.paths));
         let prepare = async { try_join!(self.running_app(&before, &built, &ready), self.web_server(&built, &ready)) };
-        let ((), prepared) = join!(self.report(Phase::Booting, None, None), prepare);
+        let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
         let proven = async {
             let ((), (certificate, zones)) = prepared?;
             let release = built.get().and_then(|built| built.release.as_ref());
             let ((), observed) = try_join!(
                 steps.step("proof", &["app", "web"], self.prove(release, &certificate)),
-                steps.step("records", &["app", "web"], zones.observe(&self.route53)),
+                steps.step("records", &["app", "web"], self.look_at_records(&zones)),
             )?;
             Ok((certificate, zones, observed))
         };
@@ -102,7 +107,7 @@ impl Boot {
             Ok(proven) => proven,
             Err(error) => {
                 if let Some(built) = built.get() {
-                    self.give_way(&before, &built.placed).await;
+                    self.back_to(&before, &built.placed).await;
                 }
                 return Err(error);
             }
@@ -120,7 +125,23 @@ impl Boot {
             Standing::StandBy => Phase::StandBy,
         };
         let live = Live { app: Rc::new(placed.app), release, certificate, deploy: self.trial.get().cloned() };
-        Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default(), in_place: InPlace::default(), before })
+        Ok(Serving {
+            phase,
+            zones,
+            live: RefCell::new(live),
+            change: Mutex::default(),
+            unfit: RefCell::default(),
+            renewal_due: Cell::default(),
+            in_place: InPlace::default(),
+            before,
+        })
+    }
+
+    /// Also at what their owner has said of itself: it may have asked for this instance only in case.
+    async fn look_at_records(&self, zones: &Zones) -> Result<Observed> {
+        let observed = zones.observe(&self.route53).await?;
+        self.leaves_names(&zones.read(&observed)?).await;
+        Ok(observed)
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -136,10 +157,10 @@ impl Boot {
     /// From the pointer to an app that answers; the web server starts from when it is built.
     async fn running_app(&self, before: &Former, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
         let steps = &self.timeline;
-        let (release, interpreter) = try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(),)?;
-        let app = steps
-            .step("dependencies", &["release", "host packages", "interpreter"], self.provide_app(release.as_ref(), interpreter))
-            .await?;
+        let (release, interpreter, secrets) =
+            try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(), self.app_secrets(steps))?;
+        let needs = &["release", "host packages", "interpreter", "secrets"];
+        let app = steps.step("dependencies", needs, self.provide_app(release.as_ref(), interpreter, secrets)).await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
         let placed = self.place(app, before).await?;
@@ -194,10 +215,15 @@ impl Boot {
         Ok(())
     }
 
-    pub(super) async fn provide_app(&self, release: Option<&Release>, interpreter: Option<Interpreter>) -> Result<App> {
+    pub(super) async fn provide_app(
+        &self,
+        release: Option<&Release>,
+        interpreter: Option<Interpreter>,
+        secrets: app::Secrets,
+    ) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state).await
+        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state, secrets).await
     }
 
     pub(super) async fn start_app(&self, app: &App) -> Result<()> {
@@ -208,16 +234,21 @@ impl Boot {
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
-        let (found, zones) = try_join!(
-            steps.step("cached certificate", &["accounts"], self.cached_certificate()),
+        let address =
+            async { if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) } };
+        let (found, zones, ()) = try_join!(
+            steps.step("cached certificate", &["accounts"], async { self.certificates().newest().await }),
             steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
+            address,
         )?;
         let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
         Ok((certificate, zones))
     }
 
     pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        let tls = self.paths.tls();
+        // In a folder of its own: whichever configuration nginx reads, it finds the key that belongs to the chain.
+        let tls = self.paths.tls().join(&certificate.serial);
+        files::create_dir(&tls, 0o700, None)?;
         files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
         let config = WebConfig {
@@ -256,17 +287,21 @@ impl Boot {
     }
 
     pub(super) async fn prove_within(&self, release: Option<&Release>, certificate: &Certificate, within: Duration) -> Result<()> {
-        let expectation = Expectation {
+        let expectation = self.expectation(release, certificate);
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        proof::prove(&expectation, now, Instant::now() + within).await.context("this instance's own listener")
+    }
+
+    pub(super) fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+        Expectation {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
             hosts: self.site.domains.iter().map(|domain| domain.example_host()).collect(),
             chain_pem: certificate.chain.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
-        };
-        // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
-        proof::prove(&expectation, now, Instant::now() + within).await.context("this instance's own listener")
+        }
     }
 
     /// Tells systemd, the log and whoever reads standard output.
@@ -274,7 +309,8 @@ impl Boot {
         let primary = self.site.primary();
         let port = if self.site.web.https_port == 443 { String::new() } else { format!(":{}", self.site.web.https_port) };
         let line = match serving.phase {
-            Phase::StandBy => format!("standing by for {primary}: a later instance owns the name"),
+            Phase::StandBy if self.handover.spare_of().is_empty() => format!("standing by for {primary}: a later instance owns the name"),
+            Phase::StandBy => format!("standing by for {primary}: its owner may be taken away, and has the name until then"),
             _ => format!("serving https://{primary}{port}/ release {}", serving.live().version()),
         };
         notify::status(&line);
@@ -318,6 +354,9 @@ impl Boot {
     pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {
         let steps = self.timeline.steps();
         let live = serving.map(Serving::live);
+        let marked = self.handover.marked();
+        let serves = matches!(phase, Phase::Serving | Phase::StandBy);
+        let phase = if serves && marked.notice().is_some() { Phase::Interrupted } else { phase };
         Report {
             instance: self.identity.instance_id.clone(),
             phase,
@@ -325,12 +364,14 @@ impl Boot {
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
             tried: serving.and_then(|serving| serving.in_place.tried()),
-            public_ipv4: self.identity.public_ipv4,
+            public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
             updated: self.now(),
             chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover"),
+            note: marked.told_note(phase == Phase::Stopped),
+            until: marked.until(),
             steps,
             error,
         }

@@ -57,7 +57,7 @@ impl Boot {
     }
 
     /// After a boot that failed: what served before serves on, and alone.
-    pub(super) async fn give_way(&self, former: &Former, placed: &Placed) {
+    pub(super) async fn back_to(&self, former: &Former, placed: &Placed) {
         if !former.serves() {
             return;
         }

@@ -21,13 +21,13 @@ const LINES: usize = 200;
 /// Ends that nobody has asked for; older ones are forgotten.
 const ENDS: usize = 16;
 
-/// Takes one line of a service's output, already prefixed.
-pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
+/// Takes a service's name without our prefix, and one line of its output.
+pub type Print = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Lines go to standard error.
 #[cfg(test)]
 pub fn to_stderr() -> Print {
-    Arc::new(|line| eprintln!("{line}"))
+    Arc::new(|service, line| eprintln!("{service} | {line}"))
 }
 
 /// The services, in the order in which they were first started.

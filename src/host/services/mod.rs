@@ -8,6 +8,7 @@ mod unit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub use nix::sys::signal::Signal;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
 /// A program to keep running, and within which bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Service {
     /// `spotboot-app`, `spotboot-web`: also the unit's name.
     pub name: String,
@@ -104,6 +105,13 @@ pub enum ServiceError {
 pub enum Services {
     Systemd(Systemd),
     Foreground(Foreground),
+}
+
+/// Without its environment, which holds secrets.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).field("argv", &self.argv).finish_non_exhaustive()
+    }
 }
 
 impl Services {
@@ -211,6 +219,11 @@ impl Services {
             Self::Systemd(keeper) => keeper.ended(name).await,
             Self::Foreground(keeper) => keeper.ended(name).await,
         }
+    }
+
+    /// Whether what the services write, and we ourselves, goes to systemd's journal.
+    pub fn keep_a_journal(&self) -> bool {
+        matches!(self, Self::Systemd(_))
     }
 
     /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.

@@ -13,6 +13,7 @@ use super::foreground::{Print, Seen};
 use super::{Service, ServiceError, State};
 use crate::host::files;
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
+use crate::host::slot::Slot;
 
 /// The pause before the first restart; it doubles with each end up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -174,7 +175,7 @@ impl Keeper {
 
     /// `app` for `spotboot-app`.
     fn label(&self) -> String {
-        self.service.name.strip_prefix("spotboot-").unwrap_or(&self.service.name).to_owned()
+        Slot::kind_of(&self.service.name).to_owned()
     }
 }
 
@@ -210,6 +211,6 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 /// Control characters could rewrite what a terminal shows.
 fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
     let text: String = String::from_utf8_lossy(line).trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    print(&format!("{label} | {text}"));
+    print(label, &text);
     seen.line(text);
 }

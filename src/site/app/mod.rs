@@ -15,6 +15,7 @@ mod plan;
 mod procfile;
 mod readiness;
 mod relocate;
+mod secrets;
 mod service;
 mod venv;
 
@@ -32,6 +33,7 @@ pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
 use plan::Program;
+pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.
 #[derive(Debug, Clone)]
@@ -57,6 +59,8 @@ pub struct App {
     plan: Plan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
+    /// For the app and its release command; the build, whose results visitors may see, gets none.
+    secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
     answered: OnceLock<Upstream>,
 }
@@ -73,7 +77,7 @@ impl App {
     /// No port is free.
     pub fn in_slot(&self, slot: Slot) -> anyhow::Result<Self> {
         let plan = self.plan.clone().in_slot(slot)?;
-        Ok(Self { plan, dependencies: self.dependencies.clone(), answered: OnceLock::new() })
+        Ok(Self { plan, dependencies: self.dependencies.clone(), answered: OnceLock::new(), secrets: self.secrets.clone() })
     }
 
     /// Whether it can run while another release of the site does.

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Interpreter, Package, Upstream, procfile};
+use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, Site};
 use crate::host::accounts::Account;
@@ -159,12 +159,12 @@ impl Plan {
     ///
     /// The first step that runs code of others: from here on it has no way to the instance's credentials.
     /// A Python app needs the interpreter.
-    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3) -> anyhow::Result<App> {
+    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3, secrets: Secrets) -> anyhow::Result<App> {
         if !matches!(self.upstream, Upstream::Website(_)) {
             imds::set_reach(self.account.as_ref(), self.deny_imds).await;
         }
         let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(App { plan: self, dependencies, answered: OnceLock::new() })
+        Ok(App { plan: self, dependencies, secrets, answered: OnceLock::new() })
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Rotation {
     pub fleet: Fleet,
     pub target: u32,
     pub old: Vec<Node>,
+    /// The names led to the site's Elastic IP already: nobody remembers an address that an instance keeps.
+    #[serde(default)]
+    pub elastic: bool,
     /// Those that came instead, as far as this run had heard of them.
     #[serde(default)]
     pub new: Vec<String>,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Phase, Tried};
+use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
 use crate::config::Site;
 
@@ -29,10 +29,19 @@ pub struct Said {
     /// The certificate that it serves with, and those above it, as PEM.
     #[serde(default)]
     pub chain: Option<String>,
+    #[serde(default)]
+    pub note: Option<Note>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
     pub error: Option<String>,
 }
 
 impl Said {
+    /// AWS has announced its end.
+    pub fn is_going(&self) -> bool {
+        self.until.is_some() || self.phase == Phase::Interrupted
+    }
+
     /// It answered when it last spoke.
     pub fn serves(&self) -> bool {
         matches!(self.phase, Phase::Serving | Phase::StandBy | Phase::Interrupted)

@@ -5,6 +5,7 @@ mod former;
 mod lasting;
 mod nginx;
 mod render;
+mod reopen;
 mod website;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use drain::drain;
 pub use former::Former;
 pub use nginx::Nginx;
 pub use render::{Machine, health_files, render};
+pub use reopen::reopen;
 pub use website::Website;
 
 /// The service's name.

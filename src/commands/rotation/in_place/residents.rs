@@ -119,6 +119,8 @@ mod tests {
             public_ipv6: None,
             updated: datetime!(2026-11-21 12:00 UTC),
             chain: None,
+            note: None,
+            until: None,
             error: None,
         };
         Resident { id: id.into(), said: Some(said) }

@@ -9,7 +9,7 @@ use super::super::super::Boot;
 use super::super::super::boot::{Live, Serving};
 use super::Before;
 use crate::config::AppKind;
-use crate::site::app::{App, Upstream};
+use crate::site::app::{App, Secrets, Upstream};
 use crate::site::release::{self, Published, Release};
 use crate::site::web::{Former, health_files};
 
@@ -20,7 +20,8 @@ impl Boot {
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         let pointer = release.clone().into();
         let release = steps.step("release", &[], release::fetch(&self.packages, &pointer, &self.paths, account)).await?;
-        let app = steps.step("dependencies", &["release"], self.app_beside(&live, &release)).await?;
+        let secrets = self.app_secrets(&steps).await?;
+        let app = steps.step("dependencies", &["release", "secrets"], self.app_beside(&live, &release, secrets)).await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, &release.version)).await?;
         // nginx would tell only once visitors are led there.
@@ -30,12 +31,12 @@ impl Boot {
         Ok(Live { app: Rc::new(app), release: Some(release), ..live })
     }
 
-    async fn app_beside(&self, live: &Live, release: &Release) -> Result<App> {
+    async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
         let interpreter = match self.site.app.kind {
             AppKind::Python { .. } => Some(self.interpreter().await?),
             _ => None,
         };
-        let app = self.provide_app(Some(release), interpreter).await?;
+        let app = self.provide_app(Some(release), interpreter, secrets).await?;
         ensure!(
             app.can_run_beside(),
             "two releases cannot listen on one port at once: take PORT out of [app] env, or deploy without --in-place"
