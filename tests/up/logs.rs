@@ -8,6 +8,7 @@ use region::{Fault, Match, Service};
 use serde_json::Value;
 
 use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, spotboot};
+use crate::metrics::{metrics, value};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What makes a piece, as the README has it.
@@ -140,6 +141,10 @@ fn many_lines_do_not_wait_and_a_bucket_that_takes_none_costs_nothing_but_time() 
         outbox(&machine).is_empty() && world.list("logs/i-0many/").iter().any(|key| key.ends_with("-access.zst"))
     });
     ask(&machine, ["/later".to_owned()].into_iter());
+    let counted = || value(&metrics(&machine), "spotboot_requests_total{code=\"200\",method=\"GET\"}");
+    eventually("the requests are counted on over the rotation", || counted() >= 132.0);
+    // And what the boot's own proof asked, if nginx wrote it late.
+    assert!(counted() <= 133.0, "{}", counted());
     running.stop().assert_success();
 
     let lines = all(&machine);
