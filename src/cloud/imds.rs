@@ -80,6 +80,13 @@ pub struct InstanceAction {
     pub time: OffsetDateTime,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recommendation {
+    #[serde(with = "time::serde::rfc3339")]
+    notice_time: OffsetDateTime,
+}
+
 /// The part of the instance identity document that we use.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,12 +128,8 @@ impl Imds {
 
     /// Asks for all of it at once.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        let (document, public_ipv4, public_ipv6, fleet) = tokio::try_join!(
-            self.document(),
-            self.parsed("/latest/meta-data/public-ipv4"),
-            self.parsed("/latest/meta-data/ipv6"),
-            self.fleet(),
-        )?;
+        let (document, public_ipv4, public_ipv6, fleet) =
+            tokio::try_join!(self.document(), self.public_ipv4(), self.parsed("/latest/meta-data/ipv6"), self.fleet(),)?;
         Ok(Identity {
             instance_id: document.instance_id,
             region: document.region,
@@ -140,10 +143,22 @@ impl Imds {
         })
     }
 
+    /// As it is now: an Elastic IP that comes or goes changes it.
+    pub async fn public_ipv4(&self) -> Result<Option<Ipv4Addr>, Error> {
+        self.parsed("/latest/meta-data/public-ipv4").await
+    }
+
     /// The spot interruption notice, once there is one.
     pub async fn instance_action(&self) -> Result<Option<InstanceAction>, Error> {
         const PATH: &str = "/latest/meta-data/spot/instance-action";
         self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()
+    }
+
+    /// When AWS last recommended to replace this instance, if it did.
+    pub async fn rebalance_recommendation(&self) -> Result<Option<OffsetDateTime>, Error> {
+        const PATH: &str = "/latest/meta-data/events/recommendations/rebalance";
+        let recommended: Option<Recommendation> = self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()?;
+        Ok(recommended.map(|recommendation| recommendation.notice_time))
     }
 
     async fn document(&self) -> Result<Document, Error> {

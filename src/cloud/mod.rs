@@ -4,6 +4,7 @@
 
 pub mod acme;
 pub mod autoscaling;
+pub mod calls;
 pub mod ec2;
 mod error;
 mod http;

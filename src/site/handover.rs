@@ -78,7 +78,16 @@ impl Seen {
     pub fn usual_target(&self, mine: Option<&Note>) -> u32 {
         let noted = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
         let run = self.run.map(|run| run.target);
-        mine.map(|note| note.target).or(run).or_else(|| noted.map(|note| note.target).min()).unwrap_or(self.target)
+        // What was noted while the bucket did not answer may be the target that the rotation had raised already.
+        let mine = mine.map(|note| run.map_or(note.target, |run| run.min(note.target)));
+        mine.or(run).or_else(|| noted.map(|note| note.target).min()).unwrap_or(self.target)
+    }
+
+    /// The note to begin with. `left`: those of instances that are gone, whose raise was perhaps never taken back.
+    pub fn first_note(&self, left: &[Note], mark: Mark, since: OffsetDateTime) -> Note {
+        let usual = self.usual_target(None);
+        let target = if self.run.is_some() { usual } else { left.iter().map(|note| note.target).fold(usual, u32::min) };
+        Note { mark, target, since }
     }
 
     fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
@@ -111,9 +120,15 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
         Mark::Notice if run_lives => Act::Wait,
         Mark::Notice => {
             let rest = usual + u32::from(others_prepare);
-            if seen.target > rest { Act::Lower(rest) } else { Act::Done }
+            match seen.target > rest {
+                true => Act::Lower(rest),
+                // One too many is the next owner's to end, which finds the note.
+                false if staying > rest => Act::Wait,
+                false => Act::Done,
+            }
         }
-        Mark::Rebalance if run_lives => Act::Wait,
+        // Whoever goes brings the target back to what it was.
+        Mark::Rebalance if run_lives || going > 0 && now >= mine.since + spare_for => Act::Wait,
         Mark::Rebalance if now >= mine.since + spare_for => {
             let spares = if others_prepare { Vec::new() } else { spares(seen, usual) };
             match (seen.target > usual && !others_prepare, spares.is_empty()) {
@@ -137,19 +152,26 @@ fn spares(seen: &Seen, target: u32) -> Vec<String> {
 }
 
 /// What the owner of the names does about what instances have left behind that are gone: `notes` of those, each with a target that was never
-/// lowered again. `None`: nothing, or it is not for this instance to do.
-pub fn sweep(seen: &Seen, notes: &[Note]) -> Option<Act> {
+/// lowered again, it may be. [`Act::Wait`]: it is not for this instance to do, or not now.
+pub fn sweep(seen: &Seen, notes: &[Note]) -> Act {
     let is_marked = |member: &Neighbour| member.note.is_some();
     if seen.run.is_some() || !seen.owners.contains(&seen.me) || seen.members.iter().any(is_marked) {
-        return None;
+        return Act::Wait;
     }
-    let usual = notes.iter().map(|note| note.target).min()?;
+    let Some(usual) = notes.iter().map(|note| note.target).min() else { return Act::Done };
     let spares = spares(seen, usual);
     match (seen.target > usual, spares.is_empty()) {
-        (_, false) => Some(Act::Retire(usual, spares)),
-        (true, true) => Some(Act::Lower(usual)),
-        (false, true) => None,
+        (_, false) => Act::Retire(usual, spares),
+        (true, true) => Act::Lower(usual),
+        (false, true) => Act::Done,
     }
+}
+
+/// Whether an instance that could have the names leaves them where they are: it ends itself, and one of `others` does not, or it
+/// [`is_spare`] and no rotation has asked for it. `others` as there.
+pub fn leaves_names(launched: OffsetDateTime, mine: Option<Mark>, others: &[Option<Note>], run_lives: bool) -> bool {
+    let somebody_stays = others.iter().any(|note| note.is_none_or(|note| note.mark != Mark::Notice));
+    mine == Some(Mark::Notice) && somebody_stays || !run_lives && is_spare(launched, others)
 }
 
 /// Whether an instance that has just booted leaves the names where they are: those who have them asked for it only in case. `others`: the
@@ -159,10 +181,12 @@ pub fn is_spare(launched: OffsetDateTime, others: &[Option<Note>]) -> bool {
     !others.is_empty() && others.iter().flatten().any(waits) && others.iter().flatten().all(|note| note.mark == Mark::Rebalance)
 }
 
+/// So long before its end everything of an instance is stopped.
+pub const LAST: Duration = Duration::from_secs(5);
+
 /// When an instance stops that ends at `until`. Where another has had the names since `taken_over`, resolvers need `ttl` to hear of it, and its
 /// clients `grace` to leave; where nobody has, it serves to the last.
 pub fn leaves_at(until: OffsetDateTime, taken_over: Option<OffsetDateTime>, grace: Duration) -> OffsetDateTime {
-    const LAST: Duration = Duration::from_secs(5);
     match taken_over {
         Some(_) => until - LAST - grace,
         None => until - LAST - Duration::from_secs(1),
@@ -246,11 +270,42 @@ mod tests {
     #[test]
     fn the_owner_lowers_what_a_lost_instance_has_raised() {
         let left = seen(2, vec![member("i-1", None), later("i-3")]);
-        assert_eq!(sweep(&left, &[note(Mark::Notice, 1)]), Some(Act::Retire(1, vec!["i-3".into()])));
-        assert_eq!(sweep(&seen(2, vec![member("i-1", None)]), &[note(Mark::Notice, 1)]), Some(Act::Lower(1)));
-        assert_eq!(sweep(&left, &[]), None);
-        assert_eq!(sweep(&Seen { owners: vec!["i-3".into()], ..left.clone() }, &[note(Mark::Notice, 1)]), None);
-        assert_eq!(sweep(&Seen { run: Some(Run { target: 1, lives: true }), ..left }, &[note(Mark::Notice, 1)]), None);
+        let notes = [note(Mark::Notice, 1)];
+        assert_eq!(sweep(&left, &notes), Act::Retire(1, vec!["i-3".into()]));
+        assert_eq!(sweep(&seen(2, vec![member("i-1", None)]), &notes), Act::Lower(1));
+        assert_eq!(sweep(&seen(1, vec![member("i-1", None)]), &notes), Act::Done, "it had been lowered");
+        assert_eq!(sweep(&left, &[]), Act::Done);
+        assert_eq!(sweep(&Seen { owners: vec!["i-3".into()], ..left.clone() }, &notes), Act::Wait);
+        assert_eq!(sweep(&Seen { run: Some(Run { target: 1, lives: true }), ..left }, &notes), Act::Wait);
+    }
+
+    #[test]
+    fn the_first_note_knows_the_target_that_others_have_raised() {
+        let first = |seen: &Seen, left: &[Note]| seen.first_note(left, Mark::Notice, NOW).target;
+        let raised = seen(3, vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 2)))]);
+        assert_eq!(first(&raised, &[]), 2);
+        let lost = seen(2, vec![member("i-1", None)]);
+        assert_eq!((first(&lost, &[]), first(&lost, &[note(Mark::Notice, 1)])), (2, 1));
+        let rotating = Seen { run: Some(Run { target: 1, lives: true }), ..lost };
+        assert_eq!(first(&rotating, &[]), 1);
+    }
+
+    #[test]
+    fn a_spare_that_is_over_never_takes_the_replacement_of_one_that_goes() {
+        let mut members = vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 2))), later("i-3")];
+        let over = |members: &[Neighbour]| plan(&seen(3, members.to_vec()), &note(Mark::Rebalance, 2), NOW + SPARE_FOR, SPARE_FOR);
+        assert_eq!(over(&members), Act::Wait);
+        members.remove(1);
+        assert_eq!(over(&members), Act::Lower(2));
+    }
+
+    #[test]
+    fn one_that_goes_leaves_the_names_to_who_stays() {
+        let (notice, rebalance) = (note(Mark::Notice, 1), note(Mark::Rebalance, 1));
+        assert!(leaves_names(NOW, Some(Mark::Notice), &[None], false));
+        assert!(!leaves_names(NOW, Some(Mark::Notice), &[Some(notice)], false) && !leaves_names(NOW, Some(Mark::Notice), &[], false));
+        assert!(leaves_names(NOW, None, &[Some(rebalance)], false));
+        assert!(!leaves_names(NOW, None, &[Some(rebalance)], true), "a rotation has asked for it");
     }
 
     #[test]

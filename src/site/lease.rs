@@ -91,6 +91,16 @@ impl Lease {
         }
     }
 
+    /// Whether somebody holds the lease at `key` now.
+    ///
+    /// # Errors
+    /// Those of the bucket.
+    pub async fn is_held(s3: &S3, key: &str) -> Result<bool> {
+        let found = s3.get(key, LARGEST_LEASE).await?;
+        let now = s3_time(s3)?;
+        Ok(found.is_some_and(|object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| !body.done && now < body.expires)))
+    }
+
     /// Does `work` and keeps the lease meanwhile.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
+use super::handover::Note;
 pub use said::{Said, said_by};
 
 /// Where an instance stands.
@@ -37,6 +38,9 @@ pub struct Report {
     /// The deploy on trial here, once this instance knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
+    /// What was last tried in place here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -46,12 +50,27 @@ pub struct Report {
     /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<String>,
+    /// What AWS has said of it, as long as its fleet may have to be brought back for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// When AWS ends it.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,
     /// Of a service that cannot stay up, while it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    pub error: Option<String>,
+}
+
+/// A release that was to take the place of the one that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    pub deploy: String,
+    pub release: String,
+    /// Why it does not serve here.
     pub error: Option<String>,
 }
 
@@ -83,6 +102,12 @@ pub struct Timeline {
 impl Timeline {
     pub fn start(observer: Arc<dyn Observer>) -> Self {
         Self { began: Instant::now(), steps: Arc::default(), observer }
+    }
+
+    /// Another record, from now on, shown to the same observer.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::start(Arc::clone(&self.observer))
     }
 
     /// Runs one step: its start, its end and what it waited for go to the record, to the log and to the observer.

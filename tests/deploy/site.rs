@@ -8,18 +8,17 @@ use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
-use region::{Fleet, FleetKind, FleetSpec, Options};
+use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
 
 use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
-const TTL: u32 = 1;
-
 pub struct Site {
     pub world: World,
     pub fleet: Fleet,
+    /// Where the names lead to one.
+    pub elastic: Option<ElasticIp>,
     pub processes: Arc<Processes>,
     config: PathBuf,
 }
@@ -31,14 +30,28 @@ pub struct Made {
     pub named: bool,
     pub target: u32,
     pub routing: &'static str,
+    /// Lines of `[dns]` beside its routing.
+    pub dns: &'static str,
     /// How long the app may take until it answers.
     pub health: &'static str,
+    /// How long the spare of a rebalance recommendation stays.
+    pub spare_for: &'static str,
     pub options: Options,
 }
 
 impl Default for Made {
+    /// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
     fn default() -> Self {
-        Self { kind: FleetKind::Ec2Fleet, named: true, target: 1, routing: "simple", health: "8s", options: Options::default() }
+        Self {
+            kind: FleetKind::Ec2Fleet,
+            named: true,
+            target: 1,
+            routing: "simple",
+            dns: "ttl = 1\n",
+            health: "8s",
+            spare_for: "30m",
+            options: Options::default(),
+        }
     }
 }
 
@@ -64,6 +77,10 @@ impl Site {
         };
         let world = World::with(Options { bind: network.gateway().into(), ..made.options.clone() });
         network.resolve_through(world.region.dns());
+        let elastic = made.dns.contains("elastic").then(|| {
+            world.region.wire(Arc::new(network.clone()));
+            world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free")
+        });
         let config = world.path("site.toml");
         std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
         let (site, root) = (config.clone(), world.root().to_owned());
@@ -81,7 +98,7 @@ impl Site {
         // As the launch template does; CI's policy goes by it.
         spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
-        Some(Self { world, fleet, processes, config })
+        Some(Self { world, fleet, elastic, processes, config })
     }
 
     /// The site.toml that all read.
@@ -199,19 +216,19 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
-    let Made { kind, named, routing, health, .. } = made;
+    let Made { kind, named, routing, dns, health, spare_for, .. } = made;
     let name = match kind {
         FleetKind::SpotFleet => "spot-fleet",
         FleetKind::Ec2Fleet => "ec2-fleet",
         FleetKind::AutoScalingGroup => "auto-scaling-group",
     };
-    let fleet = if *named { format!("[fleet]\nkind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
+    let fleet = if *named { format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
-         [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
+         [dns]\n{dns}routing = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
          [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"{health}\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
-         {fleet}",
+         [fleet]\nspare_for = \"{spare_for}\"\n{fleet}",
         ca.display(),
     )
 }

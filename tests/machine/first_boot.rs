@@ -101,7 +101,7 @@ fn assert_that_no_secret_lies_about(world: &World, computer: &Computer) {
     let secrets = secrets(world);
     assert!(secrets.lines().count() >= 8, "too few secrets to look for");
     computer.run(&format!("umask 077; cat >/root/secrets <<'END'\n{secrets}END\n"));
-    assert_eq!(computer.run("stat --format=%a:%U /var/lib/spotboot/tls/key.pem /etc/spotboot/spotboot.env"), "600:root\n600:root");
+    assert_eq!(computer.run("stat --format=%a:%U /var/lib/spotboot/tls/*/key.pem /etc/spotboot/spotboot.env"), "600:root\n600:root");
     assert_eq!(computer.run(FIND_SECRETS), "");
 
     // The search finds what it is made for.

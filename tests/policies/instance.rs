@@ -7,10 +7,19 @@ use crate::common::{DOMAIN, Machine, World};
 use crate::documents::{Site, instance_policy};
 use crate::stories::{self, KMS_KEY};
 
-const SIMPLE: Site =
-    Site { routing: None, kms_key_arn: None, hosted_zone_id: None, packages_bucket: None, secrets: [&[], &[]], fleet: None };
+const SIMPLE: Site = Site {
+    routing: None,
+    kms_key_arn: None,
+    hosted_zone_id: None,
+    packages_bucket: None,
+    elastic_ip_arn: None,
+    secrets: [&[], &[]],
+    fleet: None,
+};
 
 const WITH_SECRETS: Site = Site { secrets: [&[stories::PARAMETER], &[stories::SECRET]], ..SIMPLE };
+
+const ANY_ELASTIC_IP: &str = "arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*";
 
 #[test]
 fn every_kind_of_boot_gets_by_with_it_and_together_they_need_all_of_it() {
@@ -99,4 +108,30 @@ fn without_an_action_that_only_some_sites_need_their_boots_say_so() {
     let elsewhere = Site { packages_bucket: Some("mirror"), ..SIMPLE };
     let rows = [Row::new("ListPackages", "s3:ListBucket", stories::packages_elsewhere).on("arn:aws:s3:::mirror")];
     assert_each_is_missed(&instance_policy(elsewhere), &rows, &[SIMPLE]);
+    let elastic = Site { elastic_ip_arn: Some(ANY_ELASTIC_IP), ..SIMPLE };
+    let moves = "arn:aws:ec2:*:*:elastic-ip/eipalloc-";
+    let rows = [
+        Row::new("FindTheElasticIp", "ec2:DescribeAddresses", stories::elastic_ip).on("*"),
+        Row::new("MoveTheElasticIp", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+        Row::new("MoveItToInstancesOfTheSite", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+        Row::new("MoveItToTheirInterfaces", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+    ];
+    assert_each_is_missed(&instance_policy(elastic), &rows, &[SIMPLE]);
+}
+
+#[test]
+fn an_elastic_ip_is_moved_with_it_and_no_other_sites_is() {
+    let world = World::new();
+    let policy = instance_policy(Site { elastic_ip_arn: Some(ANY_ELASTIC_IP), ..SIMPLE });
+    let log = stories::elastic_ip(&world, &policy);
+    assert!(log.contains("serving https://"), "{log}");
+    let denied: Vec<String> = world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+
+    // Named in site.toml, where a tag would have kept it from that.
+    let elastic = world.region.allocate_address(&[]).expect("an address is free");
+    let dns = format!("address = \"elastic\"\nelastic_ip = \"{}\"\n", elastic.allocation);
+    let other = stories::tagged(&world, "i-0other").section("dns", &dns).up_to_end();
+    other.assert_error(1, &["allow ec2:AssociateAddress on", &elastic.allocation]);
+    assert_eq!(world.region.holder_of(&elastic), None);
 }

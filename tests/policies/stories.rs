@@ -85,6 +85,18 @@ pub fn multivalue_sweep(world: &World, policy: &Value) -> String {
     boots(&world.machine("i-0next").section("dns", MULTIVALUE), &["serving https://"])
 }
 
+/// As the launch template tags it.
+pub fn tagged<'w>(world: &'w World, id: &str) -> Machine<'w> {
+    Machine::relaunched(world, id, |spec| _ = spec.tags.insert("spotboot:site".to_owned(), "example".to_owned()))
+}
+
+pub fn elastic_ip(world: &World, policy: &Value) -> String {
+    world.publish("v1", &Package::small_app());
+    world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free");
+    enforce(world, policy);
+    boots(&tagged(world, "i-0elastic").section("dns", "address = \"elastic\"\n"), &["serving https://"])
+}
+
 pub fn zone_by_id(world: &World, policy: &Value) -> String {
     world.publish("v1", &Package::small_app());
     enforce(world, policy);

@@ -10,6 +10,7 @@ use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, LifecycleState, Sca
 use time::OffsetDateTime;
 
 use super::Error;
+use super::calls::Count;
 use super::error::Doing;
 
 /// Pages of activities, newest first: they go back six weeks, and we ask for the last minutes.
@@ -88,7 +89,7 @@ pub enum Asked {
 
 impl AutoScaling {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Client::from_conf(aws_sdk_autoscaling::config::Builder::from(config).interceptor(Count).build()) }
     }
 
     /// `None` where there is no such group.
@@ -137,6 +138,15 @@ impl AutoScaling {
         let request = request.should_decrement_desired_capacity(decrement);
         let once = Config::builder().retry_config(RetryConfig::disabled());
         judge(request.customize().config_override(once).send().await.map_err(|error| doing.failed(&error)))
+    }
+
+    /// Takes an instance out of a group, which no longer ends or replaces it, and one off the desired capacity. What is out already is refused.
+    pub async fn detach(&self, name: &str, instance: &str) -> Result<Asked, Error> {
+        let doing = Doing::new(format!("taking {instance} out of Auto Scaling group {name}"));
+        let doing = doing.needing("autoscaling:DetachInstances", arn(name));
+        let request = self.client.detach_instances().auto_scaling_group_name(name).instance_ids(instance);
+        let request = request.should_decrement_desired_capacity(true);
+        judge(request.send().await.map_err(|error| doing.failed(&error)))
     }
 
     /// Protects instances from scale-in, or lifts that. An instance can be protected only while in service.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::plan::Plan;
 use super::user_data::Place;
 use crate::cli::FleetChoice;
-use crate::config::{Routing, SecretRef};
+use crate::config::{Address, Routing, SecretRef};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -42,6 +42,8 @@ struct Values<'a> {
     secret_arns: BTreeSet<String>,
     binary: Option<&'a str>,
     routing: &'static str,
+    /// Where the names lead to one; any with the site's tag, unless site.toml names one.
+    elastic_ip_arn: Option<String>,
     fleet_kind: &'static str,
     fleet_arn: String,
     github: Option<&'a str>,
@@ -94,6 +96,13 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
             Routing::Simple => "simple",
             Routing::Failover => "failover",
             Routing::Multivalue => "multivalue",
+        },
+        elastic_ip_arn: match &site.dns.address {
+            Address::Instance => None,
+            Address::Elastic { allocation } => {
+                let id = allocation.as_deref().unwrap_or("*");
+                Some(format!("arn:aws:ec2:{}:{account}:elastic-ip/{id}", plan.region))
+            }
         },
         fleet_kind: plan.fleet_word(),
         fleet_arn: match plan.fleet {

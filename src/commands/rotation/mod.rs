@@ -7,10 +7,12 @@ mod back;
 mod candidate;
 mod forward;
 mod hold;
+mod in_place;
 mod members;
 mod outside;
 mod plan;
 mod promotion;
+mod prospect;
 mod settle;
 mod stop;
 mod trial;
@@ -28,10 +30,12 @@ use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step
 use crate::site::fleet::Fleet;
 use crate::site::report::{Phase, Timeline, said_by};
 pub use hold::{Held, give_up};
+use in_place::{Forecast as InPlaceForecast, InPlace};
 use members::{Member, Wanted, is_old};
 pub use outside::look;
-pub use plan::Forecast;
+use plan::Forecast;
 pub use promotion::{current, promote, released};
+pub use prospect::{Prospect, carry_out};
 pub use settle::settle;
 use stop::to_the_end;
 pub use stop::unless_stopped;
@@ -104,8 +108,9 @@ impl<'r> Rotation<'r> {
         3 * self.ttl() + self.pace.drain
     }
 
+    /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        Duration::from_secs(self.remote.site.dns.ttl.into())
+        if self.replaced().elastic { Duration::ZERO } else { Duration::from_secs(self.remote.site.dns.ttl.into()) }
     }
 
     /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::candidate::Trialled;
 use super::members::{Arrival, Member, arrived, old_ones, surplus};
 use super::outside::look_at;
+use super::promotion::nobody_else_changed;
 use super::{Rotation, is_interrupted, unless_stopped};
 use crate::site::deploys::Stage;
 
@@ -31,7 +32,7 @@ impl Rotation<'_> {
         let steps = async {
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
-            self.nobody_else_changed_current().await
+            nobody_else_changed(self.remote, &self.log.record).await
         };
         tokio::select! {
             done = unless_stopped(steps) => done?,
@@ -170,7 +171,9 @@ impl Rotation<'_> {
             }
             look_at(self.remote, now, &self.wanted.version, GLANCE).await?;
         }
-        for old in now.iter().filter(|member| member.old && member.serves()) {
+        // Whom the Elastic IP has just left has no address for minutes.
+        let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();
+        for old in now.iter().filter(|member| member.old && member.serves() && is_reached(member)) {
             let release = old.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
             if let Err(error) = look_at(self.remote, old, &release, GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");

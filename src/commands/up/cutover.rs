@@ -5,11 +5,14 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::Serving;
+use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
+use crate::commands::elastic::Leader;
 use crate::commands::names;
 use crate::config::Routing;
 use crate::logs;
+use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
 use crate::site::report::Phase;
 
@@ -24,22 +27,60 @@ impl Standing {
         info!(owner, "a later instance owns the names; standing by");
         Self::StandBy
     }
+
+    fn spare_of(owners: &[String]) -> Self {
+        info!(owners = owners.join(" "), "the names stay where they are for now; standing by");
+        Self::StandBy
+    }
 }
 
 impl Boot {
     /// `observed`: the records as they were just now, if they were looked at.
     pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
+        let spare_of = self.handover.spare_of();
+        if !spare_of.is_empty() {
+            return Ok(Standing::spare_of(&spare_of));
+        }
         // A health check that nobody uses is paid for all the same: it is made only for names that will be ours.
         if self.site.dns.routing == Routing::Failover
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(Standing::stand_by(&owner));
         }
-        let node = names::node(&self.identity);
+        let elastic = address::elastic(&self.ec2, &self.site).await?;
+        let node = names::reached_at(names::node(&self.identity), elastic.as_ref());
         let claim = names::claim(&self.site, &node, names::shape(&self.site, names::checks(&self.route53, &self.site, &node).await?)?);
         match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
-            Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
+            // The record first: only its owner moves the address, and what ends in between is taken up again by whoever owns it then.
+            Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
             Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
+        }
+    }
+
+    /// Leads the site's Elastic IP here, where it has one.
+    async fn have_address(&self, zones: &Zones, elastic: Option<&ElasticIp>, changes: Vec<ChangeId>) -> Result<Standing> {
+        if elastic.is_none() {
+            return Ok(Standing::Owner(changes));
+        }
+        let led = self.leader(zones).lead_to(&self.identity.instance_id).await?;
+        if led.owner != self.identity.instance_id {
+            return Ok(Standing::stand_by(&led.owner));
+        }
+        self.public_ipv4.set(Some(led.elastic.address));
+        Ok(Standing::Owner(changes))
+    }
+
+    pub(super) fn leader<'l>(&'l self, zones: &'l Zones) -> Leader<'l> {
+        Leader { site: &self.site, zones, route53: &self.route53, ec2: &self.ec2 }
+    }
+
+    /// What would keep the Elastic IP from being led here, before anything is changed.
+    pub(super) async fn rehearse_address(&self) -> Result<()> {
+        match address::elastic(&self.ec2, &self.site).await? {
+            Some(elastic) if !elastic.leads_to(&self.identity.instance_id) => {
+                Ok(self.ec2.may_associate(&elastic, &self.identity.instance_id).await?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -53,14 +94,17 @@ impl Boot {
         records::in_sync(&self.route53, changes).await
     }
 
-    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop.
-    pub(super) async fn report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) {
+    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it was.
+    pub(super) async fn report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> bool {
+        let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
         let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
         let key = self.site.key(&format!("instances/{}.json", self.identity.instance_id));
-        if let Err(error) = self.state.put(&key, body, Condition::Always, None).await {
+        let put = self.state.put(&key, body, Condition::Always, None).await;
+        if let Err(error) = &put {
             warn!("the bucket does not hear of this instance: {error}");
         }
+        put.is_ok()
     }
 
     /// Says in the bucket which step failed and why, and leaves the log of the boot there.

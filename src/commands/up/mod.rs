@@ -4,18 +4,24 @@ mod boot;
 mod certificate;
 mod cutover;
 mod dry_run;
+mod handover;
 mod leave;
+mod metering;
+mod place;
 mod release;
 mod resident;
 mod secrets;
+mod ship;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tracing::{error, warn};
 
 use super::site_file::{Place, region_of};
@@ -32,8 +38,11 @@ use crate::host::files::{self, FileLock};
 use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
+use crate::host::spool::Outbox;
 use crate::logs;
-use crate::site::report::Timeline;
+use crate::site::report::{Phase, Timeline};
+use handover::Handover;
+use metering::Metering;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -56,10 +65,20 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// As of now: an Elastic IP comes and goes.
+    public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
     /// The services that cannot stay up, and what is to be told of each.
     troubles: RefCell<BTreeMap<&'static str, String>>,
+    /// Where this instance stands, for whoever reports it beside the event loop.
+    phase: Cell<Phase>,
+    /// One report at a time, made when its turn comes: the last one is the newest.
+    telling: Mutex<()>,
+    handover: Handover,
+    /// The logs that wait for the bucket.
+    outbox: Outbox,
+    metering: Metering,
     _lock: FileLock,
 }
 
@@ -99,7 +118,8 @@ impl Boot {
         let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
-        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
+        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+        let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
             imds,
@@ -108,6 +128,7 @@ impl Boot {
             route53: cloud.route53(),
             ec2: cloud.ec2(),
             cloud,
+            public_ipv4: Cell::new(identity.public_ipv4),
             site,
             paths,
             identity,
@@ -117,6 +138,11 @@ impl Boot {
             timeline,
             trial: OnceLock::new(),
             troubles: RefCell::default(),
+            phase: Cell::new(Phase::Booting),
+            telling: Mutex::default(),
+            handover: Handover::default(),
+            outbox,
+            metering: Metering::default(),
             _lock: lock,
         })
     }
@@ -125,27 +151,30 @@ impl Boot {
     async fn live(self, globals: &Globals) -> Result<Outcome> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        self.recall().await;
         let booted = tokio::select! {
             booted = self.boot() => booted,
+            never = self.mind_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),
         };
-        match booted {
+        let leaving = match booted {
             Ok(serving) => {
                 self.report(serving.phase, Some(&serving), None).await;
                 self.announce(globals, &serving);
-                self.stay(&serving, &mut terminate, &mut interrupt).await;
+                self.stay(&serving, &mut terminate, &mut interrupt).await
             }
             Err(failure) => {
                 self.report_failure(&failure).await;
                 self.services.shutdown().await;
+                self.ship_last(ship::LAST_WITHIN).await;
                 return Err(failure);
             }
-        }
+        };
         notify::stopping();
         tokio::select! {
-            () = self.leave() => {}
+            () = self.leave(leaving) => {}
             _ = terminate.recv() => warn!("told a second time to stop: at once, whatever is under way"),
             _ = interrupt.recv() => warn!("interrupted a second time: stopping at once, whatever is under way"),
         }

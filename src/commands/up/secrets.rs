@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 
 use super::Boot;
 use crate::site::app;
+use crate::site::report::Timeline;
 
 impl Boot {
-    pub(super) async fn app_secrets(&self) -> Result<app::Secrets> {
+    pub(super) async fn app_secrets(&self, steps: &Timeline) -> Result<app::Secrets> {
         let wanted = &self.site.app.secrets;
         if wanted.is_empty() {
             return Ok(app::Secrets::new());
@@ -15,6 +16,6 @@ impl Boot {
             let answers = self.cloud.secrets().read(wanted.values()).await;
             app::secrets_for(wanted, &answers).context("getting what [app.secrets] names")
         };
-        self.timeline.step("secrets", &["accounts"], fetch).await
+        steps.step("secrets", &["accounts"], fetch).await
     }
 }

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::accounts::Account;
 
 pub use end::ended;
-pub use session::{Leader, end_session};
+pub use session::{Leader, children, end_session};
 pub use spawn::Started;
 
 /// How much of each output stream is kept: its end.

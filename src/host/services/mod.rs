@@ -174,6 +174,28 @@ impl Services {
         }
     }
 
+    /// Whether [`Services::ensure`] would keep what runs.
+    ///
+    /// # Errors
+    /// systemd does not answer, or cannot be told of such a service.
+    pub async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.runs(service).await,
+            Self::Foreground(keeper) => Ok(keeper.runs(service).await),
+        }
+    }
+
+    /// Whether a program runs under that name, whatever its definition.
+    ///
+    /// # Errors
+    /// systemd does not answer.
+    pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.is_running(name).await,
+            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
+        }
+    }
+
     /// # Errors
     /// systemd does not answer.
     #[cfg(test)]
@@ -199,6 +221,11 @@ impl Services {
             Self::Systemd(keeper) => keeper.ended(name).await,
             Self::Foreground(keeper) => keeper.ended(name).await,
         }
+    }
+
+    /// Whether what the services write, and we ourselves, goes to systemd's journal.
+    pub fn keep_a_journal(&self) -> bool {
+        matches!(self, Self::Systemd(_))
     }
 
     /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::foreground::{Print, Seen};
 use super::{Service, ServiceError, State, pause};
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
+use crate::host::slot::Slot;
 use crate::host::{files, memory};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -173,7 +174,7 @@ impl Keeper {
 
     /// `app` for `spotboot-app`.
     fn label(&self) -> String {
-        self.service.name.strip_prefix("spotboot-").unwrap_or(&self.service.name).to_owned()
+        Slot::kind_of(&self.service.name).to_owned()
     }
 }
 
@@ -214,7 +215,7 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 /// Control characters could rewrite what a terminal shows.
 fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
     let text: String = String::from_utf8_lossy(line).trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    print(&format!("{label} | {text}"));
+    print(label, &text);
     seen.line(text);
 }
 

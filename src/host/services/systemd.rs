@@ -39,6 +39,19 @@ pub struct Systemd {
     pauses: Mutex<BTreeMap<String, Duration>>,
 }
 
+/// A file by which systemd knows a service.
+struct Described {
+    path: PathBuf,
+    text: String,
+    mode: u32,
+}
+
+impl Described {
+    fn is_written(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|old| old == self.text)
+    }
+}
+
 /// One run of a service, as last seen.
 #[derive(Clone)]
 struct Run {
@@ -125,7 +138,7 @@ impl Systemd {
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
-        self.runs().remove(name);
+        self.known().remove(name);
         let shown = show(name).await?;
         if shown.is_loaded() {
             systemctl(&["stop", name], name, shown.stop_timeout() + PATIENCE).await?;
@@ -134,11 +147,21 @@ impl Systemd {
     }
 
     pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
-        let signal = self.runs().get(name).and_then(|run| run.reload_signal);
+        let signal = self.known().get(name).and_then(|run| run.reload_signal);
         match (self.state(name).await?, signal) {
             (State::Running { pid }, Some(signal)) if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() => Ok(()),
             _ => Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }),
         }
+    }
+
+    pub(super) async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        let described = self.describe(service)?;
+        Ok(described.iter().all(Described::is_written) && self.is_running(&service.name).await?)
+    }
+
+    /// systemd is not asked about what we have never described to it in this boot of the machine.
+    pub(super) async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        Ok(unit_file(name).exists() && matches!(self.state(name).await?, State::Running { .. }))
     }
 
     pub(super) async fn state(&self, name: &str) -> Result<State, ServiceError> {
@@ -154,8 +177,11 @@ impl Systemd {
     pub(super) async fn ended(&self, name: &str) -> String {
         loop {
             self.watch(name).await;
+            if !self.known().contains_key(name) {
+                continue;
+            }
             let shown = show(name).await;
-            let Some((ran, status)) = self.runs().get_mut(name).and_then(|run| shown.ok().and_then(|shown| run.look(&shown))) else {
+            let Some((ran, status)) = self.known().get_mut(name).and_then(|run| shown.ok().and_then(|shown| run.look(&shown))) else {
                 continue;
             };
             self.slow_down(name, ran);
@@ -166,7 +192,7 @@ impl Systemd {
     /// Until its process has ended, or it is to be looked at in any case. The time of that is kept, so that a caller who drops the future and
     /// asks anew does not put it off.
     async fn watch(&self, name: &str) {
-        let (look, pid) = self.runs().get(name).map_or_else(|| (Instant::now() + LOOK, None), |run| (run.next_look, run.pid));
+        let (look, pid) = self.known().get(name).map_or_else(|| (Instant::now() + LOOK, None), |run| (run.next_look, run.pid));
         let Some(pid) = pid else { return tokio::time::sleep_until(look.into()).await };
         tokio::select! {
             () = tokio::time::sleep_until(look.into()) => {}
@@ -193,20 +219,31 @@ impl Systemd {
 
     /// True: something is not as it was.
     fn write(&self, service: &Service) -> Result<bool, ServiceError> {
-        let name = service.name.clone();
+        let mut changed = false;
+        for file in self.describe(service)? {
+            let writing = |source| ServiceError::File { doing: "starting", name: service.name.clone(), source };
+            if !file.is_written() {
+                files::write_atomic(&file.path, file.text.as_bytes(), file.mode).map_err(writing)?;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The environment and the unit.
+    fn describe(&self, service: &Service) -> Result<[Described; 2], ServiceError> {
+        let name = &service.name;
         let env_file = self.environments.join(format!("{name}.env"));
-        let unit_file = Path::new(UNITS).join(format!("{name}.service"));
         let mut env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         env.extend(service.env.clone());
         let describe = || Ok((unit::render(service, &env_file)?, unit::render_env(&env)?));
         let (unit, env) = describe().map_err(|cause| ServiceError::Unit { name: name.clone(), cause })?;
-        let write = || Ok(write_changed(&env_file, &env, 0o600)? | write_changed(&unit_file, &unit, 0o644)?);
-        write().map_err(|source| ServiceError::File { doing: "starting", name, source })
+        Ok([Described { path: env_file, text: env, mode: 0o600 }, Described { path: unit_file(name), text: unit, mode: 0o644 }])
     }
 
     fn remember(&self, service: &Service, shown: &Shown) {
         let run = Run::new(shown, service.reload_signal);
-        let mut runs = self.runs();
+        let mut runs = self.known();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
             Some(known) if known.invocation == run.invocation => known.reload_signal = run.reload_signal,
@@ -214,7 +251,7 @@ impl Systemd {
         }
     }
 
-    fn runs(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Run>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Run>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -295,11 +332,8 @@ async fn set_pause(name: String, pause: Duration) {
     }
 }
 
-fn write_changed(path: &Path, text: &str, mode: u32) -> Result<bool, FileError> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(false);
-    }
-    files::write_atomic(path, text.as_bytes(), mode).map(|()| true)
+fn unit_file(name: &str) -> PathBuf {
+    Path::new(UNITS).join(format!("{name}.service"))
 }
 
 /// systemctl's own words only point to the log: bring it.

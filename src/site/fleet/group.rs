@@ -47,7 +47,7 @@ impl Group {
         let group = self.look().await?;
         let settled = !group.instances.iter().any(|instance| instance.stage == Stage::Pending);
         let members = group.instances.iter().filter(|instance| instance.stage != Stage::Aside);
-        let members = members.map(|i| Member { id: i.id.clone(), marked: !i.healthy, leaving: i.stage == Stage::Leaving });
+        let members = members.map(|i| Member { id: i.id.clone(), marked: !i.healthy, leaving: i.stage == Stage::Leaving, launched: None });
         Ok(Observed { target: group.desired, max: Some(group.max), members: members.collect(), settled })
     }
 
@@ -62,6 +62,28 @@ impl Group {
             Ok(Step::Wait("the higher desired capacity to be taken"))
         })
         .await
+    }
+
+    pub(super) async fn ask(&self, target: u32) -> Result<()> {
+        if plan::raise(&self.look().await?, target, false, &self.title())? == Act::Set {
+            self.set(target).await?;
+        }
+        Ok(())
+    }
+
+    /// One that is not in service, or not any more, is let go at a later look, or has been.
+    pub(super) async fn let_go(&self, instance: &str, target: u32) -> Result<()> {
+        let group = self.look().await?;
+        if !plan::lets_go(&group, instance, target, &self.title())? {
+            return Ok(());
+        }
+        info!(group = self.name, instance, "leaving the group");
+        match self.api.detach(&self.name, instance).await? {
+            Asked::Accepted | Asked::NotNow => {}
+            // An earlier call was obeyed and its answer lost, say: the next look shows it.
+            Asked::Refused(error) | Asked::Unsure(error) => debug!("not let go, or so it seems: {error}"),
+        }
+        Ok(())
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {

@@ -53,6 +53,18 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
     Ok(if asked { Act::Wait("the higher desired capacity to be shown") } else { Act::Set })
 }
 
+/// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in service can.
+pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) -> Result<bool> {
+    let in_service = group.instances.iter().any(|i| i.id == instance && i.stage == Stage::InService);
+    if group.desired <= target || !in_service {
+        return Ok(false);
+    }
+    if group.desired <= group.min {
+        bail!("{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}", group.min);
+    }
+    Ok(true)
+}
+
 /// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have followed the one before.
 pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     let Seen { group, there, going, others } = seen;
@@ -203,6 +215,16 @@ mod tests {
         assert!(matches!(raise(&group, 2, true, "web").unwrap(), Act::Wait(_)));
         assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
         assert!(raise(&group, 4, false, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
+    }
+
+    #[test]
+    fn an_instance_leaves_with_the_size_that_was_raised_for_it() {
+        let lets_go = |group: &Group| lets_go(group, "i-old", 1, "web");
+        assert!(lets_go(&serving(2, &["i-old", "i-new"])).unwrap());
+        assert!(!lets_go(&serving(2, &["i-new"])).unwrap() && !lets_go(&serving(1, &["i-old"])).unwrap());
+        assert!(!lets_go(&group(2, vec![instance("i-old", Stage::Pending, false)])).unwrap());
+        let smallest = Group { min: 2, ..serving(2, &["i-old", "i-new"]) };
+        assert!(lets_go(&smallest).unwrap_err().to_string().ends_with("lower its MinSize to 1"));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Member {
     pub marked: bool,
     /// It is being terminated, or has ended and is still listed.
     pub leaving: bool,
+    /// By EC2, which may not know it yet.
+    pub launched: Option<OffsetDateTime>,
 }
 
 impl Member {
@@ -88,6 +90,7 @@ impl Fleet {
         let known = self.know(&ids).await?;
         for member in &mut observed.members {
             member.leaving |= known.get(&member.id).is_some_and(|instance| !instance.living);
+            member.launched = known.get(&member.id).map(|instance| instance.launched);
         }
         let counted = observed.members.iter().filter(|member| member.counts()).count();
         observed.settled &= u32::try_from(counted).is_ok_and(|counted| counted >= observed.target);
@@ -103,6 +106,29 @@ impl Fleet {
         match &self.api {
             Api::Request(request) => request.raise(target).await,
             Api::Group(group) => group.raise(target).await,
+        }
+    }
+
+    /// The same in one attempt that waits for nothing: for who looks again soon, and has little time. A change that is under way makes it none.
+    ///
+    /// # Errors
+    /// As [`Fleet::raise`].
+    pub async fn ask(&self, target: u32) -> Result<()> {
+        match &self.api {
+            Api::Request(request) => request.ask_for_more(target).await,
+            Api::Group(group) => group.ask(target).await,
+        }
+    }
+
+    /// Asks in one attempt for the lower `target` on behalf of an instance that AWS takes away: nobody goes for it. A group, which would choose
+    /// somebody, lets that instance go instead, and its desired capacity with it.
+    ///
+    /// # Errors
+    /// As [`Fleet::observe`]; a group that may not be smaller.
+    pub async fn ask_without(&self, going: &str, target: u32) -> Result<()> {
+        match &self.api {
+            Api::Request(request) => request.ask_for_less(target).await,
+            Api::Group(group) => group.let_go(going, target).await,
         }
     }
 

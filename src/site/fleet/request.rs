@@ -31,7 +31,7 @@ impl Request {
     pub(super) async fn observe(&self) -> Result<Observed> {
         let fleet = self.look().await?;
         let instances = self.instances().await?.into_iter();
-        let members = instances.map(|instance| Member { id: instance.id, marked: !instance.healthy, leaving: false });
+        let members = instances.map(|instance| Member { id: instance.id, marked: !instance.healthy, leaving: false, launched: None });
         // Under capacity rebalancing a marked instance is listed and not fulfilled, without a word which one it is.
         let settled = fleet.state == FleetState::Active && fleet.fulfilled >= f64::from(fleet.target);
         Ok(Observed { target: fleet.target, max: None, members: members.collect(), settled })
@@ -50,6 +50,22 @@ impl Request {
             Ok(Step::Wait("the higher target to be taken"))
         })
         .await
+    }
+
+    pub(super) async fn ask_for_more(&self, target: u32) -> Result<()> {
+        let fleet = self.look().await?;
+        if fleet.state == FleetState::Active && fleet.target < target {
+            self.modify(&fleet, target).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ask_for_less(&self, target: u32) -> Result<()> {
+        let fleet = self.look().await?;
+        if fleet.state == FleetState::Active && fleet.target > target {
+            self.modify(&fleet, target).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {

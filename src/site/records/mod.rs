@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -44,7 +45,7 @@ pub struct Standing {
 /// What became of asking for the names.
 #[derive(Debug)]
 pub enum Cutover {
-    /// They are ours; the changes that made them so, if any were needed, may still be on their way.
+    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on their way.
     Owner(Vec<ChangeId>),
     StandBy {
         owner: String,
@@ -128,6 +129,14 @@ impl Zones {
 }
 
 impl Standing {
+    /// Whether each name that answers with several instances does so with this one.
+    pub fn answers_with(&self, instance: &str) -> bool {
+        let mut names: Vec<String> = self.records.iter().filter(|set| set.is_multivalue()).map(RecordSet::name).collect();
+        names.dedup();
+        let answers = |name: &String| self.records.iter().any(|set| set.name() == *name && set.set_identifier() == Some(instance));
+        !names.is_empty() && names.iter().all(answers)
+    }
+
     /// The owner, and whoever has a record of a multivalue answer: the owner that was written last may be gone while those serve.
     pub fn instances(&self) -> impl Iterator<Item = &str> {
         let neighbours = self.records.iter().filter(|set| set.is_multivalue()).filter_map(RecordSet::set_identifier);
@@ -141,13 +150,47 @@ impl Zones {
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
     pub async fn standing(&self, route53: &Route53) -> Result<Vec<Standing>> {
+        self.read(&self.observe(route53).await?)
+    }
+
+    /// The same of records that were looked at already.
+    ///
+    /// # Errors
+    /// An ownership record that spotboot did not write.
+    pub fn read(&self, observed: &Observed) -> Result<Vec<Standing>> {
         let mut standing = Vec::new();
-        for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
-            let owner = plan::owner(&observed, names)?;
-            let records = observed.into_iter().filter(RecordSet::is_address_or_cname).collect();
+        for ((zone, names), observed) in self.0.iter().zip(&observed.0) {
+            let owner = plan::owner(observed, names)?;
+            let records = observed.iter().filter(|set| set.is_address_or_cname()).cloned().collect();
             standing.push(Standing { zone: zone.name.clone(), owner, records });
         }
         Ok(standing)
+    }
+
+    /// Gives the ownership of the names to whom they belong already anew, as of another launch: whoever was launched before that can no longer
+    /// take them over. False where they belong to somebody else.
+    ///
+    /// # Errors
+    /// As [`Zones::take_over`].
+    pub async fn fence(&self, route53: &Route53, instance: &str, launched: OffsetDateTime) -> Result<bool> {
+        for (zone, names) in &self.0 {
+            let comment = format!("spotboot: {instance} keeps the names from whoever was launched before {launched}");
+            let decide = async |observed: &[RecordSet]| Ok(plan::fence(observed, names, instance, launched)?);
+            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whose the primary domain's names are now. Where names are in several zones, that one is taken over first and decides.
+    ///
+    /// # Errors
+    /// Those of Route 53, and an ownership record that spotboot did not write.
+    pub async fn owner(&self, route53: &Route53) -> Result<Option<String>> {
+        let (zone, names) = self.0.first().context("a site has a domain")?;
+        let observed = route53.record_sets(&zone.id, std::slice::from_ref(&names.ownership)).await?;
+        Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
     }
 
     /// Takes the records of these instances out of multivalue answers, and their health checks with them.
@@ -228,7 +271,8 @@ async fn swap(
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
-                return Ok(Cutover::Owner(vec![id]));
+                // The ownership record is read from Route 53 itself, which knows it at once.
+                return Ok(Cutover::Owner(if changes.iter().any(Change::is_of_address) { vec![id] } else { Vec::new() }));
             }
             Submitted::Refused(why) => {
                 debug!(zone = zone.name, why, "refused; somebody else wrote first");

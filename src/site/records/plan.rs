@@ -149,6 +149,22 @@ pub fn withdrawal(observed: &[RecordSet], names: &Names, site: &str, going: &[St
     Ok(Plan::Change([Change::Delete(standing), Change::Create(create)].into_iter().chain(deletes).collect()))
 }
 
+/// What makes an owner's ownership as old as `launched`; with none, nothing.
+///
+/// # Errors
+/// As [`owner`].
+pub fn fence(observed: &[RecordSet], names: &Names, instance: &str, launched: OffsetDateTime) -> Result<Plan, Conflict> {
+    match owner_of(observed, names)? {
+        Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
+            let next = Ownership { launched, generation: owner.generation + 1, ..owner };
+            let create = RecordSet::new(&names.ownership, Kind::Txt, standing.ttl().unwrap_or(OWNERSHIP_TTL), vec![next.to_string()]);
+            Ok(Plan::Change(vec![Change::Delete(standing), Change::Create(create)]))
+        }
+        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
+        _ => Ok(Plan::Unchanged),
+    }
+}
+
 /// Whom a zone's ownership record names.
 ///
 /// # Errors
@@ -308,6 +324,18 @@ mod tests {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
         assert_eq!(changes(&observed, &appointed, &[]), [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+    }
+
+    #[test]
+    fn an_owner_keeps_the_names_from_one_that_is_about_to_be_ended() {
+        let observed = [text("i-1", 0, 5), a("203.0.113.7")];
+        let at = |minutes| LAUNCHED + time::Duration::minutes(minutes);
+        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else { panic!("no fence") };
+        assert_eq!(changes, [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+        let fenced = [text("i-1", 3, 6), a("203.0.113.7")];
+        assert!(matches!(plan(&fenced, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert_eq!(fence(&fenced, &names(), "i-1", at(3)), Ok(Plan::Unchanged));
+        assert!(matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))), "another took them meanwhile");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::Phase;
+use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
 use crate::config::Site;
 
@@ -20,6 +20,8 @@ pub struct Said {
     /// The deploy on whose trial it is, or was when it booted.
     #[serde(default)]
     pub deploy: Option<String>,
+    #[serde(default)]
+    pub tried: Option<Tried>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -27,6 +29,10 @@ pub struct Said {
     /// The certificate that it serves with, and those above it, as PEM.
     #[serde(default)]
     pub chain: Option<String>,
+    #[serde(default)]
+    pub note: Option<Note>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
     /// A service of its cannot stay up, as long as this says so.
     #[serde(default)]
     pub trouble: Option<String>,
@@ -34,6 +40,11 @@ pub struct Said {
 }
 
 impl Said {
+    /// AWS has announced its end.
+    pub fn is_going(&self) -> bool {
+        self.until.is_some() || self.phase == Phase::Interrupted
+    }
+
     /// It answered when it last spoke.
     pub fn serves(&self) -> bool {
         matches!(self.phase, Phase::Serving | Phase::StandBy | Phase::Interrupted)

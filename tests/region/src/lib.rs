@@ -39,6 +39,7 @@ mod acme;
 mod autoscaling;
 mod dns;
 mod ec2;
+mod elastic;
 mod fleet;
 mod front;
 mod iam;
@@ -61,6 +62,8 @@ mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use acme::later_pebble;
+pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};

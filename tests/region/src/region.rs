@@ -13,6 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use crate::acme::{Acme, Authority, Settings};
+use crate::elastic::{ElasticIp, Holder, Wiring};
 use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
 use crate::iam::{Grant, Principal};
@@ -52,6 +53,7 @@ impl Region {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
         let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
+        hub.registry.addresses.renumber_after(options.renumbered_after);
         let route53 = Arc::new(Mutex::new(route53::State::new(options.insync_delay, options.route53_rate)));
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
@@ -130,6 +132,38 @@ impl Region {
         let addr = port.addr;
         locked(&self.shared_metadata).push(port);
         Ok(addr)
+    }
+
+    /// From now on public addresses come from there: before the first Elastic IP.
+    pub fn wire(&self, wiring: Arc<dyn Wiring>) {
+        self.hub.registry.addresses.wire(wiring);
+    }
+
+    /// An Elastic IP with these tags that leads nowhere yet.
+    pub fn allocate_address(&self, tags: &[(&str, &str)]) -> Result<ElasticIp> {
+        self.allocate(tags, Holder::Nobody)
+    }
+
+    /// One that an interface has which is no instance's: a NAT gateway's.
+    pub fn allocate_address_of_interface(&self, tags: &[(&str, &str)], interface: &str) -> Result<ElasticIp> {
+        self.allocate(tags, Holder::Interface(interface.to_owned()))
+    }
+
+    fn allocate(&self, tags: &[(&str, &str)], holder: Holder) -> Result<ElasticIp> {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.hub.registry.addresses.allocate(tags, holder)
+    }
+
+    /// As somebody at the console would.
+    pub fn associate_address(&self, elastic: &ElasticIp, instance: &str) -> Result<()> {
+        let machine = self.hub.registry.machine(instance).with_context(|| format!("no instance {instance} was launched"))?;
+        self.hub.registry.associate(elastic, &machine)
+    }
+
+    /// The instance that an Elastic IP leads to.
+    pub fn holder_of(&self, elastic: &ElasticIp) -> Option<String> {
+        let found = self.hub.registry.elastic_ips().into_iter().find(|(known, _)| known.allocation == elastic.allocation);
+        found.and_then(|(_, holder)| if let Holder::Instance(id) = holder { Some(id) } else { None })
     }
 
     /// Creates a fleet, which launches its instances at once.
@@ -258,6 +292,13 @@ impl Region {
     pub fn acme_issuer_roots(&self) -> Result<String> {
         let acme = self.acme.clone();
         run_on(self.handle(), async move { acme.issuer_roots().await })
+    }
+
+    /// When the CA suggests to renew a certificate (PEM, leaf first), in RFC 3339. Needs [`crate::later_pebble`].
+    pub fn suggest_renewal(&self, certificate: &str, start: &str, end: &str) -> Result<()> {
+        let answer = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
+        let (acme, certificate) = (self.acme.clone(), certificate.to_owned());
+        run_on(self.handle(), async move { acme.set_renewal_info(&certificate, &answer).await })
     }
 
     /// Every secret key, session token, metadata token and value of the vault so far: what must stand in no log.

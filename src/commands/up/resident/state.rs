@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::trouble::Ends;
-use crate::cloud::imds::InstanceAction;
 use crate::site::report::Phase;
 
 /// What happened.
@@ -17,6 +16,12 @@ pub(super) enum Event {
     Watchdog,
     /// A piece of work came to its end that nothing follows from.
     Done,
+    /// What could wait until the site served is done.
+    Settled,
+    /// What is on trial in place was looked at, and it may be that another release serves since.
+    InPlace {
+        changed: bool,
+    },
     /// A service ended by itself; its keeper starts it again.
     Ended {
         service: &'static str,
@@ -32,27 +37,56 @@ pub(super) enum Event {
     Told,
     /// The bucket has heard what was last to be told, or will not.
     Reported,
-    /// AWS has announced this instance's end.
-    Notice(InstanceAction),
+    /// What AWS says of this instance's end has changed, or the fleet is as it was; its report tells.
+    Minded,
+    /// It is time to stop, for AWS ends this instance.
+    Over,
+    /// When to look again after what lost instances have left.
+    Swept {
+        next: Duration,
+    },
     /// Another was the owner of the names; now this instance is, or is not yet.
     Owner {
         taken_over: bool,
+    },
+    /// Whether the names are still this instance's own.
+    Names {
+        ours: bool,
+    },
+    /// The Elastic IP was looked at; whether this instance is reached at another address since.
+    Address {
+        changed: bool,
     },
     /// When the certificate is to be looked at next, and whether another one serves since.
     Renewal {
         renewed: bool,
         next: Duration,
     },
+    /// The bucket has the logs up to now, or not.
+    Shipped {
+        failed: bool,
+    },
+}
+
+/// Why an instance stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Leaving {
+    /// It was told to; it may be started again.
+    Told,
+    /// AWS ends it.
+    Over,
 }
 
 /// What to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     /// The loop ends.
-    Leave,
+    Leave(Leaving),
     Beat,
     /// What could wait until the site served.
     Settle,
+    /// Look at what is on trial in place.
+    Follow,
     Report,
     /// A service cannot stay up.
     TellTrouble {
@@ -66,11 +100,22 @@ pub(super) enum Act {
     ForgetTrouble {
         service: &'static str,
     },
-    AwaitNotice,
+    /// Looks for what AWS says of this instance's end, and sees to it.
+    Mind,
     LookAtOwner,
+    LookAtNames,
+    Sweep {
+        after: Duration,
+    },
+    KeepAddress,
     Renew {
         after: Duration,
     },
+    /// The logs to the bucket: then, or earlier where there are many.
+    Ship {
+        after: Duration,
+    },
+    TellMetrics,
 }
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one never comes last.
@@ -89,11 +134,18 @@ pub(super) struct State {
     ends: BTreeMap<&'static str, Ends>,
     /// The services that cannot stay up.
     troubled: BTreeSet<&'static str>,
+    /// How often in a row the bucket did not take the logs.
+    unshipped: u32,
 }
+
+/// The first logs are those of a boot that may be the last.
+const FIRST_SHIPPING: Duration = Duration::from_secs(30);
+const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
+const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing, ends: BTreeMap::new(), troubled: BTreeSet::new() }
+        Self { phase, telling: Telling::Nothing, ends: BTreeMap::new(), troubled: BTreeSet::new(), unshipped: 0 }
     }
 
     pub fn phase(&self) -> Phase {
@@ -102,21 +154,30 @@ impl State {
 
     /// What a resident begins with.
     pub fn begin(&self) -> Vec<Act> {
-        let mut acts = vec![Act::Settle, Act::AwaitNotice, Act::Renew { after: Duration::ZERO }];
-        if self.phase == Phase::StandBy {
-            acts.push(Act::LookAtOwner);
-        }
-        acts
+        let names = if self.phase == Phase::StandBy { Act::LookAtOwner } else { Act::LookAtNames };
+        let (renew, sweep) = (Act::Renew { after: Duration::ZERO }, Act::Sweep { after: Duration::ZERO });
+        vec![Act::Settle, Act::Mind, renew, names, sweep, Act::Ship { after: FIRST_SHIPPING }, Act::TellMetrics]
     }
 
     pub fn on(&mut self, event: Event) -> Vec<Act> {
         match event {
             Event::Signal(signal) => {
                 info!(signal, "stopping");
-                vec![Act::Leave]
+                vec![Act::Leave(Leaving::Told)]
+            }
+            Event::Over => {
+                info!("AWS ends this instance in a moment; stopping");
+                vec![Act::Leave(Leaving::Over)]
             }
             Event::Watchdog => vec![Act::Beat],
             Event::Done => Vec::new(),
+            // Not before: both bring releases and remove them.
+            Event::Settled => vec![Act::Follow],
+            Event::InPlace { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::Follow);
+                acts
+            }
             Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
                 self.ended(service, how, at)
@@ -131,22 +192,42 @@ impl State {
                 self.telling = Telling::Nothing;
                 Vec::new()
             }
-            Event::Notice(notice) => {
-                warn!(action = notice.action, at = %notice.time, "AWS takes this instance away");
-                self.phase = Phase::Interrupted;
-                self.tell()
+            Event::Minded => {
+                let mut acts = self.tell();
+                acts.push(Act::Mind);
+                acts
             }
+            Event::Swept { next } => vec![Act::Sweep { after: next }],
             Event::Owner { taken_over: true } => {
-                info!("the owner is gone; this instance took the names over");
+                info!("the owner is gone or goes; this instance took the names over");
                 self.phase = Phase::Serving;
-                self.tell()
+                let mut acts = self.tell();
+                acts.push(Act::LookAtNames);
+                acts
             }
             Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
+            Event::Names { ours: true } => vec![Act::LookAtNames],
+            Event::Names { ours: false } => {
+                info!("another instance has taken the names over; standing by");
+                self.phase = Phase::StandBy;
+                let mut acts = self.tell();
+                acts.push(Act::LookAtOwner);
+                acts
+            }
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
             Event::Renewal { renewed, next } => {
                 // The report has the chain that is to be seen from outside.
                 let mut acts = if renewed { self.tell() } else { Vec::new() };
                 acts.push(Act::Renew { after: next });
                 acts
+            }
+            Event::Shipped { failed } => {
+                self.unshipped = if failed { self.unshipped.saturating_add(1) } else { 0 };
+                vec![Act::Ship { after: ship_after(self.unshipped) }]
             }
         }
     }
@@ -185,6 +266,13 @@ impl State {
     }
 }
 
+fn ship_after(failures: u32) -> Duration {
+    match failures {
+        0 => SHIP_EVERY,
+        again => SHIP_AGAIN.saturating_mul(1 << (again - 1).min(8)).min(SHIP_EVERY),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +280,7 @@ mod tests {
     #[test]
     fn reports_follow_one_another_and_the_last_one_is_the_newest() {
         let mut state = State::new(Phase::StandBy);
-        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::Report]);
+        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::Report, Act::LookAtNames]);
         let renewed = Event::Renewal { renewed: true, next: Duration::from_secs(9) };
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
@@ -215,7 +303,37 @@ mod tests {
     }
 
     #[test]
+    fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
+        let mut state = State::new(Phase::Serving);
+        let mut after = |failed| match state.on(Event::Shipped { failed })[..] {
+            [Act::Ship { after }] => after.as_secs(),
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!([true, true, true, false, true].map(&mut after), [10, 20, 40, 300, 10]);
+        assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
+    }
+
+    #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
+        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
+    }
+
+    #[test]
     fn a_signal_ends_it_at_once() {
-        assert_eq!(State::new(Phase::Serving).on(Event::Signal("SIGTERM")), [Act::Leave]);
+        assert_eq!(State::new(Phase::Serving).on(Event::Signal("SIGTERM")), [Act::Leave(Leaving::Told)]);
+    }
+
+    #[test]
+    fn an_owner_that_lost_the_names_stands_by_and_takes_them_back() {
+        let mut state = State::new(Phase::Serving);
+        assert!(state.begin().contains(&Act::LookAtNames));
+        assert_eq!(state.on(Event::Names { ours: true }), [Act::LookAtNames]);
+        assert_eq!(state.on(Event::Names { ours: false }), [Act::Report, Act::LookAtOwner]);
+        assert_eq!(state.phase(), Phase::StandBy);
+        assert_eq!(state.on(Event::Owner { taken_over: false }), [Act::LookAtOwner]);
+        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::LookAtNames], "a report is under way");
+        assert_eq!(state.phase(), Phase::Serving);
     }
 }

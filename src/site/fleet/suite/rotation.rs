@@ -46,9 +46,10 @@ async fn what_is_observed_is_what_there_is() {
     each(async |kind| {
         let site = Site::new(kind, 2).await;
         let observed = site.ours.observe().await.unwrap();
-        let member = |id: &String| Member { id: id.clone(), marked: false, leaving: false };
+        let member =
+            |instance: region::FleetInstance| Member { id: instance.id, marked: false, leaving: false, launched: Some(instance.launched) };
         let max = (kind == FleetKind::AutoScalingGroup).then_some(10);
-        assert_eq!(observed, Observed { target: 2, max, members: site.ids().iter().map(member).collect(), settled: true });
+        assert_eq!(observed, Observed { target: 2, max, members: site.theirs.living().into_iter().map(member).collect(), settled: true });
         site.theirs.set_launch_delay(Duration::from_secs(60));
         site.theirs.set_capacity(Some(1));
         site.theirs.lose(&site.ids()[0]);

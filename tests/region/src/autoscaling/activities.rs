@@ -14,7 +14,7 @@ const NO_CAPACITY: &str = "Could not launch Spot Instances. InsufficientInstance
 
 /// Changes of the group itself are no activities.
 fn is_one(event: &Event) -> bool {
-    matches!(event.what, What::Launched(_) | What::Left(..) | What::NoCapacity | What::NotLaunched(_))
+    matches!(event.what, What::Launched(_) | What::Left(..) | What::Detached(_) | What::NoCapacity | What::NotLaunched(_))
 }
 
 impl AutoScaling {
@@ -66,6 +66,7 @@ fn told(view: &View, what: &What) -> (String, Status) {
         What::Left(id, _) => {
             (format!("Terminating EC2 instance: {id}"), so_far(seat(id).is_some_and(|seat| seat.state == State::Terminated)))
         }
+        What::Detached(id) => (format!("Detaching EC2 instance: {id}"), Status::Successful),
         What::NotLaunched(error) => {
             ("Launching a new EC2 instance".to_owned(), Status::Failed(format!("{error}. Launching EC2 instance failed.")))
         }
@@ -86,6 +87,7 @@ fn cause(what: &What) -> &'static str {
         What::Left(_, Why::Rebalanced) => "an instance was taken out of service in response to an EC2 instance rebalance recommendation.",
         What::Left(_, Why::Interrupted) => "an instance was taken out of service in response to an EC2 spot instance interruption notice.",
         What::Left(..) => "instance was taken out of service in response to a user request.",
+        What::Detached(_) => "instance was detached in response to a user request.",
         _ => "an instance was started in response to a difference between desired and actual capacity, increasing the capacity.",
     }
 }

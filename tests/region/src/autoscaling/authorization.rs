@@ -15,7 +15,9 @@ pub(super) fn permissions(registry: &Registry, fleets: &Fleets, form: &Form) -> 
     };
     match operation {
         "DescribeAutoScalingGroups" | "DescribeScalingActivities" => on("*".to_owned()),
-        "SetDesiredCapacity" | "SetInstanceProtection" => on(group(form.get("AutoScalingGroupName").unwrap_or_default())),
+        "SetDesiredCapacity" | "SetInstanceProtection" | "DetachInstances" => {
+            on(group(form.get("AutoScalingGroupName").unwrap_or_default()))
+        }
         "TerminateInstanceInAutoScalingGroup" => {
             let instance = form.get("InstanceId").unwrap_or_default();
             let owner = fleets.all(FleetKind::AutoScalingGroup).into_iter().find(|keeper| keeper.launched(instance));

@@ -44,6 +44,26 @@ impl AutoScaling {
         }
     }
 
+    /// Out of the group and alive; one in service only ("Detach or attach instances" in the user guide).
+    pub(super) fn detach_instances(&self, form: &Form) -> Result<String, Refusal> {
+        let (group, lower) = (self.group(form)?, form.flag("ShouldDecrementDesiredCapacity")?);
+        let ids = form.list("InstanceIds.member");
+        let [id] = ids.as_slice() else { return Err(validation("The region detaches one instance at a time.".to_owned())) };
+        let min = group.spec.min;
+        match group.detach(id, lower.then_some(min)) {
+            None => Err(validation(format!("The instance {id} is not part of Auto Scaling group {}.", group.spec.id))),
+            Some(false) => Err(validation(format!(
+                "Currently, desiredSize equals minSize ({min}). Detaching instances without replacement will violate group's min size constraint."
+            ))),
+            Some(true) => {
+                let event = Event { at: OffsetDateTime::now_utc(), what: What::Detached(id.clone()) };
+                Ok(document("DetachInstances", |xml| {
+                    super::members(xml, "Activities", [event], |xml, event| activities::activity(&group, &group.seen(), 0, &event, xml));
+                }))
+            }
+        }
+    }
+
     pub(super) fn set_instance_protection(&self, form: &Form) -> Result<String, Refusal> {
         let (group, protected) = (self.group(form)?, form.flag("ProtectedFromScaleIn")?);
         let ids = form.list("InstanceIds.member");

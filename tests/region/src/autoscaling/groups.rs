@@ -33,7 +33,7 @@ impl AutoScaling {
         xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
         xml.text("HealthCheckType", "EC2");
         xml.text("HealthCheckGracePeriod", 0);
-        members(xml, "Instances", view.seats.iter().filter(|seat| seat.state != State::Terminated), |xml, seat| {
+        members(xml, "Instances", view.seats.iter().filter(|seat| seat.state != State::Terminated && !seat.detached), |xml, seat| {
             instance(group, seat, &zone, xml);
         });
         xml.text("CreatedTime", stamp(group.created));

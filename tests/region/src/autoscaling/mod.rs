@@ -35,6 +35,7 @@ impl AutoScaling {
             "DescribeScalingActivities" => self.describe_activities(&form),
             "SetDesiredCapacity" => self.set_desired_capacity(&form),
             "TerminateInstanceInAutoScalingGroup" => self.terminate_instance(&form),
+            "DetachInstances" => self.detach_instances(&form),
             "SetInstanceProtection" => self.set_instance_protection(&form),
             _ => Err(form.unknown_action()),
         }

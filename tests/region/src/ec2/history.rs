@@ -52,7 +52,7 @@ pub(super) fn records(xml: &mut Xml, fleet: &Keeper, since: OffsetDateTime, only
 fn kind(event: &Event) -> Kind {
     match event.what {
         What::Submitted | What::Active | What::Modifying { .. } | What::Modified => Kind::Fleet,
-        What::Launched(_) | What::Left(..) => Kind::Instance,
+        What::Launched(_) | What::Left(..) | What::Detached(_) => Kind::Instance,
         What::NoCapacity | What::NotLaunched(_) => Kind::Information,
     }
 }
@@ -86,6 +86,8 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
         What::Launched(id) => ("launched", Some(id), None),
         What::Left(id, Why::ScaledIn) => ("termination_notified", Some(id), None),
         What::Left(id, _) => ("terminated", Some(id), None),
+        // A group's alone, and those tell of it as an activity.
+        What::Detached(id) => ("detached", Some(id), None),
         What::NoCapacity => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(NO_CAPACITY))),
         What::NotLaunched(error) => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(error))),
     }

@@ -87,7 +87,7 @@ fn replaced(now: &Now, target: usize, at: Instant) -> Vec<Act> {
     if !(now.is_group && now.rebalances && ready) {
         return Vec::new();
     }
-    now.living().filter(|seat| seat.marked).map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced)).collect()
+    now.attached().filter(|seat| seat.marked).map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced)).collect()
 }
 
 #[cfg(test)]
@@ -159,6 +159,16 @@ mod tests {
         now.dials.grace = RETRY;
         assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
         assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Rebalanced)]);
+    }
+
+    #[test]
+    fn a_detached_instance_is_no_capacity_and_ends_at_its_own_time() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a", "b"], at);
+        now.seats[0].detached = true;
+        assert_eq!(decide(&now, at), []);
+        now.seats[0].ends = Some(at);
+        assert_eq!(decide(&now, at), [leaves("a", Why::Interrupted)]);
     }
 
     #[test]

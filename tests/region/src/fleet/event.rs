@@ -19,6 +19,8 @@ pub(crate) enum What {
     Modified,
     Launched(String),
     Left(String, Why),
+    /// Taken out of its group, alive.
+    Detached(String),
     /// InsufficientInstanceCapacity.
     NoCapacity,
     /// The launcher's own error.

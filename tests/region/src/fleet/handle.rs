@@ -30,6 +30,8 @@ pub struct FleetInstance {
     pub marked: bool,
     /// From scale-in.
     pub protected: bool,
+    /// Taken out of its group.
+    pub detached: bool,
     /// As a group's lifecycle says.
     pub in_service: bool,
 }
@@ -60,9 +62,9 @@ impl Fleet {
     }
 
     fn described(&self, seat: Seen) -> FleetInstance {
-        let Seen { id, launched, state, marked, protected, in_service } = seat;
-        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.spec.public_ipv4);
-        FleetInstance { id, state, launched, public_ipv4, marked, protected, in_service }
+        let Seen { id, launched, state, marked, protected, detached, in_service } = seat;
+        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.public_ipv4());
+        FleetInstance { id, state, launched, public_ipv4, marked, protected, detached, in_service }
     }
 
     /// The instance itself, for its metadata; none once it is terminated.

@@ -109,7 +109,8 @@ impl Keeper {
     fn finish(self: &Arc<Self>, id: &str, why: Why) {
         let running = self.lock().bodies.get(id).and_then(|body| body.running.clone());
         let log = running.as_ref().map(|running| {
-            if why == Why::Lost {
+            // Whoever was told of its end has had its time.
+            if matches!(why, Why::Lost | Why::Interrupted) {
                 running.kill()
             } else {
                 running.stop()

@@ -41,7 +41,7 @@ impl Keeper {
     /// false: it is at its minimum.
     pub(crate) fn terminate_within(self: &Arc<Self>, id: &str, decrement: Option<u32>) -> Option<bool> {
         self.change(|inner| {
-            inner.living(id)?;
+            inner.living(id).filter(|seat| !seat.detached)?;
             let desired = inner.now.asked.target;
             match decrement {
                 Some(min) if desired <= min => return Some(false),
@@ -49,6 +49,29 @@ impl Keeper {
                 None => {}
             }
             self.leave(inner, id, Why::Terminated);
+            Some(true)
+        })
+    }
+
+    /// DetachInstances of one; the desired capacity is lowered where its minimum is given. None: no instance in service of the group's; false:
+    /// it is at its minimum.
+    pub(crate) fn detach(self: &Arc<Self>, id: &str, decrement: Option<u32>) -> Option<bool> {
+        self.change(|inner| {
+            let in_service = inner.now.attached().any(|seat| seat.id == id && inner.now.in_service(seat, Instant::now()));
+            if !in_service {
+                return None;
+            }
+            let desired = inner.now.asked.target;
+            match decrement {
+                Some(min) if desired <= min => return Some(false),
+                Some(_) => inner.now.aim_at(desired - 1),
+                None => {}
+            }
+            inner.living(id)?.detached = true;
+            if let Some(body) = inner.bodies.get(id) {
+                crate::locked(&body.machine.now).tags.remove(self.spec.kind.tag());
+            }
+            inner.happened(What::Detached(id.to_owned()));
             Some(true)
         })
     }

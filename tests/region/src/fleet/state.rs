@@ -58,6 +58,8 @@ pub(super) struct Seat {
     pub(super) marked: bool,
     /// From a group's scale-in.
     pub(super) protected: bool,
+    /// Taken out of its group, which neither counts nor ends it any more.
+    pub(super) detached: bool,
     /// Interrupted: terminated then.
     pub(super) ends: Option<Instant>,
 }
@@ -65,7 +67,7 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn ordered(id: String) -> Seat {
         let launched = OffsetDateTime::now_utc();
-        Seat { id, launched, phase: Phase::Ordered, marked: false, protected: false, ends: None }
+        Seat { id, launched, phase: Phase::Ordered, marked: false, protected: false, detached: false, ends: None }
     }
 
     pub(super) fn is_living(&self) -> bool {
@@ -133,9 +135,14 @@ impl Now {
         self.aim = self.asked;
     }
 
+    /// Those of the living that are the fleet's still.
+    pub(super) fn attached(&self) -> impl Iterator<Item = &Seat> {
+        self.living().filter(|seat| !seat.detached)
+    }
+
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
-        self.living().filter(|seat| !(self.rebalances && seat.marked))
+        self.attached().filter(|seat| !(self.rebalances && seat.marked))
     }
 
     pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {

@@ -34,6 +34,7 @@ pub(crate) struct Seen {
     pub(crate) state: State,
     pub(crate) marked: bool,
     pub(crate) protected: bool,
+    pub(crate) detached: bool,
     pub(crate) in_service: bool,
 }
 
@@ -52,6 +53,7 @@ impl View {
                 state: seat.state()?,
                 marked: seat.marked,
                 protected: seat.protected,
+                detached: seat.detached,
                 in_service: now.in_service(seat, at),
             })
         };

@@ -13,7 +13,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -75,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Bytes,
     pub(crate) peer: SocketAddr,
+    /// When its connection was.
+    pub(crate) opened: Instant,
 }
 
 impl Call {

@@ -1,0 +1,213 @@
+//! What AWS has said of this instance, and what is noted of its fleet for that.
+//!
+//! The note stands on the instance's own disk too: an `up` that was killed between raising the target and lowering it knows what it was,
+//! whether the bucket answers or not.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::cloud::imds::InstanceAction;
+use crate::host::files;
+use crate::site::handover::{Mark, Note};
+
+/// A notice whose time was this long ago has come to nothing: the metadata of an instance that was stopped and started again, say.
+const STALE: Duration = Duration::from_secs(60);
+/// Where no clock but this machine's is known, a notice is taken to have come at once.
+const NOTICE: Duration = Duration::from_secs(120);
+
+/// As the metadata service says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Heard {
+    Rebalance { since: OffsetDateTime },
+    Notice(InstanceAction),
+}
+
+impl Heard {
+    pub fn mark(&self) -> Mark {
+        match self {
+            Self::Rebalance { .. } => Mark::Rebalance,
+            Self::Notice(_) => Mark::Notice,
+        }
+    }
+
+    /// What counts of the two, by S3's clock where it was heard.
+    pub fn of(notice: Option<InstanceAction>, rebalance: Option<OffsetDateTime>, now: Option<OffsetDateTime>) -> Option<Self> {
+        let is_stale = |notice: &InstanceAction| now.is_some_and(|now| notice.time + STALE < now);
+        let notice = notice.filter(|notice| !is_stale(notice)).map(Self::Notice);
+        notice.or(rebalance.map(|since| Self::Rebalance { since }))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Marked {
+    pub heard: Option<Heard>,
+    heard_at: Option<Instant>,
+    /// From the first look at the fleet until that is as it was.
+    pub note: Option<Note>,
+    /// The bucket has it.
+    pub told: bool,
+    /// As far as the fleet goes all is done, for what was heard last.
+    pub settled: bool,
+    /// When another instance was first seen to have the names.
+    pub taken_over: Option<OffsetDateTime>,
+}
+
+impl Marked {
+    /// Goes on with an earlier run's note. `sure`: the metadata service answers, and what it says now counts.
+    pub fn recall(&mut self, note: Option<Note>, sure: bool) {
+        self.note = note.map(|note| if sure { Note { mark: Mark::Rebalance, ..note } } else { note });
+    }
+
+    /// True where that is news.
+    pub fn hear(&mut self, heard: Option<Heard>) -> bool {
+        if heard == self.heard {
+            return false;
+        }
+        if let Some(note) = &mut self.note {
+            // One that was taken back leaves a replacement that is not needed, as a recommendation without a notice does.
+            note.mark = heard.as_ref().map_or(Mark::Rebalance, Heard::mark);
+        }
+        *self = Self { heard, heard_at: Some(Instant::now()), note: self.note, told: false, ..Self::default() };
+        true
+    }
+
+    /// AWS ends this instance.
+    pub fn notice(&self) -> Option<&InstanceAction> {
+        match &self.heard {
+            Some(Heard::Notice(notice)) => Some(notice),
+            _ => None,
+        }
+    }
+
+    /// When this instance ends, for the bucket.
+    pub fn until(&self) -> Option<OffsetDateTime> {
+        self.notice().map(|notice| notice.time)
+    }
+
+    /// For the bucket. Whoever is left has nothing to do where all is done; until then others must know who goes.
+    pub fn told_note(&self, is_last: bool) -> Option<Note> {
+        self.note.filter(|_| !(is_last && self.settled))
+    }
+
+    /// Whether there is something to see to.
+    pub fn is_open(&self) -> bool {
+        self.note.is_some() || self.heard.is_some() && !self.settled
+    }
+
+    /// How long until `at`, a time on AWS's clock. A machine's own clock says nothing of that.
+    pub fn left_until(&self, at: OffsetDateTime, now: Option<OffsetDateTime>) -> Duration {
+        let ends = self.until().unwrap_or(at);
+        let left = match (now, self.heard_at) {
+            (Some(now), _) => at - now,
+            (None, Some(heard)) => time::Duration::try_from(NOTICE).unwrap_or_default() - heard.elapsed() + (at - ends),
+            (None, None) => time::Duration::ZERO,
+        };
+        Duration::try_from(left).unwrap_or_default()
+    }
+}
+
+/// What stands on the disk.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// An image may have been made of this disk.
+    instance: String,
+    note: Note,
+}
+
+/// What an earlier run of `up` on this instance had noted.
+pub(in super::super) fn recall(path: &Path, instance: &str) -> Option<Note> {
+    let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    (kept.instance == instance).then_some(kept.note)
+}
+
+pub(super) fn keep(path: &Path, instance: &str, note: Option<Note>) -> Result<()> {
+    let Some(note) = note else {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        };
+    };
+    let kept = Kept { instance: instance.to_owned(), note };
+    Ok(files::write_atomic(path, &serde_json::to_vec(&kept)?, 0o600)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    fn notice(at: OffsetDateTime) -> InstanceAction {
+        InstanceAction { action: "terminate".into(), time: at }
+    }
+
+    #[test]
+    fn a_notice_outranks_a_recommendation_unless_its_time_is_long_past() {
+        let (soon, past) = (notice(NOW + Duration::from_secs(100)), notice(NOW - Duration::from_secs(61)));
+        assert_eq!(Heard::of(Some(soon.clone()), Some(NOW), Some(NOW)), Some(Heard::Notice(soon)));
+        assert_eq!(Heard::of(Some(past.clone()), Some(NOW), Some(NOW)), Some(Heard::Rebalance { since: NOW }));
+        assert_eq!(Heard::of(Some(past.clone()), None, Some(NOW)), None);
+        assert_eq!(Heard::of(Some(past.clone()), None, None), Some(Heard::Notice(past)), "whose clock is wrong is not known");
+    }
+
+    #[test]
+    fn a_notice_after_a_recommendation_goes_on_with_its_note_and_one_taken_back_too() {
+        let mut marked = Marked::default();
+        assert!(marked.hear(Some(Heard::Rebalance { since: NOW })) && !marked.hear(Some(Heard::Rebalance { since: NOW })));
+        marked.note = Some(Note { mark: Mark::Rebalance, target: 1, since: NOW });
+        (marked.settled, marked.told) = (true, true);
+        assert!(marked.hear(Some(Heard::Notice(notice(NOW)))));
+        assert_eq!(marked.note.map(|note| (note.mark, note.target)), Some((Mark::Notice, 1)));
+        assert!(marked.is_open() && !marked.told && !marked.settled);
+        assert!(marked.hear(None));
+        assert_eq!(marked.note.map(|note| note.mark), Some(Mark::Rebalance));
+        marked.note = None;
+        assert!(!marked.is_open());
+    }
+
+    #[test]
+    fn a_notice_that_an_earlier_run_had_heard_counts_as_long_as_it_stands() {
+        let note = Note { mark: Mark::Notice, target: 1, since: NOW };
+        let mark = |sure, heard: Option<Heard>| {
+            let mut marked = Marked::default();
+            marked.recall(Some(note), sure);
+            marked.hear(heard);
+            marked.note.unwrap().mark
+        };
+        assert_eq!(mark(true, Some(Heard::Notice(notice(NOW)))), Mark::Notice);
+        assert_eq!(mark(true, None), Mark::Rebalance, "it was stopped and started again");
+        assert_eq!(mark(false, None), Mark::Notice);
+    }
+
+    #[test]
+    fn without_s3s_clock_a_notice_has_just_come_whatever_this_machine_thinks() {
+        let mut marked = Marked::default();
+        let until = NOW + Duration::from_secs(3600);
+        marked.hear(Some(Heard::Notice(notice(until))));
+        assert_eq!(marked.left_until(until, Some(NOW)), Duration::from_secs(3600));
+        assert_eq!(marked.left_until(NOW, Some(until)), Duration::ZERO);
+        let guessed = marked.left_until(until - Duration::from_secs(20), None);
+        assert!(guessed > Duration::from_secs(99) && guessed <= Duration::from_secs(100), "{guessed:?}");
+    }
+
+    #[test]
+    fn a_note_is_found_again_by_the_same_instance_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("note.json");
+        let note = Note { mark: Mark::Notice, target: 2, since: NOW };
+        keep(&path, "i-1", Some(note)).unwrap();
+        assert_eq!((recall(&path, "i-1"), recall(&path, "i-2")), (Some(note), None));
+        keep(&path, "i-1", None).unwrap();
+        keep(&path, "i-1", None).unwrap();
+        assert_eq!(recall(&path, "i-1"), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! What instances have left that were lost between raising the fleet's target and lowering it: the owner of the names sees to it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::Boot;
+use super::observe::within;
+use crate::cloud::s3::Condition;
+use crate::commands::up::boot::Serving;
+use crate::site::handover::{Act, Note, sweep};
+
+/// Between two sweeps; the first follows the boot.
+pub(in super::super) const SWEEP_EVERY: Duration = Duration::from_secs(600);
+const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+const HEARD_WITHIN: Duration = Duration::from_secs(20);
+/// Where another instance has yet to finish what it began.
+const AGAIN: Duration = Duration::from_secs(60);
+const LARGEST: usize = 1024 * 1024;
+
+impl Boot {
+    /// When to sweep again.
+    pub(in super::super) async fn sweep(&self, serving: &Serving, after: Duration) -> Duration {
+        sleep(after).await;
+        match within(SWEPT_WITHIN, self.swept(serving)).await {
+            Ok(true) => SWEEP_EVERY,
+            Ok(false) => AGAIN,
+            Err(error) => {
+                warn!("looking after what lost instances have left: {error:#}");
+                SWEEP_EVERY
+            }
+        }
+    }
+
+    /// False where it is not the time.
+    async fn swept(&self, serving: &Serving) -> Result<bool> {
+        let left = self.left_behind().await?;
+        if left.is_empty() {
+            return Ok(true);
+        }
+        let Some(fleet) = self.fleet().await? else { return Ok(true) };
+        let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
+        seen.owners = self.owners(serving).await?;
+        let notes: Vec<Note> = left.iter().map(|(_, note)| *note).collect();
+        match sweep(&seen, &notes) {
+            Act::Lower(target) => self.bring_back(&fleet, target, &[], &seen, Some(serving)).await?,
+            Act::Retire(target, ids) => self.bring_back(&fleet, target, &ids, &seen, Some(serving)).await?,
+            Act::Done => {}
+            Act::Wait | Act::Raise(_) => return Ok(false),
+        }
+        for (id, _) in left {
+            info!(instance = id, "what it had asked of its fleet is taken back");
+            self.strike_out(&id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Its report says no more that something is to be done.
+    async fn strike_out(&self, instance: &str) -> Result<()> {
+        let key = self.site.key(&format!("instances/{instance}.json"));
+        let Some(object) = self.state.get(&key, LARGEST).await? else { return Ok(()) };
+        let mut report: Value = serde_json::from_slice(&object.body).with_context(|| format!("reading {key}"))?;
+        if let Some(report) = report.as_object_mut() {
+            report.remove("note");
+            report.insert("phase".to_owned(), "stopped".into());
+        }
+        // One that speaks for itself after all is right.
+        self.state.put(&key, serde_json::to_vec_pretty(&report)?, Condition::Matches(&object.etag), None).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The end of an instance as the names see it: they go to another, which this one makes way for.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Boot;
+use super::observe::within;
+use crate::commands::up::boot::Serving;
+use crate::config::Routing;
+use crate::site::handover::{Mark, Seen};
+use crate::site::records::Standing;
+
+/// Route 53 takes five requests a second of the whole account, and the replacement needs some.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// What the mirror needs to take the names: the change, and the time until name servers know it.
+const LAST_RESORT: Duration = Duration::from_secs(15);
+
+impl Boot {
+    /// Once a replacement may be there. What fails is tried again.
+    pub(super) async fn give_way(&self, seen: &Seen, serving: Option<&Serving>) {
+        let Some(serving) = serving else { return };
+        let multivalue = self.site.dns.routing == Routing::Multivalue;
+        let done = within(LOOK_WITHIN, async {
+            if self.handover.fenced.get() {
+                self.fence(serving, None).await?;
+            }
+            if multivalue { self.leave_answers(seen, serving).await } else { Ok(()) }
+        });
+        if let Err(error) = done.await {
+            warn!("making way: {error:#}");
+        }
+        if !multivalue {
+            self.look_who_has_the_names(serving).await;
+        }
+    }
+
+    pub(super) async fn look_who_has_the_names(&self, serving: &Serving) {
+        self.last_resort();
+        if !self.is_time_to_look() {
+            return;
+        }
+        match within(LOOK_WITHIN, async { Ok(serving.zones.standing(&self.route53).await?) }).await {
+            Ok(standing) if standing.iter().all(|zone| self.is_anothers(zone)) => self.make_way(),
+            Ok(_) => {}
+            Err(error) => warn!("looking who has the names: {error:#}"),
+        }
+    }
+
+    pub(in super::super) fn is_anothers(&self, zone: &Standing) -> bool {
+        zone.owner.as_ref().is_some_and(|owner| owner.owner != self.identity.instance_id)
+    }
+
+    /// Not where it would leave nobody: another that stays has to be in the answers. Two that go see each other's notes.
+    async fn leave_answers(&self, seen: &Seen, serving: &Serving) -> Result<()> {
+        if !self.handover.marked().told || !self.is_time_to_look() {
+            return Ok(());
+        }
+        let standing = serving.zones.standing(&self.route53).await?;
+        let stays =
+            |id: &str| seen.members.iter().any(|member| member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice));
+        let others = |zone: &Standing| zone.instances().any(|id| id != self.identity.instance_id && stays(id) && zone.answers_with(id));
+        if standing.iter().all(others) {
+            serving.zones.withdraw(&self.route53, &self.site.name, std::slice::from_ref(&self.identity.instance_id)).await?;
+            self.make_way();
+        }
+        Ok(())
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        if self.handover.marked().taken_over.is_some() || self.handover.looked.get().is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return false;
+        }
+        self.handover.looked.set(Some(Instant::now()));
+        true
+    }
+
+    fn make_way(&self) {
+        info!("others have the names; whoever still comes here is served until the end");
+        self.handover.marked.borrow_mut().taken_over = Some(self.now());
+    }
+
+    /// The place of the static mirror: where nobody has taken over shortly before the end, it is to have the names.
+    fn last_resort(&self) {
+        let marked = self.handover.marked();
+        let Some(until) = marked.until().filter(|_| marked.taken_over.is_none() && self.site.failover.is_some()) else { return };
+        if marked.left_until(until, self.state.now()) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
+            warn!("nobody has taken over, and this spotboot cannot send the names to the mirror yet");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! AWS takes an instance away, or may: another has the names before it ends, and the fleet is as it was.
+
+use std::time::{Duration, Instant};
+
+use region::load::{Load, LoadSpec};
+use region::{FleetKind, Recorded, Service};
+use time::OffsetDateTime;
+
+use crate::common::DOMAIN;
+use crate::site::{Made, Site, eventually};
+
+/// Short, so that a test is; a boot here takes seconds.
+const NOTICE: Duration = Duration::from_secs(40);
+/// From the notice to the request for a replacement.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// What raises or lowers a target.
+fn changes_target(request: &Recorded) -> bool {
+    ["ModifyFleet", "ModifySpotFleetRequest", "SetDesiredCapacity", "DetachInstances"].contains(&request.operation.as_str())
+}
+
+/// Requests that change the fleet's target, in their order.
+fn changes(site: &Site) -> Vec<Recorded> {
+    let fleet = |request: &Recorded| matches!(request.service, Service::Ec2 | Service::AutoScaling) && changes_target(request);
+    site.world.region.requests().into_iter().filter(fleet).collect()
+}
+
+/// Visitors of every kind, whose longest requests end before an instance does.
+fn visitors(site: &Site, rate: u32) -> Load {
+    let spec = LoadSpec::new(&site.world.region, DOMAIN, 443).expect("pebble names its roots");
+    let lasts = Duration::from_secs(3);
+    Load::start(LoadSpec { rate, slow_takes: lasts, upload_takes: lasts, ..spec }).expect("the visitors come")
+}
+
+fn owner(site: &Site) -> String {
+    let text = site.world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat();
+    text.split("owner=").nth(1).and_then(|rest| rest.split(',').next()).expect("somebody owns the names").to_owned()
+}
+
+/// One instance is left, it has the names, and the target is that.
+fn assert_alone(site: &Site, new: &str) {
+    assert_eq!(site.living(), [new], "{}", site.logs());
+    assert_eq!(site.fleet.target(), 1);
+    assert_eq!(owner(site), new);
+    assert_eq!(site.phase(new).as_deref(), Some("serving"), "{}", site.logs());
+}
+
+fn another_takes_over(kind: FleetKind) {
+    let Some(site) = Site::serving(Made { kind, ..Made::default() }) else { return };
+    let old = site.living().remove(0);
+    let load = visitors(&site, 100);
+    site.world.region.forget_requests();
+    let (noticed, begun) = (OffsetDateTime::now_utc(), Instant::now());
+    site.fleet.interrupt(&old, NOTICE);
+    eventually("another has the names", || owner(&site) != old);
+    let new = owner(&site);
+    assert!(begun.elapsed() < NOTICE, "nobody took over before the end\n{}", site.logs());
+    let asked = changes(&site)[0].at - noticed;
+    assert!(asked < ASKED_WITHIN, "the replacement was asked for after {asked}");
+    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    let report = load.stop();
+    report.assert_no_failures();
+
+    assert_alone(&site, &new);
+    let last = site.world.report(&old).expect("it reported");
+    assert_eq!((last["phase"].as_str(), last["note"].is_null()), (Some("stopped"), true), "{last:#}");
+    assert!(site.fleet.log(&old).contains("AWS ends this instance in a moment; stopping"), "{}", site.fleet.log(&old));
+    site.assert_never_out_of_bounds(1);
+    assert_eq!(site.fleet.instances().len(), 2, "one replacement: {:?}", site.fleet.instances());
+}
+
+#[test]
+fn of_an_ec2_fleet_another_instance_takes_over_before_the_end() {
+    another_takes_over(FleetKind::Ec2Fleet);
+}
+
+#[test]
+fn of_a_spot_fleet_another_instance_takes_over_before_the_end() {
+    another_takes_over(FleetKind::SpotFleet);
+}
+
+#[test]
+fn of_a_group_another_instance_takes_over_before_the_end() {
+    another_takes_over(FleetKind::AutoScalingGroup);
+}
+
+#[test]
+fn a_recommendation_alone_leads_to_one_spare_which_changes_nothing_and_goes_again() {
+    let Some(site) = Site::serving(Made { spare_for: "25s", ..Made::default() }) else { return };
+    let old = site.living().remove(0);
+    let batches = site.world.region.route53().history().len();
+    site.fleet.rebalance(&old);
+    eventually("a spare stands by", || site.living().iter().any(|id| *id != old && site.phase(id).as_deref() == Some("stand_by")));
+    let seen = site.seen();
+    assert_eq!((owner(&site), site.world.region.route53().history().len()), (old.clone(), batches), "the names were touched");
+    eventually("the spare goes", || site.living() == [old.clone()] && site.fleet.target() == 1);
+    eventually("nothing is noted", || site.world.report(&old).is_some_and(|report| report["note"].is_null()));
+    assert_eq!((owner(&site), site.seen(), site.fleet.instances().len()), (old.clone(), seen, 2), "{}", site.logs());
+    assert_eq!(site.phase(&old).as_deref(), Some("serving"));
+    site.assert_never_out_of_bounds(1);
+}
+
+#[test]
+fn a_notice_after_a_recommendation_finds_the_spare_ready() {
+    let Some(site) = Site::serving(Made::default()) else { return };
+    let old = site.living().remove(0);
+    site.fleet.rebalance(&old);
+    let spare = || site.living().into_iter().find(|id| *id != old);
+    eventually("a spare stands by", || spare().is_some_and(|id| site.phase(&id).as_deref() == Some("stand_by")));
+    let (spare, load) = (spare().expect("it stands by"), visitors(&site, 50));
+    let begun = Instant::now();
+    site.fleet.interrupt(&old, NOTICE);
+    eventually("the spare has the names", || owner(&site) == spare);
+    println!("the spare had the names after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "after {:?}\n{}", begun.elapsed(), site.logs());
+    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    load.stop().assert_no_failures();
+    assert_alone(&site, &spare);
+    assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());
+}
