@@ -55,7 +55,9 @@ fn an_app_that_eats_the_memory_is_named_and_started_more_and_more_slowly() {
     if limited {
         computer.run("systemctl set-property --runtime spotboot-app MemoryMax=96M MemorySwapMax=0");
     } else {
-        eprintln!("NOT TESTED: this machine cannot limit the memory of an app, which is killed instead");
+        eprintln!(
+            "NOT TESTED: the memory of a unit cannot be limited here (control groups of the first version); the app is killed instead"
+        );
     }
     for _ in 0..3 {
         let before = computer.pid("spotboot-app");

@@ -122,6 +122,7 @@ mod tests {
             note: None,
             trouble: None,
             until: None,
+            trouble: None,
             error: None,
         };
         Resident { id: id.into(), said: Some(said) }
