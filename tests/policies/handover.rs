@@ -12,7 +12,8 @@ use crate::documents::{Site as Values, instance_policy, without};
 use crate::site::{Made, Site, eventually};
 
 /// What an instance asks of its fleet by.
-const STATEMENTS: [&str; 6] = ["HearHowOthersFare", "SeeWhetherADeployRuns", "SeeTheFleet", "SeeTheGroup", "AskForAReplacement", "EndSparesOfTheSite"];
+const STATEMENTS: [&str; 6] =
+    ["HearHowOthersFare", "SeeWhetherADeployRuns", "SeeTheFleet", "SeeTheGroup", "AskForAReplacement", "EndSparesOfTheSite"];
 
 /// A site that serves, its instances under their policy.
 fn guarded(kind: FleetKind, fleet: (&'static str, &'static str)) -> Option<(Site, Value)> {
