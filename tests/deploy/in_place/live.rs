@@ -1,5 +1,6 @@
 //! Good releases, and visitors who notice nothing.
 
+use region::Recorded;
 use region::load::{Load, LoadSpec, Population};
 
 use super::Lone;
@@ -56,6 +57,13 @@ fn at_two_hundred_requests_a_second_a_release_is_live_in_seconds_and_gone_again_
     lone.ci(&["rollback", "--in-place"]).assert_success();
     assert_eq!((lone.seen(), lone.current()), ("v1".to_owned(), first.clone()));
     eventually("the second release's app goes", || lone.apps("app-b.sock").is_empty());
+
+    let asked = |operation: &str, path: &str, status: u16| {
+        let asked = |request: &Recorded| request.operation == operation && request.path.contains(path) && request.status == Some(status);
+        world.region.count_where(|request| request.instance.is_some() && asked(request))
+    };
+    assert_eq!(asked("GetObject", "packages/", 200), 2, "a release that is still here was downloaded again");
+    assert!(asked("GetObject", "releases/candidate.json", 304) > 0, "the candidate was sent though it was the same");
 
     let report = visitors.stop();
     let history = lone.history();
