@@ -22,12 +22,12 @@ fn page(address: IpAddr, port: u16) -> Option<String> {
     Some(body.to_owned())
 }
 
-fn metrics(machine: &Machine<'_>) -> String {
+pub fn metrics(machine: &Machine<'_>) -> String {
     page(Ipv4Addr::LOCALHOST.into(), machine.metrics_port).expect("it answers")
 }
 
 /// A series' value; 0 where it is not there.
-fn value(page: &str, series: &str) -> f64 {
+pub fn value(page: &str, series: &str) -> f64 {
     page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).map_or(0.0, |value| value.parse().expect("a number"))
 }
 
