@@ -148,6 +148,9 @@ async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<Strin
         Phase::Booting => None,
         Phase::Failed | Phase::Stopped => Some(said.error.clone().unwrap_or_else(|| "it is stopped".to_owned())),
         Phase::Serving | Phase::StandBy | Phase::Interrupted => {
+            if said.trouble.is_some() {
+                return said.trouble.clone();
+            }
             let release = said.release.clone().unwrap_or_default();
             rotation::look(remote, id, said, &release, GLANCE).await.err().map(|error| format!("{error:#}"))
         }

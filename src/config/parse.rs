@@ -411,6 +411,7 @@ mod tests {
         assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
         assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
         assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
+        assert_eq!(site.app.secrets["DATABASE_URL"].to_string(), "secretsmanager:example/database#url");
     }
 
     #[test]

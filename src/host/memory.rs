@@ -1,4 +1,4 @@
-//! Memory that a boot needs and the resident does not.
+//! Memory: what a boot needs and the resident does not, and whether there was too little of it.
 
 use std::fs;
 
@@ -50,9 +50,25 @@ fn forget(mapping: &Mapping) {
     }
 }
 
+/// How many processes the kernel has ended for want of memory since the machine's boot (proc_vmstat(5)); `None` where it does not say.
+pub fn kills() -> Option<u64> {
+    count(&fs::read_to_string("/proc/vmstat").ok()?)
+}
+
+fn count(vmstat: &str) -> Option<u64> {
+    vmstat.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|number| number.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_counts_what_it_ends() {
+        assert_eq!(count("pgfault 12\noom_kill 3\noom_kill_disable 0\n"), Some(3));
+        assert_eq!(count("pgfault 12\n"), None);
+        assert!(kills().is_some(), "this kernel counts them");
+    }
 
     #[test]
     fn only_code_of_a_file_is_forgotten() {
@@ -69,11 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn the_program_runs_on_without_its_pages() {
-        let resident = || {
-            let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap().trim().trim_end_matches(" kB").to_owned();
-            line.parse::<usize>().unwrap()
+    fn what_was_handed_back_is_there_when_it_is_used_again() {
+        let resident = || -> u64 {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            status.lines().find_map(|line| line.strip_prefix("RssFile:")?.split_whitespace().next()?.parse().ok()).unwrap()
         };
         let before = resident();
         release();

@@ -15,7 +15,7 @@ use super::handover::Note;
 pub use said::{Said, said_by};
 
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Booting,
@@ -59,6 +59,9 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,
+    /// Of a service that cannot stay up, while it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     pub error: Option<String>,
 }
 

@@ -6,8 +6,8 @@ use region::load::{Load, LoadSpec};
 use region::{FleetKind, Recorded, Service};
 use time::OffsetDateTime;
 
-use crate::common::DOMAIN;
-use crate::site::{Made, Site, eventually};
+use crate::common::{DOMAIN, Package};
+use crate::site::{Made, Site, app, eventually};
 
 /// Short, so that a test is; a boot here takes seconds.
 const NOTICE: Duration = Duration::from_secs(40);
@@ -117,4 +117,48 @@ fn a_notice_after_a_recommendation_finds_the_spare_ready() {
     load.stop().assert_no_failures();
     assert_alone(&site, &spare);
     assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());
+}
+
+/// An app that takes so long until it answers.
+fn slow(version: &str, seconds: u32) -> Package {
+    app(version).file("Procfile", format!("web: sleep {seconds}; exec python3 app.py $SPOTBOOT_SOCKET\n"))
+}
+
+#[test]
+fn in_a_trial_the_last_old_instance_that_is_taken_away_sends_the_run_back_and_is_replaced_by_what_is_current() {
+    let Some(site) = Site::serving(Made { health: "60s", ..Made::default() }) else { return };
+    let (old, current) = (site.living().remove(0), site.current());
+    let load = visitors(&site, 50);
+    let mut deploying = site.ci_begin(&["deploy", &site.zip(&slow("v2", 45))]);
+    deploying.wait_for("a new instance");
+    site.fleet.interrupt(&old, Duration::from_secs(60));
+    let ended = deploying.end();
+    ended.assert_error(1, &["rolled back", &format!("AWS takes {old} away")]);
+    site.fleet.wait_for_end(&old, Duration::from_secs(90)).expect("it ends");
+    eventually("one instance is left", || site.living().len() == 1 && site.fleet.target() == 1);
+    load.stop().assert_no_failures();
+    let left = site.living().remove(0);
+    assert_alone(&site, &left);
+    assert_eq!((site.seen().as_str(), site.current()), ("v1", current), "{}\n{}", ended.stderr, site.logs());
+    assert!(site.world.get("releases/candidate.json").is_none());
+    let most = site.world.region.census().iter().map(|count| count.living).max();
+    assert_eq!(most, Some(3), "the one that ends, the one on trial, and the replacement");
+}
+
+#[test]
+fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up() {
+    let Some(site) = Site::serving(Made::default()) else { return };
+    let old = site.living().remove(0);
+    let load = visitors(&site, 50);
+    let mut deploying = site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "8s"]);
+    deploying.wait_for("baking");
+    site.fleet.interrupt(&old, Duration::from_secs(60));
+    let ended = deploying.end();
+    ended.assert_success();
+    site.fleet.wait_for_end(&old, Duration::from_secs(90)).expect("it ends");
+    load.stop().assert_no_failures();
+    let left = site.living().remove(0);
+    assert_alone(&site, &left);
+    assert_eq!(site.seen(), "v2");
+    site.assert_never_out_of_bounds(1);
 }

@@ -189,7 +189,8 @@ fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
     Running::spawn(command)
 }
 
-fn zip(world: &World, package: &Package) -> String {
+/// A ready zip, for `deploy`.
+pub fn zip(world: &World, package: &Package) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let path = world.path(&format!("package-{}.zip", NEXT.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(&path, package.zip()).expect("the zip is written");

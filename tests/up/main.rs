@@ -24,4 +24,5 @@ mod resident;
 mod second_boot;
 mod secrets;
 mod stop;
+mod supervision;
 mod trial;

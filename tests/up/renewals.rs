@@ -374,7 +374,7 @@ fn the_next_ca_is_asked_where_the_first_is_down_or_limits_the_rate_and_its_certi
         drop(running);
         let slug = second.endpoint(Service::Acme).trim_start_matches("https://").replace(':', "-");
         assert_eq!(world.certificates(), [format!("certs/{slug}/{DOMAIN}/0000000001.json")], "{no:?}");
-        [&world.region, &second].map(region::Region::forget_requests);
+        [&world.region, &second].into_iter().for_each(region::Region::forget_requests);
         let _running = world.machine("i-0second").section("tls", &tls).up();
         assert_eq!([&world.region, &second].map(|region| region.count(Service::Acme, "")), [0, 0], "{no:?}");
     }

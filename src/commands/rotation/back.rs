@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
-use tokio::time::{Instant, sleep};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, heirs, surplus};
+use super::members::{Member, heirs, lowered, surplus, to_make_up};
 use super::outside::look_at;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
@@ -53,7 +54,40 @@ impl Rotation<'_> {
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
         timeline.step("give back", &[], self.give_back(&members)).await?;
-        timeline.step("undo", &["give back"], self.retire_new()).await
+        timeline.step("make up", &["give back"], self.make_up(&members)).await?;
+        timeline.step("undo", &["make up"], self.retire_new()).await
+    }
+
+    /// AWS takes old instances away in the middle of the trial: others come that boot what is current, and the new ones stay until those serve.
+    async fn make_up(&mut self, members: &[Member]) -> Result<()> {
+        let missing = to_make_up(members, self.target() as usize);
+        if missing == 0 || self.wanted.trial.is_none() {
+            return Ok(());
+        }
+        let staying = members.iter().filter(|member| !member.is_going()).count();
+        let target = lowered(members, &[], u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(missing));
+        warn!(target, "AWS takes old instances away; waiting for others that serve what is current");
+        self.still_ours().await?;
+        let waited = timeout(self.pace.timeout, async {
+            self.fleet.raise(target).await?;
+            while to_make_up(&self.members().await?, self.target() as usize) > 0 || !self.old_ones_serve().await? {
+                sleep(LOOK_EVERY).await;
+            }
+            anyhow::Ok(())
+        });
+        match waited.await {
+            Ok(done) => done,
+            Err(_) => {
+                warn!("none came in time, so the new ones stay");
+                Ok(())
+            }
+        }
+    }
+
+    async fn old_ones_serve(&self) -> Result<bool> {
+        let members = self.members().await?;
+        let serving = members.iter().filter(|member| member.old && !member.is_going() && member.serves()).count();
+        Ok(serving >= self.target() as usize || members.iter().all(Member::is_going))
     }
 
     /// The names go to an old instance; who has resolved them to a new one that still answers has time to leave it.
@@ -63,7 +97,13 @@ impl Rotation<'_> {
             self.take_out_of_answers(&new).await?
         } else {
             let owners = self.owners().await?;
-            self.appoint(&heirs(members, &owners), &owners).await?
+            let heirs = heirs(members, &owners);
+            // Those whom AWS takes away have the names back only from nobody.
+            if heirs.iter().all(|heir| heir.is_going()) && self.somebody_answers(members).await {
+                warn!("no old instance stays, so the names stay where they are until another serves what is current");
+                return Ok(());
+            }
+            self.appoint(&heirs, &owners, members.iter().filter(|member| !member.old).map(|new| new.node.launched)).await?
         };
         if moved && self.somebody_answers(members).await {
             info!(seconds = self.drain().as_secs(), "the new instance answers until nobody asks it any more");
@@ -73,7 +113,7 @@ impl Rotation<'_> {
     }
 
     /// Whether the names led elsewhere before.
-    async fn appoint(&self, heirs: &[&Member], owners: &[String]) -> Result<bool> {
+    async fn appoint(&self, heirs: &[&Member], owners: &[String], rivals: impl Iterator<Item = OffsetDateTime>) -> Result<bool> {
         if owners.is_empty() {
             return Ok(false);
         }
@@ -87,7 +127,10 @@ impl Rotation<'_> {
         let elastic = address::elastic(&remote.ec2, &remote.site).await?;
         let node = names::reached_at(heir.node.clone(), elastic.as_ref());
         let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &node).await?)?;
-        let claim = Claim { launched: remote.now(), right: Right::Appointment, ..names::claim(&remote.site, &node, shape) };
+        // The replacement of one that AWS takes away may be on its way, and is to have the names from it; the new ones are not.
+        let newest = heirs.iter().map(|heir| heir.node.launched).chain(rivals).max();
+        let launched = newest.filter(|_| heir.is_going()).map_or_else(|| remote.now(), |newest| newest + Duration::from_secs(1));
+        let claim = Claim { launched, right: Right::Appointment, ..names::claim(&remote.site, &node, shape) };
         info!(instance = heir.id(), "the names go back");
         if let Cutover::Owner(changes) = zones.take_over(&remote.route53, &remote.ec2, &claim, None).await? {
             if elastic.is_some() {
@@ -120,9 +163,10 @@ impl Rotation<'_> {
         }
         let owners = self.owners().await?;
         if owners.iter().any(|owner| going.contains(owner)) {
-            let mut stay: Vec<&Member> = members.iter().filter(|member| member.serves() && !going.contains(&member.node.id)).collect();
+            let mut stay: Vec<&Member> =
+                members.iter().filter(|member| member.serves() && !member.is_going() && !going.contains(&member.node.id)).collect();
             stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
-            self.appoint(&stay, &owners).await?;
+            self.appoint(&stay, &owners, std::iter::empty()).await?;
             self.in_sync = Some(Instant::now());
         }
         Ok(())
@@ -142,7 +186,8 @@ impl Rotation<'_> {
         let end = Instant::now() + STRAGGLERS_WITHIN;
         let mut retirings = 0;
         loop {
-            let going = self.surplus(&self.members().await?).await?;
+            let members = self.members().await?;
+            let going = self.surplus(&members).await?;
             retirings += u32::from(!going.is_empty());
             if retirings > MOST_RETIRINGS {
                 bail!("instances keep coming ({}): something else raises the fleet's target, a scaling policy say", going.join(", "));
@@ -152,9 +197,9 @@ impl Rotation<'_> {
                 sleep(self.drain()).await;
                 continue;
             }
-            self.still_ours().await?;
-            match self.fleet.retire(self.target(), &going).await {
-                Ok(()) => _ = self.take_out_of_answers(&going).await?,
+            match self.retire(&members, &going).await {
+                Ok(true) => _ = self.take_out_of_answers(&going).await?,
+                Ok(false) => continue,
                 // One that came since the look, say: the next look sees it.
                 Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
                 Err(error) => return Err(error),

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
+use super::Rotation;
 use super::candidate;
 use super::members::{Member, Way, leaving, old_ones};
 use super::outside::look_at;
 use super::promotion::{Superseded, promote};
-use super::{Rotation, is_interrupted};
 use crate::config::Routing;
 use crate::site::deploys::Outcome;
 use crate::site::records;
@@ -100,12 +100,20 @@ impl Rotation<'_> {
     /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
-        let going = timeline.step("drain", &["promote"], self.drained()).await?;
-        self.still_ours().await?;
-        timeline.step("retire", &["drain"], self.fleet.retire(self.target(), &going)).await?;
-        info!(instances = going.join(" "), "retired");
-        let members = self.members().await?;
-        Ok(old_ones(&members).saturating_sub(going.iter().filter(|id| members.iter().any(|member| member.id() == **id)).count()))
+        loop {
+            let going = timeline.step("drain", &["promote"], self.drained()).await?;
+            let members = self.members().await?;
+            if !timeline.step("retire", &["drain"], self.retire(&members, &going)).await? {
+                continue;
+            }
+            info!(instances = going.join(" "), "retired");
+            let mut stay = self.members().await?;
+            stay.retain(|member| !going.contains(&member.node.id));
+            // Else the fleet has launched one more for an instance that was lost before the target was low.
+            if stay.iter().filter(|member| !member.is_going()).count() <= self.target() as usize {
+                return Ok(old_ones(&stay));
+            }
+        }
     }
 
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
@@ -138,7 +146,10 @@ impl Rotation<'_> {
             let missing = match self.members().await {
                 Ok(members) => match self.who_is_missing(&members).await {
                     None => return Ok(members),
-                    Some(missing) => missing,
+                    Some(missing) => {
+                        self.replace_interrupted(&members).await;
+                        missing
+                    }
                 },
                 Err(error) => format!("the fleet does not answer: {error:#}"),
             };
@@ -149,17 +160,27 @@ impl Rotation<'_> {
         }
     }
 
+    /// A new instance that AWS takes away does not count on the old ones, which are to go.
+    async fn replace_interrupted(&self, members: &[Member]) {
+        if members.iter().any(|member| !member.old && member.is_going())
+            && let Err(error) = self.raise(members).await
+        {
+            warn!("raising the target: {error:#}");
+        }
+    }
+
     async fn who_is_missing(&self, members: &[Member]) -> Option<String> {
-        let new = || members.iter().filter(|member| !member.old);
-        if old_ones(members) > 0 && members.len() <= self.target() as usize {
+        let staying = members.iter().filter(|member| !member.is_going()).count();
+        if old_ones(members) > 0 && staying <= self.target() as usize {
+            // Its replacement is on the way, and until that serves the old one may be all there is.
+            if let Some(going) = members.iter().find(|member| member.is_going()) {
+                return Some(format!("AWS takes {} away", going.id()));
+            }
             return Some(format!("{} instances are there, and the fleet's target is {}", members.len(), self.target()));
         }
+        let new = || members.iter().filter(|member| !member.old && !member.is_going());
         if let Some(silent) = new().find(|member| !member.serves_wanted(&self.wanted)) {
             return Some(format!("{} does not serve {}", silent.id(), self.wanted.version));
-        }
-        // Its replacement is on the way, and until that serves the old one may be all there is.
-        if let Some(going) = new().find(|member| is_interrupted(member)) {
-            return Some(format!("AWS takes {} away", going.id()));
         }
         for member in new() {
             if let Err(error) = look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await {
@@ -190,10 +211,12 @@ impl Rotation<'_> {
 
     /// Nobody who serves goes for this.
     async fn restore_target(&mut self) -> Result<()> {
-        self.still_ours().await?;
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
         let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        self.fleet.retire(self.target(), &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await
+        if !self.retire(&members, &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
+            bail!("an instance that did not serve has just taken the names over; run again");
+        }
+        Ok(())
     }
 }

@@ -46,6 +46,11 @@ impl Member {
         self.said.as_ref().is_some_and(Said::serves)
     }
 
+    /// AWS has announced its end: it is none of those that stay, and sees itself to its replacement.
+    pub fn is_going(&self) -> bool {
+        self.said.as_ref().is_some_and(Said::is_going)
+    }
+
     /// It serves what the rotation wants, in its trial where it has one.
     pub fn serves_wanted(&self, wanted: &Wanted) -> bool {
         let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
@@ -88,37 +93,67 @@ pub enum Way {
 
 /// Who is to go so that `target` stay: those worth least. What serves is never given up for what does not.
 ///
-/// Forward the new ones are worth most, back the old ones; of equals the one launched last stays.
+/// Forward the new ones are worth most, back the old ones; of equals the one launched last stays. One that AWS takes away is no longer one of
+/// those that stay; forward an old one goes with the others, once enough do.
 pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
     let worth = |member: &Member| {
         let preferred = member.old == (way == Way::Back);
         // On the way back also an old one that has said nothing yet is worth more than one whose release failed.
         (member.serves(), preferred, !member.marked, launched(member))
     };
-    let mut ranked: Vec<&Member> = members.iter().collect();
+    let (ending, mut ranked): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| member.is_going());
     ranked.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| b.id().cmp(a.id())));
-    ranked.into_iter().skip(target).map(|member| member.id().to_owned()).collect()
+    let enough = way == Way::Forward && ranked.len() >= target;
+    let ending = ending.into_iter().filter(|member| enough && member.old);
+    ranked.into_iter().skip(target).chain(ending).map(|member| member.id().to_owned()).collect()
+}
+
+/// The target for the fleet once those of `going` have left it: each other instance that AWS takes away still counts for the fleet, and not for
+/// the site; it lowers the target itself when it is replaced.
+pub fn lowered(members: &[Member], going: &[String], target: u32) -> u32 {
+    let ending = members.iter().filter(|member| member.is_going() && !going.iter().any(|id| id == member.id()));
+    target.saturating_add(u32::try_from(ending.count()).unwrap_or(u32::MAX))
+}
+
+/// The target for the fleet to have room for `batch` new instances more. Where instances are missing already the fleet brings new ones by itself;
+/// no more come than there are old ones to replace.
+pub fn raised(members: &[Member], target: u32, batch: u32) -> u32 {
+    let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+    let staying = count(members.iter().filter(|member| !member.is_going()).count());
+    lowered(members, &[], target.max(staying.min(target) + batch.min(count(old_ones(members)))))
+}
+
+/// The last old instance that AWS takes away, where none stays that could have the names back, and no new one serves.
+pub fn nobody_to_go_back_to<'m>(members: &'m [Member], wanted: &Wanted) -> Option<&'m Member> {
+    let stays = |member: &Member| !member.is_going() && (member.old && member.serves() || member.serves_wanted(wanted));
+    members.iter().rfind(|member| member.old && member.is_going()).filter(|_| !members.iter().any(stays))
+}
+
+/// On the way back: how many new instances have to be asked for, as AWS takes old ones away whose place nobody has who serves what is current.
+pub fn to_make_up(members: &[Member], target: usize) -> u32 {
+    let old = members.iter().filter(|member| member.old && !member.is_going()).count();
+    let tried = members.iter().filter(|member| !member.old && !member.is_going()).count();
+    let is_interrupted = members.iter().any(|member| member.old && member.is_going());
+    let missing = if is_interrupted && tried > 0 { target.saturating_sub(old) } else { 0 };
+    u32::try_from(missing).unwrap_or(u32::MAX)
 }
 
 /// Who goes before a rotation begins, as there are more than the target: never one that serves and that the names lead to.
 pub fn surplus(members: &[Member], owners: &[String], target: usize) -> Vec<String> {
-    let stays = |member: &&Member| member.serves() && owners.iter().any(|owner| owner == member.id());
+    let stays = |member: &&Member| member.serves() && !member.is_going() && owners.iter().any(|owner| owner == member.id());
     let others: Vec<Member> = members.iter().filter(|member| !stays(member)).cloned().collect();
     leaving(&others, Way::Back, target.saturating_sub(members.len() - others.len()))
 }
 
 /// Who of them is left for another batch.
 pub fn old_ones(members: &[Member]) -> usize {
-    members.iter().filter(|member| member.old).count()
+    members.iter().filter(|member| member.old && !member.is_going()).count()
 }
 
 /// To whom the names may go back, the best first: old instances that serve. Who has them keeps them, one that AWS takes away comes
 /// last, and of equals the newest comes first.
 pub fn heirs<'m>(members: &'m [Member], owners: &[String]) -> Vec<&'m Member> {
-    let worth = |member: &Member| {
-        let interrupted = member.said.as_ref().is_some_and(|said| said.phase == Phase::Interrupted);
-        (!interrupted, owners.iter().any(|owner| owner == member.id()), launched(member))
-    };
+    let worth = |member: &Member| (!member.is_going(), owners.iter().any(|owner| owner == member.id()), launched(member));
     let mut heirs: Vec<&Member> = members.iter().filter(|member| member.old && member.serves()).collect();
     heirs.sort_by_key(|member| std::cmp::Reverse(worth(member)));
     heirs
@@ -151,6 +186,7 @@ mod tests {
             chain: None,
             note: None,
             until: (phase == Phase::Interrupted).then_some(NOW),
+            trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
         });
         Member { node, marked: false, old, said }
@@ -209,7 +245,53 @@ mod tests {
     fn of_a_larger_fleet_the_oldest_go_first() {
         let mut members = vec![member("i-1", true, Some(Phase::Serving)), member("i-2", true, Some(Phase::Serving))];
         members.extend([member("i-3", true, Some(Phase::Interrupted)), member("i-4", false, Some(Phase::Serving))]);
-        assert_eq!(leaving(&members, Way::Forward, 3), ["i-1"]);
+        assert_eq!(leaving(&members, Way::Forward, 2), ["i-1", "i-3"]);
+    }
+
+    /// Old ones that AWS takes away and that stay, and new ones, by their ids.
+    fn interrupted(going: &[&str], old: &[&str], new: &[&str]) -> Vec<Member> {
+        let all = |ids: &[&str], old, phase| ids.iter().map(|id| member(id, old, Some(phase))).collect::<Vec<_>>();
+        [all(going, true, Phase::Interrupted), all(old, true, Phase::Serving), all(new, false, Phase::Serving)].concat()
+    }
+
+    #[test]
+    fn one_that_aws_takes_away_is_not_counted_among_those_that_stay() {
+        let replaced = interrupted(&["i-1"], &["i-2"], &[]);
+        assert!(surplus(&replaced, &["i-1".into()], 1).is_empty(), "its replacement is no surplus");
+        assert!(leaving(&interrupted(&["i-1"], &[], &["i-2"]), Way::Back, 1).is_empty(), "nobody would be left");
+        assert_eq!(leaving(&interrupted(&["i-1"], &["i-3"], &["i-2"]), Way::Back, 1), ["i-2"]);
+        assert_eq!(leaving(&interrupted(&["i-1"], &[], &["i-2"]), Way::Forward, 1), ["i-1"]);
+        assert!(leaving(&interrupted(&["i-1"], &[], &[]), Way::Forward, 1).is_empty());
+        assert_eq!(old_ones(&replaced), 1);
+    }
+
+    #[test]
+    fn the_target_has_room_for_those_that_aws_takes_away() {
+        let members = interrupted(&["i-1"], &["i-2"], &[]);
+        assert_eq!((lowered(&members, &[], 1), lowered(&members, &["i-1".into()], 1)), (2, 1));
+        assert_eq!(raised(&members, 1, 1), 3);
+        assert_eq!(raised(&interrupted(&["i-1"], &[], &[]), 1, 1), 2, "its replacement, and no more");
+        assert_eq!(raised(&interrupted(&[], &["i-1"], &[]), 1, 1), 2);
+        assert_eq!(raised(&interrupted(&[], &["i-1"], &["i-2"]), 1, 1), 2);
+    }
+
+    #[test]
+    fn a_trial_ends_when_aws_takes_away_the_last_instance_to_go_back_to() {
+        let last = |members: &[Member]| nobody_to_go_back_to(members, &wanted()).map(|member| member.id().to_owned());
+        let booting = [interrupted(&["i-1"], &[], &[]), vec![member("i-2", false, Some(Phase::Booting))]].concat();
+        assert_eq!(last(&booting).as_deref(), Some("i-1"));
+        assert_eq!(last(&interrupted(&["i-1"], &["i-2"], &[])), None);
+        assert_eq!(last(&interrupted(&["i-1"], &[], &["i-3"])), None, "the new one serves");
+        assert_eq!(last(&interrupted(&[], &["i-1"], &[])), None);
+    }
+
+    #[test]
+    fn on_the_way_back_the_place_of_one_that_aws_takes_away_is_made_up_for() {
+        assert_eq!(to_make_up(&interrupted(&["i-1"], &[], &["i-2"]), 1), 1);
+        assert_eq!(to_make_up(&interrupted(&["i-1"], &["i-3"], &["i-2"]), 1), 0);
+        assert_eq!(to_make_up(&interrupted(&["i-1"], &["i-3", "i-4"], &["i-2"]), 3), 1);
+        assert_eq!(to_make_up(&interrupted(&["i-1"], &[], &[]), 1), 0, "it asks for that itself");
+        assert_eq!(to_make_up(&interrupted(&[], &[], &["i-2"]), 1), 0, "the fleet replaces what is lost");
     }
 
     #[test]

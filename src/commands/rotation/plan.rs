@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::super::remote::Remote;
@@ -12,7 +13,8 @@ use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
-use crate::site::fleet::Fleet;
+use crate::site::fleet::{Fleet, Observed};
+use crate::site::report::said_by;
 
 /// Runs that are looked at for how long they took.
 const LOOKED_AT: usize = 5;
@@ -62,7 +64,8 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     let fleet = found.ok_or_else(|| {
         usage("this site has no fleet: neither [fleet] in site.toml nor a tag of the instance that owns the names tells one; set [fleet], or publish without a rotation by `deploy --no-rotate`")
     })?;
-    let observed = Fleet::new(&remote.cloud, &fleet).observe().await?;
+    let mut observed = Fleet::new(&remote.cloud, &fleet).observe().await?;
+    observed.target = usual_target(remote, &observed).await?;
     if observed.target == 0 {
         return Err(usage(&format!(
             "the target capacity of {} is 0; set it to the number of instances that the site is to have",
@@ -86,6 +89,14 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     };
     let old = living.map(node).collect();
     Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
+}
+
+/// Without what instances have asked for that AWS takes away, or may.
+async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
+    let members = observed.members.iter().filter(|member| !member.leaving);
+    let said = try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))).await?;
+    let noted = said.into_iter().flatten().filter_map(|said| said.note).map(|note| note.target);
+    Ok(noted.fold(observed.target, u32::min))
 }
 
 impl fmt::Display for Forecast {

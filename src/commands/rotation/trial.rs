@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, old_ones, surplus};
+use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, surplus};
 use super::outside::look_at;
 use super::promotion::nobody_else_changed;
-use super::{Rotation, is_interrupted, unless_stopped};
+use super::{Rotation, unless_stopped};
 use crate::site::deploys::Stage;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -26,7 +26,11 @@ const FAILED_LOOKS: u32 = 2;
 impl Rotation<'_> {
     /// Ends with the decision to go forward written, or with why not.
     pub(super) async fn trial(&mut self) -> Result<()> {
-        unless_stopped(self.clear_surplus()).await?;
+        unless_stopped(async {
+            while !self.clear_surplus().await? {}
+            Ok(())
+        })
+        .await?;
         let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
@@ -63,12 +67,12 @@ impl Rotation<'_> {
         Ok(new)
     }
 
-    /// What is there beyond the target already would be taken for the new ones by the fleet.
-    async fn clear_surplus(&mut self) -> Result<()> {
+    /// What is there beyond the target already would be taken for the new ones by the fleet. Whether none is left.
+    async fn clear_surplus(&mut self) -> Result<bool> {
         let members = self.members().await?;
         let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
         if surplus.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
         self.take_out_of_answers(&surplus).await?;
@@ -77,15 +81,11 @@ impl Rotation<'_> {
             info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
         }
-        self.still_ours().await?;
-        self.fleet.retire(self.target(), &surplus).await
+        self.retire(&members, &surplus).await
     }
 
-    /// Where instances are missing already the fleet brings new ones by itself; no more come than there are old ones to replace.
-    async fn raise(&self, members: &[Member]) -> Result<()> {
-        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
-        let batch = self.pace.batch.min(count(old_ones(members)));
-        self.fleet.raise(self.target().max(count(members.len()).min(self.target()) + batch)).await
+    pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {
+        self.fleet.raise(raised(members, self.target(), self.pace.batch)).await
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {
@@ -95,6 +95,9 @@ impl Rotation<'_> {
             match self.members().await {
                 Ok(members) => {
                     self.heard_of(&members);
+                    if let Some(last) = nobody_to_go_back_to(&members, &self.wanted).filter(|_| self.log.record.stage == Stage::Trial) {
+                        bail!("AWS takes {} away, and no old instance stays that the names could go back to", last.id());
+                    }
                     match arrived(&members, &self.wanted, needed) {
                         Arrival::Serving(ids) => return Ok(members.into_iter().filter(|member| ids.contains(&member.node.id)).collect()),
                         Arrival::Failed { instance, why } => return Err(anyhow!("{instance} did not come up: {why}")),
@@ -166,7 +169,7 @@ impl Rotation<'_> {
         let now = self.members().await.context("looking at the fleet")?;
         for member in new {
             let Some(now) = now.iter().find(|now| now.id() == member.id()) else { bail!("{} is gone", member.id()) };
-            if is_interrupted(now) {
+            if now.is_going() {
                 bail!("AWS takes {} away", member.id());
             }
             look_at(self.remote, now, &self.wanted.version, GLANCE).await?;

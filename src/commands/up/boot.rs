@@ -373,6 +373,7 @@ impl Boot {
             note: marked.told_note(phase == Phase::Stopped),
             until: marked.until(),
             steps,
+            trouble: serving.and_then(|serving| self.trouble(serving)),
             error,
         }
     }

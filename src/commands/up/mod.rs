@@ -13,7 +13,8 @@ mod resident;
 mod secrets;
 mod ship;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -76,6 +77,8 @@ struct Boot {
     /// The logs that wait for the bucket.
     outbox: Outbox,
     metering: Metering,
+    /// The services that cannot stay up, and what is to be told of each.
+    troubles: RefCell<BTreeMap<&'static str, String>>,
     _lock: FileLock,
 }
 
@@ -139,6 +142,7 @@ impl Boot {
             handover: Handover::default(),
             outbox,
             metering: Metering::default(),
+            troubles: RefCell::default(),
             _lock: lock,
         })
     }

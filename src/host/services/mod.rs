@@ -1,6 +1,7 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
+mod pause;
 mod supervisor;
 mod systemctl;
 mod systemd;
@@ -22,6 +23,7 @@ use super::process::ProcessError;
 pub use foreground::to_stderr;
 pub use foreground::{Foreground, Print};
 pub use nix::sys::signal::Signal;
+pub use pause::LONGEST as LONGEST_PAUSE;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
 /// A program to keep running, and within which bounds.

@@ -33,6 +33,9 @@ pub struct Said {
     pub note: Option<Note>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub until: Option<OffsetDateTime>,
+    /// A service of its cannot stay up, as long as this says so.
+    #[serde(default)]
+    pub trouble: Option<String>,
     pub error: Option<String>,
 }
 

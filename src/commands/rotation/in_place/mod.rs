@@ -134,7 +134,8 @@ impl<'r> InPlace<'r> {
     async fn back(mut self, cause: Error) -> Result<()> {
         warn!("rolling back: {cause:#}");
         match self.undo().await {
-            Ok(()) => {
+            Ok(failures) => {
+                let cause = failures.into_iter().fold(cause, told_too);
                 self.end(Outcome::RolledBack, Some(format!("{cause:#}"))).await?;
                 Err(cause.context("rolled back"))
             }
@@ -145,7 +146,8 @@ impl<'r> InPlace<'r> {
         }
     }
 
-    async fn undo(&mut self) -> Result<()> {
+    /// What the instances where it failed say of that.
+    async fn undo(&mut self) -> Result<Vec<String>> {
         if self.log.record.stage != Stage::Back {
             self.decide(Stage::Back).await?;
         }
@@ -155,7 +157,7 @@ impl<'r> InPlace<'r> {
     }
 
     /// Waits until no instance serves the release any more; one that does not hear of it holds up nobody.
-    async fn all_back(&self) {
+    async fn all_back(&self) -> Vec<String> {
         let end = Instant::now() + BACK_WITHIN;
         loop {
             let residents = self.source.residents(self.remote).await.unwrap_or_else(|error| {
@@ -164,10 +166,13 @@ impl<'r> InPlace<'r> {
             });
             let still: Vec<&str> = residents.iter().filter(|each| each.serves(&self.wanted)).map(|each| each.id.as_str()).collect();
             if still.is_empty() && !residents.is_empty() {
-                return self.print_logs(&residents).await;
+                self.print_logs(&residents).await;
+                let failures = residents.iter().filter_map(|each| Some(format!("{}: {}", each.id, each.failure(&self.log.record.id)?)));
+                return failures.collect();
             }
             if Instant::now() >= end {
-                return warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
+                warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
+                return Vec::new();
             }
             sleep(LOOK_EVERY).await;
         }
@@ -205,4 +210,9 @@ impl<'r> InPlace<'r> {
         info!(release = self.wanted.version, outcome = ?outcome, "ended");
         Ok(())
     }
+}
+
+/// An instance that goes back by itself tells why when CI has seen already that something is wrong.
+fn told_too(cause: Error, failure: String) -> Error {
+    if format!("{cause:#}").contains(&failure) { cause } else { cause.context(failure) }
 }

@@ -120,6 +120,7 @@ mod tests {
             updated: datetime!(2026-11-21 12:00 UTC),
             chain: None,
             note: None,
+            trouble: None,
             until: None,
             error: None,
         };

@@ -11,6 +11,7 @@ mod owner;
 mod renewal;
 mod shipping;
 mod state;
+mod trouble;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::Signal;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Boot;
 use super::boot::Serving;
@@ -55,8 +56,8 @@ impl Boot {
                 _ = interrupt.recv() => Event::Signal("SIGINT"),
                 _ = watchdog.tick() => Event::Watchdog,
                 Some(event) = works.next() => event,
-                how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how },
-                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how },
+                how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
+                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
             };
             if let Event::Ended { service, .. } = &event {
                 self.metering.tally.restarted(service);
@@ -103,6 +104,9 @@ impl Boot {
             Act::Sweep { after } => Box::pin(async move { Event::Swept { next: self.sweep(serving, after).await } }),
             Act::KeepAddress => Box::pin(self.keep_address(serving)),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
+            Act::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
+            Act::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
+            Act::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
             Act::Renew { after } => Box::pin(self.renewal(serving, after)),
             Act::Ship { after } => Box::pin(self.shipping(after)),
             Act::TellMetrics => Box::pin(self.metrics(serving)),

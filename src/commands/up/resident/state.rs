@@ -1,9 +1,12 @@
 //! What the resident knows, and what it does about what happens: a pure function.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::trouble::Ends;
 use crate::site::report::Phase;
 
 /// What happened.
@@ -23,7 +26,15 @@ pub(super) enum Event {
     Ended {
         service: &'static str,
         how: String,
+        at: Instant,
     },
+    /// A service that was in trouble has not ended for a while.
+    Quiet {
+        service: &'static str,
+        at: Instant,
+    },
+    /// What is wrong here has changed, and the bucket is to hear of it.
+    Told,
     /// The bucket has heard what was last to be told, or will not.
     Reported,
     /// What AWS says of this instance's end has changed, or the fleet is as it was; its report tells.
@@ -77,6 +88,18 @@ pub(super) enum Act {
     /// Look at what is on trial in place.
     Follow,
     Report,
+    /// A service cannot stay up.
+    TellTrouble {
+        service: &'static str,
+        how: String,
+    },
+    AwaitWell {
+        service: &'static str,
+        at: Instant,
+    },
+    ForgetTrouble {
+        service: &'static str,
+    },
     /// Looks for what AWS says of this instance's end, and sees to it.
     Mind,
     LookAtOwner,
@@ -110,6 +133,9 @@ pub(super) struct State {
     telling: Telling,
     /// How often in a row the bucket did not take the logs.
     unshipped: u32,
+    ends: BTreeMap<&'static str, Ends>,
+    /// The services that cannot stay up.
+    troubled: BTreeSet<&'static str>,
 }
 
 /// The first logs are those of a boot that may be the last.
@@ -119,7 +145,7 @@ const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing, unshipped: 0 }
+        Self { phase, telling: Telling::Nothing, unshipped: 0, ends: BTreeMap::new(), troubled: BTreeSet::new() }
     }
 
     pub fn phase(&self) -> Phase {
@@ -152,10 +178,12 @@ impl State {
                 acts.push(Act::Follow);
                 acts
             }
-            Event::Ended { service, how } => {
+            Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
-                Vec::new()
+                self.ended(service, how, at)
             }
+            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Told => self.tell(),
             Event::Reported if self.telling == Telling::Again => {
                 self.telling = Telling::UnderWay;
                 vec![Act::Report]
@@ -200,6 +228,29 @@ impl State {
             Event::Shipped { failed } => {
                 self.unshipped = if failed { self.unshipped.saturating_add(1) } else { 0 };
                 vec![Act::Ship { after: ship_after(self.unshipped) }]
+            }
+        }
+    }
+
+    /// What cannot stay up is told once, until it is well again.
+    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        ends.add(at);
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
+                vec![Act::TellTrouble { service, how }, Act::AwaitWell { service, at: well }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) => vec![Act::AwaitWell { service, at: well }],
+            _ => {
+                self.troubled.remove(service);
+                vec![Act::ForgetTrouble { service }]
             }
         }
     }
@@ -252,6 +303,21 @@ mod tests {
         let mut state = State::new(Phase::Serving);
         assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
         assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
+    }
+
+    #[test]
+    fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
+        let (mut state, start) = (State::new(Phase::Serving), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut end = |seconds| state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(seconds) });
+        assert_eq!(end(0), []);
+        let well = Act::AwaitWell { service: "app", at: after(5 + 30 + 300) };
+        assert_eq!(end(5), [Act::TellTrouble { service: "app", how: "exit status 1".into() }, well]);
+        assert_eq!(end(15), [], "it is told already");
+        assert_eq!(state.on(Event::Told), [Act::Report]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(335) }), [Act::AwaitWell { service: "app", at: after(345) }]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(345) }), [Act::ForgetTrouble { service: "app" }]);
+        assert_eq!(state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(400) }), []);
     }
 
     #[test]
