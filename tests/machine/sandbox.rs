@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{APP, Cloud, PROGRAM, SITE};
+use crate::cloud::{APP, Cloud, PROGRAM, SITE, eventually};
 use crate::common::Package;
 use crate::computer::Computer;
 

@@ -122,7 +122,6 @@ mod tests {
             note: None,
             trouble: None,
             until: None,
-            trouble: None,
             error: None,
         };
         Resident { id: id.into(), said: Some(said) }
