@@ -78,7 +78,7 @@ fn after_a_stop_the_bucket_has_every_line_to_the_last_in_order() {
     }
     let times: Vec<&str> = lines.iter().map(|line| line["time"].as_str().unwrap()).collect();
     let time = |text: &&str| time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("a time");
-    assert!(times.iter().map(|text| time(text)).is_sorted(), "{times:?}");
+    assert!(times.iter().map(time).is_sorted(), "{times:?}");
     assert!(lines.iter().all(|line| line["instance"] == "i-0logs"));
 
     assert_eq!(outbox(&machine), Vec::<String>::new(), "nothing waits any more");

@@ -197,7 +197,7 @@ impl Rotation<'_> {
                 sleep(self.drain()).await;
                 continue;
             }
-            match self.retire(&going).await {
+            match self.retire(&members, &going).await {
                 Ok(true) => _ = self.take_out_of_answers(&going).await?,
                 Ok(false) => continue,
                 // One that came since the look, say: the next look sees it.

@@ -102,14 +102,15 @@ impl Rotation<'_> {
         let timeline = self.timeline.clone();
         loop {
             let going = timeline.step("drain", &["promote"], self.drained()).await?;
-            if !timeline.step("retire", &["drain"], self.retire(&going)).await? {
+            let members = self.members().await?;
+            if !timeline.step("retire", &["drain"], self.retire(&members, &going)).await? {
                 continue;
             }
             info!(instances = going.join(" "), "retired");
             let mut stay = self.members().await?;
             stay.retain(|member| !going.contains(&member.node.id));
             // Else the fleet has launched one more for an instance that was lost before the target was low.
-            if stay.len() <= self.target() as usize {
+            if stay.iter().filter(|member| !member.is_going()).count() <= self.target() as usize {
                 return Ok(old_ones(&stay));
             }
         }
@@ -213,7 +214,7 @@ impl Rotation<'_> {
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
         let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        if !self.retire(&silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
+        if !self.retire(&members, &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
             bail!("an instance that did not serve has just taken the names over; run again");
         }
         Ok(())

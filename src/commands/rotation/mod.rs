@@ -119,19 +119,16 @@ impl<'r> Rotation<'r> {
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.
     ///
     /// One that has come up since it was chosen would take the names over, as it was launched last, and be ended with them.
-    async fn retire(&mut self, going: &[String]) -> Result<bool> {
+    async fn retire(&mut self, members: &[Member], going: &[String]) -> Result<bool> {
         self.still_ours().await?;
-        let remote = self.remote;
-        if !going.is_empty() && remote.site.dns.routing != Routing::Multivalue {
-            let zones = remote.zones().await?;
-            // To whole seconds, as EC2 tells launches.
-            let now = remote.now().replace_nanosecond(0)? + Duration::from_secs(1);
-            if !zones.stay(&remote.route53, going, now).await? {
+        let youngest = members.iter().filter(|member| going.contains(&member.node.id)).map(|member| member.node.launched).max();
+        if let Some(youngest) = youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue) {
+            let zones = self.remote.zones().await?;
+            if !zones.stay(&self.remote.route53, going, youngest + Duration::from_secs(1)).await? {
                 return Ok(false);
             }
         }
-        let target = lowered(&self.members().await?, going, self.target());
-        self.fleet.retire(target, going).await?;
+        self.fleet.retire(lowered(members, going, self.target()), going).await?;
         Ok(true)
     }
 

@@ -81,7 +81,7 @@ impl Rotation<'_> {
             info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
         }
-        self.retire(&surplus).await
+        self.retire(&members, &surplus).await
     }
 
     pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {

@@ -198,12 +198,15 @@ impl Ledger {
     }
 
     /// What the CA suggests for a certificate; of an answer that did not come, the last one stays.
-    pub fn heard(&mut self, certificate: &Certificate, answer: Result<Option<Suggestion>, &AcmeError>, now: OffsetDateTime) {
+    pub fn heard(&mut self, certificate: &Certificate, answer: Result<Option<&Suggestion>, &AcmeError>, now: OffsetDateTime) {
         let serial = certificate.serial.clone();
         self.advice = Some(match answer {
-            Ok(Some(Suggestion { start, end, explanation, ask_again })) => {
-                Advice { serial, window: Some(Window { start, end }), again: now + ask_again, explanation }
-            }
+            Ok(Some(Suggestion { start, end, explanation, ask_again })) => Advice {
+                serial,
+                window: Some(Window { start: *start, end: *end }),
+                again: now + *ask_again,
+                explanation: explanation.clone(),
+            },
             Ok(None) => Advice { serial, window: None, again: now + NO_ADVICE_AGAIN, explanation: None },
             Err(error) => {
                 let wait = error.retry_after().unwrap_or_default().clamp(FAILED_ADVICE_AGAIN, NO_ADVICE_AGAIN);
@@ -346,7 +349,7 @@ mod tests {
         let mut ledger = issued(4, 160.hours(), false);
         let last = certificate("3", NOW + 3.hours(), 160.hours());
         let (start, end, ask_again) = (NOW + 82.hours(), NOW + 85.hours(), Duration::from_secs(3600));
-        ledger.heard(&last, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW + 4.hours());
+        ledger.heard(&last, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW + 4.hours());
         let terms = |now| ledger.terms(Some(&last), &names(), now);
         assert_eq!(terms(NOW + 83.hours()), Ok(Terms { replaces: true, exempt: true }));
         assert_eq!(terms(NOW + 86.hours()).unwrap_err().until, NOW + 7.days());
@@ -369,7 +372,7 @@ mod tests {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.advice_due(&certificate), NOW + 1.hours());
         let (start, end, ask_again) = (NOW + 78.hours(), NOW + 81.hours(), Duration::from_secs(6 * 3600));
-        ledger.heard(&certificate, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW);
+        ledger.heard(&certificate, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW);
         assert_eq!((ledger.advice_due(&certificate), ledger.window(&certificate)), (NOW + 6.hours(), Some(&Window { start, end })));
         ledger.heard(&certificate, Err(&down()), NOW + 6.hours());
         assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate).is_some()), (7.hours(), true));

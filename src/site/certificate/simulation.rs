@@ -251,7 +251,7 @@ impl World {
                 Next::Show => self.fleet[slot].serving = newest.expect("it is shown"),
                 Next::AskWindow { .. } => {
                     let answer = self.ca.renewal_info(&serving, at);
-                    self.bucket.ledgers[0].1.heard(&serving, answer.as_ref().map(Clone::clone), now);
+                    self.bucket.ledgers[0].1.heard(&serving, answer.as_ref().map(Option::as_ref), now);
                 }
                 Next::Renew => return self.order(slot, at, &serving),
             }

@@ -115,7 +115,7 @@ pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTree
         if owner.site != claim.site {
             return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site.clone(), site: claim.site.clone() });
         }
-        if claim.right == Right::Launch && !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
+        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
             return Ok(Plan::StandBy(owner.clone()));
         }
     }
@@ -330,6 +330,11 @@ mod tests {
         assert!(matches!(plan(&now, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
         assert_eq!(plan(&now, &names(), &claim("i-1", 0, Shape::Simple), &living(&[])), Ok(Plan::Unchanged), "its own restart");
         assert_eq!(changes(&now, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 2, "a later one takes over as ever");
+        let later = [text("i-4", 4, 7), a("203.0.113.4")];
+        assert!(
+            matches!(plan(&later, &names(), &appointed, &living(&["i-4"])), Ok(Plan::StandBy(_))),
+            "it came up meanwhile, and keeps them"
+        );
     }
 
     #[test]

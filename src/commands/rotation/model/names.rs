@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::world::{Id, World, at, between, id, name};
+use super::world::{Id, World, at, id, name};
 use crate::cloud::route53::{Change, Kind, RecordSet};
 use crate::config::Domain;
 use crate::site::records::{self, Claim, Ownership, Plan, Right, Shape, plan, whom_to_ask};
@@ -22,11 +22,11 @@ pub struct Names {
     pub leads_to: Id,
 }
 
-/// Who asks: by launch, or appointed by a run after so many launches.
+/// Who asks: by launch, or appointed by a run as of so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asks {
     Launched(Id),
-    Appointed(Id, u8),
+    Appointed(Id, u32),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ impl Asks {
         let id = self.who();
         let (launched, right) = match self {
             Self::Launched(id) => (at(id), Right::Launch),
-            Self::Appointed(_, launches) => (between(launches), Right::Appointment),
+            Self::Appointed(_, seconds) => (at(0) + Duration::from_secs(seconds.into()), Right::Appointment),
         };
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
         Claim { site: "example".into(), instance: name(id), launched, ipv4, ipv6: None, ttl: 60, shape: Shape::Simple, right }
@@ -86,7 +86,7 @@ fn read(sets: &[RecordSet]) -> Option<Names> {
     })
 }
 
-fn seconds(time: OffsetDateTime) -> u32 {
+pub fn seconds(time: OffsetDateTime) -> u32 {
     u32::try_from((time - at(0)).whole_seconds()).expect("time goes on")
 }
 

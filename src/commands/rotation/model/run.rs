@@ -1,7 +1,11 @@
 //! A run of CI, as the rotation's own files have it: what they decide purely is asked of them, what they do step by step is told again.
 
-use super::super::members::{Arrival, Member, Wanted, Way, arrived, heirs, is_old, leaving, old_ones, surplus};
-use super::names::{Answer, Asks, Names, decide, stay};
+use std::time::Duration;
+
+use super::super::members::{
+    Arrival, Member, Wanted, Way, arrived, heirs, is_old, leaving, lowered, nobody_to_go_back_to, old_ones, raised, surplus, to_make_up,
+};
+use super::names::{Answer, Asks, Names, decide, seconds, stay};
 use super::world::{End, Id, Log, Noted, Release, Stage, Trial, World, at, between, id, name};
 use crate::site::deploys::Node;
 use crate::site::report::Said;
@@ -23,7 +27,7 @@ pub enum Step {
     Clear,
     Put,
     Raise,
-    Raising(u8),
+    Raising(u8, Box<Step>),
     Boot,
     Bake(Vec<Id>),
     Decide,
@@ -34,13 +38,16 @@ pub enum Step {
     Back,
     Withdraw,
     GiveBack,
+    MakeUp,
+    /// Until others serve what is current.
+    MadeUp,
     Undo,
     Close(End),
     /// A batch that gives the names to an instance, for what was seen.
-    Appoint(Id, Option<Names>, Box<Step>),
+    Appoint(Asks, Option<Names>, Box<Step>),
     /// The names are to stay where they are, or the run looks again.
-    Fence(Option<Names>, Vec<Id>, Box<Step>),
-    Lower(Vec<Id>, Box<Step>),
+    Fence(Option<Names>, u8, Vec<Id>, Box<Step>),
+    Lower(u8, Vec<Id>, Box<Step>),
     End(Vec<Id>, Box<Step>),
     /// After old instances went.
     Left(Vec<Id>),
@@ -50,8 +57,12 @@ impl Step {
     /// What fails here leads back.
     pub fn is_trial(&self) -> bool {
         match self {
-            Self::Clear | Self::Put | Self::Raise | Self::Raising(_) | Self::Boot | Self::Bake(_) | Self::Decide => true,
-            Self::Appoint(_, _, next) | Self::Fence(_, _, next) | Self::Lower(_, next) | Self::End(_, next) => next.is_trial(),
+            Self::Clear | Self::Put | Self::Raise | Self::Boot | Self::Bake(_) | Self::Decide => true,
+            Self::Raising(_, next)
+            | Self::Appoint(_, _, next)
+            | Self::Fence(_, _, _, next)
+            | Self::Lower(_, _, next)
+            | Self::End(_, next) => next.is_trial(),
             _ => false,
         }
     }
@@ -69,8 +80,9 @@ impl Step {
     /// A call that may get lost, and what the run does then.
     fn lost(&self) -> Option<Self> {
         match self {
-            Self::Lower(_, next) | Self::End(_, next) if **next == Self::Undo => Some(Self::Undo),
-            Self::Lower(_, next) | Self::End(_, next) if matches!(**next, Self::Left(_)) => Some(Self::Restore),
+            Self::Lower(_, _, next) | Self::End(_, next) if **next == Self::Undo => Some(Self::Undo),
+            Self::Lower(_, _, next) | Self::End(_, next) if matches!(**next, Self::Left(_)) => Some(Self::Restore),
+            Self::MadeUp => Some(Self::Undo),
             step if step.is_trial() => Some(Self::Back),
             _ => None,
         }
@@ -99,7 +111,7 @@ impl World {
     /// The run's call gets lost, or its trial takes too long.
     pub fn run_fails(&mut self) -> bool {
         let Some(next) = self.run.as_ref().and_then(|run| run.step.lost()) else { return false };
-        let free = matches!(self.run.as_ref().map(|run| &run.step), Some(Step::Boot));
+        let free = matches!(self.run.as_ref().map(|run| &run.step), Some(Step::Boot | Step::MadeUp));
         if !free && self.left.faults == 0 {
             return false;
         }
@@ -123,10 +135,10 @@ impl World {
                 self.on_trial = Some(Trial { since: self.log().since });
                 Step::Raise
             }
-            Step::Raise => Step::Raising(self.raised(&self.members(stale))),
-            Step::Raising(target) => {
+            Step::Raise => Step::Raising(self.raised(&self.members(stale)), Box::new(Step::Boot)),
+            Step::Raising(target, next) => {
                 self.change_fleet(|world| world.target = world.target.max(target));
-                Step::Boot
+                *next
             }
             Step::Boot => self.boot(stale),
             Step::Bake(new) => self.bake(&new, stale),
@@ -140,7 +152,7 @@ impl World {
                     let going = self.going(&members);
                     self.pass_on(&members, &going, Step::Recheck(going.clone()))
                 }
-                None => Step::Drain,
+                None => self.replace_interrupted(stale),
             },
             Step::Recheck(going) => self.recheck(going, stale),
             Step::Left(gone) => self.left_over(&gone, run.settles, stale),
@@ -149,7 +161,7 @@ impl World {
                 let going = leaving(&members, Way::Forward, self.target_of_run());
                 let silent = members.iter().filter(|member| going.contains(&member.node.id) && !member.serves());
                 let silent = silent.map(|member| id(member.id())).collect();
-                self.retire(silent, Step::Close(End::Unfinished))
+                self.retire(&members, silent, Step::Close(End::Unfinished))
             }
             Step::Back => self.decided(Stage::Back, Step::Withdraw),
             Step::Withdraw => {
@@ -157,19 +169,22 @@ impl World {
                 Step::GiveBack
             }
             Step::GiveBack => self.give_back(stale),
+            Step::MakeUp => self.make_up(stale),
+            Step::MadeUp => self.made_up(stale),
             Step::Undo => self.undo(stale),
             Step::Close(end) => {
                 self.log.as_mut().expect("it has a log").end = Some(end);
                 (self.run, self.locked) = (None, false);
                 return true;
             }
-            Step::Appoint(heir, seen, next) => self.appoint(heir, &seen, *next),
-            Step::Fence(seen, going, next) => {
-                let fenced = stay(&seen, &going, between(self.launches())).is_some_and(|changes| self.submit(&changes));
-                if fenced { Step::Lower(going, next) } else { next.looks_again() }
+            Step::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
+            Step::Fence(seen, target, going, next) => {
+                let youngest = going.iter().copied().max().expect("somebody goes");
+                let changes = stay(&seen, &going, at(youngest) + Duration::from_secs(1));
+                let fenced = changes.is_some_and(|changes| self.submit(&changes));
+                if fenced { Step::Lower(target, going, next) } else { next.looks_again() }
             }
-            Step::Lower(going, next) => {
-                let target = self.log().target;
+            Step::Lower(target, going, next) => {
                 self.change_fleet(|world| world.target = world.target.min(target));
                 if going.is_empty() { *next } else { Step::End(going, next) }
             }
@@ -225,32 +240,39 @@ impl World {
 
     fn begin_run(&mut self, stale: bool) -> Step {
         let (target, listed) = self.shown(stale);
+        let noted = listed.iter().filter_map(|&id| self.machine(id).told.note).map(|note| note.target);
+        let target = noted.fold(target, u8::min);
         self.log = Some(Log { target, old: listed, since: self.launches(), stage: Stage::Trial, end: None });
         Step::Clear
     }
 
     fn clear(&mut self, stale: bool) -> Step {
         let members = self.members(stale);
-        let going: Vec<Id> = surplus(&members, &self.owners(), self.target_of_run()).iter().map(|name| id(name)).collect();
+        let going = self.surplus(&members);
         if going.is_empty() {
             return Step::Put;
         }
-        let retire = self.retire(going.clone(), Step::Put);
+        let retire = self.retire(&members, going.clone(), Step::Put);
         self.pass_on(&members, &going, retire)
     }
 
+    fn surplus(&self, members: &[Member]) -> Vec<Id> {
+        surplus(members, &self.owners(), self.target_of_run()).iter().map(|name| id(name)).collect()
+    }
+
     fn raised(&self, members: &[Member]) -> u8 {
-        let target = self.target_of_run();
-        let batch = 1.min(old_ones(members));
-        u8::try_from(target.max(members.len().min(target) + batch)).expect("it is small")
+        u8::try_from(raised(members, self.log().target.into(), 1)).expect("it is small")
     }
 
     fn boot(&mut self, stale: bool) -> Step {
         let members = self.members(stale);
+        if self.log().stage == Stage::Trial && nobody_to_go_back_to(&members, &self.wanted()).is_some() {
+            return Step::Back;
+        }
         match arrived(&members, &self.wanted(), 1) {
             Arrival::Serving(new) => Step::Bake(new.iter().map(|name| id(name)).collect()),
             Arrival::Failed { .. } => Step::Back,
-            Arrival::Waiting if self.raised(&members) > self.target => Step::Raising(self.raised(&members)),
+            Arrival::Waiting if self.raised(&members) > self.target => Step::Raising(self.raised(&members), Box::new(Step::Boot)),
             Arrival::Waiting => Step::Boot,
         }
     }
@@ -276,14 +298,19 @@ impl World {
 
     fn all_serving(&self, stale: bool) -> Option<Vec<Member>> {
         let members = self.members(stale);
-        let target = self.target_of_run();
-        let few = old_ones(&members) > 0 && members.len() <= target;
+        let staying = members.iter().filter(|member| !member.is_going()).count();
+        let few = old_ones(&members) > 0 && staying <= self.target_of_run();
         let wanted = self.wanted();
-        let is_well = |member: &Member| {
-            member.serves_wanted(&wanted) && !member.is_going() && self.machine(id(member.id())).serves == Some(Release::New)
-        };
-        let all = members.iter().filter(|member| !member.old).all(is_well);
+        let is_well = |member: &Member| member.serves_wanted(&wanted) && self.machine(id(member.id())).serves == Some(Release::New);
+        let all = members.iter().filter(|member| !member.old && !member.is_going()).all(is_well);
         (!few && all).then_some(members)
+    }
+
+    fn replace_interrupted(&self, stale: bool) -> Step {
+        let members = self.members(stale);
+        let interrupted = members.iter().any(|member| !member.old && member.is_going());
+        let target = self.raised(&members);
+        if interrupted && target > self.target { Step::Raising(target, Box::new(Step::Drain)) } else { Step::Drain }
     }
 
     fn going(&self, members: &[Member]) -> Vec<Id> {
@@ -294,7 +321,7 @@ impl World {
         let Some(members) = self.all_serving(stale) else { return Step::Drain };
         let leads_elsewhere = self.names.as_ref().is_none_or(|names| !going.contains(&names.owner));
         if self.going(&members) == going && leads_elsewhere {
-            return self.retire(going.clone(), Step::Left(going));
+            return self.retire(&members, going.clone(), Step::Left(going));
         }
         Step::Drain
     }
@@ -303,7 +330,7 @@ impl World {
         let mut stay = self.members(stale);
         stay.retain(|member| !gone.contains(&id(member.id())));
         match old_ones(&stay) {
-            _ if stay.len() > self.target_of_run() => Step::Drain,
+            _ if stay.iter().filter(|member| !member.is_going()).count() > self.target_of_run() => Step::Drain,
             0 => Step::Close(End::Whole),
             _ if settles => Step::Close(End::Unfinished),
             _ => Step::Raise,
@@ -311,12 +338,35 @@ impl World {
     }
 
     fn give_back(&mut self, stale: bool) -> Step {
-        let members = self.members(stale);
-        let owners = self.owners();
+        let (members, owners) = (self.members(stale), self.owners());
         let heirs = heirs(&members, &owners);
-        self.answering(&heirs)
-            .filter(|_| !owners.is_empty())
-            .map_or(Step::Undo, |heir| Step::Appoint(heir, self.names.clone(), Box::new(Step::Undo)))
+        let tried = members.iter().any(|member| !member.old && member.serves() && self.machine(id(member.id())).serves.is_some());
+        if heirs.iter().all(|heir| heir.is_going()) && tried {
+            return Step::MakeUp;
+        }
+        let Some(heir) = self.answering(&heirs).filter(|_| !owners.is_empty()) else { return Step::MakeUp };
+        let newest = heirs.iter().map(|heir| id(heir.id())).chain(members.iter().filter(|m| !m.old).map(|m| id(m.id()))).max();
+        let is_going = heirs.iter().any(|member| id(member.id()) == heir && member.is_going());
+        let now = newest.filter(|_| is_going).map_or_else(|| between(self.launches()), |newest| at(newest) + Duration::from_secs(1));
+        Step::Appoint(Asks::Appointed(heir, seconds(now)), self.names.clone(), Box::new(Step::MakeUp))
+    }
+
+    fn make_up(&mut self, stale: bool) -> Step {
+        let members = self.members(stale);
+        let missing = to_make_up(&members, self.target_of_run());
+        if missing == 0 {
+            return Step::Undo;
+        }
+        let staying = u32::try_from(members.iter().filter(|member| !member.is_going()).count()).expect("they are few");
+        let target = u8::try_from(lowered(&members, &[], staying + missing)).expect("it is small");
+        Step::Raising(target, Box::new(Step::MadeUp))
+    }
+
+    fn made_up(&mut self, stale: bool) -> Step {
+        let members = self.members(stale);
+        let serving = members.iter().filter(|member| member.old && !member.is_going() && member.serves()).count();
+        let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
+        if to_make_up(&members, self.target_of_run()) == 0 && serve { Step::Undo } else { Step::MadeUp }
     }
 
     fn answering(&self, heirs: &[&Member]) -> Option<Id> {
@@ -328,41 +378,47 @@ impl World {
         if self.names.as_ref().is_none_or(|names| !going.contains(&names.owner)) {
             return next;
         }
-        let mut stay: Vec<&Member> = members.iter().filter(|member| member.serves() && !going.contains(&id(member.id()))).collect();
+        let mut stay: Vec<&Member> =
+            members.iter().filter(|member| member.serves() && !member.is_going() && !going.contains(&id(member.id()))).collect();
         stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
         match self.answering(&stay) {
-            Some(heir) => Step::Appoint(heir, self.names.clone(), Box::new(next)),
+            Some(heir) => Step::Appoint(Asks::Appointed(heir, seconds(between(self.launches()))), self.names.clone(), Box::new(next)),
             None => next,
         }
     }
 
     /// Refused, it looks again and asks anew.
-    fn appoint(&mut self, heir: Id, seen: &Option<Names>, next: Step) -> Step {
-        let asks = Asks::Appointed(heir, self.launches());
+    fn appoint(&mut self, asks: Asks, seen: &Option<Names>, next: Step) -> Step {
         match decide(seen, asks, &self.living()) {
-            Answer::Batch(changes) if !self.submit(&changes) => Step::Appoint(heir, self.names.clone(), Box::new(next)),
+            Answer::Batch(changes) if !self.submit(&changes) => Step::Appoint(asks, self.names.clone(), Box::new(next)),
             _ => next,
         }
     }
 
     fn undo(&mut self, stale: bool) -> Step {
         let members = self.members(stale);
-        let going: Vec<Id> = surplus(&members, &self.owners(), self.target_of_run()).iter().map(|name| id(name)).collect();
-        let settled = self.living().len() >= usize::from(self.target) && self.target <= self.log().target;
+        let going = self.surplus(&members);
+        let target = self.lowered(&members, &going);
+        let settled = self.living().len() >= usize::from(self.target) && self.target <= target;
         if going.is_empty() && settled {
             return Step::Close(End::Whole);
         }
-        if going.is_empty() && self.target <= self.log().target {
+        if going.is_empty() && self.target <= target {
             return Step::Undo;
         }
-        self.retire(going, Step::Undo)
+        self.retire(&members, going, Step::Undo)
     }
 
-    fn retire(&mut self, going: Vec<Id>, next: Step) -> Step {
-        let (next, sure) = (Box::new(next), self.others_serve(&going));
+    fn lowered(&self, members: &[Member], going: &[Id]) -> u8 {
+        let going: Vec<String> = going.iter().copied().map(name).collect();
+        u8::try_from(lowered(members, &going, self.log().target.into())).expect("it is small")
+    }
+
+    fn retire(&mut self, members: &[Member], going: Vec<Id>, next: Step) -> Step {
+        let (target, next, sure) = (self.lowered(members, &going), Box::new(next), self.others_serve(&going));
         if let Some(run) = &mut self.run {
             run.sure = sure;
         }
-        if going.is_empty() { Step::Lower(going, next) } else { Step::Fence(self.names.clone(), going, next) }
+        if going.is_empty() { Step::Lower(target, going, next) } else { Step::Fence(self.names.clone(), target, going, next) }
     }
 }
