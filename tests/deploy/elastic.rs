@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
+use region::{Match, Service, Stage};
 
 use crate::common::{DOMAIN, Ended, signal};
 use crate::site::{Made, PATIENCE, Site, app, eventually};
 
 /// Three times that would be longer than a test may take.
 const MADE: &str = "address = \"elastic\"\nttl = 600\n";
+
+/// A boot here takes seconds.
+const NOTICE: Duration = Duration::from_secs(40);
 
 fn serving() -> Option<Site> {
     Site::serving(Made { dns: MADE, ..Made::default() })
@@ -95,13 +99,31 @@ fn a_trial_that_fails_gives_the_address_back() {
     eventually("the old one tells its address", || site.world.report(&old).is_some_and(|report| report["public_ipv4"] == elastic.as_str()));
 }
 
+#[test]
+fn an_instance_that_aws_takes_away_loses_the_address_before_its_end_and_to_another_that_serves() {
+    let Some(site) = serving() else { return };
+    let old = site.living().remove(0);
+    site.world.region.forget_requests();
+    let visitors = newcomers(&site);
+    let begun = Instant::now();
+    site.fleet.interrupt(&old, NOTICE);
+    eventually("another has the address", || holder(&site).is_some_and(|holder| holder != old));
+    assert!(begun.elapsed() < NOTICE, "nobody took over before the end\n{}", site.logs());
+    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(60)).expect("it ends");
+    assert_only_moves_are_felt(visitors, 1);
+    // The one that asked for a replacement has no way to AWS since: what it left, the owner sees to.
+    eventually("the fleet is as it was", || site.fleet.target() == 1 && site.living().len() == 1);
+    assert_at(&site, &site.living()[0], "v1");
+    assert_eq!((address_changes(&site), site.fleet.instances().len()), (0, 2), "{}", site.logs());
+}
+
 /// Nobody is left of the run that moved the address; the next one gives it back, or finishes.
 #[test]
 fn a_run_that_is_killed_after_the_names_were_given_back_has_its_address_moved_by_the_heir() {
     let Some(site) = serving() else { return };
     let old = site.living().remove(0);
-    let given = region::Match::service(region::Service::Ec2).operation("AssociateAddress").by_ci();
-    let hold = site.world.region.hold(given, region::Stage::BeforeActing);
+    let given = Match::service(Service::Ec2).operation("AssociateAddress").by_ci();
+    let hold = site.world.region.hold(given, Stage::BeforeActing);
     let zip = site.zip(&app("v2"));
     let mut deploy = site.ci_begin(&["deploy", &zip, "--drain", "30s"]);
     deploy.wait_for_any_or_end(&["done step=\"outside\""]);

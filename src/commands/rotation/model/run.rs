@@ -247,6 +247,8 @@ impl World {
                 public_ipv4: None,
                 public_ipv6: None,
                 updated: at(0),
+                tried: None,
+                trouble: None,
                 chain: None,
                 tried: None,
                 trouble: None,

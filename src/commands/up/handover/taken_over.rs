@@ -101,7 +101,7 @@ impl Boot {
     fn last_resort(&self) {
         let marked = self.handover.marked();
         let Some(until) = marked.until().filter(|_| marked.taken_over.is_none() && self.site.failover.is_some()) else { return };
-        if marked.left_until(until, self.state.now()) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
+        if marked.left_until(until) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
             warn!("nobody has taken over, and this spotboot cannot send the names to the mirror yet");
         }
     }
