@@ -15,6 +15,7 @@ mod in_place;
 mod interruption;
 mod kills;
 mod larger;
+mod notices;
 mod refusals;
 mod release;
 mod site;

@@ -4,16 +4,21 @@
 //! from it anything else may happen; calls get lost, answers are a change old, processes die.
 
 mod converge;
+mod course;
+mod events;
+mod line;
+mod machine;
 mod names;
 mod resident;
 mod run;
+mod stories;
 mod world;
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
 
-use crate::site::handover::Mark;
+use machine::{Hand, Up};
 use run::Step;
-use world::{By, End, Hand, Id, Left, MOST, Machine, Release, Told, Up, World};
+use world::{By, End, Id, Left, MOST, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -111,7 +116,7 @@ impl Story {
             let machine = world.machine(id);
             let (resident, idle) = (machine.is_resident(), machine.hand == Hand::Looks);
             may(Action::Boot(id), machine.up != Up::Stopped);
-            may(Action::Tell(id), !matches!(machine.up, Up::Begins | Up::Crashed | Up::Stopped));
+            may(Action::Tell(id), matches!(machine.up, Up::Serving | Up::StandBy | Up::Submits(..) | Up::Failed));
             may(Action::Hand(id), resident);
             may(Action::HandStale(id), resident && idle && world.may_be_stale(By::Resident(id)));
             may(Action::HandFails(id), resident && !idle && left.faults > 0);
@@ -140,222 +145,4 @@ impl Story {
         self.actions(world, &mut actions);
         actions.into_iter().all(|action| self.next_state(world, action).is_none())
     }
-}
-
-impl World {
-    /// As many instances as there are to be, the last of them with the names.
-    fn begin(target: u8, left: Left) -> Self {
-        let phase = |id| if id + 1 == target { crate::site::report::Phase::Serving } else { crate::site::report::Phase::StandBy };
-        let machine = |id| Machine {
-            up: if id + 1 == target { Up::Serving } else { Up::StandBy },
-            serves: Some(Release::Old),
-            proven: true,
-            told: Told { phase: Some(phase(id)), release: Some(Release::Old), ..Told::default() },
-            ..Machine::launched()
-        };
-        let owner = target - 1;
-        let names = names::Names { owner, launched: 60 * u32::from(owner), generation: 1, leads_to: owner };
-        Self {
-            target,
-            machines: (0..target).map(machine).collect(),
-            names: Some(names),
-            current: Release::Old,
-            served_new: false,
-            on_trial: None,
-            log: None,
-            run: None,
-            locked: false,
-            left,
-            before: None,
-            wrong: None,
-        }
-    }
-
-    /// Whether anything came of it.
-    fn does(&mut self, action: Action) -> bool {
-        match action {
-            Action::Launch => self.launches_one(),
-            Action::Recommend(id) => self.left.takes(|left| &mut left.recommendations) && self.recommend(id),
-            Action::Notice(id) => self.left.takes(|left| &mut left.notices) && self.announce(id),
-            Action::Dies(id) => self.dies(id),
-            Action::Lost(id) => {
-                let lost = self.left.takes(|left| &mut left.losses);
-                self.loses(id);
-                lost
-            }
-            Action::Crash(id) => self.left.takes(|left| &mut left.crashes) && self.crash(id),
-            Action::Over(id) => {
-                let machine = self.machine_mut(id);
-                let waits = machine.told.note.is_some_and(|note| note.mark == Mark::Rebalance) && machine.told.note == machine.note;
-                let passes = waits && !std::mem::replace(&mut machine.over, true);
-                // No answer is that old.
-                self.before = self.before.take().filter(|_| !passes);
-                passes
-            }
-            Action::Boot(id) => self.boots(id),
-            Action::Tell(id) => self.tells(id),
-            Action::Hand(id) => self.machine(id).is_resident() && self.hands_over(id, false),
-            Action::HandStale(id) => self.left.takes(|left| &mut left.stale) && self.hands_over(id, true),
-            Action::HandFails(id) => {
-                let calls = self.machine(id).hand != Hand::Looks;
-                self.machine_mut(id).hand = Hand::Looks;
-                calls && self.left.takes(|left| &mut left.faults)
-            }
-            Action::Leave(id) => self.leaves(id),
-            Action::Start => self.starts(),
-            Action::Run => self.runs(false),
-            Action::RunStale => self.left.takes(|left| &mut left.stale) && self.runs(true),
-            Action::RunFails => self.run_fails(),
-            Action::TimesOut => self.run_times_out(),
-            Action::Kill => self.run.is_some() && self.left.takes(|left| &mut left.kills) && self.run.take().is_some(),
-            Action::Lapse => {
-                let lapses = self.run.is_none() && self.locked;
-                if lapses {
-                    // Nobody extends what a killed run has on trial.
-                    (self.locked, self.on_trial) = (false, None);
-                }
-                lapses
-            }
-        }
-    }
-
-    fn launches_one(&mut self) -> bool {
-        let missing = self.living().len() < usize::from(self.target) && self.launches() < MOST;
-        if missing {
-            self.change_fleet(By::Aws, |world| world.machines.push(Machine::launched()));
-        }
-        missing
-    }
-
-    fn recommend(&mut self, id: Id) -> bool {
-        let machine = self.machine_mut(id);
-        !machine.ends && !std::mem::replace(&mut machine.recommended, true)
-    }
-
-    fn announce(&mut self, id: Id) -> bool {
-        let machine = self.machine_mut(id);
-        !std::mem::replace(&mut machine.ends, true)
-    }
-
-    fn dies(&mut self, id: Id) -> bool {
-        if !self.machine(id).told.going {
-            self.nobody_is_sure();
-        }
-        self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
-        true
-    }
-
-    fn crash(&mut self, id: Id) -> bool {
-        let machine = self.machine_mut(id);
-        let runs = !matches!(machine.up, Up::Crashed | Up::Stopped | Up::Failed);
-        (machine.up, machine.hand, machine.note, machine.over, machine.handled) =
-            (Up::Crashed, Hand::Looks, machine.told.note, false, false);
-        runs
-    }
-}
-
-impl Left {
-    fn takes(&mut self, what: impl FnOnce(&mut Self) -> &mut u8) -> bool {
-        let left = what(self);
-        let some = *left > 0;
-        *left = left.saturating_sub(1);
-        some
-    }
-}
-
-/// Goes through every order of events.
-fn check(target: u8, left: Left) {
-    let story = Story { target, left };
-    let checker = story.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!("{story:?}: {} states, of {} steps at most", checker.unique_state_count(), checker.max_depth());
-    for (property, path) in checker.discoveries() {
-        println!("NOT TRUE: {property}");
-        for (world, action) in path.into_vec() {
-            println!("{world}\n    {action:?}");
-        }
-    }
-    checker.assert_properties();
-}
-
-/// And from wherever it stands all can come right.
-fn check_whole(target: u8, left: Left) {
-    let lost = converge::lost(&Story { target, left: left.clone() });
-    assert!(lost.is_empty(), "{} states lead nowhere, for one {}", lost.len(), lost[0]);
-    check(target, left);
-}
-
-const NOTHING: Left =
-    Left { recommendations: 0, notices: 0, losses: 0, crashes: 0, deploys: 0, kills: 0, faults: 0, stale: 0, broken: false };
-
-#[test]
-fn one_that_ends_is_replaced_whatever_is_lost_beside() {
-    check_whole(1, Left { notices: 1, losses: 1, faults: 1, ..NOTHING });
-    check_whole(1, Left { notices: 1, crashes: 1, stale: 1, ..NOTHING });
-    check_whole(2, Left { notices: 1, ..NOTHING });
-}
-
-#[test]
-fn so_is_its_replacement() {
-    check(1, Left { notices: 2, ..NOTHING });
-}
-
-#[test]
-fn a_spare_goes_again_or_takes_over() {
-    check_whole(1, Left { recommendations: 1, notices: 1, faults: 1, ..NOTHING });
-    check_whole(1, Left { recommendations: 1, notices: 1, stale: 1, ..NOTHING });
-    check_whole(1, Left { recommendations: 1, losses: 1, crashes: 1, ..NOTHING });
-}
-
-#[test]
-fn a_deploy_ends_well_or_is_undone() {
-    check_whole(1, Left { deploys: 1, kills: 1, faults: 1, ..NOTHING });
-    check_whole(1, Left { deploys: 1, losses: 1, ..NOTHING });
-    check_whole(1, Left { deploys: 1, losses: 1, broken: true, ..NOTHING });
-    check_whole(1, Left { deploys: 1, crashes: 1, kills: 1, broken: true, ..NOTHING });
-    check_whole(2, Left { deploys: 1, kills: 1, ..NOTHING });
-}
-
-#[test]
-fn a_recommendation_in_the_middle_of_a_deploy_comes_to_nothing() {
-    check_whole(1, Left { recommendations: 1, deploys: 1, stale: 1, ..NOTHING });
-    check_whole(1, Left { recommendations: 1, deploys: 1, broken: true, ..NOTHING });
-}
-
-#[test]
-#[ignore = "a minute or two on two quiet cores"]
-fn an_end_in_the_middle_of_a_deploy() {
-    check(1, Left { notices: 1, deploys: 1, ..NOTHING });
-    check(1, Left { notices: 1, deploys: 1, broken: true, ..NOTHING });
-}
-
-#[test]
-#[ignore = "a minute or two on two quiet cores"]
-fn ends_in_a_larger_fleet() {
-    check(2, Left { recommendations: 1, notices: 1, ..NOTHING });
-    check(2, Left { notices: 1, losses: 1, ..NOTHING });
-}
-
-/// `MODEL="2 notices=1 deploys=1 broken=1"`: a target, and what befalls it.
-#[test]
-#[ignore = "as long as one wants"]
-fn as_told() {
-    let told = std::env::var("MODEL").unwrap_or_else(|_| "1 notices=2 deploys=1".to_owned());
-    let (target, rest) = told.split_once(' ').expect("a target and what befalls it");
-    let mut left = Left::default();
-    for (what, count) in rest.split(' ').map(|word| word.split_once('=').expect("what=count")) {
-        let count: u8 = count.parse().expect("a number");
-        match what {
-            "recommendations" => left.recommendations = count,
-            "notices" => left.notices = count,
-            "losses" => left.losses = count,
-            "crashes" => left.crashes = count,
-            "deploys" => left.deploys = count,
-            "kills" => left.kills = count,
-            "faults" => left.faults = count,
-            "stale" => left.stale = count,
-            "broken" => left.broken = count > 0,
-            other => panic!("{other} befalls nobody"),
-        }
-    }
-    check(target.parse().expect("a number"), left);
 }

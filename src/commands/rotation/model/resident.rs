@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::machine::{Hand, Noted, Told, Up};
 use super::names::{Answer, Asks, decide, open, stay};
-use super::world::{By, Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id};
+use super::world::{By, Id, Release, SPARE_FOR, World, at, between, id};
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
 
@@ -30,6 +31,7 @@ impl World {
             Up::Submits(seen, living) => {
                 let asks = Asks::Launched(me);
                 let Answer::Batch(changes) = decide(&seen, asks, &living) else { unreachable!("it saw what to change") };
+                self.takes_in_vain(me);
                 self.machine_mut(me).up = if self.submit(&changes) { Up::Serving } else { Up::Looks };
             }
             Up::Crashed => {
@@ -53,6 +55,17 @@ impl World {
             Some(_) => Up::Submits(self.names.clone(), self.living()),
         };
         std::mem::replace(&mut self.machine_mut(me).up, up.clone()) != up
+    }
+
+    /// A replacement that was asked for only in case leaves the names where they are.
+    fn takes_in_vain(&mut self, me: Id) {
+        let Some(owner) = self.names.as_ref().map(|names| names.owner).filter(|&owner| owner != me) else { return };
+        let owner = self.machine(owner);
+        let in_case = owner.told.note.is_some_and(|note| note.mark == Mark::Rebalance && me >= note.since);
+        let all_is_well = self.log.is_none() && self.machines.iter().all(|machine| machine.lives && !machine.ends);
+        if in_case && all_is_well {
+            self.wrong = Some("a spare takes the names though nobody ends");
+        }
     }
 
     fn chooses(&mut self, me: Id) {
@@ -80,14 +93,13 @@ impl World {
         let machine = self.machine(me);
         let phase = match machine.up {
             Up::Serving | Up::StandBy | Up::Submits(..) if machine.note.is_some_and(|note| note.mark == Mark::Notice) => Phase::Interrupted,
-            Up::Begins | Up::Proves | Up::Looks => Phase::Booting,
-            Up::Submits(..) => return false,
             Up::Serving => Phase::Serving,
             Up::StandBy => Phase::StandBy,
             Up::Failed => Phase::Failed,
-            Up::Crashed | Up::Stopped => return false,
+            // That it boots tells nobody anything.
+            Up::Begins | Up::Proves | Up::Looks | Up::Submits(..) | Up::Crashed | Up::Stopped => return false,
         };
-        let release = machine.serves.filter(|_| phase != Phase::Booting && phase != Phase::Failed);
+        let release = machine.serves.filter(|_| phase != Phase::Failed);
         let told = Told {
             phase: Some(phase),
             release,
@@ -95,7 +107,7 @@ impl World {
             note: machine.note,
             going: machine.note.is_some_and(|note| note.mark == Mark::Notice),
         };
-        let changed = machine.told != told && machine.up != Up::Begins;
+        let changed = machine.told != told;
         if told.going && !machine.told.going {
             self.nobody_is_sure();
         }
@@ -113,8 +125,13 @@ impl World {
                 true
             }
             Hand::Lowers(target, going) => {
+                let noted = self.machine(me).note.filter(|note| self.machine(me).sure && note.mark == Mark::Notice);
                 self.machine_mut(me).hand = if going.is_empty() { Hand::Looks } else { Hand::Ends(going) };
                 self.change_fleet(By::Resident(me), |world| world.target = world.target.min(target));
+                let staying = self.machines.iter().filter(|machine| machine.lives && !machine.told.going).count();
+                if noted.is_some_and(|note| staying < usize::from(note.target)) {
+                    self.wrong = Some("it takes back what it has asked for");
+                }
                 true
             }
             Hand::Fences(target, seen, going) => {
@@ -218,7 +235,7 @@ impl World {
                 Hand::Fences(small(target), self.names.clone(), ids)
             }
         };
-        let sure = if let Hand::Fences(_, _, going) = &hand { self.others_serve(going) } else { false };
+        let sure = if let Hand::Fences(_, _, going) = &hand { self.others_serve(going) } else { true };
         let machine = self.machine_mut(me);
         (machine.sure, machine.hand) = (sure, hand);
         true

@@ -1,14 +1,14 @@
 //! What there is: instances, their fleet, the names, the bucket's words, and one run of CI. Small numbers, so that states are few.
 
-use std::fmt;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use super::machine::{Hand, Machine, Noted, Up};
 use super::names::Names;
 use super::run::{Run, Step};
-use crate::site::handover::{Mark, Neighbour, Note, Seen};
+use crate::site::handover::{Neighbour, Seen};
 use crate::site::report::Phase;
 
 pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
@@ -114,125 +114,8 @@ pub struct Left {
     pub stale: u8,
     /// The release on trial does not come up.
     pub broken: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Machine {
-    pub lives: bool,
-    /// AWS has announced its end.
-    pub ends: bool,
-    pub recommended: bool,
-    pub up: Up,
-    /// What its web server answers with, as long as it does.
-    pub serves: Option<Release>,
-    /// What it has chosen, and whether as part of the trial.
-    pub release: Release,
-    pub trial: bool,
-    pub proven: bool,
-    /// What the process knows of its mark; after a crash, what the bucket knows.
-    pub note: Option<Noted>,
-    /// Time enough has passed since the recommendation.
-    pub over: bool,
-    /// The recommendation was dealt with.
-    pub handled: bool,
-    pub hand: Hand,
-    /// It knows of a fence of its own.
-    pub fenced: bool,
-    /// When it chose whom to end others served, and nobody was lost since.
-    pub sure: bool,
-    pub told: Told,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Up {
-    Begins,
-    /// It proves itself, and looks at the names.
-    Proves,
-    Looks,
-    /// A batch is on its way, for what was seen.
-    Submits(Option<Names>, Vec<Id>),
-    Serving,
-    StandBy,
-    Failed,
-    Crashed,
-    Stopped,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Noted {
-    pub mark: Mark,
-    pub target: u8,
-    /// Instances launched so far.
-    pub since: u8,
-}
-
-/// What an instance's handover is at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Hand {
-    Looks,
-    Raises(u8),
-    Lowers(u8, Vec<Id>),
-    /// It makes sure that nobody takes the names from it meanwhile.
-    Fences(u8, Option<Names>, Vec<Id>),
-    /// And that they can be taken again.
-    Opens(Option<Names>),
-    Ends(Vec<Id>),
-}
-
-/// `instances/<id>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Told {
-    pub phase: Option<Phase>,
-    pub release: Option<Release>,
-    pub trial: bool,
-    pub note: Option<Noted>,
-    /// It says when it ends.
-    pub going: bool,
-}
-
-impl Machine {
-    pub fn launched() -> Self {
-        Self {
-            lives: true,
-            ends: false,
-            recommended: false,
-            up: Up::Begins,
-            serves: None,
-            release: Release::Old,
-            trial: false,
-            proven: false,
-            note: None,
-            over: false,
-            handled: false,
-            hand: Hand::Looks,
-            fenced: false,
-            sure: false,
-            told: Told::default(),
-        }
-    }
-
-    /// Nothing of it is left but its words in the bucket.
-    pub fn end(&mut self) {
-        let told = Told { note: self.told.note, ..Told::default() };
-        *self = Self { lives: false, up: Up::Stopped, told, proven: self.proven, ..Self::launched() };
-    }
-
-    /// Its event loop runs, which begins with a report.
-    pub fn is_resident(&self) -> bool {
-        let told = self.told.phase.is_some_and(|phase| phase != Phase::Booting);
-        self.lives && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..)) && told
-    }
-
-    pub fn mark(&self) -> Option<Mark> {
-        let recommended = (self.recommended && !self.handled).then_some(Mark::Rebalance);
-        self.ends.then_some(Mark::Notice).or(recommended)
-    }
-}
-
-impl Noted {
-    pub fn note(self) -> Note {
-        Note { mark: self.mark, target: self.target.into(), since: between(self.since) }
-    }
+    /// Notices come only to those who were there at the beginning.
+    pub only_first: bool,
 }
 
 impl World {
@@ -401,32 +284,4 @@ pub fn name(id: Id) -> String {
 
 pub fn id(name: &str) -> Id {
     name.strip_prefix("i-").and_then(|id| id.parse().ok()).expect("it is one of ours")
-}
-
-/// A line, for a story that went wrong.
-impl fmt::Display for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "target {}", self.target)?;
-        for (id, machine) in self.machines.iter().enumerate() {
-            let Machine { up, serves, hand, note, told, ends, recommended, .. } = machine;
-            write!(f, " | i-{id} ")?;
-            match (machine.lives, ends, recommended) {
-                (false, ..) => write!(f, "gone {:?}", told.note)?,
-                (true, ends, recommended) => {
-                    write!(
-                        f,
-                        "{up:?} {serves:?} ends {ends} recommended {recommended} {hand:?} {note:?} told {:?} {:?}",
-                        told.phase, told.note
-                    )?;
-                }
-            }
-        }
-        let names = self.names.as_ref().map(|names| (names.owner, names.generation));
-        write!(
-            f,
-            " | names {names:?} | current {:?}, trial {:?} | {:?} {:?} locked {}",
-            self.current, self.on_trial, self.log, self.run, self.locked
-        )?;
-        self.wrong.map_or(Ok(()), |wrong| write!(f, " | WRONG: {wrong}"))
-    }
 }

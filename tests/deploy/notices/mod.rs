@@ -1,0 +1,106 @@
+//! Notices at random instants, against random phases of boots and deploys, with faults: a replacement is asked for in time, and then all is as it
+//! was.
+
+mod chance;
+mod round;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use region::FleetKind;
+
+use crate::upset::Upset;
+use round::{Moment, Round, Told};
+
+/// `cargo xtask notices` says otherwise in NOTICES, and in LANES on how many sites at once.
+const USUAL: usize = 12;
+const USUAL_LANES: usize = 6;
+const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
+const IN_TIME: Duration = Duration::from_secs(5);
+/// From so many on, the share of those in time says something.
+const MANY: usize = 300;
+
+#[derive(Default)]
+struct Figures {
+    asked: Vec<Option<Duration>>,
+    moments: BTreeMap<Moment, usize>,
+    violations: Vec<String>,
+}
+
+#[test]
+fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was() {
+    let number = |name: &str, usual: usize| std::env::var(name).map_or(usual, |value| value.parse().expect("a number"));
+    let (count, lanes) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES));
+    let seed = std::env::var("SEED").map_or_else(|_| now(), |seed| seed.parse().expect("a number"));
+    println!("{count} notices on {lanes} sites from SEED={seed}");
+    let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
+    let lane = |lane: usize| {
+        let Some(mut upset) = Upset::new(KINDS[lane % KINDS.len()]) else { return false };
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return true;
+            }
+            upset.wait_until_quiet();
+            let seed = seed.wrapping_add((number as u64) << 32);
+            let told = Round::new(&mut upset, seed).play();
+            let explained = if told.violations.is_empty() { String::new() } else { upset.site.logs() };
+            let left = !told.violations.is_empty();
+            figures.lock().expect("no lane panicked").add(number, told, &explained);
+            // What is wrong once says nothing of the rounds after it.
+            if left {
+                upset = match Upset::new(KINDS[lane % KINDS.len()]) {
+                    Some(upset) => upset,
+                    None => return false,
+                };
+            }
+        }
+    };
+    let tested = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        lanes.into_iter().all(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    if tested {
+        figures.into_inner().expect("no lane panicked").conclude();
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs()
+}
+
+impl Figures {
+    fn add(&mut self, number: usize, told: Told, explained: &str) {
+        *self.moments.entry(told.moment).or_default() += 1;
+        for violation in &told.violations {
+            println!("round {number}, {:?}: {violation}\n{explained}", told.moment);
+        }
+        self.asked.extend(told.asked);
+        self.violations.extend(told.violations);
+        if self.asked.len().is_multiple_of(50) {
+            println!("{} notices, {} violations", self.asked.len(), self.violations.len());
+        }
+    }
+
+    fn conclude(mut self) {
+        // One that nobody asked for comes last.
+        self.asked.sort_by_key(|asked| asked.unwrap_or(Duration::MAX));
+        let count = self.asked.len();
+        let at = |share: usize| self.asked[(count * share).div_ceil(100).saturating_sub(1)];
+        let in_time = self.asked.iter().filter(|asked| asked.is_some_and(|asked| asked <= IN_TIME)).count();
+        let Self { moments, violations, .. } = &self;
+        println!(
+            "{count} notices in {moments:?}: asked for within {IN_TIME:?} {in_time}, median {:?}, 99 % {:?}, worst {:?}",
+            at(50),
+            at(99),
+            at(100)
+        );
+        println!("{} violations", violations.len());
+        assert!(violations.is_empty(), "{violations:#?}");
+        assert!(count < MANY || in_time * 100 >= count * 99, "too many were late");
+        assert!(self.asked.iter().all(Option::is_some), "one ended before anybody asked for its replacement");
+    }
+}

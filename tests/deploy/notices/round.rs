@@ -1,0 +1,217 @@
+//! One notice, or two, and what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use region::{Action, Batch, FleetKind};
+use time::OffsetDateTime;
+
+use super::chance::Chance;
+use crate::common::{DOMAIN, Running};
+use crate::upset::Upset;
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// From the last notice to where all is as it was: two boots, a deploy and its way back, on a busy machine.
+const SETTLED_WITHIN: Duration = Duration::from_secs(150);
+/// An instance stops so long before its end, at the earliest, where nobody has taken over.
+const LAST: Duration = Duration::from_secs(7);
+
+/// What goes on when the notice comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    Quiet,
+    Deploy,
+    BrokenDeploy,
+    Rotation,
+}
+
+/// One notice.
+struct Given {
+    id: String,
+    at: Instant,
+    ends: OffsetDateTime,
+    /// From the notice to the request for a replacement, of whoever asked.
+    asked: Option<Duration>,
+}
+
+pub struct Told {
+    pub moment: Moment,
+    /// None: it ended before anybody had asked.
+    pub asked: Vec<Option<Duration>>,
+    pub violations: Vec<String>,
+}
+
+pub struct Round<'u> {
+    upset: &'u mut Upset,
+    chance: Chance,
+    began: OffsetDateTime,
+    batches: usize,
+    given: Vec<Given>,
+    /// When instances were first seen to be gone.
+    gone: BTreeMap<String, OffsetDateTime>,
+}
+
+impl<'u> Round<'u> {
+    pub fn new(upset: &'u mut Upset, seed: u64) -> Self {
+        let region = &upset.site.world.region;
+        region.forget_requests();
+        let batches = region.route53().history().len();
+        Self { upset, chance: Chance::new(seed), began: OffsetDateTime::now_utc(), batches, given: Vec::new(), gone: BTreeMap::new() }
+    }
+
+    pub fn play(mut self) -> Told {
+        let moment = [Moment::Quiet, Moment::Deploy, Moment::Deploy, Moment::BrokenDeploy, Moment::Rotation][self.chance.below(5)];
+        let run = self.begin(moment);
+        let wait = if run.is_some() { self.chance.millis(0, 9000) } else { self.chance.millis(0, 500) };
+        self.look_on_for(wait);
+        for (scope, fault) in self.chance.faults(self.kind()) {
+            self.upset.site.world.region.fault(scope, fault);
+        }
+        self.give_notice();
+        if self.chance.is_one_in(5) {
+            let wait = self.chance.millis(0, 8000);
+            self.look_on_for(wait);
+            self.give_notice();
+        }
+        let settled = self.settle(run);
+        self.upset.site.world.region.lift_all();
+        let mut violations = self.violations();
+        violations.extend(settled.err());
+        Told { moment, asked: self.given.iter().map(|given| given.asked).collect(), violations }
+    }
+
+    fn kind(&self) -> FleetKind {
+        self.upset.site.fleet.kind()
+    }
+
+    fn begin(&mut self, moment: Moment) -> Option<Running> {
+        match moment {
+            Moment::Quiet => None,
+            Moment::Rotation => Some(self.upset.rotate()),
+            Moment::Deploy | Moment::BrokenDeploy => {
+                let content = self.upset.content((moment == Moment::BrokenDeploy).then_some("exit"));
+                Some(self.upset.deploy(&content))
+            }
+        }
+    }
+
+    fn give_notice(&mut self) {
+        let known: BTreeSet<&str> = self.given.iter().map(|given| given.id.as_str()).collect();
+        let fleet = &self.upset.site.fleet;
+        let living: Vec<String> = fleet.living().into_iter().map(|one| one.id).filter(|id| !known.contains(id.as_str())).collect();
+        let Some(id) = living.get(self.chance.below(living.len().max(1))) else { return };
+        let notice = self.chance.millis(15_000, 25_000);
+        self.upset.site.fleet.interrupt(id, notice);
+        let (at, ends) = (Instant::now(), OffsetDateTime::now_utc() + notice);
+        self.given.push(Given { id: id.clone(), at, ends, asked: None });
+    }
+
+    fn look_on_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.look();
+            sleep(LOOK_EVERY);
+        }
+    }
+
+    /// A replacement is asked for where somebody stays, or is to come.
+    fn look(&mut self) {
+        let fleet = &self.upset.site.fleet;
+        let (target, living) = (fleet.target() as usize, self.upset.site.living());
+        let going = living.iter().filter(|id| self.given.iter().any(|given| given.id == **id)).count();
+        let is_asked_for = living.len() > going || target > going;
+        for given in self.given.iter_mut().filter(|given| given.asked.is_none()) {
+            // One that a rotation ends needs nobody in its place.
+            if is_asked_for && (living.contains(&given.id) || living.len() > going) {
+                given.asked = Some(given.at.elapsed());
+            }
+        }
+        for instance in fleet.instances() {
+            if !living.contains(&instance.id) {
+                self.gone.entry(instance.id).or_insert_with(OffsetDateTime::now_utc);
+            }
+        }
+    }
+
+    fn settle(&mut self, mut run: Option<Running>) -> Result<(), String> {
+        let end = Instant::now() + SETTLED_WITHIN;
+        while Instant::now() < end {
+            self.look();
+            sleep(LOOK_EVERY);
+            if run.as_mut().is_some_and(|run| !run.has_ended()) {
+                continue;
+            }
+            if let Some(ended) = run.take()
+                && self.upset.log().iter().any(|record| record["end"].is_null())
+            {
+                // It could not undo all, and has said so: the next run does.
+                drop(ended);
+                run = Some(self.upset.rotate());
+                continue;
+            }
+            let nobody_ends = self.given.iter().all(|given| self.gone.contains_key(&given.id));
+            if nobody_ends && self.is_as_it_was() {
+                return Ok(());
+            }
+        }
+        let (target, living) = (self.upset.site.fleet.target(), self.upset.site.fleet.living());
+        let reports: Vec<_> = living.iter().map(|one| self.upset.site.world.report(&one.id)).collect();
+        Err(format!("not as it was: the target is {target}, {living:#?} live and say {reports:#?}; {:#?}", self.upset.log().last()))
+    }
+
+    fn is_as_it_was(&self) -> bool {
+        let site = &self.upset.site;
+        let living = site.living();
+        let [one] = living.as_slice() else { return false };
+        let owner = site.world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat();
+        site.fleet.target() == 1 && site.phase(one).as_deref() == Some("serving") && owner.contains(&format!("owner={one},"))
+    }
+
+    fn violations(&self) -> Vec<String> {
+        let mut violations = self.census();
+        let history = self.upset.site.world.region.route53().history();
+        let mut owner: Option<Owner> = history[..self.batches].iter().rev().find_map(Owner::of);
+        for batch in &history[self.batches..] {
+            let Some(next) = Owner::of(batch) else { continue };
+            violations.extend(owner.as_ref().and_then(|owner| self.is_wrong(owner, &next, batch)));
+            owner = Some(next);
+        }
+        violations
+    }
+
+    /// Never nobody by our act, never more than one beside each that ends.
+    fn census(&self) -> Vec<String> {
+        let census = self.upset.site.world.region.census();
+        let round = census.iter().filter(|census| census.at >= self.began);
+        let first_end = self.given.iter().map(|given| given.ends).min();
+        let nobody = |at: OffsetDateTime| first_end.is_none_or(|end| at < end - LAST);
+        let wrong = |census: &&region::Census| census.serving == 0 && nobody(census.at) || census.living > 2 + self.given.len();
+        round.filter(wrong).map(|census| format!("out of bounds: {census:?}")).collect()
+    }
+
+    fn is_wrong(&self, before: &Owner, after: &Owner, batch: &Batch) -> Option<String> {
+        let lives = self.gone.get(&before.id).is_none_or(|gone| *gone > batch.at);
+        let overwritten = before.id != after.id && after.launched < before.launched && lives;
+        let skipped = after.generation != before.generation + 1;
+        (overwritten || skipped).then(|| format!("the owner {before:?}, who lives: {lives}, is followed by {after:?}: {}", batch.comment))
+    }
+}
+
+/// As a batch leaves it.
+#[derive(Debug)]
+struct Owner {
+    id: String,
+    launched: OffsetDateTime,
+    generation: u64,
+}
+
+impl Owner {
+    fn of(batch: &Batch) -> Option<Self> {
+        let created = batch.changes.iter().find(|change| change.action == Action::Create && change.set.kind == "TXT")?;
+        let text = created.set.values.concat();
+        let field = |name: &str| text.split([',', '"']).find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+        let launched = OffsetDateTime::parse(&field("launched")?, &time::format_description::well_known::Rfc3339).ok()?;
+        Some(Self { id: field("owner")?, launched, generation: field("generation")?.parse().ok()? })
+    }
+}
