@@ -28,6 +28,13 @@ pub struct Note {
     pub since: OffsetDateTime,
 }
 
+impl Note {
+    /// A replacement that was prepared for a recommendation, and `spare_for` long, is not needed.
+    pub fn is_over(&self, now: OffsetDateTime, spare_for: Duration) -> bool {
+        self.mark == Mark::Rebalance && now >= self.since + spare_for
+    }
+}
+
 /// The fleet as the instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Seen {
@@ -128,12 +135,14 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
             }
         }
         // Whoever goes brings the target back to what it was.
-        Mark::Rebalance if run_lives || going > 0 && now >= mine.since + spare_for => Act::Wait,
-        Mark::Rebalance if now >= mine.since + spare_for => {
+        Mark::Rebalance if run_lives || going > 0 && mine.is_over(now, spare_for) => Act::Wait,
+        Mark::Rebalance if mine.is_over(now, spare_for) => {
             let spares = if others_prepare { Vec::new() } else { spares(seen, usual) };
             match (seen.target > usual && !others_prepare, spares.is_empty()) {
                 (_, false) => Act::Retire(usual, spares),
                 (true, true) => Act::Lower(usual),
+                // The names have gone to another: if one is too many it is this one, and the owner's to end.
+                (false, true) if !others_prepare && staying > usual && !seen.owners.contains(&seen.me) => Act::Wait,
                 (false, true) => Act::Done,
             }
         }
@@ -144,24 +153,32 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
 
 /// Who goes so that `target` stay: the youngest, never one that has the names, nor the one that asks.
 fn spares(seen: &Seen, target: u32) -> Vec<String> {
-    let may_go = |member: &&Neighbour| member.id != seen.me && !seen.owners.contains(&member.id) && member.note.is_none();
-    let mut spares: Vec<&Neighbour> = seen.members.iter().filter(may_go).collect();
-    spares.sort_by(|a, b| b.launched.cmp(&a.launched).then_with(|| b.id.cmp(&a.id)));
-    let surplus = seen.members.len().saturating_sub(target as usize);
-    spares.into_iter().take(surplus).map(|member| member.id.clone()).collect()
+    beyond(seen, target, |member| member.note.is_none())
 }
 
-/// What the owner of the names does about what instances have left behind that are gone: `notes` of those, each with a target that was never
-/// lowered again, it may be. [`Act::Wait`]: it is not for this instance to do, or not now.
-pub fn sweep(seen: &Seen, notes: &[Note]) -> Act {
-    let is_marked = |member: &Neighbour| member.note.is_some();
+/// Of those that may go, first whom AWS recommends to replace.
+fn beyond(seen: &Seen, target: u32, may_go: impl Fn(&Neighbour) -> bool) -> Vec<String> {
+    let others = |member: &&Neighbour| member.id != seen.me && !seen.owners.contains(&member.id);
+    let mut going: Vec<&Neighbour> = seen.members.iter().filter(others).filter(|member| may_go(member)).collect();
+    let worth = |member: &Neighbour| (member.note.is_none(), std::cmp::Reverse(member.launched));
+    going.sort_by(|a, b| worth(a).cmp(&worth(b)).then_with(|| b.id.cmp(&a.id)));
+    let surplus = seen.members.len().saturating_sub(target as usize);
+    going.into_iter().take(surplus).map(|member| member.id.clone()).collect()
+}
+
+/// What the owner of the names does about what instances have left behind that are gone, or that no longer have the names when their
+/// recommendation came to nothing: `notes` of the former, each with a target that was never lowered again, it may be. [`Act::Wait`]: it is not
+/// for this instance to do, or not now.
+pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Duration) -> Act {
+    let is_marked = |member: &Neighbour| member.note.is_some_and(|note| member.id == seen.me || !note.is_over(now, spare_for));
     if seen.run.is_some() || !seen.owners.contains(&seen.me) || seen.members.iter().any(is_marked) {
         return Act::Wait;
     }
-    let Some(usual) = notes.iter().map(|note| note.target).min() else { return Act::Done };
-    let spares = spares(seen, usual);
-    match (seen.target > usual, spares.is_empty()) {
-        (_, false) => Act::Retire(usual, spares),
+    let over = seen.members.iter().filter_map(|member| member.note.as_ref());
+    let Some(usual) = notes.iter().chain(over).map(|note| note.target).min() else { return Act::Done };
+    let going = beyond(seen, usual, |_| true);
+    match (seen.target > usual, going.is_empty()) {
+        (_, false) => Act::Retire(usual, going),
         (true, true) => Act::Lower(usual),
         (false, true) => Act::Done,
     }
@@ -271,12 +288,25 @@ mod tests {
     fn the_owner_lowers_what_a_lost_instance_has_raised() {
         let left = seen(2, vec![member("i-1", None), later("i-3")]);
         let notes = [note(Mark::Notice, 1)];
+        let sweep = |seen: &Seen, notes: &[Note]| sweep(seen, notes, NOW, SPARE_FOR);
         assert_eq!(sweep(&left, &notes), Act::Retire(1, vec!["i-3".into()]));
         assert_eq!(sweep(&seen(2, vec![member("i-1", None)]), &notes), Act::Lower(1));
         assert_eq!(sweep(&seen(1, vec![member("i-1", None)]), &notes), Act::Done, "it had been lowered");
         assert_eq!(sweep(&left, &[]), Act::Done);
         assert_eq!(sweep(&Seen { owners: vec!["i-3".into()], ..left.clone() }, &notes), Act::Wait);
         assert_eq!(sweep(&Seen { run: Some(Run { target: 1, lives: true }), ..left }, &notes), Act::Wait);
+    }
+
+    #[test]
+    fn the_owner_ends_one_that_was_to_be_replaced_and_lost_the_names() {
+        let overtaken = seen(1, vec![member("i-0", Some(note(Mark::Rebalance, 1))), later("i-1")]);
+        let mine = Seen { me: "i-0".into(), ..overtaken.clone() };
+        let over = NOW + SPARE_FOR;
+        assert_eq!(plan(&mine, &note(Mark::Rebalance, 1), over, SPARE_FOR), Act::Wait, "nobody ends itself");
+        assert_eq!(sweep(&overtaken, &[], NOW, SPARE_FOR), Act::Wait);
+        assert_eq!(sweep(&overtaken, &[], over, SPARE_FOR), Act::Retire(1, vec!["i-0".into()]));
+        let alone = Seen { members: vec![member("i-0", None)], owners: vec!["i-0".into()], ..mine };
+        assert_eq!(plan(&alone, &note(Mark::Rebalance, 1), over, SPARE_FOR), Act::Done);
     }
 
     #[test]

@@ -226,6 +226,9 @@ impl World {
     }
 
     fn dies(&mut self, id: Id) -> bool {
+        if !self.machine(id).told.going {
+            self.nobody_is_sure();
+        }
         self.change_fleet(|world| world.machine_mut(id).end());
         true
     }

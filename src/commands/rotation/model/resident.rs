@@ -96,6 +96,9 @@ impl World {
             going: machine.note.is_some_and(|note| note.mark == Mark::Notice),
         };
         let changed = machine.told != told && machine.up != Up::Begins;
+        if told.going && !machine.told.going {
+            self.nobody_is_sure();
+        }
         self.machine_mut(me).told = told;
         changed
     }
@@ -190,11 +193,15 @@ impl World {
     /// Once what the gone have left is put right, their notes go.
     fn sweeps(&mut self, me: Id, stale: bool) -> bool {
         let left = self.left_behind(me);
-        if left.is_empty() {
+        let over = |id: Id| self.machine(id).told.note.filter(|_| id != me && self.machine(id).over);
+        let over = self.living().into_iter().filter_map(over).map(|note| between(note.since) + SPARE_FOR).max();
+        if left.is_empty() && over.is_none() {
             return false;
         }
+        let now = over.unwrap_or_else(|| between(self.launches()));
         let notes: Vec<_> = left.iter().filter_map(|&id| self.machine(id).told.note.map(Noted::note)).collect();
-        match sweep(&self.seen_by(me, stale), &notes) {
+        match sweep(&self.seen_by(me, stale), &notes, now, SPARE_FOR) {
+            Act::Done if left.is_empty() => return false,
             Act::Done => left.into_iter().for_each(|id| self.machine_mut(id).told.note = None),
             act => return self.begins(me, act),
         }

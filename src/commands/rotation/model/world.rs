@@ -203,8 +203,10 @@ impl Machine {
         *self = Self { lives: false, up: Up::Stopped, told, proven: self.proven, ..Self::launched() };
     }
 
+    /// Its event loop runs, which begins with a report.
     pub fn is_resident(&self) -> bool {
-        self.lives && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..)) && self.told.phase.is_some()
+        let told = self.told.phase.is_some_and(|phase| phase != Phase::Booting);
+        self.lives && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..)) && told
     }
 
     pub fn mark(&self) -> Option<Mark> {
@@ -348,11 +350,16 @@ impl World {
         }
     }
 
+    /// Whoever has chosen already could not know of that.
+    pub fn nobody_is_sure(&mut self) {
+        self.machines.iter_mut().for_each(|machine| machine.sure = false);
+        self.run.iter_mut().for_each(|run| run.sure = false);
+    }
+
     /// Without a word to anybody.
     pub fn loses(&mut self, id: Id) {
         self.change_fleet(|world| world.machine_mut(id).end());
-        self.machines.iter_mut().for_each(|machine| machine.sure = false);
-        self.run.iter_mut().for_each(|run| run.sure = false);
+        self.nobody_is_sure();
     }
 }
 

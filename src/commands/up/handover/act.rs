@@ -154,8 +154,8 @@ impl Boot {
         let launched = seen.members.iter().filter(|member| going.contains(&member.id)).map(|member| member.launched).max();
         match launched {
             Some(_) if is_multivalue => _ = serving.zones.withdraw(&self.route53, &self.site.name, going).await?,
-            Some(launched) if seen.owners.contains(&seen.me) => self.fence(serving, Some(launched)).await?,
-            _ => {}
+            Some(launched) => self.keep_names(serving, going, launched, seen).await?,
+            None => {}
         }
         within(RETIRED_WITHIN, fleet.retire(target, going)).await?;
         // One that came up meanwhile.
@@ -165,13 +165,22 @@ impl Boot {
         Ok(())
     }
 
-    /// The names stay with this instance whatever those do that were launched at `after` or before; `None`: as it was.
-    pub(super) async fn fence(&self, serving: &Serving, after: Option<OffsetDateTime>) -> Result<()> {
-        let launched = after.map_or(self.identity.launched, |after| after + Duration::from_secs(1));
-        if !serving.zones.fence(&self.route53, &self.identity.instance_id, launched).await? {
-            bail!("another instance has the names by now");
+    /// The names stay with their owner whatever those do that were launched at `after` or before, of whom some are `going`.
+    async fn keep_names(&self, serving: &Serving, going: &[String], after: OffsetDateTime, seen: &Seen) -> Result<()> {
+        if !serving.zones.stay(&self.route53, going, after + Duration::from_secs(1)).await? {
+            bail!("one of {} has the names by now", going.join(", "));
         }
-        self.handover.fenced.set(after.is_some());
+        if seen.owners.contains(&seen.me) {
+            self.handover.fenced.set(true);
+        }
+        Ok(())
+    }
+
+    /// Spares may take the names over again.
+    pub(super) async fn open_names(&self, serving: &Serving) -> Result<()> {
+        // Where another has them by now there is nothing to open.
+        serving.zones.fence(&self.route53, &self.identity.instance_id, self.identity.launched).await?;
+        self.handover.fenced.set(false);
         Ok(())
     }
 }

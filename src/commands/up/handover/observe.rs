@@ -75,7 +75,7 @@ impl Boot {
         members.retain_mut(|member| {
             let said = reports.next().flatten();
             member.note = said.as_ref().and_then(|said| said.note);
-            member.id == self.identity.instance_id || !said.is_some_and(|said: Said| said.phase == Phase::Stopped && said.is_going())
+            member.id == self.identity.instance_id || !said.is_some_and(|said: Said| has_stopped(&said))
         });
         Ok(run)
     }
@@ -88,20 +88,31 @@ impl Boot {
         Ok(unfinished.and_then(|record| record.rotation).map(|rotation| Run { target: rotation.target, lives }))
     }
 
-    /// The open notes of instances that are gone, with their ids.
+    /// The open notes of instances that are gone, or have stopped for good, with their ids.
     pub(super) async fn left_behind(&self) -> Result<Vec<(String, Note)>> {
-        let since: OffsetDateTime = self.now() - RECENT;
+        Ok(self.notes_of_others().await?.into_iter().filter(|(_, _, is_there)| !is_there).map(|(id, note, _)| (id, note)).collect())
+    }
+
+    /// The open notes of others, and whether those are there.
+    pub(super) async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
+        let since: OffsetDateTime = self.now() - self.site.spare_for - RECENT;
         let listed = self.state.list(&self.site.key("instances/"), MOST).await?;
         let recent = listed.into_iter().filter(|object| object.modified >= since);
         let ids = recent.filter_map(|object| Some(object.key.rsplit_once('/')?.1.strip_suffix(".json")?.to_owned()));
         let ids = ids.filter(|id| *id != self.identity.instance_id);
         let said = try_join_all(ids.map(async |id| anyhow::Ok((said_by(&self.state, &self.site, &id).await?, id)))).await?;
-        let mut noted: Vec<(String, Note)> = said.into_iter().filter_map(|(said, id)| Some((id, said?.note?))).collect();
-        if !noted.is_empty() {
-            let ids: Vec<String> = noted.iter().map(|(id, _)| id.clone()).collect();
-            let living = self.ec2.living(&ids).await?;
-            noted.retain(|(id, _)| !living.contains(id));
-        }
-        Ok(noted)
+        let noted: Vec<(String, Said, Note)> = said
+            .into_iter()
+            .filter_map(|(said, id)| said.and_then(|said| Some((id, said.note?, said))).map(|(id, note, said)| (id, said, note)))
+            .collect();
+        let ids: Vec<String> = noted.iter().map(|(id, ..)| id.clone()).collect();
+        let living = if ids.is_empty() { BTreeSet::new() } else { self.ec2.living(&ids).await? };
+        let is_there = |id: &String, said: &Said| living.contains(id) && !has_stopped(said);
+        Ok(noted.into_iter().map(|(id, said, note)| (id.clone(), note, is_there(&id, &said))).collect())
     }
+}
+
+/// For good, as AWS ends it.
+fn has_stopped(said: &Said) -> bool {
+    said.phase == Phase::Stopped && said.is_going()
 }

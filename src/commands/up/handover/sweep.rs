@@ -37,21 +37,22 @@ impl Boot {
 
     /// False where it is not the time.
     async fn swept(&self, serving: &Serving) -> Result<bool> {
-        let left = self.left_behind().await?;
-        if left.is_empty() {
+        let is_over = |note: &Note| note.is_over(self.now(), self.site.spare_for);
+        let (there, left): (Vec<_>, Vec<_>) = self.notes_of_others().await?.into_iter().partition(|(_, _, is_there)| *is_there);
+        if left.is_empty() && !there.iter().any(|(_, note, _)| is_over(note)) {
             return Ok(true);
         }
         let Some(fleet) = self.fleet().await? else { return Ok(true) };
         let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
         seen.owners = self.owners(serving).await?;
-        let notes: Vec<Note> = left.iter().map(|(_, note)| *note).collect();
-        match sweep(&seen, &notes) {
+        let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
+        match sweep(&seen, &notes, self.now(), self.site.spare_for) {
             Act::Lower(target) => self.bring_back(&fleet, target, &[], &seen, Some(serving)).await?,
             Act::Retire(target, ids) => self.bring_back(&fleet, target, &ids, &seen, Some(serving)).await?,
             Act::Done => {}
             Act::Wait | Act::Raise(_) => return Ok(false),
         }
-        for (id, _) in left {
+        for (id, ..) in left {
             info!(instance = id, "what it had asked of its fleet is taken back");
             self.strike_out(&id).await?;
         }

@@ -26,7 +26,7 @@ impl Boot {
         let multivalue = self.site.dns.routing == Routing::Multivalue;
         let done = within(LOOK_WITHIN, async {
             if self.handover.fenced.get() {
-                self.fence(serving, None).await?;
+                self.open_names(serving).await?;
             }
             if multivalue { self.leave_answers(seen, serving).await } else { Ok(()) }
         });
@@ -43,11 +43,22 @@ impl Boot {
         if !self.is_time_to_look() {
             return;
         }
-        match within(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
-            Ok(standing) if standing.iter().all(|zone| self.is_anothers(zone)) => self.make_way(),
-            Ok(_) => {}
+        match within(LOOK_WITHIN, self.others_have_the_names(serving)).await {
+            Ok(true) => self.make_way(),
+            Ok(false) => self.handover.marked.borrow_mut().taken_over = None,
             Err(error) => warn!("looking who has the names: {error:#}"),
         }
+    }
+
+    /// Others that live: the names may lead to one that was lost.
+    async fn others_have_the_names(&self, serving: &Serving) -> Result<bool> {
+        let standing = serving.zones.standing(&self.route53).await?;
+        if !standing.iter().all(|zone| self.is_anothers(zone)) {
+            return Ok(false);
+        }
+        let owners: Vec<String> = standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect();
+        let living = self.ec2.living(&owners).await?;
+        Ok(owners.iter().all(|owner| living.contains(owner)))
     }
 
     pub(in super::super) fn is_anothers(&self, zone: &Standing) -> bool {
@@ -71,7 +82,7 @@ impl Boot {
     }
 
     fn is_time_to_look(&self) -> bool {
-        if self.handover.marked().taken_over.is_some() || self.handover.looked.get().is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+        if self.handover.looked.get().is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return false;
         }
         self.handover.looked.set(Some(Instant::now()));
@@ -79,6 +90,9 @@ impl Boot {
     }
 
     fn make_way(&self) {
+        if self.handover.marked().taken_over.is_some() {
+            return;
+        }
         info!("others have the names; whoever still comes here is served until the end");
         self.handover.marked.borrow_mut().taken_over = Some(self.now());
     }
