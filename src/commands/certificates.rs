@@ -103,7 +103,7 @@ impl<'a> Certificates<'a> {
             Ok(None) => info!(serial = certificate.serial, "the CA suggests no time to renew"),
             Err(error) => warn!("when to renew is not known from the CA: {error}"),
         }
-        cache.amend(|ledger, now| ledger.heard(certificate, answer.as_ref().map(Clone::clone), now)).await
+        cache.amend(|ledger, now| ledger.heard(certificate, answer.as_ref().map(Option::as_ref), now)).await
     }
 
     /// Gets a certificate from the bucket, if another has stored one meanwhile, else from the first CA that gives one.
@@ -131,14 +131,14 @@ impl<'a> Certificates<'a> {
     }
 
     async fn order_under(&self, mut lease: Lease, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
-        let done = lease.guard(self.from_bucket_or_ca(zones, wanted)).await;
+        let done = lease.guard(self.newest_or_ordered(zones, wanted)).await;
         if let Err(error) = lease.release().await {
             warn!("the lease on the certificate lapses by itself: {error:#}");
         }
         done
     }
 
-    async fn from_bucket_or_ca(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
+    async fn newest_or_ordered(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
         if let Some(certificate) = self.stored_meanwhile(wanted).await? {
             return Ok(certificate);
         }

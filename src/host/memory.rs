@@ -52,7 +52,7 @@ fn forget(mapping: &Mapping) {
 
 /// How many processes the kernel has ended for want of memory since the machine's boot (proc_vmstat(5)); `None` where it does not say.
 pub fn kills() -> Option<u64> {
-    count(&std::fs::read_to_string("/proc/vmstat").ok()?)
+    count(&fs::read_to_string("/proc/vmstat").ok()?)
 }
 
 fn count(vmstat: &str) -> Option<u64> {
@@ -92,8 +92,6 @@ mod tests {
         };
         let before = resident();
         release();
-        let after = resident();
-        assert!(after < before, "{after} of {before} kB of files stay in memory");
-        assert_eq!(count("oom_kill 3\n"), Some(3));
+        assert!(resident() < before, "{} of {before} KiB are left", resident());
     }
 }

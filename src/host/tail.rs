@@ -92,7 +92,7 @@ mod tests {
         let mut read = |tail: &mut Tail| tail.read(|line| seen.push(String::from_utf8_lossy(line).into_owned()));
         write!(writer, "one\ntw").unwrap();
         read(&mut tail);
-        write!(writer, "o\n").unwrap();
+        writeln!(writer, "o").unwrap();
         read(&mut tail);
         fs::rename(&path, dir.path().join("log.1")).unwrap();
         writeln!(writer, "three").unwrap();

@@ -1,18 +1,19 @@
 //! AWS takes an instance away, or may: another has the names before it ends, and the fleet is as it was.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
-use region::{FleetKind, Recorded, Service};
+use region::{Fault, FleetKind, Match, Recorded, Service};
 use time::OffsetDateTime;
 
-use crate::common::{DOMAIN, Package};
+use crate::common::{DOMAIN, Package, ZONE, signal};
 use crate::site::{Made, Site, app, eventually};
 
 /// Short, so that a test is; a boot here takes seconds.
 const NOTICE: Duration = Duration::from_secs(40);
-/// From the notice to the request for a replacement.
-const ASKED_WITHIN: Duration = Duration::from_secs(5);
+/// From the notice to the request for a replacement; half of it where the machine has nothing else to do.
+const ASKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What raises or lowers a target.
 fn changes_target(request: &Recorded) -> bool {
@@ -32,9 +33,18 @@ fn visitors(site: &Site, rate: u32) -> Load {
     Load::start(LoadSpec { rate, slow_takes: lasts, upload_takes: lasts, ..spec }).expect("the visitors come")
 }
 
+/// Who has the names; empty where nobody does.
 fn owner(site: &Site) -> String {
     let text = site.world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat();
-    text.split("owner=").nth(1).and_then(|rest| rest.split(',').next()).expect("somebody owns the names").to_owned()
+    text.split("owner=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default().to_owned()
+}
+
+/// Since a notice of now, how long it took until the target was changed.
+fn assert_asked(site: &Site, noticed: OffsetDateTime) {
+    eventually("a replacement is asked for", || !changes(site).is_empty());
+    let asked = changes(site)[0].at - noticed;
+    println!("asked for after {asked}");
+    assert!(asked < ASKED_WITHIN, "the replacement was asked for after {asked}\n{}", site.logs());
 }
 
 /// One instance is left, it has the names, and the target is that.
@@ -55,8 +65,7 @@ fn another_takes_over(kind: FleetKind) {
     eventually("another has the names", || owner(&site) != old);
     let new = owner(&site);
     assert!(begun.elapsed() < NOTICE, "nobody took over before the end\n{}", site.logs());
-    let asked = changes(&site)[0].at - noticed;
-    assert!(asked < ASKED_WITHIN, "the replacement was asked for after {asked}");
+    assert_asked(&site, noticed);
     site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
     let report = load.stop();
     report.assert_no_failures();
@@ -129,7 +138,7 @@ fn in_a_trial_the_last_old_instance_that_is_taken_away_sends_the_run_back_and_is
     let Some(site) = Site::serving(Made { health: "60s", ..Made::default() }) else { return };
     let (old, current) = (site.living().remove(0), site.current());
     let load = visitors(&site, 50);
-    let mut deploying = site.ci_begin(&["deploy", &site.zip(&slow("v2", 45))]);
+    let mut deploying = site.ci_begin(&["deploy", &site.zip(&slow("v2", 40))]);
     deploying.wait_for("a new instance");
     site.fleet.interrupt(&old, Duration::from_secs(60));
     let ended = deploying.end();
@@ -161,4 +170,139 @@ fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up()
     assert_alone(&site, &left);
     assert_eq!(site.seen(), "v2");
     site.assert_never_out_of_bounds(1);
+}
+
+#[test]
+fn a_notice_during_the_boot_asks_for_a_replacement_and_the_boot_goes_on() {
+    let Some(site) = Site::new(Made { health: "60s", ..Made::default() }, Some(&slow("v1", 10))) else { return };
+    let first = || site.living().into_iter().next().filter(|id| site.phase(id).as_deref() == Some("booting"));
+    eventually("the first one boots", || first().is_some());
+    let (first, noticed) = (first().expect("it boots"), OffsetDateTime::now_utc());
+    site.fleet.interrupt(&first, Duration::from_secs(60));
+    assert_asked(&site, noticed);
+    eventually("it comes up all the same", || site.phase(&first).as_deref() == Some("interrupted"));
+    eventually("the replacement has the names", || ![first.as_str(), ""].contains(&owner(&site).as_str()));
+    eventually("the target is as it was", || site.fleet.target() == 1);
+    site.fleet.wait_for_end(&first, Duration::from_secs(90)).expect("it ends");
+    let new = owner(&site);
+    eventually("it serves", || site.phase(&new).as_deref() == Some("serving"));
+    assert_alone(&site, &new);
+}
+
+#[test]
+fn two_that_are_taken_away_at_once_leave_the_answers_to_their_replacements() {
+    let Some(site) = Site::serving(Made { target: 2, routing: "multivalue", ..Made::default() }) else { return };
+    let old = site.living();
+    let load = visitors(&site, 50);
+    old.iter().for_each(|id| site.fleet.interrupt(id, Duration::from_secs(60)));
+    let answered = || {
+        let sets = site.world.region.route53().find(ZONE, DOMAIN, "A");
+        sets.into_iter().filter_map(|set| set.set_identifier).collect::<BTreeSet<String>>()
+    };
+    eventually("the replacements are in the answers", || answered().iter().filter(|id| !old.contains(id)).count() == 2);
+    eventually("and the others are not", || answered().len() == 2);
+    eventually("the target is as it was", || site.fleet.target() == 2);
+    old.iter().for_each(|id| site.fleet.wait_for_end(id, Duration::from_secs(90)).expect("it ends"));
+    load.stop().assert_no_failures();
+    assert_eq!(site.living().into_iter().collect::<BTreeSet<_>>(), answered(), "{}", site.logs());
+    assert_eq!((site.fleet.instances().len(), site.fleet.target()), (4, 2));
+    let census = site.world.region.census();
+    assert!(census.iter().skip_while(|count| count.serving < 2).all(|count| count.serving >= 2), "{census:#?}");
+}
+
+/// Whatever hinders the request, it comes, and everything else once the hindrance is gone.
+fn asked_under(kind: FleetKind, faults: &[(Match, Fault)]) {
+    let Some(site) = Site::serving(Made { kind, ..Made::default() }) else { return };
+    let old = site.living().remove(0);
+    let set: Vec<_> = faults.iter().map(|(at, fault)| site.world.region.fault(at.clone().instance(&old), fault.clone())).collect();
+    site.world.region.forget_requests();
+    let noticed = OffsetDateTime::now_utc();
+    site.fleet.interrupt(&old, Duration::from_secs(90));
+    eventually("the target is raised", || site.fleet.target() == 2);
+    assert_asked(&site, noticed);
+    set.into_iter().for_each(|fault| site.world.region.lift(fault));
+    eventually("another has the names, and the target is as it was", || owner(&site) != old && site.fleet.target() == 1);
+    assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_bucket_that_is_down_does_not_hold_up_the_request_for_a_replacement() {
+    asked_under(FleetKind::Ec2Fleet, &[(Match::service(Service::S3), Fault::Hang(LONG))]);
+}
+
+#[test]
+fn a_fleet_whose_api_breaks_throttles_and_hangs_is_asked_again() {
+    let call = |operation: &str, nth| Match::any().operation(operation).nth(nth);
+    let faults = [
+        (call("DescribeAutoScalingGroups", 1), Fault::unavailable()),
+        (call("DescribeAutoScalingGroups", 2), Fault::Throttle),
+        (call("SetDesiredCapacity", 1), Fault::Hang(LONG)),
+    ];
+    asked_under(FleetKind::AutoScalingGroup, &faults);
+}
+
+#[test]
+fn a_bucket_whose_clock_is_off_by_an_hour_does_not_hold_it_up_either() {
+    let hour = time::Duration::HOUR;
+    asked_under(FleetKind::SpotFleet, &[(Match::service(Service::S3), Fault::ClockSkew(hour))]);
+}
+
+#[test]
+fn a_program_that_is_killed_between_raising_the_target_and_lowering_it_goes_on_where_it_was() {
+    let Some(site) = Site::serving(Made { restarts: true, ..Made::default() }) else { return };
+    let old = site.living().remove(0);
+    site.fleet.set_capacity(Some(1));
+    site.fleet.interrupt(&old, Duration::from_secs(100));
+    eventually("the target is raised", || site.fleet.target() == 2);
+    let shell = site.processes.process(&old).expect("it lives").pid();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("it has a child");
+    signal(children.split_whitespace().next().expect("it runs").parse().expect("a pid"), "KILL");
+    eventually("it is up again", || site.fleet.log(&old).matches("AWS takes this instance away").count() == 2);
+    site.fleet.set_capacity(None);
+    eventually("another has the names, and the target is as it was", || owner(&site) != old && site.fleet.target() == 1);
+    assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());
+}
+
+#[test]
+fn what_an_instance_had_raised_that_is_lost_is_lowered_by_the_next_owner() {
+    for kind in [FleetKind::Ec2Fleet, FleetKind::AutoScalingGroup] {
+        let Some(site) = Site::serving(Made { kind, ..Made::default() }) else { return };
+        let old = site.living().remove(0);
+        site.fleet.set_capacity(Some(1));
+        site.fleet.interrupt(&old, Duration::from_secs(100));
+        eventually("the target is raised", || site.fleet.target() == 2);
+        site.fleet.lose(&old);
+        site.fleet.set_capacity(None);
+        eventually("one instance is left, and has the names", || {
+            let living = site.living();
+            site.fleet.target() == 1 && living.len() == 1 && owner(&site) == living[0]
+        });
+        eventually("nothing is noted", || site.world.report(&old).is_some_and(|report| report["note"].is_null()));
+        assert_eq!(site.fleet.instances().len(), 3, "{:?}", site.fleet.instances());
+        assert_alone(&site, &site.living()[0]);
+    }
+}
+
+/// As AWS gives it at the worst, with a boot that takes most of a minute.
+#[test]
+#[ignore = "two minutes of one machine's time; the others show the same with shorter ones"]
+fn a_notice_of_108_seconds_and_a_boot_of_one_minute_fail_nobody() {
+    let Some(site) = Site::serving(Made { health: "90s", ..Made::default() }) else { return };
+    let old = site.living().remove(0);
+    site.ci(&["deploy", &site.zip(&slow("v2", 50)), "--no-rotate"]).assert_success();
+    let load = visitors(&site, 100);
+    let begun = Instant::now();
+    site.fleet.interrupt(&old, Duration::from_secs(108));
+    eventually("another has the names", || owner(&site) != old);
+    let new = owner(&site);
+    eventually("all name servers know", || site.phase(&new).as_deref() == Some("serving"));
+    println!("INSYNC on the new instance {:?} after the notice", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(103));
+    site.fleet.wait_for_end(&old, Duration::from_secs(90)).expect("it ends");
+    let report = load.stop();
+    println!("{report}");
+    report.assert_no_failures();
+    assert_alone(&site, &new);
 }

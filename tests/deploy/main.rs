@@ -11,6 +11,7 @@ mod commands;
 mod contention;
 mod elastic;
 mod faults;
+mod in_place;
 mod interruption;
 mod kills;
 mod larger;

@@ -14,6 +14,10 @@ use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Like a unit with `Restart=on-failure`.
+const RESTARTING: &str = "trap 'kill -TERM $pid; wait $pid; exit' TERM; while :; do \"$@\" & pid=$!; wait $pid && exit; sleep 1; done";
+
 pub struct Site {
     pub world: World,
     pub fleet: Fleet,
@@ -36,6 +40,8 @@ pub struct Made {
     pub health: &'static str,
     /// How long the spare of a rebalance recommendation stays.
     pub spare_for: &'static str,
+    /// Whether an `up` that fails or is killed is started again, as systemd would.
+    pub restarts: bool,
     pub options: Options,
 }
 
@@ -50,6 +56,7 @@ impl Default for Made {
             dns: "ttl = 1\n",
             health: "8s",
             spare_for: "30m",
+            restarts: false,
             options: Options::default(),
         }
     }
@@ -83,13 +90,17 @@ impl Site {
         });
         let config = world.path("site.toml");
         std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
-        let (site, root) = (config.clone(), world.root().to_owned());
+        let (site, root, restarts) = (config.clone(), world.root().to_owned(), made.restarts);
         let processes = Arc::new(Processes::new(&network, move |instance| {
             let disk = root.join(instance.id());
             std::fs::create_dir_all(&disk)?;
             let up = ["up", "--services", "foreground", "--config"].map(Into::into).into_iter().chain([site.clone().into_os_string()]);
             let folders = ["--state-dir".into(), disk.join("state").into(), "--runtime-dir".into(), disk.join("run").into()];
-            Ok(Program::new(env!("CARGO_BIN_EXE_spotboot"), instance).arguments(up.chain(folders)))
+            let program = match restarts {
+                true => Program::new("sh", instance).arguments(["-c", RESTARTING, "sh", env!("CARGO_BIN_EXE_spotboot")]),
+                false => Program::new(env!("CARGO_BIN_EXE_spotboot"), instance),
+            };
+            Ok(program.arguments(up.chain(folders)))
         }));
         if let Some(release) = release {
             ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
@@ -189,7 +200,8 @@ fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
     Running::spawn(command)
 }
 
-fn zip(world: &World, package: &Package) -> String {
+/// A ready zip, for `deploy`.
+pub fn zip(world: &World, package: &Package) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let path = world.path(&format!("package-{}.zip", NEXT.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(&path, package.zip()).expect("the zip is written");

@@ -15,6 +15,12 @@ const EC2_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:fleet/fleet-12a
 const SPOT_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:spot-fleet-request/sfr-73fbd2ce-aa30-494c-8788-1cee4EXAMPLE";
 const GROUP: &str = "arn:aws:autoscaling:ap-southeast-2:123456789012:autoScalingGroup:*:autoScalingGroupName/example-group";
 
+pub const FLEETS: [(FleetKind, (&str, &str)); 3] = [
+    (FleetKind::Ec2Fleet, ("ec2-fleet", EC2_FLEET)),
+    (FleetKind::SpotFleet, ("spot-fleet", SPOT_FLEET)),
+    (FleetKind::AutoScalingGroup, ("auto-scaling-group", GROUP)),
+];
+
 /// A site that serves, both of its roles under their policies, and CI's policy.
 fn guarded(kind: FleetKind, fleet: (&'static str, &'static str)) -> Option<(Site, Value)> {
     guarded_with(Made { kind, ..Made::default() }, Values { fleet: Some(fleet), ..Values::default() })

@@ -64,6 +64,9 @@ fn without_any_one_of_its_actions_a_boot_says_which_one_it_misses() {
         Row::new("ReadAndWriteItsState", "s3:GetObject", stories::first_boot).on("arn:aws:s3:::example-site/locks/certificate-"),
         Row::new("ReadAndWriteItsState", "s3:PutObject", stories::first_boot).on("arn:aws:s3:::example-site/locks/certificate-"),
         Row::new("SayHowItFares", "s3:PutObject", stories::first_boot).on("arn:aws:s3:::example-site/instances/i-0first").serves(),
+        Row::new("HearHowOthersFare", "s3:GetObject", stories::older_beside_later)
+            .on("arn:aws:s3:::example-site/instances/i-0later")
+            .serves(),
         Row::new("EndLeasesAndOldCertificates", "s3:DeleteObject", stories::first_boot).on("arn:aws:s3:::example-site/").serves(),
         Row::new("EndUploads", "s3:AbortMultipartUpload", stories::upload_that_breaks).on("arn:aws:s3:::example-site/cache/").serves(),
         Row::new("ListAndTellWhatIsMissing", "s3:ListBucket", stories::first_boot).on(""),

@@ -8,6 +8,7 @@ mod common;
 mod ablation;
 mod ci;
 mod documents;
+mod handover;
 mod instance;
 #[path = "../deploy/site.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]

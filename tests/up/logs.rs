@@ -8,6 +8,7 @@ use region::{Fault, Match, Service};
 use serde_json::Value;
 
 use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, spotboot};
+use crate::metrics::{metrics, value};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What makes a piece, as the README has it.
@@ -77,7 +78,7 @@ fn after_a_stop_the_bucket_has_every_line_to_the_last_in_order() {
     }
     let times: Vec<&str> = lines.iter().map(|line| line["time"].as_str().unwrap()).collect();
     let time = |text: &&str| time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("a time");
-    assert!(times.iter().map(|text| time(text)).is_sorted(), "{times:?}");
+    assert!(times.iter().map(time).is_sorted(), "{times:?}");
     assert!(lines.iter().all(|line| line["instance"] == "i-0logs"));
 
     assert_eq!(outbox(&machine), Vec::<String>::new(), "nothing waits any more");
@@ -140,6 +141,10 @@ fn many_lines_do_not_wait_and_a_bucket_that_takes_none_costs_nothing_but_time() 
         outbox(&machine).is_empty() && world.list("logs/i-0many/").iter().any(|key| key.ends_with("-access.zst"))
     });
     ask(&machine, ["/later".to_owned()].into_iter());
+    let counted = || value(&metrics(&machine), "spotboot_requests_total{code=\"200\",method=\"GET\"}");
+    eventually("the requests are counted on over the rotation", || counted() >= 132.0);
+    // And what the boot's own proof asked, if nginx wrote it late.
+    assert!(counted() <= 133.0, "{}", counted());
     running.stop().assert_success();
 
     let lines = all(&machine);

@@ -12,6 +12,7 @@ use aws_config::SdkConfig;
 use futures_util::future;
 
 use super::Error;
+use super::calls::Count;
 use crate::config::SecretRef;
 
 /// What Secrets Manager keeps at most; a parameter has up to 8 KiB.
@@ -34,8 +35,10 @@ pub type Answers = BTreeMap<SecretRef, Result<Secret, Error>>;
 impl Secrets {
     pub(super) fn new(config: &SdkConfig) -> Self {
         Self {
-            ssm: aws_sdk_ssm::Client::new(config),
-            manager: aws_sdk_secretsmanager::Client::new(config),
+            ssm: aws_sdk_ssm::Client::from_conf(aws_sdk_ssm::config::Builder::from(config).interceptor(Count).build()),
+            manager: aws_sdk_secretsmanager::Client::from_conf(
+                aws_sdk_secretsmanager::config::Builder::from(config).interceptor(Count).build(),
+            ),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
     }

@@ -197,9 +197,9 @@ impl Rotation<'_> {
                 sleep(self.drain()).await;
                 continue;
             }
-            self.still_ours().await?;
-            match self.fleet.retire(lowered(&members, &going, self.target()), &going).await {
-                Ok(()) => _ = self.take_out_of_answers(&going).await?,
+            match self.retire(&members, &going).await {
+                Ok(true) => _ = self.take_out_of_answers(&going).await?,
+                Ok(false) => continue,
                 // One that came since the look, say: the next look sees it.
                 Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
                 Err(error) => return Err(error),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, lowered, nobody_to_go_back_to, raised, surplus};
+use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, surplus};
 use super::outside::look_at;
 use super::promotion::nobody_else_changed;
 use super::{Rotation, unless_stopped};
@@ -26,7 +26,11 @@ const FAILED_LOOKS: u32 = 2;
 impl Rotation<'_> {
     /// Ends with the decision to go forward written, or with why not.
     pub(super) async fn trial(&mut self) -> Result<()> {
-        unless_stopped(self.clear_surplus()).await?;
+        unless_stopped(async {
+            while !self.clear_surplus().await? {}
+            Ok(())
+        })
+        .await?;
         let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
@@ -63,12 +67,12 @@ impl Rotation<'_> {
         Ok(new)
     }
 
-    /// What is there beyond the target already would be taken for the new ones by the fleet.
-    async fn clear_surplus(&mut self) -> Result<()> {
+    /// What is there beyond the target already would be taken for the new ones by the fleet. Whether none is left.
+    async fn clear_surplus(&mut self) -> Result<bool> {
         let members = self.members().await?;
         let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
         if surplus.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
         self.take_out_of_answers(&surplus).await?;
@@ -77,8 +81,7 @@ impl Rotation<'_> {
             info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
         }
-        self.still_ours().await?;
-        self.fleet.retire(lowered(&members, &surplus, self.target()), &surplus).await
+        self.retire(&members, &surplus).await
     }
 
     pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {

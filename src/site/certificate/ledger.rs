@@ -35,10 +35,10 @@ const FIRST_ADVICE: Duration = Duration::from_secs(3600);
 const FIRST_ADVICE_SHARE: i32 = 10;
 /// Where it has none at all.
 const NO_ADVICE_AGAIN: Duration = Duration::from_secs(86_400);
-const FAILED_ADVICE_AGAIN: Duration = Duration::from_secs(15 * 60);
+const FAILED_ADVICE_AGAIN: Duration = Duration::from_secs(3600);
 
-/// After so many failures in a row an order no longer names what it replaces, lest that be the reason.
-const REPLACING_TRIES: u32 = 3;
+/// In a trouble that has lasted so long an order no longer names what it replaces, lest that be the reason.
+const REPLACES_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -143,7 +143,7 @@ impl Ledger {
 
     /// The same for whoever does not care what the ledger says.
     pub fn forced_terms(&self, replaced: Option<&Certificate>, names: &[String], now: OffsetDateTime) -> Terms {
-        let replaced = replaced.filter(|_| self.trouble_with(names).is_none_or(|trouble| trouble.failures < REPLACING_TRIES));
+        let replaced = replaced.filter(|_| self.trouble_with(names).is_none_or(|trouble| now - trouble.since < REPLACES_WITHIN));
         Terms { replaces: replaced.is_some(), exempt: replaced.is_some_and(|replaced| self.is_exempt(replaced, now)) }
     }
 
@@ -198,12 +198,15 @@ impl Ledger {
     }
 
     /// What the CA suggests for a certificate; of an answer that did not come, the last one stays.
-    pub fn heard(&mut self, certificate: &Certificate, answer: Result<Option<Suggestion>, &AcmeError>, now: OffsetDateTime) {
+    pub fn heard(&mut self, certificate: &Certificate, answer: Result<Option<&Suggestion>, &AcmeError>, now: OffsetDateTime) {
         let serial = certificate.serial.clone();
         self.advice = Some(match answer {
-            Ok(Some(Suggestion { start, end, explanation, ask_again })) => {
-                Advice { serial, window: Some(Window { start, end }), again: now + ask_again, explanation }
-            }
+            Ok(Some(Suggestion { start, end, explanation, ask_again })) => Advice {
+                serial,
+                window: Some(Window { start: *start, end: *end }),
+                again: now + *ask_again,
+                explanation: explanation.clone(),
+            },
             Ok(None) => Advice { serial, window: None, again: now + NO_ADVICE_AGAIN, explanation: None },
             Err(error) => {
                 let wait = error.retry_after().unwrap_or_default().clamp(FAILED_ADVICE_AGAIN, NO_ADVICE_AGAIN);
@@ -346,7 +349,7 @@ mod tests {
         let mut ledger = issued(4, 160.hours(), false);
         let last = certificate("3", NOW + 3.hours(), 160.hours());
         let (start, end, ask_again) = (NOW + 82.hours(), NOW + 85.hours(), Duration::from_secs(3600));
-        ledger.heard(&last, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW + 4.hours());
+        ledger.heard(&last, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW + 4.hours());
         let terms = |now| ledger.terms(Some(&last), &names(), now);
         assert_eq!(terms(NOW + 83.hours()), Ok(Terms { replaces: true, exempt: true }));
         assert_eq!(terms(NOW + 86.hours()).unwrap_err().until, NOW + 7.days());
@@ -354,12 +357,13 @@ mod tests {
     }
 
     #[test]
-    fn after_some_failures_an_order_no_longer_names_what_it_replaces() {
+    fn in_a_long_trouble_an_order_no_longer_names_what_it_replaces() {
         let (mut ledger, former) = (Ledger::default(), certificate("01", NOW, 90.days()));
-        for replaces in [true, true, true, false] {
-            assert_eq!(ledger.terms(Some(&former), &names(), NOW + 7.days()).unwrap().replaces, replaces);
-            ledger.has_failed(&names(), &down(), NOW);
-        }
+        ledger.has_failed(&names(), &down(), NOW);
+        let replaces = |ledger: &Ledger, now| ledger.terms(Some(&former), &names(), now).unwrap().replaces;
+        assert!(replaces(&ledger, NOW + 5.hours()));
+        ledger.has_failed(&names(), &down(), NOW + 5.hours());
+        assert!(!replaces(&ledger, NOW + 7.hours()));
     }
 
     #[test]
@@ -368,10 +372,10 @@ mod tests {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.advice_due(&certificate), NOW + 1.hours());
         let (start, end, ask_again) = (NOW + 78.hours(), NOW + 81.hours(), Duration::from_secs(6 * 3600));
-        ledger.heard(&certificate, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW);
+        ledger.heard(&certificate, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW);
         assert_eq!((ledger.advice_due(&certificate), ledger.window(&certificate)), (NOW + 6.hours(), Some(&Window { start, end })));
         ledger.heard(&certificate, Err(&down()), NOW + 6.hours());
-        assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate).is_some()), (6.hours() + 15.minutes(), true));
+        assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate).is_some()), (7.hours(), true));
         ledger.heard(&certificate, Ok(None), NOW + 7.hours());
         assert_eq!((ledger.advice_due(&certificate) - NOW, ledger.window(&certificate)), (31.hours(), None));
     }

@@ -132,7 +132,7 @@ mod tests {
     fn the_cas_window_goes_before_the_rule_and_is_asked_for_when_it_says() {
         let mut scene = Scene::serving(70.days());
         let (start, end, ask_again) = (NOW + 2.days(), NOW + 3.days(), Span::from_secs(300));
-        scene.ledgers[0].1.heard(&scene.serving, Ok(Some(Suggestion { start, end, explanation: None, ask_again })), NOW);
+        scene.ledgers[0].1.heard(&scene.serving, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW);
         assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 5.minutes()));
         assert_eq!(scene.next_at(NOW + 5.minutes()), Next::AskWindow { stored: false });
     }

@@ -27,6 +27,8 @@ pub struct Standing<'a> {
     pub steps: Vec<(&'static str, u64)>,
     pub calls: BTreeMap<Operation, Calls>,
     pub restarts: BTreeMap<&'static str, u64>,
+    /// The services that cannot stay up.
+    pub troubled: Vec<&'static str>,
     pub last_shipped: Option<OffsetDateTime>,
     pub waiting_bytes: u64,
     pub pieces_dropped: u64,
@@ -69,6 +71,11 @@ fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
         restarts.get_or_create(&one("service", service)).inc_by(*count);
     }
     registry.register("service_restarts", "How often a service ended by itself", restarts);
+    let troubled = Family::<Labels, Gauge>::default();
+    for service in &standing.troubled {
+        troubled.get_or_create(&one("service", service)).set(1);
+    }
+    registry.register("service_in_trouble", "Services that cannot stay up", troubled);
 }
 
 fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
@@ -125,6 +132,7 @@ mod tests {
             steps: vec![("release", 1500)],
             calls: BTreeMap::from([(operation, Calls { sent: 3, throttled: 2, failed: 0 })]),
             restarts: BTreeMap::from([("spotboot-app", 1)]),
+            troubled: vec!["spotboot-app"],
             last_shipped: None,
             waiting_bytes: 7,
             pieces_dropped: 2,
@@ -141,6 +149,7 @@ mod tests {
             r#"spotboot_boot_step_seconds{step="release"} 1.5"#,
             r#"spotboot_aws_throttled_total{service="Route 53",operation="ChangeResourceRecordSets"} 2"#,
             r#"spotboot_service_restarts_total{service="spotboot-app"} 1"#,
+            r#"spotboot_service_in_trouble{service="spotboot-app"} 1"#,
             "spotboot_logs_waiting_bytes 7",
             "spotboot_logs_dropped_total 2",
         ] {

@@ -15,6 +15,8 @@ use tracing::{debug, info, warn};
 
 pub use ownership::Ownership;
 pub use plan::{Checks, Claim, Names, Plan, Right, Shape};
+#[cfg(test)]
+pub use plan::{fence, plan, stay, whom_to_ask};
 
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
@@ -207,6 +209,21 @@ impl Zones {
             }
         }
         Ok(submitted)
+    }
+
+    /// Keeps the names where they are while instances are ended that were launched until `now`; false where they lead to one of those.
+    ///
+    /// # Errors
+    /// As [`Zones::take_over`].
+    pub async fn stay(&self, route53: &Route53, going: &[String], now: OffsetDateTime) -> Result<bool> {
+        for (zone, names) in &self.0 {
+            let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
+            let decide = async |observed: &[RecordSet]| Ok(plan::stay(observed, names, going, now)?);
+            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -26,6 +26,8 @@ use residents::{Progress, Resident, Source, progress};
 
 /// An instance looks every two seconds while it has a release on trial, every ten before; then it proves what it serves.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// In a row, as the word that one begins may be on its way.
+const QUIET_LOOKS: u32 = 2;
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -134,7 +136,8 @@ impl<'r> InPlace<'r> {
     async fn back(mut self, cause: Error) -> Result<()> {
         warn!("rolling back: {cause:#}");
         match self.undo().await {
-            Ok(()) => {
+            Ok(failures) => {
+                let cause = failures.into_iter().fold(cause, told_too);
                 self.end(Outcome::RolledBack, Some(format!("{cause:#}"))).await?;
                 Err(cause.context("rolled back"))
             }
@@ -145,7 +148,8 @@ impl<'r> InPlace<'r> {
         }
     }
 
-    async fn undo(&mut self) -> Result<()> {
+    /// What the instances where it failed say of that.
+    async fn undo(&mut self) -> Result<Vec<String>> {
         if self.log.record.stage != Stage::Back {
             self.decide(Stage::Back).await?;
         }
@@ -154,22 +158,27 @@ impl<'r> InPlace<'r> {
         timeline.step("undo", &[], async { Ok(self.all_back().await) }).await
     }
 
-    /// Waits until no instance serves the release any more; one that does not hear of it holds up nobody.
-    async fn all_back(&self) {
-        let end = Instant::now() + BACK_WITHIN;
+    /// Waits until no instance has to do with the release any more; one that does not hear of it holds up nobody. What those where it failed
+    /// say of that.
+    async fn all_back(&self) -> Vec<String> {
+        let run = &self.log.record.id;
+        let (end, mut quiet) = (Instant::now() + BACK_WITHIN, 0);
         loop {
+            sleep(LOOK_EVERY).await;
             let residents = self.source.residents(self.remote).await.unwrap_or_else(|error| {
                 warn!("looking at the instances: {error:#}");
                 Vec::new()
             });
-            let still: Vec<&str> = residents.iter().filter(|each| each.serves(&self.wanted)).map(|each| each.id.as_str()).collect();
-            if still.is_empty() && !residents.is_empty() {
-                return self.print_logs(&residents).await;
+            let still: Vec<&str> = residents.iter().filter(|each| each.is_at_it(run)).map(|each| each.id.as_str()).collect();
+            quiet = if still.is_empty() && !residents.is_empty() { quiet + 1 } else { 0 };
+            if quiet >= QUIET_LOOKS {
+                self.print_logs(&residents).await;
+                return residents.iter().filter_map(|each| Some(format!("{}: {}", each.id, each.failure(run)?))).collect();
             }
             if Instant::now() >= end {
-                return warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
+                warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
+                return Vec::new();
             }
-            sleep(LOOK_EVERY).await;
         }
     }
 
@@ -205,4 +214,9 @@ impl<'r> InPlace<'r> {
         info!(release = self.wanted.version, outcome = ?outcome, "ended");
         Ok(())
     }
+}
+
+/// An instance that goes back by itself tells why when CI has seen already that something is wrong.
+fn told_too(cause: Error, failure: String) -> Error {
+    if format!("{cause:#}").contains(&failure) { cause } else { cause.context(failure) }
 }

@@ -19,8 +19,9 @@ use crate::site::handover::{Mark, Note};
 
 /// A notice whose time was this long ago has come to nothing: the metadata of an instance that was stopped and started again, say.
 const STALE: Duration = Duration::from_secs(60);
-/// Where no clock but this machine's is known, a notice is taken to have come at once.
+/// As long before its time as a notice comes at the most.
 const NOTICE: Duration = Duration::from_secs(120);
+const INEXACT: Duration = Duration::from_secs(60);
 
 /// As the metadata service says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +38,27 @@ impl Heard {
         }
     }
 
-    /// What counts of the two, by S3's clock where it was heard.
-    pub fn of(notice: Option<InstanceAction>, rebalance: Option<OffsetDateTime>, now: Option<OffsetDateTime>) -> Option<Self> {
-        let is_stale = |notice: &InstanceAction| now.is_some_and(|now| notice.time + STALE < now);
+    /// What counts of the two. A notice is over where each of `clocks` says so.
+    pub fn of(notice: Option<InstanceAction>, rebalance: Option<OffsetDateTime>, clocks: &[OffsetDateTime]) -> Option<Self> {
+        let is_stale = |notice: &InstanceAction| clocks.iter().all(|now| notice.time + STALE < *now);
         let notice = notice.filter(|notice| !is_stale(notice)).map(Self::Notice);
         notice.or(rebalance.map(|since| Self::Rebalance { since }))
+    }
+
+    /// How long this instance has from now, by the first of `clocks` that the notice can be true by: S3's, and this machine's, which may be off.
+    fn ends_in(&self, clocks: &[OffsetDateTime]) -> Option<Duration> {
+        let Self::Notice(notice) = self else { return None };
+        let left = clocks.iter().map(|now| notice.time - *now);
+        let can_be = |left: &time::Duration| *left + STALE > time::Duration::ZERO && *left <= NOTICE + INEXACT;
+        Some(left.into_iter().find(can_be).map_or(NOTICE, |left| Duration::try_from(left).unwrap_or_default()))
     }
 }
 
 #[derive(Debug, Default)]
 pub(in super::super) struct Marked {
     pub heard: Option<Heard>,
-    heard_at: Option<Instant>,
+    /// When this instance ends, by this process's own steady clock.
+    ends: Option<Instant>,
     /// From the first look at the fleet until that is as it was.
     pub note: Option<Note>,
     /// The bucket has it.
@@ -66,7 +76,7 @@ impl Marked {
     }
 
     /// True where that is news.
-    pub fn hear(&mut self, heard: Option<Heard>) -> bool {
+    pub fn hear(&mut self, heard: Option<Heard>, clocks: &[OffsetDateTime]) -> bool {
         if heard == self.heard {
             return false;
         }
@@ -74,7 +84,8 @@ impl Marked {
             // One that was taken back leaves a replacement that is not needed, as a recommendation without a notice does.
             note.mark = heard.as_ref().map_or(Mark::Rebalance, Heard::mark);
         }
-        *self = Self { heard, heard_at: Some(Instant::now()), note: self.note, told: false, ..Self::default() };
+        let ends = heard.as_ref().and_then(|heard| heard.ends_in(clocks)).map(|left| Instant::now() + left);
+        *self = Self { heard, ends, note: self.note, ..Self::default() };
         true
     }
 
@@ -101,15 +112,10 @@ impl Marked {
         self.note.is_some() || self.heard.is_some() && !self.settled
     }
 
-    /// How long until `at`, a time on AWS's clock. A machine's own clock says nothing of that.
-    pub fn left_until(&self, at: OffsetDateTime, now: Option<OffsetDateTime>) -> Duration {
-        let ends = self.until().unwrap_or(at);
-        let left = match (now, self.heard_at) {
-            (Some(now), _) => at - now,
-            (None, Some(heard)) => time::Duration::try_from(NOTICE).unwrap_or_default() - heard.elapsed() + (at - ends),
-            (None, None) => time::Duration::ZERO,
-        };
-        Duration::try_from(left).unwrap_or_default()
+    /// How long until `at`, a time on the notice's clock.
+    pub fn left_until(&self, at: OffsetDateTime) -> Duration {
+        let before = self.until().map_or(Duration::ZERO, |until| Duration::try_from(until - at).unwrap_or_default());
+        self.ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(Instant::now()).saturating_sub(before))
     }
 }
 
@@ -153,22 +159,24 @@ mod tests {
     #[test]
     fn a_notice_outranks_a_recommendation_unless_its_time_is_long_past() {
         let (soon, past) = (notice(NOW + Duration::from_secs(100)), notice(NOW - Duration::from_secs(61)));
-        assert_eq!(Heard::of(Some(soon.clone()), Some(NOW), Some(NOW)), Some(Heard::Notice(soon)));
-        assert_eq!(Heard::of(Some(past.clone()), Some(NOW), Some(NOW)), Some(Heard::Rebalance { since: NOW }));
-        assert_eq!(Heard::of(Some(past.clone()), None, Some(NOW)), None);
-        assert_eq!(Heard::of(Some(past.clone()), None, None), Some(Heard::Notice(past)), "whose clock is wrong is not known");
+        let of = |notice: &InstanceAction, clocks: &[OffsetDateTime]| Heard::of(Some(notice.clone()), Some(NOW), clocks);
+        assert_eq!(of(&soon, &[NOW, NOW]), Some(Heard::Notice(soon)));
+        assert_eq!(of(&past, &[NOW, NOW]), Some(Heard::Rebalance { since: NOW }));
+        assert_eq!(Heard::of(Some(past.clone()), None, &[NOW]), None);
+        let earlier = NOW - time::Duration::HOUR;
+        assert_eq!(of(&past, &[NOW, earlier]), Some(Heard::Notice(past)), "which clock is wrong is not known");
     }
 
     #[test]
     fn a_notice_after_a_recommendation_goes_on_with_its_note_and_one_taken_back_too() {
         let mut marked = Marked::default();
-        assert!(marked.hear(Some(Heard::Rebalance { since: NOW })) && !marked.hear(Some(Heard::Rebalance { since: NOW })));
+        assert!(marked.hear(Some(Heard::Rebalance { since: NOW }), &[NOW]) && !marked.hear(Some(Heard::Rebalance { since: NOW }), &[NOW]));
         marked.note = Some(Note { mark: Mark::Rebalance, target: 1, since: NOW });
         (marked.settled, marked.told) = (true, true);
-        assert!(marked.hear(Some(Heard::Notice(notice(NOW)))));
+        assert!(marked.hear(Some(Heard::Notice(notice(NOW))), &[NOW]));
         assert_eq!(marked.note.map(|note| (note.mark, note.target)), Some((Mark::Notice, 1)));
         assert!(marked.is_open() && !marked.told && !marked.settled);
-        assert!(marked.hear(None));
+        assert!(marked.hear(None, &[NOW]));
         assert_eq!(marked.note.map(|note| note.mark), Some(Mark::Rebalance));
         marked.note = None;
         assert!(!marked.is_open());
@@ -180,7 +188,7 @@ mod tests {
         let mark = |sure, heard: Option<Heard>| {
             let mut marked = Marked::default();
             marked.recall(Some(note), sure);
-            marked.hear(heard);
+            marked.hear(heard, &[NOW]);
             marked.note.unwrap().mark
         };
         assert_eq!(mark(true, Some(Heard::Notice(notice(NOW)))), Mark::Notice);
@@ -189,14 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn without_s3s_clock_a_notice_has_just_come_whatever_this_machine_thinks() {
-        let mut marked = Marked::default();
-        let until = NOW + Duration::from_secs(3600);
-        marked.hear(Some(Heard::Notice(notice(until))));
-        assert_eq!(marked.left_until(until, Some(NOW)), Duration::from_secs(3600));
-        assert_eq!(marked.left_until(NOW, Some(until)), Duration::ZERO);
-        let guessed = marked.left_until(until - Duration::from_secs(20), None);
-        assert!(guessed > Duration::from_secs(99) && guessed <= Duration::from_secs(100), "{guessed:?}");
+    fn an_end_is_timed_by_the_clock_that_the_notice_can_be_true_by() {
+        let until = NOW + Duration::from_secs(100);
+        let left = |clocks: &[OffsetDateTime]| {
+            let mut marked = Marked::default();
+            marked.hear(Some(Heard::Notice(notice(until))), clocks);
+            marked.left_until(until - Duration::from_secs(20)).as_secs_f64().round()
+        };
+        let (late, early) = (NOW + time::Duration::HOUR, NOW - time::Duration::HOUR);
+        for clocks in [[NOW, NOW], [NOW, late], [NOW, early], [late, NOW], [early, NOW]] {
+            assert_eq!(left(&clocks), 80.0, "{clocks:?}");
+        }
+        assert_eq!(left(&[early, early]), 100.0, "as if it had just come");
+        assert_eq!(left(&[until + Duration::from_secs(10), late]), 0.0);
     }
 
     #[test]

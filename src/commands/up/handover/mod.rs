@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
+use time::OffsetDateTime;
 use tokio::select;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -122,7 +123,7 @@ impl Boot {
     }
 
     fn hear(&self, heard: Option<Heard>) {
-        if !self.handover.marked.borrow_mut().hear(heard) {
+        if !self.handover.marked.borrow_mut().hear(heard, &self.clocks()) {
             return;
         }
         match &self.handover.marked().heard {
@@ -130,6 +131,11 @@ impl Boot {
             Some(Heard::Rebalance { since }) => info!(%since, "AWS may take this instance away"),
             None => info!("AWS does not take this instance away after all"),
         }
+    }
+
+    /// S3's first, once it was heard.
+    pub(super) fn clocks(&self) -> Vec<OffsetDateTime> {
+        self.state.now().into_iter().chain([OffsetDateTime::now_utc()]).collect()
     }
 
     async fn see_to_it(&self, serving: Option<&Serving>) -> Minded {
@@ -199,13 +205,13 @@ impl Boot {
     fn left(&self) -> Option<Duration> {
         let marked = self.handover.marked();
         let notice = marked.notice().filter(|notice| notice.action != "hibernate")?;
-        Some(marked.left_until(leaves_at(notice.time, marked.taken_over, GRACE), self.state.now()))
+        Some(marked.left_until(leaves_at(notice.time, marked.taken_over, GRACE)))
     }
 
     /// By when all of an instance that AWS ends is to be stopped.
     pub(super) fn stopped_by(&self) -> Instant {
         let marked = self.handover.marked();
-        let left = marked.until().map(|until| marked.left_until(until - LAST, self.state.now()));
+        let left = marked.until().map(|until| marked.left_until(until - LAST));
         Instant::now() + left.unwrap_or_default()
     }
 

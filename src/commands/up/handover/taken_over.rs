@@ -43,7 +43,7 @@ impl Boot {
         if !self.is_time_to_look() {
             return;
         }
-        match within(LOOK_WITHIN, async { Ok(serving.zones.standing(&self.route53).await?) }).await {
+        match within(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
             Ok(standing) if standing.iter().all(|zone| self.is_anothers(zone)) => self.make_way(),
             Ok(_) => {}
             Err(error) => warn!("looking who has the names: {error:#}"),
@@ -87,7 +87,7 @@ impl Boot {
     fn last_resort(&self) {
         let marked = self.handover.marked();
         let Some(until) = marked.until().filter(|_| marked.taken_over.is_none() && self.site.failover.is_some()) else { return };
-        if marked.left_until(until, self.state.now()) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
+        if marked.left_until(until) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
             warn!("nobody has taken over, and this spotboot cannot send the names to the mirror yet");
         }
     }

@@ -49,6 +49,7 @@ impl Boot {
             steps: self.timeline.steps().into_iter().filter_map(done).collect(),
             calls: calls(),
             restarts: tally.restarts(),
+            troubled: self.troubles(serving).into_iter().map(|(service, _)| service).collect(),
             last_shipped: tally.last_shipped(),
             waiting_bytes: self.outbox.waiting().map_or(0, |waiting| waiting.iter().map(|piece| piece.size).sum()),
             pieces_dropped: tally.pieces_dropped(),

@@ -28,6 +28,6 @@ impl Boot {
 
     pub(in super::super) async fn heard(&self) -> Result<Option<Heard>, Error> {
         let (notice, rebalance) = try_join!(self.imds.instance_action(), self.imds.rebalance_recommendation())?;
-        Ok(Heard::of(notice, rebalance, self.state.now()))
+        Ok(Heard::of(notice, rebalance, &self.clocks()))
     }
 }

@@ -6,8 +6,11 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 
 use super::super::Boot;
+use super::super::boot::Serving;
 use super::state::Event;
 use crate::host::services::LONGEST_PAUSE;
+use crate::host::slot::Slot;
+use crate::site::web;
 
 /// How long a service has to stay up to count as well.
 const WELL: Duration = Duration::from_secs(5 * 60);
@@ -64,10 +67,17 @@ impl Boot {
         Event::Told
     }
 
-    /// What is wrong with the services just now.
-    pub(in super::super) fn trouble(&self) -> Option<String> {
-        let troubles: Vec<String> = self.troubles.borrow().values().cloned().collect();
-        (!troubles.is_empty()).then(|| troubles.join("\n"))
+    /// What is wrong with the services just now, by their names. An app whose place another release has taken is nobody's any more.
+    pub(in super::super) fn troubles(&self, serving: &Serving) -> Vec<(&'static str, String)> {
+        let app = serving.live().app.slot().map(Slot::service);
+        let serves = |service: &str| service == web::SERVICE || Some(service) == app;
+        let troubles = self.troubles.borrow();
+        troubles.iter().filter(|(service, _)| serves(service)).map(|(service, text)| (*service, text.clone())).collect()
+    }
+
+    pub(in super::super) fn trouble(&self, serving: &Serving) -> Option<String> {
+        let told: Vec<String> = self.troubles(serving).into_iter().map(|(_, text)| text).collect();
+        (!told.is_empty()).then(|| told.join("\n"))
     }
 }
 
