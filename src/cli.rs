@@ -1,11 +1,14 @@
 //! The command line, as types. No logic.
 
 mod init;
+mod since;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use since::Since;
 
 pub use init::{Arch, FleetChoice, Init, NewSite, SiteKind};
 
@@ -59,6 +62,23 @@ pub enum Command {
     History(History),
     /// What serves now: release, names, instances, and whether a deploy is under way
     Status,
+    /// The logs of the instances, as the bucket has them: app, web server, spotboot itself, and each request
+    Logs(Logs),
+    /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
+    #[command(subcommand)]
+    Cert(Cert),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cert {
+    /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site serves
+    Show,
+    /// Order a certificate now and store it; instances serve it within ten minutes
+    Renew {
+        /// Also where it would be the fifth within seven days, or where the CA has just refused
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +88,9 @@ pub struct Deploy {
     /// Make it current without a trial and without new instances: for the first release, or a site without a fleet
     #[arg(long)]
     pub no_rotate: bool,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there: no new instances, live in seconds
+    #[arg(long, conflicts_with_all = ["no_rotate", "batch"])]
+    pub in_place: bool,
     /// Remove all packages but the newest N, the current one and the one before
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
@@ -95,6 +118,9 @@ pub struct Pace {
 pub struct Rollback {
     /// The release to go back to [default: the one that was current before]
     pub version: Option<String>,
+    /// Let the instances that serve start it beside what they serve and lead their visitors there
+    #[arg(long, conflicts_with = "batch")]
+    pub in_place: bool,
     #[command(flatten)]
     pub pace: Pace,
 }
@@ -104,6 +130,28 @@ pub struct History {
     /// How many runs, newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Of this instance alone, be it gone [default: of all, merged by time]
+    pub instance: Option<String>,
+    /// From when on: a time, as in 2026-11-21T12:00:00Z, or how long ago
+    #[arg(long, value_name = "TIME|2h", default_value = "1h", value_parser = since::parse)]
+    pub since: Since,
+    /// Only what one of them wrote
+    #[arg(long, value_enum)]
+    pub kind: Option<LogKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogKind {
+    App,
+    /// The web server's own words
+    Web,
+    Spotboot,
+    /// The requests of visitors
+    Access,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,10 @@
 //! Where our own words go: standard error, without disturbing live progress, and a bounded memory of them for the bucket.
 
+mod spool;
+
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -12,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Globals;
+pub use spool::open_anew;
 
 const REMEMBERED: usize = 256 * 1024;
 
@@ -54,6 +58,29 @@ pub fn print(line: &str) {
     let _ = writeln!(Destination, "{line}");
 }
 
+/// Writes a line of a service's output.
+pub fn print_service(service: &str, line: &str) {
+    let text = format!("{service} | {line}\n");
+    remember(text.as_bytes());
+    spool::tell(service, line.as_bytes());
+    let _ = progress().suspend(|| io::stderr().write_all(text.as_bytes()));
+}
+
+/// From now on everything is kept in this file too, and what was said before.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn keep_in(path: &Path) -> io::Result<()> {
+    spool::keep_in(path, &recent())
+}
+
+fn remember(bytes: &[u8]) {
+    let mut recent = RECENT.lock().expect("nobody panics while remembering a line");
+    recent.extend(bytes);
+    let excess = recent.len().saturating_sub(REMEMBERED);
+    recent.drain(..excess);
+}
+
 /// What was logged last, for the bucket.
 pub fn recent() -> Vec<u8> {
     RECENT.lock().expect("nobody panics while remembering a line").iter().copied().collect()
@@ -65,11 +92,8 @@ struct Destination;
 
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut recent = RECENT.lock().expect("nobody panics while remembering a line");
-        recent.extend(bytes);
-        let excess = recent.len().saturating_sub(REMEMBERED);
-        recent.drain(..excess);
-        drop(recent);
+        remember(bytes);
+        spool::tell("spotboot", bytes);
         progress().suspend(|| io::stderr().write_all(bytes))?;
         Ok(bytes.len())
     }

@@ -45,6 +45,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Rollback(args) => commands::rotate::rollback(&cli.globals, args).await,
         Command::History(args) => commands::history::run(&cli.globals, args).await,
         Command::Status => commands::status::run(&cli.globals).await,
+        Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
+        Command::Logs(args) => commands::logs::run(&cli.globals, args).await,
         Command::Init(init) => commands::init::run(&cli.globals, init).await,
     }
 }

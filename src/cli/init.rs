@@ -74,6 +74,9 @@ pub struct NewSite {
     /// What the site is
     #[arg(long, value_enum)]
     pub kind: Option<SiteKind>,
+    /// One Elastic IP, which moves from instance to instance, in place of records that change: `address` of [dns]
+    #[arg(long)]
+    pub elastic_ip: bool,
     /// Whom the CA may write to
     #[arg(long, value_name = "ADDRESS")]
     pub contact: Option<String>,

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// Codes that say "slow down" (Route 53 counts its own waiting line among them).
-const THROTTLED: [&str; 7] = [
+pub(super) const THROTTLED: [&str; 7] = [
     "PriorRequestNotComplete",
     "RequestLimitExceeded",
     "SlowDown",

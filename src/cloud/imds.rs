@@ -128,12 +128,8 @@ impl Imds {
 
     /// Asks for all of it at once.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        let (document, public_ipv4, public_ipv6, fleet) = tokio::try_join!(
-            self.document(),
-            self.parsed("/latest/meta-data/public-ipv4"),
-            self.parsed("/latest/meta-data/ipv6"),
-            self.fleet(),
-        )?;
+        let (document, public_ipv4, public_ipv6, fleet) =
+            tokio::try_join!(self.document(), self.public_ipv4(), self.parsed("/latest/meta-data/ipv6"), self.fleet(),)?;
         Ok(Identity {
             instance_id: document.instance_id,
             region: document.region,
@@ -145,6 +141,11 @@ impl Imds {
             public_ipv6,
             fleet,
         })
+    }
+
+    /// As it is now: an Elastic IP that comes or goes changes it.
+    pub async fn public_ipv4(&self) -> Result<Option<Ipv4Addr>, Error> {
+        self.parsed("/latest/meta-data/public-ipv4").await
     }
 
     /// The spot interruption notice, once there is one.

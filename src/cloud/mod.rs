@@ -4,12 +4,14 @@
 
 pub mod acme;
 pub mod autoscaling;
+pub mod calls;
 pub mod ec2;
 mod error;
 mod http;
 pub mod imds;
 pub mod route53;
 pub mod s3;
+pub mod secrets;
 #[cfg(test)]
 pub(crate) mod stand_in;
 
@@ -25,6 +27,7 @@ pub use error::Error;
 use imds::Imds;
 use route53::Route53;
 use s3::S3;
+use secrets::Secrets;
 
 /// One region of AWS, with the credentials of the SDK's default chain: environment, profile, instance role.
 #[derive(Debug, Clone)]
@@ -60,6 +63,10 @@ impl Cloud {
 
     pub fn autoscaling(&self) -> AutoScaling {
         AutoScaling::new(&self.config)
+    }
+
+    pub fn secrets(&self) -> Secrets {
+        Secrets::new(&self.config)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `deploy`: publishes a release, tries it on new instances, and makes it current or goes back.
+//! `deploy`: publishes a release, tries it on new instances or in place, and makes it current or goes back.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::Outcome;
 use super::package::Package;
 use super::progress;
 use super::remote::Remote;
-use super::rotation::{self, Forecast, Held, Rotation};
+use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
 use crate::site::release;
@@ -18,9 +18,9 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
     let remote = Remote::open(globals).await?;
     let package = timeline.step("package", &[], Package::of(&args.path)).await?;
-    let forecast = if args.no_rotate { None } else { Some(Forecast::of(&remote, &args.pace).await?) };
+    let prospect = if args.no_rotate { None } else { Some(Prospect::of(&remote, &args.pace, args.in_place).await?) };
     if globals.dry_run {
-        return print_plan(globals, &remote, &package, forecast).await;
+        return print_plan(globals, &remote, &package, prospect).await;
     }
     let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else { return Ok(Outcome::Locked) };
     let work = async {
@@ -37,11 +37,9 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             make_current(&remote, record).await?;
         } else {
             // Looked at again: settling may have ended instances.
-            record.rotation = Some(Forecast::of(&remote, &args.pace).await?.rotation);
-            // Whoever is launched from now on takes part in the trial; whoever was seen does not.
-            record.started = remote.now();
+            Prospect::of(&remote, &args.pace, args.in_place).await?.enter(&mut record, &remote);
             let log = Log::create(&remote.state, &remote.site, record).await?;
-            Rotation::new(&remote, log, args.pace.clone(), timeline.clone()).run().await?;
+            rotation::carry_out(&remote, log, &args.pace, &timeline).await?;
         }
         prune(&remote, args.keep).await
     };
@@ -81,10 +79,10 @@ struct Plan<'p> {
     package: &'p Package,
     current: Option<Released>,
     upload: bool,
-    rotation: Option<Forecast>,
+    rotation: Option<Prospect>,
 }
 
-async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotation: Option<Forecast>) -> Result<Outcome> {
+async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotation: Option<Prospect>) -> Result<Outcome> {
     let current = rotation::current(remote).await?;
     let upload = current.as_ref().and_then(|current| current.sha256.as_deref()) != Some(package.sha256());
     let plan = Plan { package, current, upload, rotation };
@@ -104,7 +102,7 @@ async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotat
                 &package.sha256()[..8]
             );
             match rotation {
-                Some(forecast) => println!("{forecast}"),
+                Some(prospect) => println!("{prospect}"),
                 None => println!("rotation       none: it would be current without a trial"),
             }
         }

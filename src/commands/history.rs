@@ -40,7 +40,7 @@ fn row(record: &Record) -> [String; 8] {
     let commit = record.by.commit.as_deref().map_or_else(String::new, |commit| commit.chars().take(10).collect());
     [
         record.started.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_default(),
-        verb(record.verb).to_owned(),
+        what(record),
         record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
         ended(record),
         record.took().map_or_else(String::new, |took| {
@@ -50,6 +50,11 @@ fn row(record: &Record) -> [String; 8] {
         record.by.to_string(),
         commit,
     ]
+}
+
+fn what(record: &Record) -> String {
+    let in_place = if record.in_place.is_some() { " in place" } else { "" };
+    format!("{}{in_place}", verb(record.verb))
 }
 
 fn verb(verb: Verb) -> &'static str {
@@ -76,9 +81,11 @@ fn ended(record: &Record) -> String {
     }
 }
 
-/// `i-old → i-new`.
+/// `i-old → i-new`; those that stay as they are.
 fn instances(record: &Record) -> String {
-    let Some(rotation) = &record.rotation else { return String::new() };
+    let Some(rotation) = &record.rotation else {
+        return record.in_place.as_ref().map_or_else(String::new, |in_place| in_place.instances.join(" "));
+    };
     let old: Vec<&str> = rotation.old.iter().map(|node| node.id.as_str()).collect();
     format!("{} → {}", old.join(" "), rotation.new.join(" "))
 }

@@ -20,12 +20,14 @@ const PROGRAM: &str = "/usr/local/bin/spotboot";
 /// As long as `up` itself allows a boot, and a little more.
 const STARTED_WITHIN: Duration = Duration::from_secs(31 * 60);
 /// What the service needs of our environment: where AWS answers, and whom to trust. Credentials are not among it: an instance has a role.
-const CARRIED: [&str; 10] = [
+const CARRIED: [&str; 12] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_ROUTE_53",
     "AWS_ENDPOINT_URL_EC2",
     "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "AWS_ENDPOINT_URL_SSM",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 
+use crate::cloud::ec2::ElasticIp;
 use crate::cloud::imds::Identity;
 use crate::cloud::route53::Route53;
 use crate::config::{Routing, Site};
@@ -13,6 +14,14 @@ use crate::site::records::{Checks, Claim, Right, Shape};
 pub fn node(identity: &Identity) -> Node {
     let Identity { instance_id, launched, public_ipv4, public_ipv6, .. } = identity;
     Node { id: instance_id.clone(), launched: *launched, ipv4: *public_ipv4, ipv6: *public_ipv6 }
+}
+
+/// With the site's Elastic IP where its names lead to one: an instance's IPv6 address cannot be moved, so such a name has none.
+pub fn reached_at(node: Node, elastic: Option<&ElasticIp>) -> Node {
+    match elastic {
+        Some(elastic) => Node { ipv4: Some(elastic.address), ipv6: None, ..node },
+        None => node,
+    }
 }
 
 pub fn claim(site: &Site, node: &Node, shape: Shape) -> Claim {
@@ -47,7 +56,9 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
     }
     let check = async |address: Option<IpAddr>| -> Result<Option<String>> {
         let Some(address) = address else { return Ok(None) };
-        let reference = format!("spotboot {} {} {address}", site.name, node.id);
+        // The check of an Elastic IP passes from owner to owner with it, and the record that names it stays as it is.
+        let whose = if site.dns.is_elastic() { "elastic" } else { &node.id };
+        let reference = format!("spotboot {} {whose} {address}", site.name);
         Ok(Some(route53.health_check_for(address, site.web.https_port, site.primary().as_str(), "/ping", &reference).await?))
     };
     Ok(Checks { ipv4: check(node.ipv4.map(IpAddr::V4)).await?, ipv6: check(node.ipv6.map(IpAddr::V6)).await? })

@@ -1,10 +1,10 @@
-//! `rotate` and `rollback`: new instances without a new package.
+//! `rotate` and `rollback`: what was published before, on new instances or in place.
 
 use anyhow::{Context, Result};
 use tracing::info;
 
 use super::remote::Remote;
-use super::rotation::{self, Forecast, Held, Rotation};
+use super::rotation::{self, Held, Prospect};
 use super::{Outcome, progress, usage};
 use crate::cli::{Globals, Pace, Rollback};
 use crate::config::AppKind;
@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 200;
 
 pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
-    replace(globals, &remote, pace, Verb::Rotate, async |remote: &Remote| {
+    replace(globals, &remote, pace, Verb::Rotate, false, async |remote: &Remote| {
         let served = served_now(remote).await?;
         Ok((served.clone(), served))
     })
@@ -26,7 +26,7 @@ pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
 
 pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
-    replace(globals, &remote, &args.pace, Verb::Rollback, async |remote: &Remote| {
+    replace(globals, &remote, &args.pace, Verb::Rollback, args.in_place, async |remote: &Remote| {
         let current = rotation::current(remote).await?;
         let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
         Ok((Some(earlier), current))
@@ -34,32 +34,32 @@ pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
     .await
 }
 
-/// Chooses what the new instances are to serve, and rotates onto it.
+/// Chooses what the instances are to serve, and brings them to it.
 async fn replace(
     globals: &Globals,
     remote: &Remote,
     pace: &Pace,
     verb: Verb,
+    in_place: bool,
     choose: impl AsyncFn(&Remote) -> Result<(Option<Released>, Option<Released>)>,
 ) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
-    let forecast = Forecast::of(remote, pace).await?;
+    let prospect = Prospect::of(remote, pace, in_place).await?;
     if globals.dry_run {
         let (release, _) = choose(remote).await?;
-        print(globals, release.as_ref(), &forecast)?;
+        print(globals, release.as_ref(), &prospect)?;
         return Ok(Outcome::Done);
     }
     let Some(Held { mut lease, run, by }) = Held::take(remote, pace.force).await? else { return Ok(Outcome::Locked) };
     let work = async {
         rotation::settle(remote, &run, pace, &timeline).await?;
         let (release, previous) = choose(remote).await?;
-        info!(release = release.as_ref().map_or("none", |release| &release.version), "rotating");
+        info!(release = release.as_ref().map_or("none", |release| &release.version), in_place, "rotating");
         let mut record = Record::new(run.clone(), verb, by, remote.now(), release, previous);
-        record.rotation = Some(Forecast::of(remote, pace).await?.rotation);
-        // Whoever is launched from now on takes part in the trial; whoever was seen does not.
-        record.started = remote.now();
+        // Looked at again: settling may have ended instances.
+        Prospect::of(remote, pace, in_place).await?.enter(&mut record, remote);
         let log = Log::create(&remote.state, &remote.site, record).await?;
-        Rotation::new(remote, log, pace.clone(), timeline.clone()).run().await
+        rotation::carry_out(remote, log, pace, &timeline).await
     };
     let done = lease.guard(work).await;
     rotation::give_up(lease).await;
@@ -67,12 +67,12 @@ async fn replace(
     done.map(|()| Outcome::Done)
 }
 
-fn print(globals: &Globals, release: Option<&Released>, forecast: &Forecast) -> Result<()> {
+fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> Result<()> {
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "release": release, "rotation": forecast }))?);
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "release": release, "rotation": prospect }))?);
     } else {
         println!("release        {}", release.map_or("none: kind s3 has no package", |release| &release.version));
-        println!("{forecast}");
+        println!("{prospect}");
     }
     Ok(())
 }

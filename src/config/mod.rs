@@ -5,9 +5,10 @@
 mod domain;
 mod parse;
 mod reader;
+mod secret;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
 #[derive(Debug, Clone)]
@@ -49,6 +51,20 @@ impl Site {
         &self.domains[0]
     }
 
+    /// The CA that is asked first.
+    pub fn first_ca(&self) -> &Directory {
+        &self.tls.directories[0]
+    }
+
+    /// Every secret that an instance reads.
+    pub fn secrets(&self) -> BTreeSet<&SecretRef> {
+        let bindings = self.tls.directories.iter().filter_map(|ca| match &ca.eab.as_ref()?.hmac_key {
+            HmacKey::Secret(place) => Some(place),
+            HmacKey::Object(_) => None,
+        });
+        self.app.secrets.values().chain(bindings).collect()
+    }
+
     /// The key of a piece of the site's state: `prefix` + `rest`.
     pub fn key(&self, rest: &str) -> String {
         format!("{}{rest}", self.prefix)
@@ -67,8 +83,24 @@ pub struct Dns {
     /// Else the zone that holds the domain.
     pub hosted_zone_id: Option<String>,
     pub routing: Routing,
+    pub address: Address,
     /// Seconds.
     pub ttl: u32,
+}
+
+impl Dns {
+    pub fn is_elastic(&self) -> bool {
+        self.address != Address::Instance
+    }
+}
+
+/// Where the names lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// To the owner's own public addresses: the records change with the owner.
+    Instance,
+    /// To one Elastic IP, which is moved to the owner. By its allocation id, else by its tag.
+    Elastic { allocation: Option<String> },
 }
 
 /// How the names' records are kept in Route 53.
@@ -83,8 +115,9 @@ pub enum Routing {
 pub struct Tls {
     /// `mailto:` URLs.
     pub contact: Vec<String>,
-    pub directory: Directory,
-    /// Refused at once if the CA does not offer it.
+    /// In order of preference; at least one.
+    pub directories: Vec<Directory>,
+    /// Refused at once if the first CA does not offer it; asked of the others where they do.
     pub profile: Option<String>,
     /// Extra trust (PEM) for a private or test CA's directory.
     pub directory_ca: Option<PathBuf>,
@@ -96,8 +129,24 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     pub url: String,
-    /// The `<ca>` of `certs/<ca>/…`: `letsencrypt`, `letsencrypt-staging`, or the URL's host (and port, after a `-`).
+    /// The `<ca>` of `certs/<ca>/…`: a known CA's name as it stands in site.toml, or the URL's host (and port, after a `-`).
     pub slug: String,
+    pub eab: Option<Eab>,
+}
+
+/// External account binding (RFC 8555 section 7.3.4): the CA's customer, to whom the ACME account is to belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eab {
+    pub kid: String,
+    pub hmac_key: HmacKey,
+}
+
+/// Where the binding's key stands, in base64url as CAs hand it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HmacKey {
+    /// A key of the site's own bucket, with the site's prefix.
+    Object(String),
+    Secret(SecretRef),
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +160,8 @@ pub struct App {
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
     pub env: BTreeMap<String, String>,
+    /// Further variables, for the app and its release command, and where their values stand.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
 }
@@ -139,6 +190,8 @@ pub struct Health {
 pub struct Web {
     pub http_port: u16,
     pub https_port: u16,
+    /// On the loopback address; 0 for no metrics.
+    pub metrics_port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

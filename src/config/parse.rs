@@ -9,10 +9,14 @@ use toml::de::DeTable;
 
 use super::reader::{At, Findings, Problem, Table, nearest};
 use super::values;
-use super::{App, AppKind, Dns, Domain, Failover, Fleet, FleetKind, Health, PackageSource, Routing, Site, Tls, Web};
+use super::{
+    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
+    Site, Tls, Web,
+};
 
 const DEFAULT_TTL: u32 = 60;
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
+const DEFAULT_METRICS_PORT: u16 = 9477;
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything that is wrong with one site.toml.
@@ -63,7 +67,7 @@ fn read_site(root: Table<'_>) -> Option<Site> {
     table.finish();
     let failover = read_failover(root.table("failover"));
     let dns = read_dns(root.table("dns"), failover.as_ref().is_some_and(|mirror| mirror.cloudfront.is_some()));
-    let tls = read_tls(root.table("tls"));
+    let tls = read_tls(root.table("tls"), &prefix);
     let app = read_app(root.table("app"), failover.is_some());
     let web = read_web(root.table("web"));
     let host_packages = read_host(root.table("host"));
@@ -128,25 +132,85 @@ fn read_dns(table: Table<'_>, has_mirror: bool) -> Dns {
     let hosted_zone_id = checked(&table, "hosted_zone_id", table.string("hosted_zone_id"), values::zone_id);
     let routings = [("simple", Routing::Simple), ("failover", Routing::Failover), ("multivalue", Routing::Multivalue)];
     let routing = choice(&table, "routing", table.string("routing"), &routings).unwrap_or(Routing::Simple);
+    let address = read_address(&table, routing);
     let ttl = table.integer("ttl", 1..=86_400).unwrap_or(DEFAULT_TTL);
     if routing == Routing::Failover && !has_mirror {
         table.reject_table("dns.routing = \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
     }
     table.finish();
-    Dns { hosted_zone_id, routing, ttl }
+    Dns { hosted_zone_id, routing, address, ttl }
 }
 
-fn read_tls(table: Table<'_>) -> Option<Tls> {
+fn read_address(table: &Table<'_>, routing: Routing) -> Address {
+    let given = table.string("address");
+    let elastic = choice(table, "address", table.string("address"), &[("instance", false), ("elastic", true)]).unwrap_or(false);
+    let allocation = table.string("elastic_ip");
+    if let (Some(at), false) = (&allocation, elastic) {
+        table.reject("elastic_ip", at, "has no effect without address = \"elastic\"");
+    }
+    let allocation = checked(table, "elastic_ip", allocation, values::allocation_id);
+    if let (Some(at), true, Routing::Multivalue) = (&given, elastic, routing) {
+        table.reject(
+            "address",
+            at,
+            "is \"elastic\", and routing = \"multivalue\" leads to several instances at once, which one Elastic IP cannot; leave out one of the two",
+        );
+    }
+    if elastic { Address::Elastic { allocation } } else { Address::Instance }
+}
+
+fn read_tls(table: Table<'_>, prefix: &str) -> Option<Tls> {
     let contact = table.strings("contact").into_iter().filter_map(|at| checked(&table, "contact", Some(at), values::contact_url)).collect();
-    let directory = match table.string("directory") {
-        None => values::directory("letsencrypt").ok(),
-        Some(at) => checked(&table, "directory", Some(at), values::directory),
-    };
+    let directories = read_directories(&table, prefix);
     let profile = table.string("profile").map(|at| at.value);
     let directory_ca = table.string("directory_ca").map(|at| PathBuf::from(at.value));
     let kms_key_id = table.string("kms_key_id").map(|at| at.value);
     table.finish();
-    Some(Tls { contact, directory: directory?, profile, directory_ca, kms_key_id })
+    Some(Tls { contact, directories: directories?, profile, directory_ca, kms_key_id })
+}
+
+fn read_directories(table: &Table<'_>, prefix: &str) -> Option<Vec<Directory>> {
+    let listed = table.one_or_more("directory");
+    let mut directories: Vec<Directory> = Vec::new();
+    for at in &listed {
+        match values::directory(&at.value) {
+            Err(why) => table.reject("directory", at, format!("{:?} {why}", at.value)),
+            Ok(directory) if directories.iter().any(|known| known.slug == directory.slug) => {
+                table.reject("directory", at, format!("names {} twice", directory.slug));
+            }
+            Ok(directory) => directories.push(directory),
+        }
+    }
+    let sound = directories.len() == listed.len();
+    if directories.is_empty() && sound {
+        directories.extend(values::directory("letsencrypt"));
+    }
+    for (name, binding) in table.tables("eab") {
+        let eab = read_eab(&binding, prefix);
+        match directories.iter_mut().find(|directory| directory.slug == name) {
+            Some(directory) => directory.eab = eab,
+            None if sound => {
+                let known: Vec<_> = directories.iter().map(|directory| directory.slug.as_str()).collect();
+                binding.reject_table(format!("tls.eab.{name} is for no directory of this site; they are {}", known.join(", ")));
+            }
+            None => {}
+        }
+        binding.finish();
+    }
+    sound.then_some(directories)
+}
+
+fn read_eab(table: &Table<'_>, prefix: &str) -> Option<Eab> {
+    let kid = checked(table, "kid", table.required("kid"), values::key_id);
+    let hmac_key = table.required("hmac_key").and_then(|at| match values::hmac_key(&at.value) {
+        Ok(HmacKey::Object(key)) => Some(HmacKey::Object(format!("{prefix}{key}"))),
+        Ok(place) => Some(place),
+        Err(why) => {
+            table.reject("hmac_key", &at, why);
+            None
+        }
+    });
+    Some(Eab { kid: kid?, hmac_key: hmac_key? })
 }
 
 fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
@@ -156,12 +220,13 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
     let static_files = read_static_files(&table);
     let health = read_health(table.table("health"));
     let env = read_env(&table);
+    let secrets = read_secrets(&table, &env, kind.as_ref());
     let instance_credentials = table.boolean("instance_credentials").unwrap_or(false);
     if !table.is_present() {
         table.reject_table("[app] is missing; its kind is python, command, static or s3");
     }
     table.finish();
-    Some(App { kind: kind?, build, release, static_files, health, env, instance_credentials })
+    Some(App { kind: kind?, build, release, static_files, health, env, secrets, instance_credentials })
 }
 
 fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
@@ -225,11 +290,34 @@ fn read_env(table: &Table<'_>) -> BTreeMap<String, String> {
     table.string_map("env").into_iter().filter_map(entry).collect()
 }
 
+fn read_secrets(table: &Table<'_>, env: &BTreeMap<String, String>, kind: Option<&AppKind>) -> BTreeMap<String, SecretRef> {
+    let entry = |(name, at): (String, At<String>)| {
+        let read = values::secret_name(&name, env).map_err(|why| format!("{name:?} {why}"));
+        // What stands there may be the secret itself, so it is not repeated.
+        let read = read.and_then(|()| SecretRef::parse(&at.value).map_err(|why| format!("{name} {why}")));
+        read.map_err(|why| table.reject("secrets", &at, why)).ok().map(|place| (name, place))
+    };
+    let secrets: BTreeMap<_, _> = table.string_map("secrets").into_iter().filter_map(entry).collect();
+    if !secrets.is_empty() && kind == Some(&AppKind::S3) {
+        table.reject_table("app.secrets has no effect with kind = \"s3\": no program of the site's runs there");
+    }
+    secrets
+}
+
 fn read_web(table: Table<'_>) -> Web {
-    let port = |key, default: u16| table.integer(key, 1..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default);
-    let web = Web { http_port: port("http_port", 80), https_port: port("https_port", 443) };
+    let port = |key, least, default: u16| {
+        table.integer(key, least..=u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
+    };
+    let web = Web {
+        http_port: port("http_port", 1, 80),
+        https_port: port("https_port", 1, 443),
+        metrics_port: port("metrics_port", 0, DEFAULT_METRICS_PORT),
+    };
     if web.http_port == web.https_port {
         table.reject_table(format!("web.http_port and web.https_port are both {}", web.http_port));
+    }
+    if [web.http_port, web.https_port].contains(&web.metrics_port) {
+        table.reject_table(format!("web.metrics_port is {}, where the site is served", web.metrics_port));
     }
     table.finish();
     web
@@ -307,9 +395,9 @@ mod tests {
     fn the_smallest_file_gets_every_default() {
         let site = Site::parse("site.toml", SMALLEST).unwrap();
         assert_eq!(site.packages, PackageSource { bucket: "example-site".into(), prefix: "packages/".into() });
-        assert_eq!(site.tls.directory.slug, "letsencrypt");
+        assert_eq!(site.first_ca().slug, "letsencrypt");
         assert_eq!((site.dns.ttl, site.dns.routing), (60, Routing::Simple));
-        assert_eq!((site.web.http_port, site.web.https_port), (80, 443));
+        assert_eq!((site.web.http_port, site.web.https_port, site.web.metrics_port), (80, 443, 9477));
         assert_eq!(site.app.health.timeout, Duration::from_secs(30));
     }
 
@@ -323,6 +411,7 @@ mod tests {
         assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
         assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
         assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
+        assert_eq!(site.app.secrets["DATABASE_URL"].to_string(), "secretsmanager:example/database#url");
     }
 
     #[test]
@@ -341,6 +430,12 @@ mod tests {
         ] {
             assert!(found.contains(expected), "no {expected:?} in:\n{found}");
         }
+    }
+
+    #[test]
+    fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
+        assert_eq!(Site::parse("site.toml", &format!("{SMALLEST}[web]\nmetrics_port = 0\n")).unwrap().web.metrics_port, 0);
+        assert!(problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n")).contains("web.metrics_port is 443"));
     }
 
     #[test]
@@ -363,6 +458,52 @@ mod tests {
     }
 
     #[test]
+    fn directories_are_one_or_several_each_with_its_binding() {
+        let tls = "[tls]\ndirectory = [\"letsencrypt\", \"zerossl\", \"https://ca.example:9000/dir\"]\n";
+        let eab = "[tls.eab.zerossl]\nkid = \"k1\"\nhmac_key = \"s3:certs/zerossl/eab.json\"\n";
+        let site = Site::parse("site.toml", &format!("{SMALLEST}{tls}{eab}").replace("bucket =", "prefix = \"a\"\nbucket =")).unwrap();
+        let slugs: Vec<_> = site.tls.directories.iter().map(|directory| directory.slug.as_str()).collect();
+        assert_eq!(slugs, ["letsencrypt", "zerossl", "ca.example-9000"]);
+        let bound = Eab { kid: "k1".into(), hmac_key: HmacKey::Object("a/certs/zerossl/eab.json".into()) };
+        assert_eq!(site.tls.directories.into_iter().map(|directory| directory.eab).collect::<Vec<_>>(), [None, Some(bound), None]);
+        let one = Site::parse("site.toml", &format!("{SMALLEST}[tls]\ndirectory = \"google\"\n")).unwrap();
+        assert_eq!((one.tls.directories.len(), one.first_ca().slug.as_str()), (1, "google"));
+    }
+
+    #[test]
+    fn a_binding_for_no_directory_and_a_key_in_the_open_are_refused_and_not_repeated() {
+        let found = problems(&format!("{SMALLEST}[tls.eab.zerossl]\nkid = \"k\"\nhmac_key = \"c2VjcmV0\"\nkeys = 1\n"));
+        for expected in
+            ["tls.eab.zerossl is for no directory of this site", "tls.eab.zerossl.hmac_key names no secret's place", "keys is not a key"]
+        {
+            assert!(found.contains(expected), "no {expected:?} in:\n{found}");
+        }
+        assert!(!found.contains("c2VjcmV0"), "{found}");
+        assert!(problems(&format!("{SMALLEST}[tls]\ndirectory = [\"google\", \"google\"]\n")).contains("names google twice"));
+    }
+
+    #[test]
+    fn a_secret_is_a_place_and_its_name_is_the_apps_alone() {
+        let text = format!("{SMALLEST}env = {{ TOKEN = \"x\" }}\n[app.secrets]\nKEY = \"ssm:/site/key\"\n");
+        let site = Site::parse("site.toml", &text).unwrap();
+        assert_eq!(site.app.secrets["KEY"], SecretRef::Parameter("/site/key".into()));
+        let found = problems(&format!(
+            "{text}TOKEN = \"ssm:/site/token\"\nSPOTBOOT_DATA = \"ssm:/a\"\nPORT = \"ssm:/a\"\n\"A-B\" = \"ssm:/a\"\nPASSWORD = \"hunter2\"\nN = 1\n"
+        ));
+        for expected in [
+            "site.toml:10: app.secrets \"TOKEN\" stands in [app] env too",
+            "site.toml:11: app.secrets \"SPOTBOOT_DATA\" is spotboot's own to set",
+            "site.toml:12: app.secrets \"PORT\" is spotboot's own to set",
+            "site.toml:13: app.secrets \"A-B\" is not a variable's name",
+            "site.toml:14: app.secrets PASSWORD names no secret's place; it begins with ssm: or secretsmanager:",
+            "site.toml:15: app.secrets.N is integer, not a string",
+        ] {
+            assert!(found.contains(expected), "no {expected:?} in:\n{found}");
+        }
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+
+    #[test]
     fn a_fleet_is_named_whole_or_left_to_the_tags() {
         let with = |lines: &str| Site::parse("site.toml", &format!("{SMALLEST}[fleet]\n{lines}\n"));
         let site = with("spare_for = \"0s\"").unwrap();
@@ -370,6 +511,27 @@ mod tests {
         assert_eq!(Site::parse("site.toml", SMALLEST).unwrap().spare_for, Duration::from_secs(1800));
         assert!(with("id = \"fleet-1\"").unwrap_err().to_string().contains("fleet.kind is missing"));
         assert!(with("kind = \"ec2-fleet\"").unwrap_err().to_string().contains("fleet.id is missing"));
+    }
+
+    #[test]
+    fn an_elastic_ip_leads_to_one_instance_and_is_named_by_its_allocation() {
+        let dns = |lines: &str| format!("{SMALLEST}[dns]\n{lines}");
+        let elastic = |lines: &str| Site::parse("site.toml", &dns(lines)).unwrap().dns.address;
+        assert_eq!(elastic(""), Address::Instance);
+        assert_eq!(elastic("address = \"elastic\"\n"), Address::Elastic { allocation: None });
+        let named = elastic("address = \"elastic\"\nelastic_ip = \"eipalloc-0ab1\"\n");
+        assert_eq!(named, Address::Elastic { allocation: Some("eipalloc-0ab1".into()) });
+        for (lines, problem) in [
+            ("routing = \"multivalue\"\naddress = \"elastic\"\n", "site.toml:9: dns.address is \"elastic\", and routing"),
+            ("elastic_ip = \"eipalloc-0ab1\"\n", "site.toml:8: dns.elastic_ip has no effect without"),
+            (
+                "address = \"elastic\"\nelastic_ip = \"203.0.113.7\"\n",
+                "site.toml:9: dns.elastic_ip \"203.0.113.7\" is not an allocation id",
+            ),
+            ("address = \"static\"\n", "it is one of instance, elastic"),
+        ] {
+            assert!(problems(&dns(lines)).contains(problem), "no {problem:?} in {}", problems(&dns(lines)));
+        }
     }
 
     #[test]

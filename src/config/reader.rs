@@ -99,6 +99,30 @@ impl<'t> Table<'t> {
         self.get(key, &wanted, in_range).map(|at| at.value)
     }
 
+    /// A string, or a list of strings; an absent one is empty.
+    pub fn one_or_more(&self, key: &'static str) -> Vec<At<String>> {
+        match self.entries.and_then(|entries| entries.get(key)).map(Spanned::get_ref) {
+            Some(DeValue::String(_)) => self.string(key).into_iter().collect(),
+            _ => self.strings(key),
+        }
+    }
+
+    /// Tables whose keys are the user's own.
+    pub fn tables(&self, key: &'static str) -> Vec<(String, Self)> {
+        let Some(tables) = self.get(key, "a table of tables", DeValue::as_table) else { return Vec::new() };
+        let entry = |(name, value): (&'t Spanned<_>, &'t Spanned<DeValue<'t>>)| {
+            let name: &str = AsRef::<str>::as_ref(name.get_ref() as &std::borrow::Cow<'_, str>);
+            let path = format!("{}.{name}", self.path(key));
+            let entries = value.get_ref().as_table();
+            if entries.is_none() {
+                self.findings.report(&value.span(), format!("{path} is {}; it wants a table", value.get_ref().type_str()));
+            }
+            let table = Self { name: path, entries, span: value.span(), findings: self.findings, known: RefCell::default() };
+            entries.map(|_| (name.to_owned(), table))
+        };
+        tables.value.iter().filter_map(entry).collect()
+    }
+
     /// A list of strings; an absent one is empty.
     pub fn strings(&self, key: &'static str) -> Vec<At<String>> {
         let Some(list) = self.get(key, "a list of strings", DeValue::as_array) else { return Vec::new() };

@@ -1,12 +1,18 @@
 //! What single values of site.toml may be. Each check answers with the end of a sentence about the value.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::Directory;
+use super::{Directory, HmacKey, SecretRef};
 
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// CAs by the names that stand for their directories.
+const KNOWN_CAS: [(&str, &str); 4] = [
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+    ("zerossl", "https://acme.zerossl.com/v2/DV90"),
+    ("google", "https://dv.acme-v02.api.pki.goog/directory"),
+];
 const LONGEST_HEALTH_TIMEOUT: Duration = Duration::from_secs(600);
 
 const LONGEST_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,6 +62,13 @@ pub fn zone_id(text: &str) -> Checked<String> {
     only(bare, |b| b.is_ascii_uppercase() || b.is_ascii_digit(), 32, "a hosted zone's id, as in Z0123ABC")
 }
 
+pub fn allocation_id(text: &str) -> Checked<String> {
+    match text.strip_prefix("eipalloc-") {
+        Some(id) if !id.is_empty() && id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(text.to_owned()),
+        _ => Err("is not an allocation id, as in eipalloc-0123456789abcdef0".into()),
+    }
+}
+
 pub fn contact_url(text: &str) -> Checked<String> {
     match text.strip_prefix("mailto:") {
         Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => Ok(text.to_owned()),
@@ -64,16 +77,28 @@ pub fn contact_url(text: &str) -> Checked<String> {
 }
 
 pub fn directory(text: &str) -> Checked<Directory> {
-    let named = |url: &str| Ok(Directory { url: url.to_owned(), slug: text.to_owned() });
-    match text {
-        "letsencrypt" => return named(LETS_ENCRYPT),
-        "letsencrypt-staging" => return named(LETS_ENCRYPT_STAGING),
-        _ => {}
+    if let Some((name, url)) = KNOWN_CAS.iter().find(|(name, _)| *name == text) {
+        return Ok(Directory { url: (*url).to_owned(), slug: (*name).to_owned(), eab: None });
     }
     let uri: Option<http::Uri> = text.parse().ok().filter(|uri: &http::Uri| uri.scheme_str() == Some("https"));
     let host = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
-    let host = host.ok_or("is neither letsencrypt, letsencrypt-staging nor an https URL")?;
-    Ok(Directory { url: text.to_owned(), slug: host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-") })
+    let host = host.ok_or_else(|| format!("is neither {} nor an https URL", KNOWN_CAS.map(|(name, _)| name).join(", ")))?;
+    let slug = host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-");
+    Ok(Directory { url: text.to_owned(), slug, eab: None })
+}
+
+/// The id of a key for external account binding, which goes into a JSON text.
+pub fn key_id(text: &str) -> Checked<String> {
+    only(text, |b| b.is_ascii_graphic(), 512, "a key's id as the CA shows it")
+}
+
+/// Where the key of an external account binding stands. Never repeats what it was given: that may be the key itself.
+pub fn hmac_key(text: &str) -> Checked<HmacKey> {
+    match text.strip_prefix("s3:") {
+        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => Ok(HmacKey::Object(key.to_owned())),
+        Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
+        None => SecretRef::parse(text).map(HmacKey::Secret).map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
+    }
 }
 
 /// gunicorn's `module:application`.
@@ -121,6 +146,15 @@ pub fn variable(name: &str, value: &str) -> Checked<()> {
     if value.contains(['\0', '\n', '\r']) { Err("has a value with a line break".into()) } else { Ok(()) }
 }
 
+/// A variable whose value is fetched: it stands in no other place.
+pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
+    variable(name, "")?;
+    if name == "PORT" {
+        return Err("is spotboot's own to set".into());
+    }
+    if env.contains_key(name) { Err("stands in [app] env too; leave it out there".into()) } else { Ok(()) }
+}
+
 /// `500ms`, `30s` or `2m`.
 pub fn duration(text: &str) -> Checked<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -166,7 +200,7 @@ mod tests {
     #[test]
     fn a_directory_is_kept_apart_by_its_host_and_port() {
         assert_eq!(directory("https://127.0.0.1:14000/dir").unwrap().slug, "127.0.0.1-14000");
-        assert_eq!(directory("letsencrypt").unwrap().url, LETS_ENCRYPT);
+        assert_eq!(directory("letsencrypt").unwrap().url, KNOWN_CAS[0].1);
         assert!(directory("http://ca.example/dir").is_err());
         assert!(directory("https://user@ca.example/dir").is_err());
     }

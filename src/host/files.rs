@@ -169,7 +169,9 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 /// A rename lasts only once its folder is on disk.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    // A bare name's parent is empty: it stands in the working folder.
+    let folder = path.parent().map_or(Path::new("/"), |parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    File::open(folder)?.sync_all()
 }
 
 fn make_writable(folder: &Path) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Accounts;
 use super::files::{self, FileError};
+use super::slot::Slot;
 
 /// The two folders everything of ours stands under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +61,33 @@ impl Paths {
         self.nginx().join("logs/access.log")
     }
 
+    /// What is to be shipped of the logs: `output.log` in the foreground, and what waits for the bucket in `outbox/`.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// In the foreground, our own lines and the services'.
+    pub fn output_log(&self) -> PathBuf {
+        self.logs().join("output.log")
+    }
+
     /// Held while `up` runs.
     pub fn lock(&self) -> PathBuf {
         self.state.join("up.lock")
     }
 
-    /// The folder of the app's socket: the app makes the socket, nginx's workers reach it by their group.
+    /// The folder of the app's sockets: the app makes its socket, nginx's workers reach it by their group.
     pub fn app_runtime(&self) -> PathBuf {
         self.runtime.join("app")
     }
 
-    pub fn app_socket(&self) -> PathBuf {
-        self.app_runtime().join("app.sock")
+    pub fn app_socket(&self, slot: Slot) -> PathBuf {
+        self.app_runtime().join(format!("{}.sock", slot.stem()))
+    }
+
+    /// Where the port of the app that last ran there is kept.
+    pub fn app_port(&self, slot: Slot) -> PathBuf {
+        self.runtime.join(format!("{}.port", slot.stem()))
     }
 
     pub fn nginx_pid(&self) -> PathBuf {
@@ -98,6 +114,8 @@ impl Paths {
         let app = accounts.map(|a| (a.app.uid, a.app.gid));
         let root_app = accounts.map(|a| (0, a.app.gid));
         let root = accounts.map(|_| (0, 0));
+        // nginx's workers open their log anew by its path, as themselves.
+        let root_web = accounts.map(|a| (0, a.web.gid));
         for (path, mode, owner) in [
             (self.state.clone(), 0o755, root),
             (self.runtime.clone(), 0o755, root),
@@ -107,8 +125,9 @@ impl Paths {
             (self.data(), 0o700, app),
             (self.tls(), 0o700, root),
             (self.nginx(), 0o755, root),
-            (self.nginx().join("logs"), 0o750, root),
+            (self.nginx().join("logs"), 0o750, root_web),
             (self.nginx().join("tmp"), 0o755, root),
+            (self.logs(), 0o700, root),
             (self.app_runtime(), 0o750, app),
             (self.service_records(), 0o700, root),
         ] {
@@ -127,7 +146,7 @@ mod tests {
     #[test]
     fn relative_folders_become_absolute() {
         let paths = Paths::new(Path::new("state"), Path::new("run")).unwrap();
-        assert!(paths.lock().is_absolute() && paths.app_socket().is_absolute());
+        assert!(paths.lock().is_absolute() && paths.app_socket(Slot::A).is_absolute());
     }
 
     #[test]

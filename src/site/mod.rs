@@ -1,11 +1,14 @@
 //! Nouns a site is made of. Files here do not import each other; commands compose them.
 
+pub mod address;
 pub mod app;
 pub mod certificate;
 pub mod deploys;
 pub mod fleet;
 pub mod handover;
+pub mod journal;
 pub mod lease;
+pub mod metrics;
 pub mod proof;
 pub mod records;
 pub mod release;

@@ -15,7 +15,7 @@ use super::handover::Note;
 pub use said::{Said, said_by};
 
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Booting,
@@ -38,6 +38,9 @@ pub struct Report {
     /// The deploy on trial here, once this instance knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
+    /// What was last tried in place here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -56,6 +59,18 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
     pub critical_path: Vec<&'static str>,
+    /// Of a service that cannot stay up, while it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    pub error: Option<String>,
+}
+
+/// A release that was to take the place of the one that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    pub deploy: String,
+    pub release: String,
+    /// Why it does not serve here.
     pub error: Option<String>,
 }
 
@@ -87,6 +102,12 @@ pub struct Timeline {
 impl Timeline {
     pub fn start(observer: Arc<dyn Observer>) -> Self {
         Self { began: Instant::now(), steps: Arc::default(), observer }
+    }
+
+    /// Another record, from now on, shown to the same observer.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::start(Arc::clone(&self.observer))
     }
 
     /// Runs one step: its start, its end and what it waited for go to the record, to the log and to the observer.

@@ -27,6 +27,7 @@ pub struct Machine<'w> {
     pub address: Ipv4Addr,
     pub http_port: u16,
     pub https_port: u16,
+    pub metrics_port: u16,
     pub env: BTreeMap<String, String>,
     /// Sections of site.toml by their name; `site` and `tls` are given.
     sections: BTreeMap<String, String>,
@@ -73,7 +74,8 @@ impl<'w> Machine<'w> {
         let app = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"20s\" }\nstatic = { \"/assets/\" = \"assets\" }\n";
         let sections = BTreeMap::from([("app".to_owned(), app.to_owned())]);
         let env = instance.env();
-        Self { world, instance, address, http_port: free_port(), https_port: free_port(), env, sections, flags: Vec::new(), user: None }
+        let [http_port, https_port, metrics_port] = std::array::from_fn(|_| free_port());
+        Self { world, instance, address, http_port, https_port, metrics_port, env, sections, flags: Vec::new(), user: None }
     }
 
     /// The same id, launched at another time or with another address.
@@ -129,7 +131,7 @@ impl<'w> Machine<'w> {
                     self.world.region.acme_ca().display()
                 ),
             ),
-            ("web", format!("http_port = {}\nhttps_port = {}\n", self.http_port, self.https_port)),
+            ("web", format!("http_port = {}\nhttps_port = {}\nmetrics_port = {}\n", self.http_port, self.https_port, self.metrics_port)),
         ];
         let mut sections = self.sections.clone();
         for (name, body) in usual {
@@ -191,6 +193,13 @@ impl<'w> Machine<'w> {
     /// Runs `up` to its end: one that fails.
     pub fn up_to_end(&self) -> Ended {
         self.start().end()
+    }
+
+    /// The chain that nginx was last told to show, in PEM.
+    pub fn shown_chain(&self) -> String {
+        let config = fs::read_to_string(self.state().join("nginx/nginx.conf")).expect("nginx has a configuration");
+        let line = config.lines().find_map(|line| line.trim().strip_prefix("ssl_certificate ")).expect("it names a certificate");
+        fs::read_to_string(line.trim_matches(['"', ';', ' '])).expect("a chain")
     }
 
     pub fn visitor(&self) -> Visitor {

@@ -15,7 +15,7 @@ use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
 #[allow(unused_imports, reason = "each suite uses its part")]
-pub use instance::{Ended, Machine, Running, signal};
+pub use instance::{Ended, Machine, PATH, Running, signal};
 pub use package::Package;
 pub use visitor::Visitor;
 
@@ -125,9 +125,7 @@ impl World {
     pub fn certificates(&self) -> Vec<String> {
         let keys = self.list("certs/");
         keys.into_iter()
-            .filter(|key| {
-                key.ends_with(".json") && !key.ends_with("account.json") && !key.ends_with("pending.json") && !key.ends_with("refused.json")
-            })
+            .filter(|key| key.strip_suffix(".json").is_some_and(|key| key.ends_with(|last: char| last.is_ascii_digit())))
             .collect()
     }
 }

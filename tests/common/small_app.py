@@ -1,6 +1,6 @@
 """The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says.
 
-/slow?seconds=10 takes that long; what is posted anywhere is answered with its SHA-256."""
+/slow?seconds=10 takes that long; /die ends the app; /eat takes memory until there is none, or 400 MB at most; what is posted anywhere is answered with its SHA-256."""
 
 import hashlib
 import os
@@ -30,6 +30,12 @@ class Handler(BaseHTTPRequestHandler):
             import probe
 
             body = probe.look().encode()
+        if self.path == "/die":
+            print("the app dies: out of luck", file=sys.stderr, flush=True)
+            os._exit(7)
+        if self.path == "/eat":
+            eaten = [os.urandom(1 << 20) for _ in range(400)]
+            body = f"ate {len(eaten)} MB\n".encode()
         if self.path.startswith("/slow?"):
             time.sleep(float(parse_qs(urlsplit(self.path).query)["seconds"][0]))
         self.answer(body)

@@ -8,21 +8,20 @@ use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
-use region::{Fleet, FleetKind, FleetSpec, Options};
+use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
 
 use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
-const TTL: u32 = 1;
-
 /// Like a unit with `Restart=on-failure`.
 const RESTARTING: &str = "trap 'kill -TERM $pid; wait $pid; exit' TERM; while :; do \"$@\" & pid=$!; wait $pid && exit; sleep 1; done";
 
 pub struct Site {
     pub world: World,
     pub fleet: Fleet,
+    /// Where the names lead to one.
+    pub elastic: Option<ElasticIp>,
     pub processes: Arc<Processes>,
     config: PathBuf,
 }
@@ -34,6 +33,8 @@ pub struct Made {
     pub named: bool,
     pub target: u32,
     pub routing: &'static str,
+    /// Lines of `[dns]` beside its routing.
+    pub dns: &'static str,
     /// How long the app may take until it answers.
     pub health: &'static str,
     /// How long the spare of a rebalance recommendation stays.
@@ -44,12 +45,14 @@ pub struct Made {
 }
 
 impl Default for Made {
+    /// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
     fn default() -> Self {
         Self {
             kind: FleetKind::Ec2Fleet,
             named: true,
             target: 1,
             routing: "simple",
+            dns: "ttl = 1\n",
             health: "8s",
             spare_for: "30m",
             restarts: false,
@@ -80,6 +83,10 @@ impl Site {
         };
         let world = World::with(Options { bind: network.gateway().into(), ..made.options.clone() });
         network.resolve_through(world.region.dns());
+        let elastic = made.dns.contains("elastic").then(|| {
+            world.region.wire(Arc::new(network.clone()));
+            world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free")
+        });
         let config = world.path("site.toml");
         std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
         let (site, root, restarts) = (config.clone(), world.root().to_owned(), made.restarts);
@@ -101,7 +108,7 @@ impl Site {
         // As the launch template does; CI's policy goes by it.
         spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
-        Some(Self { world, fleet, processes, config })
+        Some(Self { world, fleet, elastic, processes, config })
     }
 
     /// The site.toml that all read.
@@ -192,7 +199,8 @@ fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
     Running::spawn(command)
 }
 
-fn zip(world: &World, package: &Package) -> String {
+/// A ready zip, for `deploy`.
+pub fn zip(world: &World, package: &Package) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let path = world.path(&format!("package-{}.zip", NEXT.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(&path, package.zip()).expect("the zip is written");
@@ -219,7 +227,7 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
-    let Made { kind, named, routing, health, spare_for, .. } = made;
+    let Made { kind, named, routing, dns, health, spare_for, .. } = made;
     let name = match kind {
         FleetKind::SpotFleet => "spot-fleet",
         FleetKind::Ec2Fleet => "ec2-fleet",
@@ -228,7 +236,7 @@ fn site_toml(world: &World, made: &Made) -> String {
     let fleet = if *named { format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
-         [dns]\nttl = {TTL}\nrouting = \"{routing}\"\n\
+         [dns]\n{dns}routing = \"{routing}\"\n\
          [tls]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\n\
          [app]\nkind = \"command\"\nhealth = {{ path = \"/\", timeout = \"{health}\" }}\nstatic = {{ \"/assets/\" = \"assets\" }}\n\
          [fleet]\nspare_for = \"{spare_for}\"\n{fleet}",

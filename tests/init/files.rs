@@ -84,6 +84,31 @@ fn a_site_toml_that_is_there_holds_and_flags_against_it_are_refused() {
 }
 
 #[test]
+fn an_elastic_ip_is_asked_for_once_and_then_stands_in_site_toml() {
+    let desk = Desk::new();
+    desk.made(&[SITE, &["--elastic-ip"]].concat());
+    assert!(desk.read("site.toml").contains("address = \"elastic\""));
+    let policies = || ["ci-policy", "instance-policy"].map(|name| desk.read(&format!("spotboot-init/{name}.json")));
+    assert!(policies().iter().all(|policy| policy.contains(":elastic-ip/*\"") && policy.contains("ec2:DescribeAddresses")));
+    let stack = desk.read("spotboot-init/stack.yaml");
+    let (_, address) = stack.split_once("    Type: AWS::EC2::EIP\n").expect("the stack has it");
+    // Instances know it by that, which moto does not put on it.
+    assert!(address.lines().nth(3).is_some_and(|tags| tags.contains("{ Key: \"spotboot:site\", Value: example }")), "{address}");
+
+    let named = desk.read("site.toml").replace("address = \"elastic\"", "elastic_ip = \"eipalloc-0ab1\"\naddress = \"elastic\"");
+    std::fs::write(desk.path("site.toml"), named).unwrap();
+    desk.made(&["--force"]);
+    assert!(policies().iter().all(|policy| policy.contains(":elastic-ip/eipalloc-0ab1\"")));
+    assert!(!desk.read("spotboot-init/stack.yaml").contains("AWS::EC2::EIP"), "it has one already");
+
+    let plain = Desk::new();
+    plain.made(SITE);
+    assert!(!plain.read("spotboot-init/instance-policy.json").contains("AssociateAddress"));
+    let (code, said) = plain.init(&["--elastic-ip", "--force"]);
+    assert!(code == 2 && said.contains("--elastic-ip contradict it"), "{said}");
+}
+
+#[test]
 fn the_launch_template_keeps_credentials_close_and_the_disk_sealed() {
     let desk = Desk::new();
     desk.made(&[SITE, &["--arch", "aarch64", "--sha256", &format!("aarch64={HASH}")]].concat());

@@ -49,6 +49,7 @@ def made(path):
         "encryption": encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
         "subnets": len(client["ec2"].describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ids["Vpc"]]}])["Subnets"]),
         "ports": sorted(ports),
+        "elastic_ips": [address["PublicIp"] for address in client["ec2"].describe_addresses()["Addresses"]],
         "user_data": template["LaunchTemplateData"]["UserData"],
         "metadata": template["LaunchTemplateData"]["MetadataOptions"],
         "image": template["LaunchTemplateData"]["ImageId"],

@@ -21,8 +21,14 @@ fn stacks(desk: &Desk) -> Vec<String> {
             }
         }
     }
+    let sha256 = format!("aarch64={HASH}");
+    let further = ["--arch", "aarch64", "--sha256", &sha256, "--github", "me/site", "--out", ELASTIC];
+    desk.made(&[SITE, &["--config", "elastic.toml", "--elastic-ip"], &further].concat());
+    paths.push(format!("{ELASTIC}/stack.yaml"));
     paths
 }
+
+const ELASTIC: &str = "auto-scaling-group-aarch64-github-elastic";
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_variety() {
@@ -72,6 +78,8 @@ fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
         "RestrictPublicBuckets: true",
         "AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }",
         "NoncurrentVersionExpiration: { NoncurrentDays: 30 }",
+        "Prefix: logs/\n            ExpirationInDays: 30",
+        "Prefix: instances/\n            ExpirationInDays: 90",
     ] {
         assert!(bucket.contains(line), "no {line:?} in:\n{bucket}");
     }
@@ -109,6 +117,10 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
     assert_eq!(made["image"], "ami-0123456789abcdef0");
     let statements = made["instance_policy"]["Statement"].as_array().unwrap_or_else(|| panic!("{path}: no policy in {made}"));
     assert!(statements.iter().any(|statement| statement["Sid"] == "ReadTheSiteAndItsReleases"), "{path}");
+
+    let elastic = made["elastic_ips"].as_array().expect("a list");
+    assert_eq!(elastic.len(), usize::from(path.contains("elastic")), "{path}: {elastic:?}");
+    assert!(elastic.iter().all(|address| *address == made["outputs"]["ElasticIp"]), "{made}");
 
     let with_github = path.contains("github");
     assert_eq!(made["ci_policy"].is_object(), with_github, "{path}");

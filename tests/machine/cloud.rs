@@ -56,7 +56,7 @@ impl Cloud {
 
     /// The beginning of user data as users write it: site.toml is put in place, and where AWS answers is in the environment.
     pub fn stub(&self, site: &str) -> String {
-        let endpoints = ["S3", "ROUTE_53", "EC2", "AUTO_SCALING"].map(|name| {
+        let endpoints = ["S3", "ROUTE_53", "EC2", "AUTO_SCALING", "SSM", "SECRETS_MANAGER"].map(|name| {
             let variable = format!("AWS_ENDPOINT_URL_{name}");
             let url = &self.world.region.env()[&variable];
             format!("export {variable}={url}\n")

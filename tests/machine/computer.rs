@@ -39,9 +39,15 @@ impl Computer<'_> {
 
     /// The processes that serve: the app's and nginx's master.
     pub fn servers(&self) -> (u32, u32) {
-        let servers = (self.pid("spotboot-app"), self.pid("spotboot-web"));
+        let app = self.pid(self.app());
+        let servers = (app, self.pid("spotboot-web"));
         assert!(servers.0 > 0 && servers.1 > 0, "{servers:?}\n{}", self.log());
         servers
+    }
+
+    /// The app's unit that runs: one of two, since a release starts beside the one before.
+    pub fn app(&self) -> &'static str {
+        ["spotboot-app", "spotboot-app-b"].into_iter().find(|unit| self.pid(unit) > 0).unwrap_or("spotboot-app")
     }
 
     pub fn is_active(&self, unit: &str) -> bool {

@@ -29,6 +29,16 @@ fn a_killed_spotboot_is_started_again_and_finds_its_servers_as_they_were() {
     cloud.world.publish("v2", &Package::small_app());
     computer.run("systemctl restart spotboot");
     assert!(computer.visitor().get("/").body.contains("release v2"));
+    eventually("the app before goes", || computer.pid("spotboot-app") == 0);
     let after = computer.servers();
     assert!(servers.0 != after.0 && servers.1 == after.1, "the app is replaced, nginx reloads: {servers:?}, {after:?}");
+
+    computer.run("kill -9 $(systemctl show --property=MainPID --value spotboot)");
+    eventually("spotboot is started again", || computer.is_active("spotboot") && computer.report()["phase"] == "serving");
+    assert_eq!(computer.servers(), after, "it is found in its second place: {}", computer.log());
+
+    cloud.world.publish("v3", &Package::misbehaving("exit"));
+    assert!(!computer.try_run("systemctl restart spotboot").success(), "a broken release comes up");
+    assert!(computer.visitor().get("/").body.contains("release v2"), "what serves was replaced before the new release was ready");
+    eventually("the broken one goes, and the one that serves stays", || computer.pid("spotboot-app") == 0 && computer.servers() == after);
 }

@@ -28,7 +28,10 @@ const WITNESS: &str = "
 #[test]
 fn user_data_makes_a_blank_machine_the_site_and_leaves_no_secret_about() {
     let Some(cloud) = Cloud::with_small_app() else { return };
-    let site = cloud.site(&format!("{APP}env = {{ API_TOKEN = \"{TOKEN}\" }}\n"), "");
+    // The region counts what its vault keeps among its secrets.
+    cloud.world.region.vault().put_parameter("/example/key", "hunter2-of-a-parameter $`\"\\");
+    let secret = "secrets = { KEY = \"ssm:/example/key\" }\n";
+    let site = cloud.site(&format!("{APP}env = {{ API_TOKEN = \"{TOKEN}\" }}\n{secret}"), "");
     let user_data = format!("{}set +e\n{PROGRAM} install --config {SITE}{WITNESS}", cloud.stub(&site));
     let computer = cloud.boot(cloud.instance("i-00000000000000a01"), &user_data);
 
@@ -38,6 +41,8 @@ fn user_data_makes_a_blank_machine_the_site_and_leaves_no_secret_about() {
     assert_eq!(witness, expected, "{}\n{}", computer.run("cat /var/log/cloud-init-output.log"), computer.log());
 
     assert_that_it_serves(&computer, &address);
+    let env = computer.visitor().get("/env").body;
+    assert!(env.contains("KEY=hunter2-of-a-parameter $`\"\\\n"), "{env}");
     assert_that_the_log_has_a_line_a_step(&computer);
     assert_that_no_secret_lies_about(&cloud.world, &computer);
     assert_eq!(cloud.world.region.count(Service::Acme, "newOrder"), 1);
@@ -96,7 +101,7 @@ fn assert_that_no_secret_lies_about(world: &World, computer: &Computer) {
     let secrets = secrets(world);
     assert!(secrets.lines().count() >= 8, "too few secrets to look for");
     computer.run(&format!("umask 077; cat >/root/secrets <<'END'\n{secrets}END\n"));
-    assert_eq!(computer.run("stat --format=%a:%U /var/lib/spotboot/tls/key.pem /etc/spotboot/spotboot.env"), "600:root\n600:root");
+    assert_eq!(computer.run("stat --format=%a:%U /var/lib/spotboot/tls/*/key.pem /etc/spotboot/spotboot.env"), "600:root\n600:root");
     assert_eq!(computer.run(FIND_SECRETS), "");
 
     // The search finds what it is made for.

@@ -18,4 +18,5 @@ mod rotations;
 mod sandbox;
 mod stop;
 mod story;
+mod supervision;
 mod takeover;

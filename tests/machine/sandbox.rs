@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{APP, Cloud, PROGRAM, SITE};
+use crate::cloud::{APP, Cloud, PROGRAM, SITE, eventually};
 use crate::common::Package;
 use crate::computer::Computer;
 
@@ -56,8 +56,8 @@ fn the_app_is_kept_in_its_sandbox_and_away_from_the_instances_credentials() {
     computer.run("systemctl restart spotboot");
     let seen = probe(&computer);
     assert_eq!((&seen["metadata"], &seen["datagrams"]), (&json!("done"), &json!(["done", "done"])), "the site grants it");
-    let after = computer.servers();
-    assert!(before.0 != after.0 && before.1 == after.1, "the app alone is replaced: {before:?}, {after:?}");
+    eventually("the app before goes", || computer.servers().0 != before.0);
+    assert_eq!(computer.servers().1, before.1, "the app alone is replaced");
 }
 
 fn assert_account_and_rights(computer: &Computer, seen: &Value) {

@@ -23,8 +23,11 @@ pub const FLEETS: [(FleetKind, (&str, &str)); 3] = [
 
 /// A site that serves, both of its roles under their policies, and CI's policy.
 fn guarded(kind: FleetKind, fleet: (&'static str, &'static str)) -> Option<(Site, Value)> {
-    let site = Site::serving(Made { kind, ..Made::default() })?;
-    let values = Values { fleet: Some(fleet), ..Values::default() };
+    guarded_with(Made { kind, ..Made::default() }, Values { fleet: Some(fleet), ..Values::default() })
+}
+
+fn guarded_with(made: Made, values: Values) -> Option<(Site, Value)> {
+    let site = Site::serving(made)?;
     site.world.region.enforce(Principal::Instances, &instance_policy(values).to_string()).expect("the policy is one");
     let policy = ci_policy(values);
     enforce(&site, &policy);
@@ -47,6 +50,7 @@ fn everything_that_ci_does(kind: FleetKind, fleet: (&'static str, &'static str))
     assert_eq!(upload_that_breaks(&site).code(), 1);
     assert_eq!(deploy_without_capacity(&site).code(), 1);
     status_by_the_buckets_own_file(&site).assert_success();
+    site.ci(&["logs"]).assert_success();
     let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
     assert!(denied.is_empty(), "{denied:#?}");
     let unused: Vec<String> = site.world.region.unused_grants(Principal::Ci).iter().map(ToString::to_string).collect();
@@ -124,6 +128,28 @@ fn it_suffices_on_a_spot_fleet() {
 #[test]
 fn it_suffices_on_an_auto_scaling_group() {
     everything_that_ci_does(FleetKind::AutoScalingGroup, ("auto-scaling-group", GROUP));
+}
+
+#[test]
+fn an_elastic_ip_goes_back_with_it_and_without_it_the_run_says_what_it_misses() {
+    let elastic_ip_arn = Some("arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*");
+    let made = Made { dns: "address = \"elastic\"\n", ..Made::default() };
+    let values = Values { fleet: Some(("ec2-fleet", EC2_FLEET)), elastic_ip_arn, ..Values::default() };
+    let Some((site, policy)) = guarded_with(made, values) else { return };
+    let back = deploy_that_is_stopped(&site);
+    assert!(back.code() != 0 && back.stderr.contains("the Elastic IP leads there"), "{}", back.stderr);
+    let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+    let unused = site.world.region.unused_grants(Principal::Ci);
+    let unused: Vec<_> = unused.iter().filter(|grant| grant.action.ends_with("Address") || grant.action.ends_with("Addresses")).collect();
+    assert!(unused.is_empty(), "nothing needs {unused:#?}");
+
+    enforce(&site, &without(&policy, "MoveTheElasticIp", "ec2:AssociateAddress"));
+    let stuck = deploy_that_is_stopped(&site);
+    assert!(stuck.stderr.contains("allow ec2:AssociateAddress on arn:aws:ec2:*:*:elastic-ip/eipalloc-"), "{}", stuck.stderr);
+    enforce(&site, &policy);
+    let next = deploy(&site);
+    assert_eq!(next.code(), 0, "{}", next.stderr);
 }
 
 /// A statement, its action, what misses it, and whether that leaves a deploy half done.

@@ -7,7 +7,19 @@ use crate::common::{DOMAIN, Machine, World};
 use crate::documents::{Site, instance_policy};
 use crate::stories::{self, KMS_KEY};
 
-const SIMPLE: Site = Site { routing: None, kms_key_arn: None, hosted_zone_id: None, packages_bucket: None, fleet: None };
+const SIMPLE: Site = Site {
+    routing: None,
+    kms_key_arn: None,
+    hosted_zone_id: None,
+    packages_bucket: None,
+    elastic_ip_arn: None,
+    secrets: [&[], &[]],
+    fleet: None,
+};
+
+const WITH_SECRETS: Site = Site { secrets: [&[stories::PARAMETER], &[stories::SECRET]], ..SIMPLE };
+
+const ANY_ELASTIC_IP: &str = "arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*";
 
 #[test]
 fn every_kind_of_boot_gets_by_with_it_and_together_they_need_all_of_it() {
@@ -28,6 +40,21 @@ fn every_kind_of_boot_gets_by_with_it_and_together_they_need_all_of_it() {
     assert!(denied.is_empty(), "{denied:#?}");
     let unused: Vec<String> = world.region.unused_grants(Principal::Instances).iter().map(ToString::to_string).collect();
     assert!(unused.is_empty(), "nothing needs {unused:#?}");
+}
+
+#[test]
+fn secrets_under_a_customers_key_are_read_with_it_and_no_other_is() {
+    let world = World::new();
+    let policy = instance_policy(WITH_SECRETS);
+    let log = stories::secrets_under_keys(&world, &policy);
+    assert!(log.contains("serving https://"), "{log}");
+    let unused: Vec<String> = world.region.unused_grants(Principal::Instances).iter().map(ToString::to_string).collect();
+    assert!(!unused.iter().any(|grant| ["ssm:", "secretsmanager:", "kms:"].iter().any(|service| grant.contains(service))), "{unused:#?}");
+    world.region.vault().put_parameter("/example/other", "x");
+    let other = world.machine("i-0other").section("app", "kind = \"command\"\nsecrets = { OTHER = \"ssm:/example/other\" }\n");
+    other
+        .up_to_end()
+        .assert_error(1, &["OTHER: reading the parameter /example/other", "allow ssm:GetParameters on", "parameter/example/other"]);
 }
 
 #[test]
@@ -73,7 +100,41 @@ fn without_an_action_that_only_some_sites_need_their_boots_say_so() {
         Row::new("SealCertificates", "kms:Decrypt", stories::certificate_under_a_key).on(""),
     ];
     assert_each_is_missed(&instance_policy(sealed), &rows, &[SIMPLE]);
+    let rows = [
+        Row::new("ReadParameters", "ssm:GetParameters", stories::secrets_under_keys)
+            .on("arn:aws:ssm:ap-southeast-2:*:parameter/example/token"),
+        Row::new("OpenParameters", "kms:Decrypt", stories::secrets_under_keys).on("its customer key, for use through ssm."),
+        Row::new("ReadSecrets", "secretsmanager:GetSecretValue", stories::secrets_under_keys).on("arn:aws:secretsmanager:"),
+        Row::new("OpenSecrets", "kms:Decrypt", stories::secrets_under_keys).on("its customer key, for use through secretsmanager."),
+    ];
+    assert_each_is_missed(&instance_policy(WITH_SECRETS), &rows, &[SIMPLE]);
     let elsewhere = Site { packages_bucket: Some("mirror"), ..SIMPLE };
     let rows = [Row::new("ListPackages", "s3:ListBucket", stories::packages_elsewhere).on("arn:aws:s3:::mirror")];
     assert_each_is_missed(&instance_policy(elsewhere), &rows, &[SIMPLE]);
+    let elastic = Site { elastic_ip_arn: Some(ANY_ELASTIC_IP), ..SIMPLE };
+    let moves = "arn:aws:ec2:*:*:elastic-ip/eipalloc-";
+    let rows = [
+        Row::new("FindTheElasticIp", "ec2:DescribeAddresses", stories::elastic_ip).on("*"),
+        Row::new("MoveTheElasticIp", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+        Row::new("MoveItToInstancesOfTheSite", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+        Row::new("MoveItToTheirInterfaces", "ec2:AssociateAddress", stories::elastic_ip).on(moves),
+    ];
+    assert_each_is_missed(&instance_policy(elastic), &rows, &[SIMPLE]);
+}
+
+#[test]
+fn an_elastic_ip_is_moved_with_it_and_no_other_sites_is() {
+    let world = World::new();
+    let policy = instance_policy(Site { elastic_ip_arn: Some(ANY_ELASTIC_IP), ..SIMPLE });
+    let log = stories::elastic_ip(&world, &policy);
+    assert!(log.contains("serving https://"), "{log}");
+    let denied: Vec<String> = world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+
+    // Named in site.toml, where a tag would have kept it from that.
+    let elastic = world.region.allocate_address(&[]).expect("an address is free");
+    let dns = format!("address = \"elastic\"\nelastic_ip = \"{}\"\n", elastic.allocation);
+    let other = stories::tagged(&world, "i-0other").section("dns", &dns).up_to_end();
+    other.assert_error(1, &["allow ec2:AssociateAddress on", &elastic.allocation]);
+    assert_eq!(world.region.holder_of(&elastic), None);
 }

@@ -85,6 +85,18 @@ pub fn multivalue_sweep(world: &World, policy: &Value) -> String {
     boots(&world.machine("i-0next").section("dns", MULTIVALUE), &["serving https://"])
 }
 
+/// As the launch template tags it.
+pub fn tagged<'w>(world: &'w World, id: &str) -> Machine<'w> {
+    Machine::relaunched(world, id, |spec| _ = spec.tags.insert("spotboot:site".to_owned(), "example".to_owned()))
+}
+
+pub fn elastic_ip(world: &World, policy: &Value) -> String {
+    world.publish("v1", &Package::small_app());
+    world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free");
+    enforce(world, policy);
+    boots(&tagged(world, "i-0elastic").section("dns", "address = \"elastic\"\n"), &["serving https://"])
+}
+
 pub fn zone_by_id(world: &World, policy: &Value) -> String {
     world.publish("v1", &Package::small_app());
     enforce(world, policy);
@@ -104,6 +116,19 @@ pub fn certificate_under_a_key(world: &World, policy: &Value) -> String {
     let tls = tls_with_key(world);
     let first = boots(&world.machine("i-0sealed").section("tls", &tls), &["serving https://"]);
     first + &boots(&world.machine("i-0opened").section("tls", &tls), &["serving https://"])
+}
+
+/// As `init` writes them.
+pub const PARAMETER: &str = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/example/token";
+pub const SECRET: &str = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:example/db-??????";
+
+pub fn secrets_under_keys(world: &World, policy: &Value) -> String {
+    world.publish("v1", &Package::small_app());
+    world.region.vault().put_parameter_under_key("/example/token", "hunter2", "0f1e2d3c");
+    world.region.vault().put_secret_under_key("example/db", "hunter2", "0f1e2d3c");
+    enforce(world, policy);
+    let app = "kind = \"command\"\nsecrets = { TOKEN = \"ssm:/example/token\", DB = \"secretsmanager:example/db\" }\n";
+    boots(&world.machine("i-0secrets").section("app", app), &["serving https://"])
 }
 
 pub fn packages_elsewhere(world: &World, policy: &Value) -> String {

@@ -130,7 +130,7 @@ fn a_certificate_that_is_due_is_served_first_and_renewed_after() {
     running.wait_for("the certificate is renewed");
     assert_eq!(world.certificates().len(), 2);
     assert_eq!(second.visitor().get("/").status, 200, "the renewed certificate is not the one that is served");
-    let shown = std::fs::read_to_string(second.state().join("tls/fullchain.pem")).expect("a chain");
+    let shown = second.shown_chain();
     let told = |_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
         world.report("i-0second").is_some_and(|report| report["chain"].as_str() == Some(&shown))
@@ -149,11 +149,11 @@ fn a_ca_that_refused_is_left_alone_for_a_while() {
     world
         .machine("i-0second")
         .up_to_end()
-        .assert_error(1, &["policy forbids issuing", "not asked again before", "refused.json is deleted"]);
+        .assert_error(1, &["policy forbids issuing", "not asked again before", "ledger.json remembers it: delete that"]);
     assert_eq!(world.region.count(Service::Acme, ""), 0, "the CA was asked again");
     world.delete(&format!(
-        "{}/refused.json",
-        world.list("certs/").iter().find_map(|key| key.strip_suffix("/refused.json")).expect("a refusal")
+        "{}/ledger.json",
+        world.list("certs/").iter().find_map(|key| key.strip_suffix("/ledger.json")).expect("a ledger")
     ));
     let third = world.machine("i-0third");
     let _running = third.up();

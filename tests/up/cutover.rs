@@ -35,8 +35,8 @@ fn the_record_changes_in_one_batch_and_only_after_the_proof() {
     };
     assert!(end("proof") <= start("cutover"));
     drop(running);
-    let access_log = std::fs::read_to_string(machine.state().join("nginx/logs/access.log")).expect("nginx logs");
-    assert!(access_log.contains("\"agent\":\"spotboot\""), "nobody proved this listener:\n{access_log}");
+    let requests = crate::logs::read(&machine, &["--kind", "access", "--json"]).stdout;
+    assert!(requests.contains("\"agent\":\"spotboot\""), "nobody proved this listener:\n{requests}");
 }
 
 #[test]

@@ -5,17 +5,24 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod elastic;
 mod failures;
 mod faults;
 mod first_boot;
 mod kills;
 mod kinds;
 mod load;
+mod logs;
+mod metrics;
+mod reading;
+mod renewals;
 mod resident;
 mod second_boot;
 mod secrets;
 mod stop;
+mod supervision;
 mod trial;

@@ -32,7 +32,7 @@ fn assert_serves(machine: &Machine<'_>, release: &str, deploy: Option<&str>) {
     assert!(body.contains(&format!("release {release}")), "{body}");
     let report = machine.world.report(machine.id()).expect("the instance reports");
     assert_eq!((report["release"].as_str(), report["deploy"].as_str()), (Some(release), deploy), "{report}\n{}", running.log());
-    let shown = std::fs::read_to_string(machine.state().join("tls/fullchain.pem")).expect("a chain");
+    let shown = machine.shown_chain();
     assert_eq!(report["chain"].as_str(), Some(shown.as_str()));
 }
 

@@ -4,6 +4,8 @@
 
 mod moto;
 mod packages;
+mod pebble;
+mod renewals;
 mod rotations;
 mod run;
 mod stage;
@@ -25,6 +27,8 @@ enum Chore {
     Bench(stage::Bench),
     /// Replace the instance again and again under visitors of every kind; fails if one of them is failed
     Rotations(rotations::Rotations),
+    /// Renew certificates of seconds again and again under visitors of every kind; fails if one of them is failed
+    Renewals(renewals::Renewals),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
         Chore::Rotations(rotations) => rotations.run(),
+        Chore::Renewals(renewals) => renewals.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,9 @@ pub(crate) struct Bench {
     /// Round trip to each service, in milliseconds
     #[arg(long, default_value_t = 20)]
     latency: u16,
+    /// Then leave one resident alone for so many minutes, and measure its memory and processor time
+    #[arg(long, value_name = "MINUTES", default_value_t = 0)]
+    idle: u16,
 }
 
 impl Demo {
@@ -44,7 +47,8 @@ impl Bench {
         build_dev()?;
         run(&cargo(), &["build", "--release", "--package", "spotboot", "--locked"], &[])?;
         let mut args: Vec<OsString> = vec!["bench".into(), "--spotboot".into(), built("release", "spotboot")?.into()];
-        args.extend(["--runs".into(), self.runs.to_string().into(), "--latency".into(), self.latency.to_string().into()]);
+        let numbers = [("--runs", self.runs), ("--latency", self.latency), ("--idle", self.idle)];
+        args.extend(numbers.into_iter().flat_map(|(flag, number)| [flag.into(), number.to_string().into()]));
         become_program(&built("debug", "stage")?, &args)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Error, Result, bail};
 use clap::ValueEnum;
 
 use crate::run::{cargo, run, succeeds};
-use crate::{moto, packages};
+use crate::{moto, packages, pebble};
 
 /// Part of the names of the adapters' tests.
 const ADAPTERS: &str = "::suite::";
@@ -66,6 +66,7 @@ impl Test {
         }
         if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Deploys)) {
             moto::install()?;
+            pebble::install()?;
         }
         let mut summary = Vec::new();
         for step in steps {

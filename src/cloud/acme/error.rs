@@ -18,12 +18,26 @@ pub enum AcmeError {
     /// The CA does not know the account (any more): register a new one.
     #[error("{doing}: {detail}; the CA does not know this account: a new one is needed")]
     UnknownAccount { doing: String, detail: String },
+    /// The certificate has a successor already (RFC 9773 section 5).
+    #[error("{doing}: {detail}")]
+    AlreadyReplaced { doing: String, detail: String },
+    /// This CA takes no order as a successor of that certificate: another account's, or one that it does not know. Another order may do.
+    #[error("{doing}: {detail}")]
+    NotReplaceable { doing: String, detail: String },
     /// The CA refused, or what we hold does not fit it: asking again changes nothing.
     #[error("{doing}: {detail}")]
     Rejected { doing: String, detail: String },
 }
 
 impl AcmeError {
+    /// How long the CA wants not to be asked.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     pub(super) fn rejected(doing: &str, detail: impl Into<String>) -> Self {
         Self::Rejected { doing: doing.to_owned(), detail: detail.into() }
     }
@@ -43,6 +57,29 @@ impl AcmeError {
             // A CA that answers 200 with something else than ACME is broken for now.
             Error::Json(cause) => Self::unavailable(doing, format!("the answer is not what an ACME server sends: {cause}")),
             other => Self::rejected(doing, other.to_string()),
+        }
+    }
+
+    /// Of an order that named the certificate that it replaces. Only what may be about that is told apart: whatever else the CA refuses, it
+    /// would refuse again.
+    pub(super) fn of_replacing(doing: &str, error: &Error) -> Self {
+        let doing_so = || doing.to_owned();
+        match error {
+            Error::Api(problem) => match kind(problem) {
+                "alreadyReplaced" => Self::AlreadyReplaced { doing: doing_so(), detail: words(problem) },
+                // 403 for another account's certificate; 404, as a rule of type malformed, for an unknown one.
+                "unauthorized" | "malformed" | "" => Self::NotReplaceable { doing: doing_so(), detail: words(problem) },
+                _ if problem.status == Some(404) => Self::NotReplaceable { doing: doing_so(), detail: words(problem) },
+                _ => Self::from(doing, error),
+            },
+            // A CA without renewal information, or one whose answer does not repeat what the order replaces.
+            Error::Unsupported(what) => Self::NotReplaceable { doing: doing_so(), detail: format!("the CA has no {what}") },
+            Error::Other(other) => match other.downcast_ref::<Fault>() {
+                Some(Fault::Wrong(detail)) => Self::NotReplaceable { doing: doing_so(), detail: detail.clone() },
+                Some(fault) => Self::from_fault(doing, fault),
+                None => Self::NotReplaceable { doing: doing_so(), detail: other.to_string() },
+            },
+            other => Self::from(doing, other),
         }
     }
 
@@ -67,7 +104,9 @@ impl AcmeError {
             "rateLimited" => Self::RateLimited { doing, retry_after: None, detail },
             "badNonce" | "serverInternal" => Self::Unavailable { doing, retry_after: None, detail },
             "accountDoesNotExist" => Self::UnknownAccount { doing, detail },
-            "externalAccountRequired" => Self::Rejected { doing, detail: format!("{detail}; spotboot knows no external account binding") },
+            "externalAccountRequired" => {
+                Self::Rejected { doing, detail: format!("{detail}; this CA wants [tls.eab.<directory>] with kid and hmac_key") }
+            }
             "caa" => Self::Rejected { doing, detail: format!("{detail}; allow this CA in the domain's CAA record") },
             "rejectedIdentifier" => Self::Rejected { doing, detail: format!("{detail}; correct [site] domains") },
             "invalidContact" | "unsupportedContact" => Self::Rejected { doing, detail: format!("{detail}; correct [tls] contact") },
@@ -127,6 +166,25 @@ mod tests {
     fn an_unknown_account_is_told_apart() {
         let error = problem(r#"{"type":"urn:ietf:params:acme:error:accountDoesNotExist","detail":"no such account"}"#);
         assert!(matches!(AcmeError::from("x", &error), AcmeError::UnknownAccount { .. }));
+    }
+
+    #[test]
+    fn what_a_ca_says_of_a_replacement_is_told_apart_from_what_it_would_say_of_any_order() {
+        let of = |text: &str| AcmeError::of_replacing("ordering", &problem(text));
+        let replaced = of(r#"{"type":"urn:ietf:params:acme:error:alreadyReplaced","detail":"it has one","status":409}"#);
+        assert!(matches!(replaced, AcmeError::AlreadyReplaced { .. }));
+        for (kind, status) in [("unauthorized", 403), ("malformed", 404), ("notFound", 404)] {
+            let other = of(&format!(r#"{{"type":"urn:ietf:params:acme:error:{kind}","detail":"no","status":{status}}}"#));
+            assert!(matches!(other, AcmeError::NotReplaceable { .. }), "{kind}");
+        }
+        assert!(matches!(of(r#"{"type":"urn:ietf:params:acme:error:rejectedIdentifier","status":403}"#), AcmeError::Rejected { .. }));
+        assert!(matches!(
+            of(r#"{"type":"urn:ietf:params:acme:error:accountDoesNotExist","status":400}"#),
+            AcmeError::UnknownAccount { .. }
+        ));
+        assert!(matches!(AcmeError::of_replacing("x", &Error::Unsupported("ARI")), AcmeError::NotReplaceable { .. }));
+        let down = Fault::Down { status: Some(503), retry_after: None, detail: String::new() };
+        assert!(matches!(AcmeError::of_replacing("x", &Error::Other(Box::new(down))), AcmeError::Unavailable { .. }));
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn detail(status: u16, body: &[u8]) -> String {
 }
 
 /// Seconds or a date (RFC 9110 section 10.2.3).
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

@@ -3,14 +3,18 @@
 mod error;
 mod http;
 mod order;
+mod renewal;
 mod retry;
 
 use std::path::Path;
 
-use instant_acme::{Account, AccountCredentials, Identifier, NewAccount, NewOrder, OrderStatus};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use instant_acme::{Account, AccountCredentials, ExternalAccountKey, Identifier, NewAccount, NewOrder, OrderStatus};
 
 pub use error::AcmeError;
 pub use order::{Dns01, Order};
+pub use renewal::{CertificateId, Suggestion, renewal_info};
 use retry::retrying;
 
 /// An account at a CA.
@@ -18,15 +22,35 @@ pub struct Acme {
     account: Account,
 }
 
+/// Whose customer the account's holder is at the CA (RFC 8555 section 7.3.4).
+pub struct Binding {
+    kid: String,
+    key: Vec<u8>,
+}
+
+impl Binding {
+    /// The key in base64url, as CAs hand it out; `None` if it is not that.
+    pub fn new(kid: &str, hmac_key: &str) -> Option<Self> {
+        let key = BASE64_URL_SAFE_NO_PAD.decode(hmac_key.trim().trim_end_matches('=')).ok().filter(|key| !key.is_empty())?;
+        Some(Self { kid: kid.to_owned(), key })
+    }
+}
+
 impl Acme {
     /// Makes an account, agreeing to the CA's terms. The bytes are its credentials: a secret.
-    pub async fn register(directory_url: &str, ca: Option<&Path>, contact: &[String]) -> Result<(Self, Vec<u8>), AcmeError> {
+    pub async fn register(
+        directory_url: &str,
+        ca: Option<&Path>,
+        contact: &[String],
+        binding: Option<&Binding>,
+    ) -> Result<(Self, Vec<u8>), AcmeError> {
         let doing = format!("registering an account at {directory_url}");
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+        let bound = binding.map(|binding| ExternalAccountKey::new(binding.kid.clone(), &binding.key));
         let made = retrying(&doing, async || {
             let builder = Account::builder_with_http(Box::new(http::Client::new(ca)?));
-            builder.create(&wanted, directory_url.to_owned(), None).await.map_err(|error| AcmeError::from(&doing, &error))
+            builder.create(&wanted, directory_url.to_owned(), bound.as_ref()).await.map_err(|error| AcmeError::from(&doing, &error))
         });
         let (account, credentials) = made.await?;
         let credentials = serde_json::to_vec(&credentials).map_err(|_| AcmeError::rejected(&doing, "its credentials cannot be written"))?;
@@ -53,8 +77,9 @@ impl Acme {
         offers(offered, profile).map_err(|detail| AcmeError::rejected("choosing [tls] profile", detail))
     }
 
-    /// Orders a certificate for these names (`*.example.com` is one), under a profile that [`Acme::offers_profile`] takes.
-    pub async fn new_order(&self, names: &[String], profile: Option<&str>) -> Result<Order, AcmeError> {
+    /// Orders a certificate for these names (`*.example.com` is one), under a profile that [`Acme::offers_profile`] takes, as the successor
+    /// of another certificate of this CA (RFC 9773 section 5).
+    pub async fn new_order(&self, names: &[String], profile: Option<&str>, replaces: Option<&CertificateId>) -> Result<Order, AcmeError> {
         if let Some(profile) = profile {
             self.offers_profile(profile)?;
         }
@@ -63,7 +88,9 @@ impl Acme {
         let order = retrying(&doing, async || {
             let order = NewOrder::new(&identifiers);
             let order = profile.into_iter().fold(order, NewOrder::profile);
-            self.account.new_order(&order).await.map_err(|error| AcmeError::from(&doing, &error))
+            let order = replaces.into_iter().fold(order, |order, id| order.replaces(id.identifier()));
+            let made = self.account.new_order(&order).await;
+            made.map_err(|error| if replaces.is_some() { AcmeError::of_replacing(&doing, &error) } else { AcmeError::from(&doing, &error) })
         });
         Ok(Order::new(order.await?, &names.join(", ")))
     }

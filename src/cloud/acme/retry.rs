@@ -51,7 +51,10 @@ fn pause(error: &AcmeError, own: Duration, left: Duration) -> Option<Duration> {
     let pause = match error {
         AcmeError::Unavailable { retry_after, .. } => retry_after.unwrap_or(own).max(own),
         AcmeError::RateLimited { retry_after, .. } => (*retry_after)?.max(own),
-        AcmeError::UnknownAccount { .. } | AcmeError::Rejected { .. } => return None,
+        AcmeError::UnknownAccount { .. }
+        | AcmeError::AlreadyReplaced { .. }
+        | AcmeError::NotReplaceable { .. }
+        | AcmeError::Rejected { .. } => return None,
     };
     (pause < left).then_some(pause)
 }

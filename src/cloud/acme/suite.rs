@@ -24,7 +24,7 @@ fn soon() -> Instant {
 
 async fn register(region: &Region) -> (Acme, Vec<u8>) {
     let contact = ["mailto:me@example.test".to_owned()];
-    Acme::register(&region.acme_directory(), Some(&region.acme_ca()), &contact).await.unwrap()
+    Acme::register(&region.acme_directory(), Some(&region.acme_ca()), &contact, None).await.unwrap()
 }
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -51,7 +51,7 @@ async fn a_name_and_its_wildcard_are_ordered_validated_and_issued() {
     let region = region();
     let (acme, _) = register(&region).await;
     let names = names(&["example.test", "*.example.test"]);
-    let mut order = acme.new_order(&names, None).await.unwrap();
+    let mut order = acme.new_order(&names, None, None).await.unwrap();
     let challenges = prove(&region, &mut order).await;
     assert_eq!(challenges.len(), 2);
     assert!(challenges.iter().all(|challenge| challenge.name == "_acme-challenge.example.test"));
@@ -68,7 +68,7 @@ async fn an_order_is_resumed_at_each_of_its_states_by_the_stored_account() {
     let region = region();
     let names = names(&["www.example.test"]);
     let (acme, credentials) = register(&region).await;
-    let url = acme.new_order(&names, None).await.unwrap().url().to_owned();
+    let url = acme.new_order(&names, None, None).await.unwrap().url().to_owned();
     let resume = async || {
         let acme = Acme::open(&region.acme_directory(), Some(&region.acme_ca()), &credentials).await.unwrap();
         acme.resume(&url).await.unwrap().unwrap()
@@ -102,7 +102,7 @@ async fn an_order_that_the_ca_does_not_know_is_none() {
 async fn a_wrong_record_ends_in_the_cas_own_words_and_the_order_is_not_resumed() {
     let region = region();
     let (acme, _) = register(&region).await;
-    let mut order = acme.new_order(&names(&["www.example.test"]), None).await.unwrap();
+    let mut order = acme.new_order(&names(&["www.example.test"]), None, None).await.unwrap();
     region.route53().seed(ZONE, RecordSet::simple("_acme-challenge.www.example.test", "TXT", 60, ["\"wrong\""])).unwrap();
     let error = order.validate(soon()).await.unwrap_err();
     assert!(matches!(error, AcmeError::Rejected { .. }));
@@ -119,7 +119,7 @@ async fn a_ca_that_refuses_every_other_nonce_breaks_and_hangs_up_issues_all_the_
     region.fault(on("challenge").nth(1), Fault::LoseAnswer);
     region.fault(on("finalize").nth(1), Fault::LoseAnswer);
     region.fault(on("certificate").nth(1), Fault::Reset);
-    let mut order = acme.new_order(&names, None).await.unwrap();
+    let mut order = acme.new_order(&names, None, None).await.unwrap();
     prove(&region, &mut order).await;
     order.validate(soon()).await.unwrap();
     let chain = order.finalize(&request(&names), soon()).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_rate_limit_keeps_when_to_come_back_and_is_not_pressed() {
     let retry_after = Some(Duration::from_secs(34 * 3600));
     let message = "too many certificates (5) already issued for this exact set of identifiers".to_owned();
     region.fault(on("newOrder"), Fault::Respond { status: 429, code: "rateLimited".into(), message, retry_after });
-    let Err(error) = acme.new_order(&names(&["www.example.test"]), None).await else { panic!("the limit was passed") };
+    let Err(error) = acme.new_order(&names(&["www.example.test"]), None, None).await else { panic!("the limit was passed") };
     assert!(matches!(error, AcmeError::RateLimited { retry_after: seen, .. } if seen == retry_after), "{error}");
     assert!(error.to_string().contains("too many certificates") && error.to_string().ends_with("try again in 34 h"), "{error}");
     assert_eq!(region.count(Service::Acme, "newOrder"), 1);
@@ -153,7 +153,7 @@ async fn a_ca_that_is_down_is_unavailable_soon() {
 #[tokio::test]
 async fn a_ca_whose_certificate_is_not_trusted_says_where_its_root_goes() {
     let region = region();
-    let Err(error) = Acme::register(&region.acme_directory(), None, &[]).await else { panic!("an unknown root was trusted") };
+    let Err(error) = Acme::register(&region.acme_directory(), None, &[], None).await else { panic!("an unknown root was trusted") };
     assert!(error.to_string().contains("a private CA's own root goes into [tls] directory_ca"), "{error}");
 }
 
@@ -163,7 +163,7 @@ async fn an_account_that_the_ca_has_lost_is_told_apart() {
     let (_, credentials) = register(&region).await;
     let lost = String::from_utf8(credentials).unwrap().replace("/my-account/", "/my-account/0");
     let acme = Acme::open(&region.acme_directory(), Some(&region.acme_ca()), lost.as_bytes()).await.unwrap();
-    let Err(error) = acme.new_order(&names(&["www.example.test"]), None).await else { panic!("an unknown account was served") };
+    let Err(error) = acme.new_order(&names(&["www.example.test"]), None, None).await else { panic!("an unknown account was served") };
     assert!(matches!(error, AcmeError::UnknownAccount { .. }), "{error}");
 }
 
@@ -171,7 +171,7 @@ async fn an_account_that_the_ca_has_lost_is_told_apart() {
 async fn a_profile_that_the_ca_does_not_offer_costs_no_order() {
     let region = region();
     let (acme, _) = register(&region).await;
-    let Err(error) = acme.new_order(&names(&["www.example.test"]), Some("no-such-profile")).await else { panic!("it was taken") };
+    let Err(error) = acme.new_order(&names(&["www.example.test"]), Some("no-such-profile"), None).await else { panic!("it was taken") };
     assert!(error.to_string().starts_with("choosing [tls] profile: this CA "), "{error}");
     assert_eq!(region.count(Service::Acme, "newOrder"), 0);
 }

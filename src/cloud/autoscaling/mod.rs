@@ -10,6 +10,7 @@ use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, LifecycleState, Sca
 use time::OffsetDateTime;
 
 use super::Error;
+use super::calls::Count;
 use super::error::Doing;
 
 /// Pages of activities, newest first: they go back six weeks, and we ask for the last minutes.
@@ -88,7 +89,7 @@ pub enum Asked {
 
 impl AutoScaling {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: Client::from_conf(aws_sdk_autoscaling::config::Builder::from(config).interceptor(Count).build()) }
     }
 
     /// `None` where there is no such group.

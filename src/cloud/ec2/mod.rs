@@ -1,7 +1,8 @@
-//! Instances by id, and the two kinds of fleet that EC2 itself keeps.
+//! Instances by id, Elastic IPs, and the two kinds of fleet that EC2 itself keeps.
 //!
 //! What a fleet's numbers mean for a site is `site::fleet`'s to say.
 
+mod address;
 mod ec2_fleet;
 pub mod fleet;
 mod spot_fleet;
@@ -14,8 +15,11 @@ use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use time::OffsetDateTime;
 
 use super::Error;
+use super::calls::Count;
 use super::error::Doing;
 use super::imds::{FLEET_TAGS, FleetTag};
+
+pub use address::{Associated, ElasticIp, Holder};
 
 /// As many values as one filter takes.
 const FILTER_VALUES: usize = 200;
@@ -45,7 +49,7 @@ pub struct Described {
 
 impl Ec2 {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: aws_sdk_ec2::Client::new(config) }
+        Self { client: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(config).interceptor(Count).build()) }
     }
 
     /// Those of `ids` that are pending or running; an unknown id is simply not among them.

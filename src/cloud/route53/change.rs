@@ -97,6 +97,12 @@ impl Route53 {
 }
 
 impl Change {
+    /// Of what resolvers ask for.
+    pub fn is_of_address(&self) -> bool {
+        let (Self::Create(set) | Self::Delete(set)) = self;
+        set.is_address_or_cname()
+    }
+
     fn to_sdk(&self) -> aws_sdk_route53::types::Change {
         let (action, set) = match self {
             Self::Create(set) => (ChangeAction::Create, set),

@@ -11,6 +11,8 @@ mod zones;
 
 use aws_config::SdkConfig;
 
+use super::calls::Count;
+
 pub use change::{Change, ChangeId, Submitted};
 pub use record_set::{Kind, RecordSet, Role};
 
@@ -30,7 +32,7 @@ pub struct Zone {
 
 impl Route53 {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: aws_sdk_route53::Client::new(config) }
+        Self { client: aws_sdk_route53::Client::from_conf(aws_sdk_route53::config::Builder::from(config).interceptor(Count).build()) }
     }
 }
 

@@ -15,8 +15,10 @@ use time::OffsetDateTime;
 use tokio::io::AsyncRead;
 
 use super::Error;
+use super::calls::Count;
 use super::error::Doing;
 use clock::Clock;
+pub use read::Since;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.
@@ -73,6 +75,7 @@ impl Connection {
             // Such stores seldom have a host name per bucket either.
             .force_path_style(config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some())
             .interceptor(clock.clone())
+            .interceptor(Count)
             .build();
         Self { client: aws_sdk_s3::Client::from_conf(s3), clock }
     }
@@ -94,13 +97,18 @@ impl S3 {
 
     /// The first `max` objects under a prefix, in key order.
     pub async fn list(&self, prefix: &str, max: usize) -> Result<Vec<Listed>, Error> {
-        let doing = Doing::new(format!("listing s3://{}/{prefix}", self.bucket));
-        let doing = doing.needing("s3:ListBucket", format!("arn:aws:s3:::{}", self.bucket));
+        self.list_after(prefix, None, max).await
+    }
+
+    /// The same, of those whose keys come after one that need not be there.
+    pub async fn list_after(&self, prefix: &str, after: Option<&str>, max: usize) -> Result<Vec<Listed>, Error> {
+        let doing = self.listing(prefix);
         let mut listed = Vec::new();
         let mut next = None;
         while listed.len() < max {
             let wanted = i32::try_from((max - listed.len()).min(PAGE)).unwrap_or(i32::MAX);
             let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(wanted);
+            let request = request.set_start_after(after.map(str::to_owned));
             let page = request.set_continuation_token(next).send().await.map_err(|error| doing.failed(&error))?;
             let room = max - listed.len();
             listed.extend(page.contents().iter().filter_map(listed_object).take(room));
@@ -111,6 +119,18 @@ impl S3 {
             }
         }
         Ok(listed)
+    }
+
+    /// The folders right under a prefix that ends in `/`, each with its own `/`: the first page of them, which holds a thousand.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).delimiter("/");
+        let page = request.send().await.map_err(|error| self.listing(prefix).failed(&error))?;
+        Ok(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)).collect())
+    }
+
+    fn listing(&self, prefix: &str) -> Doing {
+        let doing = Doing::new(format!("listing s3://{}/{prefix}", self.bucket));
+        doing.needing("s3:ListBucket", format!("arn:aws:s3:::{}", self.bucket))
     }
 
     fn doing(&self, verb: &str, key: &str) -> Doing {

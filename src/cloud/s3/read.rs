@@ -23,6 +23,17 @@ const SLOWEST: u64 = 128 << 10;
 /// How often an object that is replaced while it is read is read anew.
 pub(super) const REPLACED: usize = 3;
 
+/// The status for an `If-None-Match` that does not hold (RFC 9110 section 15.4.5).
+const NOT_MODIFIED: u16 = 304;
+
+/// What became of an object since it was last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    Unchanged,
+    Gone,
+    Changed(Object),
+}
+
 /// S3's code for an `If-Match` that does not hold.
 const OTHER_VERSION: &str = "PreconditionFailed";
 
@@ -53,13 +64,21 @@ impl S3 {
     }
 
     async fn get_once(&self, key: &str, max: usize) -> Result<Option<Object>, Error> {
-        let Some(mut reader) = self.reader(key, None, None).await? else { return Ok(None) };
-        reader.at_most(max as u64)?;
-        let mut body = Vec::with_capacity(usize::try_from(reader.total).unwrap_or(max));
-        while let Some(bytes) = reader.next().await? {
-            body.extend_from_slice(&bytes);
+        match self.reader(key, None, None).await? {
+            Some(reader) => reader.whole(max).await.map(Some),
+            None => Ok(None),
         }
-        Ok(Some(Object { body, etag: reader.etag }))
+    }
+
+    /// The same of an object that was read before, for who looks again and again: nothing is sent of one that is as it was.
+    pub async fn get_since(&self, key: &str, max: usize, seen: Option<&Etag>) -> Result<Since, Error> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        match request.set_if_none_match(seen.map(|etag| etag.0.clone())).send().await {
+            Ok(answer) => self.reader_of(key, None, answer)?.whole(max).await.map(Since::Changed),
+            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == NOT_MODIFIED) => Ok(Since::Unchanged),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(Since::Gone),
+            Err(error) => Err(self.reading(key).failed(&error)),
+        }
     }
 
     /// Opens an object of at most `max` bytes for reading; `None` if the key is absent.
@@ -76,12 +95,16 @@ impl S3 {
     /// Starts reading: the whole object, or a range whose end may lie beyond the object's; of one version only, where `version` is given.
     pub(super) async fn reader(&self, key: &str, range: Option<Range<u64>>, version: Option<&Etag>) -> Result<Option<Reader>, Error> {
         let Some(answer) = self.get_object(key, range.as_ref(), version).await? else { return Ok(None) };
+        self.reader_of(key, range, answer).map(Some)
+    }
+
+    fn reader_of(&self, key: &str, range: Option<Range<u64>>, answer: GetObjectOutput) -> Result<Reader, Error> {
         let doing = self.reading(key);
         let (rest, total) = extent(&answer).ok_or_else(|| doing.wrong("the answer does not say how long the object is"))?;
         if range.is_some_and(|range| range.start != rest.start) {
             return Err(doing.wrong("the answer is another range than the one that was asked for"));
         }
-        Ok(Some(Reader {
+        Ok(Reader {
             s3: self.clone(),
             key: key.to_owned(),
             total,
@@ -90,7 +113,7 @@ impl S3 {
             rest,
             stream: answer.body,
             breaks: 0,
-        }))
+        })
     }
 
     async fn get_object(&self, key: &str, range: Option<&Range<u64>>, version: Option<&Etag>) -> Result<Option<GetObjectOutput>, Error> {
@@ -108,6 +131,15 @@ impl S3 {
 }
 
 impl Reader {
+    async fn whole(mut self, max: usize) -> Result<Object, Error> {
+        self.at_most(max as u64)?;
+        let mut body = Vec::with_capacity(usize::try_from(self.total).unwrap_or(max));
+        while let Some(bytes) = self.next().await? {
+            body.extend_from_slice(&bytes);
+        }
+        Ok(Object { body, etag: self.etag })
+    }
+
     pub(super) fn at_most(&self, max: u64) -> Result<(), Error> {
         if self.total <= max {
             return Ok(());

@@ -1,5 +1,7 @@
 //! The IAM policies, for two readers: JSON that stands alone, and the same within the stack, where CloudFormation knows the account and the fleet.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use super::plan::Plan;
 use super::user_data::Place;
 use crate::cli::FleetChoice;
-use crate::config::Routing;
+use crate::config::{Address, Routing, SecretRef};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -36,8 +38,12 @@ struct Values<'a> {
     ownership_names: [String; 1],
     challenge_names: Vec<String>,
     kms_key_arn: Option<String>,
+    parameter_arns: BTreeSet<String>,
+    secret_arns: BTreeSet<String>,
     binary: Option<&'a str>,
     routing: &'static str,
+    /// Where the names lead to one; any with the site's tag, unless site.toml names one.
+    elastic_ip_arn: Option<String>,
     fleet_kind: &'static str,
     fleet_arn: String,
     /// Of the instances' own fleet, for themselves.
@@ -69,6 +75,9 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str, own_fleet: &str
     };
     let mut challenge_names: Vec<String> = site.domains.iter().map(|domain| format!("_acme-challenge.{}", domain.base())).collect();
     challenge_names.dedup();
+    let secrets = site.secrets();
+    let arns =
+        |of: &dyn Fn(&SecretRef) -> bool| secrets.iter().filter(|place| of(place)).map(|place| place.arn(&plan.region, account)).collect();
     Values {
         account,
         region: &plan.region,
@@ -83,6 +92,8 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str, own_fleet: &str
         ownership_names: [format!("_spotboot.{}", site.primary())],
         challenge_names,
         kms_key_arn: site.tls.kms_key_id.as_deref().map(|key| kms_key_arn(key, &plan.region, account)),
+        parameter_arns: arns(&|place| matches!(place, SecretRef::Parameter(_))),
+        secret_arns: arns(&|place| matches!(place, SecretRef::Secret { .. })),
         binary: match &plan.program.place {
             // Later binaries stand beside it.
             Place::Key(_) if plan.init.binary.is_none() => Some("bin/*"),
@@ -93,6 +104,13 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str, own_fleet: &str
             Routing::Simple => "simple",
             Routing::Failover => "failover",
             Routing::Multivalue => "multivalue",
+        },
+        elastic_ip_arn: match &site.dns.address {
+            Address::Instance => None,
+            Address::Elastic { allocation } => {
+                let id = allocation.as_deref().unwrap_or("*");
+                Some(format!("arn:aws:ec2:{}:{account}:elastic-ip/{id}", plan.region))
+            }
         },
         fleet_kind: plan.fleet_word(),
         fleet_arn: fleet_arn(fleet),

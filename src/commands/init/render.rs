@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::{policies, user_data};
+use crate::config::Address;
 use crate::host::templates;
 
 const LAUNCH_TEMPLATE: &str = include_str!("../../../launch-template/launch-template.json");
@@ -45,6 +46,8 @@ struct Stack<'a> {
     instance_types: &'a [String],
     subnets: [&'a str; 3],
     fleet: &'a str,
+    /// Whether it makes the site's Elastic IP.
+    elastic_ip: bool,
     github: Option<&'a str>,
     branch: &'a str,
     budget: u32,
@@ -112,6 +115,7 @@ fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
         instance_types: &plan.instance_types,
         subnets: SUBNETS,
         fleet: plan.fleet_word(),
+        elastic_ip: plan.site.dns.address == Address::Elastic { allocation: None },
         github: plan.init.github.as_deref(),
         branch: &plan.init.branch,
         budget: plan.init.budget,

@@ -47,6 +47,7 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
         ("--zone", site.dns.hosted_zone_id.is_some() && zone.is_some() && zone != site.dns.hosted_zone_id.as_deref()),
         ("--region", site.region.is_some() && flags.region.is_some() && flags.region != site.region),
         ("--kind", flags.kind.is_some_and(|kind| !is_kind(&site.app.kind, kind))),
+        ("--elastic-ip", flags.elastic_ip && !site.dns.is_elastic()),
         ("--contact", contact.is_some_and(|contact| !site.tls.contact.contains(&contact))),
     ];
     let flags_against: Vec<&str> = contradicted.iter().filter(|(_, differs)| *differs).map(|(flag, _)| *flag).collect();
@@ -71,6 +72,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         zone: &'a str,
         region: String,
         kind: &'static str,
+        elastic_ip: bool,
         contact: Option<&'a str>,
     }
     let region = flags.region.clone().or_else(region_of_environment);
@@ -90,7 +92,16 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         bail!(Usage(format!("there is no site.toml (name one with --config), and to make one these are missing: {missing}")));
     };
     let contact = flags.contact.as_deref();
-    let values = Values { name, domains: &flags.domain, bucket, zone: bare_zone(zone), region, kind: word(kind), contact };
+    let values = Values {
+        name,
+        domains: &flags.domain,
+        bucket,
+        zone: bare_zone(zone),
+        region,
+        kind: word(kind),
+        elastic_ip: flags.elastic_ip,
+        contact,
+    };
     let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
     let text = templates::fill(&templates::environment(), TEMPLATE, &values).map_err(anyhow::Error::msg)?;
     let site = Site::parse(&format!("{} that the flags make", path.display()), &text)?;

@@ -7,13 +7,16 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
 use super::members::{Member, heirs, lowered, surplus, to_make_up};
 use super::outside::look_at;
+use crate::commands::elastic::Leader;
 use crate::commands::names;
 use crate::config::Routing;
 use crate::logs;
+use crate::site::address;
 use crate::site::deploys::{Outcome, Stage};
 use crate::site::records::{Claim, Cutover, Right, in_sync};
 
@@ -121,13 +124,18 @@ impl Rotation<'_> {
         };
         let zones = remote.zones().await?;
         let moved = owners.iter().any(|owner| owner != heir.id());
-        let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &heir.node).await?)?;
+        let elastic = address::elastic(&remote.ec2, &remote.site).await?;
+        let node = names::reached_at(heir.node.clone(), elastic.as_ref());
+        let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &node).await?)?;
         // The replacement of one that AWS takes away may be on its way, and is to have the names from it; the new ones are not.
         let newest = heirs.iter().map(|heir| heir.node.launched).chain(rivals).max();
         let launched = newest.filter(|_| heir.is_going()).map_or_else(|| remote.now(), |newest| newest + Duration::from_secs(1));
-        let claim = Claim { launched, right: Right::Appointment, ..names::claim(&remote.site, &heir.node, shape) };
+        let claim = Claim { launched, right: Right::Appointment, ..names::claim(&remote.site, &node, shape) };
         info!(instance = heir.id(), "the names go back");
         if let Cutover::Owner(changes) = zones.take_over(&remote.route53, &remote.ec2, &claim, None).await? {
+            if elastic.is_some() {
+                Leader { site: &remote.site, zones: &zones, route53: &remote.route53, ec2: &remote.ec2 }.lead_to(heir.id()).await?;
+            }
             in_sync(&remote.route53, &changes).await?;
         }
         Ok(moved)
@@ -135,7 +143,9 @@ impl Rotation<'_> {
 
     /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is taken at its word.
     async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
-        for heir in heirs {
+        // Whom the Elastic IP has just left has no address until it comes back.
+        let cut_off = |heir: &Member| self.remote.site.dns.is_elastic() && heir.node.ipv4.is_none() && heir.node.ipv6.is_none();
+        for heir in heirs.iter().filter(|heir| !cut_off(heir)) {
             let release = heir.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
             match look_at(self.remote, heir, &release, GLANCE).await {
                 Ok(()) => return Some(heir),
@@ -187,9 +197,9 @@ impl Rotation<'_> {
                 sleep(self.drain()).await;
                 continue;
             }
-            self.still_ours().await?;
-            match self.fleet.retire(lowered(&members, &going, self.target()), &going).await {
-                Ok(()) => _ = self.take_out_of_answers(&going).await?,
+            match self.retire(&members, &going).await {
+                Ok(true) => _ = self.take_out_of_answers(&going).await?,
+                Ok(false) => continue,
                 // One that came since the look, say: the next look sees it.
                 Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
                 Err(error) => return Err(error),
@@ -227,12 +237,17 @@ impl Rotation<'_> {
             if member.said.is_none() {
                 warn!("{0} has said nothing of itself; `aws ec2 get-console-output --instance-id {0}` may tell why", member.id());
             }
-            let key = self.remote.site.key(&format!("logs/{}/boot.log", member.id()));
-            match self.remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
-                Ok(Some(log)) => logs::print(&format!("--- the log of {} ---\n{}---", member.id(), String::from_utf8_lossy(&log.body))),
-                Ok(None) => {}
-                Err(error) => warn!("{}: {error:#}", member.id()),
-            }
+            print_log(self.remote, member.id(), "boot.log").await;
         }
+    }
+}
+
+/// An instance's own words, as it left them in the bucket.
+pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
+    let key = remote.site.key(&format!("logs/{instance}/{name}"));
+    match remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
+        Ok(Some(log)) => logs::print(&format!("--- the log of {instance} ---\n{}---", String::from_utf8_lossy(&log.body))),
+        Ok(None) => {}
+        Err(error) => warn!("{instance}: {error:#}"),
     }
 }

@@ -31,7 +31,8 @@ impl Trialled {
         let (s3, key) = (remote.state.clone(), Candidate::key(&remote.site));
         let left = s3.get(&key, LARGEST).await?.map(|object| object.etag);
         let (deploy, since, expires) = (record.id.clone(), Some(record.started), remote.now() + LEASE_LASTS);
-        let candidate = Candidate { release: published(release, record)?, deploy, expires, since };
+        let in_place = record.in_place.is_some();
+        let candidate = Candidate { release: published(release, record)?, deploy, expires, since, in_place };
         let condition = left.as_ref().map_or(Condition::Absent, Condition::Matches);
         match s3.put(&key, candidate.to_json(), condition, None).await.context("putting the release on trial")? {
             Written::Stored(etag) => Ok(Self(Some(Standing { s3, key, candidate, etag }))),

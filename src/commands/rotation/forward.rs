@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, Way, leaving, lowered, old_ones};
+use super::members::{Member, Way, leaving, old_ones};
 use super::outside::look_at;
 use super::promotion::{Superseded, promote};
 use crate::config::Routing;
@@ -100,14 +100,20 @@ impl Rotation<'_> {
     /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
-        let going = timeline.step("drain", &["promote"], self.drained()).await?;
-        self.still_ours().await?;
-        let target = lowered(&self.members().await?, &going, self.target());
-        timeline.step("retire", &["drain"], self.fleet.retire(target, &going)).await?;
-        info!(instances = going.join(" "), "retired");
-        let mut members = self.members().await?;
-        members.retain(|member| !going.iter().any(|id| id == member.id()));
-        Ok(old_ones(&members))
+        loop {
+            let going = timeline.step("drain", &["promote"], self.drained()).await?;
+            let members = self.members().await?;
+            if !timeline.step("retire", &["drain"], self.retire(&members, &going)).await? {
+                continue;
+            }
+            info!(instances = going.join(" "), "retired");
+            let mut stay = self.members().await?;
+            stay.retain(|member| !going.contains(&member.node.id));
+            // Else the fleet has launched one more for an instance that was lost before the target was low.
+            if stay.iter().filter(|member| !member.is_going()).count() <= self.target() as usize {
+                return Ok(old_ones(&stay));
+            }
+        }
     }
 
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
@@ -205,11 +211,12 @@ impl Rotation<'_> {
 
     /// Nobody who serves goes for this.
     async fn restore_target(&mut self) -> Result<()> {
-        self.still_ours().await?;
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
         let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        let silent: Vec<String> = silent.map(|member| member.id().to_owned()).collect();
-        self.fleet.retire(lowered(&members, &silent, self.target()), &silent).await
+        if !self.retire(&members, &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
+            bail!("an instance that did not serve has just taken the names over; run again");
+        }
+        Ok(())
     }
 }

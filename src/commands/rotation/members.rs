@@ -179,12 +179,14 @@ mod tests {
             phase,
             release: Some(if old { "v1" } else { "v2" }.into()),
             deploy: (!old).then(|| "d".into()),
+            tried: None,
             public_ipv4: None,
             public_ipv6: None,
             updated: NOW,
             chain: None,
             note: None,
             until: (phase == Phase::Interrupted).then_some(NOW),
+            trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
         });
         Member { node, marked: false, old, said }

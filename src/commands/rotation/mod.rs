@@ -7,10 +7,14 @@ mod back;
 mod candidate;
 mod forward;
 mod hold;
+mod in_place;
 mod members;
+#[cfg(test)]
+mod model;
 mod outside;
 mod plan;
 mod promotion;
+mod prospect;
 mod settle;
 mod stop;
 mod trial;
@@ -24,14 +28,17 @@ use tracing::warn;
 
 use super::remote::Remote;
 use crate::cli::{Globals, Pace};
+use crate::config::Routing;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Timeline, said_by};
 pub use hold::{Held, give_up};
-use members::{Member, Wanted, is_old};
+use in_place::{Forecast as InPlaceForecast, InPlace};
+use members::{Member, Wanted, is_old, lowered};
 pub use outside::look;
-pub use plan::Forecast;
+use plan::Forecast;
 pub use promotion::{current, promote, released};
+pub use prospect::{Prospect, carry_out};
 pub use settle::settle;
 use stop::to_the_end;
 pub use stop::unless_stopped;
@@ -104,8 +111,25 @@ impl<'r> Rotation<'r> {
         3 * self.ttl() + self.pace.drain
     }
 
+    /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        Duration::from_secs(self.remote.site.dns.ttl.into())
+        if self.replaced().elastic { Duration::ZERO } else { Duration::from_secs(self.remote.site.dns.ttl.into()) }
+    }
+
+    /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.
+    ///
+    /// One that has come up since it was chosen would take the names over, as it was launched last, and be ended with them.
+    async fn retire(&mut self, members: &[Member], going: &[String]) -> Result<bool> {
+        self.still_ours().await?;
+        let youngest = members.iter().filter(|member| going.contains(&member.node.id)).map(|member| member.node.launched).max();
+        if let Some(youngest) = youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue) {
+            let zones = self.remote.zones().await?;
+            if !zones.stay(&self.remote.route53, going, youngest + Duration::from_secs(1)).await? {
+                return Ok(false);
+            }
+        }
+        self.fleet.retire(lowered(members, going, self.target()), going).await?;
+        Ok(true)
     }
 
     /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.

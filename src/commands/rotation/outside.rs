@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::remote::Remote;
 use super::members::Member;
+use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
 use crate::site::report::Said;
 
@@ -16,7 +17,7 @@ use crate::site::report::Said;
 /// # Errors
 /// What was seen instead, with the address.
 pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, patience: Duration) -> Result<()> {
-    let address = said.address().context("it has no public address")?;
+    let address = said.address().with_context(|| format!("{instance} has no public address"))?;
     let site = &remote.site;
     let expectation = Expectation {
         addr: SocketAddr::new(address, site.web.https_port),
@@ -39,5 +40,13 @@ pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, p
 /// As [`look`].
 pub async fn look_at(remote: &Remote, member: &Member, release: &str, patience: Duration) -> Result<()> {
     let said = member.said.as_ref().with_context(|| format!("{} has said nothing of itself", member.id()))?;
+    if remote.site.dns.is_elastic() && member.old {
+        return look(remote, member.id(), &without_elastic_ip(said, &member.node), release, patience).await;
+    }
     look(remote, member.id(), said, release, patience).await
+}
+
+/// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if it has one.
+fn without_elastic_ip(said: &Said, node: &Node) -> Said {
+    Said { public_ipv4: node.ipv4, public_ipv6: node.ipv6, ..said.clone() }
 }

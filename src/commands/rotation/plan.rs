@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::super::remote::Remote;
 use super::super::usage;
 use crate::cli::Pace;
+use crate::cloud::route53::RecordSet;
+use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::report::said_by;
@@ -34,7 +36,7 @@ impl Forecast {
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
         let rotation = replaced(remote, pace).await?;
-        let ttl = u64::from(remote.site.dns.ttl);
+        let ttl = if rotation.elastic { 0 } else { u64::from(remote.site.dns.ttl) };
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
         let last_took = history.iter().filter(|record| is_whole(record)).find_map(Record::took).map(time::Duration::whole_seconds);
         let drain = pace.drain.as_secs();
@@ -44,6 +46,16 @@ impl Forecast {
 
 fn is_whole(record: &Record) -> bool {
     record.rotation.is_some() && record.end.as_ref().is_some_and(|end| end.outcome == Outcome::Promoted && end.ended_by.is_none())
+}
+
+/// Whether all names do. Where one does not yet, resolvers remember its former address, as ever.
+async fn leads_to_elastic_ip(remote: &Remote) -> Result<bool> {
+    let Some(elastic) = address::elastic(&remote.ec2, &remote.site).await? else { return Ok(false) };
+    let only = [elastic.address.to_string()];
+    let standing = remote.zones().await?.standing(&remote.route53).await?;
+    // An alias, to the mirror, has none.
+    let mut values = standing.iter().flat_map(|zone| &zone.records).map(RecordSet::values).filter(|values| !values.is_empty());
+    Ok(values.all(|values| values == only))
 }
 
 /// The fleet as it is, and the instances that would go.
@@ -75,7 +87,8 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
         ipv4: instance.ipv4,
         ipv6: instance.ipv6,
     };
-    Ok(Rotation { fleet, target: observed.target, old: living.map(node).collect(), new: Vec::new() })
+    let old = living.map(node).collect();
+    Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
 }
 
 /// Without what instances have asked for that AWS takes away, or may.

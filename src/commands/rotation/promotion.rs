@@ -1,7 +1,6 @@
 //! `releases/current.json`: the last release that has served.
 
 use super::super::remote::Remote;
-use super::Rotation;
 use crate::cloud::s3::{Condition, Written};
 use crate::site::deploys::{Record, Released};
 use crate::site::release::{Current, Pointer, Published};
@@ -33,7 +32,8 @@ enum Next {
 pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
     let Some(release) = &record.release else { return Ok(()) };
     let key = Current::key(&remote.site);
-    let body = Current { release: published(release, record)?, deploy: Some(record.id.clone()) }.to_json();
+    let body =
+        Current { release: published(release, record)?, deploy: Some(record.id.clone()), in_place: record.in_place.is_some() }.to_json();
     for _ in 0..ATTEMPTS {
         let found = Current::read(&remote.state, &remote.site).await?;
         match next(found.as_ref().map(|(current, _)| current.release.version.as_str()), release, record.previous.as_ref()) {
@@ -66,17 +66,15 @@ fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) ->
     }
 }
 
-impl Rotation<'_> {
-    /// Somebody may have written the pointer by hand: then neither release is ours to choose.
-    pub(super) async fn nobody_else_changed_current(&self) -> Result<()> {
-        let version = |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
-        let (now, before) = (version(&current(self.remote).await?), version(&self.log.record.previous));
-        // Without a pointer a rotation is onto the newest package of the older convention.
-        if now.is_some() && now != before && now != version(&self.log.record.release) {
-            bail!("releases/current.json names {} now, and {} when this run began", now.unwrap_or_default(), before.unwrap_or_default());
-        }
-        Ok(())
+/// Somebody may have written the pointer by hand: then neither release is ours to choose.
+pub(super) async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()> {
+    let version = |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
+    let (now, before) = (version(&current(remote).await?), version(&record.previous));
+    // Without a pointer a rotation is onto the newest package of the older convention.
+    if now.is_some() && now != before && now != version(&record.release) {
+        bail!("releases/current.json names {} now, and {} when this run began", now.unwrap_or_default(), before.unwrap_or_default());
     }
+    Ok(())
 }
 
 /// As it stands in the bucket.

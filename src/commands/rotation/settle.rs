@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use tracing::warn;
 
 use super::super::remote::Remote;
-use super::{Rotation, candidate, current};
+use super::{InPlace, Rotation, candidate, current};
 use crate::cli::Pace;
 use crate::site::deploys::{Log, Outcome, Stage};
 use crate::site::report::Timeline;
@@ -20,6 +20,9 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
     }
     warn!("{} by {} did not come to its end; {}", log.record.id, log.record.by, intention(log.record.stage));
     log.take_over(run).await?;
+    if log.record.in_place.is_some() {
+        return InPlace::new(remote, log, pace.clone(), timeline.clone()).await?.settle(run, KILLED).await;
+    }
     if log.record.rotation.is_none() {
         let published = current(remote).await? == log.record.release;
         candidate::withdraw(remote, &log.record.id).await?;

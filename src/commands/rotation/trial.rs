@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, lowered, nobody_to_go_back_to, raised, surplus};
+use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, surplus};
 use super::outside::look_at;
+use super::promotion::nobody_else_changed;
 use super::{Rotation, unless_stopped};
 use crate::site::deploys::Stage;
 
@@ -25,13 +26,17 @@ const FAILED_LOOKS: u32 = 2;
 impl Rotation<'_> {
     /// Ends with the decision to go forward written, or with why not.
     pub(super) async fn trial(&mut self) -> Result<()> {
-        unless_stopped(self.clear_surplus()).await?;
+        unless_stopped(async {
+            while !self.clear_surplus().await? {}
+            Ok(())
+        })
+        .await?;
         let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
-            self.nobody_else_changed_current().await
+            nobody_else_changed(self.remote, &self.log.record).await
         };
         tokio::select! {
             done = unless_stopped(steps) => done?,
@@ -62,12 +67,12 @@ impl Rotation<'_> {
         Ok(new)
     }
 
-    /// What is there beyond the target already would be taken for the new ones by the fleet.
-    async fn clear_surplus(&mut self) -> Result<()> {
+    /// What is there beyond the target already would be taken for the new ones by the fleet. Whether none is left.
+    async fn clear_surplus(&mut self) -> Result<bool> {
         let members = self.members().await?;
         let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
         if surplus.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
         self.take_out_of_answers(&surplus).await?;
@@ -76,8 +81,7 @@ impl Rotation<'_> {
             info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
             sleep(self.drain()).await;
         }
-        self.still_ours().await?;
-        self.fleet.retire(lowered(&members, &surplus, self.target()), &surplus).await
+        self.retire(&members, &surplus).await
     }
 
     pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {
@@ -170,7 +174,9 @@ impl Rotation<'_> {
             }
             look_at(self.remote, now, &self.wanted.version, GLANCE).await?;
         }
-        for old in now.iter().filter(|member| member.old && member.serves()) {
+        // Whom the Elastic IP has just left has no address for minutes.
+        let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();
+        for old in now.iter().filter(|member| member.old && member.serves() && is_reached(member)) {
             let release = old.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
             if let Err(error) = look_at(self.remote, old, &release, GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");

@@ -1,11 +1,12 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use time::OffsetDateTime;
 use tokio::sync::{Mutex, SetOnce};
 use tokio::time::Instant;
 use tokio::{join, try_join};
@@ -13,6 +14,8 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::cutover::Standing;
+use super::place::Placed;
+use super::resident::{InPlace, Unfit};
 use crate::cli::Globals;
 use crate::config::AppKind;
 use crate::host::{files, notify, packages};
@@ -23,7 +26,7 @@ use crate::site::proof::{self, Expectation};
 use crate::site::records::{Observed, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::{Phase, Report, critical_path};
-use crate::site::web::{self, WebConfig, Website};
+use crate::site::web::{self, Former, WebConfig, Website};
 
 /// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
 const RELEASES_KEPT: usize = 2;
@@ -36,6 +39,13 @@ pub(super) struct Serving {
     live: RefCell<Live>,
     /// Held by whoever changes what the web server serves, from before the change to the end of its proof.
     pub change: Mutex<()>,
+    /// What the resident does not serve again for a while.
+    pub unfit: RefCell<Option<Unfit>>,
+    /// When the certificate is to be renewed, once the resident knows.
+    pub renewal_due: Cell<Option<OffsetDateTime>>,
+    pub in_place: InPlace,
+    /// The web server as this boot found it.
+    before: Former,
 }
 
 /// What the web server serves.
@@ -45,13 +55,14 @@ pub(super) struct Live {
     /// `None` for kind s3, which has no package.
     pub release: Option<Release>,
     pub certificate: Certificate,
+    /// On whose trial it is, or was when it came to serve.
+    pub deploy: Option<String>,
 }
 
 /// What is to serve, before it does.
-#[derive(Debug)]
 struct Built {
     release: Option<Release>,
-    app: App,
+    placed: Placed,
 }
 
 impl Serving {
@@ -80,15 +91,28 @@ impl Boot {
         let steps = &self.timeline;
         self.require_public_address()?;
         // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
-        let (built, ready) = (SetOnce::new(), SetOnce::new());
-        let prepare = async { try_join!(self.running_app(&built, &ready), self.web_server(&built, &ready)) };
+        let (built, ready, before) = (SetOnce::new(), SetOnce::new(), Former::observe(&self.paths));
+        let prepare = async { try_join!(self.running_app(&before, &built, &ready), self.web_server(&built, &ready)) };
         let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
-        let ((), (certificate, zones)) = prepared?;
-        let Built { release, app } = built.into_inner().expect("the app that runs was built");
-        let ((), observed) = try_join!(
-            steps.step("proof", &["app", "web"], self.prove(release.as_ref(), &certificate)),
-            steps.step("records", &["app", "web"], self.look_at_records(&zones)),
-        )?;
+        let proven = async {
+            let ((), (certificate, zones)) = prepared?;
+            let release = built.get().and_then(|built| built.release.as_ref());
+            let ((), observed) = try_join!(
+                steps.step("proof", &["app", "web"], self.prove(release, &certificate)),
+                steps.step("records", &["app", "web"], self.look_at_records(&zones)),
+            )?;
+            Ok((certificate, zones, observed))
+        };
+        let (certificate, zones, observed) = match proven.await {
+            Ok(proven) => proven,
+            Err(error) => {
+                if let Some(built) = built.get() {
+                    self.back_to(&before, &built.placed).await;
+                }
+                return Err(error);
+            }
+        };
+        let Built { release, placed } = built.into_inner().expect("the app that runs was built");
         let standing = steps.step("cutover", &["proof", "records"], self.cut_over(&zones, Some(observed))).await?;
         let phase = match standing {
             Standing::Owner(changes) => {
@@ -100,8 +124,17 @@ impl Boot {
             }
             Standing::StandBy => Phase::StandBy,
         };
-        let live = Live { app: Rc::new(app), release, certificate };
-        Ok(Serving { phase, zones, live: RefCell::new(live), change: Mutex::default() })
+        let live = Live { app: Rc::new(placed.app), release, certificate, deploy: self.trial.get().cloned() };
+        Ok(Serving {
+            phase,
+            zones,
+            live: RefCell::new(live),
+            change: Mutex::default(),
+            unfit: RefCell::default(),
+            renewal_due: Cell::default(),
+            in_place: InPlace::default(),
+            before,
+        })
     }
 
     /// Also at what their owner has said of itself: it may have asked for this instance only in case.
@@ -122,24 +155,25 @@ impl Boot {
     }
 
     /// From the pointer to an app that answers; the web server starts from when it is built.
-    async fn running_app(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
+    async fn running_app(&self, before: &Former, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
         let steps = &self.timeline;
-        let (release, interpreter) = try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(),)?;
-        let app = steps
-            .step("dependencies", &["release", "host packages", "interpreter"], self.provide_app(release.as_ref(), interpreter))
-            .await?;
+        let (release, interpreter, secrets) =
+            try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(), self.app_secrets(steps))?;
+        let needs = &["release", "host packages", "interpreter", "secrets"];
+        let app = steps.step("dependencies", needs, self.provide_app(release.as_ref(), interpreter, secrets)).await?;
         steps.step("build", &["dependencies"], async { app.build().await }).await?;
         steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
-        built.set(Built { release, app }).map_err(|_| anyhow!("an app is built once"))?;
-        steps.step("app", &["release command"], self.start_app(&built.wait().await.app)).await?;
+        let placed = self.place(app, before).await?;
+        built.set(Built { release, placed }).map_err(|_| anyhow!("an app is built once"))?;
+        steps.step("app", &["release command"], self.start_app(&built.wait().await.placed.app)).await?;
         ready.set(()).map_err(|_| anyhow!("an app gets ready once"))
     }
 
-    /// The certificate, then the web server while the app starts. The zones serve the cutover too.
+    /// The certificate, then the web server while the app starts, where nobody is served yet. The zones serve the cutover too.
     async fn web_server(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<(Certificate, Zones)> {
         let (certificate, zones) = self.obtained_certificate().await?;
-        let Built { release, app } = built.wait().await;
-        if !app.says_where_it_listens() {
+        let Built { release, placed: Placed { app, beside, .. } } = built.wait().await;
+        if *beside || !app.says_where_it_listens() {
             ready.wait().await;
         }
         self.timeline.step("web", &["release command", "certificate"], self.start_web(app, release.as_ref(), &certificate)).await?;
@@ -163,14 +197,14 @@ impl Boot {
     async fn host_packages(&self) -> Result<Option<Interpreter>> {
         let steps = &self.timeline;
         steps.step("host packages", &["accounts"], self.install_host_packages()).await?;
-        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         match self.site.app.kind {
-            AppKind::Python { .. } => {
-                let find = app::find_interpreter(&self.site.host_packages, account);
-                Ok(Some(steps.step("interpreter", &["host packages"], find).await?))
-            }
+            AppKind::Python { .. } => Ok(Some(steps.step("interpreter", &["host packages"], self.interpreter()).await?)),
             _ => Ok(None),
         }
+    }
+
+    pub(super) async fn interpreter(&self) -> Result<Interpreter> {
+        app::find_interpreter(&self.site.host_packages, self.accounts.as_ref().map(|accounts| &accounts.app)).await
     }
 
     async fn install_host_packages(&self) -> Result<()> {
@@ -181,40 +215,47 @@ impl Boot {
         Ok(())
     }
 
-    async fn provide_app(&self, release: Option<&Release>, interpreter: Option<Interpreter>) -> Result<App> {
+    pub(super) async fn provide_app(
+        &self,
+        release: Option<&Release>,
+        interpreter: Option<Interpreter>,
+        secrets: app::Secrets,
+    ) -> Result<App> {
         let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state).await
+        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state, secrets).await
     }
 
-    async fn start_app(&self, app: &App) -> Result<()> {
-        match app.start(&self.services).await? {
-            Some(_) => app.wait_ready(&self.services).await,
-            // The site had a program of its own before its kind changed.
-            None => Ok(self.services.stop(app::SERVICE).await?),
-        }
+    pub(super) async fn start_app(&self, app: &App) -> Result<()> {
+        app.start(&self.services).await?;
+        app.wait_ready(&self.services).await
     }
 
     /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
-        let (found, zones) = try_join!(
-            steps.step("cached certificate", &["accounts"], self.cached_certificate()),
+        let address =
+            async { if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) } };
+        let (found, zones, ()) = try_join!(
+            steps.step("cached certificate", &["accounts"], async { self.certificates().newest().await }),
             steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
+            address,
         )?;
         let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
         Ok((certificate, zones))
     }
 
     pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        let tls = self.paths.tls();
+        // In a folder of its own: whichever configuration nginx reads, it finds the key that belongs to the chain.
+        let tls = self.paths.tls().join(&certificate.serial);
+        files::create_dir(&tls, 0o700, None)?;
         files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
         files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
         let config = WebConfig {
             domains: self.site.domains.clone(),
             http_port: self.site.web.http_port,
             https_port: self.site.web.https_port,
-            upstream: self.web_upstream(app)?,
+            upstream: self.web_upstream(app.upstream())?,
             static_files: app.static_folders()?,
             health_path: self.site.app.health.path.clone(),
             release: version_of(release).to_owned(),
@@ -228,8 +269,8 @@ impl Boot {
         Ok(web::start(&config, &self.services).await?)
     }
 
-    fn web_upstream(&self, app: &App) -> Result<web::Upstream> {
-        Ok(match app.upstream() {
+    pub(super) fn web_upstream(&self, upstream: &app::Upstream) -> Result<web::Upstream> {
+        Ok(match upstream {
             app::Upstream::Unix(socket) => web::Upstream::Unix(socket.clone()),
             app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
             app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
@@ -242,17 +283,25 @@ impl Boot {
     }
 
     pub(super) async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        let expectation = Expectation {
+        self.prove_within(release, certificate, PROVEN_WITHIN).await
+    }
+
+    pub(super) async fn prove_within(&self, release: Option<&Release>, certificate: &Certificate, within: Duration) -> Result<()> {
+        let expectation = self.expectation(release, certificate);
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        proof::prove(&expectation, now, Instant::now() + within).await.context("this instance's own listener")
+    }
+
+    pub(super) fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+        Expectation {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
             hosts: self.site.domains.iter().map(|domain| domain.example_host()).collect(),
             chain_pem: certificate.chain.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
-        };
-        // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
-        proof::prove(&expectation, now, Instant::now() + PROVEN_WITHIN).await.context("this instance's own listener")
+        }
     }
 
     /// Tells systemd, the log and whoever reads standard output.
@@ -274,6 +323,11 @@ impl Boot {
         if logs::shows_progress(globals) {
             logs::print(&line);
         }
+    }
+
+    /// What an earlier run of ours left beside what serves now.
+    pub(super) async fn retire_leftovers(&self, serving: &Serving) {
+        self.retire_others(&serving.live().app, &serving.before).await;
     }
 
     /// What can wait until the site serves. Nothing of it is worth failing for.
@@ -308,8 +362,9 @@ impl Boot {
             phase,
             spotboot: env!("CARGO_PKG_VERSION"),
             release: live.as_ref().map(|live| live.version().to_owned()),
-            deploy: self.trial.get().cloned(),
-            public_ipv4: self.identity.public_ipv4,
+            deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
+            tried: serving.and_then(|serving| serving.in_place.tried()),
+            public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
             updated: self.now(),
@@ -318,6 +373,7 @@ impl Boot {
             note: marked.told_note(phase == Phase::Stopped),
             until: marked.until(),
             steps,
+            trouble: serving.and_then(|serving| self.trouble(serving)),
             error,
         }
     }

@@ -1,105 +1,74 @@
-//! The certificate of this boot: from the bucket, else by an order that only one instance makes.
+//! The certificate of this instance: from the bucket, else by an order that only one instance makes; and its replacement while the site serves.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::{Live, Serving};
-use crate::site::certificate::{Best, Cache, Certificate, Desk, Found};
-use crate::site::lease::{Asked, Lease};
+use crate::commands::certificates::{Certificates, Wanted};
+use crate::host::files;
+use crate::site::certificate::Certificate;
+use crate::site::proof;
 use crate::site::records::Zones;
 
-const LEASE_LASTS: Duration = Duration::from_secs(60);
-/// How long another instance's order may take before we give up on it.
+/// How long another instance's order may take before a boot gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Until a reloaded nginx has nobody left who shows the former certificate to new connections.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Boot {
-    pub(super) async fn cached_certificate(&self) -> Result<Found> {
-        Cache { s3: &self.state, site: &self.site }.find(self.now()).await
+    pub(super) fn certificates(&self) -> Certificates<'_> {
+        let (secrets, holder) = (self.cloud.secrets(), &self.identity.instance_id);
+        Certificates { s3: &self.state, site: &self.site, route53: &self.route53, secrets, holder }
     }
 
     /// The cached certificate if it is good, else a new one. One that is due is served first and renewed after: the CA is slow, or down.
-    pub(super) async fn certificate(&self, found: Found, zones: &Zones) -> Result<Certificate> {
-        match found.best {
-            Best::Fresh(certificate) | Best::Due(certificate) => Ok(certificate),
-            Best::None => self.order(zones, PATIENCE).await,
+    pub(super) async fn certificate(&self, cached: Option<Certificate>, zones: &Zones) -> Result<Certificate> {
+        match cached {
+            Some(certificate) => Ok(certificate),
+            None => self.certificates().order(zones, &Wanted { patience: PATIENCE, ..Wanted::default() }).await,
         }
     }
 
-    /// Replaces a certificate that is due, once the site serves with it: the new one is proven, or the old one comes back.
-    pub(super) async fn renew(&self, serving: &Serving) -> Result<()> {
-        if self.now() < serving.live().certificate.renewal_due() {
-            return Ok(());
-        }
-        let renewed = self.order(&serving.zones, Duration::ZERO).await?;
+    /// Serves with another certificate, once it is seen on the own listener; else the former one comes back.
+    pub(super) async fn swap(&self, serving: &Serving, certificate: Certificate) -> Result<()> {
         let _alone = serving.change.lock().await;
         let former = serving.live();
-        let next = Live { certificate: renewed, ..former.clone() };
+        let next = Live { certificate, ..former.clone() };
         if let Err(error) = self.show(&next).await {
-            self.start_web(&former.app, former.release.as_ref(), &former.certificate).await?;
+            self.start_web(&former.app, former.release.as_ref(), &former.certificate)
+                .await
+                .context("going back to the former certificate")?;
             return Err(error.context("serving with the renewed certificate"));
         }
         info!(serial = next.certificate.serial, until = %next.certificate.not_after, "the certificate is renewed");
+        self.forget_certificates_but(&[&next.certificate.serial, &former.certificate.serial]);
         serving.set_live(next);
         Ok(())
     }
 
     /// Makes the web server serve this, and proves it.
-    async fn show(&self, live: &Live) -> Result<()> {
+    pub(super) async fn show(&self, live: &Live) -> Result<()> {
         let release = live.release.as_ref();
         self.start_web(&live.app, release, &live.certificate).await?;
+        let expectation = self.expectation(release, &live.certificate);
+        proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN).await.context("this instance's own listener")?;
         self.prove(release, &live.certificate).await
     }
 
-    async fn order(&self, zones: &Zones, patience: Duration) -> Result<Certificate> {
-        let key = self.site.key(&format!("locks/certificate-{}.json", self.site.tls.directory.slug));
-        let deadline = Instant::now() + patience;
-        loop {
-            let (holder, expires) = match Lease::ask(&self.state, &key, &self.identity.instance_id, LEASE_LASTS).await? {
-                Asked::Held(lease) => return self.order_under(lease, zones).await,
-                Asked::Busy { holder, expires } => (holder, expires),
-                Asked::Done => bail!("{key} says that its work is done for good; delete that object"),
-            };
-            if Instant::now() >= deadline {
-                bail!("{holder} is ordering the certificate until {expires}, longer than this boot waits; run again after that");
-            }
-            info!(holder, "waiting for another instance's order");
-            tokio::time::sleep(LOOK_EVERY).await;
-            if let Best::Fresh(certificate) = self.cached_certificate().await?.best {
-                return Ok(certificate);
+    fn forget_certificates_but(&self, serials: &[&str]) {
+        for folder in std::fs::read_dir(self.paths.tls()).into_iter().flatten().flatten() {
+            if serials.iter().all(|serial| folder.file_name() != *serial)
+                && folder.path().is_dir()
+                && let Err(error) = files::remove_dir(&folder.path())
+            {
+                warn!("an old certificate stays on the disk: {error}");
             }
         }
-    }
-
-    async fn order_under(&self, mut lease: Lease, zones: &Zones) -> Result<Certificate> {
-        let done = lease.guard(self.order_and_store(zones)).await;
-        if let Err(error) = lease.release().await {
-            warn!("the lease on the certificate lapses by itself: {error:#}");
-        }
-        done
-    }
-
-    async fn order_and_store(&self, zones: &Zones) -> Result<Certificate> {
-        let cache = Cache { s3: &self.state, site: &self.site };
-        let found = cache.find(self.now()).await?;
-        if let Best::Fresh(certificate) = found.best {
-            return Ok(certificate);
-        }
-        let zone_of = |domain: &str| zones.of(domain).map(|zone| zone.id.clone());
-        let desk = Desk { cache: &cache, route53: &self.route53, zone_of: &zone_of };
-        let certificate = desk.order().await.with_context(|| format!("ordering a certificate from {}", self.site.tls.directory.slug))?;
-        if !cache.store(&certificate, found.next).await? {
-            bail!("another instance stored a certificate while this one held the lease; run again");
-        }
-        if let Err(error) = desk.forget().await {
-            warn!("the record of the order stays in the bucket: {error:#}");
-        }
-        Ok(certificate)
     }
 
     /// S3's clock where it was heard, for it is the one that all instances share.

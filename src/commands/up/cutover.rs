@@ -5,11 +5,14 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::Serving;
+use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::cloud::s3::Condition;
+use crate::commands::elastic::Leader;
 use crate::commands::names;
 use crate::config::Routing;
 use crate::logs;
+use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
 use crate::site::report::Phase;
 
@@ -44,11 +47,40 @@ impl Boot {
         {
             return Ok(Standing::stand_by(&owner));
         }
-        let node = names::node(&self.identity);
+        let elastic = address::elastic(&self.ec2, &self.site).await?;
+        let node = names::reached_at(names::node(&self.identity), elastic.as_ref());
         let claim = names::claim(&self.site, &node, names::shape(&self.site, names::checks(&self.route53, &self.site, &node).await?)?);
         match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
-            Cutover::Owner(changes) => Ok(Standing::Owner(changes)),
+            // The record first: only its owner moves the address, and what ends in between is taken up again by whoever owns it then.
+            Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
             Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
+        }
+    }
+
+    /// Leads the site's Elastic IP here, where it has one.
+    async fn have_address(&self, zones: &Zones, elastic: Option<&ElasticIp>, changes: Vec<ChangeId>) -> Result<Standing> {
+        if elastic.is_none() {
+            return Ok(Standing::Owner(changes));
+        }
+        let led = self.leader(zones).lead_to(&self.identity.instance_id).await?;
+        if led.owner != self.identity.instance_id {
+            return Ok(Standing::stand_by(&led.owner));
+        }
+        self.public_ipv4.set(Some(led.elastic.address));
+        Ok(Standing::Owner(changes))
+    }
+
+    pub(super) fn leader<'l>(&'l self, zones: &'l Zones) -> Leader<'l> {
+        Leader { site: &self.site, zones, route53: &self.route53, ec2: &self.ec2 }
+    }
+
+    /// What would keep the Elastic IP from being led here, before anything is changed.
+    pub(super) async fn rehearse_address(&self) -> Result<()> {
+        match address::elastic(&self.ec2, &self.site).await? {
+            Some(elastic) if !elastic.leads_to(&self.identity.instance_id) => {
+                Ok(self.ec2.may_associate(&elastic, &self.identity.instance_id).await?)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -2,20 +2,21 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::super::Outcome;
+use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
-use crate::config::{AppKind, Site};
+use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
-use crate::site::certificate::{Best, Cache};
+use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
+use crate::site::{address, app};
 
 /// One decision: what would be done, or why it cannot be.
 #[derive(Debug, Serialize)]
@@ -27,14 +28,15 @@ struct Decision {
 
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
     let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
-    let decisions = [
-        decision("identity", address(identity)),
+    let mut decisions = vec![
+        decision("identity", identified(identity)),
         decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths, identity).await),
         decision("host packages", host_packages(&site).await),
-        decision("certificate", certificate(&cloud, &site).await),
+        decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
     ];
+    decisions.extend(secrets(&cloud, &site).await);
     if globals.json {
         println!("{}", serde_json::to_string_pretty(&decisions)?);
     } else {
@@ -60,7 +62,7 @@ impl Decision {
     }
 }
 
-fn address(identity: &Identity) -> Result<String> {
+fn identified(identity: &Identity) -> Result<String> {
     let v4 = identity.public_ipv4.map(|address| address.to_string());
     let v6 = identity.public_ipv6.map(|address| address.to_string());
     let addresses: Vec<String> = v4.into_iter().chain(v6).collect();
@@ -89,33 +91,54 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
     Ok(format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
 }
 
+/// Each by itself; of what it holds nothing is said.
+async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
+    let wanted = &site.app.secrets;
+    let answers = cloud.secrets().read(wanted.values()).await;
+    let decide = |(name, place): (&String, &SecretRef)| match app::secret_for(place, &answers) {
+        Ok(_) => Ok(format!("give {name} from {place}, which can be read")),
+        Err(error) => Err(error.context(format!("{name} from {place}"))),
+    };
+    wanted.iter().map(|entry| decision("secret", decide(entry))).collect()
+}
+
 async fn host_packages(site: &Site) -> Result<String> {
     let missing = packages::missing(&site.host_packages).await?;
     Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
 }
 
-async fn certificate(cloud: &Cloud, site: &Site) -> Result<String> {
-    let s3 = cloud.s3(&site.bucket);
-    let found = Cache { s3: &s3, site }.find(OffsetDateTime::now_utc()).await?;
-    let names: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
-    let order = format!("order one for {} from {}", names.join(", "), site.tls.directory.slug);
-    Ok(match found.best {
-        Best::Fresh(certificate) => format!("use the cached one, valid until {}", certificate.not_after),
-        Best::Due(certificate) => format!("{order}; if that fails, use the cached one, valid until {}", certificate.not_after),
-        Best::None => order,
-    })
+async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
+    let (s3, route53) = (cloud.s3(&site.bucket), cloud.route53());
+    let certificates = Certificates { s3: &s3, site, route53: &route53, secrets: cloud.secrets(), holder: &identity.instance_id };
+    let cas: Vec<&str> = site.tls.directories.iter().map(|ca| ca.slug.as_str()).collect();
+    let order = format!("order one for {} from {}", identifiers(&site.domains).join(", "), cas.join(", else from "));
+    let Some(cached) = certificates.newest().await? else { return Ok(order) };
+    let until = format!("the cached one of {}, valid until {}", cached.ca, cached.not_after);
+    let fresh = certificates.now() < due(&cached, None);
+    Ok(if fresh { format!("use {until}") } else { format!("use {until}, and once it serves {order}") })
 }
 
 async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
     let route53 = cloud.route53();
     let zones = Zones::find(&route53, site).await?;
     // The health checks that the boot would make first have no ids yet.
-    let claim = names::claim(site, &names::node(identity), names::shape(site, Checks::default())?);
-    let plans = zones.plan(&route53, &cloud.ec2(), &claim).await?;
+    let ec2 = cloud.ec2();
+    let elastic = address::elastic(&ec2, site).await?;
+    let node = names::reached_at(names::node(identity), elastic.as_ref());
+    let claim = names::claim(site, &node, names::shape(site, Checks::default())?);
+    let plans = zones.plan(&route53, &ec2, &claim).await?;
+    let moved = match &elastic {
+        Some(elastic) if !elastic.leads_to(&node.id) && !plans.iter().any(|(_, plan)| matches!(plan, Plan::StandBy(_))) => {
+            ec2.may_associate(elastic, &node.id).await?;
+            Some(format!("lead the Elastic IP here: {}", address::describe(elastic)))
+        }
+        Some(elastic) => Some(format!("leave the Elastic IP where it is: {}", address::describe(elastic))),
+        None => None,
+    };
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
         Plan::Unchanged => format!("{}: nothing to change", zone.name),
         Plan::StandBy(owner) => format!("{}: stand by, {} was launched later and lives", zone.name, owner.owner),
         Plan::Change(changes) => changes.iter().fold(format!("{}:", zone.name), |text, change| format!("{text}\n  {change}")),
     });
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+    Ok(lines.chain(moved).collect::<Vec<_>>().join("\n"))
 }

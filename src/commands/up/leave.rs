@@ -8,8 +8,10 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::resident::Leaving;
+use super::ship::LAST_WITHIN;
+use crate::host::slot::Slot;
 use crate::site::report::Phase;
-use crate::site::{app, web};
+use crate::site::web;
 
 /// A bucket that does not answer keeps nothing from stopping.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
@@ -32,25 +34,29 @@ impl Boot {
             return;
         }
         if !self.services.end_with_us().await {
-            return told.await;
+            told.await;
+            return self.ship_last(LAST_WITHIN).await;
         }
         // At once: whoever reads the report counts on this instance no more, and neither does a health check.
         join!(told, self.drain());
         // Under systemd our own end is the word for it: its units are ordered.
         self.services.shutdown_beginning_with(web::SERVICE).await;
+        // Their last words are among it.
+        self.ship_last(LAST_WITHIN).await;
     }
 
     /// The machine goes down at `end`, whoever is still served by then. Where another has the names, clients are sent there as long as some may come.
     async fn end_before(&self, end: Instant) {
         let stops = end - STOPS_WITHIN;
-        let drained = async { join!(self.drain(), sleep_until(self.expected_until().min(stops))) };
+        let drained = async { join!(self.drain(), sleep_until(self.expected_until().min(stops)), self.ship_last(LAST_WITHIN)) };
         _ = timeout_at(stops, drained).await;
-        for service in [web::SERVICE, app::SERVICE] {
+        for service in [web::SERVICE].into_iter().chain(Slot::ALL.map(Slot::service)) {
             if let Err(error) = self.services.stop(service).await {
                 warn!("{error}");
             }
         }
         self.services.shutdown().await;
+        self.ship_last(LAST_WITHIN).await;
     }
 
     async fn drain(&self) {

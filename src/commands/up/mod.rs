@@ -6,10 +6,16 @@ mod cutover;
 mod dry_run;
 mod handover;
 mod leave;
+mod metering;
+mod place;
 mod release;
 mod resident;
+mod secrets;
+mod ship;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -32,9 +38,11 @@ use crate::host::files::{self, FileLock};
 use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
+use crate::host::spool::Outbox;
 use crate::logs;
 use crate::site::report::{Phase, Timeline};
 use handover::Handover;
+use metering::Metering;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -57,6 +65,8 @@ struct Boot {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// As of now: an Elastic IP comes and goes.
+    public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
     /// Where this instance stands, for whoever reports it beside the event loop.
@@ -64,6 +74,11 @@ struct Boot {
     /// One report at a time, made when its turn comes: the last one is the newest.
     telling: Mutex<()>,
     handover: Handover,
+    /// The logs that wait for the bucket.
+    outbox: Outbox,
+    metering: Metering,
+    /// The services that cannot stay up, and what is to be told of each.
+    troubles: RefCell<BTreeMap<&'static str, String>>,
     _lock: FileLock,
 }
 
@@ -103,7 +118,8 @@ impl Boot {
         let cloud = Cloud::connect(&region, &imds).await;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
-        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print)).await?;
+        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+        let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
             imds,
@@ -112,6 +128,7 @@ impl Boot {
             route53: cloud.route53(),
             ec2: cloud.ec2(),
             cloud,
+            public_ipv4: Cell::new(identity.public_ipv4),
             site,
             paths,
             identity,
@@ -123,6 +140,9 @@ impl Boot {
             phase: Cell::new(Phase::Booting),
             telling: Mutex::default(),
             handover: Handover::default(),
+            outbox,
+            metering: Metering::default(),
+            troubles: RefCell::default(),
             _lock: lock,
         })
     }
@@ -148,6 +168,7 @@ impl Boot {
             Err(failure) => {
                 self.report_failure(&failure).await;
                 self.services.shutdown().await;
+                self.ship_last(ship::LAST_WITHIN).await;
                 return Err(failure);
             }
         };

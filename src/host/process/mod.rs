@@ -3,6 +3,7 @@
 //! Each gets a session of its own, an empty environment but for what is given, and no input. What is left of the session
 //! when the program ends, or its deadline does, is killed.
 
+mod end;
 mod session;
 mod spawn;
 
@@ -17,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::accounts::Account;
 
-pub use session::{Leader, end_session};
+pub use end::ended;
+pub use session::{Leader, children, end_session};
 pub use spawn::Started;
 
 /// How much of each output stream is kept: its end.
@@ -27,8 +29,8 @@ const ERROR_LINES: usize = 20;
 /// How long output may still come once the program has ended: a child of its own may hold the pipe.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// A program to run, its arguments and its surroundings.
-#[derive(Debug, Clone)]
+/// A program to run, its arguments and its surroundings. Secrets may be among these, so it does not print.
+#[derive(Clone)]
 pub struct Run {
     program: OsString,
     args: Vec<OsString>,

@@ -69,7 +69,13 @@ fn pid_of(pid: u32) -> Pid {
     Pid::from_raw(pid.cast_signed())
 }
 
+/// The processes whose parent this is.
+pub fn children(parent: u32) -> Vec<u32> {
+    all().into_iter().filter(|(_, stat)| stat.parent == parent && !stat.zombie).map(|(pid, _)| pid).collect()
+}
+
 struct Stat {
+    parent: u32,
     session: u32,
     started: u64,
     zombie: bool,
@@ -87,7 +93,8 @@ fn stat(pid: u32) -> Option<Stat> {
 /// proc_pid_stat(5). The name in parentheses may itself hold spaces and parentheses, so fields are counted from its last one.
 fn parse_stat(line: &str) -> Option<Stat> {
     let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    Some(Stat { zombie: *fields.first()? == "Z", session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? })
+    let number = |at: usize| fields.get(at)?.parse().ok();
+    Some(Stat { zombie: *fields.first()? == "Z", parent: number(1)?, session: number(3)?, started: fields.get(19)?.parse().ok()? })
 }
 
 fn boot_id() -> String {
@@ -102,7 +109,7 @@ mod tests {
     fn a_process_name_with_parentheses_and_spaces_shifts_no_field() {
         let line = "42 (evil) S (name) Z 1 42 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9876 1000 200";
         let stat = parse_stat(line).unwrap();
-        assert_eq!((stat.session, stat.started, stat.zombie), (77, 9876, true));
+        assert_eq!((stat.parent, stat.session, stat.started, stat.zombie), (1, 77, 9876, true));
     }
 
     #[test]

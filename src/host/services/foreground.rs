@@ -21,13 +21,13 @@ const LINES: usize = 200;
 /// Ends that nobody has asked for; older ones are forgotten.
 const ENDS: usize = 16;
 
-/// Takes one line of a service's output, already prefixed.
-pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
+/// Takes a service's name without our prefix, and one line of its output.
+pub type Print = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Lines go to standard error.
 #[cfg(test)]
 pub fn to_stderr() -> Print {
-    Arc::new(|line| eprintln!("{line}"))
+    Arc::new(|service, line| eprintln!("{service} | {line}"))
 }
 
 /// The services, in the order in which they were first started.
@@ -80,6 +80,12 @@ impl Foreground {
         Ok(if running { Ensured::Replaced } else { Ensured::Started })
     }
 
+    pub(super) async fn runs(&self, service: &Service) -> bool {
+        let slot = self.slot(&service.name);
+        let supervisor = slot.supervisor.lock().await;
+        supervisor.as_ref().is_some_and(|known| known.service == *service) && matches!(slot.seen.state(), State::Running { .. })
+    }
+
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
         let slot = self.slot(name);
         let mut supervisor = slot.supervisor.lock().await;
@@ -100,7 +106,6 @@ impl Foreground {
         if done { Ok(()) } else { Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }) }
     }
 
-    #[cfg(test)]
     pub(super) fn state(&self, name: &str) -> State {
         self.slot(name).seen.state()
     }

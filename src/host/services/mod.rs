@@ -1,6 +1,7 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
+mod pause;
 mod supervisor;
 mod systemctl;
 mod systemd;
@@ -8,6 +9,7 @@ mod unit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,10 +23,11 @@ use super::process::ProcessError;
 pub use foreground::to_stderr;
 pub use foreground::{Foreground, Print};
 pub use nix::sys::signal::Signal;
+pub use pause::LONGEST as LONGEST_PAUSE;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
 /// A program to keep running, and within which bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Service {
     /// `spotboot-app`, `spotboot-web`: also the unit's name.
     pub name: String,
@@ -106,6 +109,13 @@ pub enum Services {
     Foreground(Foreground),
 }
 
+/// Without its environment, which holds secrets.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).field("argv", &self.argv).finish_non_exhaustive()
+    }
+}
+
 impl Services {
     /// # Errors
     /// systemd is not PID 1 on this machine, or we are not root.
@@ -164,6 +174,28 @@ impl Services {
         }
     }
 
+    /// Whether [`Services::ensure`] would keep what runs.
+    ///
+    /// # Errors
+    /// systemd does not answer, or cannot be told of such a service.
+    pub async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.runs(service).await,
+            Self::Foreground(keeper) => Ok(keeper.runs(service).await),
+        }
+    }
+
+    /// Whether a program runs under that name, whatever its definition.
+    ///
+    /// # Errors
+    /// systemd does not answer.
+    pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        match self {
+            Self::Systemd(keeper) => keeper.is_running(name).await,
+            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
+        }
+    }
+
     /// # Errors
     /// systemd does not answer.
     #[cfg(test)]
@@ -189,6 +221,11 @@ impl Services {
             Self::Systemd(keeper) => keeper.ended(name).await,
             Self::Foreground(keeper) => keeper.ended(name).await,
         }
+    }
+
+    /// Whether what the services write, and we ourselves, goes to systemd's journal.
+    pub fn keep_a_journal(&self) -> bool {
+        matches!(self, Self::Systemd(_))
     }
 
     /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.

@@ -10,15 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::foreground::{Print, Seen};
-use super::{Service, ServiceError, State};
-use crate::host::files;
+use super::{Service, ServiceError, State, pause};
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
+use crate::host::slot::Slot;
+use crate::host::{files, memory};
 
-/// The pause before the first restart; it doubles with each end up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A service that ran this long starts over with the first pause.
-const STEADY: Duration = Duration::from_secs(60);
 /// How long killed processes, and output still in the pipe, may take.
 const GONE: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_millis(500);
@@ -93,7 +90,7 @@ impl Keeper {
 
     async fn keep(mut self, first: Started) {
         let mut next = Ok(first);
-        let mut pause = FIRST_PAUSE;
+        let mut pause = None;
         loop {
             let begun = Instant::now();
             let end = match next {
@@ -102,8 +99,8 @@ impl Keeper {
             };
             let stopped = match end {
                 End::Ended(status) => {
-                    pause = if begun.elapsed() > STEADY { FIRST_PAUSE } else { pause };
-                    self.rest(status, pause).await
+                    let next = pause::next(FIRST_PAUSE, pause, begun.elapsed());
+                    self.rest(status, *pause.insert(next)).await
                 }
                 End::Stopped(reply) => Some(reply),
             };
@@ -112,7 +109,6 @@ impl Keeper {
                 let _ = reply.map(|reply| reply.send(()));
                 return;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
             next = self.begin();
         }
     }
@@ -121,9 +117,13 @@ impl Keeper {
     async fn attend(&mut self, mut started: Started) -> End {
         let reader =
             started.output.take().map(|output| tokio::spawn(pump(output, self.label(), Arc::clone(&self.seen), Arc::clone(&self.print))));
+        let kills = memory::kills();
         let end = loop {
             tokio::select! {
-                status = started.child.wait() => break End::Ended(status.map_or_else(|e| e.to_string(), process::describe)),
+                status = started.child.wait() => {
+                    let how = status.map_or_else(|e| e.to_string(), process::describe);
+                    break End::Ended(with_memory(how, memory::kills() > kills));
+                }
                 order = self.orders.recv() => match order {
                     Some(Order::Reload(reply)) => {
                         let _ = reply.send(self.service.reload_signal.is_some_and(|signal| started.signal(signal)));
@@ -174,8 +174,13 @@ impl Keeper {
 
     /// `app` for `spotboot-app`.
     fn label(&self) -> String {
-        self.service.name.strip_prefix("spotboot-").unwrap_or(&self.service.name).to_owned()
+        Slot::kind_of(&self.service.name).to_owned()
     }
+}
+
+/// The kernel does not say whom it ended for want of memory; but nobody else sends this signal just then.
+fn with_memory(how: String, wanting: bool) -> String {
+    if wanting && how == "killed by SIGKILL" { format!("out of memory: {how}") } else { how }
 }
 
 fn command(service: &Service) -> Run {
@@ -210,6 +215,18 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 /// Control characters could rewrite what a terminal shows.
 fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
     let text: String = String::from_utf8_lossy(line).trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    print(&format!("{label} | {text}"));
+    print(label, &text);
     seen.line(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kill_while_memory_is_wanting_is_put_down_to_it() {
+        assert_eq!(with_memory("killed by SIGKILL".into(), true), "out of memory: killed by SIGKILL");
+        assert_eq!(with_memory("killed by SIGKILL".into(), false), "killed by SIGKILL");
+        assert_eq!(with_memory("exit status 1".into(), true), "exit status 1");
+    }
 }

@@ -106,6 +106,7 @@ impl Shown {
         };
         match self.get("Result") {
             "" | "success" | "exit-code" | "signal" => how,
+            "oom-kill" => format!("out of memory: {how}"),
             reason => format!("{how} ({reason})"),
         }
     }
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(state("LoadState=not-found\nActiveState=inactive\nMainPID=0\nExecMainCode=0\n"), State::Absent);
         assert_eq!(state("ActiveState=active\nMainPID=42\nExecMainCode=0\n"), State::Running { pid: 42 });
         let failed = "ActiveState=failed\nMainPID=0\nExecMainCode=2\nExecMainStatus=9\nResult=oom-kill\n";
-        assert_eq!(state(failed), State::Exited { status: "killed by SIGKILL (oom-kill)".into() });
+        assert_eq!(state(failed), State::Exited { status: "out of memory: killed by SIGKILL".into() });
     }
 
     #[test]

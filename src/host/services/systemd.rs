@@ -11,18 +11,22 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::systemctl::{Shown, is_shutting_down, journal, show, systemctl};
-use super::{Ensured, Paths, Service, ServiceError, State, unit};
+use super::{Ensured, Paths, Service, ServiceError, State, pause, unit};
 use crate::host::files::{self, FileError};
+use crate::host::process;
 
 const UNITS: &str = "/run/systemd/system";
 const OWN_UNIT: &str = "/etc/systemd/system/spotboot.service";
 const OWN_ENV: &str = "/etc/spotboot/spotboot.env";
 /// What systemd itself may take, beside a service's own time to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a service is looked at: closely while it starts, then at ease.
+/// How often a service is looked at: closely until it runs, then in case that the kernel does not tell of its end.
 const CLOSE_LOOK: Duration = Duration::from_millis(300);
-const LOOK: Duration = Duration::from_secs(5);
-const STARTING: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_secs(30);
+/// From the end of a process until systemd has taken note of it.
+const NOTES: Duration = Duration::from_millis(50);
+/// As the units have it, before any end.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// systemd keeps nothing of a unit that ended well and that nothing refers to.
 const FORGOTTEN: &str = "it ended without an error, or was stopped by someone else";
 
@@ -31,6 +35,21 @@ pub struct Systemd {
     runs: Mutex<BTreeMap<String, Run>>,
     /// When we last started each: what was logged before is of no interest.
     starts: Mutex<BTreeMap<String, SystemTime>>,
+    /// Before the restart of each that has ended.
+    pauses: Mutex<BTreeMap<String, Duration>>,
+}
+
+/// A file by which systemd knows a service.
+struct Described {
+    path: PathBuf,
+    text: String,
+    mode: u32,
+}
+
+impl Described {
+    fn is_written(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|old| old == self.text)
+    }
 }
 
 /// One run of a service, as last seen.
@@ -38,6 +57,8 @@ pub struct Systemd {
 struct Run {
     invocation: String,
     end_told: bool,
+    /// While it runs.
+    pid: Option<u32>,
     since: Instant,
     next_look: Instant,
     reload_signal: Option<Signal>,
@@ -85,7 +106,7 @@ pub(super) fn is_pid_1() -> bool {
 
 impl Systemd {
     pub(super) fn new(paths: &Paths) -> Self {
-        Self { environments: paths.service_records(), runs: Mutex::default(), starts: Mutex::default() }
+        Self { environments: paths.service_records(), runs: Mutex::default(), starts: Mutex::default(), pauses: Mutex::default() }
     }
 
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
@@ -97,6 +118,7 @@ impl Systemd {
             self.remember(service, &before);
             return Ok(Ensured::Kept);
         }
+        self.forget_pause(name);
         // A unit that it does not know yet systemd reads by itself; a reload takes longer than all of the rest.
         if before.is_known() {
             systemctl(&["daemon-reload"], name, PATIENCE).await?;
@@ -116,7 +138,7 @@ impl Systemd {
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
-        self.runs().remove(name);
+        self.known().remove(name);
         let shown = show(name).await?;
         if shown.is_loaded() {
             systemctl(&["stop", name], name, shown.stop_timeout() + PATIENCE).await?;
@@ -125,11 +147,21 @@ impl Systemd {
     }
 
     pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
-        let signal = self.runs().get(name).and_then(|run| run.reload_signal);
+        let signal = self.known().get(name).and_then(|run| run.reload_signal);
         match (self.state(name).await?, signal) {
             (State::Running { pid }, Some(signal)) if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() => Ok(()),
             _ => Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }),
         }
+    }
+
+    pub(super) async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
+        let described = self.describe(service)?;
+        Ok(described.iter().all(Described::is_written) && self.is_running(&service.name).await?)
+    }
+
+    /// systemd is not asked about what we have never described to it in this boot of the machine.
+    pub(super) async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
+        Ok(unit_file(name).exists() && matches!(self.state(name).await?, State::Running { .. }))
     }
 
     pub(super) async fn state(&self, name: &str) -> Result<State, ServiceError> {
@@ -141,41 +173,77 @@ impl Systemd {
         journal(name, lines, since).await
     }
 
-    /// Looks again and again: systemd tells of ends only those who listen on its bus. The time of the next look is kept, so that a caller
-    /// who drops the future and asks anew does not put it off.
+    /// Between the look that finds an end and the return there is nothing to wait for: who drops this future misses none.
     pub(super) async fn ended(&self, name: &str) -> String {
         loop {
-            tokio::time::sleep_until(self.next_look(name).into()).await;
-            let shown = show(name).await;
-            if let Some(run) = self.runs().get_mut(name) {
-                run.next_look = Instant::now() + if run.since.elapsed() < STARTING { CLOSE_LOOK } else { LOOK };
-                if let Some(status) = shown.ok().and_then(|shown| run.compare(&shown)) {
-                    return status;
-                }
+            self.watch(name).await;
+            if !self.known().contains_key(name) {
+                continue;
             }
+            let shown = show(name).await;
+            let Some((ran, status)) = self.known().get_mut(name).and_then(|run| shown.ok().and_then(|shown| run.look(&shown))) else {
+                continue;
+            };
+            self.slow_down(name, ran);
+            return status;
         }
     }
 
-    fn next_look(&self, name: &str) -> Instant {
-        self.runs().get(name).map_or_else(|| Instant::now() + LOOK, |run| run.next_look)
+    /// Until its process has ended, or it is to be looked at in any case. The time of that is kept, so that a caller who drops the future and
+    /// asks anew does not put it off.
+    async fn watch(&self, name: &str) {
+        let (look, pid) = self.known().get(name).map_or_else(|| (Instant::now() + LOOK, None), |run| (run.next_look, run.pid));
+        let Some(pid) = pid else { return tokio::time::sleep_until(look.into()).await };
+        tokio::select! {
+            () = tokio::time::sleep_until(look.into()) => {}
+            Ok(()) = process::ended(pid) => tokio::time::sleep(NOTES).await,
+        }
+    }
+
+    /// Lets the next restart wait longer. systemd does so by itself from version 254 on only (systemd.service(5), "RestartSteps=").
+    fn slow_down(&self, name: &str, ran: Duration) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = pauses.get(name).copied();
+        let pause = pause::next(FIRST_PAUSE, before, ran);
+        pauses.insert(name.to_owned(), pause);
+        if before.unwrap_or(FIRST_PAUSE) != pause {
+            tokio::spawn(set_pause(name.to_owned(), pause));
+        }
+    }
+
+    /// Before a reload of systemd's.
+    fn forget_pause(&self, name: &str) {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let _ = fs::remove_file(pause_file(name));
     }
 
     /// True: something is not as it was.
     fn write(&self, service: &Service) -> Result<bool, ServiceError> {
-        let name = service.name.clone();
+        let mut changed = false;
+        for file in self.describe(service)? {
+            let writing = |source| ServiceError::File { doing: "starting", name: service.name.clone(), source };
+            if !file.is_written() {
+                files::write_atomic(&file.path, file.text.as_bytes(), file.mode).map_err(writing)?;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The environment and the unit.
+    fn describe(&self, service: &Service) -> Result<[Described; 2], ServiceError> {
+        let name = &service.name;
         let env_file = self.environments.join(format!("{name}.env"));
-        let unit_file = Path::new(UNITS).join(format!("{name}.service"));
         let mut env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         env.extend(service.env.clone());
         let describe = || Ok((unit::render(service, &env_file)?, unit::render_env(&env)?));
         let (unit, env) = describe().map_err(|cause| ServiceError::Unit { name: name.clone(), cause })?;
-        let write = || Ok(write_changed(&env_file, &env, 0o600)? | write_changed(&unit_file, &unit, 0o644)?);
-        write().map_err(|source| ServiceError::File { doing: "starting", name, source })
+        Ok([Described { path: env_file, text: env, mode: 0o600 }, Described { path: unit_file(name), text: unit, mode: 0o644 }])
     }
 
     fn remember(&self, service: &Service, shown: &Shown) {
-        let run = Run::new(shown.invocation(), service.reload_signal);
-        let mut runs = self.runs();
+        let run = Run::new(shown, service.reload_signal);
+        let mut runs = self.known();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
             Some(known) if known.invocation == run.invocation => known.reload_signal = run.reload_signal,
@@ -183,15 +251,30 @@ impl Systemd {
         }
     }
 
-    fn runs(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Run>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Run>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Run {
-    fn new(invocation: &str, reload_signal: Option<Signal>) -> Self {
+    fn new(shown: &Shown, reload_signal: Option<Signal>) -> Self {
         let now = Instant::now();
-        Self { invocation: invocation.into(), end_told: false, since: now, next_look: now + CLOSE_LOOK, reload_signal }
+        let mut run = Self { invocation: shown.invocation().into(), end_told: false, pid: None, since: now, next_look: now, reload_signal };
+        run.note(shown);
+        run
+    }
+
+    fn note(&mut self, shown: &Shown) {
+        self.pid = if let State::Running { pid } = shown.state() { Some(pid) } else { None };
+        self.next_look = Instant::now() + if self.pid.is_some() { LOOK } else { CLOSE_LOOK };
+    }
+
+    /// An end that was not told yet, and how long it had run.
+    fn look(&mut self, shown: &Shown) -> Option<(Duration, String)> {
+        let ran = self.since.elapsed();
+        let end = self.compare(shown);
+        self.note(shown);
+        end.map(|status| (ran, status))
     }
 
     /// An end that was not told yet.
@@ -203,7 +286,7 @@ impl Run {
         let replaced = shown.invocation() != self.invocation;
         let missed = replaced && !self.end_told;
         if replaced {
-            *self = Self::new(shown.invocation(), self.reload_signal);
+            *self = Self::new(shown, self.reload_signal);
         }
         match shown.state() {
             State::Exited { status } if !self.end_told => {
@@ -230,11 +313,27 @@ async fn restart(service: &Service) -> Result<(), ServiceError> {
     }
 }
 
-fn write_changed(path: &Path, text: &str, mode: u32) -> Result<bool, FileError> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(false);
+fn pause_file(name: &str) -> PathBuf {
+    Path::new(UNITS).join(format!("{name}.service.d/pause.conf"))
+}
+
+/// Also for a restart that is waiting: a reload of systemd's sets its timer anew.
+async fn set_pause(name: String, pause: Duration) {
+    let path = pause_file(&name);
+    let text = format!("# Written by spotboot while this service keeps ending.\n[Service]\nRestartSec={}ms\n", pause.as_millis());
+    let folder = path.parent().unwrap_or(&path);
+    let written = fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e));
+    let done = match written.and_then(|()| files::write_atomic(&path, text.as_bytes(), 0o644)) {
+        Ok(()) => systemctl(&["daemon-reload"], &name, PATIENCE).await,
+        Err(source) => Err(ServiceError::File { doing: "slowing down", name, source }),
+    };
+    if let Err(error) = done {
+        tracing::warn!("restarts go on at the former pace: {error}");
     }
-    files::write_atomic(path, text.as_bytes(), mode).map(|()| true)
+}
+
+fn unit_file(name: &str) -> PathBuf {
+    Path::new(UNITS).join(format!("{name}.service"))
 }
 
 /// systemctl's own words only point to the log: bring it.

@@ -1,5 +1,6 @@
 //! The site's own commands: `build` on each instance, `release` once in the fleet (the caller holds the lease for that).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -35,7 +36,7 @@ impl App {
         }
         marks::remark(root, BUILT, BEGUN)?;
         self.lend().await?;
-        let built = self.run(line).await.context("building the release with [app] build");
+        let built = self.run(line, self.build_environment()).await.context("building the release with [app] build");
         self.take_back().await?;
         built?;
         marks::remark(root, BUILT, &wanted)?;
@@ -50,13 +51,13 @@ impl App {
     /// Runs the release command, if there is one. Once per release in the whole fleet: the caller's lease and marker see to it.
     pub async fn run_release_command(&self) -> anyhow::Result<()> {
         match self.release_command() {
-            Some(line) => self.run(line).await.context("running the release command"),
+            Some(line) => self.run(line, self.environment()).await.context("running the release command"),
             None => Ok(()),
         }
     }
 
-    async fn run(&self, line: &str) -> anyhow::Result<()> {
-        let command = shell(line).cwd(&self.plan.root).envs(self.environment()).user(self.plan.account.as_ref());
+    async fn run(&self, line: &str, env: BTreeMap<String, String>) -> anyhow::Result<()> {
+        let command = shell(line).cwd(&self.plan.root).envs(env).user(self.plan.account.as_ref());
         command.umask(UMASK).deadline(DEADLINE).output().await?;
         Ok(())
     }
@@ -105,6 +106,18 @@ mod tests {
         site.app.release = Some("true".into());
         let (_folder, own) = app(&site, &[("Procfile", "release: exit 3")]);
         own.run_release_command().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_release_command_gets_the_secrets_and_the_build_does_not() {
+        let mut site = site("command", "./server");
+        site.app.build = Some("test -z \"$TOKEN\"".into());
+        site.app.release = Some("test \"$TOKEN\" = t".into());
+        let (_folder, mut app) = app(&site, &[]);
+        app.secrets.insert("TOKEN".into(), crate::cloud::secrets::Secret::of("t"));
+        marks::mark(&app.plan.root, "").unwrap();
+        assert!(app.build().await.unwrap());
+        app.run_release_command().await.unwrap();
     }
 
     #[tokio::test]

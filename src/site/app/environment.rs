@@ -4,17 +4,26 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{App, Plan, Upstream};
+use super::{App, Plan, Secrets, Upstream};
 use crate::host::process::search_path;
 
 impl App {
-    /// For the app, its build and its release command alike. May hold secrets: for environments only, never for a log.
+    /// For the app and its release command. Holds secrets: for environments only, never for a log.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        environment(&self.plan, self.dependencies.as_ref().map(|dependencies| dependencies.venv.as_path()), search_path())
+        environment(&self.plan, &self.secrets, self.venv(), search_path())
+    }
+
+    /// For the build: without `[app] secrets`, but what the site's own `env` holds may be one too.
+    pub(super) fn build_environment(&self) -> BTreeMap<String, String> {
+        environment(&self.plan, &Secrets::new(), self.venv(), search_path())
+    }
+
+    fn venv(&self) -> Option<&Path> {
+        self.dependencies.as_ref().map(|dependencies| dependencies.venv.as_path())
     }
 }
 
-fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<String, String> {
+fn environment(plan: &Plan, secrets: &Secrets, venv: Option<&Path>, path: OsString) -> BTreeMap<String, String> {
     let data = plan.paths.data().to_string_lossy().into_owned();
     let mut env: BTreeMap<String, String> = [
         ("LANG", "C.UTF-8".to_owned()),
@@ -27,6 +36,7 @@ fn environment(plan: &Plan, venv: Option<&Path>, path: OsString) -> BTreeMap<Str
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     env.extend(plan.site_env.clone());
+    env.extend(secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())));
     env.insert("SPOTBOOT_DATA".into(), data);
     env.insert("SPOTBOOT_RELEASE".into(), plan.version.clone());
     env.insert("SPOTBOOT_INSTANCE".into(), plan.instance.clone());
@@ -70,6 +80,7 @@ pub(super) fn for_installers(
 mod tests {
     use super::super::fixtures::{plan, site};
     use super::*;
+    use crate::cloud::secrets::Secret;
 
     #[test]
     fn the_site_may_set_what_it_likes_but_not_what_we_tell_it() {
@@ -78,7 +89,9 @@ mod tests {
             site.app.env.insert(name.into(), value.into());
         }
         let (_folder, plan) = plan(&site, &[]);
-        let env = environment(&plan, Some(Path::new("/venv")), "/usr/bin".into());
+        let secrets = Secrets::from([("TOKEN".into(), Secret::of("t")), ("SPOTBOOT_INSTANCE".into(), Secret::of("mine"))]);
+        let env = environment(&plan, &secrets, Some(Path::new("/venv")), "/usr/bin".into());
+        assert_eq!((env["TOKEN"].as_str(), env["SPOTBOOT_INSTANCE"].as_str()), ("t", "i-1"));
         assert_eq!((env["HOME"].as_str(), env["SECRET"].as_str()), ("/srv", "s"));
         assert_eq!((env["SPOTBOOT_RELEASE"].as_str(), env["PATH"].as_str()), ("1.0", "/venv/bin:/opt/bin"));
         assert!(env["SPOTBOOT_SOCKET"].ends_with("app.sock") && !env.contains_key("PORT"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::dependencies::{Dependencies, Origin};
-use super::{App, Package, Plan};
+use super::{App, Package, Plan, Secrets};
 use crate::config::{AppKind, Health, Site};
 use crate::host::paths::Paths;
 
@@ -50,5 +50,5 @@ pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, Plan) {
 pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
     let (folder, plan) = plan(site, files);
     let dependencies = matches!(site.app.kind, AppKind::Python { .. }).then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
-    (folder, App { plan, dependencies, answered: std::sync::OnceLock::new() })
+    (folder, App { plan, dependencies, secrets: Secrets::new(), answered: std::sync::OnceLock::new() })
 }

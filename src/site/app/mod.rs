@@ -15,6 +15,7 @@ mod plan;
 mod procfile;
 mod readiness;
 mod relocate;
+mod secrets;
 mod service;
 mod venv;
 
@@ -26,10 +27,13 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
+use crate::host::slot::Slot;
+
 pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
-pub use service::SERVICE;
+use plan::Program;
+pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.
 #[derive(Debug, Clone)]
@@ -50,16 +54,37 @@ pub enum Upstream {
 }
 
 /// A program whose dependencies are here. The other methods stand beside what they do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     plan: Plan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
+    /// For the app and its release command; the build, whose results visitors may see, gets none.
+    secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
     answered: OnceLock<Upstream>,
 }
 
 impl App {
+    /// Where it runs; `None` where the web server alone serves the site.
+    pub fn slot(&self) -> Option<Slot> {
+        (self.plan.program != Program::None).then_some(self.plan.slot)
+    }
+
+    /// The same app in another place.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn in_slot(&self, slot: Slot) -> anyhow::Result<Self> {
+        let plan = self.plan.clone().in_slot(slot)?;
+        Ok(Self { plan, dependencies: self.dependencies.clone(), answered: OnceLock::new(), secrets: self.secrets.clone() })
+    }
+
+    /// Whether it can run while another release of the site does.
+    pub fn can_run_beside(&self) -> bool {
+        !self.plan.has_fixed_port()
+    }
+
     /// Whether [`App::upstream`] is final before the app is ready.
     pub fn says_where_it_listens(&self) -> bool {
         self.plan.alternative.is_none()
@@ -68,6 +93,12 @@ impl App {
     /// Once it is ready: until then a command that does not say where it listens may be elsewhere.
     pub fn upstream(&self) -> &Upstream {
         self.answered.get().unwrap_or(&self.plan.upstream)
+    }
+
+    /// Wherever it may listen.
+    pub fn places(&self) -> Vec<Upstream> {
+        let alternative = self.plan.alternative.map(Upstream::Tcp);
+        [self.plan.upstream.clone()].into_iter().chain(alternative).collect()
     }
 
     /// URL prefix → folder, for the web server. After the build, which may make them.

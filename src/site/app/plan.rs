@@ -10,20 +10,22 @@ use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Interpreter, Package, Upstream, procfile};
+use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, Site};
 use crate::host::accounts::Account;
 use crate::host::imds;
 use crate::host::paths::Paths;
+use crate::host::slot::Slot;
 
 /// A site's program, before its dependencies are here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) program: Program,
     pub(super) root: PathBuf,
     pub(super) version: String,
     pub(super) instance: String,
+    pub(super) slot: Slot,
     pub(super) upstream: Upstream,
     /// Where the app may listen instead of on its socket: its command does not say.
     pub(super) alternative: Option<SocketAddr>,
@@ -64,11 +66,24 @@ impl Plan {
                 )?),
                 AppKind::Static | AppKind::S3 => Program::None,
             };
-        (plan.upstream, plan.alternative) = plan.listening_places(&package)?;
         plan.release = site.app.release.clone().or(procfile.release);
         plan.root = package.root;
         plan.version = package.version;
-        Ok(plan)
+        plan.in_slot(Slot::default())
+    }
+
+    /// The same program in another place.
+    pub(super) fn in_slot(mut self, slot: Slot) -> anyhow::Result<Self> {
+        self.slot = slot;
+        if !matches!(self.upstream, Upstream::Website(_)) {
+            (self.upstream, self.alternative) = self.listening_places()?;
+        }
+        Ok(self)
+    }
+
+    /// The site itself says which port the app has: no two can listen there at once.
+    pub(super) fn has_fixed_port(&self) -> bool {
+        self.tcp_address().is_some() && self.site_env.contains_key("PORT")
     }
 
     /// kind s3: nothing runs here but the web server.
@@ -88,6 +103,7 @@ impl Plan {
             root: PathBuf::new(),
             version: String::new(),
             instance: instance.to_owned(),
+            slot: Slot::default(),
             upstream: Upstream::Files(PathBuf::new()),
             alternative: None,
             site_env: site.app.env.clone(),
@@ -103,11 +119,11 @@ impl Plan {
         }
     }
 
-    fn listening_places(&self, package: &Package) -> anyhow::Result<(Upstream, Option<SocketAddr>)> {
-        let socket = || Upstream::Unix(self.paths.app_socket());
+    fn listening_places(&self) -> anyhow::Result<(Upstream, Option<SocketAddr>)> {
+        let socket = || Upstream::Unix(self.paths.app_socket(self.slot));
         let port = || Ok::<_, anyhow::Error>(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()?)));
         Ok(match &self.program {
-            Program::None => (Upstream::Files(package.root.clone()), None),
+            Program::None => (Upstream::Files(self.root.clone()), None),
             Program::Python { .. } => (socket(), None),
             Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
                 Listens::Socket => (socket(), None),
@@ -130,7 +146,7 @@ impl Plan {
         if let Some(port) = self.site_env.get("PORT") {
             return port.parse().with_context(|| "reading PORT in [app] env: it is no port".to_owned());
         }
-        match super::read_text(&port_file(&self.paths), 16)?.and_then(|text| text.trim().parse().ok()) {
+        match super::read_text(&self.paths.app_port(self.slot), 16)?.and_then(|text| text.trim().parse().ok()) {
             Some(port) => Ok(port),
             None => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port for the app")?;
@@ -143,18 +159,13 @@ impl Plan {
     ///
     /// The first step that runs code of others: from here on it has no way to the instance's credentials.
     /// A Python app needs the interpreter.
-    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3) -> anyhow::Result<App> {
+    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3, secrets: Secrets) -> anyhow::Result<App> {
         if !matches!(self.upstream, Upstream::Website(_)) {
             imds::set_reach(self.account.as_ref(), self.deny_imds).await;
         }
         let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(App { plan: self, dependencies, answered: OnceLock::new() })
+        Ok(App { plan: self, dependencies, secrets, answered: OnceLock::new() })
     }
-}
-
-/// Where the port of the run before is kept.
-pub(super) fn port_file(paths: &Paths) -> PathBuf {
-    paths.runtime.join("app.port")
 }
 
 impl fmt::Display for Plan {

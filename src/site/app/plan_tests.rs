@@ -30,7 +30,7 @@ fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
     let (_folder, plan) = plan(&site, &[]);
     let Upstream::Tcp(free) = plan.upstream else { panic!("{plan}") };
     assert!(free.ip().is_loopback() && free.port() > 0);
-    std::fs::write(port_file(&plan.paths), "4321").unwrap();
+    std::fs::write(plan.paths.app_port(Slot::A), "4321").unwrap();
     let again = |site: &Site| Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root: plan.root.clone() }), &plan.paths, None);
     let kept = again(&site).unwrap();
     assert_eq!(kept.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{App, SERVICE, Upstream};
+use super::{App, Upstream};
 use crate::host::services::Services;
 
 /// A first answer may have to load much; a second attempt meanwhile would only make it slower.
@@ -36,15 +36,13 @@ enum Unwell {
 impl App {
     /// Waits until the health path answers 2xx or 3xx. The app's end, or its time being up, is an error with its last lines.
     pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
-        if self.service().is_none() {
-            return Ok(());
-        }
+        let Some(slot) = self.slot() else { return Ok(()) };
         let timeout = self.plan.health.timeout;
         let mut last = None;
         let outcome = tokio::select! {
             biased;
             attempts = self.ask_until_well(&mut last) => Ok(attempts),
-            status = services.ended(SERVICE) => Err(format!("it ended with {status}")),
+            status = services.ended(slot.service()) => Err(format!("it ended with {status}")),
             () = tokio::time::sleep(timeout) => Err(String::new()),
         };
         match outcome {
@@ -54,7 +52,7 @@ impl App {
             }
             Err(ended) => {
                 let why = if ended.is_empty() { self.complaint(last) } else { ended };
-                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(SERVICE, LOG_LINES).await))
+                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(slot.service(), LOG_LINES).await))
             }
         }
     }

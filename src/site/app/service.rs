@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::UnixStream;
 
-use super::plan::{Program, port_file};
+use super::plan::Program;
 use super::{App, Upstream, command_line};
 use crate::host::services::{Ensured, Service, Services, Signal};
 
-pub const SERVICE: &str = "spotboot-app";
 /// gunicorn's own grace for requests that run is 30 s.
 const STOP: Duration = Duration::from_secs(35);
 /// What the app writes is for its own account and group: the web server's workers reach its socket by the group.
@@ -32,7 +31,7 @@ impl App {
             env.entry("WEB_CONCURRENCY".into()).or_insert_with(|| workers.to_string());
         }
         Some(Service {
-            name: SERVICE.into(),
+            name: self.plan.slot.service().into(),
             description: format!("The app of {}, release {}", self.plan.host, self.plan.version),
             argv,
             env,
@@ -51,7 +50,7 @@ impl App {
 
     fn gunicorn(&self, wsgi: &str) -> Option<Vec<OsString>> {
         let mut bind = OsString::from("unix:");
-        bind.push(self.plan.paths.app_socket());
+        bind.push(self.plan.paths.app_socket(self.plan.slot));
         // As a module: the script in bin/ begins with a path that must fit in 127 characters.
         let mut argv: Vec<OsString> = vec![self.dependencies.as_ref()?.python().into()];
         argv.extend(["-m", "gunicorn", "--bind"].map(OsString::from));
@@ -71,7 +70,7 @@ impl App {
             remove_dead_socket(socket).await?;
         }
         if let Some(address) = self.plan.tcp_address() {
-            let path = port_file(&self.plan.paths);
+            let path = self.plan.paths.app_port(self.plan.slot);
             std::fs::write(&path, address.port().to_string()).with_context(|| format!("writing {}", path.display()))?;
         }
         Ok(Some(services.ensure(&service).await?))

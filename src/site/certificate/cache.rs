@@ -1,48 +1,60 @@
-//! The sealed generations in the bucket: the newest that is of use, the next one, and how many stay.
+//! What the bucket holds of one CA's: the sealed generations, of which the newest that is of use counts, and the ledger.
 
 use anyhow::Result;
+use serde::Deserialize;
 use time::OffsetDateTime;
 use tracing::warn;
 
 use super::Certificate;
-use crate::cloud::s3::{Condition, S3, Written};
-use crate::config::Site;
+use super::ledger::{Ledger, Trouble};
+use crate::cloud::s3::{Condition, Etag, S3, Written};
+use crate::config::{Directory, Site};
 
 /// A chain of a few certificates with its key is a few KB.
 const LARGEST_SEAL: usize = 256 * 1024;
+const LARGEST_LEDGER: usize = 256 * 1024;
 /// One page. Three stay by rule; what lies beyond is there because we may not delete, and no reason to stop.
 const MOST_LISTED: usize = 1000;
 const KEPT: usize = 3;
+/// How often others may write the ledger at the same time.
+const AMENDED_WITHIN: usize = 5;
 
-/// Where one site's certificate stands.
+/// Where one site's certificate of one CA stands.
 #[derive(Debug, Clone)]
 pub struct Cache<'s> {
     pub s3: &'s S3,
     pub site: &'s Site,
+    pub ca: &'s Directory,
 }
 
-/// What the bucket holds.
+/// What stands there.
 #[derive(Debug, Clone)]
 pub struct Found {
-    pub best: Best,
+    /// The newest that is good to serve, fresh or due.
+    pub best: Option<Stored>,
     /// The generation after the newest that stands there, broken or not.
     pub next: u64,
 }
 
-/// The best certificate in the bucket.
 #[derive(Debug, Clone)]
-pub enum Best {
-    /// Good, and not yet due for renewal.
-    Fresh(Certificate),
-    /// Good to serve, but due for renewal.
-    Due(Certificate),
-    None,
+pub struct Stored {
+    pub certificate: Certificate,
+    pub generation: u64,
+}
+
+/// `refused.json`, which earlier versions kept instead of a ledger.
+#[derive(Deserialize)]
+struct Refusal {
+    names: Vec<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
+    why: String,
 }
 
 impl Cache<'_> {
     /// The folder of this CA: `certs/<ca>/`.
     pub fn ca_key(&self, rest: &str) -> String {
-        self.site.key(&format!("certs/{}/{rest}", self.site.tls.directory.slug))
+        self.site.key(&format!("certs/{}/{rest}", self.ca.slug))
     }
 
     /// An object of this certificate: `certs/<ca>/<name>/<rest>`.
@@ -59,15 +71,61 @@ impl Cache<'_> {
         let generations = self.generations().await?;
         let now = self.s3.now().unwrap_or(now);
         let next = generations.last().map_or(1, |newest| newest + 1);
-        let mut due: Option<Certificate> = None;
         for generation in generations.into_iter().rev() {
-            match self.open(generation, now).await? {
-                Some(certificate) if now < certificate.renewal_due() => return Ok(Found { best: Best::Fresh(certificate), next }),
-                Some(certificate) if due.as_ref().is_none_or(|other| other.not_after < certificate.not_after) => due = Some(certificate),
-                _ => {}
+            if let Some(certificate) = self.open(generation, now).await? {
+                return Ok(Found { best: Some(Stored { certificate, generation }), next });
             }
         }
-        Ok(Found { best: due.map_or(Best::None, Best::Due), next })
+        Ok(Found { best: None, next })
+    }
+
+    /// What is remembered of this CA; nothing where that cannot be read, for it stops nobody.
+    ///
+    /// # Errors
+    /// Those of the bucket.
+    pub async fn ledger(&self) -> Result<Ledger> {
+        Ok(self.read_ledger().await?.0)
+    }
+
+    /// Changes the ledger as it stands then, whoever else has written it.
+    ///
+    /// # Errors
+    /// Those of the bucket, and others that write without end.
+    pub async fn amend(&self, change: impl Fn(&mut Ledger, OffsetDateTime)) -> Result<()> {
+        for _ in 0..AMENDED_WITHIN {
+            let (mut ledger, etag) = self.read_ledger().await?;
+            change(&mut ledger, self.s3.now().unwrap_or_else(OffsetDateTime::now_utc));
+            let body = serde_json::to_vec_pretty(&ledger).expect("a ledger is plain data");
+            let condition = etag.as_ref().map_or(Condition::Absent, Condition::Matches);
+            if self.s3.put(&self.ledger_key(), body, condition, None).await? != Written::Refused {
+                if etag.is_none() {
+                    self.s3.delete(&self.refusal_key(), Condition::Always).await?;
+                }
+                return Ok(());
+            }
+        }
+        anyhow::bail!("writing s3://{}/{}: others keep writing it", self.s3.bucket(), self.ledger_key())
+    }
+
+    async fn read_ledger(&self) -> Result<(Ledger, Option<Etag>)> {
+        let Some(object) = self.s3.get(&self.ledger_key(), LARGEST_LEDGER).await? else {
+            let refusal = self.s3.get(&self.refusal_key(), LARGEST_LEDGER).await?;
+            let trouble = refusal.and_then(|object| serde_json::from_slice(&object.body).ok()).map(Refusal::into_trouble);
+            return Ok((Ledger { trouble, ..Ledger::default() }, None));
+        };
+        let ledger = serde_json::from_slice(&object.body).unwrap_or_else(|error| {
+            warn!(key = self.ledger_key(), "the ledger is of no use, and is begun anew: {error}");
+            Ledger::default()
+        });
+        Ok((ledger, Some(object.etag)))
+    }
+
+    pub(super) fn ledger_key(&self) -> String {
+        self.key("ledger.json")
+    }
+
+    fn refusal_key(&self) -> String {
+        self.key("refused.json")
     }
 
     /// Stores the next generation and removes those beyond the last three. `false`: somebody else stored that generation first.
@@ -112,13 +170,19 @@ impl Cache<'_> {
                 return Ok(None);
             }
         };
-        match Certificate::unseal(&object.body, &self.site.domains, now) {
+        match Certificate::unseal(&self.ca.slug, &object.body, &self.site.domains, now) {
             Ok(certificate) => Ok(Some(certificate)),
             Err(flaw) => {
                 warn!(key, "the cached certificate is of no use: {flaw}");
                 Ok(None)
             }
         }
+    }
+}
+
+impl Refusal {
+    fn into_trouble(self) -> Trouble {
+        Trouble { names: self.names, since: self.until, failures: 1, until: self.until, why: self.why }
     }
 }
 

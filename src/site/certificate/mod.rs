@@ -1,10 +1,18 @@
-//! The site's certificate: cached in the bucket, ordered from the CA only when nothing there will do.
+//! The site's certificate: cached in the bucket, ordered from a CA only when nothing there will do, renewed when that CA would like it.
 
+mod account;
 mod cache;
+mod ledger;
+mod next;
 mod order;
-mod refusal;
+mod schedule;
 mod sealed;
+#[cfg(test)]
+mod simulation;
 
-pub use cache::{Best, Cache, Found};
-pub use order::Desk;
+pub use cache::{Cache, Found, Stored};
+pub use ledger::{Barred, Ledger};
+pub use next::{AGAIN, Next, View, next, pause};
+pub use order::{Desk, identifiers};
+pub use schedule::{Window, due};
 pub use sealed::{Certificate, PrivateKey};

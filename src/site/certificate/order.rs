@@ -6,22 +6,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rcgen::CertificateParams;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::account::without_waiting;
 use super::cache::Cache;
+use super::ledger::Terms;
 use super::sealed::{Flaw, wildcard_of};
-use super::{Certificate, PrivateKey};
-use crate::cloud::acme::{Acme, AcmeError, Dns01, Order};
+use super::{Certificate, Ledger, PrivateKey, due};
+use crate::cloud::acme::{Acme, AcmeError, CertificateId, Dns01, Order};
 use crate::cloud::route53::Route53;
-use crate::cloud::s3::{Condition, Object, Written};
+use crate::cloud::s3::Condition;
+use crate::cloud::secrets::Secrets;
 use crate::config::Domain;
 
 const LARGEST_PENDING: usize = 256 * 1024;
-const LARGEST_ACCOUNT: usize = 64 * 1024;
 /// Route 53 propagates "generally within 60 seconds".
 const RECORDS_IN_SYNC_WITHIN: Duration = Duration::from_secs(120);
 const VALIDATED_WITHIN: Duration = Duration::from_secs(90);
@@ -34,6 +37,9 @@ struct Pending {
     key: PrivateKey,
     names: Vec<String>,
     values: Vec<Value>,
+    /// It counts against no limit of the CA's.
+    #[serde(default)]
+    exempt: bool,
 }
 
 /// A TXT value of ours, and the zone it is added to.
@@ -48,34 +54,62 @@ struct Value {
 pub struct Desk<'a> {
     pub cache: &'a Cache<'a>,
     pub route53: &'a Route53,
+    pub secrets: &'a Secrets,
     /// The id of the zone that holds a name of the site.
     pub zone_of: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// Whether to ask the CA although the ledger says not to.
+    pub force: bool,
 }
 
 impl Desk<'_> {
-    /// Gets a certificate from the CA; the caller holds the lease that makes this order the only one.
+    /// Gets a certificate from the CA, as the successor of one of its own if there is one; the caller holds the lease that makes this order the
+    /// only one.
     ///
     /// # Errors
-    /// The CA's, Route 53's and the bucket's; the next run goes on from where this one stopped.
-    pub async fn order(&self) -> Result<Certificate> {
+    /// The CA's, the ledger's ([`super::Barred`]), Route 53's and the bucket's; the next run goes on from where this one stopped.
+    pub async fn order(&self, replaces: Option<&Certificate>) -> Result<Certificate> {
         let names = self.names();
-        self.cache.obey_refusal(&names).await?;
-        let ordered = self.order_now().await;
-        if let Some(refusal) = ordered.as_ref().err().and_then(|error| error.downcast_ref()) {
-            self.cache.remember_refusal(&names, refusal).await;
+        let (ledger, now) = (self.cache.ledger().await?, self.now()?);
+        let terms = match self.force {
+            true => ledger.forced_terms(replaces, &names, now),
+            false => ledger.terms(replaces, &names, now).with_context(|| self.remedy())?,
+        };
+        let ordered = self.order_now(replaces.filter(|_| terms.replaces), terms, &ledger).await;
+        if let Some(refusal) = ordered.as_ref().err().and_then(|error| error.downcast_ref::<AcmeError>()) {
+            self.note(|ledger, now| ledger.has_failed(&names, refusal, now)).await;
         }
-        ordered
+        let (certificate, exempt) = ordered?;
+        self.note(|ledger, now| ledger.has_issued(&certificate, &names, exempt, now)).await;
+        Ok(certificate)
     }
 
-    async fn order_now(&self) -> Result<Certificate> {
-        let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
-        if let Some(pending) = left
-            && let Some(certificate) = self.resumed(&account, pending).await?
-        {
-            return Ok(certificate);
+    /// That it cannot be written is no reason to fail for another cause than the CA's.
+    async fn note(&self, change: impl Fn(&mut Ledger, OffsetDateTime)) {
+        if let Err(error) = self.cache.amend(change).await {
+            warn!("the next boot does not hear what the CA did: {error:#}");
         }
-        let (order, pending) = self.begin_somehow(&account).await?;
-        self.conclude(order, pending).await
+    }
+
+    fn remedy(&self) -> String {
+        format!("s3://{}/{} remembers it: delete that once the cause is mended", self.cache.s3.bucket(), self.cache.ledger_key())
+    }
+
+    fn now(&self) -> Result<OffsetDateTime> {
+        self.cache.s3.now().context("S3 sent no Date header")
+    }
+
+    /// And whether it counts against no limit of the CA's.
+    async fn order_now(&self, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Certificate, bool)> {
+        let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
+        if let Some(pending) = left {
+            let exempt = pending.exempt;
+            if let Some(certificate) = self.resumed(&account, pending).await? {
+                return Ok((certificate, exempt));
+            }
+        }
+        let (order, pending) = self.begin_somehow(&account, replaces, terms, ledger).await?;
+        let exempt = pending.exempt;
+        Ok((self.conclude(order, pending).await?, exempt))
     }
 
     /// From an order wherever it stands to its certificate, checked.
@@ -87,8 +121,8 @@ impl Desk<'_> {
         {
             self.forget().await?;
         }
-        let now = self.cache.s3.now().context("S3 sent no Date header")?;
-        Certificate::check(issued?, pending.key, &self.cache.site.domains, now).context("checking the certificate that the CA issued")
+        let (ca, domains) = (&self.cache.ca.slug, &self.cache.site.domains);
+        Certificate::check(ca, issued?, pending.key, domains, self.now()?).context("checking the certificate that the CA issued")
     }
 
     /// Removes the record of the order: its certificate is stored, or the CA will never issue it.
@@ -112,9 +146,8 @@ impl Desk<'_> {
             return Ok(None);
         };
         info!("taking up the order that an earlier run left");
-        let now = self.cache.s3.now().context("S3 sent no Date header")?;
         match self.conclude(order, pending).await {
-            Ok(certificate) => Ok((now < certificate.renewal_due()).then_some(certificate)),
+            Ok(certificate) => Ok((self.now()? < due(&certificate, None)).then_some(certificate)),
             Err(error) if error.downcast_ref().is_some_and(|flaw| !matches!(flaw, Flaw::NotYet(_))) => {
                 warn!("an order that an earlier run left gives no certificate of use: {error:#}");
                 Ok(None)
@@ -124,11 +157,17 @@ impl Desk<'_> {
     }
 
     /// A new order, recorded; for a new account where the CA does not know ours.
-    async fn begin_somehow(&self, account: &Acme) -> Result<(Order, Pending)> {
-        match self.begin(account).await {
+    async fn begin_somehow(
+        &self,
+        account: &Acme,
+        replaces: Option<&Certificate>,
+        terms: Terms,
+        ledger: &Ledger,
+    ) -> Result<(Order, Pending)> {
+        match self.begin(account, replaces, terms, ledger).await {
             Err(error) if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) => {
                 warn!("the CA does not know the cached account; making a new one");
-                self.begin(&self.register(Condition::Always).await?).await
+                self.begin(&self.register(Condition::Always).await?, replaces, terms, ledger).await
             }
             begun => begun,
         }
@@ -146,17 +185,36 @@ impl Desk<'_> {
         Ok(None)
     }
 
-    async fn begin(&self, account: &Acme) -> Result<(Order, Pending)> {
-        let site = self.cache.site;
-        if let Some(profile) = &site.tls.profile {
-            account.offers_profile(profile).map_err(without_waiting)?;
-        }
-        let names = self.names();
-        info!(names = names.join(" "), ca = site.tls.directory.slug, "ordering a certificate");
-        let order = account.new_order(&names, site.tls.profile.as_deref()).await?;
-        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values: Vec::new() };
+    async fn begin(&self, account: &Acme, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Order, Pending)> {
+        let (names, profile) = (self.names(), self.profile(account)?);
+        info!(names = names.join(" "), ca = self.cache.ca.slug, "ordering a certificate");
+        let id = replaces.and_then(|replaced| CertificateId::of(&replaced.chain));
+        let (order, exempt) = match account.new_order(&names, profile, id.as_ref()).await {
+            Err(error @ AcmeError::NotReplaceable { .. }) => {
+                warn!("ordering without naming what is replaced: {error}");
+                if terms.exempt && !self.force {
+                    ledger.may_spend(&names, self.now()?)?;
+                }
+                (account.new_order(&names, profile, None).await?, false)
+            }
+            order => (order?, terms.exempt),
+        };
+        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values: Vec::new(), exempt };
         self.record(&pending).await?;
         Ok((order, pending))
+    }
+
+    /// The site's profile. A CA that stands in for the first one need not offer it.
+    fn profile(&self, account: &Acme) -> Result<Option<&str>> {
+        let Some(profile) = self.cache.site.tls.profile.as_deref() else { return Ok(None) };
+        match account.offers_profile(profile) {
+            Ok(()) => Ok(Some(profile)),
+            Err(error) if self.cache.ca == self.cache.site.first_ca() => Err(without_waiting(error)),
+            Err(error) => {
+                warn!("ordering without it: {error}");
+                Ok(None)
+            }
+        }
     }
 
     async fn record(&self, pending: &Pending) -> Result<()> {
@@ -205,35 +263,6 @@ impl Desk<'_> {
         }
     }
 
-    async fn account(&self) -> Result<Acme> {
-        let tls = &self.cache.site.tls;
-        match self.cache.s3.get(&self.account_key(), LARGEST_ACCOUNT).await? {
-            None => self.register(Condition::Absent).await,
-            Some(Object { body, etag }) => match Acme::open(&tls.directory.url, tls.directory_ca.as_deref(), &body).await {
-                Err(AcmeError::UnknownAccount { .. }) => {
-                    warn!("the cached ACME account cannot be read; making a new one");
-                    self.register(Condition::Matches(&etag)).await
-                }
-                opened => Ok(opened?),
-            },
-        }
-    }
-
-    async fn register(&self, condition: Condition<'_>) -> Result<Acme> {
-        let tls = &self.cache.site.tls;
-        let registered = Acme::register(&tls.directory.url, tls.directory_ca.as_deref(), &tls.contact).await;
-        let (account, credentials) = registered.map_err(without_waiting)?;
-        let written = self.cache.s3.put(&self.account_key(), credentials, condition, tls.kms_key_id.as_deref()).await?;
-        if written == Written::Refused {
-            warn!("another made an ACME account at the same time; this order uses its own");
-        }
-        Ok(account)
-    }
-
-    fn account_key(&self) -> String {
-        self.cache.ca_key("account.json")
-    }
-
     fn pending_key(&self) -> String {
         self.cache.key("pending.json")
     }
@@ -243,17 +272,9 @@ impl Desk<'_> {
     }
 }
 
-/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays one.
-fn without_waiting(error: AcmeError) -> anyhow::Error {
-    match error {
-        AcmeError::Rejected { .. } => anyhow!("{error}"),
-        other => other.into(),
-    }
-}
-
 /// What is ordered for these domains: without those that a wildcard among them covers, since a CA may refuse them beside it
 /// (Boulder: "redundant with a wildcard domain in the same request").
-fn identifiers(domains: &[Domain]) -> Vec<String> {
+pub fn identifiers(domains: &[Domain]) -> Vec<String> {
     let covered = |domain: &&Domain| !domain.is_wildcard() && domains.iter().any(|other| other.as_str() == wildcard_of(domain));
     domains.iter().filter(|domain| !covered(domain)).map(ToString::to_string).collect()
 }

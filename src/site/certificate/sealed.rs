@@ -51,6 +51,8 @@ impl fmt::Debug for PrivateKey {
 /// A chain with the key that it certifies, checked.
 #[derive(Debug, Clone)]
 pub struct Certificate {
+    /// Whose it is: the `<ca>` of `certs/<ca>/…`.
+    pub ca: String,
     /// Leaf first, in PEM.
     pub chain: String,
     pub key: PrivateKey,
@@ -93,7 +95,7 @@ impl Certificate {
     ///
     /// # Errors
     /// The first flaw found.
-    pub fn check(chain: String, key: PrivateKey, names: &[Domain], now: OffsetDateTime) -> Result<Self, Flaw> {
+    pub fn check(ca: &str, chain: String, key: PrivateKey, names: &[Domain], now: OffsetDateTime) -> Result<Self, Flaw> {
         let broken = |what: &str| Flaw::Broken(what.to_owned());
         let ders: Vec<_> =
             CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|_| broken("the chain is no PEM"))?;
@@ -118,7 +120,7 @@ impl Certificate {
             return Err(Flaw::NotYet(not_before));
         }
         let serial = hex::encode_upper(leaf.raw_serial());
-        Ok(Self { chain, key, serial, not_before, not_after })
+        Ok(Self { ca: ca.to_owned(), chain, key, serial, not_before, not_after })
     }
 
     pub fn seal(&self) -> Vec<u8> {
@@ -132,20 +134,24 @@ impl Certificate {
     ///
     /// # Errors
     /// The first flaw found; it never quotes the content.
-    pub fn unseal(bytes: &[u8], names: &[Domain], now: OffsetDateTime) -> Result<Self, Flaw> {
+    pub fn unseal(ca: &str, bytes: &[u8], names: &[Domain], now: OffsetDateTime) -> Result<Self, Flaw> {
         let seal: Seal = serde_json::from_slice(bytes).map_err(|_| Flaw::Broken("it is no seal".to_owned()))?;
         if digest(&seal.chain, &seal.key) != seal.sha256 {
             return Err(Flaw::Digest);
         }
-        Self::check(seal.chain, seal.key, names, now)
+        Self::check(ca, seal.chain, seal.key, names, now)
     }
 
-    /// From when on a renewal is due: a third of the lifetime left, half for lifetimes under ten days
-    /// (Let's Encrypt, "Integration guide").
-    pub fn renewal_due(&self) -> OffsetDateTime {
-        let lifetime = self.not_after - self.not_before;
-        let left = if lifetime < Duration::from_secs(10 * 86_400) { lifetime / 2 } else { lifetime / 3 };
-        self.not_after - left
+    /// As it may be told to anybody: names in the certificate's own order.
+    pub fn names(&self) -> Vec<String> {
+        let leaf = CertificateDer::pem_slice_iter(self.chain.as_bytes()).next().and_then(Result::ok);
+        let parsed = leaf.as_ref().and_then(|der| X509Certificate::from_der(der).ok());
+        parsed.map(|(_, leaf)| dns_names(&leaf)).unwrap_or_default()
+    }
+
+    /// Issued later, which is what counts where there are several.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        self.not_before > other.not_before
     }
 }
 
@@ -154,13 +160,17 @@ fn digest(chain: &str, key: &PrivateKey) -> String {
 }
 
 fn missing_names(leaf: &X509Certificate<'_>, names: &[Domain]) -> Vec<String> {
+    let covered: BTreeSet<String> = dns_names(leaf).into_iter().collect();
+    let covers = |name: &&Domain| !covered.contains(name.as_str()) && !covered.contains(&wildcard_of(name));
+    names.iter().filter(covers).map(ToString::to_string).collect()
+}
+
+fn dns_names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let extensions = leaf.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
         ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
         _ => None,
     });
-    let covered: BTreeSet<String> = extensions.flatten().filter_map(dns_name).collect();
-    let covers = |name: &&Domain| !covered.contains(name.as_str()) && !covered.contains(&wildcard_of(name));
-    names.iter().filter(covers).map(ToString::to_string).collect()
+    extensions.flatten().filter_map(dns_name).collect()
 }
 
 fn dns_name(name: &GeneralName<'_>) -> Option<String> {
@@ -172,6 +182,17 @@ pub(super) fn wildcard_of(name: &Domain) -> String {
     match name.as_str().split_once('.') {
         Some((_, parent)) if !name.is_wildcard() => format!("*.{parent}"),
         _ => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod fixtures {
+    use super::*;
+
+    /// One that stands for any of its dates: nothing checks its chain.
+    pub fn certificate(serial: &str, not_before: OffsetDateTime, lasts: time::Duration) -> Certificate {
+        let (ca, key) = ("ca".to_owned(), PrivateKey(String::new()));
+        Certificate { ca, chain: String::new(), key, serial: serial.to_owned(), not_before, not_after: not_before + lasts }
     }
 }
 
@@ -199,12 +220,12 @@ mod tests {
 
     fn sealed() -> Vec<u8> {
         let (chain, key) = issue(&["example.com", "*.example.com"]);
-        Certificate::check(chain, key, &domains(&["example.com"]), NOW).unwrap().seal()
+        Certificate::check("ca", chain, key, &domains(&["example.com"]), NOW).unwrap().seal()
     }
 
     #[test]
     fn what_is_sealed_is_unsealed() {
-        let opened = Certificate::unseal(&sealed(), &domains(&["example.com", "www.example.com", "*.example.com"]), NOW).unwrap();
+        let opened = Certificate::unseal("ca", &sealed(), &domains(&["example.com", "www.example.com", "*.example.com"]), NOW).unwrap();
         assert_eq!((opened.not_before, opened.not_after), (ISSUED, EXPIRES));
     }
 
@@ -212,7 +233,7 @@ mod tests {
     fn every_truncation_is_noticed() {
         let whole = sealed();
         for length in 0..whole.len() {
-            assert!(Certificate::unseal(&whole[..length], &domains(&["example.com"]), NOW).is_err(), "{length} bytes were taken");
+            assert!(Certificate::unseal("ca", &whole[..length], &domains(&["example.com"]), NOW).is_err(), "{length} bytes were taken");
         }
     }
 
@@ -223,7 +244,7 @@ mod tests {
         for at in (chain..chain + 400).chain(key..key + 200).step_by(7) {
             let mut flipped = whole.clone();
             flipped[at] ^= 1;
-            assert!(Certificate::unseal(&flipped, &domains(&["example.com"]), NOW).is_err(), "the flip at {at} was taken");
+            assert!(Certificate::unseal("ca", &flipped, &domains(&["example.com"]), NOW).is_err(), "the flip at {at} was taken");
         }
     }
 
@@ -234,7 +255,8 @@ mod tests {
     #[test]
     fn names_dates_and_keys_have_to_match() {
         let (chain, key) = issue(&["example.com"]);
-        let check = |key: &PrivateKey, name: &str, now| Certificate::check(chain.clone(), key.clone(), &domains(&[name]), now).unwrap_err();
+        let check =
+            |key: &PrivateKey, name: &str, now| Certificate::check("ca", chain.clone(), key.clone(), &domains(&[name]), now).unwrap_err();
         assert_eq!(check(&key, "www.example.com", NOW), Flaw::OtherNames("www.example.com".into()));
         assert_eq!(check(&key, "example.com", EXPIRES), Flaw::Expired(EXPIRES));
         assert_eq!(check(&key, "example.com", ISSUED - 61.seconds()), Flaw::NotYet(ISSUED));
@@ -244,21 +266,21 @@ mod tests {
     #[test]
     fn a_wildcard_covers_one_label_and_not_its_base() {
         let (chain, key) = issue(&["*.example.com"]);
-        let missing = |name: &str| Certificate::check(chain.clone(), key.clone(), &domains(&[name]), NOW).is_err();
+        let missing = |name: &str| Certificate::check("ca", chain.clone(), key.clone(), &domains(&[name]), NOW).is_err();
         assert!(!missing("www.example.com") && missing("example.com") && missing("a.b.example.com") && missing("*.www.example.com"));
     }
 
     #[test]
-    fn renewal_is_due_with_a_third_left() {
-        let (chain, key) = issue(&["example.com"]);
-        let certificate = Certificate::check(chain, key, &domains(&["example.com"]), NOW).unwrap();
-        assert_eq!(certificate.renewal_due(), EXPIRES - 30.days());
+    fn its_names_are_told() {
+        let (chain, key) = issue(&["example.com", "*.example.com"]);
+        let certificate = Certificate::check("ca", chain, key, &domains(&["example.com"]), NOW).unwrap();
+        assert_eq!(certificate.names(), ["example.com", "*.example.com"]);
     }
 
     #[test]
     fn a_key_never_prints() {
         let (chain, key) = issue(&["example.com"]);
-        let certificate = Certificate::check(chain, key, &domains(&["example.com"]), NOW).unwrap();
+        let certificate = Certificate::check("ca", chain, key, &domains(&["example.com"]), NOW).unwrap();
         assert!(!format!("{certificate:?}").contains("PRIVATE KEY"));
     }
 }

@@ -31,6 +31,9 @@ pub struct Record {
     /// What was current before.
     pub previous: Option<Released>,
     pub rotation: Option<Rotation>,
+    /// The instances whose release is replaced, where they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place: Option<InPlace>,
     pub stage: Stage,
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -62,9 +65,19 @@ pub struct Rotation {
     pub fleet: Fleet,
     pub target: u32,
     pub old: Vec<Node>,
+    /// The names led to the site's Elastic IP already: nobody remembers an address that an instance keeps.
+    #[serde(default)]
+    pub elastic: bool,
     /// Those that came instead, as far as this run had heard of them.
     #[serde(default)]
     pub new: Vec<String>,
+}
+
+/// The instances that take the release beside the one that they serve, and then in its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InPlace {
+    /// As far as this run had heard of them.
+    pub instances: Vec<String>,
 }
 
 /// An instance that serves the site.
@@ -132,6 +145,7 @@ impl Record {
             release,
             previous,
             rotation: None,
+            in_place: None,
             stage: Stage::Trial,
             steps: Vec::new(),
             end: None,

@@ -60,8 +60,8 @@ fn names(leaf: &EndEntityCert<'_>) -> String {
 /// Takes the stored chain, byte by byte, and nothing else; what it is worth was checked before.
 pub(super) struct Same {
     chain: Vec<CertificateDer<'static>>,
-    /// What the listener showed instead.
-    shown: Mutex<Option<String>>,
+    /// What the listener showed instead: its leaf, and how many stand above it.
+    shown: Mutex<Option<(CertificateDer<'static>, usize)>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -71,6 +71,10 @@ impl Same {
     }
 
     pub(super) fn shown(&self) -> Option<String> {
+        self.shown_leaf().map(|(leaf, above)| describe(&leaf, above))
+    }
+
+    pub(super) fn shown_leaf(&self) -> Option<(CertificateDer<'static>, usize)> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -93,7 +97,7 @@ impl ServerCertVerifier for Same {
         if std::iter::once(leaf).chain(rest).eq(&self.chain) {
             return Ok(ServerCertVerified::assertion());
         }
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(describe(leaf, rest.len()));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((leaf.clone().into_owned(), rest.len()));
         Err(rustls::Error::General("not the stored chain".into()))
     }
 

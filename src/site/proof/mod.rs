@@ -3,6 +3,7 @@
 //! The stored chain is trusted up to its last certificate and no further: a private CA, or none of the system's roots, is no obstacle.
 
 mod chain;
+mod served;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,12 +23,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use chain::Same;
+pub use served::{Served, served};
 
 /// How long a listener may still answer as it did before a reload.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const BODY: usize = 4096;
+/// Connections that must show the new certificate one after the other before a reload counts as done.
+const IN_A_ROW: u32 = 10;
 
 /// What must be seen.
 #[derive(Debug, Clone)]
@@ -79,6 +83,33 @@ pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instan
             sleep(pause).await;
             before = Some(seen);
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+    Ok(())
+}
+
+/// After a reload, nginx's old workers may take connections for a moment, and show what they know. Passes once the listener has shown this chain
+/// under the primary name so often in a row that none of them can be left.
+///
+/// # Errors
+/// What was seen last, at the deadline.
+pub async fn shown_by_all_workers(expected: &Expectation, deadline: Instant) -> Result<(), ProofError> {
+    let host = expected.hosts.first().cloned().unwrap_or_default();
+    let error = |seen: String| ProofError { host: host.clone(), addr: expected.addr, seen };
+    let chain = chain::parse(&expected.chain_pem).map_err(error)?;
+    let (mut seen_in_a_row, mut last) = (0, "no answer in time, in the TLS handshake".to_owned());
+    while seen_in_a_row < IN_A_ROW {
+        let connection = async {
+            let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
+            handshake(socket, &chain, &host).await.map(drop)
+        };
+        match timeout_at(deadline, connection).await {
+            Ok(Ok(())) => seen_in_a_row += 1,
+            Ok(Err(seen)) => (seen_in_a_row, last) = (0, seen),
+            Err(_) => return Err(error(last)),
+        }
+        if timeout_at(deadline, sleep(PAUSE)).await.is_err() {
+            return Err(error(last));
         }
     }
     Ok(())

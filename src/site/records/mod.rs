@@ -15,6 +15,8 @@ use tracing::{debug, info, warn};
 
 pub use ownership::Ownership;
 pub use plan::{Checks, Claim, Names, Plan, Right, Shape};
+#[cfg(test)]
+pub use plan::{fence, plan, stay, whom_to_ask};
 
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
@@ -45,7 +47,7 @@ pub struct Standing {
 /// What became of asking for the names.
 #[derive(Debug)]
 pub enum Cutover {
-    /// They are ours; the changes that made them so, if any were needed, may still be on their way.
+    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on their way.
     Owner(Vec<ChangeId>),
     StandBy {
         owner: String,
@@ -183,6 +185,16 @@ impl Zones {
         Ok(true)
     }
 
+    /// Whose the primary domain's names are now. Where names are in several zones, that one is taken over first and decides.
+    ///
+    /// # Errors
+    /// Those of Route 53, and an ownership record that spotboot did not write.
+    pub async fn owner(&self, route53: &Route53) -> Result<Option<String>> {
+        let (zone, names) = self.0.first().context("a site has a domain")?;
+        let observed = route53.record_sets(&zone.id, std::slice::from_ref(&names.ownership)).await?;
+        Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
+    }
+
     /// Takes the records of these instances out of multivalue answers, and their health checks with them.
     ///
     /// # Errors
@@ -197,6 +209,21 @@ impl Zones {
             }
         }
         Ok(submitted)
+    }
+
+    /// Keeps the names where they are while instances are ended that were launched until `now`; false where they lead to one of those.
+    ///
+    /// # Errors
+    /// As [`Zones::take_over`].
+    pub async fn stay(&self, route53: &Route53, going: &[String], now: OffsetDateTime) -> Result<bool> {
+        for (zone, names) in &self.0 {
+            let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
+            let decide = async |observed: &[RecordSet]| Ok(plan::stay(observed, names, going, now)?);
+            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -261,7 +288,8 @@ async fn swap(
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
-                return Ok(Cutover::Owner(vec![id]));
+                // The ownership record is read from Route 53 itself, which knows it at once.
+                return Ok(Cutover::Owner(if changes.iter().any(Change::is_of_address) { vec![id] } else { Vec::new() }));
             }
             Submitted::Refused(why) => {
                 debug!(zone = zone.name, why, "refused; somebody else wrote first");

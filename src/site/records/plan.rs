@@ -115,7 +115,7 @@ pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTree
         if owner.site != claim.site {
             return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site.clone(), site: claim.site.clone() });
         }
-        if claim.right == Right::Launch && !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
+        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
             return Ok(Plan::StandBy(owner.clone()));
         }
     }
@@ -162,6 +162,19 @@ pub fn fence(observed: &[RecordSet], names: &Names, instance: &str, launched: Of
         }
         Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
         _ => Ok(Plan::Unchanged),
+    }
+}
+
+/// What keeps the names with their owner while others are ended: whoever was launched until `now` stands by, whatever it has seen before.
+/// Where they lead to one of those that are `going`, it is [`Plan::StandBy`].
+///
+/// # Errors
+/// As [`owner`].
+pub fn stay(observed: &[RecordSet], names: &Names, going: &[String], now: OffsetDateTime) -> Result<Plan, Conflict> {
+    match owner(observed, names)? {
+        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
+        Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
+        None => Ok(Plan::Unchanged),
     }
 }
 
@@ -317,6 +330,11 @@ mod tests {
         assert!(matches!(plan(&now, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
         assert_eq!(plan(&now, &names(), &claim("i-1", 0, Shape::Simple), &living(&[])), Ok(Plan::Unchanged), "its own restart");
         assert_eq!(changes(&now, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 2, "a later one takes over as ever");
+        let later = [text("i-4", 4, 7), a("203.0.113.4")];
+        assert!(
+            matches!(plan(&later, &names(), &appointed, &living(&["i-4"])), Ok(Plan::StandBy(_))),
+            "it came up meanwhile, and keeps them"
+        );
     }
 
     #[test]
@@ -324,6 +342,18 @@ mod tests {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
         assert_eq!(changes(&observed, &appointed, &[]), [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+    }
+
+    #[test]
+    fn while_instances_are_ended_the_names_stay_where_they_are() {
+        let observed = [text("i-1", 0, 5), a("203.0.113.7")];
+        let now = LAUNCHED + time::Duration::minutes(3);
+        let stays = |going: &str| stay(&observed, &names(), &[going.to_owned()], now).unwrap();
+        assert_eq!(stays("i-2"), Plan::Change(vec![Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]));
+        assert!(matches!(stays("i-1"), Plan::StandBy(_)), "whom they lead to does not go");
+        let after = [text("i-1", 3, 6), a("203.0.113.7")];
+        assert!(matches!(plan(&after, &names(), &claim("i-2", 2, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert_eq!(changes(&after, &claim("i-3", 2, Shape::Simple), &["i-1"]).len(), 4, "a later one takes over as ever");
     }
 
     #[test]

@@ -21,9 +21,15 @@ pub struct Candidate {
     /// of the trial. None: every instance takes part.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub since: Option<OffsetDateTime>,
+    /// Instances that serve try it beside the release that they serve, and nobody boots it: each is to have one to go back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
 }
 
 impl Candidate {
+    /// In bytes.
+    pub const LARGEST: usize = LARGEST_POINTER;
+
     pub fn key(site: &Site) -> String {
         site.key("releases/candidate.json")
     }
@@ -47,7 +53,7 @@ impl Candidate {
     /// Those of the bucket and of [`Candidate::parse`].
     pub async fn read(state: &S3, site: &Site) -> anyhow::Result<Option<(Self, Etag)>> {
         let key = Self::key(site);
-        let Some(object) = state.get(&key, LARGEST_POINTER).await.context("looking for a release on trial")? else { return Ok(None) };
+        let Some(object) = state.get(&key, Self::LARGEST).await.context("looking for a release on trial")? else { return Ok(None) };
         let candidate = Self::parse(&object.body).with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
         Ok(Some((candidate, object.etag)))
     }
@@ -55,7 +61,7 @@ impl Candidate {
     /// Whether an instance launched then is to serve it. EC2 tells launches in whole seconds.
     pub(super) fn tries(&self, launched: OffsetDateTime, now: OffsetDateTime) -> bool {
         let began = self.since.map(|since| since.replace_nanosecond(0).unwrap_or(since));
-        now < self.expires && began.is_none_or(|began| launched >= began)
+        !self.in_place && now < self.expires && began.is_none_or(|began| launched >= began)
     }
 }
 
@@ -77,12 +83,12 @@ mod tests {
             commit: None,
             by: Some("octo".into()),
         };
-        Candidate { release, deploy: "20261120T100000Z-a1b2c3".into(), expires: BEGAN + Duration::minutes(2), since }
+        Candidate { release, deploy: "20261120T100000Z-a1b2c3".into(), expires: BEGAN + Duration::minutes(2), since, in_place: false }
     }
 
     #[test]
     fn a_candidate_comes_back_as_it_was_written() {
-        for written in [candidate(None), candidate(Some(BEGAN))] {
+        for written in [candidate(None), candidate(Some(BEGAN)), Candidate { in_place: true, ..candidate(None) }] {
             assert_eq!(Candidate::parse(&written.to_json()).unwrap(), written);
         }
     }
@@ -105,6 +111,13 @@ mod tests {
         let candidate = candidate(None);
         assert!(candidate.tries(BEGAN - Duration::DAY, candidate.expires - Duration::SECOND));
         assert!(!candidate.tries(BEGAN, candidate.expires));
+    }
+
+    #[test]
+    fn nobody_boots_what_is_tried_in_place() {
+        let candidate = candidate(None);
+        assert!(candidate.tries(BEGAN, BEGAN));
+        assert!(!Candidate { in_place: true, ..candidate }.tries(BEGAN, BEGAN));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Current {
     /// The deploy that promoted it; None where something else wrote the pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
+    /// It took the place of the release before on the instances that served, which nobody replaces for it: one that missed that follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
 }
 
 impl Published {
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_pointer_is_read_and_what_it_says_beyond_is_ignored() {
-        let Current { release, deploy } = current("20261103T101500Z-1a2b", "packages/x.zip", HASH).unwrap();
+        let Current { release, deploy, .. } = current("20261103T101500Z-1a2b", "packages/x.zip", HASH).unwrap();
         assert_eq!(release.sha256, HASH.to_lowercase());
         assert_eq!((release.version.as_str(), release.size), ("20261103T101500Z-1a2b", 7));
         assert_eq!((deploy, release.commit, release.by), (None, None, None));

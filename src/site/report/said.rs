@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Note, Phase};
+use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
 use crate::config::Site;
 
@@ -20,6 +20,8 @@ pub struct Said {
     /// The deploy on whose trial it is, or was when it booted.
     #[serde(default)]
     pub deploy: Option<String>,
+    #[serde(default)]
+    pub tried: Option<Tried>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -31,6 +33,9 @@ pub struct Said {
     pub note: Option<Note>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub until: Option<OffsetDateTime>,
+    /// A service of its cannot stay up, as long as this says so.
+    #[serde(default)]
+    pub trouble: Option<String>,
     pub error: Option<String>,
 }
 

@@ -1,9 +1,11 @@
 //! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx itself before each use.
 
 mod drain;
+mod former;
 mod lasting;
 mod nginx;
 mod render;
+mod reopen;
 mod website;
 
 use std::collections::BTreeMap;
@@ -22,8 +24,10 @@ use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
 pub use drain::drain;
+pub use former::Former;
 pub use nginx::Nginx;
-pub use render::{Machine, render};
+pub use render::{Machine, health_files, render};
+pub use reopen::reopen;
 pub use website::Website;
 
 /// The service's name.

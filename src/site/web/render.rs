@@ -123,11 +123,7 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
         http_addresses: addresses(config.http_port, "", machine),
         https_addresses: addresses(config.https_port, https, machine),
         about: json!({ "release": config.release, "instance": config.instance }).to_string(),
-        upstream: match &config.upstream {
-            Upstream::Unix(path) => Some(format!("unix:{}", text(path)?)),
-            Upstream::Tcp(address) => Some(address.to_string()),
-            Upstream::Files(_) | Upstream::Website(_) => None,
-        },
+        upstream: app_server(&config.upstream)?,
         files: match &config.upstream {
             Upstream::Files(root) => Some(text(root)?),
             _ => None,
@@ -147,6 +143,15 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
     })
 }
 
+/// The app's address as nginx spells it; None where there is no app.
+pub(super) fn app_server(upstream: &Upstream) -> Result<Option<String>, String> {
+    Ok(match upstream {
+        Upstream::Unix(path) => Some(format!("unix:{}", text(path)?)),
+        Upstream::Tcp(address) => Some(address.to_string()),
+        Upstream::Files(_) | Upstream::Website(_) => None,
+    })
+}
+
 fn addresses(port: u16, options: &str, machine: &Machine) -> Vec<String> {
     let all = [Some(format!("{port}{options}")), machine.ipv6.then(|| format!("[::]:{port}{options}"))];
     all.into_iter().flatten().collect()
@@ -162,7 +167,7 @@ fn static_place((prefix, path): &(String, std::path::PathBuf)) -> Result<Static<
 }
 
 /// What kind static must have for its health path to answer.
-fn health_files(path: &str) -> Vec<String> {
+pub fn health_files(path: &str) -> Vec<String> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     match path.strip_suffix('/') {
         Some(folder) => vec![format!("{folder}/index.html")],

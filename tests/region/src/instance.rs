@@ -116,6 +116,11 @@ impl Instance {
         self.env.clone()
     }
 
+    /// The one that it has now: an Elastic IP, where one leads to it.
+    pub fn public_ipv4(&self) -> Option<Ipv4Addr> {
+        self.machine.public_ipv4()
+    }
+
     pub fn state(&self) -> State {
         locked(&self.machine.now).state
     }

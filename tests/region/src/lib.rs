@@ -1,4 +1,4 @@
-//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2 and IMDS are ours.
+//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2, the keepers of secrets and IMDS are ours.
 //! Everything runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the [`Region`] stops it all.
 //!
 //! ```no_run
@@ -39,6 +39,7 @@ mod acme;
 mod autoscaling;
 mod dns;
 mod ec2;
+mod elastic;
 mod fleet;
 mod front;
 mod iam;
@@ -56,10 +57,13 @@ mod route53;
 mod s3;
 pub mod sample;
 mod services;
+mod vault;
 mod xml;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use acme::later_pebble;
+pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};
@@ -69,6 +73,7 @@ pub use region::Region;
 pub(crate) use region::run_on;
 pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
 pub use s3::Objects;
+pub use vault::Vault;
 
 /// A panic elsewhere is told by that test; what the lock guards is whole after every step.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,6 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use crate::acme::{Acme, Authority, Settings};
+use crate::elastic::{ElasticIp, Holder, Wiring};
 use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
 use crate::iam::{Grant, Principal};
@@ -23,6 +24,7 @@ use crate::options::Options;
 use crate::registry::Registry;
 use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
+use crate::vault::Vault;
 use crate::{dns, locked, services};
 
 const THREADS: usize = 2;
@@ -35,6 +37,7 @@ pub struct Region {
     ports: BTreeMap<Service, Port>,
     launchpad: Arc<Launchpad>,
     fleets: Arc<Fleets>,
+    vault: Vault,
     shared_metadata: Mutex<Vec<Port>>,
     store: Arc<Store>,
     route53: Arc<Mutex<route53::State>>,
@@ -50,6 +53,7 @@ impl Region {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
         let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
+        hub.registry.addresses.renumber_after(options.renumbered_after);
         let route53 = Arc::new(Mutex::new(route53::State::new(options.insync_delay, options.route53_rate)));
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
@@ -66,7 +70,9 @@ impl Region {
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
-        let opening = services::open_all(hub.clone(), options.bind, s3, route53_service, acme.clone(), tls, fleets.clone());
+        let vault = Vault::default();
+        let opening =
+            services::open_all(hub.clone(), options.bind, s3, route53_service, (acme.clone(), tls), fleets.clone(), vault.clone());
         let ports = run_on(runtime.handle(), opening)?;
         let launchpad = Arc::new(services::launchpad(&hub, runtime.handle(), &options, &ports));
         if options.start_acme {
@@ -80,6 +86,7 @@ impl Region {
             ports,
             launchpad,
             fleets,
+            vault,
             shared_metadata,
             store,
             route53,
@@ -125,6 +132,38 @@ impl Region {
         let addr = port.addr;
         locked(&self.shared_metadata).push(port);
         Ok(addr)
+    }
+
+    /// From now on public addresses come from there: before the first Elastic IP.
+    pub fn wire(&self, wiring: Arc<dyn Wiring>) {
+        self.hub.registry.addresses.wire(wiring);
+    }
+
+    /// An Elastic IP with these tags that leads nowhere yet.
+    pub fn allocate_address(&self, tags: &[(&str, &str)]) -> Result<ElasticIp> {
+        self.allocate(tags, Holder::Nobody)
+    }
+
+    /// One that an interface has which is no instance's: a NAT gateway's.
+    pub fn allocate_address_of_interface(&self, tags: &[(&str, &str)], interface: &str) -> Result<ElasticIp> {
+        self.allocate(tags, Holder::Interface(interface.to_owned()))
+    }
+
+    fn allocate(&self, tags: &[(&str, &str)], holder: Holder) -> Result<ElasticIp> {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.hub.registry.addresses.allocate(tags, holder)
+    }
+
+    /// As somebody at the console would.
+    pub fn associate_address(&self, elastic: &ElasticIp, instance: &str) -> Result<()> {
+        let machine = self.hub.registry.machine(instance).with_context(|| format!("no instance {instance} was launched"))?;
+        self.hub.registry.associate(elastic, &machine)
+    }
+
+    /// The instance that an Elastic IP leads to.
+    pub fn holder_of(&self, elastic: &ElasticIp) -> Option<String> {
+        let found = self.hub.registry.elastic_ips().into_iter().find(|(known, _)| known.allocation == elastic.allocation);
+        found.and_then(|(_, holder)| if let Holder::Instance(id) = holder { Some(id) } else { None })
     }
 
     /// Creates a fleet, which launches its instances at once.
@@ -230,6 +269,11 @@ impl Region {
         Records { state: self.route53.clone() }
     }
 
+    /// What SSM and Secrets Manager keep.
+    pub fn vault(&self) -> Vault {
+        self.vault.clone()
+    }
+
     /// The name server, for UDP and TCP.
     pub fn dns(&self) -> SocketAddr {
         self.launchpad.reach(self.dns)
@@ -250,9 +294,16 @@ impl Region {
         run_on(self.handle(), async move { acme.issuer_roots().await })
     }
 
-    /// Every secret key, session token and metadata token so far: what must stand in no log.
+    /// When the CA suggests to renew a certificate (PEM, leaf first), in RFC 3339. Needs [`crate::later_pebble`].
+    pub fn suggest_renewal(&self, certificate: &str, start: &str, end: &str) -> Result<()> {
+        let answer = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
+        let (acme, certificate) = (self.acme.clone(), certificate.to_owned());
+        run_on(self.handle(), async move { acme.set_renewal_info(&certificate, &answer).await })
+    }
+
+    /// Every secret key, session token, metadata token and value of the vault so far: what must stand in no log.
     pub fn secrets(&self) -> Vec<String> {
-        self.hub.registry.secrets()
+        self.hub.registry.secrets().into_iter().chain(self.vault.values()).collect()
     }
 
     fn handle(&self) -> &Handle {

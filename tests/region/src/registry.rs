@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, bail};
 use time::OffsetDateTime;
 
+use crate::elastic::{Addresses, Numbering};
 use crate::front::{Call, Refusal};
 use crate::instance::{InstanceSpec, State};
 use crate::locked;
@@ -42,6 +43,7 @@ pub(crate) struct Situation {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) interruption: Option<OffsetDateTime>,
     pub(crate) rebalance: Option<OffsetDateTime>,
+    pub(crate) numbering: Numbering,
     /// Metadata tokens issued before this are no longer good.
     pub(crate) tokens_since: std::time::Instant,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Registry {
     pub(crate) region: String,
     pub(crate) account: String,
     pub(crate) ci: Credentials,
+    pub(crate) addresses: Addresses,
     machines: Mutex<BTreeMap<String, Arc<Machine>>>,
     tokens: Mutex<Vec<String>>,
 }
@@ -62,7 +65,8 @@ pub(crate) enum Caller {
 impl Registry {
     pub(crate) fn new(region: &str, account: &str) -> Registry {
         let ci = Credentials::new("AKIA", false);
-        Registry { region: region.to_owned(), account: account.to_owned(), ci, machines: Mutex::default(), tokens: Mutex::default() }
+        let (region, account) = (region.to_owned(), account.to_owned());
+        Registry { region, account, ci, addresses: Addresses::default(), machines: Mutex::default(), tokens: Mutex::default() }
     }
 
     pub(crate) fn launch(&self, spec: InstanceSpec, state: State) -> Result<Arc<Machine>> {
@@ -70,8 +74,14 @@ impl Registry {
         if machines.contains_key(&spec.id) {
             bail!("launching {}: an instance with this id exists", spec.id);
         }
-        let now =
-            Situation { state, tags: spec.tags.clone(), interruption: None, rebalance: None, tokens_since: std::time::Instant::now() };
+        let now = Situation {
+            state,
+            tags: spec.tags.clone(),
+            interruption: None,
+            rebalance: None,
+            numbering: Numbering::new(spec.public_ipv4),
+            tokens_since: std::time::Instant::now(),
+        };
         let machine = Arc::new(Machine { credentials: Credentials::new("ASIA", true), now: Mutex::new(now), spec });
         machines.insert(machine.spec.id.clone(), machine.clone());
         Ok(machine)
@@ -79,6 +89,10 @@ impl Registry {
 
     pub(crate) fn machines(&self) -> Vec<Arc<Machine>> {
         locked(&self.machines).values().cloned().collect()
+    }
+
+    pub(crate) fn machine(&self, id: &str) -> Option<Arc<Machine>> {
+        locked(&self.machines).get(id).cloned()
     }
 
     pub(crate) fn at(&self, peer: IpAddr) -> Option<Arc<Machine>> {
@@ -99,8 +113,12 @@ impl Registry {
 
     /// The instance whose credentials signed the call, or else the one at its address.
     pub(crate) fn instance_of(&self, call: &Call) -> Option<String> {
+        self.caller_machine(call).map(|machine| machine.spec.id.clone())
+    }
+
+    pub(crate) fn caller_machine(&self, call: &Call) -> Option<Arc<Machine>> {
         let signed = access_key(call).and_then(|key| self.owner(key));
-        signed.or_else(|| self.at(call.peer.ip())).map(|machine| machine.spec.id.clone())
+        signed.or_else(|| self.at(call.peer.ip()))
     }
 
     /// Tells who signed, without checking the signature itself; refused as IAM words it.

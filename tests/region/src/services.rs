@@ -17,30 +17,40 @@ use crate::launchpad::Launchpad;
 use crate::options::Options;
 use crate::route53::Route53;
 use crate::s3::S3;
+use crate::vault::{Manager, Parameters, Vault};
 
 pub(crate) async fn open_all(
     hub: Arc<Hub>,
     bind: IpAddr,
     s3: S3,
     route53: Route53,
-    acme: Arc<Acme>,
-    tls: TlsAcceptor,
+    (acme, tls): (Arc<Acme>, TlsAcceptor),
     fleets: Arc<Fleets>,
+    vault: Vault,
 ) -> Result<BTreeMap<Service, Port>> {
     let at = SocketAddr::new(bind, 0);
     let (ec2, groups) = (Ec2::new(hub.registry.clone(), fleets.clone()), AutoScaling::new(hub.registry.clone(), fleets));
+    let (parameters, manager) = (Parameters::new(hub.registry.clone(), vault.clone()), Manager::new(hub.registry.clone(), vault));
     Ok(BTreeMap::from([
         (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
         (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
         (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
         (Service::AutoScaling, Port::open(hub.clone(), Arc::new(groups), at, None).await?),
+        (Service::Ssm, Port::open(hub.clone(), Arc::new(parameters), at, None).await?),
+        (Service::SecretsManager, Port::open(hub.clone(), Arc::new(manager), at, None).await?),
         (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
     ]))
 }
 
 /// The services that the SDK finds by a variable, and their names in it.
-const NAMED: [(&str, Service); 4] =
-    [("S3", Service::S3), ("ROUTE_53", Service::Route53), ("EC2", Service::Ec2), ("AUTO_SCALING", Service::AutoScaling)];
+const NAMED: [(&str, Service); 6] = [
+    ("S3", Service::S3),
+    ("ROUTE_53", Service::Route53),
+    ("EC2", Service::Ec2),
+    ("AUTO_SCALING", Service::AutoScaling),
+    ("SSM", Service::Ssm),
+    ("SECRETS_MANAGER", Service::SecretsManager),
+];
 
 pub(crate) fn launchpad(hub: &Arc<Hub>, handle: &Handle, options: &Options, ports: &BTreeMap<Service, Port>) -> Launchpad {
     let (bind, advertise, endpoints) = (options.bind, options.advertise, BTreeMap::new());

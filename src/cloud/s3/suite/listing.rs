@@ -12,6 +12,8 @@ against_both!(
     only_keys_with_the_prefix_are_listed_with_size_and_time,
     an_odd_key_is_written_read_and_listed_as_it_is,
     a_missing_bucket_is_named_by_every_verb,
+    a_listing_begins_after_a_key_that_need_not_be_there,
+    folders_are_told_once_each,
 );
 
 async fn keys(s3: &S3, prefix: &str, max: usize) -> Vec<String> {
@@ -58,6 +60,24 @@ async fn an_odd_key_is_written_read_and_listed_as_it_is(store: Store) {
         assert_eq!(store.s3.delete(key, Condition::Always).await.unwrap(), Removed::Gone);
     }
     assert_eq!(keys(&store.s3, "odd/", 10).await, Vec::<String>::new());
+}
+
+async fn a_listing_begins_after_a_key_that_need_not_be_there(store: Store) {
+    for key in ["l/a/1", "l/a/3", "l/b/1"] {
+        put(&store.s3, key, b"x").await;
+    }
+    let after =
+        async |key| store.s3.list_after("l/a/", Some(key), 9).await.unwrap().into_iter().map(|listed| listed.key).collect::<Vec<_>>();
+    assert_eq!(after("l/a/2").await, ["l/a/3"]);
+    assert_eq!(after("l/a/3").await, Vec::<String>::new());
+}
+
+async fn folders_are_told_once_each(store: Store) {
+    for key in ["f/a/1", "f/a/2", "f/b/c/3", "f/alone"] {
+        put(&store.s3, key, b"x").await;
+    }
+    assert_eq!(store.s3.folders("f/").await.unwrap(), ["f/a/", "f/b/"]);
+    assert_eq!(store.s3.folders("none/").await.unwrap(), Vec::<String>::new());
 }
 
 async fn a_missing_bucket_is_named_by_every_verb(store: Store) {

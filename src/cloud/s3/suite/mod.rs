@@ -14,7 +14,7 @@ mod store;
 mod uploads;
 
 use super::write::Removed;
-use super::{Condition, Etag, S3, Written};
+use super::{Condition, Etag, Object, S3, Since, Written};
 use store::Store;
 
 /// Makes two tests of each check: `on_region::…` and `on_moto::…`.

@@ -11,6 +11,7 @@ const MIB: usize = 1 << 20;
 against_both!(
     what_is_absent_is_none_and_leaves_no_file,
     an_empty_object_is_read_and_downloaded,
+    who_looks_again_is_told_of_changes_only,
     what_is_larger_than_expected_is_refused,
     a_large_object_is_downloaded_in_ranges_with_its_hash,
     an_object_of_exactly_one_range_is_downloaded,
@@ -32,6 +33,20 @@ async fn an_empty_object_is_read_and_downloaded(store: Store) {
     let etag = put(&store.s3, "empty", b"").await;
     assert_eq!(store.s3.get("empty", 0).await.unwrap().unwrap().body, b"");
     assert_downloads(&store.s3, "empty", b"", &etag).await;
+}
+
+async fn who_looks_again_is_told_of_changes_only(store: Store) {
+    assert_eq!(store.s3.get_since("pointer", 10, None).await.unwrap(), Since::Gone);
+    let first = put(&store.s3, "pointer", b"one").await;
+    let object = |body: &[u8], etag: &Etag| Since::Changed(Object { body: body.to_vec(), etag: etag.clone() });
+    assert_eq!(store.s3.get_since("pointer", 10, None).await.unwrap(), object(b"one", &first));
+    assert_eq!(store.s3.get_since("pointer", 10, Some(&first)).await.unwrap(), Since::Unchanged);
+    let second = put(&store.s3, "pointer", b"two").await;
+    assert_eq!(store.s3.get_since("pointer", 10, Some(&first)).await.unwrap(), object(b"two", &second));
+    store.s3.delete("pointer", Condition::Always).await.unwrap();
+    assert_eq!(store.s3.get_since("pointer", 10, Some(&second)).await.unwrap(), Since::Gone);
+    put(&store.s3, "pointer", b"much too much").await;
+    assert!(store.s3.get_since("pointer", 10, Some(&second)).await.is_err());
 }
 
 async fn what_is_larger_than_expected_is_refused(store: Store) {

@@ -130,9 +130,10 @@ impl Boot {
         self.handover.marked.borrow_mut().settled = settled;
         if settled && mark == Mark::Rebalance {
             info!("the fleet is as it was");
-            let mut marked = self.handover.marked.borrow_mut();
-            (marked.note, marked.told) = (None, false);
-            drop(marked);
+            {
+                let mut marked = self.handover.marked.borrow_mut();
+                (marked.note, marked.told) = (None, false);
+            }
             self.keep_note(None);
             self.tell_of_note(serving, Instant::now() + TOLD_WITHIN).await;
         }

@@ -217,7 +217,9 @@ impl Boot {
 
     /// Until when somebody may come who has resolved the names to this instance before another took them over.
     pub(super) fn expected_until(&self) -> Instant {
-        let taken_over = self.handover.marked().taken_over.map(|at| at + RESOLVED_FOR * self.site.dns.ttl);
+        // Nobody comes by an Elastic IP any more that has moved.
+        let ttl = if self.site.dns.is_elastic() { 0 } else { self.site.dns.ttl };
+        let taken_over = self.handover.marked().taken_over.map(|at| at + RESOLVED_FOR * ttl);
         let left = taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
         Instant::now() + left.unwrap_or_default()
     }

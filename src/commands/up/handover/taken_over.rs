@@ -43,7 +43,7 @@ impl Boot {
         if !self.is_time_to_look() {
             return;
         }
-        match within(LOOK_WITHIN, async { Ok(serving.zones.standing(&self.route53).await?) }).await {
+        match within(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
             Ok(standing) if standing.iter().all(|zone| self.is_anothers(zone)) => self.make_way(),
             Ok(_) => {}
             Err(error) => warn!("looking who has the names: {error:#}"),

@@ -1,9 +1,12 @@
 //! What the resident knows, and what it does about what happens: a pure function.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::trouble::Ends;
 use crate::site::report::Phase;
 
 /// What happened.
@@ -13,11 +16,25 @@ pub(super) enum Event {
     Watchdog,
     /// A piece of work came to its end that nothing follows from.
     Done,
+    /// What could wait until the site served is done.
+    Settled,
+    /// What is on trial in place was looked at, and it may be that another release serves since.
+    InPlace {
+        changed: bool,
+    },
     /// A service ended by itself; its keeper starts it again.
     Ended {
         service: &'static str,
         how: String,
+        at: Instant,
     },
+    /// A service that was in trouble has not ended for a while.
+    Quiet {
+        service: &'static str,
+        at: Instant,
+    },
+    /// What is wrong here has changed, and the bucket is to hear of it.
+    Told,
     /// The bucket has heard what was last to be told, or will not.
     Reported,
     /// What AWS says of this instance's end has changed, or the fleet is as it was; its report tells.
@@ -36,10 +53,18 @@ pub(super) enum Event {
     Names {
         ours: bool,
     },
+    /// The Elastic IP was looked at; whether this instance is reached at another address since.
+    Address {
+        changed: bool,
+    },
     /// When the certificate is to be looked at next, and whether another one serves since.
     Renewal {
         renewed: bool,
         next: Duration,
+    },
+    /// The bucket has the logs up to now, or not.
+    Shipped {
+        failed: bool,
     },
 }
 
@@ -60,7 +85,21 @@ pub(super) enum Act {
     Beat,
     /// What could wait until the site served.
     Settle,
+    /// Look at what is on trial in place.
+    Follow,
     Report,
+    /// A service cannot stay up.
+    TellTrouble {
+        service: &'static str,
+        how: String,
+    },
+    AwaitWell {
+        service: &'static str,
+        at: Instant,
+    },
+    ForgetTrouble {
+        service: &'static str,
+    },
     /// Looks for what AWS says of this instance's end, and sees to it.
     Mind,
     LookAtOwner,
@@ -68,9 +107,15 @@ pub(super) enum Act {
     Sweep {
         after: Duration,
     },
+    KeepAddress,
     Renew {
         after: Duration,
     },
+    /// The logs to the bucket: then, or earlier where there are many.
+    Ship {
+        after: Duration,
+    },
+    TellMetrics,
 }
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one never comes last.
@@ -86,11 +131,21 @@ enum Telling {
 pub(super) struct State {
     phase: Phase,
     telling: Telling,
+    /// How often in a row the bucket did not take the logs.
+    unshipped: u32,
+    ends: BTreeMap<&'static str, Ends>,
+    /// The services that cannot stay up.
+    troubled: BTreeSet<&'static str>,
 }
+
+/// The first logs are those of a boot that may be the last.
+const FIRST_SHIPPING: Duration = Duration::from_secs(30);
+const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
+const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing }
+        Self { phase, telling: Telling::Nothing, unshipped: 0, ends: BTreeMap::new(), troubled: BTreeSet::new() }
     }
 
     pub fn phase(&self) -> Phase {
@@ -100,7 +155,8 @@ impl State {
     /// What a resident begins with.
     pub fn begin(&self) -> Vec<Act> {
         let names = if self.phase == Phase::StandBy { Act::LookAtOwner } else { Act::LookAtNames };
-        vec![Act::Settle, Act::Mind, Act::Renew { after: Duration::ZERO }, names, Act::Sweep { after: Duration::ZERO }]
+        let (renew, sweep) = (Act::Renew { after: Duration::ZERO }, Act::Sweep { after: Duration::ZERO });
+        vec![Act::Settle, Act::Mind, renew, names, sweep, Act::Ship { after: FIRST_SHIPPING }, Act::TellMetrics]
     }
 
     pub fn on(&mut self, event: Event) -> Vec<Act> {
@@ -115,10 +171,19 @@ impl State {
             }
             Event::Watchdog => vec![Act::Beat],
             Event::Done => Vec::new(),
-            Event::Ended { service, how } => {
-                warn!(service, how, "ended by itself; it is started again");
-                Vec::new()
+            // Not before: both bring releases and remove them.
+            Event::Settled => vec![Act::Follow],
+            Event::InPlace { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::Follow);
+                acts
             }
+            Event::Ended { service, how, at } => {
+                warn!(service, how, "ended by itself; it is started again");
+                self.ended(service, how, at)
+            }
+            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Told => self.tell(),
             Event::Reported if self.telling == Telling::Again => {
                 self.telling = Telling::UnderWay;
                 vec![Act::Report]
@@ -149,11 +214,43 @@ impl State {
                 acts.push(Act::LookAtOwner);
                 acts
             }
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
             Event::Renewal { renewed, next } => {
                 // The report has the chain that is to be seen from outside.
                 let mut acts = if renewed { self.tell() } else { Vec::new() };
                 acts.push(Act::Renew { after: next });
                 acts
+            }
+            Event::Shipped { failed } => {
+                self.unshipped = if failed { self.unshipped.saturating_add(1) } else { 0 };
+                vec![Act::Ship { after: ship_after(self.unshipped) }]
+            }
+        }
+    }
+
+    /// What cannot stay up is told once, until it is well again.
+    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        ends.add(at);
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
+                vec![Act::TellTrouble { service, how }, Act::AwaitWell { service, at: well }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) => vec![Act::AwaitWell { service, at: well }],
+            _ => {
+                self.troubled.remove(service);
+                vec![Act::ForgetTrouble { service }]
             }
         }
     }
@@ -169,6 +266,13 @@ impl State {
     }
 }
 
+fn ship_after(failures: u32) -> Duration {
+    match failures {
+        0 => SHIP_EVERY,
+        again => SHIP_AGAIN.saturating_mul(1 << (again - 1).min(8)).min(SHIP_EVERY),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +285,39 @@ mod tests {
         assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
         assert_eq!(state.on(Event::Reported), [Act::Report]);
         assert_eq!(state.on(Event::Reported), []);
+    }
+
+    #[test]
+    fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
+        let mut state = State::new(Phase::Serving);
+        let mut after = |failed| match state.on(Event::Shipped { failed })[..] {
+            [Act::Ship { after }] => after.as_secs(),
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!([true, true, true, false, true].map(&mut after), [10, 20, 40, 300, 10]);
+        assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
+    }
+
+    #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
+        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
+    }
+
+    #[test]
+    fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
+        let (mut state, start) = (State::new(Phase::Serving), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut end = |seconds| state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(seconds) });
+        assert_eq!(end(0), []);
+        let well = Act::AwaitWell { service: "app", at: after(5 + 30 + 300) };
+        assert_eq!(end(5), [Act::TellTrouble { service: "app", how: "exit status 1".into() }, well]);
+        assert_eq!(end(15), [], "it is told already");
+        assert_eq!(state.on(Event::Told), [Act::Report]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(335) }), [Act::AwaitWell { service: "app", at: after(345) }]);
+        assert_eq!(state.on(Event::Quiet { service: "app", at: after(345) }), [Act::ForgetTrouble { service: "app" }]);
+        assert_eq!(state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(400) }), []);
     }
 
     #[test]

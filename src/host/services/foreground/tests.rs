@@ -26,7 +26,7 @@ fn paths(dir: &Path) -> Paths {
 
 fn printer(lines: &Arc<Mutex<Vec<String>>>) -> Print {
     let lines = Arc::clone(lines);
-    Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()))
+    Arc::new(move |service, line| lines.lock().unwrap().push(format!("{service} | {line}")))
 }
 
 fn service(line: &str) -> Service {

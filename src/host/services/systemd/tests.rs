@@ -1,7 +1,7 @@
 use super::*;
 
 fn run() -> Run {
-    Run::new("one", None)
+    Run::new(&running("one"), None)
 }
 
 fn running(invocation: &str) -> Shown {
@@ -37,4 +37,15 @@ fn an_end_between_two_looks_is_told_too() {
     let mut run = run();
     assert!(run.compare(&running("two")).is_some());
     assert_eq!(run.compare(&running("two")), None);
+}
+
+#[test]
+fn a_running_process_is_watched_and_one_that_ended_is_looked_for_closely() {
+    let mut run = run();
+    assert_eq!(run.look(&running("one")), None);
+    assert_eq!(run.pid, Some(7));
+    assert!(run.next_look > Instant::now() + CLOSE_LOOK);
+    let (ran, status) = run.look(&exited("one")).unwrap();
+    assert!(status == "exit status 3" && ran < Duration::from_secs(60));
+    assert!(run.pid.is_none() && run.next_look <= Instant::now() + CLOSE_LOOK);
 }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use super::*;
 use crate::host::accounts::Account;
 use crate::host::process::{Run, find_program};
+use crate::host::slot::Slot;
 
 fn app() -> Service {
     Service {
@@ -74,7 +75,9 @@ fn the_web_server_binds_low_ports_and_drops_its_rights_itself() {
 fn at_the_end_of_the_machine_spotboot_stops_first_then_the_web_server_then_the_app() {
     let (app, web) = (unit(&app()), unit(&web()));
     assert!(setting(&web, "Before").contains(&"spotboot.service"));
-    assert!(setting(&web, "After").contains(&"spotboot-app.service"));
+    for slot in Slot::ALL {
+        assert!(setting(&web, "After").iter().any(|line| line.split(' ').any(|unit| unit == format!("{}.service", slot.service()))));
+    }
     assert!(setting(&app, "Before").contains(&"spotboot-web.service spotboot.service"));
 }
 

@@ -179,5 +179,5 @@ async fn a_taken_port_is_told_in_nginxs_words() {
 }
 
 async fn foreground(config: &WebConfig) -> Services {
-    Services::choose(Some(Mode::Foreground), &config.paths, Arc::new(|_: &str| ())).await.unwrap()
+    Services::choose(Some(Mode::Foreground), &config.paths, Arc::new(|_: &str, _: &str| ())).await.unwrap()
 }

@@ -100,7 +100,7 @@ mod tests {
         let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!({ "identifiers": identifiers }).to_string());
         let body = serde_json::json!({ "payload": payload }).to_string();
         let (parts, ()) = http::Request::post(path).body(()).unwrap().into_parts();
-        Call { parts, body: body.into(), peer: ([127, 0, 0, 1], 1).into() }
+        Call { parts, body: body.into(), peer: ([127, 0, 0, 1], 1).into(), opened: std::time::Instant::now() }
     }
 
     fn created(location: &str) -> http::response::Parts {

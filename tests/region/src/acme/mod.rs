@@ -26,6 +26,7 @@ pub(crate) use authority::Authority;
 use limits::{Limits, Ruling};
 use pebble::Pebble;
 pub(crate) use pebble::Settings;
+pub use pebble::later_pebble;
 
 const LARGEST_ANSWER: usize = 4 << 20;
 
@@ -64,6 +65,16 @@ impl Acme {
         let request = http::Request::get("/roots/0").header("host", management.to_string()).body(Full::default())?;
         let (_, body) = self.ask(management, request).await?;
         Ok(String::from_utf8(body.to_vec())?)
+    }
+
+    /// What the CA answers from now on to whoever asks when to renew this certificate: any text.
+    pub(crate) async fn set_renewal_info(&self, certificate: &str, answer: &str) -> Result<()> {
+        let management = self.start().await?.management;
+        let body = json!({ "Certificate": certificate, "ARIResponse": answer }).to_string();
+        let request = http::Request::post("/set-renewal-info/").header("host", management.to_string()).header("user-agent", "region");
+        let (parts, body) = self.ask(management, request.body(Full::from(body))?).await?;
+        anyhow::ensure!(parts.status.is_success(), "pebble answers {}: {}", parts.status, String::from_utf8_lossy(&body));
+        Ok(())
     }
 
     async fn ask(&self, at: SocketAddr, request: http::Request<Full<Bytes>>) -> Result<(http::response::Parts, Bytes)> {

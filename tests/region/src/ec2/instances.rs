@@ -57,7 +57,7 @@ impl Ec2 {
         // A terminated instance keeps neither addresses nor interfaces.
         if *state != State::Terminated {
             xml.text("privateIpAddress", spec.private_ipv4);
-            xml.maybe("ipAddress", spec.public_ipv4);
+            xml.maybe("ipAddress", machine.public_ipv4());
             xml.maybe("ipv6Address", spec.public_ipv6);
             interface(machine, xml);
         }
@@ -72,15 +72,20 @@ impl Ec2 {
 fn interface(machine: &Machine, xml: &mut Xml) {
     let spec = &machine.spec;
     items(xml, "networkInterfaceSet", [spec], |xml, spec| {
-        xml.text("networkInterfaceId", format!("eni-{}", spec.id.trim_start_matches("i-")));
+        xml.text("networkInterfaceId", interface_of(&spec.id));
         xml.text("macAddress", &spec.mac);
         xml.text("privateIpAddress", spec.private_ipv4);
         xml.text("status", "in-use");
-        if let Some(address) = spec.public_ipv4 {
+        if let Some(address) = machine.public_ipv4() {
             xml.element("association", |xml| xml.text("publicIp", address));
         }
         items(xml, "ipv6AddressesSet", spec.public_ipv6, |xml, address| xml.text("ipv6Address", address));
     });
+}
+
+/// The id of its only one.
+pub(super) fn interface_of(instance: &str) -> String {
+    format!("eni-{}", instance.trim_start_matches("i-"))
 }
 
 /// One unknown id fails the whole call.
@@ -113,7 +118,7 @@ fn property(filter: &str) -> Result<Property, Refusal> {
 }
 
 /// A filter's value may hold `*`, at its ends here.
-fn fits(pattern: &str, held: &str) -> bool {
+pub(super) fn fits(pattern: &str, held: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (None, None) => pattern == held,
         (Some(end), None) => held.ends_with(end),

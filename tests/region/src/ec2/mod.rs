@@ -1,6 +1,7 @@
 //! EC2's Query protocol, as much as a site needs: instances, EC2 Fleets and Spot Fleets.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Welcome.html>; error codes are of its page "Error codes for the Amazon EC2 API".
 
+mod addresses;
 mod authorization;
 mod fleets;
 mod history;
@@ -42,6 +43,8 @@ impl Ec2 {
         match form.action() {
             "DescribeInstances" => self.describe_instances(&form),
             "TerminateInstances" => self.terminate_instances(&form),
+            "DescribeAddresses" => self.describe_addresses(&form),
+            "AssociateAddress" => self.associate_address(&form),
             "DescribeFleets" => self.describe_fleets(&form),
             "DescribeFleetInstances" => self.describe_fleet_instances(&form),
             "DescribeFleetHistory" => self.describe_fleet_history(&form),

@@ -63,7 +63,7 @@ impl Fleet {
 
     fn described(&self, seat: Seen) -> FleetInstance {
         let Seen { id, launched, state, marked, protected, detached, in_service } = seat;
-        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.spec.public_ipv4);
+        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.public_ipv4());
         FleetInstance { id, state, launched, public_ipv4, marked, protected, detached, in_service }
     }
 

@@ -13,7 +13,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -36,8 +36,23 @@ pub enum Service {
     Route53,
     Ec2,
     AutoScaling,
+    Ssm,
+    SecretsManager,
     Imds,
     Acme,
+}
+
+impl Service {
+    const ALL: [Service; 8] = [
+        Service::S3,
+        Service::Route53,
+        Service::Ec2,
+        Service::AutoScaling,
+        Service::Ssm,
+        Service::SecretsManager,
+        Service::Imds,
+        Service::Acme,
+    ];
 }
 
 impl fmt::Display for Service {
@@ -47,6 +62,8 @@ impl fmt::Display for Service {
             Service::Route53 => "route53",
             Service::Ec2 => "ec2",
             Service::AutoScaling => "autoscaling",
+            Service::Ssm => "ssm",
+            Service::SecretsManager => "secretsmanager",
             Service::Imds => "imds",
             Service::Acme => "acme",
         })
@@ -58,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Bytes,
     pub(crate) peer: SocketAddr,
+    /// When its connection was.
+    pub(crate) opened: Instant,
 }
 
 impl Call {
@@ -125,8 +144,7 @@ pub(crate) struct Hub {
 impl Hub {
     /// With the same latency for every service.
     pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
-        let services = [Service::S3, Service::Route53, Service::Ec2, Service::AutoScaling, Service::Imds, Service::Acme];
-        let latency = Mutex::new(services.into_iter().map(|service| (service, latency)).collect());
+        let latency = Mutex::new(Service::ALL.into_iter().map(|service| (service, latency)).collect());
         Hub { recorder: Recorder::default(), faults: Faults::default(), registry, guard: Guard::default(), latency }
     }
 

@@ -16,9 +16,9 @@ use time::macros::format_description;
 use super::body::{Answer, Truncated, full};
 use super::fault::{Fault, Strike};
 use super::hold::Stage;
-use super::{Backend, Call, Hub, Recorded, Refusal};
+use super::{Backend, Call, Hub, Recorded, Refusal, Service};
 use crate::iam::Principal;
-use crate::registry::Caller;
+use crate::registry::{Caller, Machine};
 
 const LARGEST_BODY: usize = 1 << 30;
 const RECORDED_BODY: usize = 64 << 10;
@@ -35,14 +35,14 @@ pub(super) struct Cut;
 pub(super) async fn pass<B: Backend>(
     hub: Arc<Hub>,
     backend: Arc<B>,
-    peer: SocketAddr,
+    (peer, opened): (SocketAddr, Instant),
     request: http::Request<Incoming>,
 ) -> Result<Answer, Cut> {
     let (at, arrived) = (OffsetDateTime::now_utc(), Instant::now());
     let number = hub.recorder.next_number();
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Cut)?.to_bytes();
-    let call = Call { parts, body, peer };
+    let call = Call { parts, body, peer, opened };
     let mut record = describe(&*backend, &call, number, at);
     let strikes = hub.faults.striking(&record);
     record.fault = name(&strikes);
@@ -91,6 +91,8 @@ fn name(strikes: &[Strike]) -> Option<String> {
 
 async fn act<B: Backend>(hub: &Hub, backend: &B, call: Call, record: &Recorded, strikes: Vec<Strike>) -> Result<Answer, Cut> {
     pause(hub.latency(B::SERVICE)).await;
+    let way = Way::of(hub, B::SERVICE, &call);
+    way.check()?;
     let skew = strikes.iter().map(skew).sum();
     for strike in &strikes {
         if let Some(refusal) = before(backend, &call, record, strike).await? {
@@ -107,7 +109,29 @@ async fn act<B: Backend>(hub: &Hub, backend: &B, call: Call, record: &Recorded, 
     for strike in strikes {
         answer = after(answer, record, strike).await?;
     }
+    // EC2 tells of an association before it takes effect.
+    if B::SERVICE != Service::Ec2 {
+        way.check()?;
+    }
     Ok(dated(answer, skew))
+}
+
+/// The way between an instance and us, which goes with the public address that its connection was made through.
+struct Way {
+    caller: Option<Arc<Machine>>,
+    opened: Instant,
+}
+
+impl Way {
+    fn of(hub: &Hub, service: Service, call: &Call) -> Way {
+        // Metadata comes from the instance's own host.
+        let caller = if service == Service::Imds { None } else { hub.registry.caller_machine(call) };
+        Way { caller, opened: call.opened }
+    }
+
+    fn check(&self) -> Result<(), Cut> {
+        if self.caller.as_ref().is_some_and(|machine| machine.is_cut_off(self.opened)) { Err(Cut) } else { Ok(()) }
+    }
 }
 
 /// IAM's words, where a policy does not allow the call. Who has not signed is the service's to judge.

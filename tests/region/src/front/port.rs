@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as sync;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use hyper::server::conn::http1;
@@ -125,6 +125,7 @@ impl<B: Backend> Serving<B> {
         let (hub, backend, tls) = (self.hub.clone(), self.backend.clone(), self.tls.clone());
         async move {
             let _ = stream.set_nodelay(true);
+            let opened = Instant::now();
             let latency = hub.latency(B::SERVICE);
             let resets = Arc::new(AtomicBool::new(false));
             let stream = Resettable { stream, resets: resets.clone() };
@@ -132,7 +133,7 @@ impl<B: Backend> Serving<B> {
             tokio::time::sleep(latency * if tls.is_some() { 2 } else { 1 }).await;
             let service = service_fn(move |request| {
                 let (hub, backend, resets) = (hub.clone(), backend.clone(), resets.clone());
-                async move { pass(hub, backend, peer, request).await.inspect_err(|_| resets.store(true, Ordering::Relaxed)) }
+                async move { pass(hub, backend, (peer, opened), request).await.inspect_err(|_| resets.store(true, Ordering::Relaxed)) }
             });
             let mut http = http1::Builder::new();
             http.header_read_timeout(None);

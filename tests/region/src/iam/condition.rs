@@ -7,10 +7,12 @@ use super::Context;
 use super::pattern::fits;
 
 /// What the services' requests carry; those that end in `/` go on with a tag's key.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "s3:prefix",
     "ec2:Region",
     "kms:ViaService",
+    "kms:EncryptionContext:PARAMETER_ARN",
+    "kms:EncryptionContext:SecretARN",
     "route53:ChangeResourceRecordSetsNormalizedRecordNames",
     "route53:ChangeResourceRecordSetsRecordTypes",
     "route53:ChangeResourceRecordSetsActions",

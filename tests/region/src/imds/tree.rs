@@ -2,6 +2,7 @@
 //! Categories: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-metadata.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -52,7 +53,7 @@ fn tree(registry: &Registry, machine: &Machine, now: &Situation) -> BTreeMap<Str
     put("dynamic/instance-identity/document", identity(registry, &machine.spec));
     let mut meta = |path: &str, content: String| put(&format!("meta-data/{path}"), content);
     general(registry, &machine.spec, &mut meta);
-    addresses(registry, &machine.spec, &mut meta);
+    addresses(registry, &machine.spec, now.public_ipv4(), &mut meta);
     credentials(registry, machine, &mut meta);
     notices(now, &mut meta);
     if machine.spec.tags_in_metadata {
@@ -112,7 +113,7 @@ fn general(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&str,
     }
 }
 
-fn addresses(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&str, String)) {
+fn addresses(registry: &Registry, spec: &InstanceSpec, public_ipv4: Option<Ipv4Addr>, meta: &mut impl FnMut(&str, String)) {
     let card = format!("network/interfaces/macs/{}", spec.mac);
     let private = spec.private_ipv4.to_string();
     meta("local-ipv4", private.clone());
@@ -134,7 +135,7 @@ fn addresses(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&st
     ] {
         meta(&format!("{card}/{path}"), content.to_owned());
     }
-    if let Some(address) = spec.public_ipv4 {
+    if let Some(address) = public_ipv4 {
         meta("public-ipv4", address.to_string());
         meta(&format!("{card}/public-ipv4s"), address.to_string());
         meta(&format!("{card}/ipv4-associations/{address}"), private);

@@ -119,7 +119,7 @@ fn surroundings(command: &mut Command, network: &Network, spec: &Spec, link: &st
     let groups: Vec<_> = cgroup.folders().iter().map(|folder| folder.display().to_string()).collect();
     command.env("CONTROL_GROUPS", groups.join(" ")).env("OWNER", std::process::id().to_string()).env("FOLDER", folder);
     command.env("LINK", link).env("BRIDGE", network.bridge()).env("GATEWAY", network.gateway().to_string());
-    command.env("ADDRESS", spec.address.to_string()).env("MAC", &spec.mac);
+    command.env("ADDRESS", spec.address.to_string()).env("MAC", &spec.mac).env("PUBLIC", network.public_addresses());
     command.stdin(Stdio::null());
     if let Ok(console) = File::create(folder.join("console")) {
         command.stderr(console.try_clone().map_or_else(|_| Stdio::null(), Stdio::from)).stdout(console);

@@ -6,3 +6,5 @@ ip address add "$ADDRESS/24" dev ens5
 ip link set ens5 up
 ip route add default via "$GATEWAY"
 ip route add 169.254.169.254/32 dev ens5
+# Public addresses that come and go are translated on EC2; here each instance takes whichever is led to it for its own.
+ip route add local "$PUBLIC" dev lo

@@ -22,7 +22,7 @@ use super::names::NameServer;
 use super::relay::{METADATA, Relay};
 use super::run;
 use super::usable::PATH;
-use crate::InstanceSpec;
+use crate::{InstanceSpec, Wiring};
 
 const ROOT: &str = "/run/spotboot-region";
 const KEEPER: &str = include_str!("keeper.sh");
@@ -40,6 +40,7 @@ struct Shared {
     hierarchies: Hierarchies,
     doors: OnceLock<Doors>,
     next: AtomicU8,
+    next_public: AtomicU8,
     /// Last: what it takes down is in use until here.
     #[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))]
     keeper: Keeper,
@@ -61,8 +62,8 @@ impl Network {
         for number in 0..=u8::MAX {
             if let Some(claim) = claim(number)? {
                 let keeper = Keeper::start(number, &hierarchies, claim)?;
-                let network =
-                    Self { shared: Arc::new(Shared { number, hierarchies, doors: OnceLock::new(), next: AtomicU8::new(2), keeper }) };
+                let (doors, next, next_public) = (OnceLock::new(), AtomicU8::new(2), AtomicU8::new(1));
+                let network = Self { shared: Arc::new(Shared { number, hierarchies, doors, next, next_public, keeper }) };
                 network.build()?;
                 return Ok(network);
             }
@@ -109,6 +110,11 @@ impl Network {
         Ok(address(self.shared.number, host))
     }
 
+    /// Where addresses are from that come and go: each machine takes all of them for its own, and the host's routes say whose one is.
+    pub(super) fn public_addresses(&self) -> String {
+        format!("{}/24", public_address(self.shared.number, 0))
+    }
+
     /// From now on, who asks 169.254.169.254 from this address is connected to that service.
     pub(super) fn serve_metadata(&self, machine: Ipv4Addr, service: std::net::SocketAddr) {
         if let Some(doors) = self.shared.doors.get() {
@@ -146,8 +152,26 @@ impl Network {
     }
 }
 
+impl Wiring for Network {
+    fn fresh(&self) -> anyhow::Result<Ipv4Addr> {
+        let host = self.shared.next_public.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| host.checked_add(1));
+        let host = host.ok().filter(|host| *host < u8::MAX).context("this network has no public address left")?;
+        Ok(public_address(self.shared.number, host))
+    }
+
+    fn lead(&self, address: Ipv4Addr, to: &InstanceSpec) -> anyhow::Result<()> {
+        let (route, via) = (format!("{address}/32"), to.private_ipv4.to_string());
+        run::tool("ip", ["route", "replace", &route, "via", &via, "dev", &self.bridge()])
+    }
+}
+
 fn address(number: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 18, number, host)
+}
+
+/// Of the other half of 198.18.0.0/15.
+fn public_address(number: u8, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 19, number, host)
 }
 
 /// Locally administered, one for each address.

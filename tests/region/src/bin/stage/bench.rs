@@ -9,13 +9,14 @@ use region::{Recorded, Service, State};
 use tokio::time::sleep;
 
 use crate::boot::{Boot, Voice};
+use crate::idle;
 use crate::report::{Report, Step};
 use crate::setting::{BUCKET, Setting};
 
 /// Time for the report and the upload of the dependencies after a boot has served.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 /// After this the resident has nothing left to do but wait: what it unpacked is on disk, and its idle threads have ended (tokio: 10 s).
-const IDLE_AFTER: Duration = Duration::from_secs(12);
+pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(12);
 
 /// One boot, measured.
 struct Sample {
@@ -32,7 +33,7 @@ struct Sample {
     timeline: String,
 }
 
-pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result<()> {
+pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration, idle: Duration) -> Result<()> {
     let setting = Setting::prepare(latency)?;
     eprintln!("bench: a first boot fills the bucket with dependencies and certificate");
     fill(&setting, spotboot).await?;
@@ -44,6 +45,9 @@ pub(crate) async fn run(spotboot: &Path, runs: u16, latency: Duration) -> Result
     }
     print(&samples, latency);
     println!("binary         {} KiB", std::fs::metadata(spotboot).context("looking at the program")?.len() >> 10);
+    if !idle.is_zero() {
+        idle::measure(&setting, spotboot, idle).await?;
+    }
     setting.remove()
 }
 
@@ -62,7 +66,7 @@ fn is_cached(request: &Recorded) -> bool {
     done && request.path.contains(&format!("{BUCKET}/cache/"))
 }
 
-async fn retire(mut boot: Boot) -> Result<()> {
+pub(crate) async fn retire(mut boot: Boot) -> Result<()> {
     boot.stop().await?;
     boot.instance.set_state(State::Terminated);
     Ok(())
@@ -93,14 +97,14 @@ async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample>
 }
 
 /// Resident memory of a process, now and at its highest, in KiB (proc(5): VmRSS, VmHWM).
-fn memory(pid: u32) -> Result<(u64, u64)> {
+pub(crate) fn memory(pid: u32) -> Result<(u64, u64)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("reading the resident's memory")?;
     let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse().ok());
     Ok((value("VmRSS").context("no VmRSS")?, value("VmHWM").context("no VmHWM")?))
 }
 
 /// How often each operation of each service was asked for.
-fn calls(requests: &[Recorded]) -> BTreeMap<String, usize> {
+pub(crate) fn calls(requests: &[Recorded]) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
     for request in requests {
         *calls.entry(format!("{:?} {}", request.service, request.operation)).or_default() += 1;

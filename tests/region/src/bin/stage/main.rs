@@ -4,6 +4,7 @@ mod accounts;
 mod bench;
 mod boot;
 mod demo;
+mod idle;
 mod look;
 mod report;
 mod setting;
@@ -35,6 +36,9 @@ enum Play {
         /// Round trip to each service, in milliseconds
         #[arg(long)]
         latency: u64,
+        /// How long the resident is left alone and measured, in minutes
+        #[arg(long, default_value_t = 0)]
+        idle: u64,
     },
 }
 
@@ -43,7 +47,9 @@ async fn main() -> ExitCode {
     let accounts = accounts::Before::note();
     let done = match Play::parse() {
         Play::Demo { spotboot, once } => demo::run(&spotboot, once).await,
-        Play::Bench { spotboot, runs, latency } => bench::run(&spotboot, runs, Duration::from_millis(latency)).await,
+        Play::Bench { spotboot, runs, latency, idle } => {
+            bench::run(&spotboot, runs, Duration::from_millis(latency), Duration::from_secs(60 * idle)).await
+        }
     };
     accounts.restore();
     match done {

@@ -1,0 +1,97 @@
+//! An order now. What it gives stands in the bucket as the next generation, and instances pick it up by themselves.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+use time::OffsetDateTime;
+use tracing::error;
+
+use super::super::Outcome;
+use super::super::certificates::{Busy, Wanted};
+use super::super::remote::Remote;
+use super::certificates;
+use crate::cli::Globals;
+use crate::host::network;
+use crate::site::certificate::{Certificate, Ledger, identifiers};
+use crate::site::deploys::By;
+
+/// What would be done at one CA.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Step {
+    ca: String,
+    names: Vec<String>,
+    /// The serial number of the certificate whose successor is ordered.
+    replaces: Option<String>,
+    /// Why this CA is not asked.
+    barred: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Renewed {
+    ca: String,
+    serial: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+}
+
+pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outcome> {
+    let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
+    let holder = format!("cert renew by {by}, process {}", std::process::id());
+    let certificates = certificates(remote, &holder);
+    let newest = certificates.newest().await?;
+    if globals.dry_run {
+        let (ledgers, names) = (certificates.ledgers().await?, identifiers(&remote.site.domains));
+        return told(globals, &plan(&ledgers, newest.as_ref(), &names, certificates.now(), force));
+    }
+    let wanted = Wanted { instead_of: newest.as_ref(), force, patience: Duration::ZERO };
+    match certificates.order(&remote.zones().await?, &wanted).await {
+        Err(busy) if busy.is::<Busy>() => {
+            error!("{busy}");
+            Ok(Outcome::Locked)
+        }
+        Err(error) => Err(error),
+        Ok(Certificate { ca, serial, not_after, .. }) => {
+            let renewed = Renewed { ca, serial, not_after };
+            if globals.json {
+                println!("{}", serde_json::to_string_pretty(&renewed)?);
+            } else {
+                println!("{} issued serial {}, valid to {}", renewed.ca, renewed.serial, renewed.not_after);
+                println!("it stands in the bucket; instances serve it within ten minutes");
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The CAs in the order in which they would be asked: the first that is not barred would be, the others only if it gives no certificate.
+fn plan(ledgers: &[(String, Ledger)], newest: Option<&Certificate>, names: &[String], now: OffsetDateTime, force: bool) -> Vec<Step> {
+    let step = |(ca, ledger): &(String, Ledger)| {
+        let replaced = newest.filter(|newest| newest.ca == *ca);
+        let barred = ledger.terms(replaced, names, now).err().filter(|_| !force);
+        let replaces = replaced.filter(|_| ledger.forced_terms(replaced, names, now).replaces).map(|replaced| replaced.serial.clone());
+        Step { ca: ca.clone(), names: names.to_vec(), replaces, barred: barred.map(|barred| barred.to_string()) }
+    };
+    ledgers.iter().map(step).collect()
+}
+
+fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
+    if globals.json {
+        println!("{}", serde_json::to_string_pretty(steps)?);
+    } else {
+        steps.iter().for_each(Step::print);
+    }
+    Ok(if steps.iter().all(|step| step.barred.is_some()) { Outcome::ProblemFound } else { Outcome::Done })
+}
+
+impl Step {
+    fn print(&self) {
+        match (&self.barred, &self.replaces) {
+            (Some(why), _) => println!("{:<14} PROBLEM: {why}", self.ca),
+            (None, Some(serial)) => {
+                println!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
+            }
+            (None, None) => println!("{:<14} order one for {}", self.ca, self.names.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What there is: instances, their fleet, the names, the bucket's words, and one run of CI. Small numbers, so that states are few.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::names::Names;
+use super::run::{Run, Step};
+use crate::site::handover::{Mark, Neighbour, Note, Seen};
+use crate::site::report::Phase;
+
+pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+pub const SPARE_FOR: Duration = Duration::from_secs(1800);
+/// Nothing sound launches as many.
+pub const MOST: u8 = 7;
+
+/// An instance, by its place among all that were launched.
+pub type Id = u8;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    pub target: u8,
+    pub machines: Vec<Machine>,
+    pub names: Option<Names>,
+    /// What the pointer says: the release before the deploy, or the deploy's.
+    pub current: Release,
+    /// Some instance has proven itself with the deploy's release.
+    pub served_new: bool,
+    pub on_trial: Option<Trial>,
+    /// The newest run's log.
+    pub log: Option<Log>,
+    pub run: Option<Run>,
+    /// Somebody holds the lock on deploys, alive or not.
+    pub locked: bool,
+    pub left: Left,
+    /// The target, and who was listed, before the last change.
+    pub before: Option<(u8, Vec<Id>)>,
+    /// What an act of ours has done that none may do.
+    pub wrong: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Release {
+    Old,
+    New,
+}
+
+impl Release {
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Old => "v1",
+            Self::New => "v2",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trial {
+    /// Instances launched so far when the run began.
+    pub since: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Log {
+    pub target: u8,
+    pub old: Vec<Id>,
+    pub since: u8,
+    pub stage: Stage,
+    pub end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    Whole,
+    /// Old instances that serve are left, which the log and the run's error say.
+    Unfinished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Trial,
+    Forward,
+    Back,
+}
+
+/// What may still happen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Left {
+    pub recommendations: u8,
+    pub notices: u8,
+    pub losses: u8,
+    /// Of `up`, whose services go on.
+    pub crashes: u8,
+    pub deploys: u8,
+    pub kills: u8,
+    /// Calls that are lost on their way.
+    pub faults: u8,
+    pub stale: u8,
+    /// The release on trial does not come up.
+    pub broken: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Machine {
+    pub lives: bool,
+    /// AWS has announced its end.
+    pub ends: bool,
+    pub recommended: bool,
+    pub up: Up,
+    /// What its web server answers with, as long as it does.
+    pub serves: Option<Release>,
+    /// What it has chosen, and whether as part of the trial.
+    pub release: Release,
+    pub trial: bool,
+    pub proven: bool,
+    /// What the process knows of its mark; after a crash, what the bucket knows.
+    pub note: Option<Noted>,
+    /// Time enough has passed since the recommendation.
+    pub over: bool,
+    /// The recommendation was dealt with.
+    pub handled: bool,
+    pub hand: Hand,
+    /// It knows of a fence of its own.
+    pub fenced: bool,
+    /// When it chose whom to end others served, and nobody was lost since.
+    pub sure: bool,
+    pub told: Told,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Up {
+    Begins,
+    /// It proves itself, and looks at the names.
+    Proves,
+    Looks,
+    /// A batch is on its way, for what was seen.
+    Submits(Option<Names>, Vec<Id>),
+    Serving,
+    StandBy,
+    Failed,
+    Crashed,
+    Stopped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Noted {
+    pub mark: Mark,
+    pub target: u8,
+    /// Instances launched so far.
+    pub since: u8,
+}
+
+/// What an instance's handover is at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Hand {
+    Looks,
+    Raises(u8),
+    Lowers(u8, Vec<Id>),
+    /// It makes sure that nobody takes the names from it meanwhile.
+    Fences(u8, Option<Names>, Vec<Id>),
+    /// And that they can be taken again.
+    Opens(Option<Names>),
+    Ends(Vec<Id>),
+}
+
+/// `instances/<id>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Told {
+    pub phase: Option<Phase>,
+    pub release: Option<Release>,
+    pub trial: bool,
+    pub note: Option<Noted>,
+    /// It says when it ends.
+    pub going: bool,
+}
+
+impl Machine {
+    pub fn launched() -> Self {
+        Self {
+            lives: true,
+            ends: false,
+            recommended: false,
+            up: Up::Begins,
+            serves: None,
+            release: Release::Old,
+            trial: false,
+            proven: false,
+            note: None,
+            over: false,
+            handled: false,
+            hand: Hand::Looks,
+            fenced: false,
+            sure: false,
+            told: Told::default(),
+        }
+    }
+
+    /// Nothing of it is left but its words in the bucket.
+    pub fn end(&mut self) {
+        let told = Told { note: self.told.note, ..Told::default() };
+        *self = Self { lives: false, up: Up::Stopped, told, proven: self.proven, ..Self::launched() };
+    }
+
+    pub fn is_resident(&self) -> bool {
+        self.lives && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..)) && self.told.phase.is_some()
+    }
+
+    pub fn mark(&self) -> Option<Mark> {
+        let recommended = (self.recommended && !self.handled).then_some(Mark::Rebalance);
+        self.ends.then_some(Mark::Notice).or(recommended)
+    }
+}
+
+impl Noted {
+    pub fn note(self) -> Note {
+        Note { mark: self.mark, target: self.target.into(), since: between(self.since) }
+    }
+}
+
+impl World {
+    pub fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        0..u8::try_from(self.machines.len()).expect("they are few")
+    }
+
+    pub fn machine(&self, id: Id) -> &Machine {
+        &self.machines[usize::from(id)]
+    }
+
+    pub fn machine_mut(&mut self, id: Id) -> &mut Machine {
+        &mut self.machines[usize::from(id)]
+    }
+
+    pub fn living(&self) -> Vec<Id> {
+        self.ids().filter(|&id| self.machine(id).lives).collect()
+    }
+
+    pub fn serving(&self) -> usize {
+        self.machines.iter().filter(|machine| machine.lives && machine.serves.is_some()).count()
+    }
+
+    pub fn launches(&self) -> u8 {
+        u8::try_from(self.machines.len()).expect("they are few")
+    }
+
+    /// Remembers what stale answers show, and changes the fleet.
+    pub fn change_fleet(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = (self.target, self.living());
+        change(self);
+        self.before = (self.left.stale > 0 && before != (self.target, self.living())).then_some(before);
+    }
+
+    /// Target and list as an answer shows them.
+    pub fn shown(&self, stale: bool) -> (u8, Vec<Id>) {
+        self.before.clone().filter(|_| stale).unwrap_or_else(|| (self.target, self.living()))
+    }
+
+    pub fn owners(&self) -> Vec<String> {
+        self.names.iter().map(|names| name(names.owner)).collect()
+    }
+
+    /// For good, by its own word.
+    pub fn has_stopped(&self, id: Id) -> bool {
+        let told = &self.machine(id).told;
+        told.phase == Some(Phase::Stopped) && told.going
+    }
+
+    /// The fleet as an instance sees it.
+    pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
+        let (target, listed) = self.shown(stale);
+        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me);
+        let members = self.ids().filter(is_member).map(|id| Neighbour {
+            id: name(id),
+            launched: at(id),
+            note: self.machine(id).told.note.map(Noted::note),
+        });
+        let log = self.log.as_ref().filter(|log| log.end.is_none());
+        Seen {
+            me: name(me),
+            target: target.into(),
+            max: None,
+            members: members.collect(),
+            owners: self.owners(),
+            run: log.map(|log| crate::site::handover::Run { target: log.target.into(), lives: self.locked }),
+        }
+    }
+
+    /// The same, as far as anybody can tell: of generations only the order counts, among those that somebody has seen.
+    pub fn canonical(mut self) -> Self {
+        for machine in &mut self.machines {
+            machine.over &= machine.note.is_some();
+        }
+        let mut known: Vec<u8> = self.seen_names().map(|names| names.generation).collect();
+        known.sort_unstable();
+        known.dedup();
+        for names in self.seen_names_mut() {
+            let rank = known.iter().position(|&generation| generation == names.generation).expect("it is among them");
+            names.generation = u8::try_from(rank + 1).expect("they are few");
+        }
+        self
+    }
+
+    fn seen_names(&self) -> impl Iterator<Item = &Names> {
+        let seen = self.machines.iter().flat_map(|machine| {
+            let submits = if let Up::Submits(seen, _) = &machine.up { seen.as_ref() } else { None };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &machine.hand { seen.as_ref() } else { None };
+            [submits, fences].into_iter().flatten()
+        });
+        let run = self.run.iter().filter_map(|run| match &run.step {
+            Step::Appoint(_, seen, _) | Step::Fence(seen, ..) => seen.as_ref(),
+            _ => None,
+        });
+        self.names.iter().chain(seen).chain(run)
+    }
+
+    fn seen_names_mut(&mut self) -> impl Iterator<Item = &mut Names> {
+        let seen = self.machines.iter_mut().flat_map(|machine| {
+            let submits = if let Up::Submits(seen, _) = &mut machine.up { seen.as_mut() } else { None };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &mut machine.hand { seen.as_mut() } else { None };
+            [submits, fences].into_iter().flatten()
+        });
+        let run = self.run.iter_mut().filter_map(|run| match &mut run.step {
+            Step::Appoint(_, seen, _) | Step::Fence(seen, ..) => seen.as_mut(),
+            _ => None,
+        });
+        self.names.iter_mut().chain(seen).chain(run)
+    }
+
+    /// Whether others serve than those that are to go, and the names lead to a living instance.
+    pub fn others_serve(&self, going: &[Id]) -> bool {
+        let owned = self.names.as_ref().is_some_and(|names| self.machine(names.owner).lives);
+        owned && self.ids().any(|id| !going.contains(&id) && self.machine(id).lives && self.machine(id).serves.is_some())
+    }
+
+    /// Takes instances away, by an act of ours. That nobody is left is its fault if others served when it was decided, and none of them was
+    /// lost in the moment since.
+    pub fn terminate(&mut self, ids: &[Id], sure: bool) {
+        let owner = self.names.as_ref().map(|names| names.owner);
+        let led_to = owner.is_some_and(|owner| ids.contains(&owner) && self.machine(owner).lives);
+        let served = self.serving() > 0;
+        self.change_fleet(|world| ids.iter().for_each(|&id| world.machine_mut(id).end()));
+        if sure && led_to {
+            self.wrong = Some("it ends the instance that the names lead to");
+        }
+        if sure && served && self.serving() == 0 {
+            self.wrong = Some("it leaves nobody serving");
+        }
+    }
+
+    /// Without a word to anybody.
+    pub fn loses(&mut self, id: Id) {
+        self.change_fleet(|world| world.machine_mut(id).end());
+        self.machines.iter_mut().for_each(|machine| machine.sure = false);
+        self.run.iter_mut().for_each(|run| run.sure = false);
+    }
+}
+
+/// When an instance is launched: a minute after the one before.
+pub fn at(id: Id) -> OffsetDateTime {
+    EPOCH + Duration::from_secs(60) * u32::from(id)
+}
+
+/// Something that happens when so many were launched.
+pub fn between(launches: u8) -> OffsetDateTime {
+    at(launches) - Duration::from_secs(30)
+}
+
+pub fn name(id: Id) -> String {
+    format!("i-{id}")
+}
+
+pub fn id(name: &str) -> Id {
+    name.strip_prefix("i-").and_then(|id| id.parse().ok()).expect("it is one of ours")
+}
+
+/// A line, for a story that went wrong.
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "target {}", self.target)?;
+        for (id, machine) in self.machines.iter().enumerate() {
+            let Machine { up, serves, hand, note, told, ends, recommended, .. } = machine;
+            write!(f, " | i-{id} ")?;
+            match (machine.lives, ends, recommended) {
+                (false, ..) => write!(f, "gone {:?}", told.note)?,
+                (true, ends, recommended) => {
+                    write!(
+                        f,
+                        "{up:?} {serves:?} ends {ends} recommended {recommended} {hand:?} {note:?} told {:?} {:?}",
+                        told.phase, told.note
+                    )?;
+                }
+            }
+        }
+        let names = self.names.as_ref().map(|names| (names.owner, names.generation));
+        write!(
+            f,
+            " | names {names:?} | current {:?}, trial {:?} | {:?} {:?} locked {}",
+            self.current, self.on_trial, self.log, self.run, self.locked
+        )?;
+        self.wrong.map_or(Ok(()), |wrong| write!(f, " | WRONG: {wrong}"))
+    }
+}

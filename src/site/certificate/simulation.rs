@@ -1,0 +1,365 @@
+//! A year of certificates that live for six days, in virtual time: the decisions are the product's own, around them stand a model of the CA with its
+//! windows and limits, a bucket, and a fleet whose instances are replaced daily. All that is random comes from a seed.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use time::ext::NumericalDuration;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use super::ledger::Terms;
+use super::sealed::fixtures::certificate;
+use super::{AGAIN, Certificate, Ledger, Next, View, Window, next, pause};
+use crate::cloud::acme::{AcmeError, Suggestion};
+
+const BEGIN: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+const YEAR: Duration = Duration::days(365);
+/// Let's Encrypt's `shortlived`, which is valid from an hour before it is issued.
+const LIFETIME: Duration = Duration::hours(160);
+const BACKDATED: Duration = Duration::hours(1);
+const WEEK: Duration = Duration::days(7);
+const LEASE: Duration = Duration::seconds(60);
+/// Others pick a renewal up within ten minutes; a look takes its time, and is repeated where S3 fails.
+const PICKED_UP: Duration = Duration::minutes(11);
+
+/// SplitMix64: seeded, and good enough to disturb.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: i64) -> i64 {
+        i64::try_from(self.next() % u64::try_from(bound).expect("a bound is positive")).expect("it is below the bound")
+    }
+
+    fn within(&mut self, least: Duration, most: Duration) -> Duration {
+        least + Duration::milliseconds(self.below(i64::try_from((most - least).whole_milliseconds()).expect("a span of days") + 1))
+    }
+
+    fn one_in(&mut self, many: i64) -> bool {
+        self.below(many) == 0
+    }
+}
+
+/// When a service does not answer.
+struct Outages(Vec<Range<OffsetDateTime>>);
+
+impl Outages {
+    fn every(mean: Duration, longest: Duration, chance: &mut Chance) -> Self {
+        let (mut outages, mut at) = (Vec::new(), BEGIN);
+        while at < BEGIN + YEAR {
+            let from = at + chance.within(mean / 4, mean * 7 / 4);
+            at = from + chance.within(1.minutes(), longest);
+            outages.push(from..at);
+        }
+        Self(outages)
+    }
+
+    fn strike(&self, at: OffsetDateTime) -> bool {
+        let after = self.0.partition_point(|outage| outage.end <= at);
+        self.0.get(after).is_some_and(|outage| outage.contains(&at))
+    }
+}
+
+/// An order that the CA has taken.
+#[derive(Clone)]
+struct Order {
+    at: OffsetDateTime,
+    replaces: Option<String>,
+    exempt: bool,
+}
+
+/// The CA as it judges by its own clock, which need not be S3's.
+struct Ca {
+    outages: Outages,
+    ahead: Duration,
+    /// With the order that gave it.
+    issued: Vec<(Certificate, Order)>,
+    orders: usize,
+    asked: usize,
+}
+
+impl Ca {
+    fn window(certificate: &Certificate) -> Window {
+        let (half, hundredth) = (certificate.not_before + LIFETIME / 2, LIFETIME / 100);
+        Window { start: half - hundredth, end: half + hundredth }
+    }
+
+    fn reach(&mut self, at: OffsetDateTime) -> Result<OffsetDateTime, AcmeError> {
+        self.asked += 1;
+        match self.outages.strike(at) {
+            true => Err(AcmeError::Unavailable { doing: "asking".into(), retry_after: None, detail: "down".into() }),
+            false => Ok(at + self.ahead),
+        }
+    }
+
+    fn renewal_info(&mut self, certificate: &Certificate, at: OffsetDateTime) -> Result<Option<Suggestion>, AcmeError> {
+        self.reach(at)?;
+        let Window { start, end } = Self::window(certificate);
+        Ok(Some(Suggestion { start, end, explanation: None, ask_again: std::time::Duration::from_secs(6 * 3600) }))
+    }
+
+    fn new_order(&mut self, replaces: Option<&Certificate>, at: OffsetDateTime) -> Result<Order, AcmeError> {
+        let now = self.reach(at)?;
+        if let Some(former) = replaces
+            && self.issued.iter().any(|(_, order)| order.replaces.as_ref() == Some(&former.serial))
+        {
+            return Err(AcmeError::AlreadyReplaced { doing: String::new(), detail: String::new() });
+        }
+        let exempt = replaces.is_some_and(|former| (Self::window(former).start..=Self::window(former).end).contains(&now));
+        let counted = self.issued.iter().filter(|(_, order)| !order.exempt && now - order.at < WEEK).count();
+        if !exempt && counted >= 5 {
+            return Err(AcmeError::RateLimited { doing: String::new(), retry_after: None, detail: "too many".into() });
+        }
+        self.orders += 1;
+        Ok(Order { at: now, replaces: replaces.map(|former| former.serial.clone()), exempt })
+    }
+
+    fn finalize(&mut self, order: &Order, at: OffsetDateTime, chance: &mut Chance) -> Result<Certificate, AcmeError> {
+        let now = self.reach(at)?;
+        let issued = certificate(&format!("{:016X}", chance.next()), now - BACKDATED, LIFETIME);
+        self.issued.push((issued.clone(), order.clone()));
+        Ok(issued)
+    }
+}
+
+struct Bucket {
+    outages: Outages,
+    stored: Vec<(Certificate, OffsetDateTime)>,
+    ledgers: Vec<(String, Ledger)>,
+    lease: Option<(u64, OffsetDateTime)>,
+    pending: Option<(Order, Terms)>,
+}
+
+struct Instance {
+    id: u64,
+    serving: Certificate,
+    /// What its own clock is off by, and whether it has heard S3's.
+    off: Duration,
+    heard: bool,
+}
+
+impl Instance {
+    fn now(&self, at: OffsetDateTime) -> OffsetDateTime {
+        if self.heard { at } else { at + self.off }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// The instance of a slot looks after its certificate; one that is gone does not.
+    Wake { slot: usize, id: u64 },
+    /// The order that it has made is validated.
+    Finish { slot: usize, id: u64 },
+    /// It goes, and its successor has booted.
+    Replace { slot: usize, id: u64 },
+}
+
+struct World {
+    chance: Chance,
+    ca: Ca,
+    bucket: Bucket,
+    fleet: Vec<Instance>,
+    events: BinaryHeap<Reverse<(OffsetDateTime, What)>>,
+    names: Vec<String>,
+    born: u64,
+}
+
+impl World {
+    fn new(seed: u64, instances: usize) -> Self {
+        let mut chance = Chance(seed);
+        let ca = Outages::every(3.days(), 40.minutes(), &mut chance);
+        let s3 = Outages::every(4.days(), 10.minutes(), &mut chance);
+        let ahead = chance.within(-30.seconds(), 30.seconds());
+        let mut ca = Ca { outages: ca, ahead, issued: Vec::new(), orders: 1, asked: 0 };
+        let order = Order { at: BEGIN, replaces: None, exempt: false };
+        let first = certificate(&format!("{:016X}", chance.next()), BEGIN - BACKDATED, LIFETIME);
+        ca.issued.push((first.clone(), order));
+        let (mut ledger, names) = (Ledger::default(), vec!["example.com".to_owned()]);
+        ledger.has_issued(&first, &names, false, BEGIN);
+        let bucket =
+            Bucket { outages: s3, stored: vec![(first, BEGIN)], ledgers: vec![("ca".to_owned(), ledger)], lease: None, pending: None };
+        let mut world = Self { chance, ca, bucket, fleet: Vec::new(), events: BinaryHeap::new(), names, born: 0 };
+        for slot in 0..instances {
+            let instance = world.boot();
+            world.fleet.push(instance);
+            world.settle(slot, BEGIN);
+        }
+        world
+    }
+
+    fn boot(&mut self) -> Instance {
+        self.born += 1;
+        let serving = self.bucket.stored.last().expect("there is always one").0.clone();
+        let off = self.chance.within((-1).hours(), 1.hours());
+        Instance { id: self.born, serving, off, heard: false }
+    }
+
+    fn settle(&mut self, slot: usize, at: OffsetDateTime) {
+        let id = self.fleet[slot].id;
+        self.plan(at, What::Wake { slot, id });
+        let lives = self.chance.within(4.hours(), 44.hours());
+        self.plan(at + lives, What::Replace { slot, id });
+    }
+
+    fn plan(&mut self, at: OffsetDateTime, what: What) {
+        self.events.push(Reverse((at, what)));
+    }
+
+    fn live(&mut self, until: OffsetDateTime, mut look: impl FnMut(&Self, OffsetDateTime)) {
+        while self.events.peek().is_some_and(|Reverse((at, _))| *at < until) {
+            let Some(Reverse((at, what))) = self.events.pop() else { break };
+            match what {
+                What::Replace { slot, id } if self.fleet[slot].id == id && self.bucket.outages.strike(at) => {
+                    self.plan(at + 1.minutes(), what)
+                }
+                What::Replace { slot, id } if self.fleet[slot].id == id => {
+                    self.fleet[slot] = self.boot();
+                    self.settle(slot, at);
+                }
+                What::Wake { slot, id } if self.fleet[slot].id == id => self.wake(slot, at),
+                What::Finish { slot, id } if self.fleet[slot].id == id => self.finish(slot, at),
+                What::Wake { .. } | What::Finish { .. } | What::Replace { .. } => {}
+            }
+            look(self, at);
+        }
+    }
+
+    /// As the resident tends its certificate.
+    fn wake(&mut self, slot: usize, at: OffsetDateTime) {
+        let id = self.fleet[slot].id;
+        let again = What::Wake { slot, id };
+        if self.bucket.outages.strike(at) {
+            return self.plan(at + AGAIN, again);
+        }
+        self.fleet[slot].heard = true;
+        loop {
+            let (now, newest) = (self.fleet[slot].now(at), self.bucket.stored.last().map(|(certificate, _)| certificate.clone()));
+            let serving = self.fleet[slot].serving.clone();
+            let (ledgers, names) = (&self.bucket.ledgers, &self.names);
+            let view = View { now, serving: &serving, stored: newest.as_ref(), unfit: None, ledgers, names };
+            match next(&view) {
+                Next::Wait(until) => return self.plan(at + pause(until, now), again),
+                Next::Show => self.fleet[slot].serving = newest.expect("it is shown"),
+                Next::AskWindow { .. } => {
+                    let answer = self.ca.renewal_info(&serving, at);
+                    self.bucket.ledgers[0].1.heard(&serving, answer.as_ref().map(Option::as_ref), now);
+                }
+                Next::Renew => return self.order(slot, at, &serving),
+            }
+        }
+    }
+
+    /// As `commands::certificates` orders: under the lease, on the ledger's terms, and by an order that another has left if there is one.
+    fn order(&mut self, slot: usize, at: OffsetDateTime, replaced: &Certificate) {
+        let id = self.fleet[slot].id;
+        if self.bucket.lease.is_some_and(|(holder, until)| holder != id && at < until) {
+            return self.plan(at + AGAIN, What::Wake { slot, id });
+        }
+        if self.bucket.pending.is_none() {
+            let now = self.fleet[slot].now(at);
+            let terms = self.bucket.ledgers[0].1.terms(Some(replaced), &self.names, now).expect("the decision was to renew");
+            match self.ca.new_order(Some(replaced).filter(|_| terms.replaces), at) {
+                Ok(order) => self.bucket.pending = Some((order, terms)),
+                Err(error) => return self.failed(slot, at, &error),
+            }
+        }
+        let takes = self.chance.within(2.seconds(), 40.seconds());
+        self.bucket.lease = Some((id, at + takes + LEASE));
+        // Its machine may go half-way.
+        if self.chance.one_in(10) {
+            self.plan(at + takes / 2, What::Replace { slot, id });
+        }
+        self.plan(at + takes, What::Finish { slot, id });
+    }
+
+    fn finish(&mut self, slot: usize, at: OffsetDateTime) {
+        let (order, terms) = self.bucket.pending.clone().expect("an order stands until it is finished");
+        match self.ca.finalize(&order, at, &mut self.chance) {
+            Err(error) => self.failed(slot, at, &error),
+            Ok(issued) => {
+                let now = self.fleet[slot].now(at);
+                self.bucket.ledgers[0].1.has_issued(&issued, &self.names, terms.exempt, now);
+                self.bucket.stored.push((issued.clone(), at));
+                (self.bucket.pending, self.bucket.lease) = (None, None);
+                let id = self.fleet[slot].id;
+                self.fleet[slot].serving = issued;
+                self.plan(at, What::Wake { slot, id });
+            }
+        }
+    }
+
+    fn failed(&mut self, slot: usize, at: OffsetDateTime, error: &AcmeError) {
+        let (id, now) = (self.fleet[slot].id, self.fleet[slot].now(at));
+        assert!(!matches!(error, AcmeError::RateLimited { .. } | AcmeError::AlreadyReplaced { .. }), "at {at}: {error:?}");
+        self.bucket.ledgers[0].1.has_failed(&self.names, error, now);
+        self.bucket.lease = None;
+        self.plan(at + AGAIN, What::Wake { slot, id });
+    }
+
+    /// Nobody serves what has ended, nor for long what another has replaced.
+    fn assert_served(&self, at: OffsetDateTime) {
+        let (newest, since) = self.bucket.stored.last().expect("there is always one");
+        for instance in &self.fleet {
+            assert!(at < instance.serving.not_after, "at {at} an instance serves what ended at {}", instance.serving.not_after);
+            let disturbed = self.bucket.outages.strike(at)
+                || self.bucket.outages.strike(at - PICKED_UP)
+                || self.bucket.outages.strike(at - 5.minutes());
+            assert!(
+                instance.serving.serial == newest.serial || at - *since < PICKED_UP * 2 || disturbed,
+                "at {at} an instance has not picked up what was stored at {since}"
+            );
+        }
+    }
+}
+
+fn seeds() -> Range<u64> {
+    0..std::env::var("SEEDS").ok().map_or(4, |seeds| seeds.parse().expect("SEEDS is a number"))
+}
+
+#[test]
+fn a_year_of_six_day_certificates_is_one_order_within_the_window_for_each() {
+    for seed in seeds() {
+        let mut world = World::new(seed, 1 + usize::try_from(seed % 3).expect("a small number"));
+        world.live(BEGIN + YEAR, |world, at| world.assert_served(at));
+        let issued = &world.ca.issued;
+        assert_eq!(
+            world.ca.orders,
+            issued.len() + usize::from(world.bucket.pending.is_some()),
+            "seed {seed}: an order gave no certificate"
+        );
+        assert!((105..=118).contains(&issued.len()), "seed {seed}: {} certificates in a year", issued.len());
+        for pair in issued.windows(2) {
+            let ((former, _), (_, order)) = (&pair[0], &pair[1]);
+            let window = Ca::window(former);
+            assert!((window.start..=window.end).contains(&order.at), "seed {seed}: ordered at {}, the window is {window:?}", order.at);
+            assert_eq!(order.replaces.as_ref(), Some(&former.serial), "seed {seed}: the order names another certificate");
+            assert!(order.exempt, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn with_the_ca_down_for_three_days_nothing_lapses_and_it_is_asked_seldom() {
+    for seed in seeds() {
+        let mut world = World::new(seed, 2);
+        let down = BEGIN + 40.days() + world.chance.within(Duration::ZERO, 160.hours());
+        let back = down + 72.hours();
+        world.ca.outages = Outages(vec![down..back]);
+        world.live(down, |world, at| world.assert_served(at));
+        let asked = world.ca.asked;
+        world.live(back, |world, at| world.assert_served(at));
+        assert!(world.ca.asked - asked < 120, "seed {seed}: the CA was asked {} times while it was down", world.ca.asked - asked);
+        world.live(back + 7.days(), |world, at| world.assert_served(at));
+        let (renewed, _) = world.bucket.stored.last().expect("there is always one");
+        assert!(renewed.not_before > down, "seed {seed}: nothing was renewed after the CA was back");
+    }
+}

@@ -1,0 +1,22 @@
+//! The logs of the site's instances: what is shipped to `logs/<instance>/`, and how it is read from anywhere.
+
+mod boot_log;
+mod line;
+mod merge;
+mod name;
+mod opened;
+mod ship;
+mod stored;
+
+pub use line::Line;
+pub use merge::Merge;
+pub use name::{Name, Stream};
+pub use ship::{access_time, entry_time, ship};
+pub use stored::{Query, known, stored};
+
+use crate::config::Site;
+
+/// Where an instance's logs stand.
+pub fn folder(site: &Site, instance: &str) -> String {
+    site.key(&format!("logs/{instance}/"))
+}

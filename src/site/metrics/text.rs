@@ -1,0 +1,160 @@
+//! All of it as text, made anew for whoever asks: nothing of it is kept between two questions but the counts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use time::OffsetDateTime;
+
+use super::requests::{Labels, Requests};
+use crate::cloud::calls::{Calls, Operation};
+
+/// How things stand just now.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    pub instance: &'a str,
+    pub release: &'a str,
+    /// As in the instance's report: `serving`.
+    pub phase: &'a str,
+    pub certificate_ends: OffsetDateTime,
+    pub renewal_due: Option<OffsetDateTime>,
+    /// The boot's steps that are done, in milliseconds.
+    pub steps: Vec<(&'static str, u64)>,
+    pub calls: BTreeMap<Operation, Calls>,
+    pub restarts: BTreeMap<&'static str, u64>,
+    /// The services that cannot stay up.
+    pub troubled: Vec<&'static str>,
+    pub last_shipped: Option<OffsetDateTime>,
+    pub waiting_bytes: u64,
+    pub pieces_dropped: u64,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+pub fn text(requests: &Requests, standing: &Standing<'_>) -> String {
+    let mut registry = Registry::with_prefix("spotboot");
+    register_requests(&mut registry, requests);
+    register_site(&mut registry, standing);
+    register_calls(&mut registry, &standing.calls);
+    register_logs(&mut registry, standing);
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("a string takes whatever is written to it");
+    text
+}
+
+fn register_requests(registry: &mut Registry, requests: &Requests) {
+    registry.register("requests", "Requests answered by the web server, but for its own /ping", requests.answered.clone());
+    registry.register_with_unit("request", "From a request's first byte to its answer's last", Unit::Seconds, requests.seconds.clone());
+}
+
+fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
+    let about = [("release", standing.release), ("instance", standing.instance), ("version", env!("CARGO_PKG_VERSION"))];
+    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).into();
+    registry.register("release", "What is served, by which instance", Info::new(about));
+    let phases = Family::<Labels, Gauge>::default();
+    phases.get_or_create(&one("phase", standing.phase)).set(1);
+    registry.register("phase", "Where this instance stands", phases);
+    register_time(registry, "certificate_expiry", "When the certificate in use ends", Some(standing.certificate_ends));
+    register_time(registry, "certificate_renewal", "When its renewal is due", standing.renewal_due);
+    let steps = Family::<Labels, Seconds>::default();
+    for (step, milliseconds) in &standing.steps {
+        steps.get_or_create(&one("step", step)).set(*milliseconds as f64 / 1000.0);
+    }
+    registry.register_with_unit("boot_step", "How long each step of the boot took", Unit::Seconds, steps);
+    let restarts = Family::<Labels, Counter>::default();
+    for (service, count) in &standing.restarts {
+        restarts.get_or_create(&one("service", service)).inc_by(*count);
+    }
+    registry.register("service_restarts", "How often a service ended by itself", restarts);
+    let troubled = Family::<Labels, Gauge>::default();
+    for service in &standing.troubled {
+        troubled.get_or_create(&one("service", service)).set(1);
+    }
+    registry.register("service_in_trouble", "Services that cannot stay up", troubled);
+}
+
+fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
+    let (sent, throttled, failed) = <(Family<Labels, Counter>, Family<Labels, Counter>, Family<Labels, Counter>)>::default();
+    for (operation, calls) in calls {
+        let labels: Labels = vec![("service", operation.service.clone().into()), ("operation", operation.name.clone().into())];
+        for (family, count) in [(&sent, calls.sent), (&throttled, calls.throttled), (&failed, calls.failed)] {
+            family.get_or_create(&labels).inc_by(count);
+        }
+    }
+    registry.register("aws_requests", "Requests to AWS, repeated ones too", sent);
+    registry.register("aws_throttled", "Of them, those that AWS answered with slow down", throttled);
+    registry.register("aws_failed", "Of them, those that failed otherwise", failed);
+}
+
+fn register_logs(registry: &mut Registry, standing: &Standing<'_>) {
+    register_time(registry, "logs_shipped", "Until when the bucket has the logs", standing.last_shipped);
+    let waiting: Gauge = Gauge::default();
+    waiting.set(i64::try_from(standing.waiting_bytes).unwrap_or(i64::MAX));
+    registry.register_with_unit("logs_waiting", "Logs that are packed, and not in the bucket yet", Unit::Bytes, waiting);
+    registry.register("logs_dropped", "Pieces of logs that were given up", ConstCounter::new(standing.pieces_dropped));
+}
+
+/// A Unix time.
+fn register_time(registry: &mut Registry, name: &str, help: &str, time: Option<OffsetDateTime>) {
+    let Some(time) = time else { return };
+    let gauge: Gauge = Gauge::default();
+    gauge.set(time.unix_timestamp());
+    registry.register_with_unit(name, help, Unit::Other("timestamp_seconds".to_owned()), gauge);
+}
+
+fn one(name: &'static str, value: &str) -> Labels {
+    vec![(name, value.to_owned().into())]
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_told_once_in_the_text_format() {
+        let requests = Requests::default();
+        requests.count(br#"{"method":"GET","status":200,"seconds":0.030}"#);
+        requests.count(br#"{"method":"POST","status":200,"seconds":2.000}"#);
+        let operation = Operation { service: "Route 53".into(), name: "ChangeResourceRecordSets".into() };
+        let standing = Standing {
+            instance: "i-1",
+            release: "v\"1",
+            phase: "serving",
+            certificate_ends: datetime!(2027-01-01 00:00 UTC),
+            renewal_due: Some(datetime!(2026-12-01 00:00 UTC)),
+            steps: vec![("release", 1500)],
+            calls: BTreeMap::from([(operation, Calls { sent: 3, throttled: 2, failed: 0 })]),
+            restarts: BTreeMap::from([("spotboot-app", 1)]),
+            troubled: vec!["spotboot-app"],
+            last_shipped: None,
+            waiting_bytes: 7,
+            pieces_dropped: 2,
+        };
+        let text = text(&requests, &standing);
+        for line in [
+            r#"spotboot_requests_total{code="200",method="GET"} 1"#,
+            "spotboot_request_seconds_sum 2.03",
+            "spotboot_request_seconds_count 2",
+            r#"spotboot_request_seconds_bucket{le="0.05"} 1"#,
+            r#"spotboot_release_info{release="v\"1",instance="i-1","#,
+            r#"spotboot_phase{phase="serving"} 1"#,
+            "spotboot_certificate_expiry_timestamp_seconds 1798761600",
+            r#"spotboot_boot_step_seconds{step="release"} 1.5"#,
+            r#"spotboot_aws_throttled_total{service="Route 53",operation="ChangeResourceRecordSets"} 2"#,
+            r#"spotboot_service_restarts_total{service="spotboot-app"} 1"#,
+            r#"spotboot_service_in_trouble{service="spotboot-app"} 1"#,
+            "spotboot_logs_waiting_bytes 7",
+            "spotboot_logs_dropped_total 2",
+        ] {
+            assert_eq!(text.matches(line).count(), 1, "{line} in:\n{text}");
+        }
+        assert!(!text.contains("logs_shipped"), "nothing was shipped yet");
+    }
+}
