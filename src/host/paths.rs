@@ -99,6 +99,11 @@ impl Paths {
         self.runtime.join("draining")
     }
 
+    /// There while nginx shall have its clients come anew, for a reload.
+    pub fn moving(&self) -> PathBuf {
+        self.runtime.join("moving")
+    }
+
     /// What the foreground services' processes were, for a next run to end those that outlived us.
     pub fn service_records(&self) -> PathBuf {
         self.runtime.join("services")

@@ -70,8 +70,21 @@ pub struct Report {
 pub struct Tried {
     pub deploy: String,
     pub release: String,
+    pub attempt: Attempt,
     /// Why it does not serve here.
     pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    /// Nobody is led to it yet.
+    Starting,
+    OnTrial,
+    Kept,
+    /// Its deploy took it off trial.
+    Withdrawn,
+    Failed,
 }
 
 /// One step of the boot; times are milliseconds since the boot began.

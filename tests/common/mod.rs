@@ -9,6 +9,7 @@ mod visitor;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use region::{Options, RecordSet, Region};
@@ -149,7 +150,9 @@ fn next_address() -> Ipv4Addr {
 
 /// A TCP port that nobody has, below those that the kernel gives out by itself: it stays free until its owner binds it.
 fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    // Suites that run at the same time begin at different ones.
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new(20_000 + u16::try_from(std::process::id() % 110).unwrap_or(0) * 100));
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
         if std::net::TcpListener::bind(("0.0.0.0", port)).is_ok() {

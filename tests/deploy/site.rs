@@ -14,6 +14,7 @@ use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Like a unit with `Restart=on-failure`.
 const RESTARTING: &str = "trap 'kill -TERM $pid; wait $pid; exit' TERM; while :; do \"$@\" & pid=$!; wait $pid && exit; sleep 1; done";
 

@@ -42,8 +42,7 @@ fn render(template: &str, site: Site) -> Value {
         packages_bucket => site.packages_bucket.unwrap_or(BUCKET), packages_prefix => "packages/",
         zone_ids => ["Z0EXAMPLE"], hosted_zone_id => site.hosted_zone_id,
         names => ["example.test", "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
-        kms_key_arn => site.kms_key_arn, elastic_ip_arn => site.elastic_ip_arn, parameter_arns => site.secrets[0].to_vec(), secret_arns => site.secrets[1].to_vec(),
-        fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn),
+        kms_key_arn => site.kms_key_arn, elastic_ip_arn => site.elastic_ip_arn, parameter_arns => site.secrets[0].to_vec(), secret_arns => site.secrets[1].to_vec(), fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn),
         own_fleet_arn => site.fleet.map(|(_, arn)| arn), routing => site.routing.unwrap_or("simple"),
     };
     let text = Environment::new().render_str(template, values).expect("the template renders");

@@ -81,8 +81,9 @@ fn what_is_served_how_it_came_up_and_what_aws_was_asked_are_told() {
     let (_, pem) = x509_parser::pem::parse_x509_pem(chain.as_bytes()).expect("PEM");
     let ends = pem.parse_x509().expect("a certificate").validity().not_after.timestamp();
     assert_eq!(value(&told, "spotboot_certificate_expiry_timestamp_seconds") as i64, ends);
-    let due = value(&told, "spotboot_certificate_renewal_timestamp_seconds") as i64;
-    assert!(due < ends && due > 0, "{due} {ends}");
+    let due = || value(&metrics(&machine), "spotboot_certificate_renewal_timestamp_seconds") as i64;
+    eventually("it is known when the certificate is renewed", || due() > 0);
+    assert!(due() < ends, "{} {ends}", due());
     for step in ["release", "certificate", "app", "web", "proof", "cutover"] {
         assert!(told.contains(&format!("spotboot_boot_step_seconds{{step=\"{step}\"}} ")), "no {step} in:\n{told}");
     }

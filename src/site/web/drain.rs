@@ -31,6 +31,8 @@ pub async fn drain(paths: &Paths, ports: &[u16]) -> Result<(), WebError> {
 pub(super) fn end(paths: &Paths) {
     // What is not there need not go.
     let _ = std::fs::remove_file(paths.draining());
+    // Left by a run that was killed during a reload.
+    let _ = std::fs::remove_file(paths.moving());
 }
 
 async fn quiet(ports: &[u16]) {

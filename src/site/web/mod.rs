@@ -4,6 +4,7 @@ mod drain;
 mod former;
 mod lasting;
 mod nginx;
+mod reload;
 mod render;
 mod reopen;
 mod website;
@@ -105,7 +106,7 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     drain::end(&config.paths);
     checked.take_effect()?;
     match services.ensure(&service(config, &nginx)).await? {
-        Ensured::Kept => Ok(services.reload(SERVICE).await?),
+        Ensured::Kept => reload::reload(config, services, before).await,
         Ensured::Started | Ensured::Replaced => listening(config, services, before).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Good releases, and visitors who notice nothing.
 
+use region::Recorded;
 use region::load::{Load, LoadSpec, Population};
 
 use super::Lone;
@@ -56,6 +57,13 @@ fn at_two_hundred_requests_a_second_a_release_is_live_in_seconds_and_gone_again_
     lone.ci(&["rollback", "--in-place"]).assert_success();
     assert_eq!((lone.seen(), lone.current()), ("v1".to_owned(), first.clone()));
     eventually("the second release's app goes", || lone.apps("app-b.sock").is_empty());
+
+    let asked = |path: &str, status: std::ops::Range<u16>| {
+        let asked = |request: &Recorded| request.operation == "GetObject" && request.path.contains(path);
+        world.region.count_where(|request| asked(request) && request.status.is_some_and(|given| status.contains(&given)))
+    };
+    assert_eq!(asked("packages/", 200..300), 2, "a release that is still here was downloaded again");
+    assert!(asked("releases/candidate.json", 304..305) > 0, "the candidate was sent though it was the same");
 
     let report = visitors.stop();
     let history = lone.history();

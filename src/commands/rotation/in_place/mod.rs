@@ -26,6 +26,8 @@ use residents::{Progress, Resident, Source, progress};
 
 /// An instance looks every two seconds while it has a release on trial, every ten before; then it proves what it serves.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// In a row, as the word that one begins may be on its way.
+const QUIET_LOOKS: u32 = 2;
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -156,25 +158,27 @@ impl<'r> InPlace<'r> {
         timeline.step("undo", &[], async { Ok(self.all_back().await) }).await
     }
 
-    /// Waits until no instance serves the release any more; one that does not hear of it holds up nobody.
+    /// Waits until no instance has to do with the release any more; one that does not hear of it holds up nobody. What those where it failed
+    /// say of that.
     async fn all_back(&self) -> Vec<String> {
-        let end = Instant::now() + BACK_WITHIN;
+        let run = &self.log.record.id;
+        let (end, mut quiet) = (Instant::now() + BACK_WITHIN, 0);
         loop {
+            sleep(LOOK_EVERY).await;
             let residents = self.source.residents(self.remote).await.unwrap_or_else(|error| {
                 warn!("looking at the instances: {error:#}");
                 Vec::new()
             });
-            let still: Vec<&str> = residents.iter().filter(|each| each.serves(&self.wanted)).map(|each| each.id.as_str()).collect();
-            if still.is_empty() && !residents.is_empty() {
+            let still: Vec<&str> = residents.iter().filter(|each| each.is_at_it(run)).map(|each| each.id.as_str()).collect();
+            quiet = if still.is_empty() && !residents.is_empty() { quiet + 1 } else { 0 };
+            if quiet >= QUIET_LOOKS {
                 self.print_logs(&residents).await;
-                let failures = residents.iter().filter_map(|each| Some(format!("{}: {}", each.id, each.failure(&self.log.record.id)?)));
-                return failures.collect();
+                return residents.iter().filter_map(|each| Some(format!("{}: {}", each.id, each.failure(run)?))).collect();
             }
             if Instant::now() >= end {
                 warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
                 return Vec::new();
             }
-            sleep(LOOK_EVERY).await;
         }
     }
 

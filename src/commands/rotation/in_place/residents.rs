@@ -6,7 +6,7 @@ use super::super::members::Wanted;
 use crate::commands::remote::Remote;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
-use crate::site::report::{Phase, Said, said_by};
+use crate::site::report::{Attempt, Phase, Said, said_by};
 
 /// A living instance, and what it said last.
 #[derive(Debug, Clone)]
@@ -77,6 +77,12 @@ impl Resident {
         self.said.as_ref()?.tried.as_ref().filter(|tried| tried.deploy == run)?.error.as_deref()
     }
 
+    /// It starts the release of that run, or serves it: whatever came of the trial, it has not heard of it.
+    pub fn is_at_it(&self, run: &str) -> bool {
+        let tried = self.said.as_ref().and_then(|said| said.tried.as_ref());
+        tried.is_some_and(|tried| tried.deploy == run && matches!(tried.attempt, Attempt::Starting | Attempt::OnTrial))
+    }
+
     pub fn serves(&self, wanted: &Wanted) -> bool {
         let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
         self.said.as_ref().is_some_and(|said| runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial))
@@ -107,7 +113,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::site::report::Tried;
+    use crate::site::report::{Attempt, Tried};
 
     fn resident(id: &str, phase: Phase, release: &str, deploy: Option<&str>) -> Resident {
         let said = Said {
@@ -154,9 +160,27 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_is_at_it_from_the_start_to_the_end_of_its_attempt() {
+        let mut resident = resident("i-1", Phase::Serving, "v1", None);
+        assert!(!resident.is_at_it("d"));
+        let ends = [(Attempt::Starting, true), (Attempt::OnTrial, true), (Attempt::Withdrawn, false), (Attempt::Failed, false)];
+        for (attempt, at_it) in ends {
+            let tried = Tried { deploy: "d".into(), release: "v2".into(), attempt, error: None };
+            resident.said.as_mut().unwrap().tried = Some(tried);
+            assert_eq!(resident.is_at_it("d"), at_it, "{attempt:?}");
+            assert!(!resident.is_at_it("e"));
+        }
+    }
+
+    #[test]
     fn one_failure_fails_the_run_and_that_of_an_earlier_run_does_not() {
         let mut failed = resident("i-1", Phase::Serving, "v1", None);
-        let tried = |deploy: &str| Tried { deploy: deploy.into(), release: "v2".into(), error: Some("exit status 3".into()) };
+        let tried = |deploy: &str| Tried {
+            deploy: deploy.into(),
+            release: "v2".into(),
+            attempt: Attempt::Failed,
+            error: Some("exit status 3".into()),
+        };
         failed.said.as_mut().unwrap().tried = Some(tried("d"));
         let new = resident("i-2", Phase::Serving, "v2", Some("d"));
         let failure = Progress::Failed { instance: "i-1".into(), why: "exit status 3".into() };

@@ -288,6 +288,15 @@ mod tests {
     }
 
     #[test]
+    fn deploys_in_place_are_followed_one_look_after_the_other_once_the_boot_is_settled() {
+        let mut state = State::new(Phase::Serving);
+        assert!(!state.begin().contains(&Act::Follow), "both bring releases and remove them");
+        assert_eq!(state.on(Event::Settled), [Act::Follow]);
+        assert_eq!(state.on(Event::InPlace { changed: false }), [Act::Follow]);
+        assert_eq!(state.on(Event::InPlace { changed: true }), [Act::Report, Act::Follow]);
+    }
+
+    #[test]
     fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
         let mut state = State::new(Phase::Serving);
         let mut after = |failed| match state.on(Event::Shipped { failed })[..] {

@@ -8,7 +8,7 @@ mod swap;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
@@ -21,7 +21,7 @@ use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logs;
 use crate::site::release::{Candidate, Current, Published};
-use crate::site::report::Tried;
+use crate::site::report::{Attempt, Tried};
 use crate::site::web::Former;
 use decision::{Next, Standing, Verdict, next, verdict};
 
@@ -34,8 +34,6 @@ const FAILED_LOOKS: u32 = 2;
 /// As long as a boot may take.
 const TRIED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-const WITHDRAWN: &str = "the deploy took it off trial";
-
 /// What an instance knows of deploys in place.
 #[derive(Default)]
 pub(in super::super) struct InPlace {
@@ -46,6 +44,8 @@ pub(in super::super) struct InPlace {
     leaving: RefCell<Option<Former>>,
     /// The candidate as it was when last looked at; what cannot be read is none.
     seen: RefCell<Option<(Etag, Option<Candidate>)>>,
+    /// What is to be tried, once that it is was told.
+    next: RefCell<Option<Candidate>>,
     tried: RefCell<Option<Tried>>,
     failed_looks: Cell<u32>,
 }
@@ -66,6 +66,16 @@ impl InPlace {
         self.standing.borrow().clone()
     }
 
+    fn tell(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
+        self.tried.replace(Some(Tried { deploy: deploy.to_owned(), release: release.to_owned(), attempt, error }));
+    }
+
+    fn tell_end(&self, attempt: Attempt) {
+        if let Some(tried) = self.tried.borrow_mut().as_mut() {
+            tried.attempt = attempt;
+        }
+    }
+
     fn saw(&self, candidate: Option<(Etag, Option<Candidate>)>) {
         self.seen.replace(candidate);
         let mut standing = self.standing.borrow_mut();
@@ -76,7 +86,7 @@ impl InPlace {
 }
 
 impl Boot {
-    /// One look at what is on trial, and what follows from it.
+    /// One look at what is on trial, and what follows from it; a part of that at a time, as each is to be told.
     pub(super) async fn follow(&self, serving: &Serving) -> Event {
         if self.site.app.kind == AppKind::S3 {
             return std::future::pending().await;
@@ -85,6 +95,10 @@ impl Boot {
             self.retire_others(&serving.live().app, &former).await;
             self.settle(serving).await;
             memory::release();
+        }
+        if let Some(candidate) = serving.in_place.next.take() {
+            self.take_part(serving, candidate).await;
+            return Event::InPlace { changed: true };
         }
         let on_trial = matches!(serving.in_place.standing(), Standing::OnTrial(_));
         sleep(if on_trial { LOOK_CLOSELY } else { LOOK_EVERY }).await;
@@ -102,7 +116,9 @@ impl Boot {
         match next(&standing, serving.live().version(), candidate.as_ref(), self.now()) {
             Next::Nothing => Ok(false),
             Next::Try(candidate) => {
-                self.take_part(serving, candidate).await;
+                info!(release = candidate.release.version, deploy = candidate.deploy, "on trial in place");
+                serving.in_place.tell(&candidate.deploy, &candidate.release.version, Attempt::Starting, None);
+                serving.in_place.next.replace(Some(candidate));
                 Ok(true)
             }
             Next::AskCurrent => self.heed_current(serving, &standing).await,
@@ -141,6 +157,7 @@ impl Boot {
             Verdict::Back => {
                 info!(release = live.version(), "the deploy took its release off trial");
                 self.go_back(serving).await?;
+                serving.in_place.tell_end(Attempt::Withdrawn);
             }
             Verdict::Follow(release, deploy) => self.catch_up(serving, release, deploy).await,
             Verdict::Stay => {
@@ -153,36 +170,47 @@ impl Boot {
 
     async fn take_part(&self, serving: &Serving, candidate: Candidate) {
         let Candidate { release, deploy, .. } = candidate;
-        info!(release = release.version, deploy, "on trial in place");
-        let tried = async {
-            let prepared = tokio::select! {
-                prepared = self.prepare_beside(serving, &release) => prepared?,
-                () = self.withdrawn(serving, &deploy) => bail!(WITHDRAWN),
-            };
-            // A long build may have outlived its deploy.
-            ensure!(self.is_on_trial(serving, &deploy).await?, WITHDRAWN);
-            self.take_over(serving, Live { deploy: Some(deploy.clone()), ..prepared }).await
-        };
-        match timeout(TRIED_WITHIN, tried).await.unwrap_or_else(|_| Err(late())) {
-            Ok(before) => {
-                serving.in_place.tried.replace(Some(Tried { deploy: deploy.clone(), release: release.version, error: None }));
+        match self.try_out(serving, &release, &deploy).await {
+            Ok(Some(before)) => {
+                serving.in_place.tell(&deploy, &release.version, Attempt::OnTrial, None);
                 serving.in_place.before.replace(Some(before));
                 serving.in_place.failed_looks.set(0);
                 serving.in_place.standing.replace(Standing::OnTrial(deploy));
+            }
+            Ok(None) => {
+                info!(release = release.version, "the deploy took it off trial before anybody was led to it");
+                self.stop_unused(serving).await;
+                serving.in_place.tell_end(Attempt::Withdrawn);
             }
             Err(error) => self.fail(serving, &release, deploy, error).await,
         }
     }
 
+    /// What served before; None: the release is no longer on trial, and nobody was led to it.
+    async fn try_out(&self, serving: &Serving, release: &Published, deploy: &str) -> Result<Option<Before>> {
+        let prepared = tokio::select! {
+            prepared = self.prepare_in_time(serving, release) => prepared?,
+            () = self.withdrawn(serving, deploy) => return Ok(None),
+        };
+        // A long build may have outlived its deploy.
+        if !self.is_on_trial(serving, deploy).await? {
+            return Ok(None);
+        }
+        self.take_over(serving, Live { deploy: Some(deploy.to_owned()), ..prepared }).await.map(Some)
+    }
+
+    async fn prepare_in_time(&self, serving: &Serving, release: &Published) -> Result<Live> {
+        let late = || Err(anyhow!("not done within {} s", TRIED_WITHIN.as_secs()));
+        timeout(TRIED_WITHIN, self.prepare_beside(serving, release)).await.unwrap_or_else(|_| late())
+    }
+
     /// It is current already, and there is no deploy left that would hear of a failure: what serves then serves on.
     async fn catch_up(&self, serving: &Serving, release: Published, deploy: String) {
-        info!(release = release.version, deploy, "promoted in place while this instance booted");
-        let tried = async {
-            let prepared = self.prepare_beside(serving, &release).await?;
-            self.take_over(serving, prepared).await
-        };
-        match timeout(TRIED_WITHIN, tried).await.unwrap_or_else(|_| Err(late())) {
+        info!(release = release.version, deploy, "promoted in place while this instance booted or had gone back");
+        let taken = async { self.take_over(serving, self.prepare_in_time(serving, &release).await?).await };
+        match taken.await {
             Ok(before) => {
+                serving.in_place.tell(&deploy, &release.version, Attempt::Kept, None);
                 serving.in_place.before.replace(Some(before));
                 self.keep_it(serving);
             }
@@ -212,6 +240,7 @@ impl Boot {
         info!(release = serving.live().version(), "the release stays");
         serving.in_place.leaving.replace(serving.in_place.before.take().map(|before| before.web));
         serving.in_place.standing.replace(Standing::Settled);
+        serving.in_place.tell_end(Attempt::Kept);
     }
 
     async fn go_back(&self, serving: &Serving) -> Result<()> {
@@ -251,11 +280,15 @@ impl Boot {
     }
 
     async fn fail(&self, serving: &Serving, release: &Published, deploy: String, error: Error) {
+        self.stop_unused(serving).await;
+        self.tell_failure(serving, &release.version, deploy, error).await;
+    }
+
+    /// What runs beside the release that serves, unless somebody was led there: then it goes once they are served.
+    async fn stop_unused(&self, serving: &Serving) {
         if serving.in_place.leaving.borrow().is_none() {
-            // Whatever of it runs has served nobody.
             self.stop(serving.live().app.slot().map(Slot::other)).await;
         }
-        self.tell_failure(serving, &release.version, deploy, error).await;
     }
 
     /// The log first: whoever hears of the failure looks for it.
@@ -266,11 +299,7 @@ impl Boot {
         if let Err(error) = self.state.put(&key, logs::recent(), Condition::Always, None).await {
             warn!("the log of this trial stays on the instance: {error}");
         }
-        serving.in_place.tried.replace(Some(Tried { deploy: deploy.clone(), release: release.to_owned(), error: Some(error) }));
+        serving.in_place.tell(&deploy, release, Attempt::Failed, Some(error));
         serving.in_place.standing.replace(Standing::Failed(deploy));
     }
-}
-
-fn late() -> Error {
-    anyhow!("not done within {} s", TRIED_WITHIN.as_secs())
 }
