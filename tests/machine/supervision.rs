@@ -48,7 +48,7 @@ fn a_restart_an_upgrade_and_a_hang_of_ours_fail_no_visitor() {
 fn an_app_that_eats_the_memory_is_named_and_started_more_and_more_slowly() {
     let Some(cloud) = Cloud::with_small_app() else { return };
     let computer = cloud.boot(cloud.instance("i-00000000000000f02"), &cloud.installing(&cloud.site(APP, "")));
-    let pause = || computer.property("spotboot-app", "RestartUSec");
+    let pause = || computer.property(computer.app(), "RestartUSec");
     let status = |path: &str| computer.visitor().curl(&format!("https://{DOMAIN}:443{path}"), &[]).map_or(0, |answer| answer.status);
     assert_eq!(pause(), "1s");
     let limited = computer.try_run("grep -qw memory /sys/fs/cgroup/system.slice/cgroup.controllers").success();
@@ -79,6 +79,6 @@ fn an_app_that_eats_the_memory_is_named_and_started_more_and_more_slowly() {
     cloud.world.publish("v2", &crate::common::Package::small_app());
     computer.run("systemctl restart spotboot");
     assert!(computer.visitor().get("/").body.contains("release v2"));
-    assert_eq!(pause(), "1s", "a new release starts with the first pause");
+    assert_eq!(pause(), "1s", "another release starts with the first pause");
     assert!(trouble().is_none());
 }

@@ -290,7 +290,11 @@ impl Boot {
         let expectation = self.expectation(release, certificate);
         // The CA's clock may be a little ahead of S3's.
         let now = self.now().max(certificate.not_before);
-        proof::prove(&expectation, now, Instant::now() + within).await.context("this instance's own listener")
+        let proven = proof::prove(&expectation, now, Instant::now() + within).await;
+        if proven.is_err() {
+            web::forget(&self.paths);
+        }
+        proven.context("this instance's own listener")
     }
 
     pub(super) fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {

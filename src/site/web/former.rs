@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::render::app_server;
-use super::{SERVICE, Upstream, WebError, running};
+use super::{SERVICE, Upstream, WebError, forget, running};
 use crate::host::files;
 use crate::host::paths::Paths;
 use crate::host::process::children;
@@ -50,6 +50,7 @@ impl Former {
     /// It does not run, or its configuration cannot be written.
     pub async fn put_back(&self, services: &Services) -> Result<(), WebError> {
         let Some(text) = &self.text else { return Ok(()) };
+        forget(&self.paths);
         files::write_anew(&self.paths.nginx().join("nginx.conf"), text.as_bytes(), 0o644)?;
         Ok(services.reload(SERVICE).await?)
     }

@@ -1,5 +1,6 @@
 //! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx itself before each use.
 
+mod applied;
 mod drain;
 mod former;
 mod lasting;
@@ -24,6 +25,7 @@ use crate::host::process::ProcessError;
 use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
+pub use applied::forget;
 pub use drain::drain;
 pub use former::Former;
 pub use nginx::Nginx;
@@ -91,7 +93,7 @@ pub enum WebError {
     Silent { log: String },
 }
 
-/// Makes nginx serve by this configuration: starts it, or reloads the one that runs. Returns once it listens.
+/// Makes nginx serve by this configuration: starts it, or reloads the one that runs by another. Returns once it listens.
 ///
 /// A configuration that nginx refuses changes nothing: what ran before runs on.
 ///
@@ -104,11 +106,17 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
     let before = running(&config.paths.nginx_pid());
     drain::end(&config.paths);
-    checked.take_effect()?;
-    match services.ensure(&service(config, &nginx)).await? {
-        Ensured::Kept => reload::reload(config, services, before).await,
-        Ensured::Started | Ensured::Replaced => listening(config, services, before).await,
+    let applied = applied::is_applied(&config.paths, &text);
+    if !applied {
+        forget(&config.paths);
+        checked.take_effect()?;
     }
+    match services.ensure(&service(config, &nginx)).await? {
+        Ensured::Kept if applied => {}
+        Ensured::Kept => reload::reload(config, services, before).await?,
+        Ensured::Started | Ensured::Replaced => listening(config, services, before).await?,
+    }
+    Ok(applied::apply(&config.paths, &text)?)
 }
 
 /// A configuration that nginx has found good, not yet the one in use.

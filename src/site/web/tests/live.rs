@@ -290,3 +290,30 @@ async fn an_s3_site_comes_from_the_endpoint_with_an_index_for_each_folder() {
     assert!(file.contains("GET /www.example.com/a/b%20c.css HTTP/1.1"), "{file}");
     assert!(ping.starts_with("HTTP/1.1 200"), "{ping}");
 }
+
+#[tokio::test]
+async fn nginx_is_reloaded_for_another_configuration_only() {
+    let Serving { mut stand, services, .. } = serving(|_| ()).await;
+    let workers = |stand: &Stand| crate::host::process::children(running(&stand.config.paths.nginx_pid()).unwrap());
+    // A reload starts a new worker before it ends an old one; where none is begun, there is nothing to wait for.
+    let changes = async |stand: &Stand, before: &[u32]| {
+        for _ in 0..100 {
+            if workers(stand).iter().any(|pid| !before.contains(pid)) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    };
+    let before = workers(&stand);
+    start(&stand.config, &services).await.unwrap();
+    assert!(!changes(&stand, &before).await, "it was reloaded for nothing");
+    stand.config.release = "another".into();
+    start(&stand.config, &services).await.unwrap();
+    assert!(changes(&stand, &before).await, "it was not reloaded");
+    let before = workers(&stand);
+    forget(&stand.config.paths);
+    start(&stand.config, &services).await.unwrap();
+    assert!(changes(&stand, &before).await, "what is not known to be read is told again");
+    services.shutdown().await;
+}
