@@ -116,7 +116,9 @@ fn dns_and_ec2_that_throttle_every_request_are_no_outage() {
     let mut site = Steady::new(&world, Duration::MAX);
     site.machine = site.machine.section("dns", "address = \"elastic\"\n");
     let begin = || {
-        [Service::Route53, Service::Ec2].map(|service| world.region.fault(Match::service(service), Fault::Throttle));
+        for service in [Service::Route53, Service::Ec2] {
+            world.region.fault(Match::service(service), Fault::Throttle);
+        }
     };
     let running = site.serves_through(begin, "looking whom the Elastic IP leads to: ", || world.region.lift_all());
     site.returns_to(Service::Ec2, &running);
