@@ -13,7 +13,7 @@ use crate::renewals::{due_in, store};
 const USUALLY: u64 = 12;
 /// The metadata service is the host's own, and is not gone for long.
 const TEN_MINUTES: Duration = Duration::from_secs(600);
-const RECOVERS_WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// A site that serves, and who is about to fail it.
 struct Steady<'w> {
@@ -41,13 +41,17 @@ impl<'w> Steady<'w> {
     }
 
     /// Nobody is failed from the outage's begin to its end, which comes once it was felt, and nothing panics.
-    fn serves_through(&self, begin: impl FnOnce(), felt: &str, end: impl FnOnce()) -> Running {
+    fn serves_through<T: Copy>(&self, begin: impl FnOnce() -> T, felt: impl Fn(T, &str) -> bool, end: impl FnOnce()) -> Running {
         let region = &self.machine.world.region;
         let mut running = self.machine.up();
         let load = self.visitors();
-        begin();
+        let begun = begin();
         std::thread::sleep(self.lasts());
-        running.wait_for(felt);
+        let patience = Instant::now() + WITHIN;
+        while !felt(begun, &running.log()) {
+            assert!(Instant::now() < patience, "nobody felt it\n{}", running.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
         // What follows is asked after the outage.
         let v1 = region.count_where(is_imdsv1);
         region.forget_requests();
@@ -67,7 +71,7 @@ impl<'w> Steady<'w> {
     fn returns_to(&self, service: Service, running: &Running) {
         let answered =
             |request: &Recorded| request.service == service && request.status.is_some_and(|status| status < 400 || status == 404);
-        let end = Instant::now() + RECOVERS_WITHIN;
+        let end = Instant::now() + WITHIN;
         while self.machine.world.region.count_where(answered) == 0 {
             assert!(Instant::now() < end, "it never came back to {service}\n{}", running.log());
             std::thread::sleep(Duration::from_millis(200));
@@ -90,7 +94,8 @@ fn is_imdsv1(request: &Recorded) -> bool {
 fn a_bucket_that_is_gone_is_no_outage_of_the_sites() {
     let world = World::with_small_app();
     let site = Steady::new(&world, Duration::MAX);
-    let running = site.serves_through(|| world.region.down(Service::S3), "s3://", || world.region.up(Service::S3));
+    let begin = || world.region.fault(Match::service(Service::S3), Fault::Reset);
+    let running = site.serves_through(begin, |fault, _| world.region.hits(fault) > 0, || world.region.lift_all());
     site.returns_to(Service::S3, &running);
     site.stops(running);
 }
@@ -101,9 +106,9 @@ fn a_metadata_service_that_is_silent_is_asked_again_and_never_in_its_first_versi
     let site = Steady::new(&world, TEN_MINUTES);
     let begin = || {
         site.machine.instance.expire_tokens();
-        world.region.fault(Match::service(Service::Imds), Fault::Hang(Duration::from_secs(30)));
+        world.region.fault(Match::service(Service::Imds), Fault::Hang(Duration::from_secs(30)))
     };
-    let running = site.serves_through(begin, "", || world.region.lift_all());
+    let running = site.serves_through(begin, |fault, _| world.region.hits(fault) > 0, || world.region.lift_all());
     site.returns_to(Service::Imds, &running);
     site.stops(running);
 }
@@ -115,12 +120,9 @@ fn dns_and_ec2_that_throttle_every_request_are_no_outage() {
     world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free");
     let mut site = Steady::new(&world, Duration::MAX);
     site.machine = site.machine.section("dns", "address = \"elastic\"\n");
-    let begin = || {
-        for service in [Service::Route53, Service::Ec2] {
-            world.region.fault(Match::service(service), Fault::Throttle);
-        }
-    };
-    let running = site.serves_through(begin, "looking whom the Elastic IP leads to: ", || world.region.lift_all());
+    let begin = || [Service::Route53, Service::Ec2].map(|service| world.region.fault(Match::service(service), Fault::Throttle));
+    let running =
+        site.serves_through(begin, |faults, _| faults.iter().all(|fault| world.region.hits(*fault) > 0), || world.region.lift_all());
     site.returns_to(Service::Ec2, &running);
     site.stops(running);
 }
@@ -134,9 +136,9 @@ fn a_clock_that_is_off_by_an_hour_is_no_outage() {
         let aws = || Match::any().except(Service::Imds);
         world.region.fault(aws(), Fault::ClockSkew(time::Duration::HOUR));
         let refused = "The difference between the request time and the current time is too large.";
-        world.region.fault(aws(), Fault::respond(403, "RequestTimeTooSkewed", refused));
+        world.region.fault(aws(), Fault::respond(403, "RequestTimeTooSkewed", refused))
     };
-    let running = site.serves_through(begin, "RequestTimeTooSkewed", || world.region.lift_all());
+    let running = site.serves_through(begin, |fault, _| world.region.hits(fault) > 0, || world.region.lift_all());
     site.returns_to(Service::S3, &running);
     site.stops(running);
 }
@@ -148,6 +150,7 @@ fn a_ca_that_is_down_when_a_renewal_is_due_is_no_outage() {
     let due = due_in(5);
     store(&world, 1, &due);
     site.roots = due["chain"].as_str().expect("it has a chain").to_owned();
-    let running = site.serves_through(|| world.region.down(Service::Acme), "is not renewed", || world.region.up(Service::Acme));
+    let felt = |(), log: &str| log.contains("is not renewed");
+    let running = site.serves_through(|| world.region.down(Service::Acme), felt, || world.region.up(Service::Acme));
     site.stops(running);
 }
