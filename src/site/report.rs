@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
 use super::handover::Note;
-pub use said::{Said, said_by};
+pub use said::{Said, said_by, said_since};
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

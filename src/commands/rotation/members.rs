@@ -51,6 +51,11 @@ impl Member {
         self.said.as_ref().is_some_and(Said::is_going)
     }
 
+    /// It has stopped for good: nobody brings the fleet back on its behalf any more.
+    pub fn has_stopped(&self) -> bool {
+        self.is_going() && self.said.as_ref().is_some_and(|said| said.phase == Phase::Stopped)
+    }
+
     /// It serves what the rotation wants, in its trial where it has one.
     pub fn serves_wanted(&self, wanted: &Wanted) -> bool {
         let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
@@ -111,7 +116,8 @@ pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
 /// The target for the fleet once those of `going` have left it: each other instance that AWS takes away still counts for the fleet, and not for
 /// the site; it lowers the target itself when it is replaced.
 pub fn lowered(members: &[Member], going: &[String], target: u32) -> u32 {
-    let ending = members.iter().filter(|member| member.is_going() && !going.iter().any(|id| id == member.id()));
+    let sees_to_it = |member: &&Member| member.is_going() && !member.has_stopped();
+    let ending = members.iter().filter(sees_to_it).filter(|member| !going.iter().any(|id| id == member.id()));
     target.saturating_add(u32::try_from(ending.count()).unwrap_or(u32::MAX))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use serde::Serialize;
+use tokio::try_join;
 
 use super::super::remote::Remote;
 use super::super::usage;
@@ -14,10 +15,12 @@ use crate::cloud::route53::RecordSet;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::report::said_by;
+use crate::site::report::{said_by, said_since};
 
 /// Runs that are looked at for how long they took.
 const LOOKED_AT: usize = 5;
+/// The word of an instance that is gone is of interest for so long.
+const LATELY: Duration = Duration::from_secs(3600);
 
 /// What a rotation would do.
 #[derive(Debug, Serialize)]
@@ -91,12 +94,15 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
 }
 
-/// Without what instances have asked for that AWS takes away, or may.
+/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target.
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
-    let said = try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))).await?;
-    let noted = said.into_iter().flatten().filter_map(|said| said.note).map(|note| note.target);
-    Ok(noted.fold(observed.target, u32::min))
+    let (said, lately) = try_join!(
+        try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))),
+        said_since(&remote.state, &remote.site, remote.now() - LATELY),
+    )?;
+    let said = said.into_iter().flatten().chain(lately.into_iter().map(|(_, said)| said));
+    Ok(said.filter_map(|said| said.note).map(|note| note.target).fold(observed.target, u32::min))
 }
 
 impl fmt::Display for Forecast {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::Result;
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -11,6 +12,8 @@ use crate::cloud::s3::S3;
 use crate::config::Site;
 
 const LARGEST: usize = 1024 * 1024;
+/// Instances that are looked at.
+const MOST: usize = 10_000;
 
 /// `instances/<id>.json`, as much of it as others need.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +73,18 @@ pub async fn said_by(s3: &S3, site: &Site, instance: &str) -> Result<Option<Said
             Ok(None)
         }
     }
+}
+
+/// What all have said that have spoken since, by their ids: those that are gone, too.
+///
+/// # Errors
+/// Those of the bucket.
+pub async fn said_since(s3: &S3, site: &Site, since: OffsetDateTime) -> Result<Vec<(String, Said)>> {
+    let listed = s3.list(&site.key("instances/"), MOST).await?;
+    let recent = listed.into_iter().filter(|object| object.modified >= since);
+    let ids = recent.filter_map(|object| Some(object.key.rsplit_once('/')?.1.strip_suffix(".json")?.to_owned()));
+    let said = try_join_all(ids.map(async |id| anyhow::Ok((said_by(s3, site, &id).await?, id)))).await?;
+    Ok(said.into_iter().filter_map(|(said, id)| Some((id, said?))).collect())
 }
 
 #[cfg(test)]

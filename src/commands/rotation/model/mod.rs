@@ -36,6 +36,8 @@ enum Action {
     Run,
     RunStale,
     RunFails,
+    /// It has waited in vain, while nothing happened any more.
+    TimesOut,
     Kill,
     Lapse,
 }
@@ -56,33 +58,10 @@ impl Model for Story {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        let left = &world.left;
-        let mut may = |action: Action, when: bool| actions.extend(when.then_some(action));
-        if world.wrong.is_some() {
-            return;
-        }
-        may(Action::Run, world.run.is_some());
-        may(Action::RunStale, world.run.is_some() && left.stale > 0 && world.before.is_some());
-        may(Action::RunFails, world.run.is_some());
-        may(Action::Kill, world.run.is_some() && left.kills > 0);
-        may(Action::Start, !world.locked);
-        may(Action::Lapse, world.locked && world.run.is_none());
-        may(Action::Launch, world.living().len() < usize::from(world.target));
-        for id in world.living() {
-            let machine = world.machine(id);
-            let (resident, idle) = (machine.is_resident(), machine.hand == Hand::Looks);
-            may(Action::Boot(id), machine.up != Up::Stopped);
-            may(Action::Tell(id), !matches!(machine.up, Up::Begins | Up::Crashed | Up::Stopped));
-            may(Action::Hand(id), resident);
-            may(Action::HandStale(id), resident && idle && left.stale > 0 && world.before.is_some());
-            may(Action::HandFails(id), resident && !idle && left.faults > 0);
-            may(Action::Leave(id), machine.ends && resident);
-            may(Action::Dies(id), machine.ends);
-            may(Action::Over(id), machine.note.is_some() && !machine.over && idle);
-            may(Action::Recommend(id), left.recommendations > 0);
-            may(Action::Notice(id), left.notices > 0);
-            may(Action::Lost(id), left.losses > 0);
-            may(Action::Crash(id), left.crashes > 0);
+        Self::what_may_happen(world, actions);
+        if world.run.as_ref().is_some_and(|run| run.step.waits()) && actions.iter().all(|action| self.next_state(world, *action).is_none())
+        {
+            actions.push(Action::TimesOut);
         }
     }
 
@@ -111,6 +90,37 @@ impl Model for Story {
 }
 
 impl Story {
+    fn what_may_happen(world: &World, actions: &mut Vec<Action>) {
+        let left = &world.left;
+        let mut may = |action: Action, when: bool| actions.extend(when.then_some(action));
+        if world.wrong.is_some() {
+            return;
+        }
+        may(Action::Run, world.run.is_some());
+        may(Action::RunStale, world.run.is_some() && left.stale > 0 && world.before.is_some());
+        may(Action::RunFails, world.run.is_some() && left.faults > 0);
+        may(Action::Kill, world.run.is_some() && left.kills > 0);
+        may(Action::Start, !world.locked);
+        may(Action::Lapse, world.locked && world.run.is_none());
+        may(Action::Launch, world.living().len() < usize::from(world.target));
+        for id in world.living() {
+            let machine = world.machine(id);
+            let (resident, idle) = (machine.is_resident(), machine.hand == Hand::Looks);
+            may(Action::Boot(id), machine.up != Up::Stopped);
+            may(Action::Tell(id), !matches!(machine.up, Up::Begins | Up::Crashed | Up::Stopped));
+            may(Action::Hand(id), resident);
+            may(Action::HandStale(id), resident && idle && left.stale > 0 && world.before.is_some());
+            may(Action::HandFails(id), resident && !idle && left.faults > 0);
+            may(Action::Leave(id), machine.ends && resident);
+            may(Action::Dies(id), machine.ends);
+            may(Action::Over(id), machine.note.is_some() && !machine.over && idle);
+            may(Action::Recommend(id), left.recommendations > 0);
+            may(Action::Notice(id), left.notices > 0);
+            may(Action::Lost(id), left.losses > 0);
+            may(Action::Crash(id), left.crashes > 0);
+        }
+    }
+
     fn is_settled(&self, world: &World) -> bool {
         let owner = world.names.as_ref().is_some_and(|names| world.machine(names.leads_to).serves.is_some());
         let unfinished = world.log.as_ref().is_some_and(|log| log.end == Some(End::Unfinished));
@@ -195,6 +205,7 @@ impl World {
             Action::Run => self.runs(false),
             Action::RunStale => self.before.is_some() && self.left.takes(|left| &mut left.stale) && self.runs(true),
             Action::RunFails => self.run_fails(),
+            Action::TimesOut => self.run_times_out(),
             Action::Kill => self.run.is_some() && self.left.takes(|left| &mut left.kills) && self.run.take().is_some(),
             Action::Lapse => {
                 let lapses = self.run.is_none() && self.locked;

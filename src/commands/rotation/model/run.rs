@@ -67,6 +67,11 @@ impl Step {
         }
     }
 
+    /// For others, and not for ever.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Boot | Self::MadeUp | Self::Drain)
+    }
+
     /// Where the names moved meanwhile.
     fn looks_again(self) -> Self {
         match self {
@@ -108,14 +113,22 @@ impl World {
         true
     }
 
-    /// The run's call gets lost, or its trial takes too long.
+    /// The run's call gets lost, or what it waits for takes too long.
     pub fn run_fails(&mut self) -> bool {
         let Some(next) = self.run.as_ref().and_then(|run| run.step.lost()) else { return false };
-        let free = matches!(self.run.as_ref().map(|run| &run.step), Some(Step::Boot | Step::MadeUp));
-        if !free && self.left.faults == 0 {
-            return false;
+        self.left.faults > 0 && {
+            self.left.faults -= 1;
+            self.goes(next)
         }
-        self.left.faults -= u8::from(!free);
+    }
+
+    pub fn run_times_out(&mut self) -> bool {
+        let next = match self.run.as_ref().map(|run| &run.step) {
+            Some(Step::Boot) if self.log().stage == Stage::Trial => Step::Back,
+            Some(Step::Boot | Step::Drain) => Step::Restore,
+            Some(Step::MadeUp) => Step::Undo,
+            _ => return false,
+        };
         self.goes(next)
     }
 
@@ -126,7 +139,18 @@ impl World {
         changed
     }
 
+    /// Where it cannot be killed between two steps, what others cannot tell apart is one.
     pub fn runs(&mut self, stale: bool) -> bool {
+        let went = self.goes_on(stale);
+        let goes_at_once =
+            |step: &Step| matches!(step, Step::Clear | Step::Raise | Step::Promote | Step::Withdraw | Step::GiveBack | Step::MakeUp);
+        while went && self.left.kills == 0 && self.run.as_ref().is_some_and(|run| goes_at_once(&run.step)) {
+            self.goes_on(stale);
+        }
+        went
+    }
+
+    fn goes_on(&mut self, stale: bool) -> bool {
         let Some(run) = self.run.clone() else { return false };
         let next = match run.step {
             Step::Begin => self.begin_run(stale),
@@ -240,7 +264,7 @@ impl World {
 
     fn begin_run(&mut self, stale: bool) -> Step {
         let (target, listed) = self.shown(stale);
-        let noted = listed.iter().filter_map(|&id| self.machine(id).told.note).map(|note| note.target);
+        let noted = self.machines.iter().filter_map(|machine| machine.told.note).map(|note| note.target);
         let target = noted.fold(target, u8::min);
         self.log = Some(Log { target, old: listed, since: self.launches(), stage: Stage::Trial, end: None });
         Step::Clear

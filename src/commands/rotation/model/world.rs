@@ -329,10 +329,11 @@ impl World {
         self.names.iter_mut().chain(seen).chain(run)
     }
 
-    /// Whether others serve than those that are to go, and the names lead to a living instance.
+    /// Whether others serve, and stay, than those that are to go, and the names lead to one that stays.
     pub fn others_serve(&self, going: &[Id]) -> bool {
-        let owned = self.names.as_ref().is_some_and(|names| self.machine(names.owner).lives);
-        owned && self.ids().any(|id| !going.contains(&id) && self.machine(id).lives && self.machine(id).serves.is_some())
+        let owned = self.names.as_ref().is_some_and(|names| self.machine(names.owner).lives && !self.machine(names.owner).told.going);
+        let stays = |machine: &Machine| machine.lives && machine.serves.is_some() && !machine.told.going;
+        owned && self.ids().any(|id| !going.contains(&id) && stays(self.machine(id)))
     }
 
     /// Takes instances away, by an act of ours. That nobody is left is its fault if others served when it was decided, and none of them was

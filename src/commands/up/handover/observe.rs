@@ -15,13 +15,11 @@ use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::handover::{Neighbour, Note, Run, Seen};
 use crate::site::lease::Lease;
-use crate::site::report::{Phase, Said, said_by};
+use crate::site::report::{Phase, Said, said_by, said_since};
 
 pub(super) const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's word is of no interest after this long.
 pub(super) const RECENT: Duration = Duration::from_secs(3600);
-/// Instances that may have spoken within that time.
-const MOST: usize = 10_000;
 
 /// # Errors
 /// The work's, and that it was not done in time.
@@ -96,15 +94,8 @@ impl Boot {
     /// The open notes of others, and whether those are there.
     pub(super) async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
         let since: OffsetDateTime = self.now() - self.site.spare_for - RECENT;
-        let listed = self.state.list(&self.site.key("instances/"), MOST).await?;
-        let recent = listed.into_iter().filter(|object| object.modified >= since);
-        let ids = recent.filter_map(|object| Some(object.key.rsplit_once('/')?.1.strip_suffix(".json")?.to_owned()));
-        let ids = ids.filter(|id| *id != self.identity.instance_id);
-        let said = try_join_all(ids.map(async |id| anyhow::Ok((said_by(&self.state, &self.site, &id).await?, id)))).await?;
-        let noted: Vec<(String, Said, Note)> = said
-            .into_iter()
-            .filter_map(|(said, id)| said.and_then(|said| Some((id, said.note?, said))).map(|(id, note, said)| (id, said, note)))
-            .collect();
+        let said = said_since(&self.state, &self.site, since).await?.into_iter().filter(|(id, _)| *id != self.identity.instance_id);
+        let noted: Vec<(String, Said, Note)> = said.filter_map(|(id, said)| said.note.map(|note| (id, said, note))).collect();
         let ids: Vec<String> = noted.iter().map(|(id, ..)| id.clone()).collect();
         let living = if ids.is_empty() { BTreeSet::new() } else { self.ec2.living(&ids).await? };
         let is_there = |id: &String, said: &Said| living.contains(id) && !has_stopped(said);
