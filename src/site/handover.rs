@@ -86,7 +86,8 @@ impl Seen {
         let noted = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
         let run = self.run.map(|run| run.target);
         // What was noted while the bucket did not answer may be the target that the rotation had raised already.
-        let mine = mine.map(|note| run.map_or(note.target, |run| run.min(note.target)));
+        // Nobody lowers it below the usual one: where it is lower than what was noted, that was read from an answer that was old.
+        let mine = mine.map(|note| run.map_or(note.target, |run| run.min(note.target)).min(self.target));
         mine.or(run).or_else(|| noted.map(|note| note.target).min()).unwrap_or(self.target)
     }
 
@@ -129,20 +130,26 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
             let rest = usual + u32::from(others_prepare);
             match seen.target > rest {
                 true => Act::Lower(rest),
-                // One too many is the next owner's to end, which finds the note.
-                false if staying > rest => Act::Wait,
+                // One too many is the next owner's to end, and a target that another is to lower may be left to it: either finds the note.
+                false if staying > rest || seen.target > usual => Act::Wait,
                 false => Act::Done,
             }
         }
         // Whoever goes brings the target back to what it was.
         Mark::Rebalance if run_lives || going > 0 && mine.is_over(now, spare_for) => Act::Wait,
+        // One that others have taken the names from ends nobody: whoever has them does.
+        Mark::Rebalance if mine.is_over(now, spare_for) && !seen.owners.contains(&seen.me) => {
+            if seen.target > usual || staying > usual {
+                Act::Wait
+            } else {
+                Act::Done
+            }
+        }
         Mark::Rebalance if mine.is_over(now, spare_for) => {
             let spares = if others_prepare { Vec::new() } else { spares(seen, usual) };
             match (seen.target > usual && !others_prepare, spares.is_empty()) {
                 (_, false) => Act::Retire(usual, spares),
                 (true, true) => Act::Lower(usual),
-                // The names have gone to another: if one is too many it is this one, and the owner's to end.
-                (false, true) if !others_prepare && staying > usual && !seen.owners.contains(&seen.me) => Act::Wait,
                 (false, true) => Act::Done,
             }
         }
@@ -275,7 +282,7 @@ mod tests {
         assert_eq!(over(&seen(2, vec![member("i-1", None)])), Act::Lower(1));
         assert_eq!(over(&seen(1, vec![member("i-1", None)])), Act::Done);
         let taken_over = Seen { owners: vec!["i-2".into()], ..both };
-        assert_eq!(over(&taken_over), Act::Lower(1), "whoever has the names stays");
+        assert_eq!(over(&taken_over), Act::Wait, "whoever has the names stays, and sees to it");
     }
 
     #[test]
@@ -327,6 +334,13 @@ mod tests {
         assert_eq!(over(&members), Act::Wait);
         members.remove(1);
         assert_eq!(over(&members), Act::Lower(2));
+    }
+
+    #[test]
+    fn one_that_goes_is_not_done_while_another_is_to_lower_the_target() {
+        let prepared = vec![member("i-1", None), member("i-2", Some(note(Mark::Rebalance, 1))), later("i-3")];
+        assert_eq!(act(&seen(2, prepared.clone()), Mark::Notice), Act::Wait);
+        assert_eq!(act(&seen(3, prepared), Mark::Notice), Act::Lower(2));
     }
 
     #[test]

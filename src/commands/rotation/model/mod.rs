@@ -3,6 +3,7 @@
 //! The decisions are the real ones: `site::handover`, the plan of the names, and who goes in a rotation. Between a look and what follows
 //! from it anything else may happen; calls get lost, answers are a change old, processes die.
 
+mod converge;
 mod names;
 mod resident;
 mod run;
@@ -11,7 +12,8 @@ mod world;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::site::handover::Mark;
-use world::{End, Hand, Id, Left, MOST, Machine, Release, Told, Up, World};
+use run::Step;
+use world::{By, End, Hand, Id, Left, MOST, Machine, Release, Told, Up, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -97,7 +99,9 @@ impl Story {
             return;
         }
         may(Action::Run, world.run.is_some());
-        may(Action::RunStale, world.run.is_some() && left.stale > 0 && world.before.is_some());
+        // An old target that it starts from it could not tell from a true one.
+        let begins = world.run.as_ref().is_some_and(|run| run.step == Step::Begin);
+        may(Action::RunStale, world.run.is_some() && !begins && world.may_be_stale(By::Run));
         may(Action::RunFails, world.run.is_some() && left.faults > 0);
         may(Action::Kill, world.run.is_some() && left.kills > 0);
         may(Action::Start, !world.locked);
@@ -109,7 +113,7 @@ impl Story {
             may(Action::Boot(id), machine.up != Up::Stopped);
             may(Action::Tell(id), !matches!(machine.up, Up::Begins | Up::Crashed | Up::Stopped));
             may(Action::Hand(id), resident);
-            may(Action::HandStale(id), resident && idle && left.stale > 0 && world.before.is_some());
+            may(Action::HandStale(id), resident && idle && world.may_be_stale(By::Resident(id)));
             may(Action::HandFails(id), resident && !idle && left.faults > 0);
             may(Action::Leave(id), machine.ends && resident);
             may(Action::Dies(id), machine.ends);
@@ -191,10 +195,7 @@ impl World {
             Action::Boot(id) => self.boots(id),
             Action::Tell(id) => self.tells(id),
             Action::Hand(id) => self.machine(id).is_resident() && self.hands_over(id, false),
-            Action::HandStale(id) => {
-                let looks = self.machine(id).hand == Hand::Looks && self.before.is_some() && self.machine(id).is_resident();
-                looks && self.left.takes(|left| &mut left.stale) && self.hands_over(id, true)
-            }
+            Action::HandStale(id) => self.left.takes(|left| &mut left.stale) && self.hands_over(id, true),
             Action::HandFails(id) => {
                 let calls = self.machine(id).hand != Hand::Looks;
                 self.machine_mut(id).hand = Hand::Looks;
@@ -203,7 +204,7 @@ impl World {
             Action::Leave(id) => self.leaves(id),
             Action::Start => self.starts(),
             Action::Run => self.runs(false),
-            Action::RunStale => self.before.is_some() && self.left.takes(|left| &mut left.stale) && self.runs(true),
+            Action::RunStale => self.left.takes(|left| &mut left.stale) && self.runs(true),
             Action::RunFails => self.run_fails(),
             Action::TimesOut => self.run_times_out(),
             Action::Kill => self.run.is_some() && self.left.takes(|left| &mut left.kills) && self.run.take().is_some(),
@@ -221,7 +222,7 @@ impl World {
     fn launches_one(&mut self) -> bool {
         let missing = self.living().len() < usize::from(self.target) && self.launches() < MOST;
         if missing {
-            self.change_fleet(|world| world.machines.push(Machine::launched()));
+            self.change_fleet(By::Aws, |world| world.machines.push(Machine::launched()));
         }
         missing
     }
@@ -240,7 +241,7 @@ impl World {
         if !self.machine(id).told.going {
             self.nobody_is_sure();
         }
-        self.change_fleet(|world| world.machine_mut(id).end());
+        self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
         true
     }
 
@@ -262,17 +263,11 @@ impl Left {
     }
 }
 
-/// Goes through every order of events, and tells how many states that were.
+/// Goes through every order of events.
 fn check(target: u8, left: Left) {
     let story = Story { target, left };
-    let told = format!("{story:?}");
-    let checker = story.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!(
-        "{told}: {} states, {} of them different, {} steps at most",
-        checker.state_count(),
-        checker.unique_state_count(),
-        checker.max_depth()
-    );
+    let checker = story.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    println!("{story:?}: {} states, of {} steps at most", checker.unique_state_count(), checker.max_depth());
     for (property, path) in checker.discoveries() {
         println!("NOT TRUE: {property}");
         for (world, action) in path.into_vec() {
@@ -280,6 +275,64 @@ fn check(target: u8, left: Left) {
         }
     }
     checker.assert_properties();
+}
+
+/// And from wherever it stands all can come right.
+fn check_whole(target: u8, left: Left) {
+    let lost = converge::lost(&Story { target, left: left.clone() });
+    assert!(lost.is_empty(), "{} states lead nowhere, for one {}", lost.len(), lost[0]);
+    check(target, left);
+}
+
+const NOTHING: Left =
+    Left { recommendations: 0, notices: 0, losses: 0, crashes: 0, deploys: 0, kills: 0, faults: 0, stale: 0, broken: false };
+
+#[test]
+fn one_that_ends_is_replaced_whatever_is_lost_beside() {
+    check_whole(1, Left { notices: 1, losses: 1, faults: 1, ..NOTHING });
+    check_whole(1, Left { notices: 1, crashes: 1, stale: 1, ..NOTHING });
+    check_whole(2, Left { notices: 1, ..NOTHING });
+}
+
+#[test]
+fn so_is_its_replacement() {
+    check(1, Left { notices: 2, ..NOTHING });
+}
+
+#[test]
+fn a_spare_goes_again_or_takes_over() {
+    check_whole(1, Left { recommendations: 1, notices: 1, faults: 1, ..NOTHING });
+    check_whole(1, Left { recommendations: 1, notices: 1, stale: 1, ..NOTHING });
+    check_whole(1, Left { recommendations: 1, losses: 1, crashes: 1, ..NOTHING });
+}
+
+#[test]
+fn a_deploy_ends_well_or_is_undone() {
+    check_whole(1, Left { deploys: 1, kills: 1, faults: 1, ..NOTHING });
+    check_whole(1, Left { deploys: 1, losses: 1, ..NOTHING });
+    check_whole(1, Left { deploys: 1, losses: 1, broken: true, ..NOTHING });
+    check_whole(1, Left { deploys: 1, crashes: 1, kills: 1, broken: true, ..NOTHING });
+    check_whole(2, Left { deploys: 1, kills: 1, ..NOTHING });
+}
+
+#[test]
+fn a_recommendation_in_the_middle_of_a_deploy_comes_to_nothing() {
+    check_whole(1, Left { recommendations: 1, deploys: 1, stale: 1, ..NOTHING });
+    check_whole(1, Left { recommendations: 1, deploys: 1, broken: true, ..NOTHING });
+}
+
+#[test]
+#[ignore = "a minute or two on two quiet cores"]
+fn an_end_in_the_middle_of_a_deploy() {
+    check(1, Left { notices: 1, deploys: 1, ..NOTHING });
+    check(1, Left { notices: 1, deploys: 1, broken: true, ..NOTHING });
+}
+
+#[test]
+#[ignore = "a minute or two on two quiet cores"]
+fn ends_in_a_larger_fleet() {
+    check(2, Left { recommendations: 1, notices: 1, ..NOTHING });
+    check(2, Left { notices: 1, losses: 1, ..NOTHING });
 }
 
 /// `MODEL="2 notices=1 deploys=1 broken=1"`: a target, and what befalls it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::names::{Answer, Asks, decide, open, stay};
-use super::world::{Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id};
+use super::world::{By, Hand, Id, Noted, Release, SPARE_FOR, Told, Up, World, at, between, id};
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
 
@@ -109,12 +109,12 @@ impl World {
             Hand::Looks => self.looks(me, stale),
             Hand::Raises(target) => {
                 self.machine_mut(me).hand = Hand::Looks;
-                self.change_fleet(|world| world.target = world.target.max(target));
+                self.change_fleet(By::Resident(me), |world| world.target = world.target.max(target));
                 true
             }
             Hand::Lowers(target, going) => {
                 self.machine_mut(me).hand = if going.is_empty() { Hand::Looks } else { Hand::Ends(going) };
-                self.change_fleet(|world| world.target = world.target.min(target));
+                self.change_fleet(By::Resident(me), |world| world.target = world.target.min(target));
                 true
             }
             Hand::Fences(target, seen, going) => {
@@ -135,7 +135,7 @@ impl World {
             Hand::Ends(going) => {
                 self.machine_mut(me).hand = Hand::Looks;
                 let sure = std::mem::take(&mut self.machine_mut(me).sure);
-                self.terminate(&going, sure);
+                self.terminate(By::Resident(me), &going, sure);
                 true
             }
         }

@@ -6,7 +6,7 @@ use super::super::members::{
     Arrival, Member, Wanted, Way, arrived, heirs, is_old, leaving, lowered, nobody_to_go_back_to, old_ones, raised, surplus, to_make_up,
 };
 use super::names::{Answer, Asks, Names, decide, seconds, stay};
-use super::world::{End, Id, Log, Noted, Release, Stage, Trial, World, at, between, id, name};
+use super::world::{By, End, Id, Log, Noted, Release, Stage, Trial, World, at, between, id, name};
 use crate::site::deploys::Node;
 use crate::site::report::Said;
 
@@ -161,7 +161,7 @@ impl World {
             }
             Step::Raise => Step::Raising(self.raised(&self.members(stale)), Box::new(Step::Boot)),
             Step::Raising(target, next) => {
-                self.change_fleet(|world| world.target = world.target.max(target));
+                self.change_fleet(By::Run, |world| world.target = world.target.max(target));
                 *next
             }
             Step::Boot => self.boot(stale),
@@ -209,11 +209,11 @@ impl World {
                 if fenced { Step::Lower(target, going, next) } else { next.looks_again() }
             }
             Step::Lower(target, going, next) => {
-                self.change_fleet(|world| world.target = world.target.min(target));
+                self.change_fleet(By::Run, |world| world.target = world.target.min(target));
                 if going.is_empty() { *next } else { Step::End(going, next) }
             }
             Step::End(going, next) => {
-                self.terminate(&going, run.sure);
+                self.terminate(By::Run, &going, run.sure);
                 *next
             }
         };

@@ -35,10 +35,24 @@ pub struct World {
     /// Somebody holds the lock on deploys, alive or not.
     pub locked: bool,
     pub left: Left,
-    /// The target, and who was listed, before the last change.
-    pub before: Option<(u8, Vec<Id>)>,
+    /// The target, and who was listed, before the last change: to all but who made it, and waited until it was shown.
+    pub before: Option<Before>,
     /// What an act of ours has done that none may do.
     pub wrong: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Before {
+    pub target: u8,
+    pub listed: Vec<Id>,
+    pub by: By,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum By {
+    Aws,
+    Run,
+    Resident(Id),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -247,15 +261,22 @@ impl World {
     }
 
     /// Remembers what stale answers show, and changes the fleet.
-    pub fn change_fleet(&mut self, change: impl FnOnce(&mut Self)) {
-        let before = (self.target, self.living());
+    pub fn change_fleet(&mut self, by: By, change: impl FnOnce(&mut Self)) {
+        let before = Before { target: self.target, listed: self.living(), by };
         change(self);
-        self.before = (self.left.stale > 0 && before != (self.target, self.living())).then_some(before);
+        let changed = (before.target, &before.listed) != (self.target, &self.living());
+        self.before = (self.left.stale > 0 && changed).then_some(before);
+    }
+
+    /// Whether somebody may be shown what was before.
+    pub fn may_be_stale(&self, to: By) -> bool {
+        self.left.stale > 0 && self.before.as_ref().is_some_and(|before| before.by != to)
     }
 
     /// Target and list as an answer shows them.
     pub fn shown(&self, stale: bool) -> (u8, Vec<Id>) {
-        self.before.clone().filter(|_| stale).unwrap_or_else(|| (self.target, self.living()))
+        let before = self.before.as_ref().filter(|_| stale).map(|before| (before.target, before.listed.clone()));
+        before.unwrap_or_else(|| (self.target, self.living()))
     }
 
     pub fn owners(&self) -> Vec<String> {
@@ -338,11 +359,11 @@ impl World {
 
     /// Takes instances away, by an act of ours. That nobody is left is its fault if others served when it was decided, and none of them was
     /// lost in the moment since.
-    pub fn terminate(&mut self, ids: &[Id], sure: bool) {
+    pub fn terminate(&mut self, by: By, ids: &[Id], sure: bool) {
         let owner = self.names.as_ref().map(|names| names.owner);
         let led_to = owner.is_some_and(|owner| ids.contains(&owner) && self.machine(owner).lives);
         let served = self.serving() > 0;
-        self.change_fleet(|world| ids.iter().for_each(|&id| world.machine_mut(id).end()));
+        self.change_fleet(by, |world| ids.iter().for_each(|&id| world.machine_mut(id).end()));
         if sure && led_to {
             self.wrong = Some("it ends the instance that the names lead to");
         }
@@ -359,7 +380,7 @@ impl World {
 
     /// Without a word to anybody.
     pub fn loses(&mut self, id: Id) {
-        self.change_fleet(|world| world.machine_mut(id).end());
+        self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
         self.nobody_is_sure();
     }
 }

@@ -26,12 +26,10 @@ impl Boot {
         let Some(fleet) = self.fleet().await? else { return Ok(self.serve_to_the_end(serving).await) };
         let mut seen = self.seen(&fleet, bucket_until).await?;
         let note = self.noted(&seen, serving, bucket_until).await;
-        let decide = |seen: &Seen| plan(seen, &note, self.now(), self.site.spare_for);
-        let mut act = decide(&seen);
-        if let (Act::Retire(..), Some(serving)) = (&act, serving) {
+        if let Some(serving) = serving.filter(|_| note.is_over(self.now(), self.site.spare_for)) {
             seen.owners = self.owners(serving).await?;
-            act = decide(&seen);
         }
+        let act = plan(&seen, &note, self.now(), self.site.spare_for);
         debug!(?seen, ?act, "handing over");
         self.perform(&act, note.mark, &fleet, &seen, serving).await?;
         if note.mark == Mark::Notice {
