@@ -18,6 +18,7 @@ mod kinds;
 mod load;
 mod logs;
 mod metrics;
+mod outages;
 mod reading;
 mod renewals;
 mod resident;

@@ -48,12 +48,12 @@ fn sealed(chain: String, key: &str) -> Value {
     json!({ "chain": chain, "key": key, "not_after": "2030-01-01T00:00:00Z", "serial": "01", "sha256": sha256 })
 }
 
-fn store(world: &World, generation: u32, seal: &Value) {
+pub fn store(world: &World, generation: u32, seal: &Value) {
     world.put(&format!("{}/{generation:010}.json", folder(world)), seal.to_string());
 }
 
 /// One whose renewal is due so many seconds from now: its life is short, so half of it is left then.
-fn due_in(seconds: i64) -> Value {
+pub fn due_in(seconds: i64) -> Value {
     let due = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
     seal(due - time::Duration::minutes(90), due + time::Duration::minutes(90))
 }

@@ -21,7 +21,9 @@ fn a_cached_certificate_means_not_one_word_to_the_ca() {
     let _running = second.up();
     assert_eq!(second.visitor().get("/").status, 200);
     assert_eq!(world.region.count(Service::Acme, ""), 0, "the CA was asked something");
-    assert!(world.region.count_where(certificate_reads) <= 2);
+    // The boot lists the generations and reads the newest; so does the resident once, and what the CA said last.
+    let reads = world.region.count_where(certificate_reads);
+    assert!(reads <= 5, "{reads} reads of what stands under certs/");
     assert_eq!(world.certificates().len(), 1);
 }
 

@@ -3,6 +3,7 @@
 //! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before anything heavy is built.
 
 mod moto;
+mod outages;
 mod packages;
 mod pebble;
 mod renewals;
@@ -27,6 +28,8 @@ enum Chore {
     Bench(stage::Bench),
     /// Replace the instance again and again under visitors of every kind; fails if one of them is failed
     Rotations(rotations::Rotations),
+    /// Take S3, the metadata service, DNS, the CA and the clock away from a site that serves, for long; fails if a visitor is failed
+    Outages(outages::Outages),
     /// Renew certificates of seconds again and again under visitors of every kind; fails if one of them is failed
     Renewals(renewals::Renewals),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
         Chore::Rotations(rotations) => rotations.run(),
+        Chore::Outages(outages) => outages.run(),
         Chore::Renewals(renewals) => renewals.run(),
     };
     match done {

@@ -43,8 +43,10 @@ enum Step {
     Unit,
     /// The cloud adapters against the local region, and S3's against moto
     Adapters,
-    /// The compiled program against the local region, in booted machines too
+    /// The local region itself, and the compiled program: `init`, and all of it in booted machines
     Suites,
+    /// `up` against the local region: boots, renewals, outages and ends mostly wait, so several run at once
+    Ups,
     /// CI's commands against the local region's fleets, and the policies of both roles: they mostly wait, so many run at once
     Deploys,
     /// `cargo xtask demo --once`
@@ -61,10 +63,10 @@ enum Outcome {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let steps = self.chosen();
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Deploys | Step::Demo)) {
+        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Ups | Step::Deploys | Step::Demo)) {
             packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
         }
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Deploys)) {
+        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Ups | Step::Deploys)) {
             moto::install()?;
             pebble::install()?;
         }
@@ -105,9 +107,8 @@ impl Step {
             Self::Build => &["test", "--workspace", "--no-run", "--locked"],
             Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet", "--skip", ADAPTERS],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
-            Self::Suites => {
-                &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--test", "up", "--locked", "--"]
-            }
+            Self::Suites => &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--locked", "--"],
+            Self::Ups => &["test", "--workspace", "--test", "up", "--locked", "--", "--test-threads=5"],
             Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--", "--test-threads=8"],
             Self::Demo => &["xtask", "demo", "--once"],
         }
@@ -128,7 +129,7 @@ impl Step {
             return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
         }
         let mut args = self.command().to_vec();
-        if matches!(self, Self::Unit | Self::Adapters | Self::Suites | Self::Deploys) {
+        if matches!(self, Self::Unit | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys) {
             args.extend(test_args.iter().map(String::as_str));
         }
         // A name that is asked for stands instead of all: test programs run what fits any of several.
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_suite_is_run_by_one_step() {
-        let named: Vec<_> = [Step::Suites, Step::Deploys].iter().flat_map(|step| step.command()).collect();
+        let named: Vec<_> = [Step::Suites, Step::Ups, Step::Deploys].iter().flat_map(|step| step.command()).collect();
         for folder in ["tests", "tests/region/tests"] {
             for entry in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
                 let name = entry.file_name().unwrap().to_str().unwrap();

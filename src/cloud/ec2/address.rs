@@ -78,7 +78,7 @@ impl Ec2 {
     pub async fn associate(&self, elastic: &ElasticIp, instance: &str) -> Result<Associated, Error> {
         match self.ask_to_associate(elastic, instance, false).await {
             Ok(()) => Ok(Associated::Done),
-            Err(error) if error.code.as_deref().is_some_and(|code| NOT_NOW.contains(&code)) => Ok(Associated::NotNow(error.message)),
+            Err(error) if is_not_now(&error) => Ok(Associated::NotNow(error.message)),
             Err(error) => Err(error),
         }
     }
@@ -86,8 +86,8 @@ impl Ec2 {
     /// Whether that would be allowed; nothing is done.
     pub async fn may_associate(&self, elastic: &ElasticIp, instance: &str) -> Result<(), Error> {
         match self.ask_to_associate(elastic, instance, true).await {
-            // The answer to a dry run that is allowed, or that gets further than a policy.
-            Err(error) if error.code.as_deref().is_some_and(|code| code == "DryRunOperation" || NOT_NOW.contains(&code)) => Ok(()),
+            // The answer to a dry run that is allowed.
+            Err(error) if error.code.as_deref() == Some("DryRunOperation") || is_not_now(&error) => Ok(()),
             other => other,
         }
     }
@@ -102,5 +102,9 @@ impl Ec2 {
     }
 }
 
-/// "The pending instance '…' is not in a valid state for this operation", which a booting one may be told for some seconds.
-const NOT_NOW: [&str; 2] = ["InvalidInstanceID", "IncorrectInstanceState"];
+/// "The pending instance '…' is not in a valid state for this operation", which a booting one may be told for some seconds. The same code stands for
+/// what does not pass, as for an instance of several interfaces.
+fn is_not_now(error: &Error) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    matches!(code, "InvalidInstanceID" | "IncorrectInstanceState") && error.message.contains("valid state")
+}

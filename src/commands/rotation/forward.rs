@@ -12,6 +12,7 @@ use super::members::{Member, Way, leaving, old_ones};
 use super::outside::look_at;
 use super::promotion::{Superseded, promote};
 use crate::config::Routing;
+use crate::site::address;
 use crate::site::deploys::Outcome;
 use crate::site::records;
 
@@ -206,7 +207,9 @@ impl Rotation<'_> {
     /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were taken out of the answers.
     async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
         let multivalue = self.remote.site.dns.routing == Routing::Multivalue;
-        Ok(multivalue || self.owners().await?.iter().all(|owner| !going.contains(owner)))
+        let elastic = address::elastic(&self.remote.ec2, &self.remote.site).await?;
+        let is_reached = |id: &String| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id));
+        Ok(multivalue || self.owners().await?.iter().all(|owner| !going.contains(owner)) && !going.iter().any(is_reached))
     }
 
     /// Nobody who serves goes for this.

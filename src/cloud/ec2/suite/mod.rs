@@ -1,5 +1,6 @@
 //! The adapter against the region's EC2, and against answers as the API reference shows them.
 
+mod addresses;
 mod fleets;
 mod instances;
 
