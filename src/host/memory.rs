@@ -27,7 +27,7 @@ struct Mapping {
     length: usize,
 }
 
-/// Where code stands that was mapped from a file and never written to.
+/// Where code and constants stand that were mapped from a file and never written to.
 fn code() -> Vec<Mapping> {
     fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().filter_map(code_in).collect()
 }
@@ -35,10 +35,12 @@ fn code() -> Vec<Mapping> {
 /// proc_pid_maps(5).
 fn code_in(line: &str) -> Option<Mapping> {
     let mut fields = line.split_ascii_whitespace();
-    let (range, permissions, path) = (fields.next()?, fields.next()?, fields.nth(3)?);
+    let (range, permissions, offset, path) = (fields.next()?, fields.next()?, fields.next()?, fields.nth(2)?);
     let (start, end) = range.split_once('-')?;
     let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-    (permissions == "r-xp" && path.starts_with('/')).then(|| Mapping { start, length: end.saturating_sub(start) })
+    // A program's first segment holds its constants; later ones that can only be read were written to when they were relocated.
+    let is_constant = permissions == "r-xp" || permissions == "r--p" && offset.bytes().all(|digit| digit == b'0');
+    (is_constant && path.starts_with('/')).then(|| Mapping { start, length: end.saturating_sub(start) })
 }
 
 #[expect(unsafe_code, reason = "madvise(2) takes an address")]
@@ -71,9 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn only_code_of_a_file_is_forgotten() {
+    fn only_what_is_as_in_its_file_is_forgotten() {
         let code = "55d0c0a2b000-55d0c0a2d000 r-xp 00002000 08:01 131 /usr/bin/spotboot";
         assert_eq!(code_in(code), Some(Mapping { start: 0x55d0_c0a2_b000, length: 0x2000 }));
+        assert!(code_in("55d0c0a2b000-55d0c0a2d000 r--p 00000000 08:01 131 /usr/bin/spotboot").is_some());
         for other in [
             "55d0c0a2b000-55d0c0a2d000 rw-p 00002000 08:01 131 /usr/bin/spotboot",
             "55d0c0a2b000-55d0c0a2d000 r--p 00002000 08:01 131 /usr/bin/spotboot",

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use region::{Fault, FaultId, FleetKind, Match, RecordSet, Service};
 
 use crate::common::{DOMAIN, Ended, ZONE, signal};
@@ -243,7 +246,9 @@ fn a_log_that_was_written_though_no_answer_ever_came_is_still_ours() {
 fn a_new_instance_that_stands_by_has_the_names_before_the_old_one_goes() {
     under_visitors(FleetKind::Ec2Fleet, |upset| {
         let owner = upset.site.living().remove(0);
-        let later = "2126-01-01T00:00:00Z";
+        // Later than the new one's launch, and over when the names are led to that one.
+        let later = (OffsetDateTime::now_utc() + Duration::from_secs(30)).replace_nanosecond(0).expect("a whole second");
+        let later = later.format(&Rfc3339).expect("a time has a text");
         let world = &upset.site.world;
         let name = format!("_spotboot.{DOMAIN}");
         let text = format!("\"heritage=spotboot,site=example,owner={owner},launched={later},generation=90\"");

@@ -99,7 +99,7 @@ pub enum Way {
 /// Who is to go so that `target` stay: those worth least. What serves is never given up for what does not.
 ///
 /// Forward the new ones are worth most, back the old ones; of equals the one launched last stays. One that AWS takes away is no longer one of
-/// those that stay; forward an old one goes with the others, once enough do.
+/// those that stay; it goes with those that are given up, old ones forward and new ones back, once enough stay.
 pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
     let worth = |member: &Member| {
         let preferred = member.old == (way == Way::Back);
@@ -108,8 +108,8 @@ pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
     };
     let (ending, mut ranked): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| member.is_going());
     ranked.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| b.id().cmp(a.id())));
-    let enough = way == Way::Forward && ranked.len() >= target;
-    let ending = ending.into_iter().filter(|member| enough && member.old);
+    let stay = ranked.iter().filter(|member| way == Way::Forward || member.serves()).count();
+    let ending = ending.into_iter().filter(|member| stay >= target && member.old == (way == Way::Forward));
     ranked.into_iter().skip(target).chain(ending).map(|member| member.id().to_owned()).collect()
 }
 
@@ -268,6 +268,9 @@ mod tests {
         assert_eq!(leaving(&interrupted(&["i-1"], &["i-3"], &["i-2"]), Way::Back, 1), ["i-2"]);
         assert_eq!(leaving(&interrupted(&["i-1"], &[], &["i-2"]), Way::Forward, 1), ["i-1"]);
         assert!(leaving(&interrupted(&["i-1"], &[], &[]), Way::Forward, 1).is_empty());
+        let mut on_trial = interrupted(&["i-2"], &["i-1"], &[]);
+        on_trial[0].old = false;
+        assert_eq!(leaving(&on_trial, Way::Back, 1), ["i-2"], "it goes with its trial");
         assert_eq!(old_ones(&replaced), 1);
     }
 

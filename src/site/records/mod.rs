@@ -288,8 +288,10 @@ async fn swap(
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
-                // The ownership record is read from Route 53 itself, which knows it at once.
-                return Ok(Cutover::Owner(if changes.iter().any(Change::is_of_address) { vec![id] } else { Vec::new() }));
+                // The ownership record is read from Route 53 itself, which knows it at once. What was refused before may have been refused because
+                // it was done already, by a batch of ours whose answer was lost.
+                let leads_elsewhere = refused.is_some() || changes.iter().any(Change::is_of_address);
+                return Ok(Cutover::Owner(if leads_elsewhere { vec![id] } else { Vec::new() }));
             }
             Submitted::Refused(why) => {
                 debug!(zone = zone.name, why, "refused; somebody else wrote first");

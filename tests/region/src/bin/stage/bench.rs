@@ -15,8 +15,9 @@ use crate::setting::{BUCKET, Setting};
 
 /// Time for the report and the upload of the dependencies after a boot has served.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
-/// After this the resident has nothing left to do but wait: what it unpacked is on disk, and its idle threads have ended (tokio: 10 s).
-pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(12);
+/// After this the resident has nothing left to do but wait: what it unpacked is on disk, its first logs are in the bucket (30 s), and its idle
+/// threads have ended (tokio: 10 s).
+pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(40);
 
 /// One boot, measured.
 struct Sample {
