@@ -26,6 +26,7 @@ async fn as_instance(s3: &S3) -> Vec<Outcome> {
     for key in ["certs/le/account.json", "instances/i-1.json", "logs/i-1/boot.log"] {
         done.push(wrote(s3, key).await);
     }
+    done.push(read(s3, "instances/i-1.json").await);
     done.extend([uploaded(s3, "cache/x.tar.zst").await, read(s3, "cache/x.tar.zst").await, abandoned(s3, "cache/y.tar.zst").await]);
     done.extend([listed(s3, "certs/").await, listed(s3, "packages/").await]);
     done

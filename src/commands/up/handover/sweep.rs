@@ -14,7 +14,7 @@ use crate::commands::up::boot::Serving;
 use crate::site::handover::{Act, Note, sweep};
 
 /// Between two sweeps; the first follows the boot.
-pub(in super::super) const SWEEP_EVERY: Duration = Duration::from_secs(600);
+pub(in super::super) const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
 /// Where another instance has yet to finish what it began.

@@ -123,7 +123,7 @@ fn machines_of_a_fleet_run_the_templates_user_data() {
     let farewell = format!("/usr/bin/curl -s --max-time 5 {}/example-site/farewell", world.region.endpoint(Service::S3));
     machine.run(&format!("systemd-run --quiet --service-type=exec --property=ExecStop='{farewell}' sleep 600")).unwrap();
     drop(machine);
-    fleet.interrupt(&id, Duration::from_millis(100));
+    fleet.terminate(&id);
     fleet.wait_for_end(&id, PATIENCE).unwrap();
     assert!(world.region.count_where(|request| request.path.contains("farewell")) > 0, "{}", fleet.log(&id));
     assert!(fleet.log(&id).contains("Cloud-init"));
