@@ -74,7 +74,7 @@ pub struct NewSite {
     /// What the site is
     #[arg(long, value_enum)]
     pub kind: Option<SiteKind>,
-    /// One Elastic IP, which moves from instance to instance, in place of records that change: `address` of [dns]
+    /// One Elastic IP, which moves from instance to instance, in place of records that change: `address = "elastic"` under `dns`
     #[arg(long)]
     pub elastic_ip: bool,
     /// Whom the CA may write to
