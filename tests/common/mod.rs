@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
@@ -25,6 +26,24 @@ pub const DOMAIN: &str = "example.test";
 pub const ZONE: &str = "Z0EXAMPLE";
 /// What the name points to before anybody boots.
 pub const OLD_ADDRESS: &str = "203.0.113.1";
+
+/// Longer than anything that a test waits for takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits for something that has to come.
+pub fn eventually(what: &str, so: impl FnMut() -> bool) {
+    within(PATIENCE, what, so);
+}
+
+/// Waits for something that has to come soon.
+pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !so() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
 
 /// One region with a zone, a bucket and a record that somebody's earlier server left.
 pub struct World {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use region::{Match, Service, Stage};
 
+use crate::common::eventually;
 use crate::common::{Ended, Package};
-use crate::site::{Made, PATIENCE, Site, app, broken, eventually};
+use crate::site::{Made, PATIENCE, Site, app, broken};
 use crate::unmoved::{Unmoved, crowd};
 
 /// Exit code 1 with the cause, and the log of the instance that failed.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::site::{Made, Site, app, eventually};
+use crate::common::eventually;
+use crate::site::{Made, Site, app};
 
 const LOCK: &str = "locks/deploy.json";
 

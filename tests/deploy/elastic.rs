@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use region::load::{Load, LoadSpec};
 use region::{Match, Service, Stage};
 
+use crate::common::eventually;
 use crate::common::{DOMAIN, Ended, signal};
-use crate::site::{Made, PATIENCE, Site, app, eventually};
+use crate::site::{Made, PATIENCE, Site, app};
 
 /// Three times that would be longer than a test may take.
 const MADE: &str = "address = \"elastic\"\nttl = 600\n";

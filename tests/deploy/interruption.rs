@@ -7,8 +7,9 @@ use region::load::{Load, LoadSpec};
 use region::{Fault, FleetKind, Match, Recorded, Service};
 use time::OffsetDateTime;
 
+use crate::common::eventually;
 use crate::common::{DOMAIN, Package, ZONE, signal};
-use crate::site::{Made, Site, app, eventually};
+use crate::site::{Made, Site, app};
 
 /// Short, so that a test is; a boot here takes seconds.
 const NOTICE: Duration = Duration::from_secs(40);
@@ -287,7 +288,6 @@ fn what_an_instance_had_raised_that_is_lost_is_lowered_by_the_next_owner() {
 
 /// As AWS gives it at the worst, with a boot that takes most of a minute.
 #[test]
-#[ignore = "two minutes of one machine's time; the others show the same with shorter ones"]
 fn a_notice_of_108_seconds_and_a_boot_of_one_minute_fail_nobody() {
     let Some(site) = Site::serving(Made { health: "90s", ..Made::default() }) else { return };
     let old = site.living().remove(0);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use region::{Fault, FleetKind, Match, Recorded, Service, Stage};
 
+use crate::common::eventually;
 use crate::common::{Running, signal};
-use crate::site::eventually;
 use crate::upset::{Content, Upset};
 
 /// Sites at once in each test.

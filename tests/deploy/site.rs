@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
 use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
 
-use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
+use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, eventually, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -243,13 +243,4 @@ fn site_toml(world: &World, made: &Made) -> String {
          [fleet]\nspare_for = \"{spare_for}\"\n{fleet}",
         ca.display(),
     )
-}
-
-/// Waits for something that has to come.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use region::{Match, Service, Stage};
 
+use crate::common::eventually;
 use crate::common::{Ended, Running, signal};
-use crate::site::{Made, PATIENCE, Site, app, eventually};
+use crate::site::{Made, PATIENCE, Site, app};
 use crate::unmoved::{Unmoved, crowd};
 
 /// Begins a deploy of `v2` that bakes for so long and a second.

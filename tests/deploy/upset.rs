@@ -6,8 +6,9 @@ use region::load::{Load, LoadSpec};
 use region::{FleetKind, Match, Recorded, Stage};
 use serde_json::Value;
 
+use crate::common::eventually;
 use crate::common::{DOMAIN, Running};
-use crate::site::{Made, Site, app, eventually};
+use crate::site::{Made, Site, app};
 
 /// A release that a test deploys, and what it answers with.
 #[derive(Clone)]

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use region::machine::{Image, Machine, Machines, Network, Spec, usable};
 use region::{InstanceSpec, Options};
@@ -112,14 +111,5 @@ impl Cloud {
         let blank = Spec::of(&instance).expect("it has an address");
         let machine = Machine::boot(&self.image, &self.network, furnish(blank)).expect("the machine boots");
         Computer { world: &self.world, machine, instance }
-    }
-}
-
-/// Waits for something that has to come.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }

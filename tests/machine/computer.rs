@@ -3,7 +3,7 @@
 use region::Instance;
 use region::machine::{Machine, Outcome};
 
-use crate::cloud::eventually;
+use crate::common::eventually;
 use crate::common::{Visitor, World};
 
 /// Dropped in this order: a machine needs its instance's metadata service to the end.

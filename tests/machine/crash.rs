@@ -2,8 +2,9 @@
 
 use region::Service;
 
-use crate::cloud::{APP, Cloud, eventually};
+use crate::cloud::{APP, Cloud};
 use crate::common::Package;
+use crate::common::eventually;
 
 #[test]
 fn a_killed_spotboot_is_started_again_and_finds_its_servers_as_they_were() {

@@ -6,7 +6,8 @@ use base64::Engine;
 use region::{Fleet, FleetKind, FleetSpec, LaunchTemplate, Principal};
 use serde_json::Value;
 
-use crate::cloud::{APP, Cloud, eventually};
+use crate::cloud::{APP, Cloud};
+use crate::common::eventually;
 use crate::common::{DOMAIN, Ended, Package, Running, ZONE, spotboot};
 
 /// As long as the longest request of the visitors, and a little.

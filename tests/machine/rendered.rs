@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::cloud::{APP, Cloud, eventually};
+use crate::cloud::{APP, Cloud};
+use crate::common::eventually;
 use crate::common::{Package, ZONE};
 use crate::computer::Computer;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use region::Service;
 
-use crate::cloud::{APP, Cloud, eventually};
+use crate::cloud::{APP, Cloud};
+use crate::common::eventually;
 use crate::common::{Running, spotboot};
 
 const BOOT: Duration = Duration::from_secs(90);

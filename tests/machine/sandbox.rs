@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{APP, Cloud, PROGRAM, SITE, eventually};
+use crate::cloud::{APP, Cloud, PROGRAM, SITE};
 use crate::common::Package;
+use crate::common::eventually;
 use crate::computer::Computer;
 
 /// A mirror in reach of a machine: a folder with one package.

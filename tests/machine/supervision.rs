@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use region::load::{Load, LoadSpec};
 
-use crate::cloud::{APP, Cloud, PROGRAM, SITE, eventually};
+use crate::cloud::{APP, Cloud, PROGRAM, SITE};
 use crate::common::DOMAIN;
+use crate::common::eventually;
 
 /// As long as the longest request of the visitors, and a little.
 const LAST_ANSWERS: Duration = Duration::from_secs(11);

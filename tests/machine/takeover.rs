@@ -3,8 +3,9 @@
 use region::{InstanceSpec, Service, State};
 use time::{Duration, OffsetDateTime};
 
-use crate::cloud::{APP, Cloud, eventually};
+use crate::cloud::{APP, Cloud};
 use crate::common::DOMAIN;
+use crate::common::eventually;
 use crate::computer::Computer;
 
 fn launched(spec: InstanceSpec, minutes_ago: i64) -> InstanceSpec {

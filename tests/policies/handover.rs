@@ -8,8 +8,9 @@ use region::{FleetKind, Principal};
 use serde_json::Value;
 
 use crate::ci::FLEETS;
+use crate::common::eventually;
 use crate::documents::{Site as Values, instance_policy, without};
-use crate::site::{Made, Site, eventually};
+use crate::site::{Made, Site};
 
 /// What an instance asks of its fleet by.
 const STATEMENTS: [&str; 6] =

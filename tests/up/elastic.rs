@@ -1,11 +1,11 @@
 //! `[dns] address = "elastic"`: the Elastic IP moves, and the records stay.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use region::{ElasticIp, Fault, Hold, Match, Principal, Recorded, Service, Stage, State};
 use time::OffsetDateTime;
 
-use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Running, World};
+use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Running, World, eventually};
 
 const ELASTIC: &str = "address = \"elastic\"\n";
 const SITE: [(&str, &str); 1] = [("spotboot:site", "example")];
@@ -42,14 +42,6 @@ fn associations(world: &World) -> Vec<Recorded> {
 /// What an instance asks in earnest comes after its rehearsal.
 fn in_earnest(id: &str) -> Match {
     Match::service(Service::Ec2).operation("AssociateAddress").instance(id).nth(2)
-}
-
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(120);
-    while !done() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// What visitors get, wherever the name leads.

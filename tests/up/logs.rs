@@ -2,25 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 use region::{Fault, Match, Service};
 use serde_json::Value;
 
-use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, spotboot};
+use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, eventually, spotboot};
 use crate::metrics::{metrics, value};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 /// What makes a piece, as the README has it.
 const PIECE: u64 = 2 << 20;
-
-pub fn eventually(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
 
 /// `spotboot logs` from somebody's desk.
 pub fn read(machine: &Machine<'_>, args: &[&str]) -> Ended {

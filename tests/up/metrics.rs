@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use region::{Fault, Match, Service};
 
-use crate::common::{DOMAIN, Machine, World, signal};
-use crate::logs::eventually;
+use crate::common::{DOMAIN, Machine, World, eventually, signal};
 
 /// The page, or none where nobody answers.
 fn page(address: IpAddr, port: u16) -> Option<String> {

@@ -12,17 +12,9 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::common::{DOMAIN, Machine, Package, Running, World};
+use crate::common::{DOMAIN, Machine, Package, Running, World, eventually};
 
 const WITHIN: Duration = Duration::from_secs(120);
-
-fn eventually(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < WITHIN, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 fn world(pebble: Option<PathBuf>) -> World {
     let world = World::with(Options { pebble, ..Options::default() });

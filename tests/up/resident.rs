@@ -1,17 +1,10 @@
 //! What the resident does once the site serves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{DOMAIN, World};
+use crate::common::{DOMAIN, World, within};
 
-/// Waits until what is asked for is so.
-fn eventually(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_interruption_notice_is_told_in_the_bucket_and_the_site_goes_on() {
@@ -19,7 +12,7 @@ fn an_interruption_notice_is_told_in_the_bucket_and_the_site_goes_on() {
     let machine = world.machine("i-0notice");
     let _running = machine.up();
     machine.instance.interrupt(time::OffsetDateTime::now_utc() + Duration::from_secs(120));
-    eventually("the report says interrupted", || world.report("i-0notice").is_some_and(|report| report["phase"] == "interrupted"));
+    within(SOON, "the report says interrupted", || world.report("i-0notice").is_some_and(|report| report["phase"] == "interrupted"));
     assert_eq!(machine.visitor().get("/").status, 200);
 }
 
@@ -34,8 +27,8 @@ fn an_app_and_a_web_server_that_die_are_started_again() {
         let before = running.processes(program);
         assert!(!before.is_empty(), "no process of {program}");
         before.iter().for_each(|pid| crate::common::signal(*pid, "KILL"));
-        eventually("another process runs", || running.processes(program).iter().any(|pid| !before.contains(pid)));
-        eventually("the site answers again", answers);
+        within(SOON, "another process runs", || running.processes(program).iter().any(|pid| !before.contains(pid)));
+        within(SOON, "the site answers again", answers);
     }
 }
 

@@ -2,17 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use crate::common::{DOMAIN, World, signal};
-
-fn eventually(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(120), "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::common::{DOMAIN, World, eventually, signal};
 
 #[test]
 fn an_app_that_cannot_stay_up_is_told_in_the_bucket_by_status_and_once_in_the_log() {

@@ -22,9 +22,7 @@ mod trial;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use time::OffsetDateTime;
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::remote::Remote;
 use crate::cli::{Globals, Pace};
@@ -143,26 +141,20 @@ impl<'r> Rotation<'r> {
         Ok(standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect())
     }
 
-    /// Puts the steps so far into the log. A log that cannot be written is no reason to give a good release up.
+    /// Puts the steps so far into the log.
     async fn note(&mut self) {
         self.log.record.steps = steps(&self.timeline);
-        if let Err(error) = self.log.write().await {
-            warn!("the deploy log is behind: {error:#}");
-        }
+        self.log.note().await;
     }
 
-    /// Decides for good which way this goes.
     async fn decide(&mut self, stage: Stage) -> Result<()> {
-        self.log.record.stage = stage;
         self.log.record.steps = steps(&self.timeline);
-        self.log.write().await.context("writing the decision to the deploy log")
+        self.log.decide(stage).await
     }
 
     async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
-        let now: OffsetDateTime = self.remote.now();
         self.log.record.steps = steps(&self.timeline);
-        self.log.record.end(outcome, now, error, self.ended_by.take());
-        self.log.write().await.context("writing the end to the deploy log")
+        self.log.end(outcome, self.remote.now(), error, self.ended_by.take()).await
     }
 }
 

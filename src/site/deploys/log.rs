@@ -1,8 +1,10 @@
 //! Writing and finding the log's objects. Each write holds only for what this run wrote last.
 
 use anyhow::{Context, Result, bail};
+use time::OffsetDateTime;
+use tracing::warn;
 
-use super::Record;
+use super::{Outcome, Record, Stage};
 use crate::cloud::s3::{Condition, Etag, S3, Written};
 use crate::config::Site;
 
@@ -47,6 +49,31 @@ impl Log {
             self.etag = self.etag_of_our_own().await?;
         }
         bail!("writing {}: others wrote it at each of {ATTEMPTS} attempts", self.key)
+    }
+
+    /// Writes what can be written again later. A log that is behind is no reason to give a good release up.
+    pub async fn note(&mut self) {
+        if let Err(error) = self.write().await {
+            warn!("the deploy log is behind: {error:#}");
+        }
+    }
+
+    /// Decides for good which way the run goes.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub async fn decide(&mut self, stage: Stage) -> Result<()> {
+        self.record.stage = stage;
+        self.write().await.context("writing the decision to the deploy log")
+    }
+
+    /// The end of the run, `by` another one where this one was killed.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub async fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>, by: Option<String>) -> Result<()> {
+        self.record.end(outcome, at, error, by);
+        self.write().await.context("writing the end to the deploy log")
     }
 
     async fn etag_of_our_own(&self) -> Result<Etag> {

@@ -6,8 +6,9 @@ use region::load::{Load, LoadSpec};
 use region::{Match, Service, Stage};
 
 use super::Lone;
+use crate::common::eventually;
 use crate::common::{DOMAIN, Ended, Package, World};
-use crate::site::{PATIENCE, app, broken, eventually};
+use crate::site::{PATIENCE, app, broken};
 
 struct Stand<'w> {
     lone: Lone<'w>,

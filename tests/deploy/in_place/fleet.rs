@@ -3,7 +3,8 @@
 use region::{Fault, FleetKind, Match, Service, Stage};
 
 use crate::common::DOMAIN;
-use crate::site::{Made, PATIENCE, Site, app, eventually};
+use crate::common::eventually;
+use crate::site::{Made, PATIENCE, Site, app};
 use crate::unmoved::crowd;
 
 impl Site {

@@ -8,8 +8,9 @@ use region::{Match, Stage};
 use serde_json::Value;
 
 use super::Lone;
+use crate::common::eventually;
 use crate::common::{Package, World};
-use crate::site::{app, eventually};
+use crate::site::app;
 
 const LANES: usize = 4;
 

@@ -4,7 +4,8 @@ use region::{Match, Stage};
 
 use super::Lone;
 use crate::common::World;
-use crate::site::{PATIENCE, app, eventually};
+use crate::common::eventually;
+use crate::site::{PATIENCE, app};
 
 #[test]
 fn an_instance_that_dies_before_it_tells_of_the_release_tries_it_again() {

@@ -4,8 +4,8 @@ use region::Recorded;
 use region::load::{Load, LoadSpec, Population};
 
 use super::Lone;
+use crate::common::eventually;
 use crate::common::{DOMAIN, Package, World};
-use crate::site::eventually;
 
 /// What the visitors of the suites expect of an app, under gunicorn: one that drops what waits for it when it is told to stop.
 const WSGI: &str = r#"

@@ -9,8 +9,9 @@ mod live;
 
 use serde_json::Value;
 
+use crate::common::eventually;
 use crate::common::{DOMAIN, Ended, Machine, Package, Running, World};
-use crate::site::{app, eventually, zip};
+use crate::site::{app, zip};
 
 /// How long a test's requests last at most, and so how long a release is watched.
 const DRAIN: &str = "1s";

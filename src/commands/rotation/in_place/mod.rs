@@ -189,28 +189,23 @@ impl<'r> InPlace<'r> {
         }
     }
 
-    /// Puts the steps so far into the log. A log that cannot be written is no reason to give a good release up.
+    /// Puts the steps so far into the log.
     async fn note(&mut self, live: &[String]) {
         let known = &mut self.log.record.in_place.get_or_insert_default().instances;
         let fresh: Vec<String> = live.iter().filter(|id| !known.contains(id)).cloned().collect();
         known.extend(fresh);
         self.log.record.steps = steps(&self.timeline);
-        if let Err(error) = self.log.write().await {
-            warn!("the deploy log is behind: {error:#}");
-        }
+        self.log.note().await;
     }
 
-    /// Decides for good which way this goes.
     async fn decide(&mut self, stage: Stage) -> Result<()> {
-        self.log.record.stage = stage;
         self.log.record.steps = steps(&self.timeline);
-        self.log.write().await.context("writing the decision to the deploy log")
+        self.log.decide(stage).await
     }
 
     async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
         self.log.record.steps = steps(&self.timeline);
-        self.log.record.end(outcome, self.remote.now(), error, self.ended_by.take());
-        self.log.write().await.context("writing the end to the deploy log")?;
+        self.log.end(outcome, self.remote.now(), error, self.ended_by.take()).await?;
         info!(release = self.wanted.version, outcome = ?outcome, "ended");
         Ok(())
     }

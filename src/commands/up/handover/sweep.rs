@@ -14,35 +14,28 @@ use crate::commands::up::boot::Serving;
 use crate::site::handover::{Act, Note, sweep};
 
 /// Between two sweeps; the first follows the boot.
-pub(in super::super) const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
-/// Where another instance has yet to finish what it began.
-const AGAIN: Duration = Duration::from_secs(60);
 const LARGEST: usize = 1024 * 1024;
 
 impl Boot {
     /// When to sweep again.
     pub(in super::super) async fn sweep(&self, serving: &Serving, after: Duration) -> Duration {
         sleep(after).await;
-        match within(SWEPT_WITHIN, self.swept(serving)).await {
-            Ok(true) => SWEEP_EVERY,
-            Ok(false) => AGAIN,
-            Err(error) => {
-                warn!("looking after what lost instances have left: {error:#}");
-                SWEEP_EVERY
-            }
+        if let Err(error) = within(SWEPT_WITHIN, self.swept(serving)).await {
+            warn!("looking after what lost instances have left: {error:#}");
         }
+        SWEEP_EVERY
     }
 
-    /// False where it is not the time.
-    async fn swept(&self, serving: &Serving) -> Result<bool> {
+    async fn swept(&self, serving: &Serving) -> Result<()> {
         let is_over = |note: &Note| note.is_over(self.now(), self.site.spare_for);
         let (there, left): (Vec<_>, Vec<_>) = self.notes_of_others().await?.into_iter().partition(|(_, _, is_there)| *is_there);
         if left.is_empty() && !there.iter().any(|(_, note, _)| is_over(note)) {
-            return Ok(true);
+            return Ok(());
         }
-        let Some(fleet) = self.fleet().await? else { return Ok(true) };
+        let Some(fleet) = self.fleet().await? else { return Ok(()) };
         let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
         seen.owners = self.owners(serving).await?;
         let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
@@ -50,13 +43,14 @@ impl Boot {
             Act::Lower(target) => self.bring_back(&fleet, target, &[], &seen, Some(serving)).await?,
             Act::Retire(target, ids) => self.bring_back(&fleet, target, &ids, &seen, Some(serving)).await?,
             Act::Done => {}
-            Act::Wait | Act::Raise(_) => return Ok(false),
+            // Another instance has yet to finish what it began.
+            Act::Wait | Act::Raise(_) => return Ok(()),
         }
         for (id, ..) in left {
             info!(instance = id, "what it had asked of its fleet is taken back");
             self.strike_out(&id).await?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Its report says no more that something is to be done.
