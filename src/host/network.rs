@@ -58,6 +58,7 @@ mod tests {
         let expected: [IpAddr; 2] = ["10.0.0.2".parse().unwrap(), "fd00::53".parse().unwrap()];
         assert_eq!(parse(text), expected);
     }
+
     #[test]
     fn only_established_connections_to_the_ports_are_counted() {
         let ours = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -68,7 +69,12 @@ mod tests {
         assert_eq!(connections(&[at.port(), 1]), 1);
         drop(client);
         drop(accepted);
-        assert_eq!(connections(&[at.port()]), 0);
+        // The kernel ends them when it comes to it.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while connections(&[at.port()]) > 0 {
+            assert!(std::time::Instant::now() < end, "closed connections are counted");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
