@@ -29,6 +29,8 @@ impl AutoScaling {
         let unknown = || validation(format!("Instance Id not found - No managed instance found for instance ID: {id}"));
         let group = self.fleets.of(id).filter(|group| group.spec.kind == FleetKind::AutoScalingGroup).ok_or_else(unknown)?;
         let (min, decrement) = (group.spec.min, lower.then_some(group.spec.min));
+        // The answer is from when it begins, however soon it ends.
+        let view = group.seen();
         match group.terminate_within(id, decrement) {
             None => Err(unknown()),
             Some(false) => Err(validation(format!(
@@ -38,7 +40,7 @@ impl AutoScaling {
             Some(true) => {
                 let event = Event { at: OffsetDateTime::now_utc(), what: What::Left(id.to_owned(), Why::Terminated) };
                 Ok(document("TerminateInstanceInAutoScalingGroup", |xml| {
-                    xml.element("Activity", |xml| activities::activity(&group, &group.seen(), 0, &event, xml));
+                    xml.element("Activity", |xml| activities::activity(&group, &view, 0, &event, xml));
                 }))
             }
         }

@@ -86,7 +86,8 @@ fn an_interrupted_instance_has_its_notice_goes_at_its_time_and_is_replaced() {
     assert_eq!(ids(&fleet), [&*id], "it lives on");
     fleet.wait_for_end(&id, PATIENCE).unwrap();
     assert!(told.elapsed() >= notice);
-    assert_eq!(seen.stopped.load(std::sync::atomic::Ordering::Relaxed), 1, "it was told to stop");
+    let ends = [&seen.stopped, &seen.killed].map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!(ends, [0, 1], "it was told by its notice, and then its time is over");
     assert_ne!(fleet.wait_for(1, PATIENCE).unwrap()[0].id, id);
 }
 
