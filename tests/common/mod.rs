@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 #![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs the product")]
 
+mod chance;
 mod instance;
 mod package;
 mod visitor;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "each suite uses its part")]
+pub use chance::{Chance, number, seed};
 #[allow(unused_imports, reason = "each suite uses its part")]
 pub use instance::{Ended, Machine, PATH, Running, signal};
 pub use package::Package;

@@ -1,17 +1,18 @@
 //! Notices at random instants, against random phases of boots and deploys, with faults: a replacement is asked for in time, and then all is as it
 //! was.
 
-mod chance;
+mod faults;
 mod round;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use region::FleetKind;
 
+use crate::common::{number, seed};
 use crate::upset::Upset;
 use round::{Moment, Round, Told};
 
@@ -33,9 +34,8 @@ struct Figures {
 #[test]
 #[ignore = "random, and for the long run: NOTICES=1000 cargo test --test deploy notices -- --ignored --nocapture"]
 fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was() {
-    let number = |name: &str, usual: usize| std::env::var(name).map_or(usual, |value| value.parse().expect("a number"));
     let (count, lanes) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES));
-    let seed = std::env::var("SEED").map_or_else(|_| now(), |seed| seed.parse().expect("a number"));
+    let seed = seed();
     println!("{count} notices on {lanes} sites from SEED={seed}");
     let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
     let lane = |lane: usize| {
@@ -67,10 +67,6 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
     if tested {
         figures.into_inner().expect("no lane panicked").conclude();
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs()
 }
 
 impl Figures {

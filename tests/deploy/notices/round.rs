@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use region::{Action, Batch, FleetKind};
+use region::{Action, Batch};
 use time::OffsetDateTime;
 
-use super::chance::Chance;
-use crate::common::{DOMAIN, Running};
+use super::faults;
+use crate::common::{Chance, DOMAIN, Running};
 use crate::upset::Upset;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -65,7 +65,7 @@ impl<'u> Round<'u> {
         let run = self.begin(moment);
         let wait = if run.is_some() { self.chance.millis(0, 9000) } else { self.chance.millis(0, 500) };
         self.look_on_for(wait);
-        for (scope, fault) in self.chance.faults(self.kind()) {
+        for (scope, fault) in faults::some(&mut self.chance, self.upset.site.fleet.kind()) {
             self.upset.site.world.region.fault(scope, fault);
         }
         self.give_notice();
@@ -79,10 +79,6 @@ impl<'u> Round<'u> {
         let mut violations = self.violations();
         violations.extend(settled.err());
         Told { moment, asked: self.given.iter().map(|given| given.asked).collect(), violations }
-    }
-
-    fn kind(&self) -> FleetKind {
-        self.upset.site.fleet.kind()
     }
 
     fn begin(&mut self, moment: Moment) -> Option<Running> {
