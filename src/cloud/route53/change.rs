@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
 use aws_sdk_route53::types::{ChangeAction, ChangeBatch, ChangeStatus};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use super::queue::queued;
 use super::{RecordSet, Route53, zone_arn};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
-/// How long a batch may queue behind other changes of its zone and the account's rate limit; the last attempt starts within it.
-const QUEUE: Duration = Duration::from_secs(60);
-const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 /// The first pause between two looks at a change, and the longest.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -46,13 +44,7 @@ impl Route53 {
         let doing = doing.needing("route53:ChangeResourceRecordSets", zone_arn(zone_id));
         let changes = changes.iter().map(Change::to_sdk).collect();
         let batch = ChangeBatch::builder().comment(comment).set_changes(Some(changes)).build().map_err(|error| doing.wrong(error))?;
-        let deadline = Instant::now() + QUEUE;
-        loop {
-            match self.change_once(zone_id, &batch, &doing).await {
-                Err(error) if error.is_throttled() && Instant::now() < deadline => sleep(QUEUE_PAUSE).await,
-                done => return done,
-            }
-        }
+        queued(async || self.change_once(zone_id, &batch, &doing).await).await
     }
 
     async fn change_once(&self, zone_id: &str, batch: &ChangeBatch, doing: &Doing) -> Result<Submitted, Error> {
@@ -80,7 +72,7 @@ impl Route53 {
         let mut pause = FIRST_LOOK;
         loop {
             sleep_until((Instant::now() + pause).min(deadline)).await;
-            if self.is_in_sync(id, &doing).await? {
+            if queued(async || self.is_in_sync(id, &doing).await).await? {
                 return Ok(());
             }
             if Instant::now() >= deadline {

@@ -4,6 +4,7 @@ mod change;
 mod health;
 mod listing;
 mod names;
+mod queue;
 mod record_set;
 mod text;
 mod txt;

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::queue::queued;
 use super::{Change, ChangeId, Kind, RecordSet, Route53, Submitted, text};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
 /// Of a record that we are the first to make, in seconds.
 const TTL: u32 = 60;
-/// How often another writer may be quicker.
-const ROUNDS: u32 = 8;
+/// How long other writers may be quicker.
+const CONTENDED: Duration = Duration::from_secs(120);
+/// How often a batch may be refused in a row although the record is as it was: then it is not for another writer.
+const REFUSALS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What is to become of our value.
@@ -34,24 +37,31 @@ impl Route53 {
     }
 
     async fn swap(&self, zone_id: &str, name: &str, value: &str, wish: Wish) -> Result<Option<ChangeId>, Error> {
-        let mut refusal = String::new();
-        for round in 1..=ROUNDS {
-            let sets = self.record_sets(zone_id, &[name.to_owned()]).await?;
+        let deadline = Instant::now() + CONTENDED;
+        let (mut former, mut refusals) = (None, 0);
+        loop {
+            let sets = queued(async || self.record_sets(zone_id, &[name.to_owned()]).await).await?;
             if let Some(cname) = sets.iter().find(|set| set.kind_str() == "CNAME") {
                 return Err(in_the_way(name, cname));
             }
             let read = sets.into_iter().find(|set| set.kind() == Some(Kind::Txt));
-            let changes = swap_changes(read, name, value, wish);
+            let changes = swap_changes(read.clone(), name, value, wish);
             if changes.is_empty() {
                 return Ok(None);
             }
-            match self.change(zone_id, &changes, "spotboot: domain validation").await? {
+            let refusal = match self.change(zone_id, &changes, "spotboot: domain validation").await? {
                 Submitted::Accepted(id) => return Ok(Some(id)),
-                Submitted::Refused(message) => refusal = message,
+                Submitted::Refused(message) => message,
+            };
+            refusals = if former.as_ref() == Some(&read) { refusals + 1 } else { 1 };
+            if refusals == REFUSALS || Instant::now() >= deadline {
+                return Err(
+                    swapping(name).wrong_with_hint(refusal, "another writer keeps changing this record, or the zone does not take it")
+                );
             }
-            sleep(PAUSE * round).await;
+            former = Some(read);
+            sleep(PAUSE).await;
         }
-        Err(swapping(name).wrong_with_hint(refusal, "another writer keeps changing this record, or the zone does not take it"))
     }
 }
 

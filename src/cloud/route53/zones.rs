@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::queue::queued;
 use super::{Route53, Zone, names, zone_arn};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
@@ -59,7 +60,7 @@ impl Route53 {
         for _ in 0..PAGES {
             let Some((dns_name, id)) = start else { break };
             let request = self.client.list_hosted_zones_by_name().dns_name(dns_name).set_hosted_zone_id(id).max_items(PAGE);
-            let page = request.send().await.map_err(|error| doing.failed(&error))?;
+            let page = queued(async || request.clone().send().await.map_err(|error| doing.failed(&error))).await?;
             zones.extend(page.hosted_zones().iter().filter(|zone| is_public(zone)).map(to_zone));
             let next = page.next_dns_name.filter(|next| page.is_truncated && Some(names::order(next)) <= last);
             start = next.map(|next| (next, page.next_hosted_zone_id));
