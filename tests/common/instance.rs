@@ -146,8 +146,13 @@ impl<'w> Machine<'w> {
 
     /// Runs any command line to its end.
     pub fn run(&self, args: &[&str]) -> Ended {
+        self.begin(args).end()
+    }
+
+    /// Starts any command line and does not wait.
+    pub fn begin(&self, args: &[&str]) -> Running {
         fs::create_dir_all(self.disk()).expect("the instance's folder");
-        Running::spawn(self.command(args)).end()
+        Running::spawn(self.command(args))
     }
 
     fn command(&self, args: &[&str]) -> Command {

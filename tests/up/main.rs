@@ -9,6 +9,7 @@ mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod dns01;
 mod elastic;
 mod failures;
 mod faults;
