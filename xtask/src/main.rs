@@ -2,6 +2,7 @@
 //!
 //! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before anything heavy is built.
 
+mod kills;
 mod moto;
 mod outages;
 mod packages;
@@ -32,6 +33,8 @@ enum Chore {
     Outages(outages::Outages),
     /// Renew certificates of seconds again and again under visitors of every kind; fails if one of them is failed
     Renewals(renewals::Renewals),
+    /// Kill orders at random instants beside others for the same name; fails if a validation value stays or another's is touched
+    Kills(kills::Kills),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Chore::Rotations(rotations) => rotations.run(),
         Chore::Outages(outages) => outages.run(),
         Chore::Renewals(renewals) => renewals.run(),
+        Chore::Kills(kills) => kills.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

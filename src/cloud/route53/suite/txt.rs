@@ -51,9 +51,9 @@ async fn a_value_that_stands_already_gives_a_change_to_wait_for() {
 }
 
 #[tokio::test]
-async fn five_writers_at_once_lose_no_value() {
+async fn twenty_writers_at_once_lose_no_value() {
     let (region, route53) = region().await;
-    let ours: Vec<_> = (0..5).map(|n| format!("value {n}")).collect();
+    let ours: Vec<_> = (0..20).map(|n| format!("value {n:02}")).collect();
     for added in join_all(ours.iter().map(|value| route53.add_txt_value(ZONE, NAME, value))).await {
         added.unwrap();
     }
