@@ -79,7 +79,7 @@ fn orders_killed_at_random_instants_leave_no_value_and_touch_none_of_the_others(
         println!("{} s: {figures:?}", started.elapsed().as_secs());
     }
     assert!(kills < MANY || figures.struck.len() == 5, "some phase was never struck");
-    assert!(figures.most > 1, "no two values stood at the same time");
+    assert!(kills < USUAL || lanes == 1 || figures.most > 1, "no two values stood at the same time");
 }
 
 fn in_one_region(world: &World, kills: usize, lanes: usize, seed: u64) -> Figures {
