@@ -193,6 +193,11 @@ impl World {
         }
         let now = between(note.since) + if self.machine(me).over { SPARE_FOR } else { Duration::ZERO };
         let act = plan(&seen, &note.note(), now, SPARE_FOR);
+        let is_short = seen.members.iter().filter(|member| !seen.is_going(member, Some(&note.note()))).count() < usize::from(target);
+        if note.mark == Mark::Notice && act == Act::Wait && is_short && !stale && self.living().len() >= usize::from(self.target) {
+            self.wrong = Some("it waits for a replacement that nobody is to launch");
+            return true;
+        }
         if act == Act::Done && note.mark == Mark::Rebalance {
             let machine = self.machine_mut(me);
             (machine.note, machine.handled) = (None, true);

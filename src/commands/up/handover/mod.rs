@@ -10,7 +10,7 @@ mod sweep;
 mod taken_over;
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::boot::Serving;
 use crate::config;
 use crate::host::paths::Paths;
 use crate::site::fleet::Fleet;
-use crate::site::handover::{LAST, Mark, Note, Run, leaves_at};
+use crate::site::handover::{LAST, Mark, leaves_at};
 pub(super) use marked::{Heard, Marked};
 
 /// Between two looks of an instance that ends.
@@ -51,7 +51,7 @@ pub(super) struct Handover {
     /// Members that were seen: a fleet may show one, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
-    last: RefCell<(BTreeMap<String, Note>, Option<Run>)>,
+    said: RefCell<observe::Word>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
     /// Those who have the names, where this instance stands by for them.
