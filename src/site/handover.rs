@@ -214,8 +214,8 @@ pub fn is_spare(launched: OffsetDateTime, others: &[Option<Note>]) -> bool {
 /// So long before its end everything of an instance is stopped.
 pub const LAST: Duration = Duration::from_secs(5);
 
-/// When an instance stops that ends at `until`. Where another has had the names since `taken_over`, resolvers need `ttl` to hear of it, and its
-/// clients `grace` to leave; where nobody has, it serves to the last.
+/// When an instance that ends at `until` begins to stop. Where another has had the names since `taken_over`, its clients get `grace` to leave;
+/// where nobody has, it serves to the last.
 pub fn leaves_at(until: OffsetDateTime, taken_over: Option<OffsetDateTime>, grace: Duration) -> OffsetDateTime {
     match taken_over {
         Some(_) => until - LAST - grace,

@@ -6,18 +6,20 @@ mod round;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use region::FleetKind;
 
+use crate::site::Made;
 use crate::upset::Upset;
 use round::{Moment, Round, Told};
 
-/// The variables NOTICES, and LANES for how many sites at once, say otherwise.
-const USUAL: usize = 12;
-const USUAL_LANES: usize = 6;
+/// The variables NOTICES, LANES for how many sites at once, and SEED say otherwise.
+const USUAL: u64 = 6;
+const USUAL_LANES: u64 = 3;
+const USUAL_SEED: u64 = 1;
 const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
 const IN_TIME: Duration = Duration::from_secs(5);
 /// From so many on, the share of those in time says something.
@@ -31,29 +33,27 @@ struct Figures {
 }
 
 #[test]
-#[ignore = "random, and for the long run: NOTICES=1000 cargo test --test deploy notices -- --ignored --nocapture"]
 fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was() {
-    let number = |name: &str, usual: usize| std::env::var(name).map_or(usual, |value| value.parse().expect("a number"));
-    let (count, lanes) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES));
-    let seed = std::env::var("SEED").map_or_else(|_| now(), |seed| seed.parse().expect("a number"));
+    let told = |name: &str, usual: u64| std::env::var(name).map_or(usual, |value| value.parse().expect("a number"));
+    let (count, lanes, seed) = (told("NOTICES", USUAL), told("LANES", USUAL_LANES), told("SEED", USUAL_SEED));
     println!("{count} notices on {lanes} sites from SEED={seed}");
-    let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
-    let lane = |lane: usize| {
-        let Some(mut upset) = Upset::new(KINDS[lane % KINDS.len()]) else { return false };
+    let (next, figures) = (AtomicU64::new(0), Mutex::new(Figures::default()));
+    let site = |kind: FleetKind| Upset::of(Made { kind, restarts: true, ..Made::default() });
+    let lane = |kind: FleetKind| {
+        let Some(mut upset) = site(kind) else { return false };
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 return true;
             }
             upset.wait_until_quiet();
-            let seed = seed.wrapping_add((number as u64) << 32);
+            let seed = seed.wrapping_add(number << 32);
             let told = Round::new(&mut upset, seed).play();
-            let explained = if told.violations.is_empty() { String::new() } else { upset.site.logs() };
             let left = !told.violations.is_empty();
-            figures.lock().expect("no lane panicked").add(number, told, &explained);
+            figures.lock().expect("no lane panicked").add(number, told);
             // What is wrong once says nothing of the rounds after it.
             if left {
-                upset = match Upset::new(KINDS[lane % KINDS.len()]) {
+                upset = match site(kind) {
                     Some(upset) => upset,
                     None => return false,
                 };
@@ -61,7 +61,8 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
         }
     };
     let tested = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        let kinds = KINDS.into_iter().cycle().take(usize::try_from(lanes).expect("they are few"));
+        let lanes: Vec<_> = kinds.map(|kind| scope.spawn(move || lane(kind))).collect();
         lanes.into_iter().all(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     if tested {
@@ -69,15 +70,14 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs()
-}
-
 impl Figures {
-    fn add(&mut self, number: usize, told: Told, explained: &str) {
+    fn add(&mut self, number: u64, told: Told) {
         *self.moments.entry(told.moment).or_default() += 1;
         for violation in &told.violations {
-            println!("round {number}, {:?}: {violation}\n{explained}", told.moment);
+            println!("round {number}, {:?}: {violation}", told.moment);
+        }
+        if !told.explained.is_empty() {
+            println!("{}", told.explained);
         }
         self.asked.extend(told.asked);
         self.violations.extend(told.violations);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::machine::{Hand, Noted, Told, Up};
-use super::names::{Answer, Asks, decide, open, stay};
+use super::names::{Answer, Asks, decide, open, seconds, stay};
 use super::world::{By, Id, Release, SPARE_FOR, World, at, between, id};
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
@@ -187,7 +187,9 @@ impl World {
             self.machine_mut(me).note = Some(Noted { target, ..note });
             return true;
         }
-        if note.mark == Mark::Notice && self.machine(me).fenced {
+        let kept = self.names.as_ref().is_some_and(|names| names.owner == me && names.launched > seconds(at(me)));
+        let run_lives = seen.run.is_some_and(|run| run.lives);
+        if note.mark == Mark::Notice && (self.machine(me).fenced || kept && !run_lives) {
             self.machine_mut(me).hand = Hand::Opens(self.names.clone());
             return true;
         }

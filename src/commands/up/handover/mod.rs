@@ -56,6 +56,8 @@ pub(super) struct Handover {
     fenced: Cell<bool>,
     /// Those who have the names, where this instance stands by for them.
     spare_of: RefCell<Vec<String>>,
+    /// Who has them as a later instance.
+    later_owner: RefCell<Option<String>>,
     /// When it was last looked who has the names.
     looked: Cell<Option<Instant>>,
     /// That there is no mirror yet was said.
@@ -80,6 +82,10 @@ impl Handover {
     /// For whom this instance stands by; empty where that is for another reason.
     pub fn spare_of(&self) -> Vec<String> {
         self.spare_of.borrow().clone()
+    }
+
+    pub fn stands_by_for_later(&self, owner: Option<&str>) {
+        *self.later_owner.borrow_mut() = owner.map(str::to_owned);
     }
 
     fn mark(&self) -> Option<Mark> {
