@@ -42,8 +42,10 @@ pub struct Seen {
     pub target: u32,
     /// The largest target that the fleet takes, where it has one.
     pub max: Option<u32>,
-    /// Listed by the fleet and not on their way out; also this instance, as long as it is.
+    /// Listed by the fleet and not on their way out; also this instance, as long as it is, and living ones that a group has let go.
     pub members: Vec<Neighbour>,
+    /// Others that have stopped for good: the fleet counts them until AWS ends them.
+    pub stopped: u32,
     /// Those whom the names lead to.
     pub owners: Vec<String>,
     /// A rotation that has not ended.
@@ -54,6 +56,8 @@ pub struct Seen {
 pub struct Neighbour {
     pub id: String,
     pub launched: OffsetDateTime,
+    /// Its fleet counts it.
+    pub listed: bool,
     /// From its report.
     pub note: Option<Note>,
 }
@@ -98,7 +102,7 @@ impl Seen {
         Note { mark, target, since }
     }
 
-    fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
+    pub fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
         let note = if member.id == self.me { mine } else { member.note.as_ref() };
         note.is_some_and(|note| note.mark == Mark::Notice)
     }
@@ -117,6 +121,8 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
     let usual = seen.usual_target(Some(mine));
     let going = Seen::count(seen.members.iter().filter(|member| seen.is_going(member, Some(mine))));
     let staying = Seen::count(seen.members.iter()) - going;
+    // Nobody comes in their places before they have ended.
+    let taken = Seen::count(seen.members.iter().filter(|member| member.listed && seen.is_going(member, Some(mine)))) + seen.stopped;
     let run_lives = seen.run.is_some_and(|run| run.lives);
     let raise = |to: u32| {
         let to = seen.max.map_or(to, |max| to.min(max));
@@ -124,7 +130,7 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
     };
     let others_prepare = seen.members.iter().any(|m| m.id != seen.me && m.note.is_some_and(|note| note.mark == Mark::Rebalance));
     match mine.mark {
-        Mark::Notice if staying < usual => raise(usual + going),
+        Mark::Notice if staying < usual => raise(usual + taken),
         Mark::Notice if run_lives => Act::Wait,
         Mark::Notice => {
             let rest = usual + u32::from(others_prepare);
@@ -153,7 +159,7 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
                 (false, true) => Act::Done,
             }
         }
-        Mark::Rebalance if staying <= usual => raise(usual + going + 1),
+        Mark::Rebalance if staying <= usual => raise(usual + taken + 1),
         Mark::Rebalance => Act::Wait,
     }
 }
@@ -208,8 +214,8 @@ pub fn is_spare(launched: OffsetDateTime, others: &[Option<Note>]) -> bool {
 /// So long before its end everything of an instance is stopped.
 pub const LAST: Duration = Duration::from_secs(5);
 
-/// When an instance stops that ends at `until`. Where another has had the names since `taken_over`, resolvers need `ttl` to hear of it, and its
-/// clients `grace` to leave; where nobody has, it serves to the last.
+/// When an instance that ends at `until` begins to stop. Where another has had the names since `taken_over`, its clients get `grace` to leave;
+/// where nobody has, it serves to the last.
 pub fn leaves_at(until: OffsetDateTime, taken_over: Option<OffsetDateTime>, grace: Duration) -> OffsetDateTime {
     match taken_over {
         Some(_) => until - LAST - grace,
@@ -227,7 +233,7 @@ mod tests {
     const SPARE_FOR: Duration = Duration::from_secs(1800);
 
     fn member(id: &str, note: Option<Note>) -> Neighbour {
-        Neighbour { id: id.into(), launched: datetime!(2026-11-21 10:00 UTC), note }
+        Neighbour { id: id.into(), launched: datetime!(2026-11-21 10:00 UTC), listed: true, note }
     }
 
     fn later(id: &str) -> Neighbour {
@@ -239,7 +245,7 @@ mod tests {
     }
 
     fn seen(target: u32, members: Vec<Neighbour>) -> Seen {
-        Seen { me: "i-1".into(), target, max: None, members, owners: vec!["i-1".into()], run: None }
+        Seen { me: "i-1".into(), target, max: None, members, stopped: 0, owners: vec!["i-1".into()], run: None }
     }
 
     fn act(seen: &Seen, mark: Mark) -> Act {
@@ -260,6 +266,17 @@ mod tests {
         assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Notice), Act::Raise(2));
         let going = Some(note(Mark::Notice, 1));
         assert_eq!(act(&seen(1, vec![member("i-1", None), member("i-2", going)]), Mark::Notice), Act::Raise(3));
+    }
+
+    #[test]
+    fn the_places_of_those_that_the_fleet_still_counts_are_taken() {
+        let alone = seen(2, vec![member("i-1", None)]);
+        assert_eq!(act(&alone, Mark::Notice), Act::Wait);
+        let after_another = Seen { stopped: 1, ..alone.clone() };
+        assert_eq!(act(&after_another, Mark::Notice), Act::Raise(3));
+        assert_eq!(act(&Seen { target: 1, ..after_another }, Mark::Rebalance), Act::Raise(3));
+        let let_go = Neighbour { listed: false, ..member("i-2", Some(note(Mark::Notice, 1))) };
+        assert_eq!(act(&Seen { members: vec![member("i-1", None), let_go], ..alone }, Mark::Notice), Act::Wait);
     }
 
     #[test]

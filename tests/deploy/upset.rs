@@ -27,7 +27,11 @@ pub struct Upset {
 impl Upset {
     /// None where instances cannot have networks of their own, which is said.
     pub fn new(kind: FleetKind) -> Option<Self> {
-        let site = Site::serving(Made { kind, ..Made::default() })?;
+        Self::of(Made { kind, ..Made::default() })
+    }
+
+    pub fn of(made: Made) -> Option<Self> {
+        let site = Site::serving(made)?;
         let mut upset = Self { serves: Content { text: "v1".into(), zip: String::new() }, site, deploys: 1 };
         // With a rotation in the log there is always a run before the one that is killed.
         let content = upset.content(None);

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::run::{cargo, run};
+use crate::seed::Seed;
 use crate::{packages, pebble};
 
 const TEST: &str = "dns01::kills::orders_killed_at_random_instants_leave_no_value_and_touch_none_of_the_others";
@@ -12,6 +13,8 @@ pub(crate) struct Kills {
     /// How many; each takes about a second
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     runs: u16,
+    #[command(flatten)]
+    seed: Seed,
 }
 
 impl Kills {
@@ -19,6 +22,6 @@ impl Kills {
         packages::install_missing(packages::DEMO)?;
         pebble::install()?;
         let test = ["test", "--workspace", "--test", "up", "--locked", "--", "--exact", TEST, "--nocapture"];
-        run(&cargo(), &test, &[("KILLS", &self.runs.to_string()), ("CI", "true")])
+        run(&cargo(), &test, &[("KILLS", &self.runs.to_string()), ("SEED", &self.seed.drawn()?), ("CI", "true")])
     }
 }

@@ -4,12 +4,14 @@
 
 mod kills;
 mod moto;
+mod notices;
 mod outages;
 mod packages;
 mod pebble;
 mod renewals;
 mod rotations;
 mod run;
+mod seed;
 mod stage;
 mod test;
 
@@ -29,6 +31,8 @@ enum Chore {
     Bench(stage::Bench),
     /// Replace the instance again and again under visitors of every kind; fails if one of them is failed
     Rotations(rotations::Rotations),
+    /// Tell instances again and again, at random instants of boots and deploys and under faults, that they end; fails if one is not replaced in time
+    Notices(notices::Notices),
     /// Take S3, the metadata service, DNS, the CA and the clock away from a site that serves, for long; fails if a visitor is failed
     Outages(outages::Outages),
     /// Renew certificates of seconds again and again under visitors of every kind; fails if one of them is failed
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
         Chore::Rotations(rotations) => rotations.run(),
+        Chore::Notices(notices) => notices.run(),
         Chore::Outages(outages) => outages.run(),
         Chore::Renewals(renewals) => renewals.run(),
         Chore::Kills(kills) => kills.run(),

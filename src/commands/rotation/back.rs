@@ -54,18 +54,19 @@ impl Rotation<'_> {
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
         timeline.step("give back", &[], self.give_back(&members)).await?;
-        timeline.step("make up", &["give back"], self.make_up(&members)).await?;
+        timeline.step("make up", &["give back"], self.make_up()).await?;
         timeline.step("undo", &["make up"], self.retire_new()).await
     }
 
     /// AWS takes old instances away in the middle of the trial: others come that boot what is current, and the new ones stay until those serve.
-    async fn make_up(&mut self, members: &[Member]) -> Result<()> {
-        let missing = to_make_up(members, self.target() as usize);
+    async fn make_up(&mut self) -> Result<()> {
+        let members = self.members().await?;
+        let missing = to_make_up(&members, self.target() as usize);
         if missing == 0 || self.wanted.trial.is_none() {
             return Ok(());
         }
         let staying = members.iter().filter(|member| !member.is_going()).count();
-        let target = lowered(members, &[], u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(missing));
+        let target = lowered(&members, &[], u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(missing));
         warn!(target, "AWS takes old instances away; waiting for others that serve what is current");
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
@@ -76,12 +77,23 @@ impl Rotation<'_> {
             anyhow::Ok(())
         });
         match waited.await {
-            Ok(done) => done,
-            Err(_) => {
-                warn!("none came in time, so the new ones stay");
-                Ok(())
-            }
+            Ok(done) => done?,
+            Err(_) => warn!("none came in time, so the new ones stay"),
         }
+        self.give_on().await
+    }
+
+    /// One that AWS takes away had the names back while nobody else was there, and may have stopped since.
+    async fn give_on(&self) -> Result<()> {
+        if self.remote.site.dns.routing == Routing::Multivalue {
+            return Ok(());
+        }
+        let (members, owners) = (self.members().await?, self.owners().await?);
+        let heirs: Vec<&Member> = heirs(&members, &owners).into_iter().filter(|heir| !heir.is_going()).collect();
+        if heirs.first().is_some_and(|heir| owners.iter().any(|owner| owner != heir.id())) {
+            self.appoint(&heirs, &owners, std::iter::empty()).await?;
+        }
+        Ok(())
     }
 
     async fn old_ones_serve(&self) -> Result<bool> {

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, Way, leaving, old_ones};
+use super::members::{Member, Way, leaving, lowered, old_ones};
 use super::outside::look_at;
 use super::promotion::{Superseded, promote};
 use crate::config::Routing;
@@ -104,8 +104,14 @@ impl Rotation<'_> {
         loop {
             let going = timeline.step("drain", &["promote"], self.drained()).await?;
             let members = self.members().await?;
-            if !timeline.step("retire", &["drain"], self.retire(&members, &going)).await? {
-                continue;
+            match timeline.step("retire", &["drain"], self.retire(&members, &going)).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) if self.is_otherwise(&members, &going).await? => {
+                    warn!("{error:#}; looking again");
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
             info!(instances = going.join(" "), "retired");
             let mut stay = self.members().await?;
@@ -115,6 +121,14 @@ impl Rotation<'_> {
                 return Ok(old_ones(&stay));
             }
         }
+    }
+
+    /// Whether what was to be done is another thing by now: an instance that AWS takes away has raised the target meanwhile, say.
+    async fn is_otherwise(&self, before: &[Member], going: &[String]) -> Result<bool> {
+        let members = self.members().await?;
+        let target = self.target();
+        let now = leaving(&members, Way::Forward, target as usize);
+        Ok(now != going || lowered(&members, &now, target) != lowered(before, going, target))
     }
 
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still

@@ -129,8 +129,10 @@ pub fn raised(members: &[Member], target: u32, batch: u32) -> u32 {
     lowered(members, &[], target.max(staying.min(target) + batch.min(count(old_ones(members)))))
 }
 
-/// The last old instance that AWS takes away, where none stays that could have the names back, and no new one serves.
+/// The last old instance that AWS takes away, where none stays that could have the names back, and no new one serves. Where nothing is on trial a
+/// new one is its replacement, whoever asked for that.
 pub fn nobody_to_go_back_to<'m>(members: &'m [Member], wanted: &Wanted) -> Option<&'m Member> {
+    wanted.trial.as_ref()?;
     let stays = |member: &Member| !member.is_going() && (member.old && member.serves() || member.serves_wanted(wanted));
     members.iter().rfind(|member| member.old && member.is_going()).filter(|_| !members.iter().any(stays))
 }
@@ -292,6 +294,7 @@ mod tests {
         assert_eq!(last(&interrupted(&["i-1"], &["i-2"], &[])), None);
         assert_eq!(last(&interrupted(&["i-1"], &[], &["i-3"])), None, "the new one serves");
         assert_eq!(last(&interrupted(&[], &["i-1"], &[])), None);
+        assert_eq!(nobody_to_go_back_to(&booting, &Wanted { trial: None, ..wanted() }).map(Member::id), None, "it runs what is current");
     }
 
     #[test]

@@ -23,11 +23,6 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    fn stand_by(owner: &str) -> Self {
-        info!(owner, "a later instance owns the names; standing by");
-        Self::StandBy
-    }
-
     fn spare_of(owners: &[String]) -> Self {
         info!(owners = owners.join(" "), "the names stay where they are for now; standing by");
         Self::StandBy
@@ -35,8 +30,15 @@ impl Standing {
 }
 
 impl Boot {
+    fn stand_by(&self, owner: &str) -> Standing {
+        info!(owner, "a later instance owns the names; standing by");
+        self.handover.stands_by_for_later(Some(owner));
+        Standing::StandBy
+    }
+
     /// `observed`: the records as they were just now, if they were looked at.
     pub(super) async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
+        self.handover.stands_by_for_later(None);
         let spare_of = self.handover.spare_of();
         if !spare_of.is_empty() {
             return Ok(Standing::spare_of(&spare_of));
@@ -45,7 +47,7 @@ impl Boot {
         if self.site.dns.routing == Routing::Failover
             && let Some(owner) = self.later_owner(zones).await?
         {
-            return Ok(Standing::stand_by(&owner));
+            return Ok(self.stand_by(&owner));
         }
         let elastic = address::elastic(&self.ec2, &self.site).await?;
         let node = names::reached_at(names::node(&self.identity), elastic.as_ref());
@@ -53,7 +55,7 @@ impl Boot {
         match zones.take_over(&self.route53, &self.ec2, &claim, observed).await? {
             // The record first: only its owner moves the address, and what ends in between is taken up again by whoever owns it then.
             Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
-            Cutover::StandBy { owner } => Ok(Standing::stand_by(&owner)),
+            Cutover::StandBy { owner } => Ok(self.stand_by(&owner)),
         }
     }
 
@@ -64,7 +66,7 @@ impl Boot {
         }
         let led = self.leader(zones).lead_to(&self.identity.instance_id).await?;
         if led.owner != self.identity.instance_id {
-            return Ok(Standing::stand_by(&led.owner));
+            return Ok(self.stand_by(&led.owner));
         }
         self.public_ipv4.set(Some(led.elastic.address));
         Ok(Standing::Owner(changes))

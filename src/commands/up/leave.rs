@@ -18,6 +18,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// What nginx and the app get to finish what they have begun, where the machine ends.
 const STOPS_WITHIN: Duration = Duration::from_secs(7);
+/// The same, where new clients are still sent here: more of them come than requests last longer.
+const STOPS_AT_LAST_WITHIN: Duration = Duration::from_secs(1);
 
 impl Boot {
     /// Where the services outlive this process, under systemd on a machine that stays, nothing changes for anybody. Else the clients are sent
@@ -47,8 +49,9 @@ impl Boot {
 
     /// The machine goes down at `end`, whoever is still served by then. Where another has the names, clients are sent there as long as some may come.
     async fn end_before(&self, end: Instant) {
-        let stops = end - STOPS_WITHIN;
-        let drained = async { join!(self.drain(), sleep_until(self.expected_until().min(stops)), self.ship_last(LAST_WITHIN)) };
+        let expected_until = self.expected_until().min(end - STOPS_AT_LAST_WITHIN);
+        let stops = expected_until.max(end - STOPS_WITHIN);
+        let drained = async { join!(self.drain(), sleep_until(expected_until), self.ship_last(LAST_WITHIN)) };
         _ = timeout_at(stops, drained).await;
         for service in [web::SERVICE].into_iter().chain(Slot::ALL.map(Slot::service)) {
             if let Err(error) = self.services.stop(service).await {

@@ -174,10 +174,11 @@ impl Group {
 }
 
 impl Flight {
-    /// Whether the group has yet to show it, the smaller size included.
+    /// Whether the group has yet to show it, the smaller size included; that somebody else may have raised again meanwhile.
     fn is_up(&self, group: &autoscaling::Group, known: &BTreeMap<String, Described>) -> bool {
-        let is_shown = !is_in(group, &self.id, known) && self.from.is_none_or(|from| group.desired < from);
-        !is_shown && (self.sure || self.asked.elapsed() < SHOWN_WITHIN)
+        let is_there = is_in(group, &self.id, known);
+        let is_shown = !is_there && self.from.is_none_or(|from| group.desired < from);
+        !is_shown && (self.sure && is_there || self.asked.elapsed() < SHOWN_WITHIN)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -45,7 +45,7 @@ impl Request {
                 Act::Done => return Ok(Step::Done),
                 Act::Modify => asked = self.modify(&fleet, target).await? == Modified::Accepted,
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                Act::End(_) => unreachable!("raising ends nobody"),
+                Act::End(_) | Act::GiveUp => unreachable!("raising ends nobody"),
             }
             Ok(Step::Wait("the higher target to be taken"))
         })
@@ -69,19 +69,29 @@ impl Request {
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
-        let (mut lowering, mut blind, mut ended) = (Lowering::NotAsked, None, None);
+        let (mut lowering, mut asked, mut was_low, mut ended) = (Lowering::NotAsked, None, false, None);
         converge(&format!("lowering the target of {} to {target} and ending {}", self.name(), ids.join(", ")), async || {
-            if lowering == Lowering::Blind && !is_recent(blind) {
+            if lowering == Lowering::Blind && !is_recent(asked) {
                 lowering = Lowering::Asked;
             }
             let fleet = self.look().await?;
+            if lowering == Lowering::Asked && fleet.target > target && (was_low || !is_recent(asked)) {
+                lowering = Lowering::Undone;
+            }
+            was_low |= lowering == Lowering::Asked && fleet.target <= target;
             match plan::retire(&fleet, target, &self.there(all, ids).await?, lowering) {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
                 Act::Modify => {
                     lowering = self.lower(&fleet, target).await?;
-                    blind = Some(Instant::now());
+                    asked = Some(Instant::now());
                 }
+                Act::GiveUp => bail!(
+                    "{} was to have a target of {target}, and something has raised it to {} again: an instance that AWS takes away, or a \
+                     scaling policy",
+                    self.name(),
+                    fleet.target
+                ),
                 Act::End(_) if is_recent(ended) => {}
                 Act::End(there) => {
                     info!(fleet = self.fleet.id, instances = there.join(", "), "terminating");

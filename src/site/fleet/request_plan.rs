@@ -10,6 +10,8 @@ pub(super) enum Act {
     Wait(&'static str),
     Modify,
     End(Vec<String>),
+    /// Somebody else wants more than is to be left.
+    GiveUp,
 }
 
 /// Whether a fleet is of a sort that can be rotated; `name` is what to call it.
@@ -53,6 +55,8 @@ pub(super) enum Lowering {
     Blind,
     /// Accepted, and whatever is shown from now on counts.
     Asked,
+    /// It was worked in, or must have been by now, and the target is higher again.
+    Undone,
 }
 
 /// `there`: those to end that are still there.
@@ -60,6 +64,9 @@ pub(super) enum Lowering {
 /// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
 /// enough may be older than one that was set seconds ago, so it is set all the same, once.
 pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowering: Lowering) -> Act {
+    if lowering == Lowering::Undone {
+        return if there.is_empty() { Act::Done } else { Act::GiveUp };
+    }
     let busy = fleet.state == FleetState::Busy;
     if lowering == Lowering::NotAsked && fleet.target >= target {
         return if busy { Act::Wait("an earlier change to be worked in") } else { Act::Modify };
@@ -70,7 +77,7 @@ pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], loweri
     match lowering {
         _ if there.is_empty() => Act::Done,
         Lowering::Blind => Act::Wait("the lower target to be worked in unseen"),
-        Lowering::NotAsked | Lowering::Asked => Act::End(there.to_vec()),
+        Lowering::NotAsked | Lowering::Asked | Lowering::Undone => Act::End(there.to_vec()),
     }
 }
 
@@ -134,6 +141,12 @@ mod tests {
     #[test]
     fn once_they_are_gone_it_is_done() {
         assert_eq!(retire(&active(1), 1, &[], Lowering::Asked), Act::Done);
+        assert_eq!(retire(&active(2), 1, &[], Lowering::Undone), Act::Done, "the target is somebody else's by now");
+    }
+
+    #[test]
+    fn nobody_goes_whom_a_higher_target_would_replace() {
+        assert_eq!(retire(&active(2), 1, &ids(&["i-1"]), Lowering::Undone), Act::GiveUp);
     }
 
     #[test]

@@ -13,12 +13,13 @@ use std::time::Duration;
 use region::FleetKind;
 
 use crate::common::{number, seed};
+use crate::site::Made;
 use crate::upset::Upset;
 use round::{Moment, Round, Told};
 
 /// The variables NOTICES, and LANES for how many sites at once, say otherwise.
-const USUAL: usize = 12;
-const USUAL_LANES: usize = 6;
+const USUAL: usize = 6;
+const USUAL_LANES: usize = 3;
 const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
 const IN_TIME: Duration = Duration::from_secs(5);
 /// From so many on, the share of those in time says something.
@@ -32,14 +33,13 @@ struct Figures {
 }
 
 #[test]
-#[ignore = "random, and for the long run: NOTICES=1000 cargo test --test deploy notices -- --ignored --nocapture"]
 fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was() {
-    let (count, lanes) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES));
-    let seed = seed();
+    let (count, lanes, seed) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES), seed());
     println!("{count} notices on {lanes} sites from SEED={seed}");
     let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
-    let lane = |lane: usize| {
-        let Some(mut upset) = Upset::new(KINDS[lane % KINDS.len()]) else { return false };
+    let site = |kind: FleetKind| Upset::of(Made { kind, restarts: true, ..Made::default() });
+    let lane = |kind: FleetKind| {
+        let Some(mut upset) = site(kind) else { return false };
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
@@ -48,12 +48,11 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
             upset.wait_until_quiet();
             let seed = seed.wrapping_add((number as u64) << 32);
             let told = Round::new(&mut upset, seed).play();
-            let explained = if told.violations.is_empty() { String::new() } else { upset.site.logs() };
             let left = !told.violations.is_empty();
-            figures.lock().expect("no lane panicked").add(number, told, &explained);
+            figures.lock().expect("no lane panicked").add(number, told);
             // What is wrong once says nothing of the rounds after it.
             if left {
-                upset = match Upset::new(KINDS[lane % KINDS.len()]) {
+                upset = match site(kind) {
                     Some(upset) => upset,
                     None => return false,
                 };
@@ -61,7 +60,8 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
         }
     };
     let tested = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        let kinds = KINDS.into_iter().cycle().take(lanes);
+        let lanes: Vec<_> = kinds.map(|kind| scope.spawn(move || lane(kind))).collect();
         lanes.into_iter().all(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     if tested {
@@ -70,10 +70,13 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
 }
 
 impl Figures {
-    fn add(&mut self, number: usize, told: Told, explained: &str) {
+    fn add(&mut self, number: usize, told: Told) {
         *self.moments.entry(told.moment).or_default() += 1;
         for violation in &told.violations {
-            println!("round {number}, {:?}: {violation}\n{explained}", told.moment);
+            println!("round {number}, {:?}: {violation}", told.moment);
+        }
+        if !told.explained.is_empty() {
+            println!("{}", told.explained);
         }
         self.asked.extend(told.asked);
         self.violations.extend(told.violations);

@@ -1,9 +1,11 @@
 //! One notice, or two, and what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use region::load::{Failure, Report};
 use region::{Action, Batch};
 use time::OffsetDateTime;
 
@@ -14,8 +16,13 @@ use crate::upset::Upset;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// From the last notice to where all is as it was: two boots, a deploy and its way back, on a busy machine.
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
-/// An instance stops so long before its end, at the earliest, where nobody has taken over.
+/// An instance stops so long before its end, at the earliest, where somebody may still come to it.
 const LAST: Duration = Duration::from_secs(7);
+/// From when an instance could take over to when all visitors find it: it sees that it is needed, proves itself, and resolvers forget.
+const TAKES_OVER_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_AT_REPORTS_EVERY: Duration = Duration::from_millis(500);
+/// A second.
+const VISITORS: u32 = 4;
 
 /// What goes on when the notice comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +47,8 @@ pub struct Told {
     /// None: it ended before anybody had asked.
     pub asked: Vec<Option<Duration>>,
     pub violations: Vec<String>,
+    /// The logs, where there are any.
+    pub explained: String,
 }
 
 pub struct Round<'u> {
@@ -50,6 +59,12 @@ pub struct Round<'u> {
     given: Vec<Given>,
     /// When instances were first seen to be gone.
     gone: BTreeMap<String, OffsetDateTime>,
+    /// When instances were first seen to serve what is current.
+    ready: BTreeMap<String, OffsetDateTime>,
+    addresses: BTreeMap<IpAddr, String>,
+    looked: Instant,
+    /// What CI's runs have said.
+    runs: String,
 }
 
 impl<'u> Round<'u> {
@@ -57,10 +72,22 @@ impl<'u> Round<'u> {
         let region = &upset.site.world.region;
         region.forget_requests();
         let batches = region.route53().history().len();
-        Self { upset, chance: Chance::new(seed), began: OffsetDateTime::now_utc(), batches, given: Vec::new(), gone: BTreeMap::new() }
+        Self {
+            upset,
+            chance: Chance::new(seed),
+            began: OffsetDateTime::now_utc(),
+            batches,
+            given: Vec::new(),
+            gone: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            looked: Instant::now(),
+            runs: String::new(),
+        }
     }
 
     pub fn play(mut self) -> Told {
+        let visitors = self.upset.visitors(VISITORS);
         let moment = [Moment::Quiet, Moment::Deploy, Moment::Deploy, Moment::BrokenDeploy, Moment::Rotation][self.chance.below(5)];
         let run = self.begin(moment);
         let wait = if run.is_some() { self.chance.millis(0, 9000) } else { self.chance.millis(0, 500) };
@@ -77,8 +104,10 @@ impl<'u> Round<'u> {
         let settled = self.settle(run);
         self.upset.site.world.region.lift_all();
         let mut violations = self.violations();
+        violations.extend(self.failed(&visitors.stop()));
         violations.extend(settled.err());
-        Told { moment, asked: self.given.iter().map(|given| given.asked).collect(), violations }
+        let explained = if violations.is_empty() { String::new() } else { self.upset.site.logs() + "--- CI\n" + &self.runs };
+        Told { moment, asked: self.given.iter().map(|given| given.asked).collect(), violations, explained }
     }
 
     fn begin(&mut self, moment: Moment) -> Option<Running> {
@@ -124,8 +153,29 @@ impl<'u> Round<'u> {
             }
         }
         for instance in fleet.instances() {
+            if let Some(address) = instance.public_ipv4 {
+                self.addresses.insert(address.into(), instance.id.clone());
+            }
             if !living.contains(&instance.id) {
                 self.gone.entry(instance.id).or_insert_with(OffsetDateTime::now_utc);
+            }
+        }
+        if self.looked.elapsed() >= LOOK_AT_REPORTS_EVERY {
+            self.looked = Instant::now();
+            self.look_at_reports(&living);
+        }
+    }
+
+    fn look_at_reports(&mut self, living: &[String]) {
+        let site = &self.upset.site;
+        let current = site.current();
+        for id in living {
+            let Some(report) = site.world.report(id) else { continue };
+            let is_ready = ["serving", "stand_by"].contains(&report["phase"].as_str().unwrap_or_default());
+            if is_ready && report["release"].as_str() == current.as_deref() {
+                self.ready.entry(id.clone()).or_insert_with(OffsetDateTime::now_utc);
+            } else {
+                self.ready.remove(id);
             }
         }
     }
@@ -138,11 +188,10 @@ impl<'u> Round<'u> {
             if run.as_mut().is_some_and(|run| !run.has_ended()) {
                 continue;
             }
-            if let Some(ended) = run.take()
-                && self.upset.log().iter().any(|record| record["end"].is_null())
-            {
+            let ended = run.take();
+            self.runs += &ended.as_ref().map(Running::log).unwrap_or_default();
+            if ended.is_some() && self.upset.log().iter().any(|record| record["end"].is_null()) {
                 // It could not undo all, and has said so: the next run does.
-                drop(ended);
                 run = Some(self.upset.rotate());
                 continue;
             }
@@ -151,9 +200,13 @@ impl<'u> Round<'u> {
                 return Ok(());
             }
         }
-        let (target, living) = (self.upset.site.fleet.target(), self.upset.site.fleet.living());
-        let reports: Vec<_> = living.iter().map(|one| self.upset.site.world.report(&one.id)).collect();
-        Err(format!("not as it was: the target is {target}, {living:#?} live and say {reports:#?}; {:#?}", self.upset.log().last()))
+        self.runs += &run.map(|run| run.log()).unwrap_or_default();
+        let site = &self.upset.site;
+        let say =
+            |id: &String| site.world.report(id).map(|report| format!("{id} {} {} {}", report["phase"], report["release"], report["note"]));
+        let living: Vec<_> = site.living().iter().map(say).collect();
+        let log = self.upset.log().pop().map(|log| format!("{} {} {}", log["stage"], log["end"], log["rotation"]));
+        Err(format!("not as it was: the target is {}, {living:?} live; {log:?}", site.fleet.target()))
     }
 
     fn is_as_it_was(&self) -> bool {
@@ -176,14 +229,25 @@ impl<'u> Round<'u> {
         violations
     }
 
-    /// Never nobody by our act, never more than one beside each that ends.
+    /// Never more than one beside each that ends.
     fn census(&self) -> Vec<String> {
         let census = self.upset.site.world.region.census();
         let round = census.iter().filter(|census| census.at >= self.began);
-        let first_end = self.given.iter().map(|given| given.ends).min();
-        let nobody = |at: OffsetDateTime| first_end.is_none_or(|end| at < end - LAST);
-        let wrong = |census: &&region::Census| census.serving == 0 && nobody(census.at) || census.living > 2 + self.given.len();
-        round.filter(wrong).map(|census| format!("out of bounds: {census:?}")).collect()
+        round.filter(|census| census.living > 2 + self.given.len()).map(|census| format!("out of bounds: {census:?}")).collect()
+    }
+
+    /// Whom nobody served though somebody could have: the instance that he came to, which AWS had not ended yet, or its replacement.
+    fn failed(&self, report: &Report) -> Option<String> {
+        let is_wrong = |failure: &&Failure| {
+            let came = failure.at - failure.took;
+            let Some(id) = failure.address.and_then(|address| self.addresses.get(&address)) else { return true };
+            let ends = self.given.iter().find(|given| given.id == *id).map(|given| given.ends);
+            let others = self.ready.iter().filter(|(other, _)| *other != id && !self.given.iter().any(|given| given.id == **other));
+            ends.is_none_or(|ends| came < ends - LAST || others.into_iter().any(|(_, since)| *since + TAKES_OVER_WITHIN < came))
+        };
+        let mut wrong = report.failures.iter().filter(is_wrong);
+        let first = wrong.next()?;
+        Some(format!("{} failed of {}, first {first:?}", 1 + wrong.count(), report.answered()))
     }
 
     fn is_wrong(&self, before: &Owner, after: &Owner, batch: &Batch) -> Option<String> {

@@ -138,7 +138,18 @@ impl World {
         let members = self.members(stale);
         let serving = members.iter().filter(|member| member.old && !member.is_going() && member.serves()).count();
         let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
-        if to_make_up(&members, self.target_of_run()) == 0 && serve { Step::Undo } else { Step::MadeUp }
+        if to_make_up(&members, self.target_of_run()) == 0 && serve { self.give_on(&members) } else { Step::MadeUp }
+    }
+
+    fn give_on(&self, members: &[Member]) -> Step {
+        let owners = self.owners();
+        let heirs: Vec<&Member> = heirs(members, &owners).into_iter().filter(|heir| !heir.is_going()).collect();
+        match self.answering(&heirs) {
+            Some(heir) if owners.iter().any(|owner| id(owner) != heir) => {
+                Step::Appoint(Asks::Appointed(heir, seconds(between(self.launches()))), self.names.clone(), Box::new(Step::Undo))
+            }
+            _ => Step::Undo,
+        }
     }
 
     pub fn answering(&self, heirs: &[&Member]) -> Option<Id> {

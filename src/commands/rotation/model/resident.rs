@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::machine::{Hand, Noted, Told, Up};
-use super::names::{Answer, Asks, decide, open, stay};
+use super::names::{Answer, Asks, decide, open, seconds, stay};
 use super::world::{By, Id, Release, SPARE_FOR, World, at, between, id};
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
@@ -187,12 +187,19 @@ impl World {
             self.machine_mut(me).note = Some(Noted { target, ..note });
             return true;
         }
-        if note.mark == Mark::Notice && self.machine(me).fenced {
+        let kept = self.names.as_ref().is_some_and(|names| names.owner == me && names.launched > seconds(at(me)));
+        let run_lives = seen.run.is_some_and(|run| run.lives);
+        if note.mark == Mark::Notice && (self.machine(me).fenced || kept && !run_lives) {
             self.machine_mut(me).hand = Hand::Opens(self.names.clone());
             return true;
         }
         let now = between(note.since) + if self.machine(me).over { SPARE_FOR } else { Duration::ZERO };
         let act = plan(&seen, &note.note(), now, SPARE_FOR);
+        let is_short = seen.members.iter().filter(|member| !seen.is_going(member, Some(&note.note()))).count() < usize::from(target);
+        if note.mark == Mark::Notice && act == Act::Wait && is_short && !stale && self.living().len() >= usize::from(self.target) {
+            self.wrong = Some("it waits for a replacement that nobody is to launch");
+            return true;
+        }
         if act == Act::Done && note.mark == Mark::Rebalance {
             let machine = self.machine_mut(me);
             (machine.note, machine.handled) = (None, true);

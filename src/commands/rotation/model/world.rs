@@ -175,10 +175,12 @@ impl World {
     /// The fleet as an instance sees it.
     pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
         let (target, listed) = self.shown(stale);
+        let stopped = listed.iter().filter(|&&id| id != me && self.machine(id).lives && self.has_stopped(id)).count();
         let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me);
         let members = self.ids().filter(is_member).map(|id| Neighbour {
             id: name(id),
             launched: at(id),
+            listed: listed.contains(&id),
             note: self.machine(id).told.note.map(Noted::note),
         });
         let log = self.log.as_ref().filter(|log| log.end.is_none());
@@ -187,6 +189,7 @@ impl World {
             target: target.into(),
             max: None,
             members: members.collect(),
+            stopped: u32::try_from(stopped).expect("they are few"),
             owners: self.owners(),
             run: log.map(|log| crate::site::handover::Run { target: log.target.into(), lives: self.locked }),
         }

@@ -47,7 +47,7 @@ impl Boot {
         if !is_notice {
             self.handover.marked.borrow_mut().settled = true;
         } else if let Some(serving) = serving {
-            self.look_who_has_the_names(serving).await;
+            self.look_who_has_the_names(serving, false).await;
         }
         LOOK_EVERY
     }

@@ -10,7 +10,7 @@ mod sweep;
 mod taken_over;
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::boot::Serving;
 use crate::config;
 use crate::host::paths::Paths;
 use crate::site::fleet::Fleet;
-use crate::site::handover::{LAST, Mark, Note, Run, leaves_at};
+use crate::site::handover::{LAST, Mark, leaves_at};
 pub(super) use marked::{Heard, Marked};
 
 /// Between two looks of an instance that ends.
@@ -51,11 +51,13 @@ pub(super) struct Handover {
     /// Members that were seen: a fleet may show one, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
-    last: RefCell<(BTreeMap<String, Note>, Option<Run>)>,
+    said: RefCell<observe::Word>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
     /// Those who have the names, where this instance stands by for them.
     spare_of: RefCell<Vec<String>>,
+    /// Who has them as a later instance.
+    later_owner: RefCell<Option<String>>,
     /// When it was last looked who has the names.
     looked: Cell<Option<Instant>>,
     /// That there is no mirror yet was said.
@@ -80,6 +82,10 @@ impl Handover {
     /// For whom this instance stands by; empty where that is for another reason.
     pub fn spare_of(&self) -> Vec<String> {
         self.spare_of.borrow().clone()
+    }
+
+    pub fn stands_by_for_later(&self, owner: Option<&str>) {
+        *self.later_owner.borrow_mut() = owner.map(str::to_owned);
     }
 
     fn mark(&self) -> Option<Mark> {

@@ -50,8 +50,8 @@ impl Boot {
 
     /// Whether one of those for whom this instance stands by ends, or serves no more.
     pub(in super::super) async fn is_needed(&self) -> bool {
-        let spare_of = self.handover.spare_of();
-        let said = try_join_all(spare_of.iter().map(|id| said_by(&self.state, &self.site, id)));
+        let owners: Vec<String> = self.handover.spare_of().into_iter().chain(self.handover.later_owner.borrow().clone()).collect();
+        let said = try_join_all(owners.iter().map(|id| said_by(&self.state, &self.site, id)));
         match within(HEARD_WITHIN, said).await {
             Ok(said) => said.into_iter().flatten().any(|said| said.is_going() || matches!(said.phase, Phase::Stopped | Phase::Failed)),
             Err(error) => {

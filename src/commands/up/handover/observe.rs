@@ -1,6 +1,6 @@
 //! One look at the fleet, and at what its members and CI have said in the bucket: bounded in time, for what is decided of it is urgent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,6 +21,15 @@ pub(super) const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's word is of no interest after this long.
 pub(super) const RECENT: Duration = Duration::from_secs(3600);
 
+/// What the members of the fleet, and CI, have said in the bucket.
+#[derive(Default)]
+pub(super) struct Word {
+    notes: BTreeMap<String, Note>,
+    /// For good, as AWS ends them.
+    stopped: BTreeSet<String>,
+    run: Option<Run>,
+}
+
 /// # Errors
 /// The work's, and that it was not done in time.
 pub(super) async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -33,31 +42,39 @@ impl Boot {
         // First: whoever raises the target says so in the bucket before.
         let observed = within(FLEET_WITHIN, fleet.observe()).await?;
         let mut members = self.members(&observed).await?;
-        match timeout_at(bucket_until, self.hear_members(&mut members)).await {
-            Ok(Ok(run)) => {
-                let notes = members.iter().filter_map(|member| Some((member.id.clone(), member.note?))).collect();
-                *self.handover.last.borrow_mut() = (notes, run);
-            }
+        match timeout_at(bucket_until, self.hear_members(&members)).await {
+            Ok(Ok(word)) => *self.handover.said.borrow_mut() = word,
             Ok(Err(error)) => warn!("what other instances have said is not known: {error:#}"),
             Err(_) => warn!("what other instances have said is not known: the bucket does not answer"),
         }
-        let last = self.handover.last.borrow();
-        members.iter_mut().for_each(|member| member.note = last.0.get(&member.id).copied());
+        let said = self.handover.said.borrow();
         let me = self.identity.instance_id.clone();
-        Ok(Seen { me, target: observed.target, max: observed.max, members, owners: Vec::new(), run: last.1 })
+        let has_stopped = |member: &Neighbour| member.id != me && said.stopped.contains(&member.id);
+        let stopped = members.iter().filter(|member| member.listed && has_stopped(member)).count();
+        members.retain(|member| !has_stopped(member));
+        members.iter_mut().for_each(|member| member.note = said.notes.get(&member.id).copied());
+        Ok(Seen {
+            me,
+            target: observed.target,
+            max: observed.max,
+            members,
+            stopped: u32::try_from(stopped)?,
+            owners: Vec::new(),
+            run: said.run,
+        })
     }
 
     async fn members(&self, observed: &Observed) -> Result<Vec<Neighbour>> {
         let now = self.now();
+        let neighbour = |id: &str, launched, listed| Neighbour { id: id.to_owned(), launched, listed, note: None };
         let listed = observed.members.iter().filter(|member| !member.leaving);
         // One that EC2 does not know yet is the youngest.
-        let mut members: Vec<Neighbour> =
-            listed.map(|member| Neighbour { id: member.id.clone(), launched: member.launched.unwrap_or(now), note: None }).collect();
+        let mut members: Vec<Neighbour> = listed.map(|member| neighbour(&member.id, member.launched.unwrap_or(now), true)).collect();
         let ids: BTreeSet<String> = observed.members.iter().map(|member| member.id.clone()).collect();
         let unlisted: Vec<String> = self.handover.met.borrow().difference(&ids).cloned().collect();
         if !unlisted.is_empty() {
             let living = within(FLEET_WITHIN, async { Ok(self.ec2.describe(&unlisted).await?) }).await?.into_iter().filter(|i| i.living);
-            members.extend(living.map(|instance| Neighbour { id: instance.id, launched: instance.launched, note: None }));
+            members.extend(living.map(|instance| neighbour(&instance.id, instance.launched, false)));
         }
         // A group does not list this instance any more once it is let go.
         let others = members.iter().map(|member| member.id.clone()).filter(|id| *id != self.identity.instance_id);
@@ -65,17 +82,16 @@ impl Boot {
         Ok(members)
     }
 
-    /// The notes of the others; those that have stopped for good already are left out.
-    async fn hear_members(&self, members: &mut Vec<Neighbour>) -> Result<Option<Run>> {
+    async fn hear_members(&self, members: &[Neighbour]) -> Result<Word> {
         let reports = try_join_all(members.iter().map(|member| said_by(&self.state, &self.site, &member.id)));
         let (reports, run) = try_join!(reports, self.run_under_way())?;
-        let mut reports = reports.into_iter();
-        members.retain_mut(|member| {
-            let said = reports.next().flatten();
-            member.note = said.as_ref().and_then(|said| said.note);
-            member.id == self.identity.instance_id || !said.is_some_and(|said: Said| has_stopped(&said))
-        });
-        Ok(run)
+        let mut word = Word { run, ..Word::default() };
+        for (member, said) in members.iter().zip(reports) {
+            let Some(said) = said else { continue };
+            word.notes.extend(said.note.map(|note| (member.id.clone(), note)));
+            word.stopped.extend(has_stopped(&said).then(|| member.id.clone()));
+        }
+        Ok(word)
     }
 
     /// The rotation that has not ended, by its log.

@@ -34,16 +34,17 @@ impl Boot {
             warn!("making way: {error:#}");
         }
         if !multivalue {
-            self.look_who_has_the_names(serving).await;
+            self.look_who_has_the_names(serving, seen.run.is_some_and(|run| run.lives)).await;
         }
     }
 
-    pub(super) async fn look_who_has_the_names(&self, serving: &Serving) {
+    /// A rotation that lives has fenced the names against those that it ends, or has given them back here.
+    pub(super) async fn look_who_has_the_names(&self, serving: &Serving, run_lives: bool) {
         self.last_resort();
         if !self.is_time_to_look() {
             return;
         }
-        match within(LOOK_WITHIN, self.others_have_the_names(serving)).await {
+        match within(LOOK_WITHIN, self.others_have_the_names(serving, run_lives)).await {
             Ok(true) => self.make_way(),
             Ok(false) => self.handover.marked.borrow_mut().taken_over = None,
             Err(error) => warn!("looking who has the names: {error:#}"),
@@ -51,8 +52,11 @@ impl Boot {
     }
 
     /// Others that live: the names may lead to one that was lost.
-    async fn others_have_the_names(&self, serving: &Serving) -> Result<bool> {
+    async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
         let standing = serving.zones.standing(&self.route53).await?;
+        if !run_lives && standing.iter().any(|zone| self.is_kept_for_this_instance(zone)) {
+            self.open_names(serving).await?;
+        }
         if !standing.iter().all(|zone| self.is_anothers(zone)) {
             return Ok(false);
         }
@@ -63,6 +67,12 @@ impl Boot {
 
     pub(in super::super) fn is_anothers(&self, zone: &Standing) -> bool {
         zone.owner.as_ref().is_some_and(|owner| owner.owner != self.identity.instance_id)
+    }
+
+    /// By a rotation or another instance: whoever is launched next would stand by.
+    fn is_kept_for_this_instance(&self, zone: &Standing) -> bool {
+        !self.is_anothers(zone)
+            && zone.owner.as_ref().is_some_and(|owner| owner.launched >= self.identity.launched + Duration::from_secs(1))
     }
 
     /// Not where it would leave nobody: another that stays has to be in the answers. Two that go see each other's notes.

@@ -15,7 +15,7 @@ use crate::config::Routing;
 
 /// How often an instance that stands by looks whether the owner still lives.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How often a spare asks whether it is needed.
+/// How often it asks whether the owner goes.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_WITHIN: Duration = Duration::from_secs(45);
 /// How often an instance that serves looks whether the names are still its own.
@@ -39,7 +39,7 @@ impl Boot {
         let until = Instant::now() + LOOK_EVERY;
         while Instant::now() < until {
             sleep(ASK_EVERY).await;
-            if !self.handover.spare_of().is_empty() && self.is_needed().await {
+            if self.is_needed().await {
                 return;
             }
         }

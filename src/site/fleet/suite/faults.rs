@@ -160,3 +160,29 @@ async fn a_denial_names_what_to_allow() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_target_that_another_raises_again_is_not_waited_for_in_vain() {
+    each(async |kind| {
+        let site = Site::new(kind, 1).await;
+        let old = site.ids();
+        let new = site.grow(2).await;
+        let raised_again = async {
+            while site.theirs.target() == 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            site.ours.ask(2).await.unwrap();
+        };
+        let both = async { tokio::join!(site.ours.retire(1, &old), raised_again) };
+        let (retired, ()) = tokio::time::timeout(3 * SOON, both).await.expect("it comes to an end");
+        match retired {
+            Ok(()) => assert!(!site.ids().contains(&old[0]), "it had ended by then"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("would itself choose") || error.contains("something has raised it to 2 again"), "{error}");
+            }
+        }
+        assert!(site.ids().contains(&new[0]));
+    })
+    .await;
+}
