@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, heirs, lowered, surplus, to_make_up};
+use super::members::{Member, gives_on, heirs, lowered, surplus, to_make_up};
 use super::outside::look_at;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
@@ -55,7 +55,9 @@ impl Rotation<'_> {
         let timeline = self.timeline.clone();
         timeline.step("give back", &[], self.give_back(&members)).await?;
         timeline.step("make up", &["give back"], self.make_up()).await?;
-        timeline.step("undo", &["make up"], self.retire_new()).await
+        self.give_on().await?;
+        timeline.step("undo", &["make up"], self.retire_new()).await?;
+        self.give_on().await
     }
 
     /// AWS takes old instances away in the middle of the trial: others come that boot what is current, and the new ones stay until those serve.
@@ -80,7 +82,7 @@ impl Rotation<'_> {
             Ok(done) => done?,
             Err(_) => warn!("none came in time, so the new ones stay"),
         }
-        self.give_on().await
+        Ok(())
     }
 
     /// One that AWS takes away had the names back while nobody else was there, and may have stopped since.
@@ -90,7 +92,7 @@ impl Rotation<'_> {
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
         let heirs: Vec<&Member> = heirs(&members, &owners).into_iter().filter(|heir| !heir.is_going()).collect();
-        if heirs.first().is_some_and(|heir| owners.iter().any(|owner| owner != heir.id())) {
+        if !heirs.is_empty() && owners.iter().any(|owner| gives_on(&members, owner)) {
             self.appoint(&heirs, &owners, std::iter::empty()).await?;
         }
         Ok(())

@@ -153,6 +153,11 @@ pub fn surplus(members: &[Member], owners: &[String], target: usize) -> Vec<Stri
     leaving(&others, Way::Back, target.saturating_sub(members.len() - others.len()))
 }
 
+/// Whether nobody new is there or to come, as the places of the fleet are taken by replacements of old ones.
+pub fn replaced_only(members: &[Member], target: usize) -> bool {
+    members.iter().all(|member| member.old) && old_ones(members) > target
+}
+
 /// Who of them is left for another batch.
 pub fn old_ones(members: &[Member]) -> usize {
     members.iter().filter(|member| member.old && !member.is_going()).count()
@@ -165,6 +170,12 @@ pub fn heirs<'m>(members: &'m [Member], owners: &[String]) -> Vec<&'m Member> {
     let mut heirs: Vec<&Member> = members.iter().filter(|member| member.old && member.serves()).collect();
     heirs.sort_by_key(|member| std::cmp::Reverse(worth(member)));
     heirs
+}
+
+/// Whether the names are not to stay with `owner` where an old instance serves: it ends, is gone, or is one of those that go back.
+pub fn gives_on(members: &[Member], owner: &str) -> bool {
+    let owner = members.iter().find(|member| member.id() == owner);
+    owner.is_none_or(|owner| owner.is_going() || !owner.old && owner.serves())
 }
 
 fn launched(member: &Member) -> OffsetDateTime {
@@ -287,6 +298,13 @@ mod tests {
     }
 
     #[test]
+    fn replacements_of_old_ones_can_take_all_places() {
+        assert!(replaced_only(&interrupted(&["i-1"], &["i-2", "i-3"], &[]), 1));
+        assert!(!replaced_only(&interrupted(&["i-1"], &["i-2"], &[]), 1));
+        assert!(!replaced_only(&interrupted(&[], &["i-1", "i-2"], &["i-3"]), 1));
+    }
+
+    #[test]
     fn a_trial_ends_when_aws_takes_away_the_last_instance_to_go_back_to() {
         let last = |members: &[Member]| nobody_to_go_back_to(members, &wanted()).map(|member| member.id().to_owned());
         let booting = [interrupted(&["i-1"], &[], &[]), vec![member("i-2", false, Some(Phase::Booting))]].concat();
@@ -314,6 +332,15 @@ mod tests {
         let heirs = |owner: &str| heirs(&members, &[owner.to_owned()]).into_iter().map(Member::id).collect::<Vec<_>>();
         assert_eq!(heirs("i-4"), ["i-2", "i-1", "i-5"]);
         assert_eq!(heirs("i-1"), ["i-1", "i-2", "i-5"]);
+    }
+
+    #[test]
+    fn the_names_go_on_from_one_that_ends_or_that_goes_back() {
+        let mut members = interrupted(&["i-1"], &["i-2"], &["i-3"]);
+        members.push(member("i-4", false, Some(Phase::Booting)));
+        let gives_on = |owner: &str| gives_on(&members, owner);
+        assert!(gives_on("i-1") && gives_on("i-3") && gives_on("i-0 that is gone"));
+        assert!(!gives_on("i-2") && !gives_on("i-4"), "which may be a replacement that has yet to say so");
     }
 
     #[test]

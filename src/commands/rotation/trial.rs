@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, surplus};
+use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, replaced_only, surplus};
 use super::outside::look_at;
 use super::promotion::nobody_else_changed;
 use super::{Rotation, unless_stopped};
@@ -101,6 +101,11 @@ impl Rotation<'_> {
                     match arrived(&members, &self.wanted, needed) {
                         Arrival::Serving(ids) => return Ok(members.into_iter().filter(|member| ids.contains(&member.node.id)).collect()),
                         Arrival::Failed { instance, why } => return Err(anyhow!("{instance} did not come up: {why}")),
+                        Arrival::Waiting if replaced_only(&members, self.target() as usize) => {
+                            if let Err(error) = self.clear_surplus().await {
+                                warn!("making room for a new instance: {error:#}");
+                            }
+                        }
                         // What was shown before may have been older than instances that live: then nobody was asked for yet.
                         Arrival::Waiting => self.raise(&members).await.unwrap_or_else(|error| warn!("raising the target: {error:#}")),
                     }

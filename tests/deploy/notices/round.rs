@@ -63,6 +63,7 @@ pub struct Round<'u> {
     ready: BTreeMap<String, OffsetDateTime>,
     addresses: BTreeMap<IpAddr, String>,
     looked: Instant,
+    faulted: bool,
     /// What CI's runs have said.
     runs: String,
 }
@@ -82,6 +83,7 @@ impl<'u> Round<'u> {
             ready: BTreeMap::new(),
             addresses: BTreeMap::new(),
             looked: Instant::now(),
+            faulted: false,
             runs: String::new(),
         }
     }
@@ -92,7 +94,9 @@ impl<'u> Round<'u> {
         let run = self.begin(moment);
         let wait = if run.is_some() { self.chance.millis(0, 9000) } else { self.chance.millis(0, 500) };
         self.look_on_for(wait);
-        for (scope, fault) in faults::some(&mut self.chance, self.upset.site.fleet.kind()) {
+        let faults = faults::some(&mut self.chance, self.upset.site.fleet.kind());
+        self.faulted = !faults.is_empty();
+        for (scope, fault) in faults {
             self.upset.site.world.region.fault(scope, fault);
         }
         self.give_notice();
@@ -229,11 +233,12 @@ impl<'u> Round<'u> {
         violations
     }
 
-    /// Never more than one beside each that ends.
+    /// Never more than one beside each that ends; where calls fail, whoever asks may not know what others have asked for.
     fn census(&self) -> Vec<String> {
         let census = self.upset.site.world.region.census();
+        let most = 2 + self.given.len() + usize::from(self.faulted);
         let round = census.iter().filter(|census| census.at >= self.began);
-        round.filter(|census| census.living > 2 + self.given.len()).map(|census| format!("out of bounds: {census:?}")).collect()
+        round.filter(|census| census.living > most).map(|census| format!("out of bounds: {census:?}")).collect()
     }
 
     /// Whom nobody served though somebody could have: the instance that he came to, which AWS had not ended yet, or its replacement.

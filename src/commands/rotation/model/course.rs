@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::members::{
-    Arrival, Member, Way, arrived, heirs, leaving, lowered, nobody_to_go_back_to, old_ones, raised, surplus, to_make_up,
+    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,
+    to_make_up,
 };
 use super::names::{Answer, Asks, Names, decide, seconds};
 use super::run::Step;
@@ -45,6 +46,7 @@ impl World {
             Arrival::Serving(new) => Step::Bake(new.iter().map(|name| id(name)).collect()),
             Arrival::Failed { .. } => Step::Back,
             Arrival::Waiting if self.raised(&members) > self.target => Step::Raising(self.raised(&members), Box::new(Step::Boot)),
+            Arrival::Waiting if replaced_only(&members, self.target_of_run()) => Step::Clear,
             Arrival::Waiting => Step::Boot,
         }
     }
@@ -127,7 +129,7 @@ impl World {
         let members = self.members(stale);
         let missing = to_make_up(&members, self.target_of_run());
         if missing == 0 {
-            return Step::Undo;
+            return self.give_on(&members, Step::Undo);
         }
         let staying = u32::try_from(members.iter().filter(|member| !member.is_going()).count()).expect("they are few");
         let target = u8::try_from(lowered(&members, &[], staying + missing)).expect("it is small");
@@ -138,17 +140,17 @@ impl World {
         let members = self.members(stale);
         let serving = members.iter().filter(|member| member.old && !member.is_going() && member.serves()).count();
         let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
-        if to_make_up(&members, self.target_of_run()) == 0 && serve { self.give_on(&members) } else { Step::MadeUp }
+        if to_make_up(&members, self.target_of_run()) == 0 && serve { self.give_on(&members, Step::Undo) } else { Step::MadeUp }
     }
 
-    fn give_on(&self, members: &[Member]) -> Step {
+    fn give_on(&self, members: &[Member], next: Step) -> Step {
         let owners = self.owners();
         let heirs: Vec<&Member> = heirs(members, &owners).into_iter().filter(|heir| !heir.is_going()).collect();
         match self.answering(&heirs) {
-            Some(heir) if owners.iter().any(|owner| id(owner) != heir) => {
-                Step::Appoint(Asks::Appointed(heir, seconds(between(self.launches()))), self.names.clone(), Box::new(Step::Undo))
+            Some(heir) if owners.iter().any(|owner| gives_on(members, owner)) => {
+                Step::Appoint(Asks::Appointed(heir, seconds(between(self.launches()))), self.names.clone(), Box::new(next))
             }
-            _ => Step::Undo,
+            _ => next,
         }
     }
 
@@ -184,7 +186,7 @@ impl World {
         let target = self.lowered(&members, &going);
         let settled = self.living().len() >= usize::from(self.target) && self.target <= target;
         if going.is_empty() && settled {
-            return Step::Close(End::Whole);
+            return self.give_on(&members, Step::Close(End::Whole));
         }
         if going.is_empty() && self.target <= target {
             return Step::Undo;

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_WITHIN: Duration = Duration::from_secs(45);
 /// How often an instance that serves looks whether the names are still its own.
-const OWN_EVERY: Duration = Duration::from_secs(60);
+const OWN_EVERY: Duration = Duration::from_secs(20);
 
 impl Boot {
     /// Takes the names over once their owner is gone, or goes, if this instance still proves itself.
@@ -59,7 +59,11 @@ impl Boot {
             return Event::Names { ours: true };
         }
         match timeout(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
-            Ok(Ok(standing)) => Event::Names { ours: !standing.iter().any(|zone| self.is_anothers(zone)) },
+            Ok(Ok(standing)) => {
+                let anothers = standing.iter().find(|zone| self.is_anothers(zone)).and_then(|zone| zone.owner.as_ref());
+                self.handover.stands_by_for_later(anothers.map(|owner| owner.owner.as_str()));
+                Event::Names { ours: anothers.is_none() }
+            }
             Ok(Err(error)) => {
                 warn!("looking whose the names are: {error:#}");
                 Event::Names { ours: true }
