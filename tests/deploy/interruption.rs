@@ -95,6 +95,26 @@ fn of_a_group_another_instance_takes_over_before_the_end() {
 }
 
 #[test]
+fn names_that_were_kept_for_one_that_ends_are_open_to_its_replacement() {
+    let Some(site) = Site::serving(Made::default()) else { return };
+    let old = site.living().remove(0);
+    let (dns, record) = (site.world.region.route53(), format!("_spotboot.{DOMAIN}"));
+    // As a run leaves them that gave them back: whoever is launched next finds a later owner.
+    let mut kept = dns.find(ZONE, &record, "TXT").remove(0);
+    let launched = kept.values[0].split("launched=").nth(1).expect("it says when").split(',').next().expect("a time").to_owned();
+    kept.values[0] = kept.values[0].replace(&launched, "2099-01-01T00:00:00Z");
+    dns.seed(ZONE, kept).expect("it is a record");
+    let load = visitors(&site, 50);
+    let begun = Instant::now();
+    site.fleet.interrupt(&old, NOTICE);
+    eventually("another has the names", || owner(&site) != old);
+    assert!(begun.elapsed() < NOTICE - Duration::from_secs(7), "after {:?}\n{}", begun.elapsed(), site.logs());
+    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    load.stop().assert_no_failures();
+    assert_alone(&site, &owner(&site));
+}
+
+#[test]
 fn a_recommendation_alone_leads_to_one_spare_which_changes_nothing_and_goes_again() {
     let Some(site) = Site::serving(Made { spare_for: "25s", ..Made::default() }) else { return };
     let old = site.living().remove(0);
