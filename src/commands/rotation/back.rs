@@ -155,7 +155,8 @@ impl Rotation<'_> {
         Ok(moved)
     }
 
-    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is taken at its word.
+    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is taken at its word, unless AWS takes it away:
+    /// that one may have stopped since.
     async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
         // Whom the Elastic IP has just left has no address until it comes back.
         let cut_off = |heir: &Member| self.remote.site.dns.is_elastic() && heir.node.ipv4.is_none() && heir.node.ipv6.is_none();
@@ -166,7 +167,7 @@ impl Rotation<'_> {
                 Err(error) => warn!("an instance does not answer: {error:#}"),
             }
         }
-        heirs.first().copied()
+        heirs.first().copied().filter(|heir| !heir.is_going())
     }
 
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken them over by itself, but where it stands

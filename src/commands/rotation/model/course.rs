@@ -156,7 +156,8 @@ impl World {
 
     pub fn answering(&self, heirs: &[&Member]) -> Option<Id> {
         let answers = |member: &&&Member| self.machine(id(member.id())).serves.is_some();
-        heirs.iter().find(answers).or(heirs.first()).map(|member| id(member.id()))
+        let first = heirs.first().filter(|heir| !heir.is_going());
+        heirs.iter().find(answers).or(first).map(|member| id(member.id()))
     }
 
     pub fn pass_on(&self, members: &[Member], going: &[Id], next: Step) -> Step {
