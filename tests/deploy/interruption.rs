@@ -115,6 +115,20 @@ fn names_that_were_kept_for_one_that_ends_are_open_to_its_replacement() {
 }
 
 #[test]
+fn one_that_ends_and_is_told_to_stop_before_finishes_what_it_has_begun() {
+    let Some(site) = Site::serving(Made::default()) else { return };
+    let old = site.living().remove(0);
+    let load = visitors(&site, 50);
+    // So short that it leaves as soon as another has the names, with requests under way.
+    site.fleet.interrupt(&old, Duration::from_secs(25));
+    eventually("it leaves", || site.fleet.log(&old).contains("AWS ends this instance in a moment; stopping"));
+    site.fleet.terminate(&old);
+    site.fleet.wait_for_end(&old, NOTICE).expect("it ends");
+    load.stop().assert_no_failures();
+    assert!(site.fleet.log(&old).contains("stopping before its end"), "{}", site.fleet.log(&old));
+}
+
+#[test]
 fn a_recommendation_alone_leads_to_one_spare_which_changes_nothing_and_goes_again() {
     let Some(site) = Site::serving(Made { spare_for: "25s", ..Made::default() }) else { return };
     let old = site.living().remove(0);

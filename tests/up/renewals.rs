@@ -324,23 +324,49 @@ fn an_order_by_hand_waits_for_nobody_elses() {
 
 const HMAC_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
-#[test]
-fn a_ca_that_wants_an_external_account_gets_it() {
+/// A site's first boot before a CA that wants an account of its own kind, whose key stands in `place`.
+fn bound(place: impl Fn(&str) -> String, missing: &str, put: impl Fn(&World, &str)) {
     let accounts = vec![("kid-1".to_owned(), HMAC_KEY.to_owned())];
     let world = World::with(Options { external_accounts: accounts, ..Options::default() });
     world.publish("v1", &Package::small_app());
     world.machine("i-0without").up_to_end().assert_error(1, &["[tls.eab."]);
     let slug = folder(&world).split('/').nth(1).unwrap().to_owned();
     let tls = format!(
-        "directory = \"{}\"\ndirectory_ca = \"{}\"\n[tls.eab.\"{slug}\"]\nkid = \"kid-1\"\nhmac_key = \"s3:certs/{slug}/eab.json\"\n",
+        "directory = \"{}\"\ndirectory_ca = \"{}\"\n[tls.eab.\"{slug}\"]\nkid = \"kid-1\"\nhmac_key = \"{}\"\n",
         world.region.acme_directory(),
-        world.region.acme_ca().display()
+        world.region.acme_ca().display(),
+        place(&slug)
     );
     let machine = world.machine("i-0bound").section("tls", &tls);
-    machine.up_to_end().assert_error(1, &["eab.json does not exist"]);
-    world.put(&format!("certs/{slug}/eab.json"), json!({ "hmac_key": HMAC_KEY }).to_string());
+    machine.up_to_end().assert_error(1, &[missing]);
+    put(&world, &slug);
     let running = machine.flag("-vv").up();
     assert!(!running.log().contains(HMAC_KEY), "the key is in the log");
+}
+
+#[test]
+fn a_ca_that_wants_an_external_account_gets_it() {
+    let object = |slug: &str| format!("certs/{slug}/eab.json");
+    let put = |world: &World, slug: &str| world.put(&object(slug), json!({ "hmac_key": HMAC_KEY }).to_string());
+    bound(|slug| format!("s3:{}", object(slug)), "eab.json does not exist", put);
+}
+
+#[test]
+fn its_key_may_be_a_parameter_or_a_secret() {
+    bound(
+        |_| "ssm:/example/eab".into(),
+        "reading the parameter /example/eab",
+        |world, _| {
+            world.region.vault().put_parameter("/example/eab", HMAC_KEY);
+        },
+    );
+    bound(
+        |_| "secretsmanager:example/eab".into(),
+        "reading the secret example/eab",
+        |world, _| {
+            world.region.vault().put_secret("example/eab", HMAC_KEY);
+        },
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::site_file::{Place, region_of};
 use super::{Outcome, progress};
@@ -43,6 +43,7 @@ use crate::logs;
 use crate::site::report::{Phase, Timeline};
 use handover::Handover;
 use metering::Metering;
+use resident::Leaving;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -173,8 +174,15 @@ impl Boot {
             }
         };
         notify::stopping();
+        if leaving == Leaving::Over {
+            tokio::select! {
+                () = self.leave(leaving) => return Ok(Outcome::Done),
+                _ = terminate.recv() => info!(signal = "SIGTERM", "stopping before its end"),
+                _ = interrupt.recv() => info!(signal = "SIGINT", "stopping before its end"),
+            }
+        }
         tokio::select! {
-            () = self.leave(leaving) => {}
+            () = self.leave(Leaving::Told) => {}
             _ = terminate.recv() => warn!("told a second time to stop: at once, whatever is under way"),
             _ = interrupt.recv() => warn!("interrupted a second time: stopping at once, whatever is under way"),
         }

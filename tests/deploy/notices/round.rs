@@ -18,8 +18,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 /// An instance stops so long before its end, at the earliest, where somebody may still come to it.
 const LAST: Duration = Duration::from_secs(7);
-/// From when an instance could take over to when all visitors find it: it sees that it is needed, proves itself, and resolvers forget.
-const TAKES_OVER_WITHIN: Duration = Duration::from_secs(15);
+/// From when an instance could take over to when all visitors find it: a run that keeps the names for another comes to its next step, the
+/// instance sees that it is needed and proves itself, and resolvers forget.
+const TAKES_OVER_WITHIN: Duration = Duration::from_secs(25);
 const LOOK_AT_REPORTS_EVERY: Duration = Duration::from_millis(500);
 /// A second.
 const VISITORS: u32 = 4;
