@@ -22,6 +22,8 @@ const USUAL: usize = 6;
 const USUAL_LANES: usize = 3;
 const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
 const IN_TIME: Duration = Duration::from_secs(5);
+/// A site's region keeps all that ever happened in it, and a look at that takes the longer.
+const ON_ONE_SITE: usize = 20;
 /// From so many on, the share of those in time says something.
 const MANY: usize = 300;
 
@@ -40,6 +42,7 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
     let site = |kind: FleetKind| Upset::of(Made { kind, restarts: true, ..Made::default() });
     let lane = |kind: FleetKind| {
         let Some(mut upset) = site(kind) else { return false };
+        let mut rounds = 0;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
@@ -50,8 +53,9 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
             let told = Round::new(&mut upset, seed).play();
             let left = !told.violations.is_empty();
             figures.lock().expect("no lane panicked").add(number, told);
+            rounds += 1;
             // What is wrong once says nothing of the rounds after it.
-            if left {
+            if left || rounds % ON_ONE_SITE == 0 {
                 upset = match site(kind) {
                     Some(upset) => upset,
                     None => return false,

@@ -6,14 +6,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use region::load::{Failure, Report};
-use region::{Action, Batch};
+use region::{Action, Batch, FleetInstance, State};
 use time::OffsetDateTime;
 
 use super::faults;
 use crate::common::{Chance, DOMAIN, Running};
 use crate::upset::Upset;
 
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// From the last notice to where all is as it was: two boots, a deploy and its way back, on a busy machine.
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 /// An instance stops so long before its end, at the earliest, where somebody may still come to it.
@@ -148,7 +148,9 @@ impl<'u> Round<'u> {
     /// A replacement is asked for where somebody stays, or is to come.
     fn look(&mut self) {
         let fleet = &self.upset.site.fleet;
-        let (target, living) = (fleet.target() as usize, self.upset.site.living());
+        let (target, instances) = (fleet.target() as usize, fleet.instances());
+        let lives = |instance: &&FleetInstance| matches!(instance.state, State::Pending | State::Running);
+        let living: Vec<String> = instances.iter().filter(lives).map(|instance| instance.id.clone()).collect();
         let going = living.iter().filter(|id| self.given.iter().any(|given| given.id == **id)).count();
         let is_asked_for = living.len() > going || target > going;
         for given in self.given.iter_mut().filter(|given| given.asked.is_none()) {
@@ -157,7 +159,7 @@ impl<'u> Round<'u> {
                 given.asked = Some(given.at.elapsed());
             }
         }
-        for instance in fleet.instances() {
+        for instance in instances {
             if let Some(address) = instance.public_ipv4 {
                 self.addresses.insert(address.into(), instance.id.clone());
             }
