@@ -51,7 +51,7 @@ fn a_later_instance_takes_over_and_an_older_one_never_takes_the_name_back() {
 
     let written = world.region.route53().history().len();
     let mut again = older.start();
-    again.wait_for("standing by");
+    again.wait_for("standing by for example.test");
     assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
     assert_eq!(world.region.route53().history().len(), written, "the older instance wrote something");
     assert_eq!(world.report("i-0older").unwrap()["phase"], "stand_by");
