@@ -143,7 +143,8 @@ impl Rotation<'_> {
         let shape = names::shape(&remote.site, names::checks(&remote.route53, &remote.site, &node).await?)?;
         // The replacement of one that AWS takes away may be on its way, and is to have the names from it; the new ones are not.
         let newest = heirs.iter().map(|heir| heir.node.launched).chain(rivals).max();
-        let launched = newest.filter(|_| heir.is_going()).map_or_else(|| remote.now(), |newest| newest + Duration::from_secs(1));
+        let later = newest.map(|newest| newest + Duration::from_secs(1));
+        let launched = later.filter(|_| heir.is_going()).unwrap_or_else(|| later.map_or(remote.now(), |later| later.max(remote.now())));
         let claim = Claim { launched, right: Right::Appointment, ..names::claim(&remote.site, &node, shape) };
         info!(instance = heir.id(), "the names go back");
         if let Cutover::Owner(changes) = zones.take_over(&remote.route53, &remote.ec2, &claim, None).await? {
