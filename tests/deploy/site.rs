@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
 use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
 
-use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, eventually, is_root};
+use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
 
 /// Longer than anything here takes that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -158,9 +158,12 @@ impl Site {
     }
 
     pub fn wait_until_serving(&self, count: usize) {
-        eventually("so many instances serve", || {
-            self.living().iter().filter(|id| self.phase(id).as_deref() == Some("serving")).count() >= count
-        });
+        let serving = || self.living().iter().filter(|id| self.phase(id).as_deref() == Some("serving")).count();
+        let end = Instant::now() + PATIENCE;
+        while serving() < count {
+            assert!(Instant::now() < end, "{count} instances do not serve in time\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What a visitor sees now: which release answers, by the region's DNS.
