@@ -18,7 +18,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// What nginx and the app get to finish what they have begun, where the machine ends.
 const STOPS_WITHIN: Duration = Duration::from_secs(7);
-/// The same, where new clients are still sent here: more of them come than requests last longer.
+/// The same, where new clients are still sent here: to serve those to the last is worth more than to wait for long requests.
 const STOPS_AT_LAST_WITHIN: Duration = Duration::from_secs(1);
 
 impl Boot {

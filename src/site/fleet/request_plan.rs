@@ -64,20 +64,18 @@ pub(super) enum Lowering {
 /// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
 /// enough may be older than one that was set seconds ago, so it is set all the same, once.
 pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowering: Lowering) -> Act {
-    if lowering == Lowering::Undone {
-        return if there.is_empty() { Act::Done } else { Act::GiveUp };
-    }
     let busy = fleet.state == FleetState::Busy;
     if lowering == Lowering::NotAsked && fleet.target >= target {
         return if busy { Act::Wait("an earlier change to be worked in") } else { Act::Modify };
     }
-    if busy || fleet.target > target {
+    if lowering != Lowering::Undone && (busy || fleet.target > target) {
         return Act::Wait("the lower target to be worked in");
     }
     match lowering {
         _ if there.is_empty() => Act::Done,
         Lowering::Blind => Act::Wait("the lower target to be worked in unseen"),
-        Lowering::NotAsked | Lowering::Asked | Lowering::Undone => Act::End(there.to_vec()),
+        Lowering::Undone => Act::GiveUp,
+        Lowering::NotAsked | Lowering::Asked => Act::End(there.to_vec()),
     }
 }
 
