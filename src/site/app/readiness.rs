@@ -92,17 +92,18 @@ impl App {
         }
     }
 
-    /// Says `Silent` in `last` while it waits for the answer: all the time that there is may pass meanwhile.
+    /// Says `Silent` in `last` while it waits for the answer, as all the time that there is may pass meanwhile; an answer that came before tells
+    /// more.
     async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
         match upstream {
             Upstream::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
-                *last = Some(Unwell::Silent);
+                waits(last);
                 self.ask_on(stream).await
             }
             Upstream::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(Unwell::Unreachable)?;
-                *last = Some(Unwell::Silent);
+                waits(last);
                 self.ask_on(stream).await
             }
             Upstream::Files(_) | Upstream::Website(_) => Ok(StatusCode::OK),
@@ -156,6 +157,12 @@ impl App {
             (Upstream::Files(path), _) => path.display().to_string(),
             (Upstream::Website(host), _) => host.clone(),
         }
+    }
+}
+
+fn waits(last: &mut Option<Unwell>) {
+    if !matches!(last, Some(Unwell::Status(_))) {
+        *last = Some(Unwell::Silent);
     }
 }
 

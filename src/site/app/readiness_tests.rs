@@ -72,6 +72,8 @@ async fn an_app_that_stays_unwell_is_told_with_what_it_answered_and_what_to_do()
     assert!(error.contains("ALLOWED_HOSTS"), "{error}");
     let error = outcome("python3 server.py 0", 3).await.unwrap_err();
     assert!(error.contains("no answer"), "{error}");
+    let error = outcome("python3 server.py 500 0", 3).await.unwrap_err();
+    assert!(error.contains("answered with 500"), "the time was up while it was asked again: {error}");
     let error = outcome("sleep 30", 1).await.unwrap_err();
     assert!(error.contains("found nobody at /") && error.contains("nor at 127.0.0.1:") && error.contains("it wrote nothing"), "{error}");
 }
