@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, gives_on, heirs, lowered, surplus, to_make_up};
+use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::outside::look_at;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
@@ -62,18 +62,13 @@ impl Rotation<'_> {
 
     /// AWS takes old instances away in the middle of the trial: others come that boot what is current, and the new ones stay until those serve.
     async fn make_up(&mut self) -> Result<()> {
-        let members = self.members().await?;
-        let missing = to_make_up(&members, self.target() as usize);
-        if missing == 0 || self.wanted.trial.is_none() {
-            return Ok(());
-        }
-        let staying = members.iter().filter(|member| !member.is_going()).count();
-        let target = lowered(&members, &[], u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(missing));
+        let missing = made_up(&self.members().await?, self.target(), self.pace.batch);
+        let Some(target) = missing.filter(|_| self.wanted.trial.is_some()) else { return Ok(()) };
         warn!(target, "AWS takes old instances away; waiting for others that serve what is current");
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
             self.fleet.raise(target).await?;
-            while to_make_up(&self.members().await?, self.target() as usize) > 0 || !self.old_ones_serve().await? {
+            while made_up(&self.members().await?, self.target(), self.pace.batch).is_some() || !self.old_ones_serve().await? {
                 sleep(LOOK_EVERY).await;
             }
             anyhow::Ok(())

@@ -137,13 +137,15 @@ pub fn nobody_to_go_back_to<'m>(members: &'m [Member], wanted: &Wanted) -> Optio
     members.iter().rfind(|member| member.old && member.is_going()).filter(|_| !members.iter().any(stays))
 }
 
-/// On the way back: how many new instances have to be asked for, as AWS takes old ones away whose place nobody has who serves what is current.
-pub fn to_make_up(members: &[Member], target: usize) -> u32 {
-    let old = members.iter().filter(|member| member.old && !member.is_going()).count();
+/// On the way back, where AWS takes old instances away whose place nobody has who serves what is current: the target for the fleet to bring others,
+/// while the new ones, a `batch` of them at the most, stay. `None`: nobody is missing.
+pub fn made_up(members: &[Member], target: u32, batch: u32) -> Option<u32> {
+    let old = old_ones(members);
     let tried = members.iter().filter(|member| !member.old && !member.is_going()).count();
     let is_interrupted = members.iter().any(|member| member.old && member.is_going());
-    let missing = if is_interrupted && tried > 0 { target.saturating_sub(old) } else { 0 };
-    u32::try_from(missing).unwrap_or(u32::MAX)
+    let is_missing = is_interrupted && tried > 0 && old < target as usize;
+    let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+    is_missing.then(|| lowered(members, &[], target.saturating_add(tried.min(batch))))
 }
 
 /// Who goes before a rotation begins, as there are more than the target: never one that serves and that the names lead to.
@@ -317,11 +319,14 @@ mod tests {
 
     #[test]
     fn on_the_way_back_the_place_of_one_that_aws_takes_away_is_made_up_for() {
-        assert_eq!(to_make_up(&interrupted(&["i-1"], &[], &["i-2"]), 1), 1);
-        assert_eq!(to_make_up(&interrupted(&["i-1"], &["i-3"], &["i-2"]), 1), 0);
-        assert_eq!(to_make_up(&interrupted(&["i-1"], &["i-3", "i-4"], &["i-2"]), 3), 1);
-        assert_eq!(to_make_up(&interrupted(&["i-1"], &[], &[]), 1), 0, "it asks for that itself");
-        assert_eq!(to_make_up(&interrupted(&[], &[], &["i-2"]), 1), 0, "the fleet replaces what is lost");
+        let alone = interrupted(&["i-1"], &[], &["i-2"]);
+        assert_eq!(made_up(&alone, 1, 1), Some(3), "the one that ends counts, too");
+        assert_eq!(made_up(&interrupted(&["i-1"], &["i-3"], &["i-2"]), 1, 1), None);
+        assert_eq!(made_up(&interrupted(&["i-1"], &["i-3", "i-4"], &["i-2"]), 3, 1), Some(5));
+        let asked_for = [alone, vec![member("i-3", false, None)]].concat();
+        assert_eq!(made_up(&asked_for, 1, 1), Some(3), "by a run that was killed, or just now");
+        assert_eq!(made_up(&interrupted(&["i-1"], &[], &[]), 1, 1), None, "it asks for that itself");
+        assert_eq!(made_up(&interrupted(&[], &[], &["i-2"]), 1, 1), None, "the fleet replaces what is lost");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::members::{
-    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,
-    to_make_up,
+    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up, nobody_to_go_back_to, old_ones, raised, replaced_only,
+    surplus,
 };
 use super::names::{Answer, Asks, Names, decide, seconds};
 use super::run::Step;
@@ -127,20 +127,17 @@ impl World {
 
     pub fn make_up(&mut self, stale: bool) -> Step {
         let members = self.members(stale);
-        let missing = to_make_up(&members, self.target_of_run());
-        if missing == 0 {
-            return self.give_on(&members, Step::Undo);
+        match made_up(&members, self.log().target.into(), 1) {
+            Some(target) => Step::Raising(u8::try_from(target).expect("it is small"), Box::new(Step::MadeUp)),
+            None => self.give_on(&members, Step::Undo),
         }
-        let staying = u32::try_from(members.iter().filter(|member| !member.is_going()).count()).expect("they are few");
-        let target = u8::try_from(lowered(&members, &[], staying + missing)).expect("it is small");
-        Step::Raising(target, Box::new(Step::MadeUp))
     }
 
     pub fn made_up(&mut self, stale: bool) -> Step {
         let members = self.members(stale);
         let serving = members.iter().filter(|member| member.old && !member.is_going() && member.serves()).count();
         let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
-        if to_make_up(&members, self.target_of_run()) == 0 && serve { self.give_on(&members, Step::Undo) } else { Step::MadeUp }
+        if made_up(&members, self.log().target.into(), 1).is_none() && serve { self.give_on(&members, Step::Undo) } else { Step::MadeUp }
     }
 
     fn give_on(&self, members: &[Member], next: Step) -> Step {

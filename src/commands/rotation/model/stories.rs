@@ -90,7 +90,6 @@ fn ends_in_a_larger_fleet() {
 }
 
 #[test]
-#[ignore = "not true yet: whoever settles a run that was killed while it made up for an old instance asks for one more once again"]
 fn an_end_in_the_middle_of_a_deploy_that_is_killed_or_hindered() {
     check(1, Left { notices: 1, deploys: 1, kills: 1, ..NOTHING });
     check(1, Left { notices: 1, deploys: 1, faults: 1, ..NOTHING });
