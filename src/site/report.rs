@@ -53,6 +53,9 @@ pub struct Report {
     /// What AWS has said of it, as long as its fleet may have to be brought back for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// The same, once nothing of it is left to do: for a run that took what had been asked for to be usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Note>,
     /// When AWS ends it.
     #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub until: Option<OffsetDateTime>,

@@ -206,6 +206,7 @@ mod tests {
             updated: NOW,
             chain: None,
             note: None,
+            settled: None,
             until: (phase == Phase::Interrupted).then_some(NOW),
             trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),

@@ -19,6 +19,7 @@ mod settle;
 mod stop;
 mod trial;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -29,7 +30,7 @@ use crate::cli::{Globals, Pace};
 use crate::config::Routing;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Timeline, said_by};
+use crate::site::report::{Said, Timeline, said_by};
 pub use hold::{Held, give_up};
 use in_place::{Forecast as InPlaceForecast, InPlace};
 use members::{Member, Wanted, is_old, lowered};
@@ -46,6 +47,8 @@ pub struct Rotation<'r> {
     remote: &'r Remote,
     log: Log,
     fleet: Fleet,
+    /// The lowest target that an instance has noted to go back to.
+    noted: Cell<u32>,
     wanted: Wanted,
     pace: Pace,
     timeline: Timeline,
@@ -67,7 +70,7 @@ impl<'r> Rotation<'r> {
             version: log.record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
             trial: on_trial.then(|| log.record.id.clone()),
         };
-        Self { remote, log, fleet, wanted, pace, timeline, in_sync: None, ended_by: None }
+        Self { remote, log, fleet, noted: Cell::new(u32::MAX), wanted, pace, timeline, in_sync: None, ended_by: None }
     }
 
     /// Forward if the trial is passed, else back; an error says why it was not.
@@ -93,7 +96,23 @@ impl<'r> Rotation<'r> {
             let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);
             members.push(Member { node, marked, old, said });
         }
+        self.heed_notes(&members).await?;
         Ok(members)
+    }
+
+    /// An instance that AWS takes away may have asked for its replacement before the bucket took its note: what this run then took for the usual
+    /// target was not.
+    async fn heed_notes(&self, members: &[Member]) -> Result<()> {
+        let began = self.log.record.started;
+        let heed = |said: &Said| {
+            let note = said.note.or(said.settled.filter(|_| said.updated >= began));
+            self.noted.set(note.map_or(u32::MAX, |note| note.target).min(self.noted.get()));
+        };
+        members.iter().filter_map(|member| member.said.as_ref()).for_each(heed);
+        for gone in self.replaced().old.iter().filter(|old| members.iter().all(|member| member.id() != old.id)) {
+            said_by(&self.remote.state, &self.remote.site, &gone.id).await?.iter().for_each(heed);
+        }
+        Ok(())
     }
 
     fn replaced(&self) -> &Replaced {
@@ -101,7 +120,7 @@ impl<'r> Rotation<'r> {
     }
 
     fn target(&self) -> u32 {
-        self.replaced().target
+        self.replaced().target.min(self.noted.get())
     }
 
     /// How long the old address may be used by those who have asked for it, with what they then ask.
@@ -132,6 +151,7 @@ impl<'r> Rotation<'r> {
 
     /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.
     async fn still_ours(&mut self) -> Result<()> {
+        self.bring_up_to_date();
         self.log.write().await.context("looking whether this run still has the lock")
     }
 
@@ -141,19 +161,25 @@ impl<'r> Rotation<'r> {
         Ok(standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect())
     }
 
+    fn bring_up_to_date(&mut self) {
+        let target = self.target();
+        self.log.record.rotation.as_mut().expect("a rotation is of a fleet").target = target;
+        self.log.record.steps = steps(&self.timeline);
+    }
+
     /// Puts the steps so far into the log.
     async fn note(&mut self) {
-        self.log.record.steps = steps(&self.timeline);
+        self.bring_up_to_date();
         self.log.note().await;
     }
 
     async fn decide(&mut self, stage: Stage) -> Result<()> {
-        self.log.record.steps = steps(&self.timeline);
+        self.bring_up_to_date();
         self.log.decide(stage).await
     }
 
     async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
-        self.log.record.steps = steps(&self.timeline);
+        self.bring_up_to_date();
         self.log.end(outcome, self.remote.now(), error, self.ended_by.take()).await
     }
 }

@@ -360,6 +360,8 @@ impl Boot {
         let live = serving.map(Serving::live);
         let marked = self.handover.marked();
         let serves = matches!(phase, Phase::Serving | Phase::StandBy);
+        // Whoever is left has nothing to do where all is done; until then others must know who goes.
+        let settled = phase == Phase::Stopped && marked.settled;
         let phase = if serves && marked.notice().is_some() { Phase::Interrupted } else { phase };
         Report {
             instance: self.identity.instance_id.clone(),
@@ -374,7 +376,8 @@ impl Boot {
             updated: self.now(),
             chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover"),
-            note: marked.told_note(phase == Phase::Stopped),
+            note: marked.note.filter(|_| !settled),
+            settled: marked.note.filter(|_| settled),
             until: marked.until(),
             steps,
             trouble: serving.and_then(|serving| self.trouble(serving)),

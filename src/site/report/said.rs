@@ -34,6 +34,8 @@ pub struct Said {
     pub chain: Option<String>,
     #[serde(default)]
     pub note: Option<Note>,
+    #[serde(default)]
+    pub settled: Option<Note>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub until: Option<OffsetDateTime>,
     /// A service of its cannot stay up, as long as this says so.

@@ -126,6 +126,7 @@ mod tests {
             updated: datetime!(2026-11-21 12:00 UTC),
             chain: None,
             note: None,
+            settled: None,
             trouble: None,
             until: None,
             error: None,

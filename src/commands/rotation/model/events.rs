@@ -66,6 +66,7 @@ impl World {
                 self.machine_mut(id).hand = Hand::Looks;
                 calls && self.left.takes(|left| &mut left.faults)
             }
+            Action::HandUntold(id) => self.left.takes(|left| &mut left.faults) && self.plans_untold(id),
             Action::Leave(id) => self.leaves(id),
             Action::Start => self.starts(),
             Action::Run => self.runs(false),
@@ -112,9 +113,10 @@ impl World {
 
     fn crash(&mut self, id: Id) -> bool {
         let machine = self.machine_mut(id);
+        // It stands on its disk, too.
+        let note = if machine.untold { machine.note } else { machine.told.note };
         let runs = !matches!(machine.up, Up::Crashed | Up::Stopped | Up::Failed);
-        (machine.up, machine.hand, machine.note, machine.over, machine.handled) =
-            (Up::Crashed, Hand::Looks, machine.told.note, false, false);
+        (machine.up, machine.hand, machine.note, machine.over, machine.handled) = (Up::Crashed, Hand::Looks, note, false, false);
         runs
     }
 }

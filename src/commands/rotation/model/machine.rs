@@ -25,6 +25,8 @@ pub struct Machine {
     /// The recommendation was dealt with.
     pub handled: bool,
     pub hand: Hand,
+    /// It has asked for a replacement though the bucket did not take its note yet.
+    pub untold: bool,
     /// It knows of a fence of its own.
     pub fenced: bool,
     /// It has decided on what still holds: when it chose whom to end others served, and nobody was lost since.
@@ -75,6 +77,8 @@ pub struct Told {
     pub release: Option<Release>,
     pub trial: bool,
     pub note: Option<Noted>,
+    /// The same, where nothing of it is left to do.
+    pub settled: Option<Noted>,
     /// It says when it ends.
     pub going: bool,
 }
@@ -94,6 +98,7 @@ impl Machine {
             over: false,
             handled: false,
             hand: Hand::Looks,
+            untold: false,
             fenced: false,
             sure: false,
             told: Told::default(),
@@ -102,7 +107,7 @@ impl Machine {
 
     /// Nothing of it is left but its words in the bucket.
     pub fn end(&mut self) {
-        let told = Told { note: self.told.note, ..Told::default() };
+        let told = Told { note: self.told.note, settled: self.told.settled, ..Told::default() };
         *self = Self { lives: false, up: Up::Stopped, told, proven: self.proven, ..Self::launched() };
     }
 

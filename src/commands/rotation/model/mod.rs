@@ -38,6 +38,8 @@ enum Action {
     Hand(Id),
     HandStale(Id),
     HandFails(Id),
+    /// The bucket does not take its note in time.
+    HandUntold(Id),
     Leave(Id),
     Start,
     Run,
@@ -103,10 +105,11 @@ impl Story {
         if world.wrong.is_some() {
             return;
         }
-        may(Action::Run, world.run.is_some());
+        let goes_on = world.run.as_ref().is_some_and(|run| !world.ends_untold(&run.step));
+        may(Action::Run, goes_on);
         // An old target that it starts from it could not tell from a true one.
         let begins = world.run.as_ref().is_some_and(|run| run.step == Step::Begin);
-        may(Action::RunStale, world.run.is_some() && !begins && world.may_be_stale(By::Run));
+        may(Action::RunStale, goes_on && !begins && world.may_be_stale(By::Run));
         may(Action::RunFails, world.run.is_some() && left.faults > 0);
         may(Action::Kill, world.run.is_some() && left.kills > 0);
         may(Action::Start, !world.locked);
@@ -120,12 +123,14 @@ impl Story {
             may(Action::Hand(id), resident);
             may(Action::HandStale(id), resident && idle && world.may_be_stale(By::Resident(id)));
             may(Action::HandFails(id), resident && !idle && left.faults > 0);
+            may(Action::HandUntold(id), resident && idle && left.faults > 0);
             may(Action::Leave(id), machine.ends && resident);
-            may(Action::Dies(id), machine.ends);
+            // What nobody was ever told of nobody can put right.
+            may(Action::Dies(id), machine.ends && !machine.untold);
             may(Action::Over(id), machine.note.is_some() && !machine.over && idle);
             may(Action::Recommend(id), left.recommendations > 0);
             may(Action::Notice(id), left.notices > 0);
-            may(Action::Lost(id), left.losses > 0);
+            may(Action::Lost(id), left.losses > 0 && !machine.untold);
             may(Action::Crash(id), left.crashes > 0);
         }
     }

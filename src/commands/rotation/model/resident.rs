@@ -105,13 +105,15 @@ impl World {
             release,
             trial: machine.trial,
             note: machine.note,
+            settled: None,
             going: machine.note.is_some_and(|note| note.mark == Mark::Notice),
         };
         let changed = machine.told != told;
         if told.going && !machine.told.going {
             self.nobody_is_sure();
         }
-        self.machine_mut(me).told = told;
+        let machine = self.machine_mut(me);
+        (machine.told, machine.untold) = (told, false);
         changed
     }
 
@@ -177,6 +179,15 @@ impl World {
             (None, None) => self.sweeps(me, stale),
             _ => false,
         }
+    }
+
+    /// What is urgent does not wait for the bucket.
+    pub fn plans_untold(&mut self, me: Id) -> bool {
+        let machine = self.machine(me);
+        let Some(note) = machine.note.filter(|note| machine.told.note != Some(*note)) else { return false };
+        let asks = self.plans(me, note, false) && self.machine(me).hand != Hand::Looks;
+        self.machine_mut(me).untold |= asks;
+        asks
     }
 
     fn plans(&mut self, me: Id, note: Noted, stale: bool) -> bool {
@@ -266,8 +277,8 @@ impl World {
         let settled = note.is_some_and(|note| plan(&self.seen_by(me, false), &note, note.since, SPARE_FOR) == Act::Done);
         let machine = self.machine_mut(me);
         (machine.up, machine.serves, machine.hand) = (Up::Stopped, None, Hand::Looks);
-        let note = machine.told.note.filter(|_| !settled);
-        machine.told = Told { phase: Some(Phase::Stopped), release: None, note, ..machine.told.clone() };
+        let (note, settled) = if settled { (None, machine.told.note) } else { (machine.told.note, None) };
+        machine.told = Told { phase: Some(Phase::Stopped), release: None, note, settled, ..machine.told.clone() };
         if before > 0 && self.serving() == 0 {
             self.wrong = Some("it leaves nobody serving");
         }

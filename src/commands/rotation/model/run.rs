@@ -131,6 +131,14 @@ impl World {
         self.goes(next)
     }
 
+    /// The bucket takes a note sooner than a run gets that far.
+    pub fn ends_untold(&self, step: &Step) -> bool {
+        match step {
+            Step::Lower(_, going, _) | Step::End(going, _) => going.iter().any(|&id| self.machine(id).untold),
+            _ => false,
+        }
+    }
+
     pub fn goes(&mut self, step: Step) -> bool {
         let run = self.run.as_mut().expect("it runs");
         let changed = run.step != step;
@@ -151,6 +159,7 @@ impl World {
 
     fn goes_on(&mut self, stale: bool) -> bool {
         let Some(run) = self.run.clone() else { return false };
+        self.heed_notes();
         let next = match run.step {
             Step::Begin => self.begin_run(stale),
             Step::Clear => self.clear(stale),
@@ -219,6 +228,15 @@ impl World {
         self.goes(next)
     }
 
+    /// As `Rotation::members` does, before anything is made of them.
+    fn heed_notes(&mut self) {
+        let Some(log) = self.log.as_ref().filter(|log| log.end.is_none()) else { return };
+        let heeded = self.ids().filter(|id| log.old.contains(id) || self.machine(*id).lives);
+        let noted = heeded.filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled)).map(|note| note.target);
+        let target = noted.fold(log.target, u8::min);
+        self.log = self.log.take().map(|log| Log { target, ..log });
+    }
+
     pub fn log(&self) -> &Log {
         self.log.as_ref().expect("it has a log")
     }
@@ -250,6 +268,7 @@ impl World {
                 trouble: None,
                 chain: None,
                 note: told.note.map(Noted::note),
+                settled: told.settled.map(Noted::note),
                 until: told.going.then(|| at(u8::MAX)),
                 error: None,
             });

@@ -102,11 +102,6 @@ impl Marked {
         self.notice().map(|notice| notice.time)
     }
 
-    /// For the bucket. Whoever is left has nothing to do where all is done; until then others must know who goes.
-    pub fn told_note(&self, is_last: bool) -> Option<Note> {
-        self.note.filter(|_| !(is_last && self.settled))
-    }
-
     /// Whether there is something to see to.
     pub fn is_open(&self) -> bool {
         self.note.is_some() || self.heard.is_some() && !self.settled
