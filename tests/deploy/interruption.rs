@@ -208,6 +208,28 @@ fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up()
 }
 
 #[test]
+fn what_an_instance_asked_for_before_the_bucket_heard_of_it_is_not_taken_for_usual() {
+    let Some(site) = Site::serving(Made::default()) else { return };
+    let old = site.living().remove(0);
+    let its_word = Match::service(Service::S3).operation("PutObject").path("instances/").instance(&old);
+    let untold = site.world.region.fault(its_word, Fault::Hang(LONG));
+    // So that no replacement is there, and the target lowered, before the run begins.
+    site.fleet.set_capacity(Some(1));
+    site.fleet.interrupt(&old, Duration::from_secs(90));
+    eventually("the target is raised", || site.fleet.target() == 2);
+    let mut deploying = site.ci_begin(&["deploy", &site.zip(&app("v2")), "--drain", "8s"]);
+    let taken_for_usual = || site.history().first().map(|run| run["rotation"]["target"].clone());
+    eventually("the run takes that to be usual", || taken_for_usual() == Some(2.into()));
+    site.fleet.set_capacity(None);
+    deploying.wait_for("baking");
+    site.world.region.lift(untold);
+    deploying.end().assert_success();
+    site.fleet.wait_for_end(&old, Duration::from_secs(120)).expect("it ends");
+    eventually("one instance is left", || site.living().len() == 1 && site.fleet.target() == 1);
+    assert_eq!((taken_for_usual(), site.seen().as_str()), (Some(1.into()), "v2"), "{}", site.logs());
+}
+
+#[test]
 fn a_notice_during_the_boot_asks_for_a_replacement_and_the_boot_goes_on() {
     let Some(site) = Site::new(Made { health: "60s", ..Made::default() }, Some(&slow("v1", 10))) else { return };
     let first = || site.living().into_iter().next().filter(|id| site.phase(id).as_deref() == Some("booting"));
