@@ -2,33 +2,11 @@
 
 use std::time::Duration;
 
-/// Numbers by splitmix64 (Steele, Lea and Flood, 2014).
-pub struct Chance(u64);
+use fastrand::Rng;
 
-impl Chance {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("it is below one")
-    }
-
-    pub fn is_one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
-    }
-
-    pub fn millis(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.next() % (to - from))
-    }
+/// At least `from` milliseconds, and less than `to`.
+pub fn millis(chance: &mut Rng, from: u64, to: u64) -> Duration {
+    Duration::from_millis(chance.u64(from..to))
 }
 
 /// The variable SEED, else always the same: a suite tests the change, and long runs look for the rest.

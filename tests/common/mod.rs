@@ -18,7 +18,7 @@ use region::{Options, RecordSet, Region};
 use tempfile::TempDir;
 
 #[allow(unused_imports, reason = "each suite uses its part")]
-pub use chance::{Chance, number, seed};
+pub use chance::{millis, number, seed};
 #[allow(unused_imports, reason = "each suite uses its part")]
 pub use instance::{Ended, Machine, PATH, Running, signal};
 pub use package::Package;

@@ -10,8 +10,8 @@ use region::{Fault, FaultId, FleetKind, Match, RecordSet, Service};
 use crate::common::{DOMAIN, Ended, ZONE, signal};
 use crate::upset::{Content, Upset};
 
-/// An operation of CI's, and the key or the like that it is about.
-type Call = (Service, &'static str, &'static str);
+/// An operation, and the key or the like that it is about.
+pub type Call = (Service, &'static str, &'static str);
 
 const KEPT: [Call; 9] = [
     (Service::S3, "ListObjectsV2", "deploys/"),
@@ -33,7 +33,7 @@ const NAMES: [Call; 4] = [
 ];
 
 /// Those of the fleet.
-fn fleet_calls(kind: FleetKind) -> &'static [Call] {
+pub fn fleet_calls(kind: FleetKind) -> &'static [Call] {
     match kind {
         FleetKind::Ec2Fleet => &[
             (Service::Ec2, "DescribeFleets", ""),

@@ -101,13 +101,14 @@ impl Rotation<'_> {
     /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
+        let end = Instant::now() + 2 * self.pace.timeout;
         loop {
             let going = timeline.step("drain", &["promote"], self.drained()).await?;
             let members = self.members().await?;
             match timeline.step("retire", &["drain"], self.retire(&members, &going)).await {
                 Ok(true) => {}
                 Ok(false) => continue,
-                Err(error) if self.is_otherwise(&members, &going).await? => {
+                Err(error) if Instant::now() < end && self.is_otherwise(&members, &going).await? => {
                     warn!("{error:#}; looking again");
                     continue;
                 }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use fastrand::Rng;
 use time::ext::NumericalDuration;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -24,28 +25,16 @@ const LEASE: Duration = Duration::seconds(60);
 /// Others pick a renewal up within ten minutes; a look takes its time, and is repeated where S3 fails.
 const PICKED_UP: Duration = Duration::minutes(11);
 
-/// SplitMix64: seeded, and good enough to disturb.
-struct Chance(u64);
+/// From a seed.
+struct Chance(Rng);
 
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: i64) -> i64 {
-        i64::try_from(self.next() % u64::try_from(bound).expect("a bound is positive")).expect("it is below the bound")
-    }
-
     fn within(&mut self, least: Duration, most: Duration) -> Duration {
-        least + Duration::milliseconds(self.below(i64::try_from((most - least).whole_milliseconds()).expect("a span of days") + 1))
+        least + Duration::milliseconds(self.0.i64(0..=i64::try_from((most - least).whole_milliseconds()).expect("a span of days")))
     }
 
-    fn one_in(&mut self, many: i64) -> bool {
-        self.below(many) == 0
+    fn one_in(&mut self, many: u32) -> bool {
+        self.0.u32(..many) == 0
     }
 }
 
@@ -125,7 +114,7 @@ impl Ca {
 
     fn finalize(&mut self, order: &Order, at: OffsetDateTime, chance: &mut Chance) -> Result<Certificate, AcmeError> {
         let now = self.reach(at)?;
-        let issued = certificate(&format!("{:016X}", chance.next()), now - BACKDATED, LIFETIME);
+        let issued = certificate(&format!("{:016X}", chance.0.u64(..)), now - BACKDATED, LIFETIME);
         self.issued.push((issued.clone(), order.clone()));
         Ok(issued)
     }
@@ -175,13 +164,13 @@ struct World {
 
 impl World {
     fn new(seed: u64, instances: usize) -> Self {
-        let mut chance = Chance(seed);
+        let mut chance = Chance(Rng::with_seed(seed));
         let ca = Outages::every(3.days(), 40.minutes(), &mut chance);
         let s3 = Outages::every(4.days(), 10.minutes(), &mut chance);
         let ahead = chance.within(-30.seconds(), 30.seconds());
         let mut ca = Ca { outages: ca, ahead, issued: Vec::new(), orders: 1, asked: 0 };
         let order = Order { at: BEGIN, replaces: None, exempt: false };
-        let first = certificate(&format!("{:016X}", chance.next()), BEGIN - BACKDATED, LIFETIME);
+        let first = certificate(&format!("{:016X}", chance.0.u64(..)), BEGIN - BACKDATED, LIFETIME);
         ca.issued.push((first.clone(), order));
         let (mut ledger, names) = (Ledger::default(), vec!["example.com".to_owned()]);
         ledger.has_issued(&first, &names, false, BEGIN);

@@ -175,14 +175,8 @@ impl Zones {
     /// # Errors
     /// As [`Zones::take_over`].
     pub async fn fence(&self, route53: &Route53, instance: &str, launched: OffsetDateTime) -> Result<bool> {
-        for (zone, names) in &self.0 {
-            let comment = format!("spotboot: {instance} keeps the names from whoever was launched before {launched}");
-            let decide = async |observed: &[RecordSet]| Ok(plan::fence(observed, names, instance, launched)?);
-            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let comment = format!("spotboot: {instance} keeps the names from whoever was launched before {launched}");
+        self.keep(route53, &comment, |observed, names| plan::fence(observed, names, instance, launched)).await
     }
 
     /// Whose the primary domain's names are now. Where names are in several zones, that one is taken over first and decides.
@@ -216,10 +210,20 @@ impl Zones {
     /// # Errors
     /// As [`Zones::take_over`].
     pub async fn stay(&self, route53: &Route53, going: &[String], now: OffsetDateTime) -> Result<bool> {
+        let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
+        self.keep(route53, &comment, |observed, names| plan::stay(observed, names, going, now)).await
+    }
+
+    /// False where the plan for a zone is to stand by.
+    async fn keep(
+        &self,
+        route53: &Route53,
+        comment: &str,
+        plan: impl Fn(&[RecordSet], &Names) -> Result<Plan, plan::Conflict>,
+    ) -> Result<bool> {
         for (zone, names) in &self.0 {
-            let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
-            let decide = async |observed: &[RecordSet]| Ok(plan::stay(observed, names, going, now)?);
-            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, &comment, decide).await? {
+            let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
+            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, comment, decide).await? {
                 return Ok(false);
             }
         }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use region::load::{Failure, Report};
 use region::{Action, Batch, FleetInstance, State};
 use time::OffsetDateTime;
 
 use super::faults;
-use crate::common::{Chance, DOMAIN, Running};
+use crate::common::{DOMAIN, Running, millis};
 use crate::upset::Upset;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -54,7 +55,7 @@ pub struct Told {
 
 pub struct Round<'u> {
     upset: &'u mut Upset,
-    chance: Chance,
+    chance: Rng,
     began: OffsetDateTime,
     batches: usize,
     given: Vec<Given>,
@@ -76,7 +77,7 @@ impl<'u> Round<'u> {
         let batches = region.route53().history().len();
         Self {
             upset,
-            chance: Chance::new(seed),
+            chance: Rng::with_seed(seed),
             began: OffsetDateTime::now_utc(),
             batches,
             given: Vec::new(),
@@ -91,9 +92,9 @@ impl<'u> Round<'u> {
 
     pub fn play(mut self) -> Told {
         let visitors = self.upset.visitors(VISITORS);
-        let moment = [Moment::Quiet, Moment::Deploy, Moment::Deploy, Moment::BrokenDeploy, Moment::Rotation][self.chance.below(5)];
+        let moment = [Moment::Quiet, Moment::Deploy, Moment::Deploy, Moment::BrokenDeploy, Moment::Rotation][self.chance.usize(..5)];
         let run = self.begin(moment);
-        let wait = if run.is_some() { self.chance.millis(0, 9000) } else { self.chance.millis(0, 500) };
+        let wait = if run.is_some() { millis(&mut self.chance, 0, 9000) } else { millis(&mut self.chance, 0, 500) };
         self.look_on_for(wait);
         let faults = faults::some(&mut self.chance, self.upset.site.fleet.kind());
         self.faulted = !faults.is_empty();
@@ -101,8 +102,8 @@ impl<'u> Round<'u> {
             self.upset.site.world.region.fault(scope, fault);
         }
         self.give_notice();
-        if self.chance.is_one_in(5) {
-            let wait = self.chance.millis(0, 8000);
+        if self.chance.usize(..5) == 0 {
+            let wait = millis(&mut self.chance, 0, 8000);
             self.look_on_for(wait);
             self.give_notice();
         }
@@ -130,8 +131,8 @@ impl<'u> Round<'u> {
         let known: BTreeSet<&str> = self.given.iter().map(|given| given.id.as_str()).collect();
         let fleet = &self.upset.site.fleet;
         let living: Vec<String> = fleet.living().into_iter().map(|one| one.id).filter(|id| !known.contains(id.as_str())).collect();
-        let Some(id) = living.get(self.chance.below(living.len().max(1))) else { return };
-        let notice = self.chance.millis(15_000, 25_000);
+        let Some(id) = living.get(self.chance.usize(..living.len().max(1))) else { return };
+        let notice = millis(&mut self.chance, 15_000, 25_000);
         self.upset.site.fleet.interrupt(id, notice);
         let (at, ends) = (Instant::now(), OffsetDateTime::now_utc() + notice);
         self.given.push(Given { id: id.clone(), at, ends, asked: None });

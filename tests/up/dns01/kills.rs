@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use region::{Options, later_pebble};
 use serde_json::json;
 
 use super::history::History;
 use super::{Site, record};
-use crate::common::{Chance, World, number, seed};
+use crate::common::{World, millis, number, seed};
 
 /// The variables KILLS, and LANES for how many orders at once, say otherwise.
 const USUAL: usize = 12;
@@ -89,7 +90,7 @@ fn in_one_region(world: &World, kills: usize, lanes: usize, seed: u64) -> Figure
         let begin = |number| {
             scope.spawn({
                 let left = &left;
-                move || Lane { world, number, left, chance: Chance::new(seed.wrapping_add((number as u64) << 32)), takes: TAKES }.run()
+                move || Lane { world, number, left, chance: Rng::with_seed(seed.wrapping_add((number as u64) << 32)), takes: TAKES }.run()
             })
         };
         let lanes: Vec<_> = (0..lanes).map(begin).collect();
@@ -110,7 +111,7 @@ struct Lane<'w> {
     number: usize,
     /// The kills that are still to be done, by any lane.
     left: &'w AtomicUsize,
-    chance: Chance,
+    chance: Rng,
     /// How long an order took that nobody killed.
     takes: Duration,
 }
@@ -132,7 +133,7 @@ impl Lane<'_> {
     /// One kill at least, which is taken already; then the order may run to its end.
     fn kill_in_a_row(&mut self, site: &Site<'_>) -> Figures {
         let mut figures = Figures { sites: 1, ..Figures::default() };
-        let mut more = self.chance.below(MOST_IN_A_ROW);
+        let mut more = self.chance.usize(..MOST_IN_A_ROW);
         loop {
             let orders = site.orders();
             if !self.kill(site, figures.is_at_the_start()) {
@@ -158,7 +159,7 @@ impl Lane<'_> {
 
     /// False where the order had ended before its time had come.
     fn kill(&mut self, site: &Site<'_>, whole: bool) -> bool {
-        let after = self.chance.millis(0, self.takes.as_millis().try_into().expect("it is short"));
+        let after = millis(&mut self.chance, 0, self.takes.as_millis().try_into().expect("it is short"));
         let (started, mut running) = (Instant::now(), site.order());
         while started.elapsed() < after && !running.has_ended() {
             thread::sleep(LOOK_EVERY);
