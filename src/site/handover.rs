@@ -87,12 +87,12 @@ pub enum Act {
 impl Seen {
     /// The target without what was raised for instances that go, or for a rotation.
     pub fn usual_target(&self, mine: Option<&Note>) -> u32 {
-        let noted = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
+        let others = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
+        // What was noted while the bucket did not answer may be a target that a rotation, or another, had raised already. Nobody lowers it below
+        // the usual one: where it is lower than what was noted, that was read from an answer that was old.
+        let mine = mine.map(|note| note.target.min(self.target));
         let run = self.run.map(|run| run.target);
-        // What was noted while the bucket did not answer may be the target that the rotation had raised already.
-        // Nobody lowers it below the usual one: where it is lower than what was noted, that was read from an answer that was old.
-        let mine = mine.map(|note| run.map_or(note.target, |run| run.min(note.target)).min(self.target));
-        mine.or(run).or_else(|| noted.map(|note| note.target).min()).unwrap_or(self.target)
+        others.map(|note| note.target).chain(mine).chain(run).min().unwrap_or(self.target)
     }
 
     /// The note to begin with. `left`: those of instances that are gone, whose raise was perhaps never taken back.
@@ -277,6 +277,13 @@ mod tests {
         assert_eq!(act(&Seen { target: 1, ..after_another }, Mark::Rebalance), Act::Raise(3));
         let let_go = Neighbour { listed: false, ..member("i-2", Some(note(Mark::Notice, 1))) };
         assert_eq!(act(&Seen { members: vec![member("i-1", None), let_go], ..alone }, Mark::Notice), Act::Wait);
+    }
+
+    #[test]
+    fn what_another_has_raised_is_not_taken_for_usual() {
+        let both = seen(3, vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 1)))]);
+        assert_eq!(both.first_note(&[], Mark::Notice, NOW).target, 1);
+        assert_eq!(both.usual_target(Some(&note(Mark::Notice, 2))), 1, "it heard of it after it had noted its own");
     }
 
     #[test]

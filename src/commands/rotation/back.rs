@@ -102,19 +102,19 @@ impl Rotation<'_> {
     /// The names go to an old instance; who has resolved them to a new one that still answers has time to leave it.
     async fn give_back(&mut self, members: &[Member]) -> Result<()> {
         let new: Vec<String> = members.iter().filter(|member| !member.old).map(|member| member.id().to_owned()).collect();
+        let owners = self.owners().await?;
         let moved = if self.remote.site.dns.routing == Routing::Multivalue {
             self.take_out_of_answers(&new).await?
         } else {
-            let owners = self.owners().await?;
             let heirs = heirs(members, &owners);
             // Those whom AWS takes away have the names back only from nobody.
-            if heirs.iter().all(|heir| heir.is_going()) && self.somebody_answers(members).await {
+            if heirs.iter().all(|heir| heir.is_going()) && self.somebody_answers(members, &owners).await {
                 warn!("no old instance stays, so the names stay where they are until another serves what is current");
                 return Ok(());
             }
             self.appoint(&heirs, &owners, members.iter().filter(|member| !member.old).map(|new| new.node.launched)).await?
         };
-        if moved && self.somebody_answers(members).await {
+        if moved && self.somebody_answers(members, &owners).await {
             info!(seconds = self.drain().as_secs(), "the new instance answers until nobody asks it any more");
             sleep(self.drain()).await;
         }
@@ -183,9 +183,11 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    async fn somebody_answers(&self, members: &[Member]) -> bool {
-        for member in members.iter().filter(|member| !member.old && member.serves()) {
-            if look_at(self.remote, member, &self.wanted.version, GLANCE).await.is_ok() {
+    /// Of the new ones.
+    async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
+        for member in members.iter().filter(|member| !member.old) {
+            let answers = member.serves() && look_at(self.remote, member, &self.wanted.version, GLANCE).await.is_ok();
+            if answers || member.has_just_proven_itself(owners) {
                 return true;
             }
         }

@@ -56,6 +56,12 @@ impl Member {
         self.is_going() && self.said.as_ref().is_some_and(|said| said.phase == Phase::Stopped)
     }
 
+    /// Whoever has taken the names over has proven itself, though it may not have come to say so.
+    pub fn has_just_proven_itself(&self, owners: &[String]) -> bool {
+        let boots = self.said.as_ref().is_none_or(|said| said.phase == Phase::Booting);
+        boots && owners.iter().any(|owner| owner == self.id())
+    }
+
     /// It serves what the rotation wants, in its trial where it has one.
     pub fn serves_wanted(&self, wanted: &Wanted) -> bool {
         let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
@@ -338,6 +344,14 @@ mod tests {
         let heirs = |owner: &str| heirs(&members, &[owner.to_owned()]).into_iter().map(Member::id).collect::<Vec<_>>();
         assert_eq!(heirs("i-4"), ["i-2", "i-1", "i-5"]);
         assert_eq!(heirs("i-1"), ["i-1", "i-2", "i-5"]);
+    }
+
+    #[test]
+    fn whoever_has_the_names_has_proven_itself_before_it_says_so() {
+        let booting = member("i-2", false, Some(Phase::Booting));
+        assert!(booting.has_just_proven_itself(&["i-2".into()]) && !booting.has_just_proven_itself(&["i-1".into()]));
+        assert!(member("i-2", false, None).has_just_proven_itself(&["i-2".into()]));
+        assert!(!member("i-2", false, Some(Phase::Failed)).has_just_proven_itself(&["i-2".into()]), "it has turned out otherwise since");
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl World {
     pub fn give_back(&mut self, stale: bool) -> Step {
         let (members, owners) = (self.members(stale), self.owners());
         let heirs = heirs(&members, &owners);
-        let tried = members.iter().any(|member| !member.old && member.serves() && self.machine(id(member.id())).serves.is_some());
+        let answers = |member: &Member| member.serves() && self.machine(id(member.id())).serves.is_some();
+        let tried = members.iter().any(|member| !member.old && (answers(member) || member.has_just_proven_itself(&owners)));
         if heirs.iter().all(|heir| heir.is_going()) && tried {
             return Step::MakeUp;
         }

@@ -123,7 +123,7 @@ impl Boot {
                 self.hear(heard);
                 Minded::Heard
             }
-            () = self.over(), if serving.is_some() => Minded::Over,
+            () = self.over(serving), if serving.is_some() => Minded::Over,
             minded = self.see_to_it(serving) => minded,
         }
     }
@@ -197,14 +197,22 @@ impl Boot {
     }
 
     /// Until it is time to stop.
-    async fn over(&self) {
+    async fn over(&self, serving: Option<&Serving>) {
         while let Some(left) = self.left() {
-            if left.is_zero() {
+            if left.is_zero() && self.is_left_out(serving).await {
                 return;
             }
             sleep(left.min(TICK)).await;
         }
         std::future::pending().await
+    }
+
+    /// Whether others have the names still, for whose sake it stops early: a rotation that goes back may have given them to this instance.
+    async fn is_left_out(&self, serving: Option<&Serving>) -> bool {
+        match serving.filter(|_| self.handover.marked().taken_over.is_some()) {
+            Some(serving) => self.others_have_them_still(serving).await,
+            None => true,
+        }
     }
 
     /// What is hibernated stops nothing: it goes on where it was.

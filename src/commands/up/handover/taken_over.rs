@@ -16,6 +16,7 @@ use crate::site::records::Standing;
 /// Route 53 takes five requests a second of the whole account, and the replacement needs some.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const LAST_LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// What the mirror needs to take the names: the change, and the time until name servers know it.
 const LAST_RESORT: Duration = Duration::from_secs(15);
 
@@ -49,6 +50,17 @@ impl Boot {
             Ok(false) => self.handover.marked.borrow_mut().taken_over = None,
             Err(error) => warn!("looking who has the names: {error:#}"),
         }
+    }
+
+    /// Asked for the last time. Where nobody answers, what was seen before counts.
+    pub(super) async fn others_have_them_still(&self, serving: &Serving) -> bool {
+        let have = self.site.dns.routing == Routing::Multivalue
+            || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true)).await.unwrap_or(true);
+        if !have {
+            info!("the names are this instance's again, so it serves to the end");
+            self.handover.marked.borrow_mut().taken_over = None;
+        }
+        have
     }
 
     /// Others that live: the names may lead to one that was lost.
