@@ -17,8 +17,9 @@ use crate::cloud::acme::{AcmeError, Suggestion};
 
 const BEGIN: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 const YEAR: Duration = Duration::days(365);
-/// Let's Encrypt's `shortlived`, which is valid from an hour before it is issued.
-const LIFETIME: Duration = Duration::hours(160);
+/// Let's Encrypt's `shortlived`, and what it gives else; valid from an hour before it is issued.
+const SHORT: Duration = Duration::hours(160);
+const LONG: Duration = Duration::days(90);
 const BACKDATED: Duration = Duration::hours(1);
 const WEEK: Duration = Duration::days(7);
 const LEASE: Duration = Duration::seconds(60);
@@ -68,6 +69,7 @@ struct Order {
 
 /// The CA as it judges by its own clock, which need not be S3's.
 struct Ca {
+    lifetime: Duration,
     outages: Outages,
     ahead: Duration,
     /// With the order that gave it.
@@ -78,8 +80,9 @@ struct Ca {
 
 impl Ca {
     fn window(certificate: &Certificate) -> Window {
-        let (half, hundredth) = (certificate.not_before + LIFETIME / 2, LIFETIME / 100);
-        Window { start: half - hundredth, end: half + hundredth }
+        let lifetime = certificate.not_after - certificate.not_before;
+        let due = certificate.not_before + if lifetime < 10.days() { lifetime / 2 } else { lifetime * 2 / 3 };
+        Window { start: due - lifetime / 100, end: due + lifetime / 100 }
     }
 
     fn reach(&mut self, at: OffsetDateTime) -> Result<OffsetDateTime, AcmeError> {
@@ -114,7 +117,7 @@ impl Ca {
 
     fn finalize(&mut self, order: &Order, at: OffsetDateTime, chance: &mut Chance) -> Result<Certificate, AcmeError> {
         let now = self.reach(at)?;
-        let issued = certificate(&format!("{:016X}", chance.0.u64(..)), now - BACKDATED, LIFETIME);
+        let issued = certificate(&format!("{:016X}", chance.0.u64(..)), now - BACKDATED, self.lifetime);
         self.issued.push((issued.clone(), order.clone()));
         Ok(issued)
     }
@@ -163,14 +166,14 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, instances: usize) -> Self {
+    fn new(seed: u64, instances: usize, lifetime: Duration) -> Self {
         let mut chance = Chance(Rng::with_seed(seed));
         let ca = Outages::every(3.days(), 40.minutes(), &mut chance);
         let s3 = Outages::every(4.days(), 10.minutes(), &mut chance);
         let ahead = chance.within(-30.seconds(), 30.seconds());
-        let mut ca = Ca { outages: ca, ahead, issued: Vec::new(), orders: 1, asked: 0 };
+        let mut ca = Ca { lifetime, outages: ca, ahead, issued: Vec::new(), orders: 1, asked: 0 };
         let order = Order { at: BEGIN, replaces: None, exempt: false };
-        let first = certificate(&format!("{:016X}", chance.0.u64(..)), BEGIN - BACKDATED, LIFETIME);
+        let first = certificate(&format!("{:016X}", chance.0.u64(..)), BEGIN - BACKDATED, lifetime);
         ca.issued.push((first.clone(), order));
         let (mut ledger, names) = (Ledger::default(), vec!["example.com".to_owned()]);
         ledger.has_issued(&first, &names, false, BEGIN);
@@ -317,7 +320,7 @@ fn seeds() -> Range<u64> {
 #[test]
 fn a_year_of_six_day_certificates_is_one_order_within_the_window_for_each() {
     for seed in seeds() {
-        let mut world = World::new(seed, 1 + usize::try_from(seed % 3).expect("a small number"));
+        let mut world = World::new(seed, 1 + usize::try_from(seed % 3).expect("a small number"), SHORT);
         world.live(BEGIN + YEAR, |world, at| world.assert_served(at));
         let issued = &world.ca.issued;
         assert_eq!(
@@ -336,19 +339,30 @@ fn a_year_of_six_day_certificates_is_one_order_within_the_window_for_each() {
     }
 }
 
-#[test]
-fn with_the_ca_down_for_three_days_nothing_lapses_and_it_is_asked_seldom() {
+/// Nothing lapses, and the CA is asked seldom.
+fn with_the_ca_down(lifetime: Duration, days: i64) {
     for seed in seeds() {
-        let mut world = World::new(seed, 2);
-        let down = BEGIN + 40.days() + world.chance.within(Duration::ZERO, 160.hours());
-        let back = down + 72.hours();
+        let mut world = World::new(seed, 2, lifetime);
+        let down = BEGIN + 40.days() + world.chance.within(Duration::ZERO, lifetime);
+        let back = down + days.days();
         world.ca.outages = Outages(vec![down..back]);
         world.live(down, |world, at| world.assert_served(at));
         let asked = world.ca.asked;
         world.live(back, |world, at| world.assert_served(at));
-        assert!(world.ca.asked - asked < 120, "seed {seed}: the CA was asked {} times while it was down", world.ca.asked - asked);
-        world.live(back + 7.days(), |world, at| world.assert_served(at));
+        let asked = i64::try_from(world.ca.asked - asked).expect("it is small");
+        assert!(asked < 40 * days, "seed {seed}: the CA was asked {asked} times while it was down");
+        world.live(back + lifetime, |world, at| world.assert_served(at));
         let (renewed, _) = world.bucket.stored.last().expect("there is always one");
         assert!(renewed.not_before > down, "seed {seed}: nothing was renewed after the CA was back");
     }
+}
+
+#[test]
+fn certificates_of_six_days_outlast_a_ca_that_is_down_for_three() {
+    with_the_ca_down(SHORT, 3);
+}
+
+#[test]
+fn certificates_of_ninety_days_outlast_a_ca_that_is_down_for_a_week() {
+    with_the_ca_down(LONG, 7);
 }
