@@ -38,6 +38,12 @@ impl Package {
         package
     }
 
+    /// The `[app]` section of its own site.toml.
+    pub fn sample_app() -> &'static str {
+        let app = include_str!("../sample/site.toml").split("[app]\n").nth(1).expect("the sample has an app");
+        app.split("\n[").next().expect("text has a beginning")
+    }
+
     fn add_folder(&mut self, root: &Path, folder: &Path) {
         for entry in std::fs::read_dir(folder).expect("the sample is there").map(|entry| entry.expect("it can be listed")) {
             let (path, name) = (entry.path(), entry.file_name());

@@ -4,19 +4,11 @@ use region::Service;
 
 use crate::common::{DOMAIN, Package, World};
 
-const SAMPLE_APP: &str = include_str!("../sample/site.toml");
-
-/// The `[app]` section of the sample's own site.toml.
-fn sample_app() -> String {
-    let app = SAMPLE_APP.split("[app]\n").nth(1).expect("the sample has an app");
-    app.split("\n[").next().expect("text has a beginning").to_owned()
-}
-
 #[test]
 fn a_blank_machine_becomes_the_django_site_over_https() {
     let world = World::new();
     world.publish("v1", &Package::sample_site());
-    let machine = world.machine("i-0first").section("app", &sample_app());
+    let machine = world.machine("i-0first").section("app", Package::sample_app());
     let running = machine.up();
     let visitor = machine.visitor();
 

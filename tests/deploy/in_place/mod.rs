@@ -6,6 +6,7 @@ mod killed_ci;
 mod killed_up;
 mod kinds;
 mod live;
+mod sample;
 
 use serde_json::Value;
 
@@ -75,6 +76,14 @@ impl<'w> Lone<'w> {
         let world = self.machine.world;
         let keys = world.list("deploys/").into_iter();
         keys.map(|key| serde_json::from_slice(&world.get(&key).expect("nobody deletes it")).expect("it is JSON")).collect()
+    }
+
+    /// Prints how long each deploy in place took until its release was live.
+    pub fn print_times(&self) {
+        for run in self.history().iter().filter(|run| !run["in_place"].is_null()) {
+            let live = run["steps"].as_array().into_iter().flatten().find(|step| step["name"] == "live").expect("it went live");
+            println!("{}: live in {} ms", run["verb"], live["end_ms"].as_u64().unwrap() - live["start_ms"].as_u64().unwrap());
+        }
     }
 
     /// The processes that listen on a socket of the app.
