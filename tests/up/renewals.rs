@@ -205,8 +205,13 @@ fn a_certificate_that_does_not_prove_itself_leaves_the_former_one_serving() {
     let leaf = params.self_signed(&key).unwrap().pem();
     let stranger = seal(now, now + time::Duration::days(90))["chain"].as_str().unwrap().to_owned();
     store(&world, 2, &sealed(format!("{leaf}{stranger}"), &key.serialize_pem()));
+    let looks = || world.region.count_where(|request| request.operation == "GetObject" && request.path.contains("0000000002.json"));
     running.wait_for("is not renewed: serving with the renewed certificate");
+    let looked = looks();
     eventually("the former certificate is shown again", || machine.shown_chain() == before);
+    eventually("it looks again", || looks() > looked);
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(running.log().matches("is not renewed").count(), 1, "it was tried once more though it had not proven itself");
     assert_eq!(world.region.count(Service::Acme, "newOrder"), 0, "a certificate that does not prove itself is no reason for another");
     let shown: Value = serde_json::from_str(&cert(&machine, &["show", "--json"]).stdout).expect("JSON");
     assert_eq!(shown["served"][0]["Ok"]["serial"], serial_of(&before), "{shown:#}");

@@ -71,13 +71,9 @@ impl Request {
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
         let (mut lowering, mut asked, mut was_low, mut ended) = (Lowering::NotAsked, None, false, None);
         converge(&format!("lowering the target of {} to {target} and ending {}", self.name(), ids.join(", ")), async || {
-            if lowering == Lowering::Blind && !is_recent(asked) {
-                lowering = Lowering::Asked;
-            }
+            let recent = is_recent(asked);
             let fleet = self.look().await?;
-            if lowering == Lowering::Asked && fleet.target > target && (was_low || !is_recent(asked)) {
-                lowering = Lowering::Undone;
-            }
+            lowering = lowering.seen(fleet.target > target, was_low, recent);
             was_low |= lowering == Lowering::Asked && fleet.target <= target;
             match plan::retire(&fleet, target, &self.there(all, ids).await?, lowering) {
                 Act::Done => return Ok(Step::Done),

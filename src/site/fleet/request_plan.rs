@@ -59,6 +59,19 @@ pub(super) enum Lowering {
     Undone,
 }
 
+impl Lowering {
+    /// After a look. `higher`: it shows a target above the one that was asked for; `was_low`: an earlier look did not; `recent`: asked so lately that
+    /// what is shown may be older.
+    pub fn seen(self, higher: bool, was_low: bool, recent: bool) -> Self {
+        match self {
+            Self::Blind | Self::Asked if higher && !recent => Self::Undone,
+            Self::Asked if higher && was_low => Self::Undone,
+            Self::Blind if !recent => Self::Asked,
+            lowering => lowering,
+        }
+    }
+}
+
 /// `there`: those to end that are still there.
 ///
 /// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
@@ -112,6 +125,19 @@ mod tests {
     fn a_fleet_that_is_being_modified_is_left_alone() {
         assert!(matches!(raise(&busy(1), 2, false), Act::Wait(_)));
         assert!(matches!(retire(&busy(2), 1, &ids(&["i-1"]), Lowering::NotAsked), Act::Wait(_)));
+    }
+
+    #[test]
+    fn a_target_that_is_higher_again_was_raised_by_another_unless_what_is_shown_may_be_older() {
+        let higher = |lowering: Lowering, was_low, recent| lowering.seen(true, was_low, recent);
+        assert_eq!(higher(Lowering::Asked, false, true), Lowering::Asked);
+        assert_eq!(higher(Lowering::Asked, true, true), Lowering::Undone, "it was seen to be worked in");
+        assert_eq!(higher(Lowering::Asked, false, false), Lowering::Undone);
+        assert_eq!((higher(Lowering::Blind, true, true), higher(Lowering::Blind, true, false)), (Lowering::Blind, Lowering::Undone));
+        assert_eq!(
+            (higher(Lowering::NotAsked, true, false), Lowering::Blind.seen(false, true, false)),
+            (Lowering::NotAsked, Lowering::Asked)
+        );
     }
 
     #[test]

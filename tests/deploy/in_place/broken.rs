@@ -7,7 +7,7 @@ use region::{Match, Service, Stage};
 
 use super::Lone;
 use crate::common::eventually;
-use crate::common::{DOMAIN, Ended, Package, World};
+use crate::common::{DOMAIN, Ended, Package, World, signal};
 use crate::site::{PATIENCE, app, broken};
 
 struct Stand<'w> {
@@ -113,4 +113,19 @@ fn a_release_that_turns_sour_on_trial_goes_again_by_itself() {
     eventually("the sour one goes", || lone.apps("app-b.sock").is_empty());
     lone.deploy(&app("v3")).assert_success();
     lone.assert_settled("v3", "after a sour one");
+}
+
+/// Nobody is there who would take it off trial.
+#[test]
+fn one_that_turns_sour_after_its_deploy_was_killed_goes_again_all_the_same() {
+    let world = World::new();
+    let lone = Lone::serving(&world);
+    let before = lone.apps("app.sock");
+    let attempt = || lone.report()["tried"]["attempt"].as_str().map(str::to_owned);
+    let deploying = lone.ci_begin(&["deploy", &crate::site::zip(&world, &broken("v2", "sour")), "--in-place", "--drain", "60s"]);
+    eventually("it is on trial", || attempt().as_deref() == Some("on_trial"));
+    signal(deploying.pid(), "KILL");
+    eventually("the instance has seen it fail", || attempt().as_deref() == Some("failed"));
+    assert_eq!((lone.seen().as_str(), lone.apps("app.sock")), ("v1", before), "{}", lone.log());
+    eventually("the sour one goes", || lone.apps("app-b.sock").is_empty());
 }
