@@ -16,16 +16,14 @@ use super::Boot;
 use super::cutover::Standing;
 use super::place::Placed;
 use super::resident::{InPlace, Unfit};
-use crate::cli::Globals;
 use crate::config::AppKind;
-use crate::host::{files, notify, packages};
-use crate::logs;
+use crate::host::{files, packages};
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::{Observed, Zones};
 use crate::site::release::{self, Release, Resolved};
-use crate::site::report::{Phase, Report, critical_path};
+use crate::site::report::Phase;
 use crate::site::web::{self, Former, WebConfig, Website};
 
 /// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
@@ -308,27 +306,6 @@ impl Boot {
         }
     }
 
-    /// Tells systemd, the log and whoever reads standard output.
-    pub(super) fn announce(&self, globals: &Globals, serving: &Serving) {
-        let primary = self.site.primary();
-        let port = if self.site.web.https_port == 443 { String::new() } else { format!(":{}", self.site.web.https_port) };
-        let line = match serving.phase {
-            Phase::StandBy if self.handover.spare_of().is_empty() => format!("standing by for {primary}: a later instance owns the name"),
-            Phase::StandBy => format!("standing by for {primary}: its owner may be taken away, and has the name until then"),
-            _ => format!("serving https://{primary}{port}/ release {}", serving.live().version()),
-        };
-        notify::status(&line);
-        notify::ready();
-        let report = self.current_report(serving.phase, Some(serving), None);
-        if globals.json {
-            println!("{}", serde_json::to_string(&report).expect("a report is plain data"));
-        }
-        info!(critical_path = report.critical_path.join(" → "), "{line}");
-        if logs::shows_progress(globals) {
-            logs::print(&line);
-        }
-    }
-
     /// What an earlier run of ours left beside what serves now.
     pub(super) async fn retire_leftovers(&self, serving: &Serving) {
         self.retire_others(&serving.live().app, &serving.before).await;
@@ -353,35 +330,5 @@ impl Boot {
         release::retain(release, &self.paths, RELEASES_KEPT)?;
         app.retain(RELEASES_KEPT)?;
         Ok(())
-    }
-
-    pub(super) fn current_report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> Report {
-        let steps = self.timeline.steps();
-        let live = serving.map(Serving::live);
-        let marked = self.handover.marked();
-        let serves = matches!(phase, Phase::Serving | Phase::StandBy);
-        // Whoever is left has nothing to do where all is done; until then others must know who goes.
-        let settled = phase == Phase::Stopped && marked.settled;
-        let phase = if serves && marked.notice().is_some() { Phase::Interrupted } else { phase };
-        Report {
-            instance: self.identity.instance_id.clone(),
-            phase,
-            spotboot: env!("CARGO_PKG_VERSION"),
-            release: live.as_ref().map(|live| live.version().to_owned()),
-            deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
-            tried: serving.and_then(|serving| serving.in_place.tried()),
-            public_ipv4: self.public_ipv4.get(),
-            public_ipv6: self.identity.public_ipv6,
-            launched: self.identity.launched,
-            updated: self.now(),
-            chain: live.map(|live| live.certificate.chain),
-            critical_path: critical_path(&steps, "cutover"),
-            note: marked.note.filter(|_| !settled),
-            settled: marked.note.filter(|_| settled),
-            until: marked.until(),
-            steps,
-            trouble: serving.and_then(|serving| self.trouble(serving)),
-            error,
-        }
     }
 }

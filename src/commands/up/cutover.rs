@@ -1,20 +1,16 @@
-//! The cutover, and what the bucket is told of this instance.
+//! The cutover: this instance asks for the names.
 
 use anyhow::Result;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Boot;
-use super::boot::Serving;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
-use crate::cloud::s3::Condition;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
 use crate::config::Routing;
-use crate::logs;
 use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
-use crate::site::report::Phase;
 
 /// Where this instance stands after it asked for the names.
 pub(super) enum Standing {
@@ -94,30 +90,5 @@ impl Boot {
 
     pub(super) async fn wait_in_sync(&self, changes: &[ChangeId]) -> Result<()> {
         records::in_sync(&self.route53, changes).await
-    }
-
-    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it was.
-    pub(super) async fn report(&self, phase: Phase, serving: Option<&Serving>, error: Option<String>) -> bool {
-        let _in_turn = self.telling.lock().await;
-        let report = self.current_report(phase, serving, error);
-        let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
-        let key = self.site.key(&format!("instances/{}.json", self.identity.instance_id));
-        let put = self.state.put(&key, body, Condition::Always, None).await;
-        if let Err(error) = &put {
-            warn!("the bucket does not hear of this instance: {error}");
-        }
-        put.is_ok()
-    }
-
-    /// Says in the bucket which step failed and why, and leaves the log of the boot there.
-    pub(super) async fn report_failure(&self, failure: &anyhow::Error) {
-        let mut log = logs::recent();
-        log.extend(format!("error: {failure:#}\n").bytes());
-        let key = self.site.key(&format!("logs/{}/boot.log", self.identity.instance_id));
-        if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
-            warn!("the log of this boot stays on the instance: {error}");
-        }
-        // Last: whoever hears of it looks for the log.
-        self.report(Phase::Failed, None, Some(format!("{failure:#}"))).await;
     }
 }

@@ -9,6 +9,7 @@ mod leave;
 mod metering;
 mod place;
 mod release;
+mod report;
 mod resident;
 mod secrets;
 mod ship;
