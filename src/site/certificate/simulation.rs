@@ -1,5 +1,7 @@
-//! A year of certificates that live for six days, in virtual time: the decisions are the product's own, around them stand a model of the CA with its
+//! A year of certificates that live for six days, or ninety, in virtual time: the decisions are the product's own, around them stand a model of the CA with its
 //! windows and limits, a bucket, and a fleet whose instances are replaced daily. All that is random comes from a seed.
+
+mod ca;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,8 +14,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::ledger::Terms;
 use super::sealed::fixtures::certificate;
-use super::{AGAIN, Certificate, Ledger, Next, View, Window, next, pause};
-use crate::cloud::acme::{AcmeError, Suggestion};
+use super::{AGAIN, Certificate, Ledger, Next, View, next, pause};
+use crate::cloud::acme::AcmeError;
+use ca::{Ca, Order, Outages};
 
 const BEGIN: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 const YEAR: Duration = Duration::days(365);
@@ -36,90 +39,6 @@ impl Chance {
 
     fn one_in(&mut self, many: u32) -> bool {
         self.0.u32(..many) == 0
-    }
-}
-
-/// When a service does not answer.
-struct Outages(Vec<Range<OffsetDateTime>>);
-
-impl Outages {
-    fn every(mean: Duration, longest: Duration, chance: &mut Chance) -> Self {
-        let (mut outages, mut at) = (Vec::new(), BEGIN);
-        while at < BEGIN + YEAR {
-            let from = at + chance.within(mean / 4, mean * 7 / 4);
-            at = from + chance.within(1.minutes(), longest);
-            outages.push(from..at);
-        }
-        Self(outages)
-    }
-
-    fn strike(&self, at: OffsetDateTime) -> bool {
-        let after = self.0.partition_point(|outage| outage.end <= at);
-        self.0.get(after).is_some_and(|outage| outage.contains(&at))
-    }
-}
-
-/// An order that the CA has taken.
-#[derive(Clone)]
-struct Order {
-    at: OffsetDateTime,
-    replaces: Option<String>,
-    exempt: bool,
-}
-
-/// The CA as it judges by its own clock, which need not be S3's.
-struct Ca {
-    lifetime: Duration,
-    outages: Outages,
-    ahead: Duration,
-    /// With the order that gave it.
-    issued: Vec<(Certificate, Order)>,
-    orders: usize,
-    asked: usize,
-}
-
-impl Ca {
-    fn window(certificate: &Certificate) -> Window {
-        let lifetime = certificate.not_after - certificate.not_before;
-        let due = certificate.not_before + if lifetime < 10.days() { lifetime / 2 } else { lifetime * 2 / 3 };
-        Window { start: due - lifetime / 100, end: due + lifetime / 100 }
-    }
-
-    fn reach(&mut self, at: OffsetDateTime) -> Result<OffsetDateTime, AcmeError> {
-        self.asked += 1;
-        match self.outages.strike(at) {
-            true => Err(AcmeError::Unavailable { doing: "asking".into(), retry_after: None, detail: "down".into() }),
-            false => Ok(at + self.ahead),
-        }
-    }
-
-    fn renewal_info(&mut self, certificate: &Certificate, at: OffsetDateTime) -> Result<Option<Suggestion>, AcmeError> {
-        self.reach(at)?;
-        let Window { start, end } = Self::window(certificate);
-        Ok(Some(Suggestion { start, end, explanation: None, ask_again: std::time::Duration::from_secs(6 * 3600) }))
-    }
-
-    fn new_order(&mut self, replaces: Option<&Certificate>, at: OffsetDateTime) -> Result<Order, AcmeError> {
-        let now = self.reach(at)?;
-        if let Some(former) = replaces
-            && self.issued.iter().any(|(_, order)| order.replaces.as_ref() == Some(&former.serial))
-        {
-            return Err(AcmeError::AlreadyReplaced { doing: String::new(), detail: String::new() });
-        }
-        let exempt = replaces.is_some_and(|former| (Self::window(former).start..=Self::window(former).end).contains(&now));
-        let counted = self.issued.iter().filter(|(_, order)| !order.exempt && now - order.at < WEEK).count();
-        if !exempt && counted >= 5 {
-            return Err(AcmeError::RateLimited { doing: String::new(), retry_after: None, detail: "too many".into() });
-        }
-        self.orders += 1;
-        Ok(Order { at: now, replaces: replaces.map(|former| former.serial.clone()), exempt })
-    }
-
-    fn finalize(&mut self, order: &Order, at: OffsetDateTime, chance: &mut Chance) -> Result<Certificate, AcmeError> {
-        let now = self.reach(at)?;
-        let issued = certificate(&format!("{:016X}", chance.0.u64(..)), now - BACKDATED, self.lifetime);
-        self.issued.push((issued.clone(), order.clone()));
-        Ok(issued)
     }
 }
 
