@@ -56,11 +56,32 @@ pub(crate) fn become_program(program: &Path, args: &[OsString]) -> Result<()> {
 fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(root());
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| is_about_xtask(name)).for_each(|name| drop(command.env_remove(name)));
     command
+}
+
+/// Whether `cargo run` has set the variable to describe this program. A cargo that inherits such variables builds the crates that read them in
+/// their build scripts (ring is one) anew, and all that needs those crates, each time it is called by turns from here and from a shell.
+fn is_about_xtask(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A command line as one would type it (our arguments need no quoting).
 fn line(program: &str, args: &[&str]) -> String {
     let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
     [&[name.as_ref()], args].concat().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_started_does_not_inherit_what_cargo_says_of_this_one() {
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "cargo test sets it as cargo run does");
+        let environment = ask("env", &[]).unwrap();
+        assert!(!environment.lines().any(is_about_xtask), "{environment}");
+        assert!(environment.contains("PATH="), "{environment}");
+    }
 }
