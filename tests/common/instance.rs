@@ -16,8 +16,10 @@ use time::OffsetDateTime;
 
 use super::{DOMAIN, Visitor, World, free_port, next_address};
 
-/// Longer than any boot that succeeds takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Longer than any boot that succeeds takes, also on a machine half as fast that has other tests to run.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Until the last words of a process that has ended are read, where a child of its does not hold its output open.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// As an init system would give it.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -215,8 +217,14 @@ impl<'w> Machine<'w> {
 /// A spotboot process.
 pub struct Running {
     child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// What a process writes, as far as it is read.
+struct Output {
+    text: Arc<Mutex<String>>,
+    reader: thread::JoinHandle<()>,
 }
 
 impl Running {
@@ -253,7 +261,7 @@ impl Running {
     }
 
     pub fn log(&self) -> String {
-        self.stderr.lock().expect("no reader panics").clone()
+        self.stderr.text()
     }
 
     /// Waits until the log says something.
@@ -261,7 +269,7 @@ impl Running {
         let start = Instant::now();
         while !self.log().contains(words) {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                thread::sleep(Duration::from_millis(100));
+                self.read_to_the_end();
                 assert!(self.log().contains(words), "it ended with {status} before it said {words:?}:\n{}", self.log());
                 return;
             }
@@ -311,6 +319,14 @@ impl Running {
         self.end()
     }
 
+    /// Waits until all that an ended process wrote is read.
+    fn read_to_the_end(&self) {
+        let start = Instant::now();
+        while !(self.stdout.reader.is_finished() && self.stderr.reader.is_finished()) && start.elapsed() < LAST_WORDS {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits for the end.
     pub fn end(mut self) -> Ended {
         let start = Instant::now();
@@ -321,9 +337,8 @@ impl Running {
                 None => thread::sleep(Duration::from_millis(10)),
             }
         };
-        thread::sleep(Duration::from_millis(50));
-        let stdout = self.stdout.lock().expect("no reader panics").clone();
-        Ended { status, stdout, stderr: self.log() }
+        self.read_to_the_end();
+        Ended { status, stdout: self.stdout.text(), stderr: self.log() }
     }
 }
 
@@ -345,15 +360,21 @@ pub fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
-fn follow(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+impl Output {
+    fn text(&self) -> String {
+        self.text.lock().expect("no reader panics").clone()
+    }
+}
+
+fn follow(stream: impl Read + Send + 'static) -> Output {
     let text = Arc::new(Mutex::new(String::new()));
     let shared = Arc::clone(&text);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut text = shared.lock().expect("no reader panics");
             text.push_str(&line);
             text.push('\n');
         }
     });
-    text
+    Output { text, reader }
 }

@@ -32,7 +32,8 @@ fn an_interruption_boots_the_last_good_release(site: &Site) {
 
 #[test]
 fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the_last_good_one() {
-    let Some(site) = Site::serving(Made::default()) else { return };
+    // Nobody waits for an app that has ended, so that this may be long; on a slow machine one takes a while to eat its memory.
+    let Some(site) = Site::serving(Made { health: "120s", ..Made::default() }) else { return };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
 
@@ -59,7 +60,7 @@ fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the
 
 #[test]
 fn a_release_that_never_answers_well_is_rolled_back_and_an_interruption_boots_the_last_good_one() {
-    let Some(site) = Site::serving(Made { health: "5s", ..Made::default() }) else { return };
+    let Some(site) = Site::serving(Made { health: "8s", ..Made::default() }) else { return };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
 

@@ -11,9 +11,10 @@ use crate::common::eventually;
 use crate::common::{DOMAIN, Package, ZONE, signal};
 use crate::site::{Made, Site, app};
 
-/// Short, so that a test is; a boot here takes seconds.
+/// Short, so that a test is; a boot here takes seconds on a quick machine.
 const NOTICE: Duration = Duration::from_secs(40);
-/// From the notice to the request for a replacement; half of it where the machine has nothing else to do.
+/// From the notice to the request for a replacement; half of it where the machine has nothing else to do. Tests without visitors, who would have
+/// measured what the machine can do, allow three times as much.
 const ASKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What raises or lowers a target.
@@ -41,11 +42,11 @@ fn owner(site: &Site) -> String {
 }
 
 /// Since a notice of now, how long it took until the target was changed.
-fn assert_asked(site: &Site, noticed: OffsetDateTime) {
+fn assert_asked(site: &Site, noticed: OffsetDateTime, within: Duration) {
     eventually("a replacement is asked for", || !changes(site).is_empty());
     let asked = changes(site)[0].at - noticed;
     println!("asked for after {asked}");
-    assert!(asked < ASKED_WITHIN, "the replacement was asked for after {asked}\n{}", site.logs());
+    assert!(asked < within, "the replacement was asked for after {asked}\n{}", site.logs());
 }
 
 /// One instance is left, it has the names, and the target is that.
@@ -61,13 +62,13 @@ fn another_takes_over(kind: FleetKind) {
     let old = site.living().remove(0);
     let load = visitors(&site, 100);
     site.world.region.forget_requests();
-    let (noticed, begun) = (OffsetDateTime::now_utc(), Instant::now());
-    site.fleet.interrupt(&old, NOTICE);
+    let (noticed, begun, notice) = (OffsetDateTime::now_utc(), Instant::now(), load.pace().stretch(NOTICE));
+    site.fleet.interrupt(&old, notice);
     eventually("another has the names", || owner(&site) != old);
     let new = owner(&site);
-    assert!(begun.elapsed() < NOTICE, "nobody took over before the end\n{}", site.logs());
-    assert_asked(&site, noticed);
-    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    assert!(begun.elapsed() < notice, "nobody took over before the end\n{}", site.logs());
+    assert_asked(&site, noticed, load.pace().stretch(ASKED_WITHIN));
+    site.fleet.wait_for_end(&old, notice + Duration::from_secs(30)).expect("it ends");
     let report = load.stop();
     report.assert_no_failures();
 
@@ -105,11 +106,11 @@ fn names_that_were_kept_for_one_that_ends_are_open_to_its_replacement() {
     kept.values[0] = kept.values[0].replace(&launched, "2099-01-01T00:00:00Z");
     dns.seed(ZONE, kept).expect("it is a record");
     let load = visitors(&site, 50);
-    let begun = Instant::now();
-    site.fleet.interrupt(&old, NOTICE);
+    let (begun, notice) = (Instant::now(), load.pace().stretch(NOTICE));
+    site.fleet.interrupt(&old, notice);
     eventually("another has the names", || owner(&site) != old);
-    assert!(begun.elapsed() < NOTICE - Duration::from_secs(7), "after {:?}\n{}", begun.elapsed(), site.logs());
-    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    assert!(begun.elapsed() < notice - Duration::from_secs(7), "after {:?}\n{}", begun.elapsed(), site.logs());
+    site.fleet.wait_for_end(&old, notice + Duration::from_secs(30)).expect("it ends");
     load.stop().assert_no_failures();
     assert_alone(&site, &owner(&site));
 }
@@ -120,10 +121,11 @@ fn one_that_ends_and_is_told_to_stop_before_finishes_what_it_has_begun() {
     let old = site.living().remove(0);
     let load = visitors(&site, 50);
     // So short that it leaves as soon as another has the names, with requests under way.
-    site.fleet.interrupt(&old, Duration::from_secs(25));
+    let notice = load.pace().stretch(Duration::from_secs(25));
+    site.fleet.interrupt(&old, notice);
     eventually("it leaves", || site.fleet.log(&old).contains("AWS ends this instance in a moment; stopping"));
     site.fleet.terminate(&old);
-    site.fleet.wait_for_end(&old, NOTICE).expect("it ends");
+    site.fleet.wait_for_end(&old, notice + NOTICE).expect("it ends");
     load.stop().assert_no_failures();
     assert!(site.fleet.log(&old).contains("stopping before its end"), "{}", site.fleet.log(&old));
 }
@@ -152,12 +154,12 @@ fn a_notice_after_a_recommendation_finds_the_spare_ready() {
     let spare = || site.living().into_iter().find(|id| *id != old);
     eventually("a spare stands by", || spare().is_some_and(|id| site.phase(&id).as_deref() == Some("stand_by")));
     let (spare, load) = (spare().expect("it stands by"), visitors(&site, 50));
-    let begun = Instant::now();
-    site.fleet.interrupt(&old, NOTICE);
+    let (begun, notice) = (Instant::now(), load.pace().stretch(NOTICE));
+    site.fleet.interrupt(&old, notice);
     eventually("the spare has the names", || owner(&site) == spare);
     println!("the spare had the names after {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(20), "after {:?}\n{}", begun.elapsed(), site.logs());
-    site.fleet.wait_for_end(&old, NOTICE + Duration::from_secs(30)).expect("it ends");
+    assert!(begun.elapsed() < notice / 2, "after {:?}\n{}", begun.elapsed(), site.logs());
+    site.fleet.wait_for_end(&old, notice + Duration::from_secs(30)).expect("it ends");
     load.stop().assert_no_failures();
     assert_alone(&site, &spare);
     assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());
@@ -236,7 +238,7 @@ fn a_notice_during_the_boot_asks_for_a_replacement_and_the_boot_goes_on() {
     eventually("the first one boots", || first().is_some());
     let (first, noticed) = (first().expect("it boots"), OffsetDateTime::now_utc());
     site.fleet.interrupt(&first, Duration::from_secs(60));
-    assert_asked(&site, noticed);
+    assert_asked(&site, noticed, ASKED_WITHIN * 3);
     eventually("it comes up all the same", || site.phase(&first).as_deref() == Some("interrupted"));
     eventually("the replacement has the names", || ![first.as_str(), ""].contains(&owner(&site).as_str()));
     eventually("the target is as it was", || site.fleet.target() == 1);
@@ -251,7 +253,8 @@ fn two_that_are_taken_away_at_once_leave_the_answers_to_their_replacements() {
     let Some(site) = Site::serving(Made { target: 2, routing: "multivalue", ..Made::default() }) else { return };
     let old = site.living();
     let load = visitors(&site, 50);
-    old.iter().for_each(|id| site.fleet.interrupt(id, Duration::from_secs(60)));
+    let notice = load.pace().stretch(Duration::from_secs(60));
+    old.iter().for_each(|id| site.fleet.interrupt(id, notice));
     let answered = || {
         let sets = site.world.region.route53().find(ZONE, DOMAIN, "A");
         sets.into_iter().filter_map(|set| set.set_identifier).collect::<BTreeSet<String>>()
@@ -259,7 +262,7 @@ fn two_that_are_taken_away_at_once_leave_the_answers_to_their_replacements() {
     eventually("the replacements are in the answers", || answered().iter().filter(|id| !old.contains(id)).count() == 2);
     eventually("and the others are not", || answered().len() == 2);
     eventually("the target is as it was", || site.fleet.target() == 2);
-    old.iter().for_each(|id| site.fleet.wait_for_end(id, Duration::from_secs(90)).expect("it ends"));
+    old.iter().for_each(|id| site.fleet.wait_for_end(id, notice + Duration::from_secs(30)).expect("it ends"));
     load.stop().assert_no_failures();
     assert_eq!(site.living().into_iter().collect::<BTreeSet<_>>(), answered(), "{}", site.logs());
     assert_eq!((site.fleet.instances().len(), site.fleet.target()), (4, 2));
@@ -276,7 +279,7 @@ fn asked_under(kind: FleetKind, faults: &[(Match, Fault)]) {
     let noticed = OffsetDateTime::now_utc();
     site.fleet.interrupt(&old, Duration::from_secs(90));
     eventually("the target is raised", || site.fleet.target() == 2);
-    assert_asked(&site, noticed);
+    assert_asked(&site, noticed, ASKED_WITHIN * 3);
     set.into_iter().for_each(|fault| site.world.region.lift(fault));
     eventually("another has the names, and the target is as it was", || owner(&site) != old && site.fleet.target() == 1);
     assert_eq!(site.fleet.instances().len(), 2, "{:?}", site.fleet.instances());

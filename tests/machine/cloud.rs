@@ -15,7 +15,7 @@ pub const PROGRAM: &str = "/opt/spotboot/spotboot";
 pub const SITE: &str = "/etc/spotboot/site.toml";
 pub const CA: &str = "/etc/spotboot/ca.pem";
 /// A boot with everything on a busy machine; one alone takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The usual `[app]`.
 pub const APP: &str = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"30s\" }\nstatic = { \"/assets/\" = \"assets\" }\n";
 

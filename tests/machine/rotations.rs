@@ -37,7 +37,7 @@ fn visitors_of_every_kind_are_served_through_rotations_in_a_row() {
 
     assert_eq!(report.failed(), 0, "{report}\n{}", estate.logs());
     assert!(EVERYBODY.iter().all(|population| report.totals.get(population).is_some_and(|total| total.answered > 0)), "{report}");
-    assert!(report.rate() >= f64::from(RATE) * 0.9, "the visitors were held up\n{report}");
+    report.assert_not_held_up();
     assert_eq!(report.seen.len(), count + 1, "each instance answered, with one release\n{report}");
     estate.assert_never_out_of_bounds();
 }

@@ -79,7 +79,7 @@ fn a_stale_writers_batch_is_refused() {
     let stale = region::Match::service(region::Service::Route53).operation("ChangeResourceRecordSets").instance("i-0older");
     let hold = world.region.hold(stale, region::Stage::BeforeActing);
     let mut slow = older.start();
-    hold.wait(std::time::Duration::from_secs(120)).expect("the older one submits its batch");
+    hold.wait(std::time::Duration::from_secs(300)).expect("the older one submits its batch");
     let _owner = later.up();
     hold.release();
     slow.wait_for("standing by");
@@ -94,7 +94,7 @@ fn two_at_once_end_with_one_owner_and_one_order() {
     let (mut first, second) = (older.start(), later.start());
     let mut second = second;
     second.wait_for("serving https://");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(300);
     while !first.log().contains("serving https://") && !first.log().contains("standing by") {
         assert!(std::time::Instant::now() < deadline, "{}", first.log());
         std::thread::sleep(std::time::Duration::from_millis(50));

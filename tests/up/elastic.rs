@@ -117,7 +117,7 @@ fn an_older_instance_takes_names_and_address_once_their_owner_is_gone() {
 fn held_before_the_move(world: &World, machine: &Machine<'_>) -> (Hold, Running) {
     let hold = world.region.hold(in_earnest(machine.id()), Stage::BeforeActing);
     let running = machine.start();
-    hold.wait(Duration::from_secs(120)).expect("it moves the address");
+    hold.wait(Duration::from_secs(300)).expect("it moves the address");
     (hold, running)
 }
 

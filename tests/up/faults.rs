@@ -77,7 +77,7 @@ fn a_service_that_never_recovers_ends_the_boot_within_its_deadline() {
         let started = Instant::now();
         let ended = world.machine("i-0never").up_to_end();
         ended.assert_error(1, &[doing, "try again"]);
-        assert!(started.elapsed() < Duration::from_secs(150), "{service:?} took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(300), "{service:?} took {:?}", started.elapsed());
         world.assert_record_untouched();
     }
 }

@@ -13,7 +13,7 @@ use crate::renewals::{due_in, store};
 const USUALLY: u64 = 12;
 /// The metadata service is the host's own, and is not gone for long.
 const TEN_MINUTES: Duration = Duration::from_secs(600);
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_secs(300);
 
 /// A site that serves, and who is about to fail it.
 struct Steady<'w> {

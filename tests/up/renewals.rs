@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::common::{DOMAIN, Machine, Package, Running, World, eventually};
 
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_secs(300);
 
 fn world(pebble: Option<PathBuf>) -> World {
     let world = World::with(Options { pebble, ..Options::default() });

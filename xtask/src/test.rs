@@ -108,9 +108,18 @@ impl Step {
             Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet", "--skip", ADAPTERS],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
             Self::Suites => &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--locked", "--"],
-            Self::Ups => &["test", "--workspace", "--test", "up", "--locked", "--", "--test-threads=5"],
-            Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--", "--test-threads=8"],
+            Self::Ups => &["test", "--workspace", "--test", "up", "--locked", "--"],
+            Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--"],
             Self::Demo => &["xtask", "demo", "--once"],
+        }
+    }
+
+    /// How many tests of a suite that mostly waits run at once, for each processor that we may use: a quota counts as fewer processors.
+    fn tests_per_processor(self) -> Option<f64> {
+        match self {
+            Self::Ups => Some(2.5),
+            Self::Deploys => Some(4.0),
+            _ => None,
         }
     }
 
@@ -129,6 +138,8 @@ impl Step {
             return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
         }
         let mut args = self.command().to_vec();
+        let threads = self.tests_per_processor().map(|tests| format!("--test-threads={}", at_once(tests, processors())));
+        args.extend(threads.as_deref());
         if matches!(self, Self::Unit | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys) {
             args.extend(test_args.iter().map(String::as_str));
         }
@@ -143,6 +154,18 @@ impl Step {
             Err(error) => Outcome::Failed(started.elapsed(), error),
         }
     }
+}
+
+/// At least two, so that waiting tests never hold up all others.
+fn at_once(per_processor: f64, processors: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number, cut off")]
+    let tests = (per_processor * f64::from(processors)) as u32;
+    tests.max(2)
+}
+
+/// By their number, our affinity and a control group's quota.
+fn processors() -> u32 {
+    std::thread::available_parallelism().ok().and_then(|number| u32::try_from(number.get()).ok()).unwrap_or(1)
 }
 
 /// Prints each step's time; the error, if there is one, names the step that failed.
@@ -170,6 +193,12 @@ fn conclude(summary: Vec<(Step, Outcome)>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::run::root;
+
+    #[test]
+    fn half_a_machine_runs_half_as_many_tests_at_once() {
+        let at = |processors| [Step::Ups, Step::Deploys].map(|step| at_once(step.tests_per_processor().unwrap(), processors));
+        assert_eq!((at(2), at(1)), ([5, 8], [2, 4]));
+    }
 
     #[test]
     fn every_suite_is_run_by_one_step() {

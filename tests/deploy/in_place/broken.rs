@@ -5,7 +5,7 @@ use std::time::Duration;
 use region::load::{Load, LoadSpec};
 use region::{Match, Service, Stage};
 
-use super::Lone;
+use super::{APP, Lone};
 use crate::common::eventually;
 use crate::common::{DOMAIN, Ended, Package, World, signal};
 use crate::site::{PATIENCE, app, broken};
@@ -17,8 +17,8 @@ struct Stand<'w> {
     app: Vec<u32>,
 }
 
-fn stand(world: &World) -> Stand<'_> {
-    let lone = Lone::serving(world);
+fn stand<'w>(world: &'w World, health: &str) -> Stand<'w> {
+    let lone = Lone::with(world, |machine| machine.section("app", &APP.replace("5s", health)), &app("v1"));
     let spec = LoadSpec::new(&world.region, DOMAIN, lone.machine.https_port).expect("the region's CA answers");
     let lasts = Duration::from_secs(2);
     let visitors = Load::start(LoadSpec { rate: 40, slow_takes: lasts, upload_takes: lasts, ..spec }).expect("visitors come");
@@ -55,7 +55,8 @@ impl Stand<'_> {
 #[test]
 fn a_release_that_does_not_start_never_serves() {
     let world = World::new();
-    let stand = stand(&world);
+    // Nobody waits for an app that has ended, so that this may be long; on a slow machine one takes a while to eat its memory.
+    let stand = stand(&world, "120s");
     let migrating = "web: exec python3 app.py $SPOTBOOT_SOCKET\nrelease: echo no such column >&2; exit 3\n";
     let cases: [(Package, &[&str]); 4] = [
         (broken("v2", "exit"), &["exit status 1", "the app gives up: no database"]),
@@ -72,7 +73,7 @@ fn a_release_that_does_not_start_never_serves() {
 #[test]
 fn a_release_that_never_answers_well_never_serves() {
     let world = World::new();
-    let stand = stand(&world);
+    let stand = stand(&world, "8s");
     for (behaviour, cause) in [("error", "answered with 500"), ("silent", "no answer"), ("hang", "found nobody")] {
         stand.assert_rolled_back(behaviour, &stand.lone.deploy(&broken(behaviour, behaviour)), &[cause]);
     }
@@ -82,7 +83,7 @@ fn a_release_that_never_answers_well_never_serves() {
 #[test]
 fn a_package_that_is_damaged_or_lacks_what_nginx_serves_never_serves() {
     let world = World::new();
-    let stand = stand(&world);
+    let stand = stand(&world, "8s");
     let bare = Package::default().file("app.py", "").file("Procfile", "web: exec sleep 60 $SPOTBOOT_SOCKET\n");
     stand.assert_rolled_back("no folder", &stand.lone.deploy(&bare), &["the release has no folder assets"]);
 

@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
 
 use region::{Match, Stage};
 use serde_json::Value;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::Lone;
 use crate::common::eventually;
 use crate::common::{Package, World};
-use crate::site::app;
+use crate::site::{PATIENCE, app};
 
 const LANES: usize = 4;
 
@@ -61,7 +60,7 @@ impl Lone<'_> {
         let at = Match::any().by_ci().operation(kill.operation).path(kill.path).nth(kill.nth);
         let hold = world.region.hold(at, kill.stage);
         let running = self.begin(new);
-        hold.wait(Duration::from_secs(120)).unwrap_or_else(|_| panic!("{kill:?} is not reached:\n{}", running.log()));
+        hold.wait(PATIENCE).unwrap_or_else(|_| panic!("{kill:?} is not reached:\n{}", running.log()));
         running.kill9();
         match kill.stage {
             Stage::BeforeActing => hold.discard(),

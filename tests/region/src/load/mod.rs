@@ -18,13 +18,15 @@ mod http1;
 mod http2;
 mod long;
 mod names;
+mod pace;
 mod report;
 mod spec;
+mod turn;
 mod visits;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
@@ -34,12 +36,18 @@ use tokio::task::JoinSet;
 use connect::Connector;
 use names::Resolver;
 use report::Tally;
+use turn::Turn;
 
 pub use fault::{Fault, Kind};
+pub use pace::Pace;
 pub use report::{Failure, Population, Report, Seen, Total};
 pub use spec::LoadSpec;
 
 const THREADS: usize = 2;
+/// So many short requests a second are no burden for a machine, and wait for no turn.
+const HANDFUL: u32 = 10;
+/// How often the visitors look at their own clock.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Visitors at work, on threads of their own, until [`Load::stop`]; dropping it is leaving without a word.
 pub struct Load {
@@ -47,6 +55,7 @@ pub struct Load {
     stopping: watch::Sender<bool>,
     visitors: Option<JoinSet<()>>,
     runtime: Option<Runtime>,
+    _turn: Option<Turn>,
 }
 
 /// What every visitor needs.
@@ -59,19 +68,35 @@ struct Site {
 }
 
 impl Load {
-    /// Starts all populations at once.
+    /// Waits for a turn, measures what the machine can answer, prints it, and starts all populations at once, as many as that allows.
     ///
     /// # Errors
-    /// The roots are no certificates, or there are no threads to be had.
+    /// The roots are no certificates, no threads are to be had, or other crowds do not leave.
     pub fn start(spec: LoadSpec) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("load").enable_all().build()?;
         let (sender, stopping) = watch::channel(false);
         let connector = Connector::new(&spec.roots, &spec.domain).context("reading the roots that visitors trust")?;
         let resolver = Resolver::new(spec.dns, &spec.domain)?;
-        let site = Arc::new(Site { connector, resolver, tally: Tally::new(), stopping, spec });
+        let turn = (spec.rate > HANDFUL).then(Turn::wait).transpose().context("waiting for other crowds to leave")?;
+        let mut site = Site { connector, resolver, tally: Tally::new(Pace::default(), spec.rate), stopping, spec };
+        let before = Arc::new(site);
+        let pace = runtime.block_on(Pace::measure(&before)).unwrap_or_default();
+        site = Arc::into_inner(before).context("a visitor of the measurement has not left")?;
+        site.spec.rate = pace.rate(site.spec.rate);
+        site.spec.patience = pace.patience(site.spec.patience);
+        site.spec.spare = pace.patience(site.spec.spare);
+        println!("{} short requests/s: {pace}", site.spec.rate);
+        site.tally = Tally::new(pace, site.spec.rate);
+        let site = Arc::new(site);
         let mut visitors = JoinSet::new();
         visits::start(&site, |visitor| drop(visitors.spawn_on(visitor, runtime.handle())));
-        Ok(Self { site, stopping: sender, visitors: Some(visitors), runtime: Some(runtime) })
+        visitors.spawn_on(watch_the_clock(site.clone()), runtime.handle());
+        Ok(Self { site, stopping: sender, visitors: Some(visitors), runtime: Some(runtime), _turn: turn })
+    }
+
+    /// What the machine can do for visitors, as it was measured before they came.
+    pub fn pace(&self) -> Pace {
+        self.site.tally.report().pace
     }
 
     /// What was seen so far.
@@ -96,6 +121,15 @@ impl Drop for Load {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Notes how late the visitors themselves are: a machine that keeps them waiting for a processor cannot answer them either.
+async fn watch_the_clock(site: Arc<Site>) {
+    let mut due = Instant::now() + TICK;
+    while site.pause(tokio::time::sleep_until(due.into())).await {
+        site.tally.late(due.elapsed());
+        due = Instant::now() + TICK;
     }
 }
 

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::fault::{Fault, Kind};
+use super::pace::Pace;
 use crate::locked;
 
 /// Of a flood of failures these many are kept; all are counted.
 const FAILURES_KEPT: usize = 1000;
 /// And these many are shown.
 const FAILURES_SHOWN: usize = 20;
+/// A machine whose own programs wait for a processor as long as this has too much to do.
+const OVERLOADED: Duration = Duration::from_secs(1);
 
 /// Who visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +69,12 @@ pub struct Seen {
 
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// As it was measured before the visitors came.
+    pub pace: Pace,
+    /// The short requests per second that were meant: those asked for, or as many as the machine can answer.
+    pub meant: u32,
+    /// How late the visitors' own clock was at most.
+    pub late: Duration,
     pub lasted: Duration,
     pub totals: BTreeMap<Population, Total>,
     /// In the order of their end.
@@ -102,17 +111,38 @@ impl Report {
         self.failures.iter().filter(|failure| failure.fault.kind == kind).count()
     }
 
+    /// Why visitors were failed: by a machine that is too slow for them, as far as that can be told, or by the site.
+    fn verdict(&self) -> &'static str {
+        let waited = self.failures_of(Kind::TimedOut) + self.failures_of(Kind::Name);
+        match (waited == self.failures.len(), self.late >= OVERLOADED) {
+            (true, true) => {
+                "OVERLOAD: visitors waited in vain on a machine that kept its own programs waiting; nobody was refused or reset"
+            }
+            (true, false) => "visitors waited in vain, though the machine had time for them; nobody was refused or reset",
+            (false, true) => "visitors were failed, on a machine that kept its own programs waiting",
+            (false, false) => "visitors were failed",
+        }
+    }
+
     /// # Panics
-    /// A request failed.
+    /// A request failed; the words tell an overload from a refused or reset request.
     pub fn assert_no_failures(&self) {
-        assert_eq!(self.failed(), 0, "visitors were failed\n{self}");
+        assert_eq!(self.failed(), 0, "{}\n{self}", self.verdict());
+    }
+
+    /// # Panics
+    /// Visitors who wait for their turn were held up: fewer short requests than four fifths of those that were meant have ended.
+    pub fn assert_not_held_up(&self) {
+        assert!(self.rate() >= f64::from(self.meant) * 0.8, "the visitors were held up\n{self}");
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (answered, failed) = (self.answered(), self.failed());
-        writeln!(f, "{answered} answered, {failed} failed in {:.1} s; {:.1} short requests/s", self.lasted.as_secs_f64(), self.rate())?;
+        let (lasted, rate, meant) = (self.lasted.as_secs_f64(), self.rate(), self.meant);
+        writeln!(f, "{answered} answered, {failed} failed in {lasted:.1} s; {rate:.1} short requests/s of {meant} that were meant")?;
+        writeln!(f, "  {}; the visitors' own clock was late by {:.0?} at most", self.pace, self.late)?;
         for (population, total) in &self.totals {
             let Total { answered, failed, connections, moved, refused_streams, longest, .. } = total;
             writeln!(
@@ -140,8 +170,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new() -> Self {
-        let report = Report { lasted: Duration::ZERO, totals: BTreeMap::new(), failures: Vec::new(), seen: BTreeMap::new() };
+    pub(super) fn new(pace: Pace, meant: u32) -> Self {
+        let (totals, failures, seen) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let report = Report { pace, meant, late: Duration::ZERO, lasted: Duration::ZERO, totals, failures, seen };
         Self { began: Instant::now(), inner: Mutex::new((None, report)) }
     }
 
@@ -153,6 +184,11 @@ impl Tally {
     pub(super) fn report(&self) -> Report {
         let inner = locked(&self.inner);
         Report { lasted: inner.0.unwrap_or_else(Instant::now) - self.began, ..inner.1.clone() }
+    }
+
+    pub(super) fn late(&self, by: Duration) {
+        let mut inner = locked(&self.inner);
+        inner.1.late = inner.1.late.max(by);
     }
 
     pub(super) fn count(&self, population: Population, count: impl FnOnce(&mut Total)) {

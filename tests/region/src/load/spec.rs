@@ -11,7 +11,7 @@ use crate::Region;
 /// The port of https at an address: always the same, unless instances are processes of one machine.
 pub type PortOf = Arc<dyn Fn(IpAddr) -> u16 + Send + Sync>;
 
-/// Beyond what a request may take at most before it counts as failed.
+/// Beyond what a long request has to take at least before it has failed.
 const SPARE: Duration = Duration::from_secs(20);
 
 /// A crowd of visitors. A population of zero does not visit.
@@ -22,7 +22,7 @@ pub struct LoadSpec {
     pub dns: SocketAddr,
     pub domain: String,
     pub port: PortOf,
-    /// Short requests per second, of all who make them: fresh, keep-alive, HTTP/2 and stale.
+    /// Short requests per second, of all who make them: fresh, keep-alive, HTTP/2 and stale. They are fewer where the machine answers fewer.
     pub rate: u32,
     pub keep_alive_clients: u32,
     pub http2_clients: u32,
@@ -35,8 +35,10 @@ pub struct LoadSpec {
     pub upload_clients: u32,
     pub upload_size: usize,
     pub upload_takes: Duration,
-    /// For an answer that has no reason to take long.
+    /// For an answer that has no reason to take long; a slow machine's visitors wait longer.
     pub patience: Duration,
+    /// Beyond what a long request has to take at least before it has failed; a slow machine's visitors wait longer.
+    pub spare: Duration,
 }
 
 impl LoadSpec {
@@ -60,6 +62,7 @@ impl LoadSpec {
             upload_size: 2 << 20,
             upload_takes: Duration::from_secs(5),
             patience: Duration::from_secs(10),
+            spare: SPARE,
         })
     }
 
@@ -71,15 +74,15 @@ impl LoadSpec {
     }
 
     pub(super) fn slow_patience(&self) -> Duration {
-        self.slow_takes + SPARE
+        self.slow_takes + self.spare
     }
 
     pub(super) fn upload_patience(&self) -> Duration {
-        self.upload_takes + SPARE
+        self.upload_takes + self.spare
     }
 
     /// No request takes longer.
     pub(super) fn longest(&self) -> Duration {
-        self.patience.max(self.slow_patience()).max(self.upload_patience()) + SPARE
+        self.patience.max(self.slow_patience()).max(self.upload_patience()) + self.spare
     }
 }

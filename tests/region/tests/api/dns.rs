@@ -11,7 +11,7 @@ use region::{Options, RecordSet, Region};
 
 use crate::client::{ZONE, region, runtime, send, signed_by_ci};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn question(name: &str, kind: RecordType) -> Vec<u8> {
     let mut message = Message::query();

@@ -8,7 +8,7 @@ use region::{Fleet, FleetKind, FleetSpec, Instance, InstanceSpec, Launcher, Regi
 
 use crate::client::{query, region, texts};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const FLEET: &str = "fleet-1";
 
 /// Instances that are nothing but known, and stop when they may.
