@@ -15,6 +15,7 @@ use crate::cloud::imds::Imds;
 use crate::config::Problems;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
+use crate::output::out;
 
 const PROGRAM: &str = "/usr/local/bin/spotboot";
 /// As long as `up` itself allows a boot, and a little more.
@@ -40,7 +41,7 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let unit = unit(&place, folders)?;
     let read = place.read(&Imds::new()).await;
     if globals.dry_run {
-        println!(
+        out!(
             "would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}",
             read?.primary(),
             command_line(&unit)

@@ -7,6 +7,7 @@ use super::files::File;
 use super::plan::Plan;
 use super::user_data::Place;
 use crate::cli::{FleetChoice, Globals, Init};
+use crate::output::{self, out};
 
 /// # Errors
 /// This binary cannot be found.
@@ -14,19 +15,19 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
     let commands = commands(globals, init, plan)?;
     let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
     if globals.json {
-        println!("{}", json!({ "files": paths, "next": commands }));
+        output::json_line(&json!({ "files": paths, "next": commands }))?;
         return Ok(());
     }
-    println!("written: {}", paths.join(" "));
+    out!("written: {}", paths.join(" "));
     if plan.lacks_account() {
-        println!(
+        out!(
             "the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it"
         );
     }
-    println!("\nOnce per account that never ran a spot instance: {}", service_linked_roles(plan.fleet));
-    println!("\nNext:");
-    commands.iter().for_each(|command| println!("  {command}"));
-    println!("\nThe instance waits for the second, and serves after the third.");
+    out!("\nOnce per account that never ran a spot instance: {}", service_linked_roles(plan.fleet));
+    out!("\nNext:");
+    commands.iter().for_each(|command| out!("  {command}"));
+    out!("\nThe instance waits for the second, and serves after the third.");
     Ok(())
 }
 

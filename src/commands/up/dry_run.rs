@@ -13,6 +13,7 @@ use crate::cloud::imds::{Identity, Imds};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
+use crate::output::{self, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
@@ -38,7 +39,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
     ];
     decisions.extend(secrets(&cloud, &site).await);
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&decisions)?);
+        output::json(&decisions)?;
     } else {
         decisions.iter().for_each(Decision::print);
     }
@@ -56,8 +57,8 @@ fn decision(step: &'static str, decided: Result<String>) -> Decision {
 impl Decision {
     fn print(&self) {
         match (&self.would, &self.problem) {
-            (Some(would), _) => println!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
-            (None, problem) => println!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
+            (Some(would), _) => out!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
+            (None, problem) => out!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
         }
     }
 }
