@@ -1,5 +1,8 @@
 //! Where our own words go: standard error, without disturbing live progress, and a bounded memory of them for the bucket.
+//!
+//! Standard error may be closed or full: nothing here fails for that.
 
+mod form;
 mod spool;
 
 use std::collections::VecDeque;
@@ -7,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -15,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Globals;
+use crate::output::{as_log_of, continued, fenced, in_one_line, json_shown};
 pub use spool::open_anew;
 
 const REMEMBERED: usize = 256 * 1024;
@@ -35,35 +40,58 @@ pub fn start(globals: &Globals) {
     };
     // Others' crates may log what they send; ours alone may say more than `warn`, so that no credential can slip out.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("spotboot", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Destination).with_ansi(io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(Destination { json: globals.json });
     if globals.json {
-        tracing_subscriber::registry().with(lines.json().with_filter(filter)).init();
+        tracing_subscriber::registry().with(lines.json().with_ansi(false).with_filter(filter)).init();
     } else {
+        let lines = lines.fmt_fields(form::fields()).with_ansi(may_style());
         tracing_subscriber::registry().with(lines.with_target(false).with_filter(filter)).init();
     }
     let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(target));
 }
 
+/// Live progress is made of escape sequences, as colours are: who wants none of them has log lines in its place.
 pub fn shows_progress(globals: &Globals) -> bool {
-    io::stderr().is_terminal() && !globals.json && !globals.quiet && globals.verbose == 0
+    stderr().is_terminal() && may_style() && !globals.json && !globals.quiet && globals.verbose == 0
+}
+
+/// Whether standard error takes colours, by `--color`, NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM, and by what it is.
+pub fn may_style() -> bool {
+    AutoStream::choice(&stderr()) != ColorChoice::Never
 }
 
 pub fn progress() -> &'static MultiProgress {
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))
 }
 
-/// Writes a line to standard error and remembers it.
-pub fn print(line: &str) {
-    let _ = writeln!(Destination, "{line}");
+/// Writes a message to standard error and remembers it; its further lines are indented.
+pub fn print(message: &str) {
+    tell(&format!("{}\n", continued(message)));
+}
+
+/// Writes words of ours that may be coloured to standard error.
+pub fn print_styled(words: &str) {
+    to_stderr(words.as_bytes());
+}
+
+/// Writes a line of JSON to standard error and remembers it.
+pub fn print_json(value: &serde_json::Value) {
+    tell(&format!("{}\n", json_shown(&value.to_string())));
+}
+
+/// Writes the log of another machine to standard error, each line with `whose` it is, and out of reach of GitHub's runner.
+pub fn print_log_of(whose: &str, log: &str) {
+    let on_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+    tell(&fenced(&as_log_of(whose, log), on_github));
 }
 
 /// Writes a line of a service's output.
 pub fn print_service(service: &str, line: &str) {
-    let text = format!("{service} | {line}\n");
+    let text = format!("{} | {}\n", in_one_line(service), in_one_line(line));
     remember(text.as_bytes());
     spool::tell(service, line.as_bytes());
-    let _ = progress().suspend(|| io::stderr().write_all(text.as_bytes()));
+    to_stderr(text.as_bytes());
 }
 
 /// From now on everything is kept in this file too, and what was said before.
@@ -72,6 +100,17 @@ pub fn print_service(service: &str, line: &str) {
 /// The file cannot be opened.
 pub fn keep_in(path: &Path) -> io::Result<()> {
     spool::keep_in(path, &recent())
+}
+
+fn tell(text: &str) {
+    remember(text.as_bytes());
+    spool::tell("spotboot", text.as_bytes());
+    to_stderr(text.as_bytes());
+}
+
+/// Who does not listen is told nothing.
+fn to_stderr(bytes: &[u8]) {
+    let _ = progress().suspend(|| stderr().write_all(bytes));
 }
 
 fn remember(bytes: &[u8]) {
@@ -86,20 +125,27 @@ pub fn recent() -> Vec<u8> {
     RECENT.lock().expect("nobody panics while remembering a line").iter().copied().collect()
 }
 
-/// Standard error and the memory.
+#[expect(clippy::disallowed_methods, reason = "this module is the way out")]
+fn stderr() -> io::Stderr {
+    io::stderr()
+}
+
+/// Standard error and the memory, for what `tracing` has formed.
 #[derive(Clone, Copy)]
-struct Destination;
+struct Destination {
+    json: bool,
+}
 
 impl Write for Destination {
+    /// Never fails: `tracing` would panic over standard error on standard error.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        remember(bytes);
-        spool::tell("spotboot", bytes);
-        progress().suspend(|| io::stderr().write_all(bytes))?;
+        let text = String::from_utf8_lossy(bytes);
+        tell(&if self.json { json_shown(&text) } else { text.into_owned() });
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -107,6 +153,6 @@ impl MakeWriter<'_> for Destination {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
-        Self
+        *self
     }
 }

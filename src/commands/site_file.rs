@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::usage;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
 use crate::config::Site;
@@ -27,14 +28,18 @@ impl Place {
     /// Nothing was named and neither of the usual places exists; or an s3:// address without bucket or key.
     pub fn of(config: Option<&str>) -> Result<Self> {
         match config {
-            None => Self::usual()
-                .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor "))),
+            None => Self::usual().ok_or_else(|| {
+                usage(&format!(
+                    "no site.toml: neither {} exists; name one with --config, or make one with `spotboot init`",
+                    USUAL_PLACES.join(" nor ")
+                ))
+            }),
             Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
                 None => Ok(Self::File(PathBuf::from(address))),
                 Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
                     Ok(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() })
                 }
-                Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
+                Some(_) => Err(usage(&format!("--config {address} names no object; give it as s3://bucket/key"))),
             },
         }
     }
@@ -48,12 +53,12 @@ impl Place {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// Those of the file or the bucket, and all of the file's problems at once.
+    /// Those of the bucket; [`Usage`](super::Usage) where the file is not there or cannot be read; and all of the file's problems at once.
     pub async fn read(&self, imds: &Imds) -> Result<Site> {
         match self {
             Self::File(path) => {
                 let name = path.display().to_string();
-                let text = read_file(path).with_context(|| format!("reading {name}"))?;
+                let text = read_file(path).map_err(|error| usage(&format!("reading {name}: {error:#}; name another file with --config")))?;
                 Ok(Site::parse(&name, &text)?)
             }
             Self::Object { bucket, key } => {
@@ -63,8 +68,8 @@ impl Place {
                     None => imds.identity().await.context("finding the region: set AWS_REGION")?.region,
                 };
                 let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
-                let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
-                let text = String::from_utf8(object.body).with_context(|| format!("reading {name}"))?;
+                let object = object.ok_or_else(|| usage(&format!("{name} does not exist; upload the site.toml there, or mend --config")))?;
+                let text = String::from_utf8(object.body).map_err(|error| usage(&format!("reading {name}: {error}; upload it anew")))?;
                 Ok(Site::parse(&name, &text)?)
             }
         }

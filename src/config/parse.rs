@@ -28,10 +28,27 @@ pub struct Problems {
 
 impl std::error::Error for Problems {}
 
+impl Problems {
+    /// What the file was read under.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// How many there are.
+    pub fn summary(&self) -> String {
+        let plural = if self.found.len() == 1 { "" } else { "s" };
+        format!("{} has {} problem{plural}", self.file, self.found.len())
+    }
+
+    /// Each with its line, counted from 1.
+    pub fn each(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.found.iter().map(|problem| (problem.line, problem.message.as_str()))
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.found.len() == 1 { "" } else { "s" };
-        write!(f, "{} has {} problem{plural}", self.file, self.found.len())?;
+        f.write_str(&self.summary())?;
         self.found.iter().try_for_each(|problem| write!(f, "\n  {}:{}: {}", self.file, problem.line, problem.message))
     }
 }

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
 use super::handover::Note;
+use crate::version::Build;
 pub use said::{Said, said_by, said_since};
 
 /// Where an instance stands.
@@ -33,7 +34,9 @@ pub enum Phase {
 pub struct Report {
     pub instance: String,
     pub phase: Phase,
+    /// The program's version.
     pub spotboot: &'static str,
+    pub build: &'static Build,
     pub release: Option<String>,
     /// The deploy on trial here, once this instance knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]

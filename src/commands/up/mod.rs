@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::site_file::{Place, region_of};
-use super::{Outcome, progress};
+use super::{Outcome, Usage, progress};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
@@ -87,7 +87,7 @@ struct Boot {
 pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     let imds = Imds::new();
     let timeline = Timeline::start(progress::observer(globals));
-    let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
+    let site = site_of(&Place::of(globals.config.as_deref())?, &imds).await?;
     let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
     let identity = timeline.step("identity", &[], async { Ok(imds.identity().await?) }).await?;
     if globals.dry_run {
@@ -104,6 +104,16 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     });
     let boot = Boot::prepare(site, paths, identity, imds, mode, timeline, lock).await?;
     boot.live(globals).await
+}
+
+/// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts `up` again until there is one, and after exit
+/// code 2 it would not.
+async fn site_of(place: &Place, imds: &Imds) -> Result<Site> {
+    let read = place.read(imds).await;
+    if matches!(place, Place::Object { .. }) {
+        return read.map_err(|error| if error.is::<Usage>() { anyhow!("{error:#}") } else { error });
+    }
+    read
 }
 
 impl Boot {

@@ -117,7 +117,7 @@ impl App {
         let driver = AbortOnDrop(tokio::spawn(connection));
         let request = Request::get(&self.plan.health.path)
             .header("host", &self.plan.host)
-            .header("user-agent", concat!("spotboot/", env!("CARGO_PKG_VERSION")))
+            .header("user-agent", format!("spotboot/{}", crate::version::NUMBER))
             .header("x-forwarded-proto", "https")
             .header("x-forwarded-for", "127.0.0.1")
             .header("connection", "close")

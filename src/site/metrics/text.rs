@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::requests::{Labels, Requests};
 use crate::cloud::calls::{Calls, Operation};
+use crate::version;
 
 /// How things stand just now.
 #[derive(Debug)]
@@ -53,8 +54,11 @@ fn register_requests(registry: &mut Registry, requests: &Requests) {
 }
 
 fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
-    let about = [("release", standing.release), ("instance", standing.instance), ("version", env!("CARGO_PKG_VERSION"))];
-    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).into();
+    let build = version::build();
+    let built = [("commit", &build.commit), ("date", &build.date), ("target", &build.target)];
+    let built = built.map(|(name, value)| (name, value.as_deref().unwrap_or_default()));
+    let about = [("release", standing.release), ("instance", standing.instance), ("version", version::NUMBER)].into_iter().chain(built);
+    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).collect();
     registry.register("release", "What is served, by which instance", Info::new(about));
     let phases = Family::<Labels, Gauge>::default();
     phases.get_or_create(&one("phase", standing.phase)).set(1);
