@@ -140,7 +140,8 @@ mod tests {
                         // The attribute and what it stands on, to the next variant's.
                         let (words, body) = told.split_once(")]").unwrap();
                         let body = body.split("#[error(").next().unwrap().split("\n}").next().unwrap();
-                        let tells = words.contains("{source}") || (words.contains("{0}") && (body.contains("#[from]") || body.contains("#[source]")));
+                        let tells = words.contains("{source}")
+                            || (words.contains("{0}") && (body.contains("#[from]") || body.contains("#[source]")));
                         assert!(!tells, "{}: {words}", entry.display());
                         looked_at += 1;
                     }

@@ -58,7 +58,8 @@ impl Place {
         match self {
             Self::File(path) => {
                 let name = path.display().to_string();
-                let text = read_file(path).map_err(|error| usage(&format!("reading {name}: {error:#}; name another file with --config")))?;
+                let text =
+                    read_file(path).map_err(|error| usage(&format!("reading {name}: {error:#}; name another file with --config")))?;
                 Ok(Site::parse(&name, &text)?)
             }
             Self::Object { bucket, key } => {
@@ -68,7 +69,8 @@ impl Place {
                     None => imds.identity().await.context("finding the region: set AWS_REGION")?.region,
                 };
                 let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
-                let object = object.ok_or_else(|| usage(&format!("{name} does not exist; upload the site.toml there, or mend --config")))?;
+                let object =
+                    object.ok_or_else(|| usage(&format!("{name} does not exist; upload the site.toml there, or mend --config")))?;
                 let text = String::from_utf8(object.body).map_err(|error| usage(&format!("reading {name}: {error}; upload it anew")))?;
                 Ok(Site::parse(&name, &text)?)
             }

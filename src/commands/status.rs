@@ -214,7 +214,10 @@ fn differing_versions(instances: &[Instance]) -> Option<String> {
     let each = |(instance, number): &(&Instance, &String)| format!("{} {}", instance.id, version::in_words(number, &instance.build));
     (distinct.len() > 1).then(|| {
         let each: Vec<String> = told.iter().map(each).collect();
-        format!("the instances run different spotboots: {}; `spotboot rotate` brings all to the one that new instances fetch", each.join(", "))
+        format!(
+            "the instances run different spotboots: {}; `spotboot rotate` brings all to the one that new instances fetch",
+            each.join(", ")
+        )
     })
 }
 

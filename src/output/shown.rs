@@ -121,7 +121,8 @@ fn opens_command(before: &str) -> bool {
 mod tests {
     use super::*;
 
-    const HOSTILE: &str = "\u{9b}31mred\u{1b}[2J\r\u{7}\u{7f}\u{202e}txt\u{2066}\n \u{a0}::error::owned\n\t##[error]x ##vso[task]\n::add-mask::y";
+    const HOSTILE: &str =
+        "\u{9b}31mred\u{1b}[2J\r\u{7}\u{7f}\u{202e}txt\u{2066}\n \u{a0}::error::owned\n\t##[error]x ##vso[task]\n::add-mask::y";
 
     /// What must hold of all that is printed outside of a fence.
     fn assert_harmless(text: &str) {

@@ -172,6 +172,11 @@ impl<'w> Machine<'w> {
 
     /// Starts `up` and does not wait.
     pub fn start(&self) -> Running {
+        self.start_into(Stdio::piped(), Stdio::piped())
+    }
+
+    /// The same with other streams than pipes to us.
+    pub fn start_into(&self, stdout: Stdio, stderr: Stdio) -> Running {
         let (disk, site) = (self.disk(), self.write_site());
         let (state, run) = (disk.join("state"), disk.join("run"));
         let args = [
@@ -185,7 +190,9 @@ impl<'w> Machine<'w> {
             "--config",
             site.to_str().expect("text"),
         ];
-        Running::spawn(self.command(&args))
+        let mut command = self.command(&args);
+        command.stdout(stdout).stderr(stderr);
+        Running::spawn(command)
     }
 
     /// Starts `up` and waits until it says that it serves.
@@ -222,8 +229,8 @@ pub struct Running {
 impl Running {
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("spotboot starts");
-        let stdout = follow(child.stdout.take().expect("it is piped"));
-        let stderr = follow(child.stderr.take().expect("it is piped"));
+        let stdout = child.stdout.take().map(follow).unwrap_or_default();
+        let stderr = child.stderr.take().map(follow).unwrap_or_default();
         Self { child, stdout, stderr }
     }
 

@@ -7,15 +7,18 @@
 mod common;
 
 mod broken;
+mod colours;
 mod commands;
 mod contention;
 mod elastic;
 mod faults;
+mod hostile;
 mod in_place;
 mod interruption;
 mod kills;
 mod larger;
 mod notices;
+mod pipes;
 mod refusals;
 mod release;
 mod site;

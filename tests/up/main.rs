@@ -1,6 +1,10 @@
 //! `spotboot up`, from the compiled binary against a local region with the real nginx, gunicorn and pebble.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "the rule is about the product; this runs and watches the product")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; this runs and watches the product"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

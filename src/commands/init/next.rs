@@ -20,9 +20,7 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
     }
     out!("written: {}", paths.join(" "));
     if plan.lacks_account() {
-        out!(
-            "the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it"
-        );
+        out!("the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it");
     }
     out!("\nOnce per account that never ran a spot instance: {}", service_linked_roles(plan.fleet));
     out!("\nNext:");

@@ -9,8 +9,8 @@ use crate::cloud::s3::Condition;
 use crate::host::notify;
 use crate::logs;
 use crate::output;
-use crate::version;
 use crate::site::report::{Phase, Report, critical_path};
+use crate::version;
 
 impl Boot {
     /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it was.
