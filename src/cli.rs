@@ -27,9 +27,9 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
-    Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\
-    With --json an error is an object on standard error, {\"error\": {\"message\", \"hint\", \"code\", \"file\", \"line\"}}; where a\n\
-    site.toml has problems, its \"problems\" are a list of {\"message\", \"file\", \"line\"}.\n\n\
+    Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\n\
+    With --json an error is an object on standard error: \"error\" holds \"message\", \"hint\", \"code\", \"file\" and \"line\", and where a site.toml \
+    has problems \"problems\", a list of \"message\", \"file\" and \"line\".\n\n\
     AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads.";
 
 #[derive(Debug, Args)]

@@ -8,10 +8,12 @@ mod spool;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::{Value, json};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -28,8 +30,12 @@ const REMEMBERED: usize = 256 * 1024;
 static RECENT: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
 static PROGRESS: OnceLock<MultiProgress> = OnceLock::new();
 
+/// Whether standard error is for programs.
+static JSON: AtomicBool = AtomicBool::new(false);
+
 /// Starts logging. On a terminal the steps' live progress stands in for `info`.
 pub fn start(globals: &Globals) {
+    JSON.store(globals.json, Ordering::Relaxed);
     let live = shows_progress(globals);
     let level = match globals.verbose {
         _ if globals.quiet => LevelFilter::ERROR,
@@ -40,7 +46,7 @@ pub fn start(globals: &Globals) {
     };
     // Others' crates may log what they send; ours alone may say more than `warn`, so that no credential can slip out.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("spotboot", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Destination { json: globals.json });
+    let lines = tracing_subscriber::fmt::layer().with_writer(Destination);
     if globals.json {
         tracing_subscriber::registry().with(lines.json().with_ansi(false).with_filter(filter)).init();
     } else {
@@ -67,7 +73,10 @@ pub fn progress() -> &'static MultiProgress {
 
 /// Writes a message to standard error and remembers it; its further lines are indented.
 pub fn print(message: &str) {
-    tell(&format!("{}\n", continued(message)));
+    match is_json() {
+        true => print_json(&json!({ "message": message })),
+        false => tell(&format!("{}\n", continued(message))),
+    }
 }
 
 /// Writes words of ours that may be coloured to standard error.
@@ -76,14 +85,20 @@ pub fn print_styled(words: &str) {
 }
 
 /// Writes a line of JSON to standard error and remembers it.
-pub fn print_json(value: &serde_json::Value) {
+pub fn print_json(value: &Value) {
     tell(&format!("{}\n", json_shown(&value.to_string())));
 }
 
-/// Writes the log of another machine to standard error, each line with `whose` it is, and out of reach of GitHub's runner.
-pub fn print_log_of(whose: &str, log: &str) {
+/// Writes the log of an instance to standard error, each line with whose it is, and out of reach of GitHub's runner.
+pub fn print_log_of(instance: &str, log: &str) {
+    if is_json() {
+        log.lines().for_each(|line| print_json(&json!({ "instance": instance, "line": line })));
+        return;
+    }
     let on_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-    tell(&fenced(&as_log_of(whose, log), on_github));
+    print(&format!("--- the log of {instance} ---"));
+    tell(&fenced(&as_log_of(instance, log), on_github));
+    print("---");
 }
 
 /// Writes a line of a service's output.
@@ -91,7 +106,10 @@ pub fn print_service(service: &str, line: &str) {
     let text = format!("{} | {}\n", in_one_line(service), in_one_line(line));
     remember(text.as_bytes());
     spool::tell(service, line.as_bytes());
-    to_stderr(text.as_bytes());
+    match is_json() {
+        true => to_stderr(format!("{}\n", json_shown(&json!({ "service": service, "line": line }).to_string())).as_bytes()),
+        false => to_stderr(text.as_bytes()),
+    }
 }
 
 /// From now on everything is kept in this file too, and what was said before.
@@ -100,6 +118,10 @@ pub fn print_service(service: &str, line: &str) {
 /// The file cannot be opened.
 pub fn keep_in(path: &Path) -> io::Result<()> {
     spool::keep_in(path, &recent())
+}
+
+fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
 }
 
 fn tell(text: &str) {
@@ -132,15 +154,13 @@ fn stderr() -> io::Stderr {
 
 /// Standard error and the memory, for what `tracing` has formed.
 #[derive(Clone, Copy)]
-struct Destination {
-    json: bool,
-}
+struct Destination;
 
 impl Write for Destination {
     /// Never fails: `tracing` would panic over standard error on standard error.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        tell(&if self.json { json_shown(&text) } else { text.into_owned() });
+        tell(&if is_json() { json_shown(&text) } else { text.into_owned() });
         Ok(bytes.len())
     }
 
@@ -153,6 +173,6 @@ impl MakeWriter<'_> for Destination {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
-        *self
+        Self
     }
 }

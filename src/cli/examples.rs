@@ -1,8 +1,9 @@
 //! What stands at the foot of each command's help.
 
 pub(super) const INIT: &str = "Examples:
-  spotboot init --name example --domain example.com --bucket example-site --region eu-west-1 --contact me@example.com
-  spotboot init --dry-run      what would be written, from the site.toml that is there";
+  spotboot init --name example --domain example.com --bucket example-site \\
+      --zone Z0123ABC --region eu-west-1 --kind python
+  spotboot init --dry-run      what would be written";
 
 pub(super) const UP: &str = "Examples:
   spotboot up --config s3://example-site/site.toml

@@ -61,11 +61,10 @@ fn global_options_stand_apart_and_no_line_is_longer_than_the_terminal() {
         let help = stdout(&[command, &["--help"]].concat());
         let (own, global) = help.split_once("Global options:\n").unwrap_or_else(|| panic!("{command:?}: {help}"));
         for flag in ["--config", "--dry-run", "--json", "--color", "--verbose", "--quiet"] {
-            assert!(global.contains(&format!("{flag} ")) || global.contains(&format!("{flag}\n")), "{command:?}: no {flag} in {global}");
+            assert!(global.contains(flag), "{command:?}: no {flag} in {global}");
             assert!(!own.contains(&format!("      {flag}")), "{command:?}: {flag} in {own}");
         }
-        let examples = help.find("Example").unwrap_or(help.len());
-        let longest = help[..examples].lines().map(|line| line.chars().count()).max();
+        let longest = help.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(80), "{command:?}: {longest:?}\n{help}");
         assert!(command.is_empty() || help.contains("Example"), "{command:?} has no example");
     }
@@ -94,7 +93,7 @@ fn a_site_toml_that_is_not_there_is_exit_code_2() {
 fn an_error_of_the_command_line_is_an_object_too() {
     let error = error(&["status", "--confg", "x"]);
     assert_eq!(error["message"], "unexpected argument '--confg' found");
-    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("'--config' exists")), "{error}");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("'--config'")), "{error}");
 }
 
 #[test]

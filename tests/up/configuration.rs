@@ -16,7 +16,7 @@ fn a_file_that_is_not_there_is_named() {
     let world = World::with_small_app();
     let machine = world.machine("i-0nofile");
     let ended = machine.run(&["up", "--services", "foreground", "--config", "/no/such/site.toml"]);
-    ended.assert_error(1, &["/no/such/site.toml"]);
+    ended.assert_error(2, &["/no/such/site.toml", "--config"]);
 }
 
 #[test]
