@@ -64,7 +64,7 @@ impl Site {
         report["phase"] = "failed".into();
         report["build"] = json!({ "commit": of("commit"), "date": of("date"), "target": of("target") });
         world.put(&format!("instances/{id}.json"), report.to_string());
-        let release = |version: &str| json!({ "version": of(version), "key": of("packages/x.zip"), "sha256": "ab", "size": 1 });
+        let release = |version: &str| json!({ "version": of(version), "key": "packages/x.zip", "sha256": "ab", "size": 1 });
         let record = json!({
             "id": "29990101T000000Z-000000", "writer": "w", "verb": "deploy", "started": "2026-11-21T12:00:00Z", "stage": "back",
             "by": { "who": of("who"), "from": of("from"), "commit": HOSTILE, "branch": of("branch") },
@@ -166,7 +166,7 @@ fn a_failed_releases_log_is_printed_with_a_prefix_and_out_of_the_runners_reach()
     let zip = site.zip(&failing());
     let failed = site.on_runner(&["deploy", &zip, "--drain", "1s"]);
     assert_eq!(failed.code(), 1, "{}", failed.stderr);
-    let fenced = failed.stderr.split("::stop-commands::").nth(1).unwrap_or_else(|| panic!("no fence in {}", failed.stderr));
+    let fenced = failed.stderr.split("\n::stop-commands::").nth(1).unwrap_or_else(|| panic!("no fence in {}", failed.stderr));
     let (token, log) = fenced.split_once('\n').expect("a line");
     let log = log.split(&format!("::{token}::")).next().expect("the fence ends");
     assert!(log.lines().count() > 4 && log.lines().all(|line| line.starts_with("i-0") && line.contains(" | ")), "{log}");

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::spotboot;
+use crate::common::{Machine, spotboot};
 use crate::site::{Made, Site, app};
 
 /// Of an empty file.
@@ -36,20 +35,21 @@ fn run(mut command: Command, stdout: Stdio, stderr: Stdio) -> Ended {
 
 impl Site {
     /// A command at a desk, or, where it looks at the machine, on an instance.
-    fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, instance: &Machine<'_>, args: &[&str]) -> Command {
         let mut command = spotboot(&self.world);
-        command.args(args).arg("--config").arg(self.config()).envs(self.world.region.env()).current_dir(self.world.root());
+        command.args(args).envs(self.world.region.env()).current_dir(self.world.root());
+        if args[0] != "help" {
+            command.arg("--config").arg(self.config());
+        }
         if ["up", "install"].contains(&args[0]) {
-            static NEXT: AtomicUsize = AtomicUsize::new(0);
-            let instance = self.world.machine(&format!("i-0pipe{}", NEXT.fetch_add(1, Ordering::Relaxed))).instance.env();
-            command.env_remove("AWS_EC2_METADATA_DISABLED").envs(instance);
+            command.env_remove("AWS_EC2_METADATA_DISABLED").envs(&instance.env);
         }
         command
     }
 
     /// The same command with nobody to read it, with a full disk to print to, and with nobody to complain to.
-    fn assert_of(&self, args: &[&str], code: i32) {
-        let with = |stdout, stderr| run(self.command(args), stdout, stderr);
+    fn assert_of(&self, instance: &Machine<'_>, args: &[&str], code: i32) {
+        let with = |stdout, stderr| run(self.command(instance, args), stdout, stderr);
         let read = with(Stdio::piped(), Stdio::piped());
         assert_eq!(read.code, Some(code), "{args:?}: {}", read.stderr);
         assert!(!read.stdout.is_empty() || code == 2, "{args:?} prints nothing: {}", read.stderr);
@@ -102,9 +102,10 @@ fn commands<'a>(zip: &'a str, id: &'a str) -> Vec<(&'static str, Vec<&'a str>, i
 fn every_command_ends_with_its_own_code_whoever_reads_it() {
     let Some(site) = Site::serving(Made::default()) else { return };
     let (zip, id) = (site.zip(&app("v2")), site.living().remove(0));
+    let machine = site.world.machine("i-0pipe");
     // Its first words are in the bucket once it has booted.
     site.world.put(&format!("logs/{id}/boot.log"), "2026-11-21T12:00:01Z  INFO done\nerror: nothing\n");
-    let told = run(site.command(&["help"]), Stdio::piped(), Stdio::piped()).stdout;
+    let told = run(site.command(&machine, &["help"]), Stdio::piped(), Stdio::piped()).stdout;
     let list = told.split("Commands:\n").nth(1).expect("help lists commands").split("\n\n").next().expect("it ends");
     let known: BTreeSet<&str> = list
         .lines()
@@ -114,12 +115,12 @@ fn every_command_ends_with_its_own_code_whoever_reads_it() {
     let commands = commands(&zip, &id);
     assert_eq!(commands.iter().map(|(name, ..)| *name).collect::<BTreeSet<_>>(), known, "each command stands in this test");
     for (_, args, code) in commands {
-        site.assert_of(&args, code);
+        site.assert_of(&machine, &args, code);
     }
     for args in
         [vec!["cert", "renew", "--json"], vec!["rotate", "--json", "--drain", "1s"], vec!["deploy", &zip, "--json", "--drain", "1s"]]
     {
-        let closed = run(site.command(&args), nobody(), Stdio::piped());
+        let closed = run(site.command(&machine, &args), nobody(), Stdio::piped());
         assert_eq!(closed.code, Some(0), "{args:?}: {}", closed.stderr);
     }
     assert_eq!(site.seen(), "v2", "the deploy that nobody read was made");

@@ -159,6 +159,11 @@ mod tests {
         ] {
             assert_eq!(text.matches(line).count(), 1, "{line} in:\n{text}");
         }
+        let build = version::build();
+        let (commit, target) = (build.commit.as_deref().unwrap_or_default(), build.target.as_deref().unwrap_or_default());
+        let told = text.lines().find(|line| line.starts_with("spotboot_release_info")).unwrap();
+        assert!(told.contains(&format!(r#"version="{}",commit="{commit}",date=""#, version::NUMBER)), "{told}");
+        assert!(told.contains(&format!(r#"target="{target}""#)) && !target.is_empty(), "{told}");
         assert!(!text.contains("logs_shipped"), "nothing was shipped yet");
     }
 }

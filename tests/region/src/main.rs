@@ -1,6 +1,6 @@
 //! Starts a region to play with, says where everything is, and stays until it is interrupted.
 
-#![allow(clippy::disallowed_macros, reason = "the rule is about the product; this says where everything is")]
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the rule is about the product; this says where everything is")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
