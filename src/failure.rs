@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::commands::Usage;
 use crate::config::Problems;
-use crate::{cli, cloud, logs, output};
+use crate::output::{self, shown};
+use crate::{cli, cloud, logs};
 
 /// Usage or configuration.
 const USAGE: u8 = 2;
@@ -14,7 +15,9 @@ const USAGE: u8 = 2;
 /// What is told of a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Without the hint.
+    /// As a person is told it.
+    words: String,
+    /// The same without the hint.
     message: String,
     /// What the user can do about it.
     hint: Option<String>,
@@ -26,34 +29,34 @@ pub struct Failure {
 impl Failure {
     /// Of a command.
     pub fn of(error: &anyhow::Error) -> Self {
-        let text = in_words(error);
+        let words = in_words(error);
         if let Some(problems) = error.downcast_ref::<Problems>() {
             let each = problems.each().map(|(line, what)| (problems.file().to_owned(), line, what.to_owned()));
-            return Self { message: problems.summary(), hint: None, code: USAGE, problems: each.collect() };
+            return Self { words, message: problems.summary(), hint: None, code: USAGE, problems: each.collect() };
         }
         let (message, hint) = match error.downcast_ref::<cloud::Error>().and_then(|error| error.hint.as_deref()) {
-            Some(hint) => (text.strip_suffix(hint).and_then(|text| text.strip_suffix("; ")).unwrap_or(&text), Some(hint)),
-            None if error.is::<Usage>() => text.split_once("; ").map_or((text.as_str(), None), |(what, hint)| (what, Some(hint))),
-            None => (text.as_str(), None),
+            Some(hint) => (words.strip_suffix(hint).and_then(|words| words.strip_suffix("; ")).unwrap_or(&words), Some(hint)),
+            None if error.is::<Usage>() => words.split_once("; ").map_or((words.as_str(), None), |(what, hint)| (what, Some(hint))),
+            None => (words.as_str(), None),
         };
         let code = if error.is::<Usage>() { USAGE } else { 1 };
-        Self { message: message.to_owned(), hint: hint.map(str::to_owned), code, problems: Vec::new() }
+        Self { message: message.to_owned(), hint: hint.map(str::to_owned), code, problems: Vec::new(), words }
     }
 
     /// Of the command line, in clap's words.
     pub fn of_usage(error: &clap::Error) -> Self {
-        let text = error.render().to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        let words = error.render().to_string();
+        let text = words.strip_prefix("error: ").unwrap_or(&words).trim_end();
         let (message, hint) = text.split_once("\n\n").map_or((text, None), |(what, hint)| (what, Some(hint.trim().to_owned())));
-        Self { message: message.trim().to_owned(), hint, code: USAGE, problems: Vec::new() }
+        Self { message: message.trim().to_owned(), hint, code: USAGE, problems: Vec::new(), words }
     }
 
     /// Says it on standard error, where nobody has said it yet.
-    pub fn tell(&self, error: &anyhow::Error, json: bool) -> ExitCode {
+    pub fn tell(&self, json: bool) -> ExitCode {
         if json {
             logs::print_json(&self.to_json());
         } else {
-            logs::print(&format!("error: {}", in_words(error)));
+            logs::print(&format!("error: {}", self.words));
         }
         ExitCode::from(self.code)
     }
@@ -88,7 +91,7 @@ pub fn without_a_command(error: &clap::Error) -> ExitCode {
     if std::env::args_os().any(|arg| arg == "--json") {
         logs::print_json(&Failure::of_usage(error).to_json());
     } else {
-        logs::print_styled(&if logs::may_style() { words.ansi().to_string() } else { words.to_string() });
+        logs::print_styled(&if logs::may_style() { words.ansi().to_string() } else { shown(&words.to_string()).into_owned() });
     }
     ExitCode::from(USAGE)
 }

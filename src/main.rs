@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         done
     });
-    let code = done.map_or_else(|error| Failure::of(&error).tell(&error, cli.globals.json), ExitCode::from);
+    let code = done.map_or_else(|error| Failure::of(&error).tell(cli.globals.json), ExitCode::from);
     end(code, cli.globals.json)
 }
 
@@ -44,7 +44,7 @@ fn end(code: ExitCode, json: bool) -> ExitCode {
         Ok(()) => code,
         Err(error) => {
             let error = anyhow::Error::new(error).context("writing to standard output");
-            Failure::of(&error).tell(&error, json)
+            Failure::of(&error).tell(json)
         }
     }
 }

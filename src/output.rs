@@ -5,28 +5,22 @@
 mod shown;
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 pub use shown::{as_log_of, continued, fenced, in_one_line, json_shown, kept_line, shown};
 
-static STATE: Mutex<State> = Mutex::new(State::Open);
+static STATE: Mutex<State> = Mutex::new(State { over: false, failure: None });
 
 /// What has become of standard output.
 #[derive(Debug)]
-enum State {
-    Open,
-    /// Its reader is gone, and wants no more.
-    Closed,
-    Failed(io::Error),
-}
-
-impl State {
-    fn after(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe { Self::Closed } else { Self::Failed(error) }
-    }
+struct State {
+    /// Nothing more is printed.
+    over: bool,
+    /// Why not, unless its reader is gone, and wants no more.
+    failure: Option<io::Error>,
 }
 
 /// Prints a line on standard output, as `println!` does, and never panics: see [`finish`].
@@ -54,35 +48,36 @@ pub fn json_line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<()> {
 
 /// Prints text that is fit to be shown already: our own, styled, or what went through [`shown`].
 pub fn write(text: &str) {
-    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    if matches!(*state, State::Open) {
-        *state = write_to(&mut stdout().lock(), text);
+    let mut state = state();
+    if !state.over {
+        state.write_to(&mut stdout().lock(), text);
     }
 }
 
-fn write_to(stream: &mut impl Write, text: &str) -> State {
-    stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).map_or_else(State::after, |()| State::Open)
+impl State {
+    fn write_to(&mut self, stream: &mut impl Write, text: &str) {
+        if let Err(error) = stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+            self.over = true;
+            self.failure = (error.kind() != ErrorKind::BrokenPipe).then_some(error);
+        }
+    }
 }
 
-/// Nobody reads any more: a command whose only work is to print may end.
-pub fn is_closed() -> bool {
-    !matches!(*STATE.lock().unwrap_or_else(PoisonError::into_inner), State::Open)
+/// Nothing more gets through: a command whose only work is to print may end.
+pub fn is_over() -> bool {
+    state().over
 }
 
 /// What kept something from being printed, once. That the reader is gone does not count: the command ends with its own code.
 ///
 /// # Errors
-/// The first failure of standard output since this was last asked.
+/// The first failure of standard output.
 pub fn finish() -> io::Result<()> {
-    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    match std::mem::replace(&mut *state, State::Closed) {
-        State::Failed(error) => Err(error),
-        State::Open => {
-            *state = State::Open;
-            Ok(())
-        }
-        State::Closed => Ok(()),
-    }
+    state().failure.take().map_or(Ok(()), Err)
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether standard output takes colours, by `--color` and the environment, and by what it is.
@@ -113,10 +108,16 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_is_no_failure_and_a_full_disk_is() {
-        assert!(matches!(write_to(&mut Failing(ErrorKind::BrokenPipe), "a"), State::Closed));
-        assert!(matches!(write_to(&mut Failing(ErrorKind::StorageFull), "a"), State::Failed(_)));
+        let after = |stream: &mut dyn FnMut(&mut State)| {
+            let mut state = State { over: false, failure: None };
+            stream(&mut state);
+            (state.over, state.failure.map(|error| error.kind()))
+        };
+        assert_eq!(after(&mut |state| state.write_to(&mut Failing(ErrorKind::BrokenPipe), "a")), (true, None));
+        let full = ErrorKind::StorageFull;
+        assert_eq!(after(&mut |state| state.write_to(&mut Failing(full), "a")), (true, Some(full)));
         let mut taken = Vec::new();
-        assert!(matches!(write_to(&mut taken, "a\n"), State::Open));
+        assert_eq!(after(&mut |state| state.write_to(&mut taken, "a\n")), (false, None));
         assert_eq!(taken, b"a\n");
     }
 }

@@ -10,7 +10,7 @@ use super::progress;
 use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
-use crate::output::{self, out};
+use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -92,7 +92,7 @@ async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotat
         return Ok(Outcome::Done);
     }
     out!("package        {package}");
-    out!("current        {}", plan.current.as_ref().map_or("none yet", |release| &release.version));
+    out!("current        {}", in_one_line(plan.current.as_ref().map_or("none yet", |release| &release.version)));
     match (upload, &plan.rotation) {
         (false, _) => out!("upload         nothing: this content is current already, and nothing would be done"),
         (true, rotation) => {

@@ -25,7 +25,7 @@ pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     let mut lines = 0_u64;
     // Printed many at a time.
     let mut batch = String::new();
-    while !output::is_closed()
+    while !output::is_over()
         && let Some(line) = merge.next().await?
     {
         if query.kind.as_ref().is_some_and(|kind| !line.is_of(kind)) {

@@ -8,7 +8,7 @@ use super::rotation::{self, Held, Prospect};
 use super::{Outcome, progress, usage};
 use crate::cli::{Globals, Pace, Rollback};
 use crate::config::AppKind;
-use crate::output::{self, out};
+use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -72,7 +72,7 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
     if globals.json {
         output::json(&serde_json::json!({ "release": release, "rotation": prospect }))?;
     } else {
-        out!("release        {}", release.map_or("none: kind s3 has no package", |release| &release.version));
+        out!("release        {}", in_one_line(release.map_or("none: kind s3 has no package", |release| &release.version)));
         out!("{prospect}");
     }
     Ok(())

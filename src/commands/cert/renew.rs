@@ -13,7 +13,7 @@ use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
 use crate::host::network;
-use crate::output::{self, out};
+use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Certificate, Ledger, identifiers};
 use crate::site::deploys::By;
 
@@ -88,7 +88,7 @@ fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
 impl Step {
     fn print(&self) {
         match (&self.barred, &self.replaces) {
-            (Some(why), _) => out!("{:<14} PROBLEM: {why}", self.ca),
+            (Some(why), _) => out!("{:<14} PROBLEM: {}", self.ca, in_one_line(why)),
             (None, Some(serial)) => {
                 out!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
             }

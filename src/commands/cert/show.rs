@@ -12,7 +12,7 @@ use super::super::Outcome;
 use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
-use crate::output::{self, out};
+use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Ledger, Stored, Window, due, identifiers};
 use crate::site::proof::{Served, served};
 
@@ -105,7 +105,7 @@ impl Ca {
             None => out!("{}: no certificate of use", self.ca),
             Some(held) => {
                 out!("{}: generation {}, serial {}", self.ca, held.generation, held.serial);
-                out!("  names         {}", held.names.join(" "));
+                out!("  names         {}", in_one_line(&held.names.join(" ")));
                 out!("  valid         from {} to {}", held.not_before, held.not_after);
                 match &held.window {
                     Some(Window { start, end }) => {
@@ -113,12 +113,12 @@ impl Ca {
                     }
                     None => out!("  renewed       at {}, by what is left of its life", held.renewed_at),
                 }
-                held.explanation.iter().for_each(|url| out!("                see {url}"));
+                held.explanation.iter().for_each(|url| out!("                see {}", in_one_line(url)));
             }
         }
         out!("  last 7 days   {} issued", self.issued_in_seven_days);
         if let Some(why) = &self.why {
-            out!("  failed        {} times, last: {why}", self.failures);
+            out!("  failed        {} times, last: {}", self.failures, in_one_line(why));
         }
         if let Some(until) = self.not_asked_before {
             out!("  not asked     before {until}");
@@ -143,7 +143,7 @@ impl Shown {
         for served in &self.served {
             match served {
                 Ok(Served { address, serial, not_after }) => out!("served at {address}: serial {serial}, valid to {not_after}"),
-                Err(why) => out!("not seen: {why}"),
+                Err(why) => out!("not seen: {}", in_one_line(why)),
             }
         }
     }

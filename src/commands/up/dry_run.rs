@@ -13,7 +13,7 @@ use crate::cloud::imds::{Identity, Imds};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
-use crate::output::{self, out};
+use crate::output::{self, continued, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
@@ -58,7 +58,7 @@ impl Decision {
     fn print(&self) {
         match (&self.would, &self.problem) {
             (Some(would), _) => out!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
-            (None, problem) => out!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
+            (None, problem) => out!("{:<14} PROBLEM: {}", self.step, continued(problem.as_deref().unwrap_or_default())),
         }
     }
 }
