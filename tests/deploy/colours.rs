@@ -24,12 +24,15 @@ fn words(site: &Site, args: &[&str], env: &[(&str, &str)], terminal: bool) -> St
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Flags, variables, whether it is a terminal, and whether there are colours.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], bool, bool);
+
 #[test]
 fn colours_go_by_the_terminal_the_environment_and_the_flag() {
     let Some(site) = Site::new(Made::default(), Some(&app("v1"))) else { return };
     let (zip, config) = (site.zip(&app("v1")), site.config().to_str().expect("text"));
     let deploy = ["deploy", &zip, "--no-rotate", "-v", "--config", config];
-    let cases: [(&[&str], &[(&str, &str)], bool, bool); 9] = [
+    let cases: [Case<'_>; 9] = [
         (&[], &[], true, true),
         (&[], &[("NO_COLOR", "1")], true, false),
         (&[], &[("CLICOLOR", "0")], true, false),
