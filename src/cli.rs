@@ -23,7 +23,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 a dry run found a problem; 4 someone else holds the lock.\n\
-    AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads.";
+    AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads; `aws sso login` and `aws login` work.";
 
 #[derive(Debug, Args)]
 pub struct Globals {

@@ -17,6 +17,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::cli::Globals;
 pub use spool::open_anew;
 
+/// Where the SDK looks for credentials, but for the metadata service.
+const SEARCHES: [&str; 4] = ["aws_config::meta", "aws_config::profile", "aws_config::provider_config", "aws_config::web_identity_token"];
 const REMEMBERED: usize = 256 * 1024;
 
 /// What was logged last, oldest first, at most 256 KiB.
@@ -35,6 +37,9 @@ pub fn start(globals: &Globals) {
     };
     // Others' crates may log what they send; ours alone may say more than `warn`, so that no credential can slip out.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("spotboot", level);
+    // The SDK warns of missing credentials in the middle of its search; our error says what was missing.
+    let searches = if globals.verbose == 0 { LevelFilter::ERROR } else { level.min(LevelFilter::WARN) };
+    let filter = SEARCHES.into_iter().fold(filter, |filter, target| filter.with_target(target, searches));
     let lines = tracing_subscriber::fmt::layer().with_writer(Destination).with_ansi(io::stderr().is_terminal());
     if globals.json {
         tracing_subscriber::registry().with(lines.json().with_filter(filter)).init();

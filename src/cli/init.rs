@@ -68,7 +68,7 @@ pub struct NewSite {
     /// Route 53's hosted zone; also where site.toml names none
     #[arg(long, value_name = "ID")]
     pub zone: Option<String>,
-    /// Also where site.toml names none [default: AWS_REGION]
+    /// Also where site.toml names none [default: AWS_REGION, then the profile's]
     #[arg(long)]
     pub region: Option<String>,
     /// What the site is

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::Outcome;
 use super::site_file::Place;
 use crate::cli::{Folders, Globals};
+use crate::cloud::Access;
 use crate::cloud::imds::Imds;
 use crate::config::Problems;
 use crate::host::files;
@@ -38,7 +39,7 @@ const CARRIED: [&str; 12] = [
 pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let place = Place::of(globals.config.as_deref())?;
     let unit = unit(&place, folders)?;
-    let read = place.read(&Imds::new()).await;
+    let read = place.read(&Access::on_instance(&Imds::new())).await;
     if globals.dry_run {
         println!(
             "would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}",

@@ -165,7 +165,12 @@ impl<'w> Machine<'w> {
             command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
         }
         command.arg(env!("CARGO_BIN_EXE_spotboot")).args(args);
-        command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk()).envs(&self.env);
+        command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk());
+        if args.first().is_none_or(|verb| !["up", "install"].contains(verb)) {
+            // Of the metadata service only those two ask where they are.
+            command.env("AWS_REGION", &self.world.region.options().region);
+        }
+        command.envs(&self.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command
     }

@@ -9,6 +9,7 @@ mod common;
 mod broken;
 mod commands;
 mod contention;
+mod credentials;
 mod elastic;
 mod faults;
 mod in_place;

@@ -47,7 +47,10 @@ impl Desk {
     /// Its exit code and all that it says.
     pub fn init(&self, flags: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
-        command.arg("init").args(flags).current_dir(self.folder.path()).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        command.arg("init").args(flags).current_dir(self.folder.path()).env("HOME", self.folder.path());
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+            command.env_remove(variable);
+        }
         let Output { status, stdout, stderr } = command.output().expect("spotboot runs");
         let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
         (status.code().expect("an exit code"), said)

@@ -38,6 +38,24 @@ fn a_new_site_toml_is_one_that_spotboot_takes() {
 }
 
 #[test]
+fn the_profiles_region_stands_in_for_the_flag_which_goes_before_it() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path(".aws")).unwrap();
+    std::fs::write(desk.path(".aws/config"), "[default]\nregion = eu-central-1\n").unwrap();
+    let sha256 = format!("{}={HASH}", std::env::consts::ARCH);
+    let made_with = |flags: &[&str]| {
+        desk.made(&[flags, &["--sha256", &sha256]].concat());
+        let made = desk.read("site.toml");
+        std::fs::remove_file(desk.path("site.toml")).unwrap();
+        std::fs::remove_dir_all(desk.path("spotboot-init")).unwrap();
+        made
+    };
+    let without: Vec<&str> = SITE.iter().copied().filter(|flag| !["--region", "ap-southeast-2"].contains(flag)).collect();
+    assert!(made_with(&without).contains("region  = \"eu-central-1\""));
+    assert!(made_with(SITE).contains("region  = \"ap-southeast-2\""));
+}
+
+#[test]
 fn the_last_words_are_three_commands_that_name_the_same_binary_as_the_user_data() {
     let desk = Desk::new();
     let said = desk.made(&[SITE, &["--json"]].concat());

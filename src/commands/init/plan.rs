@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use super::user_data::Program;
 use crate::cli::{Arch, FleetChoice, Init};
 use crate::commands::Usage;
-use crate::commands::site_file::region_of_environment;
 use crate::config::{FleetKind, Site};
 
 /// Where no account is told; it stands in the two policies that name one, for the reader to replace.
@@ -34,14 +33,13 @@ pub struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// # Errors
     /// Everything that is missing or wrong, and a binary of ours that cannot be read.
-    pub fn new(site: &'a Site, init: &'a Init) -> Result<Self> {
+    pub fn new(site: &'a Site, init: &'a Init, region: Option<String>) -> Result<Self> {
         let mut wrong = odd_values(init);
         let arch = init.arch.map_or(std::env::consts::ARCH, word);
-        let region = site.region.clone().or_else(region_of_environment);
         let zone = site.dns.hosted_zone_id.clone().or_else(|| init.site.zone.clone());
         let sha256 = sha256(init, arch)?;
         if region.is_none() {
-            wrong.push("--region is missing: neither site.toml nor AWS_REGION names one".into());
+            wrong.push("--region is missing: neither site.toml nor AWS_REGION nor the profile names one".into());
         }
         if zone.is_none() {
             wrong.push("--zone is missing: site.toml names no [dns] hosted_zone_id, and the policies allow one zone only".into());

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::files::File;
 use crate::cli::{Globals, NewSite, SiteKind};
-use crate::cloud::imds::Imds;
+use crate::cloud::Access;
 use crate::commands::Usage;
-use crate::commands::site_file::{Place, region_of_environment};
+use crate::commands::site_file::Place;
 use crate::config::{AppKind, Site};
 use crate::host::templates;
 
@@ -28,7 +28,7 @@ pub async fn find(globals: &Globals) -> Result<Option<Site>> {
     match place {
         None => Ok(None),
         Some(Place::File(path)) if !path.exists() => Ok(None),
-        Some(place) => place.read(&Imds::new()).await.map(Some),
+        Some(place) => place.read(&Access::from_anywhere()).await.map(Some),
     }
 }
 
@@ -63,7 +63,7 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
 ///
 /// # Errors
 /// Flags that are missing, all at once; then whatever is wrong with the file that they make.
-pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> {
+pub fn make(globals: &Globals, flags: &NewSite, region: Option<String>) -> Result<(Site, Option<File>)> {
     #[derive(Serialize)]
     struct Values<'a> {
         name: &'a str,
@@ -75,7 +75,6 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         elastic_ip: bool,
         contact: Option<&'a str>,
     }
-    let region = flags.region.clone().or_else(region_of_environment);
     let missing = [
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),

@@ -8,8 +8,8 @@ use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
 use crate::cli::Globals;
-use crate::cloud::Cloud;
-use crate::cloud::imds::{Identity, Imds};
+use crate::cloud::imds::Identity;
+use crate::cloud::{Access, Cloud};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
@@ -26,8 +26,8 @@ struct Decision {
     problem: Option<String>,
 }
 
-pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
-    let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
+pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, access: &Access) -> Result<Outcome> {
+    let cloud = access.cloud(&region_of(&site, identity).await?).await?;
     let mut decisions = vec![
         decision("identity", identified(identity)),
         decision("fleet", Ok(fleet(&site, identity))),

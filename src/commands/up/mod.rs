@@ -28,11 +28,11 @@ use tracing::{error, info, warn};
 use super::site_file::{Place, region_of};
 use super::{Outcome, progress};
 use crate::cli::{Globals, Machine, Supervisor};
-use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::{Identity, Imds};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
+use crate::cloud::{Access, Cloud};
 use crate::config::Site;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, FileLock};
@@ -86,12 +86,13 @@ struct Boot {
 
 pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     let imds = Imds::new();
+    let access = Access::on_instance(&imds);
     let timeline = Timeline::start(progress::observer(globals));
-    let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
+    let site = Place::of(globals.config.as_deref())?.read(&access).await?;
     let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
     let identity = timeline.step("identity", &[], async { Ok(imds.identity().await?) }).await?;
     if globals.dry_run {
-        return dry_run::print(globals, site, &paths, &identity, &imds).await;
+        return dry_run::print(globals, site, &paths, &identity, &access).await;
     }
     files::create_dir(&paths.state, 0o755, None)?;
     let Some(lock) = FileLock::try_acquire(&paths.lock())? else {
@@ -116,8 +117,8 @@ impl Boot {
         timeline: Timeline,
         lock: FileLock,
     ) -> Result<Self> {
-        let region = region_of(&site, &identity);
-        let cloud = Cloud::connect(&region, &imds).await;
+        let region = region_of(&site, &identity).await?;
+        let cloud = Access::on_instance(&imds).cloud(&region).await?;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
         let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
