@@ -5,8 +5,10 @@
 mod domain;
 mod parse;
 mod reader;
+mod redirect;
 mod secret;
 mod values;
+mod wsgi;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::reader::{At, Findings, Problem, Table, nearest};
-use super::values;
+use super::{values, wsgi};
 use super::{
     Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
     Site, Tls, Web,
@@ -243,10 +243,10 @@ fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
     }
     match kind? {
         "python" if wsgi.is_none() => {
-            table.reject_table("app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\"");
+            table.reject_table("app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"");
             None
         }
-        "python" => checked(table, "wsgi", wsgi, values::wsgi_target).map(|wsgi| AppKind::Python { wsgi }),
+        "python" => checked(table, "wsgi", wsgi, wsgi::target).map(|wsgi| AppKind::Python { wsgi }),
         "command" => Some(AppKind::Command { command: command.map(|at| at.value) }),
         "static" => Some(AppKind::Static),
         _ if has_mirror => Some(AppKind::S3),

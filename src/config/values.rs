@@ -101,13 +101,6 @@ pub fn hmac_key(text: &str) -> Checked<HmacKey> {
     }
 }
 
-/// gunicorn's `module:application`.
-pub fn wsgi_target(text: &str) -> Checked<String> {
-    let target =
-        only(text, |b| b.is_ascii_alphanumeric() || b"_.:".contains(&b), 200, "what gunicorn serves, as in \"mysite.wsgi:application\"")?;
-    if target.starts_with([':', '.']) { Err("is not what gunicorn serves, as in \"mysite.wsgi:application\"".into()) } else { Ok(target) }
-}
-
 /// A path and query that may stand in a request line and in an nginx configuration.
 pub fn url_path(text: &str) -> Checked<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~%?=&+,@:".contains(&b);

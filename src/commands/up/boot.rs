@@ -16,7 +16,7 @@ use super::Boot;
 use super::cutover::Standing;
 use super::place::Placed;
 use super::resident::{InPlace, Unfit};
-use crate::config::AppKind;
+use crate::config::{AppKind, OwnUrls};
 use crate::host::{files, packages};
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
@@ -303,6 +303,7 @@ impl Boot {
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
+            own: OwnUrls::of(&self.site),
         }
     }
 

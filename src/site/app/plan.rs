@@ -12,7 +12,7 @@ use super::command_line::{self, Listens};
 use super::lockfile::{self, Lock};
 use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, procfile};
 use crate::cloud::s3::S3;
-use crate::config::{AppKind, Health, Site};
+use crate::config::{AppKind, Health, OwnUrls, Site};
 use crate::host::accounts::Account;
 use crate::host::imds;
 use crate::host::paths::Paths;
@@ -37,6 +37,7 @@ pub struct Plan {
     pub(super) health: Health,
     /// The primary domain: what readiness asks for.
     pub(super) host: String,
+    pub(super) own: OwnUrls,
     pub(super) deny_imds: bool,
     /// The site's key of a cache entry, but for its hash.
     pub(super) cache_prefix: String,
@@ -112,6 +113,7 @@ impl Plan {
             static_files: site.app.static_files.clone(),
             health: site.app.health.clone(),
             host: site.primary().example_host(),
+            own: OwnUrls::of(site),
             deny_imds: !site.app.instance_credentials,
             cache_prefix: site.key("cache/"),
             paths: paths.clone(),

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::config::OwnUrls;
 use crate::host::process::Run;
 use crate::site::proof::{Expectation, prove};
 
@@ -59,6 +60,7 @@ async fn proven(stand: &Stand) -> Result<(), String> {
         release: stand.config.release.clone(),
         instance: stand.config.instance.clone(),
         health_path: stand.config.health_path.clone(),
+        own: OwnUrls::new(stand.config.domains.clone(), stand.config.http_port, stand.config.https_port),
     };
     let within = Instant::now() + Duration::from_secs(2);
     prove(&expectation, OffsetDateTime::now_utc(), within).await.map_err(|e| e.to_string())
