@@ -90,6 +90,17 @@ fn build_runs_on_each_instance_and_release_once_in_the_fleet() {
 }
 
 #[test]
+fn gunicorn_calls_an_app_factory_with_the_arguments_of_site_toml() {
+    let world = World::new();
+    let factory = "def create_app(greeting='none', *, times=1, debug=True):\n    def app(environ, start_response):\n        start_response('200 OK', [('Content-Type', 'text/plain')])\n        return [f'{greeting * times} {debug}'.encode()]\n    return app\n";
+    world.publish("v1", &Package::default().file("shop.py", factory));
+    let app = "kind = \"python\"\nwsgi = \"\"\"shop:create_app('$HOME \\\"%n\\\" ü,', times=2, debug=False)\"\"\"\n";
+    let machine = world.machine("i-0factory").section("app", app);
+    let _running = machine.up();
+    assert_eq!(machine.visitor().get("/").body, "$HOME \"%n\" ü,$HOME \"%n\" ü, False");
+}
+
+#[test]
 fn dependencies_are_installed_once_and_a_broken_cache_is_rebuilt() {
     let world = World::new();
     let wsgi = "def application(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'by gunicorn']\n";
