@@ -17,6 +17,7 @@ mod first_boot;
 mod kills;
 mod kinds;
 mod load;
+mod local_projects;
 mod logs;
 mod metrics;
 mod outages;

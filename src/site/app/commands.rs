@@ -7,16 +7,14 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::App;
+use crate::host::marks;
 use crate::host::process::shell;
-use crate::host::{marks, ownership};
 
 /// A migration or an asset pipeline may take its time on a small machine.
 const DEADLINE: Duration = Duration::from_secs(900);
 /// Files for the app's account and group.
 const UMASK: u32 = 0o027;
 const BUILT: &str = "built";
-/// The remark while the tree may be half built, and lent to the app's account.
-const BEGUN: &str = "begun";
 
 impl App {
     /// Runs `[app] build` in the release's folder, which only then the app's account may write to. False: nothing was to be done.
@@ -24,21 +22,15 @@ impl App {
         let root = &self.plan.root;
         let remark = marks::remarked(root, BUILT);
         let Some(line) = &self.plan.build else {
-            if remark.as_deref() == Some(BEGUN) {
-                self.take_back().await?;
-                marks::remark(root, BUILT, "")?;
-            }
+            self.plan.take_back_unfinished(BUILT).await?;
             return Ok(false);
         };
         let wanted = hex::encode(Sha256::digest(format!("{line}\n{}", self.dependencies.as_ref().map_or("", |found| &found.key))));
         if remark.as_deref() == Some(wanted.as_str()) {
             return Ok(false);
         }
-        marks::remark(root, BUILT, BEGUN)?;
-        self.lend().await?;
-        let built = self.run(line, self.build_environment()).await.context("building the release with [app] build");
-        self.take_back().await?;
-        built?;
+        let build = async { self.run(line, self.build_environment()).await.context("building the release with [app] build") };
+        self.plan.lent(BUILT, build).await?;
         marks::remark(root, BUILT, &wanted)?;
         Ok(true)
     }
@@ -60,18 +52,6 @@ impl App {
         let command = shell(line).cwd(&self.plan.root).envs(env).user(self.plan.account.as_ref());
         command.umask(UMASK).deadline(DEADLINE).output().await?;
         Ok(())
-    }
-
-    async fn lend(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.account.clone() else { return Ok(()) };
-        let root = self.plan.root.clone();
-        Ok(tokio::task::spawn_blocking(move || ownership::lend(&root, &account)).await??)
-    }
-
-    async fn take_back(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.account.clone() else { return Ok(()) };
-        let root = self.plan.root.clone();
-        Ok(tokio::task::spawn_blocking(move || ownership::take_back(&root, &account)).await??)
     }
 }
 

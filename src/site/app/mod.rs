@@ -10,13 +10,17 @@ mod environment;
 #[cfg(test)]
 mod fixtures;
 mod interpreter;
+mod lending;
 mod lockfile;
 mod plan;
 mod procfile;
 mod readiness;
 mod relocate;
+mod requirements;
 mod secrets;
 mod service;
+#[cfg(test)]
+mod suite;
 mod venv;
 
 use std::fs::File;

@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
-use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, procfile};
+use super::interpreter::find_program_for;
+use super::lockfile::{self, Installers, Lock};
+use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, OwnUrls, Site};
 use crate::host::accounts::Account;
@@ -61,7 +62,7 @@ impl Plan {
         let procfile = procfile::read(&package.root)?;
         plan.program =
             match &site.app.kind {
-                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root)? },
+                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
                 AppKind::Command { command } => Program::Line(command.clone().or(procfile.web).context(
                     "starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile",
                 )?),
@@ -71,6 +72,12 @@ impl Plan {
         plan.root = package.root;
         plan.version = package.version;
         plan.in_slot(Slot::default())
+    }
+
+    /// What steers them on this machine.
+    fn installers(&self) -> Installers {
+        let variables = environment::steering(&environment::for_installers(&self.site_env, std::env::vars_os()));
+        Installers { variables, is_uv: find_program_for(self.account.as_ref(), "uv").is_some() }
     }
 
     /// The same program in another place.
