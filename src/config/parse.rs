@@ -8,11 +8,11 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::reader::{At, Findings, Problem, Table, nearest};
-use super::{values, wsgi};
 use super::{
     Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
     Site, Tls, Web,
 };
+use super::{values, wsgi};
 
 const DEFAULT_TTL: u32 = 60;
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
@@ -243,7 +243,9 @@ fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
     }
     match kind? {
         "python" if wsgi.is_none() => {
-            table.reject_table("app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"");
+            table.reject_table(
+                "app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"",
+            );
             None
         }
         "python" => checked(table, "wsgi", wsgi, wsgi::target).map(|wsgi| AppKind::Python { wsgi }),

@@ -110,7 +110,9 @@ impl Trail<'_> {
         }
         if self.asked.len() > MOST_REDIRECTS {
             let path = self.told(&to);
-            return Verdict::Unwell(format!("redirects more than {MOST_REDIRECTS} times: {path}; shorten the way, or see why it never ends"));
+            return Verdict::Unwell(format!(
+                "redirects more than {MOST_REDIRECTS} times: {path}; shorten the way, or see why it never ends"
+            ));
         }
         self.asked.push(to.clone());
         Verdict::Ask(to)
@@ -183,7 +185,13 @@ mod tests {
 
     #[test]
     fn another_site_is_well_and_another_url_of_our_own_is_asked() {
-        for location in ["https://example.org/", "https://sub.example.com/", "https://example.com:8443/", "http://example.com:8080/", "mailto:me@example.com"] {
+        for location in [
+            "https://example.org/",
+            "https://sub.example.com/",
+            "https://example.com:8443/",
+            "http://example.com:8080/",
+            "mailto:me@example.com",
+        ] {
             assert_eq!(judged(&usual(), "/", location), Verdict::Well, "{location}");
         }
         for (location, url) in [
@@ -223,7 +231,10 @@ mod tests {
         );
         let mut later = own.ask("example.com", "/").unwrap();
         assert!(matches!(later.judge(found, Some(b"/a")), Verdict::Ask(_)));
-        assert_unwell(later.judge(found, Some(b"/a")), "in a circle: https://example.com/ → https://example.com/a → https://example.com/a;");
+        assert_unwell(
+            later.judge(found, Some(b"/a")),
+            "in a circle: https://example.com/ → https://example.com/a → https://example.com/a;",
+        );
     }
 
     #[test]

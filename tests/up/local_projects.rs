@@ -12,7 +12,9 @@ const WEB: &str = "import ourlib\n\ndef application(environ, start_response):\n 
 
 /// Found only where it is installed: it lies in a folder below.
 fn package(list: &str, who: &str, setup: &str) -> Package {
-    let setup = format!("{setup}from setuptools import setup\nsetup(name='ourlib', version='1.0', py_modules=['ourlib'], package_dir={{'': 'src'}})\n");
+    let setup = format!(
+        "{setup}from setuptools import setup\nsetup(name='ourlib', version='1.0', py_modules=['ourlib'], package_dir={{'': 'src'}})\n"
+    );
     let module = format!("WHO = '{who}'\n");
     Package::default().file("web.py", WEB).file("requirements.txt", list).file("setup.py", setup).file("src/ourlib.py", module)
 }
@@ -55,9 +57,16 @@ fn a_project_installed_in_its_folder_is_each_releases_own_and_survives_a_kill() 
 fn another_wheel_in_the_package_is_another_key() {
     let world = World::new();
     let machine = world.machine("i-0wheel").section("app", APP);
-    for (version, list) in [("v1", "vendor/ourlib-1.0-py3-none-any.whl\n"), ("v2", "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n"), ("v3", "--no-index\n--find-links=vendor\nourlib\n")] {
+    for (version, list) in [
+        ("v1", "vendor/ourlib-1.0-py3-none-any.whl\n"),
+        ("v2", "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n"),
+        ("v3", "--no-index\n--find-links=vendor\nourlib\n"),
+    ] {
         let wheel = wheel(&format!("WHO = '{version}'\n"));
-        world.publish(version, &Package::default().file("web.py", WEB).file("requirements.txt", list).file("vendor/ourlib-1.0-py3-none-any.whl", wheel));
+        world.publish(
+            version,
+            &Package::default().file("web.py", WEB).file("requirements.txt", list).file("vendor/ourlib-1.0-py3-none-any.whl", wheel),
+        );
         serves(&machine, version);
     }
     let shared = world.region.wait_for_request(

@@ -112,7 +112,8 @@ fn locked_folders(text: &str) -> Local {
     let packages = ["package", "packages"].iter().filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
     let local = |package: &Spanned<DeValue<'_>>| {
         let package = package.get_ref();
-        let source = |name: &str| package.get("source").and_then(|source| source.get_ref().get(name)).and_then(|path| path.get_ref().as_str());
+        let source =
+            |name: &str| package.get("source").and_then(|source| source.get_ref().get(name)).and_then(|path| path.get_ref().as_str());
         // The project itself is not installed.
         let is_other = |path: &str| path != ".";
         let directory = package.get("directory").map(Spanned::get_ref);
@@ -169,7 +170,8 @@ impl Files<'_> {
         let Some(bytes) = read(&self.release.join(relative))? else { return Ok(false) };
         self.read.push(relative.to_owned());
         self.enter(&relative.to_string_lossy(), &bytes);
-        let list = requirements::decode(&bytes).with_context(|| format!("reading {}: it is not UTF-8; save it as UTF-8", relative.display()))?;
+        let list =
+            requirements::decode(&bytes).with_context(|| format!("reading {}: it is not UTF-8; save it as UTF-8", relative.display()))?;
         self.tied |= !list.exact;
         self.follow(relative, &list.text)?;
         Ok(true)

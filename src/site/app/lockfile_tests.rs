@@ -172,10 +172,13 @@ fn a_project_in_the_package_is_installed_from_its_folder() {
         let lock = listing(line, &folders);
         assert_eq!((lock.local, lock.tied), (local, local != Local::No), "{line}");
     }
-    let uv = |source: &str| lock(&[("uv.lock", &format!("[[package]]\nname = \"x\"\nsource = {{ {source} }}\n")), ("pyproject.toml", "")]).unwrap().local;
+    let uv = |source: &str| {
+        lock(&[("uv.lock", &format!("[[package]]\nname = \"x\"\nsource = {{ {source} }}\n")), ("pyproject.toml", "")]).unwrap().local
+    };
     assert_eq!(["editable = \".\"", "virtual = \".\"", "registry = \"https://x\""].map(uv), [Local::No; 3]);
     assert_eq!(["editable = \"lib\"", "directory = \"lib\""].map(uv), [Local::Editable, Local::Built]);
-    let py = |directory: &str| lock(&[("pylock.toml", &format!("[[packages]]\nname = \"x\"\ndirectory = {{ {directory} }}\n"))]).unwrap().local;
+    let py =
+        |directory: &str| lock(&[("pylock.toml", &format!("[[packages]]\nname = \"x\"\ndirectory = {{ {directory} }}\n"))]).unwrap().local;
     assert_eq!(["path = \"lib\"", "path = \"lib\", editable = true"].map(py), [Local::Built, Local::Editable]);
     let project = "[project]\ndependencies = [\"ourlib @ file:lib\"]\n";
     assert_eq!(lock(&[("pyproject.toml", project), ("lib/setup.py", "")]).unwrap().local, Local::Built);
@@ -192,7 +195,8 @@ fn variables_that_steer_the_installers_count_and_passwords_do_not() {
     assert_ne!(index("https://a.example/simple"), found(&[]).digest);
     assert_ne!(index("https://a.example/simple"), index("https://b.example/simple"));
     assert_eq!(index("https://me:one@a.example/simple"), index("https://me:two@a.example/simple"));
-    for (variable, file) in [(("PIP_CONSTRAINT", "limits.txt"), "limits.txt"), (("PIP_FIND_LINKS", "https://x/ ./vendor"), "vendor/x.zip")] {
+    for (variable, file) in [(("PIP_CONSTRAINT", "limits.txt"), "limits.txt"), (("PIP_FIND_LINKS", "https://x/ ./vendor"), "vendor/x.zip")]
+    {
         let before = found(&[variable]);
         std::fs::write(folder.path().join(file), "x<3").unwrap();
         assert_ne!(found(&[variable]).digest, before.digest, "{variable:?}");
@@ -205,7 +209,8 @@ fn variables_that_steer_the_installers_count_and_passwords_do_not() {
 fn what_uv_reads_of_its_own_counts_where_uv_installs() {
     let project = "[tool.uv]\nconstraint-dependencies = [\"x<2\"]\n";
     let files = [("requirements.txt", "x"), ("pyproject.toml", project)];
-    let digest = |files: &[(&str, &str)], is_uv| find(package(files).path(), &Installers { is_uv, ..Installers::default() }).unwrap().digest;
+    let digest =
+        |files: &[(&str, &str)], is_uv| find(package(files).path(), &Installers { is_uv, ..Installers::default() }).unwrap().digest;
     assert_eq!(digest(&files, false), digest(&files[..1], false));
     assert_ne!(digest(&files, true), digest(&files[..1], true));
     assert_ne!(digest(&[("requirements.txt", "x"), ("uv.toml", "")], true), digest(&files[..1], true));

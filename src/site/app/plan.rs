@@ -60,14 +60,16 @@ impl Plan {
         let mut plan = Self::bare(site, instance, paths, account);
         let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
         let procfile = procfile::read(&package.root)?;
-        plan.program =
-            match &site.app.kind {
-                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
-                AppKind::Command { command } => Program::Line(command.clone().or(procfile.web).context(
-                    "starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile",
-                )?),
-                AppKind::Static | AppKind::S3 => Program::None,
-            };
+        plan.program = match &site.app.kind {
+            AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
+            AppKind::Command { command } => Program::Line(
+                command
+                    .clone()
+                    .or(procfile.web)
+                    .context("starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile")?,
+            ),
+            AppKind::Static | AppKind::S3 => Program::None,
+        };
         plan.release = site.app.release.clone().or(procfile.release);
         plan.root = package.root;
         plan.version = package.version;

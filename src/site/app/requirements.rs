@@ -27,7 +27,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
         utf_16(rest, u16::from_be_bytes)?
     } else {
         return match declared(bytes).as_deref() {
-            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => Some(Text { text: str::from_utf8(bytes).ok()?.to_owned(), exact: true }),
+            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => {
+                Some(Text { text: str::from_utf8(bytes).ok()?.to_owned(), exact: true })
+            }
             Some("latin-1" | "latin1" | "iso-8859-1" | "iso8859-1") => Some(Text { text: latin_1(bytes), exact: true }),
             Some(_) => Some(Text { text: latin_1(bytes), exact: false }),
         };

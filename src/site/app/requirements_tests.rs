@@ -130,7 +130,14 @@ const LISTS: &[&[u8]] = &[
 #[tokio::test]
 async fn pip_reads_the_same_in_the_same_lists() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["setup.py", "base.txt", "lib/setup.py", "ourlib-1.0-py3-none-any.whl", "vendor/ourlib-1.0-py3-none-any.whl", "vendor/ourlib-1.0.tar.gz"] {
+    for name in [
+        "setup.py",
+        "base.txt",
+        "lib/setup.py",
+        "ourlib-1.0-py3-none-any.whl",
+        "vendor/ourlib-1.0-py3-none-any.whl",
+        "vendor/ourlib-1.0.tar.gz",
+    ] {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "").unwrap();

@@ -19,10 +19,12 @@ use crate::host::process::Run;
 const BUCKET: &str = "site-bucket";
 const SETUPTOOLS: &str =
     "from setuptools import setup\nsetup(name='ourlib', version='1.0', packages=['ourlib'], package_dir={'': 'src'})\n";
-const HATCHLING: &str = "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n[project]\nname = 'ourlib'\nversion = '1.0'\n";
+const HATCHLING: &str =
+    "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n[project]\nname = 'ourlib'\nversion = '1.0'\n";
 const FLIT: &str = "[build-system]\nrequires = ['flit_core>=3.4']\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = 'ourlib'\nversion = '1.0'\ndescription = 'x'\n";
 const POETRY: &str = "[build-system]\nrequires = ['poetry-core']\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\nname = 'ourlib'\nversion = '1.0'\ndescription = 'x'\nauthors = []\npackages = [{ include = 'ourlib', from = 'src' }]\n";
-const BACKENDS: [(&str, &str); 4] = [("setup.py", SETUPTOOLS), ("pyproject.toml", HATCHLING), ("pyproject.toml", FLIT), ("pyproject.toml", POETRY)];
+const BACKENDS: [(&str, &str); 4] =
+    [("setup.py", SETUPTOOLS), ("pyproject.toml", HATCHLING), ("pyproject.toml", FLIT), ("pyproject.toml", POETRY)];
 
 fn account() -> Account {
     Account { name: "nobody".into(), uid: 65534, gid: 65534 }
@@ -31,7 +33,8 @@ fn account() -> Account {
 /// A release with a project at this place in it, and a list that names it so.
 fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir, Plan) {
     let (about, module) = (format!("{place}{}", backend.0), format!("{place}src/ourlib/__init__.py"));
-    let (folder, mut plan) = plan(&site("python", "x:y"), &[(&about, backend.1), (&module, "WHO = 'release 1'\n"), ("requirements.txt", list)]);
+    let (folder, mut plan) =
+        plan(&site("python", "x:y"), &[(&about, backend.1), (&module, "WHO = 'release 1'\n"), ("requirements.txt", list)]);
     for open in [folder.path(), &folder.path().join("state"), plan.paths.releases().as_path(), plan.paths.venvs().as_path()] {
         fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
     }

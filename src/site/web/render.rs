@@ -64,6 +64,7 @@ struct Values<'a> {
     website: Option<Remote<'a>>,
     health_host: String,
     health_uri: String,
+    health_itself: String,
     health_files: Vec<String>,
     static_folders: Vec<Static<'a>>,
     static_files: Vec<Static<'a>>,
@@ -138,11 +139,25 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
         }),
         health_host: website.map_or(format!("{primary}{port_suffix}"), |website| website.authority.clone()),
         health_uri: website.map_or(config.health_path.clone(), |website| website.uri(&config.health_path)),
+        health_itself: itself(&primary, config),
         health_files: health_files(&config.health_path),
         static_folders,
         static_files,
         port_suffix,
     })
+}
+
+/// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges it: port 80 sends its visitors to HTTPS.
+fn itself(host: &str, config: &WebConfig) -> String {
+    let port = |port: u16, usual: u16| if port == usual { format!("(:{port})?") } else { format!(":{port}") };
+    let (http, https) = (port(config.http_port, 80), port(config.https_port, 443));
+    let (host, path, https_port) = (escaped(host), escaped(&config.health_path), config.https_port);
+    format!("^((?i:(https:)?//{host}{https}|http://{host}({http}|:{https_port})))?{path}")
+}
+
+/// For a pattern of PCRE: a sign that is no letter and no digit stands for itself behind a backslash.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| [(!c.is_ascii_alphanumeric()).then_some('\\'), Some(c)].into_iter().flatten()).collect()
 }
 
 /// The app's address as nginx spells it; None where there is no app.

@@ -37,7 +37,8 @@ async fn app(listener: UnixListener, status: Arc<Mutex<&'static str>>) {
         let count = stream.read(&mut request).await.unwrap();
         let text = String::from_utf8_lossy(&request[..count]).into_owned();
         let status = if text.starts_with("GET /healthy?full=1 ") { *status.lock().unwrap() } else { "200 OK" };
-        let head = format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+        let location = if status.contains("location: ") { "" } else { "location: /elsewhere\r\n" };
+        let head = format!("HTTP/1.1 {status}\r\n{location}connection: close\r\ncontent-length: {}\r\n\r\n", text.len());
         let _ = stream.write_all((head + &text).as_bytes()).await;
     }
 }
@@ -153,6 +154,30 @@ async fn ping_is_200_only_while_the_app_answers() {
     }
     app.abort();
     assert!(curl(&stand.config, "http://example.com:{http}/ping", &[]).await.starts_with("HTTP/1.1 503"));
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn ping_is_503_while_the_app_redirects_its_health_path_to_itself() {
+    let Serving { stand, services, status, .. } = serving(|_| ()).await;
+    let WebConfig { http_port, https_port, .. } = stand.config;
+    let cases = [
+        (format!("https://example.com:{https_port}/healthy?full=1"), 503),
+        (format!("http://EXAMPLE.com:{http_port}/healthy?full=1"), 503),
+        (format!("http://example.com:{https_port}/healthy?full=1"), 503),
+        (format!("//example.com:{https_port}/healthy?full=1"), 503),
+        ("/healthy?full=1".to_owned(), 503),
+        ("/Healthy?full=1".to_owned(), 200),
+        ("/healthyXfull=1".to_owned(), 200),
+        ("/healthy?full=1&then".to_owned(), 200),
+        (format!("https://www.example.com:{https_port}/healthy?full=1"), 200),
+        (format!("https://exampleXcom:{https_port}/healthy?full=1"), 200),
+    ];
+    for (location, expected) in cases {
+        *status.lock().unwrap() = format!("302 Found\r\nlocation: {location}").leak();
+        let ping = curl(&stand.config, "https://example.com:{https}/ping", &["--http1.1"]).await;
+        assert!(ping.starts_with(&format!("HTTP/1.1 {expected}")), "{location}: {ping}");
+    }
     services.shutdown().await;
 }
 
