@@ -14,13 +14,8 @@ pub(super) struct Text {
 /// By the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: it is not what it should be.
 pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
     let marked = |mark: &[u8]| bytes.strip_prefix(mark);
-    // The mark of UTF-32 begins as the one of UTF-16.
     let text = if let Some(rest) = marked(b"\xef\xbb\xbf") {
         str::from_utf8(rest).ok()?.to_owned()
-    } else if let Some(rest) = marked(b"\xff\xfe\0\0") {
-        utf_32(rest, u32::from_le_bytes)?
-    } else if let Some(rest) = marked(b"\0\0\xfe\xff") {
-        utf_32(rest, u32::from_be_bytes)?
     } else if let Some(rest) = marked(b"\xff\xfe") {
         utf_16(rest, u16::from_le_bytes)?
     } else if let Some(rest) = marked(b"\xfe\xff") {
@@ -40,12 +35,6 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
 fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let text = char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>().ok()?;
-    rest.is_empty().then_some(text)
-}
-
-fn utf_32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Option<String> {
-    let (units, rest) = bytes.as_chunks::<4>();
-    let text = units.iter().copied().map(|bytes| char::from_u32(unit(bytes))).collect::<Option<String>>()?;
     rest.is_empty().then_some(text)
 }
 
