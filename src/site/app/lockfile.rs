@@ -35,7 +35,7 @@ pub(super) struct Lock {
     pub(super) source: Source,
     /// Of every file's name and content, and of what else steers the installers.
     pub(super) digest: [u8; 32],
-    /// What it names may be another in the next release, though the digest is the same: what is installed fits this release only.
+    /// The next release may have something else under the same digest, so that what is installed fits this release only.
     pub(super) tied: bool,
     pub(super) local: Local,
 }
@@ -50,7 +50,7 @@ pub(super) enum Local {
     Editable,
 }
 
-/// What of a machine and its site.toml steers the installers, beside the package.
+/// What steers the installers beside the package: the machine and the site.toml.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Installers {
     /// Their variables that decide on what gets installed.
@@ -212,7 +212,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// What is not the index's: a file counts by its content; a folder, and what may change from afar, ties all to the release.
+    /// A file counts by its content; a folder, and a URL whose content may change, tie the dependencies to the release.
     fn enter_place(&mut self, place: Place, if_folder: Local) -> anyhow::Result<()> {
         match place {
             Place::Index => {}
@@ -264,7 +264,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// A path that stands in the release, with what is there.
+    /// A path in the release, where something stands.
     fn inside(&self, folder: &Path, path: &str) -> Option<(PathBuf, fs::Metadata)> {
         let path = Path::new(path);
         let relative = match path.strip_prefix(self.release) {
@@ -328,7 +328,7 @@ impl Files<'_> {
     }
 }
 
-/// A small file of the package; None: it is not there. A build may have made it anything.
+/// A small file of the package; None: there is none. The site's build may have put anything in its place.
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let reading = || format!("reading {}", path.display());
     match path.metadata() {
@@ -342,12 +342,12 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// An index, and what it holds, is taken at its URL's word.
+/// A URL of another machine. What an index holds is known by its URL only.
 fn is_remote(place: &str) -> bool {
     requirements::is_url(place) && requirements::file_path(place).is_none()
 }
 
-/// Another password opens the same index, and none may be guessed from a digest.
+/// Another password opens the same index, and a digest must not help to guess one.
 fn without_passwords(value: &str) -> String {
     let bare = |word: &str| match word.split_once("://") {
         Some((scheme, rest)) => {

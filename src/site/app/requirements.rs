@@ -7,11 +7,11 @@ use std::borrow::Cow;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) text: String,
-    /// Whether all of it is right; else its encoding is not known here, and ASCII alone is.
+    /// Whether every character is right; of an encoding that is not known here, ASCII alone is.
     pub(super) exact: bool,
 }
 
-/// By the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: it is not what it should be.
+/// Decodes by the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: the bytes are no text in that encoding.
 pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
     let marked = |mark: &[u8]| bytes.strip_prefix(mark);
     let text = if let Some(rest) = marked(b"\xef\xbb\xbf") {
@@ -52,7 +52,7 @@ fn declared(bytes: &[u8]) -> Option<String> {
     })
 }
 
-/// Lines with their continuations, without comments, `${NAME}` replaced where the installers have such a variable.
+/// The logical lines: with their continuations, without comments, `${NAME}` replaced where the installers have such a variable.
 pub(super) fn lines(text: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut whole = Vec::new();
     let mut begun = String::new();
@@ -63,7 +63,7 @@ pub(super) fn lines(text: &str, variable: impl Fn(&str) -> Option<String>) -> Ve
             continue;
         }
         if is_comment {
-            // So that it is one also behind a line that goes on.
+            // A comment behind a line that goes on is still one.
             begun.push(' ');
         }
         begun.push_str(line);
@@ -159,7 +159,7 @@ const LONG: [(&str, Takes); 19] = [
 const SHORT: [(char, Takes); 6] =
     [('r', Takes::List), ('c', Takes::List), ('e', Takes::Editable), ('f', Takes::Links), ('i', Takes::Index), ('C', Takes::Value)];
 
-/// Of one line without its comment.
+/// The entries of one line without its comment.
 pub(super) fn entries(line: &str) -> Vec<Entry> {
     let options_at = line.split(' ').scan(0, |at, token| {
         let start = *at;
@@ -242,13 +242,13 @@ fn words(text: &str) -> Vec<String> {
 pub(super) enum Place {
     /// From the index, by a name.
     Index,
-    /// What stands there may change, unless it is pinned by a hash or a commit.
+    /// The content may change, unless a hash or a commit pins it.
     Url { pinned: bool },
     /// On this machine.
     Path(String),
 }
 
-/// Of a requirement without its options.
+/// The place of a requirement without its options.
 pub(super) fn place(requirement: &str, hashed: bool) -> Place {
     let separator = if is_url(requirement) { "; " } else { ";" };
     let bare = requirement.split_once(separator).map_or(requirement, |(bare, _)| bare).trim();
@@ -267,7 +267,7 @@ pub(super) fn place(requirement: &str, hashed: bool) -> Place {
     if is_path { Place::Path(path.to_owned()) } else { Place::Index }
 }
 
-/// Of what `-e` names: a folder needs no `/` there.
+/// The place of an editable requirement: a folder needs no `/` there.
 pub(super) fn place_of_editable(requirement: &str) -> Place {
     match place(requirement, false) {
         Place::Index => Place::Path(without_extras(requirement).to_owned()),
@@ -294,7 +294,7 @@ fn place_of_url(url: &str, hashed: bool) -> Place {
     Place::Url { pinned }
 }
 
-/// The path of a `file:` URL; None: it is another URL.
+/// The path of a `file:` URL; None: the URL is of another kind.
 pub(super) fn file_path(url: &str) -> Option<String> {
     let rest = scheme(url).filter(|scheme| scheme == "file").map(|_| &url["file:".len()..])?;
     let rest = rest.split(['#', '?']).next().unwrap_or_default();
