@@ -24,7 +24,7 @@ const LARGEST_ENTRY: u64 = 2 << 30;
 /// Past this it is quicker to install.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(120);
 const SHARED: &str = "shared";
-/// The environment's remark: it leads into the release's folder, and needs what its installer wrote there.
+/// The note of an environment that leads into the release's folder and needs what its installer wrote there.
 const NEEDS_FOLDER: &str = "needs folder";
 /// The release's remark: for which key its own projects were installed.
 const INSTALLED: &str = "installed";
@@ -74,12 +74,9 @@ impl Dependencies {
         let obtained = dependencies.obtain(plan, lock, &interpreter, state).await?;
         dependencies.origin = obtained.origin;
         tracing::info!(origin = ?dependencies.origin, key = dependencies.key, "dependencies");
-        marks::mark(&dependencies.venv, "")?;
+        marks::mark(&dependencies.venv, if obtained.needs_folder { NEEDS_FOLDER } else { "" })?;
         if dependencies.origin == Origin::Cached {
             marks::remark(&dependencies.venv, SHARED, "yes")?;
-        }
-        if obtained.needs_folder {
-            marks::remark(&dependencies.venv, NEEDS_FOLDER, "yes")?;
         }
         if lock.local != Local::No && dependencies.origin == Origin::Installed {
             marks::remark(&plan.root, INSTALLED, &dependencies.key)?;
@@ -87,11 +84,12 @@ impl Dependencies {
         Ok(Some(dependencies))
     }
 
-    /// Whole, and so is what it needs of the release's folder, which may have been unpacked anew since.
+    /// Whole, with what it needs of the release's folder, which may have been unpacked anew since.
     fn is_here(&self, plan: &Plan) -> bool {
-        let needs_folder = marks::remarked(&self.venv, NEEDS_FOLDER).is_some();
-        marks::marked(&self.venv).is_some()
-            && (!needs_folder || marks::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str()))
+        match marks::marked(&self.venv).as_deref() {
+            Some(NEEDS_FOLDER) => marks::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str()),
+            note => note.is_some(),
+        }
     }
 
     async fn obtain(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter, state: &S3) -> anyhow::Result<Obtained> {
@@ -107,7 +105,7 @@ impl Dependencies {
         Ok(Obtained { origin: Origin::Installed, needs_folder: self.install(plan, lock, interpreter).await? })
     }
 
-    /// The release's own projects are installed from its folder, where some installers write too. True: what is installed needs that.
+    /// Installs. The release's own projects are built in its folder, where some installers leave files; true: the environment needs them.
     async fn install(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter) -> anyhow::Result<bool> {
         let home = marks::aside(&self.venv.with_file_name("home"));
         let Plan { root, site_env, account, .. } = plan;
@@ -116,7 +114,7 @@ impl Dependencies {
             Local::No => making.make().await.map(|()| false),
             Local::Built => plan.lent(INSTALLED, making.make()).await.map(|()| false),
             Local::Editable => {
-                // What an unfinished run wrote is no longer told from the package.
+                // The files that an unfinished run wrote cannot be told from the package's.
                 let is_first = marks::remarked(root, INSTALLED).is_none();
                 let before = lending::listing(root)?;
                 plan.lent(INSTALLED, making.make()).await?;
@@ -148,7 +146,7 @@ impl Dependencies {
     }
 
     async fn share(&self, state: &S3) -> anyhow::Result<bool> {
-        let is_of_this_machine = marks::remarked(&self.venv, NEEDS_FOLDER).is_some();
+        let is_of_this_machine = marks::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
         if is_of_this_machine || marks::remarked(&self.venv, SHARED).is_some() {
             return Ok(false);
         }
@@ -186,8 +184,8 @@ impl App {
     }
 }
 
-/// Whatever decides on the installed files: the lists and what they name, the interpreter, the platform, and where the lists name what
-/// another release may have otherwise, the release's own folder.
+/// A digest of everything that decides on the installed files: the lists and the files that they name, the interpreter, the platform, and for
+/// a tied lock the release's own folder.
 fn key(lock: &Lock, interpreter: &Interpreter, release: &Path) -> String {
     let Interpreter { version, platform, .. } = interpreter;
     let bound_to = if lock.tied { release.to_string_lossy() } else { "".into() };

@@ -76,7 +76,7 @@ impl Plan {
         plan.in_slot(Slot::default())
     }
 
-    /// What steers them on this machine.
+    /// What steers the installers on this machine.
     fn installers(&self) -> Installers {
         let variables = environment::steering(&environment::for_installers(&self.site_env, std::env::vars_os()));
         Installers { variables, is_uv: find_program_for(self.account.as_ref(), "uv").is_some() }

@@ -212,7 +212,8 @@ fn check_health(status: StatusCode, expected: &Expectation) -> Result<(), String
     Err(format!("{path} answers {status} through the web server; serve that path, or name one that is well in [app] health"))
 }
 
-/// Follows redirects among the site's own names, at this listener, until something else answers. A visitor gets an error from a way without an end.
+/// Follows redirects among the site's own names, at this listener, until something else answers: redirects that never end show
+/// visitors an error.
 async fn follow(
     first: http::Response<Incoming>,
     expected: &Expectation,
