@@ -2,10 +2,9 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::common::eventually;
-use crate::common::{Machine, Package, World, is_root};
+use crate::common::{Machine, Package, Running, World, is_root};
 
 const APP: &str = "kind = \"python\"\nwsgi = \"web:application\"\n";
 const WEB: &str = "import ourlib\n\ndef application(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [ourlib.WHO.encode()]\n";
@@ -19,9 +18,10 @@ fn package(list: &str, who: &str, setup: &str) -> Package {
     Package::default().file("web.py", WEB).file("requirements.txt", list).file("setup.py", setup).file("src/ourlib.py", module)
 }
 
-fn serves(machine: &Machine<'_>, who: &str) {
+fn serves(machine: &Machine<'_>, who: &str) -> Running {
     let running = machine.up();
     assert_eq!(machine.visitor().get("/").body, who, "{}", running.log());
+    running
 }
 
 fn owner(path: &Path) -> u32 {
@@ -42,14 +42,16 @@ fn a_project_installed_in_its_folder_is_each_releases_own_and_survives_a_kill() 
         assert_ne!(owner(&release), 0, "the release is lent");
     }
     running.kill9();
-    serves(&machine, "release 1");
+    drop(serves(&machine, "release 1"));
     assert_eq!((owner(&release), owner(&release.join("begun"))), (owner(&machine.state()), owner(&machine.state())));
 
     world.publish("v2", &package("-e .\n", "release 2", ""));
-    serves(&machine, "release 2");
+    drop(serves(&machine, "release 2"));
     // The next restart finds what the installer wrote in the folder, and another machine installs for itself.
-    serves(&machine, "release 2");
-    serves(&world.machine("i-0other").section("app", APP), "release 2");
+    drop(serves(&machine, "release 2"));
+    let other = world.machine("i-0other").section("app", APP);
+    let _running = serves(&other, "release 2");
+    eventually("all is done that waits until the site serves", || other.state().join("releases/current").is_symlink());
     assert_eq!(world.list("cache/"), Vec::<String>::new(), "what an installer wrote in the release is not in the cache");
 }
 
@@ -57,23 +59,19 @@ fn a_project_installed_in_its_folder_is_each_releases_own_and_survives_a_kill() 
 fn another_wheel_in_the_package_is_another_key() {
     let world = World::new();
     let machine = world.machine("i-0wheel").section("app", APP);
-    for (version, list) in [
-        ("v1", "vendor/ourlib-1.0-py3-none-any.whl\n"),
-        ("v2", "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n"),
-        ("v3", "--no-index\n--find-links=vendor\nourlib\n"),
+    for (number, version, list) in [
+        (1, "v1", "vendor/ourlib-1.0-py3-none-any.whl\n"),
+        (2, "v2", "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n"),
+        (3, "v3", "--no-index\n--find-links=vendor\nourlib\n"),
     ] {
         let wheel = wheel(&format!("WHO = '{version}'\n"));
         world.publish(
             version,
             &Package::default().file("web.py", WEB).file("requirements.txt", list).file("vendor/ourlib-1.0-py3-none-any.whl", wheel),
         );
-        serves(&machine, version);
+        let _running = serves(&machine, version);
+        eventually("what a wheel brings is shared", || world.list("cache/").len() == number);
     }
-    let shared = world.region.wait_for_request(
-        |request| request.method == "PUT" && request.path.contains("cache/") && request.status == Some(200),
-        Duration::from_secs(60),
-    );
-    assert!(shared.is_some(), "what a wheel brings is shared");
 }
 
 fn wheel(module: &str) -> Vec<u8> {
