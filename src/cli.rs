@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use since::Since;
 
-pub use init::{Arch, FleetChoice, Init, NewSite, SiteKind};
+pub use init::{Arch, FleetChoice, Init, NewSite, ReleaseChoice, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
 #[derive(Debug, Parser)]

@@ -74,6 +74,9 @@ pub struct NewSite {
     /// What the site is
     #[arg(long, value_enum)]
     pub kind: Option<SiteKind>,
+    /// Where the release command runs: in each new data folder (SQLite, files), or once in the fleet (a database server) [default: asked for on a terminal, else folder]
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub release_on: Option<ReleaseChoice>,
     /// One Elastic IP, which moves from instance to instance, in place of records that change: `address = "elastic"` under `dns`
     #[arg(long)]
     pub elastic_ip: bool,
@@ -87,6 +90,12 @@ pub enum SiteKind {
     Python,
     Command,
     Static,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReleaseChoice {
+    Folder,
+    Fleet,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

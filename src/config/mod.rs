@@ -154,8 +154,10 @@ pub struct App {
     pub kind: AppKind,
     /// Run on each instance after unpacking.
     pub build: Option<String>,
-    /// Run once per release in the whole fleet; without it, the package's Procfile `release:` line.
+    /// Run before the app starts; without it, the package's Procfile `release:` line.
     pub release: Option<String>,
+    /// None: site.toml does not say, and [`ReleaseOn::Folder`] holds.
+    pub release_on: Option<ReleaseOn>,
     /// URL prefix (`/static/`) → folder inside the release (`staticfiles`).
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
@@ -164,6 +166,25 @@ pub struct App {
     pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
+}
+
+/// How often the release command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseOn {
+    /// Once per release and data folder: the site's data are files on the instance.
+    Folder,
+    /// Once per release in the whole fleet: the site's data are in a database server.
+    Fleet,
+}
+
+impl ReleaseOn {
+    /// As site.toml has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Folder => "folder",
+            Self::Fleet => "fleet",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use toml::de::DeTable;
 use super::reader::{At, Findings, Problem, Table, nearest};
 use super::values;
 use super::{
-    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
-    Site, Tls, Web,
+    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, ReleaseOn, Routing,
+    SecretRef, Site, Tls, Web,
 };
 
 const DEFAULT_TTL: u32 = 60;
@@ -217,6 +217,8 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
     let kind = read_app_kind(&table, has_mirror);
     let build = table.string("build").map(|at| at.value);
     let release = table.string("release").map(|at| at.value);
+    let release_on = [ReleaseOn::Folder, ReleaseOn::Fleet].map(|on| (on.word(), on));
+    let release_on = choice(&table, "release_on", table.string("release_on"), &release_on);
     let static_files = read_static_files(&table);
     let health = read_health(table.table("health"));
     let env = read_env(&table);
@@ -226,7 +228,7 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
         table.reject_table("[app] is missing; its kind is python, command, static or s3");
     }
     table.finish();
-    Some(App { kind: kind?, build, release, static_files, health, env, secrets, instance_credentials })
+    Some(App { kind: kind?, build, release, release_on, static_files, health, env, secrets, instance_credentials })
 }
 
 fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
@@ -411,6 +413,7 @@ mod tests {
         assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
         assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
         assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
+        assert_eq!(site.app.release_on, Some(ReleaseOn::Fleet));
         assert_eq!(site.app.secrets["DATABASE_URL"].to_string(), "secretsmanager:example/database#url");
     }
 
@@ -436,6 +439,15 @@ mod tests {
     fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
         assert_eq!(Site::parse("site.toml", &format!("{SMALLEST}[web]\nmetrics_port = 0\n")).unwrap().web.metrics_port, 0);
         assert!(problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n")).contains("web.metrics_port is 443"));
+    }
+
+    #[test]
+    fn the_release_command_is_for_each_folder_or_for_the_fleet() {
+        assert_eq!(Site::parse("site.toml", SMALLEST).unwrap().app.release_on, None);
+        let folder = Site::parse("site.toml", &format!("{SMALLEST}release_on = \"folder\"\n")).unwrap();
+        assert_eq!(folder.app.release_on, Some(ReleaseOn::Folder));
+        let found = problems(&format!("{SMALLEST}release_on = \"flet\"\n"));
+        assert!(found.contains("site.toml:7: app.release_on is \"flet\"; it is one of folder, fleet; did you mean fleet?"), "{found}");
     }
 
     #[test]

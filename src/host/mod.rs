@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod data_folder;
 pub mod files;
 pub mod imds;
 pub mod journald;

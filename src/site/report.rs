@@ -41,6 +41,9 @@ pub struct Report {
     /// What was last tried in place here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried: Option<Tried>,
+    /// What the last release command came to that this process was to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<ReleaseCommand>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -66,6 +69,25 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     pub error: Option<String>,
+}
+
+/// What became of a release's command here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseCommand {
+    pub release: String,
+    pub became: Became,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    Ran,
+    /// It had run on this data folder before.
+    SeenByFolder,
+    /// It had run once for the whole fleet.
+    DoneInFleet,
+    /// Another release was on trial, whose own command alone may run meanwhile.
+    LeftToTrial,
 }
 
 /// A release that was to take the place of the one that serves.

@@ -109,6 +109,31 @@ fn an_elastic_ip_is_asked_for_once_and_then_stands_in_site_toml() {
 }
 
 #[test]
+fn where_the_data_are_is_asked_for_on_a_terminal_and_else_the_folder_is_said() {
+    let unsaid = &SITE[..SITE.len() - 2];
+    let desk = Desk::new();
+    let said = desk.made(unsaid);
+    assert!(said.contains("site.toml gets release_on = \"folder\"") && said.contains("--release-on fleet"), "{said}");
+    assert!(desk.read("site.toml").contains("\nrelease_on = \"folder\" "), "{}", desk.read("site.toml"));
+    let (code, said) = desk.init(&["--release-on", "fleet", "--force"]);
+    assert!(code == 2 && said.contains("--release-on contradict it"), "{said}");
+
+    let flagged = Desk::new();
+    let said = flagged.made(&[unsaid, &["--release-on", "fleet"]].concat());
+    assert!(flagged.read("site.toml").contains("\nrelease_on = \"fleet\" ") && !said.contains("release_on"), "{said}");
+
+    let asked = Desk::new();
+    let (code, said) = asked.init_at_a_terminal(unsaid, "what\nfleet\n");
+    assert!(code == 0 && said.matches("Does the site keep its data on the instance").count() == 2, "{said}");
+    assert!(asked.read("site.toml").contains("\nrelease_on = \"fleet\" "), "{}", asked.read("site.toml"));
+
+    let pages = Desk::new();
+    let flags: Vec<&str> = unsaid.iter().map(|&flag| if flag == "python" { "static" } else { flag }).collect();
+    let said = pages.made(&flags);
+    assert!(!said.contains("release_on") && !pages.read("site.toml").contains("release_on"), "{said}");
+}
+
+#[test]
 fn the_launch_template_keeps_credentials_close_and_the_disk_sealed() {
     let desk = Desk::new();
     desk.made(&[SITE, &["--arch", "aarch64", "--sha256", &format!("aarch64={HASH}")]].concat());

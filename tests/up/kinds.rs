@@ -68,9 +68,9 @@ fn the_older_convention_is_the_newest_key_that_ends_in_latest() {
 }
 
 #[test]
-fn build_runs_on_each_instance_and_release_once_in_the_fleet() {
+fn build_runs_on_each_instance_and_with_release_on_fleet_the_release_command_once() {
     let world = World::with_small_app();
-    let app = "kind = \"command\"\nbuild = \"echo built > built.txt\"\nrelease = \"sleep 1; echo released >> /tmp/spotboot-released-$SPOTBOOT_FLEET_TEST\"\nstatic = { \"/files/\" = \".\" }\nenv = { SPOTBOOT_TEST = \"1\" }\n";
+    let app = "kind = \"command\"\nbuild = \"echo built > built.txt\"\nrelease = \"sleep 1; echo released >> /tmp/spotboot-released-$SPOTBOOT_FLEET_TEST\"\nrelease_on = \"fleet\"\nstatic = { \"/files/\" = \".\" }\nenv = { SPOTBOOT_TEST = \"1\" }\n";
     let marker = world.path("released");
     std::fs::write(&marker, "").unwrap();
     std::process::Command::new("chmod").arg("666").arg(&marker).status().unwrap();

@@ -9,6 +9,7 @@ mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod data_folder;
 mod dns01;
 mod elastic;
 mod failures;

@@ -4,6 +4,7 @@ mod files;
 mod next;
 mod plan;
 mod policies;
+mod release_on;
 mod render;
 mod site;
 mod user_data;

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::files::File;
+use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
 use crate::cloud::imds::Imds;
 use crate::commands::Usage;
 use crate::commands::site_file::{Place, region_of_environment};
-use crate::config::{AppKind, Site};
+use crate::config::{AppKind, ReleaseOn, Site};
 use crate::host::templates;
 
 const TEMPLATE: &str = include_str!("../../../launch-template/site.toml");
@@ -48,6 +49,7 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
         ("--region", site.region.is_some() && flags.region.is_some() && flags.region != site.region),
         ("--kind", flags.kind.is_some_and(|kind| !is_kind(&site.app.kind, kind))),
         ("--elastic-ip", flags.elastic_ip && !site.dns.is_elastic()),
+        ("--release-on", flags.release_on.is_some_and(|on| release_on::meant(on) != site.app.release_on.unwrap_or(ReleaseOn::Folder))),
         ("--contact", contact.is_some_and(|contact| !site.tls.contact.contains(&contact))),
     ];
     let flags_against: Vec<&str> = contradicted.iter().filter(|(_, differs)| *differs).map(|(flag, _)| *flag).collect();
@@ -72,6 +74,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         zone: &'a str,
         region: String,
         kind: &'static str,
+        release_on: Option<&'static str>,
         elastic_ip: bool,
         contact: Option<&'a str>,
     }
@@ -92,6 +95,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         bail!(Usage(format!("there is no site.toml (name one with --config), and to make one these are missing: {missing}")));
     };
     let contact = flags.contact.as_deref();
+    let release_on = if kind == SiteKind::Static { None } else { Some(release_on::choose(flags.release_on)?.word()) };
     let values = Values {
         name,
         domains: &flags.domain,
@@ -99,6 +103,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         zone: bare_zone(zone),
         region,
         kind: word(kind),
+        release_on,
         elastic_ip: flags.elastic_ip,
         contact,
     };

@@ -17,7 +17,7 @@ use super::cutover::Standing;
 use super::place::Placed;
 use super::resident::{InPlace, Unfit};
 use crate::config::AppKind;
-use crate::host::{files, packages};
+use crate::host::{data_folder, files, packages};
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
@@ -326,6 +326,8 @@ impl Boot {
     async fn keep(&self, release: &Release, app: &App) -> Result<()> {
         release::activate(release, &self.paths)?;
         release::settle(release).await?;
+        let data = self.paths.data();
+        tokio::task::spawn_blocking(move || data_folder::flush(&data)).await??;
         app.settle().await?;
         release::retain(release, &self.paths, RELEASES_KEPT)?;
         app.retain(RELEASES_KEPT)?;

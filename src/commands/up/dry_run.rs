@@ -7,15 +7,17 @@ use super::super::Outcome;
 use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
+use super::release::forecast;
 use crate::cli::Globals;
 use crate::cloud::Cloud;
 use crate::cloud::imds::{Identity, Imds};
+use crate::cloud::s3::S3;
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
-use crate::site::release::{self, Resolved};
+use crate::site::release::{self, Pointer, Resolved};
 use crate::site::{address, app};
 
 /// One decision: what would be done, or why it cannot be.
@@ -28,14 +30,13 @@ struct Decision {
 
 pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
     let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
-    let mut decisions = vec![
-        decision("identity", identified(identity)),
-        decision("fleet", Ok(fleet(&site, identity))),
-        decision("release", release(&cloud, &site, paths, identity).await),
+    let mut decisions = vec![decision("identity", identified(identity)), decision("fleet", Ok(fleet(&site, identity)))];
+    decisions.extend(release(&cloud, &site, paths, identity).await);
+    decisions.extend([
         decision("host packages", host_packages(&site).await),
         decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
-    ];
+    ]);
     decisions.extend(secrets(&cloud, &site).await);
     if globals.json {
         println!("{}", serde_json::to_string_pretty(&decisions)?);
@@ -56,8 +57,8 @@ fn decision(step: &'static str, decided: Result<String>) -> Decision {
 impl Decision {
     fn print(&self) {
         match (&self.would, &self.problem) {
-            (Some(would), _) => println!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
-            (None, problem) => println!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
+            (Some(would), _) => println!("{:<15} {}", self.step, would.replace('\n', "\n                ")),
+            (None, problem) => println!("{:<15} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -80,15 +81,31 @@ fn fleet(site: &Site, identity: &Identity) -> String {
     }
 }
 
-async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Result<String> {
+/// Which one, and what becomes of its command.
+async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
     if site.app.kind == AppKind::S3 {
-        return Ok("no package: kind s3 forwards to the bucket".to_owned());
+        return vec![decision("release", Ok("no package: kind s3 forwards to the bucket".to_owned()))];
     }
     let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-    let Resolved { pointer, trial } = release::resolve(&state, &packages, site, identity.launched).await?;
+    let Resolved { pointer, trial } = match release::resolve(&state, &packages, site, identity.launched).await {
+        Ok(resolved) => resolved,
+        Err(error) => return vec![decision("release", Err(error))],
+    };
     let here = if release::is_here(&pointer, paths) { "use the unpacked" } else { "download, check and unpack" };
     let why = trial.map_or_else(|| "current".to_owned(), |deploy| format!("on trial by deploy {deploy}"));
-    Ok(format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
+    let taken = format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key);
+    vec![decision("release", Ok(taken)), decision("release command", release_command(&state, site, paths, &pointer).await)]
+}
+
+async fn release_command(state: &S3, site: &Site, paths: &Paths, pointer: &Pointer) -> Result<String> {
+    let would = forecast(state, site, paths, &pointer.version).await?;
+    let root = paths.releases().join(&pointer.version);
+    Ok(match &site.app.release {
+        Some(_) => would,
+        None if !release::is_here(pointer, paths) => format!("if the package's Procfile has a `release:` line, {would}"),
+        None if app::procfile_has_release(&root)? => would,
+        None => "none".to_owned(),
+    })
 }
 
 /// Each by itself; of what it holds nothing is said.

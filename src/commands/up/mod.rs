@@ -41,7 +41,7 @@ use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::host::spool::Outbox;
 use crate::logs;
-use crate::site::report::{Phase, Timeline};
+use crate::site::report::{Phase, ReleaseCommand, Timeline};
 use handover::Handover;
 use metering::Metering;
 use resident::Leaving;
@@ -71,6 +71,10 @@ struct Boot {
     public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
+    /// What became of the last release command, for the report.
+    released: RefCell<Option<ReleaseCommand>>,
+    /// That site.toml leaves `[app] release_on` open is told once.
+    release_on_told: Cell<bool>,
     /// Where this instance stands, for whoever reports it beside the event loop.
     phase: Cell<Phase>,
     /// One report at a time, made when its turn comes: the last one is the newest.
@@ -139,6 +143,8 @@ impl Boot {
             services,
             timeline,
             trial: OnceLock::new(),
+            released: RefCell::default(),
+            release_on_told: Cell::default(),
             phase: Cell::new(Phase::Booting),
             telling: Mutex::default(),
             handover: Handover::default(),

@@ -51,6 +51,7 @@ impl Boot {
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
             tried: serving.and_then(|serving| serving.in_place.tried()),
+            release_command: self.released.borrow().clone(),
             public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,

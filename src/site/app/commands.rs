@@ -1,4 +1,4 @@
-//! The site's own commands: `build` on each instance, `release` once in the fleet (the caller holds the lease for that).
+//! The site's own commands: `build` on each instance, `release` where the caller says so, who holds the fleet's lease for that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl App {
         self.plan.release.as_deref()
     }
 
-    /// Runs the release command, if there is one. Once per release in the whole fleet: the caller's lease and marker see to it.
+    /// Runs the release command, if there is one. How often is the caller's matter.
     pub async fn run_release_command(&self) -> anyhow::Result<()> {
         match self.release_command() {
             Some(line) => self.run(line, self.environment()).await.context("running the release command"),

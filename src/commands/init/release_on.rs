@@ -1,0 +1,75 @@
+//! Where the site's data are, and so where its release command runs: by a flag, by a question, else the answer that loses nothing.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use tracing::warn;
+
+use crate::cli::ReleaseChoice;
+use crate::config::ReleaseOn;
+
+const QUESTION: &str = "Does the site keep its data on the instance (SQLite, files), or in a database server elsewhere?\n\
+    folder: on the instance, so a release command runs in each new data folder; fleet: in a server, so it runs once per release [folder]: ";
+
+/// What the flag says, else whoever sits at the terminal.
+///
+/// # Errors
+/// The terminal cannot be read.
+pub fn choose(flag: Option<ReleaseChoice>) -> Result<ReleaseOn> {
+    if let Some(flag) = flag {
+        return Ok(meant(flag));
+    }
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return ask(&mut io::stdin().lock(), &mut io::stderr()).context("asking where the site keeps its data");
+    }
+    warn!("site.toml gets release_on = \"folder\": there is no terminal to ask at; for a site with a database server, --release-on fleet");
+    Ok(ReleaseOn::Folder)
+}
+
+pub fn meant(flag: ReleaseChoice) -> ReleaseOn {
+    match flag {
+        ReleaseChoice::Folder => ReleaseOn::Folder,
+        ReleaseChoice::Fleet => ReleaseOn::Fleet,
+    }
+}
+
+/// Until the answer is one of the two; the end of the input is an empty one.
+fn ask(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<ReleaseOn> {
+    loop {
+        output.write_all(QUESTION.as_bytes())?;
+        output.flush()?;
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        match line.trim() {
+            "" | "folder" => return Ok(ReleaseOn::Folder),
+            "fleet" => return Ok(ReleaseOn::Fleet),
+            other => writeln!(output, "{other:?} is neither folder nor fleet")?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(text: &str) -> (ReleaseOn, String) {
+        let mut said = Vec::new();
+        let chosen = ask(&mut text.as_bytes(), &mut said).unwrap();
+        (chosen, String::from_utf8(said).unwrap())
+    }
+
+    #[test]
+    fn an_empty_answer_is_the_folder_and_an_odd_one_is_asked_for_again() {
+        assert_eq!(answered("\n").0, ReleaseOn::Folder);
+        assert_eq!(answered("").0, ReleaseOn::Folder);
+        assert_eq!(answered("folder\n").0, ReleaseOn::Folder);
+        let (chosen, said) = answered("postgres\n fleet \n");
+        assert_eq!(chosen, ReleaseOn::Fleet);
+        assert!(said.contains("\"postgres\" is neither folder nor fleet") && said.matches(QUESTION).count() == 2, "{said}");
+    }
+
+    #[test]
+    fn the_question_has_two_lines() {
+        assert_eq!(QUESTION.lines().count(), 2);
+    }
+}
