@@ -168,17 +168,17 @@ pub struct App {
     pub instance_credentials: bool,
 }
 
-/// How often the release command runs.
+/// The place of the site's data, by which the release command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseOn {
-    /// Once per release and data folder: the site's data are files on the instance.
+    /// Once per release and data folder: the data are files on the instance.
     Folder,
-    /// Once per release in the whole fleet: the site's data are in a database server.
+    /// Once per release in the whole fleet: the data are in a database server.
     Fleet,
 }
 
 impl ReleaseOn {
-    /// As site.toml has it.
+    /// The word in site.toml.
     pub fn word(self) -> &'static str {
         match self {
             Self::Folder => "folder",

@@ -1,7 +1,7 @@
-//! Which releases a data folder has seen: a file in the folder itself, so that whoever empties, restores or copies the folder takes it along.
+//! The releases that a data folder has seen, noted in a file of that folder: emptying, restoring or copying the folder takes the note along.
 //!
-//! The folder is the app's: whatever the app puts in the file's place is read as "none", and nothing is waited for. As with [`super::marks`],
-//! what was noted counts only until the machine restarts, and for good once [`flush`] has put everything on disk.
+//! The folder is the app's: a link, a pipe or a folder in the file's place reads as no note and holds nobody up. As with [`super::marks`], a
+//! note counts only until the machine restarts, and for good once [`flush`] has put everything on disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -29,12 +29,12 @@ struct Seen {
     boot: Option<String>,
 }
 
-/// Whether the release's command has run on what is in the folder.
+/// Tells whether the release's command has run on the folder's content.
 pub fn has_seen(folder: &Path, version: &str) -> bool {
     trusted(folder).releases.iter().any(|seen| seen == version)
 }
 
-/// Notes that it has. Waits for no disk.
+/// Notes that the release's command has run. Waits for no disk.
 ///
 /// # Errors
 /// The disk is full, or a folder stands in the file's place.
@@ -60,7 +60,7 @@ pub fn flush(folder: &Path) -> Result<(), FileError> {
     files::write_atomic(&file(folder), &to_json(&Seen { boot: None, ..seen }), MODE)
 }
 
-/// Nothing, where the machine has restarted since or the file cannot be read: the command then runs once more.
+/// The note, or an empty one where the machine has restarted since or the file cannot be read: the command then runs once more.
 fn trusted(folder: &Path) -> Seen {
     let seen = read(&file(folder)).unwrap_or_default();
     let lasts = seen.boot.as_ref().is_none_or(|boot| !boot.is_empty() && *boot == boot_id());

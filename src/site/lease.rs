@@ -88,7 +88,7 @@ impl Lease {
         }
     }
 
-    /// Takes a lease that is free as a rule by one request; `None`: its object is there, and [`Lease::ask`] tells more.
+    /// Takes, by one request, a lease that is usually free; `None`: its object is there, and [`Lease::ask`] tells more.
     ///
     /// # Errors
     /// Those of the bucket; nothing was asked of S3 before, so that its clock is not known.
@@ -96,7 +96,7 @@ impl Lease {
         Self::write(s3, key, holder, lasts, Condition::Absent).await
     }
 
-    /// Whether the work under the lease at `key` is done for good.
+    /// Tells whether the work under the lease at `key` is done for good.
     ///
     /// # Errors
     /// Those of the bucket.

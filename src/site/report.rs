@@ -41,7 +41,7 @@ pub struct Report {
     /// What was last tried in place here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried: Option<Tried>,
-    /// What the last release command came to that this process was to run.
+    /// The outcome of the last release command that this process came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<ReleaseCommand>,
     pub public_ipv4: Option<Ipv4Addr>,
@@ -71,7 +71,7 @@ pub struct Report {
     pub error: Option<String>,
 }
 
-/// What became of a release's command here.
+/// The outcome of a release's command on this instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReleaseCommand {
     pub release: String,
@@ -82,9 +82,9 @@ pub struct ReleaseCommand {
 #[serde(rename_all = "snake_case")]
 pub enum Became {
     Ran,
-    /// It had run on this data folder before.
+    /// The command had run on this data folder before.
     SeenByFolder,
-    /// It had run once for the whole fleet.
+    /// The command had run once for the whole fleet.
     DoneInFleet,
     /// Another release was on trial, whose own command alone may run meanwhile.
     LeftToTrial,

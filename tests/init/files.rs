@@ -124,7 +124,7 @@ fn where_the_data_are_is_asked_for_on_a_terminal_and_else_the_folder_is_said() {
 
     let asked = Desk::new();
     let (code, said) = asked.init_at_a_terminal(unsaid, "what\nfleet\n");
-    assert!(code == 0 && said.matches("Does the site keep its data on the instance").count() == 2, "{said}");
+    assert!(code == 0 && said.matches("Where does the site keep its data").count() == 2, "{said}");
     assert!(asked.read("site.toml").contains("\nrelease_on = \"fleet\" "), "{}", asked.read("site.toml"));
 
     let pages = Desk::new();

@@ -1,4 +1,4 @@
-//! Where the site's data are, and so where its release command runs: by a flag, by a question, else the answer that loses nothing.
+//! `release_on` of a new site.toml: by the flag, by a question on a terminal, else the folder.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -8,10 +8,10 @@ use tracing::warn;
 use crate::cli::ReleaseChoice;
 use crate::config::ReleaseOn;
 
-const QUESTION: &str = "Does the site keep its data on the instance (SQLite, files), or in a database server elsewhere?\n\
-    folder: on the instance, so a release command runs in each new data folder; fleet: in a server, so it runs once per release [folder]: ";
+const QUESTION: &str = "Where does the site keep its data: in files on the instance (as with SQLite), or in a database server?\n\
+    Type folder (files: its release command runs on each new instance) or fleet (a server: it runs once per release) [folder]: ";
 
-/// What the flag says, else whoever sits at the terminal.
+/// Takes the flag, else the answer of the person at the terminal, else the folder, and says so.
 ///
 /// # Errors
 /// The terminal cannot be read.
@@ -33,7 +33,7 @@ pub fn meant(flag: ReleaseChoice) -> ReleaseOn {
     }
 }
 
-/// Until the answer is one of the two; the end of the input is an empty one.
+/// Asks until the answer is one of the two; the end of the input is an empty answer.
 fn ask(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<ReleaseOn> {
     loop {
         output.write_all(QUESTION.as_bytes())?;

@@ -28,7 +28,7 @@ const LATELY: Duration = Duration::from_secs(3600);
 #[derive(Debug, Serialize)]
 pub struct Forecast {
     pub rotation: Rotation,
-    /// Where it would run; None: the site has no releases.
+    /// The rest of a sentence about it; None: the site has no releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<String>,
     /// In seconds: how long both old and new serve before the release becomes current.

@@ -42,7 +42,7 @@ impl Prospect {
     }
 }
 
-/// Where the release command would run: the rest of a sentence about it. A Procfile's is known to the package alone.
+/// Tells where the release command would run, as the rest of a sentence about it. Only instances read the package's Procfile.
 pub fn release_command(site: &Site, in_place: bool) -> String {
     let whose = if site.app.release.is_some() { "" } else { "of the package's Procfile, if it has one, " };
     let would = match (site.app.release_on, in_place) {

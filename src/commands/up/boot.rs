@@ -326,11 +326,10 @@ impl Boot {
     async fn keep(&self, release: &Release, app: &App) -> Result<()> {
         release::activate(release, &self.paths)?;
         release::settle(release).await?;
-        let data = self.paths.data();
-        tokio::task::spawn_blocking(move || data_folder::flush(&data)).await??;
         app.settle().await?;
         release::retain(release, &self.paths, RELEASES_KEPT)?;
         app.retain(RELEASES_KEPT)?;
-        Ok(())
+        let data = self.paths.data();
+        Ok(tokio::task::spawn_blocking(move || data_folder::flush(&data)).await??)
     }
 }

@@ -81,7 +81,7 @@ fn fleet(site: &Site, identity: &Identity) -> String {
     }
 }
 
-/// Which one, and what becomes of its command.
+/// The release, and the fate of its command.
 async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
     if site.app.kind == AppKind::S3 {
         return vec![decision("release", Ok("no package: kind s3 forwards to the bucket".to_owned()))];

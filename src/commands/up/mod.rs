@@ -71,9 +71,9 @@ struct Boot {
     public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
-    /// What became of the last release command, for the report.
+    /// The outcome of the last release command, for the report.
     released: RefCell<Option<ReleaseCommand>>,
-    /// That site.toml leaves `[app] release_on` open is told once.
+    /// Set once the warning was given that `[app] release_on` is not set.
     release_on_told: Cell<bool>,
     /// Where this instance stands, for whoever reports it beside the event loop.
     phase: Cell<Phase>,

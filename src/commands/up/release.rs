@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const TURN: &str = "locks/release-_any.json";
 
 impl Boot {
-    /// Runs the release command if `[app] release_on` wants that here.
+    /// Runs the release command where `[app] release_on` calls for that.
     pub(super) async fn release_command(&self, app: &App, version: &str) -> Result<()> {
         if app.release_command().is_none() {
             return Ok(());
@@ -56,10 +56,6 @@ impl Boot {
             return Ok(Became::SeenByFolder);
         }
         let run = async {
-            // Where the folder is a disk that several instances share, another may have been before.
-            if data_folder::has_seen(&folder, version) {
-                return Ok(Became::SeenByFolder);
-            }
             app.run_release_command().await?;
             if let Err(error) = data_folder::note(&folder, version) {
                 warn!("the release command runs again at the next start: {error}");
@@ -72,7 +68,7 @@ impl Boot {
     async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
         let Some(mut done) = self.lease_on(&done_key(version)).await? else { return Ok(Became::DoneInFleet) };
         let run = async {
-            // Looked at in turn: whatever is on trial from now on waits for the turn, too.
+            // The candidate is read within the turn: the command of a release that comes on trial later waits for its own.
             let on_trial = Candidate::living(&self.state, &self.site).await?;
             let became = decide(ReleaseOn::Fleet, false, version, on_trial.as_ref());
             if became == Became::Ran {
@@ -119,7 +115,7 @@ impl Boot {
     }
 }
 
-/// What a boot would do about the command of a release that has one, and why.
+/// Tells what a boot would do about the command of a release that has one, and why.
 ///
 /// # Errors
 /// Those of the bucket.
@@ -141,7 +137,7 @@ pub(super) async fn forecast(state: &S3, site: &Site, paths: &Paths, version: &s
     Ok(would + unset)
 }
 
-/// What becomes of a release's command that has run already for this folder or this fleet, or has not.
+/// Decides what becomes of a release's command; `has_run` is about this data folder or this fleet.
 fn decide(release_on: ReleaseOn, has_run: bool, version: &str, on_trial: Option<&Candidate>) -> Became {
     match release_on {
         ReleaseOn::Folder if has_run => Became::SeenByFolder,

@@ -48,7 +48,7 @@ impl App {
         self.plan.release.as_deref()
     }
 
-    /// Runs the release command, if there is one. How often is the caller's matter.
+    /// Runs the release command, if there is one. The caller decides how often.
     pub async fn run_release_command(&self) -> anyhow::Result<()> {
         match self.release_command() {
             Some(line) => self.run(line, self.environment()).await.context("running the release command"),

@@ -58,7 +58,7 @@ impl Candidate {
         Ok(Some((candidate, object.etag)))
     }
 
-    /// What is on trial now, in place or on new instances. What cannot be read as a candidate is tried by nobody.
+    /// The release that is on trial now, in place or on new instances. An object that cannot be read as a candidate is tried by nobody.
     ///
     /// # Errors
     /// Those of the bucket, and that S3 does not tell the time.

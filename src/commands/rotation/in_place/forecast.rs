@@ -17,7 +17,7 @@ use crate::site::report::Said;
 #[derive(Debug, Serialize)]
 pub struct Forecast {
     pub instances: Vec<String>,
-    /// Where it would run.
+    /// The rest of a sentence about it.
     pub release_command: String,
     /// In seconds: how long the release is watched before it becomes current.
     pub bake: u64,
