@@ -30,9 +30,10 @@ impl Boot {
             return Ok(());
         }
         let release_on = self.release_on();
+        // Boxed, as are the parts below: leases and what they guard, one in the other, would make the boot's own future too large for its stack.
         let became = match release_on {
-            ReleaseOn::Folder => self.release_on_folder(app, version).await?,
-            ReleaseOn::Fleet => self.release_on_fleet(app, version).await?,
+            ReleaseOn::Folder => Box::pin(self.release_on_folder(app, version)).await?,
+            ReleaseOn::Fleet => Box::pin(self.release_on_fleet(app, version)).await?,
         };
         info!(release = version, release_on = release_on.word(), "the release command {}", told(became));
         self.released.replace(Some(ReleaseCommand { release: version.to_owned(), became }));
@@ -62,7 +63,7 @@ impl Boot {
             }
             Ok(Became::Ran)
         };
-        self.in_turn(run).await
+        Box::pin(self.in_turn(run)).await
     }
 
     async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
@@ -76,7 +77,7 @@ impl Boot {
             }
             Ok(became)
         };
-        let became = done.guard(self.in_turn(run)).await;
+        let became = done.guard(Box::pin(self.in_turn(run))).await;
         match became {
             Ok(Became::Ran) => done.done().await?,
             _ => give_back(done).await,
@@ -87,9 +88,9 @@ impl Boot {
     /// Does `work` while no other instance of the fleet runs a release command.
     async fn in_turn<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let free = Lease::create(&self.state, &self.site.key(TURN), &self.identity.instance_id, LEASE_LASTS).await?;
-        let turn = if free.is_some() { free } else { self.lease_on(TURN).await? };
+        let turn = if free.is_some() { free } else { Box::pin(self.lease_on(TURN)).await? };
         let mut turn = turn.with_context(|| format!("{TURN} says that its work is done for good; delete that object"))?;
-        let done = turn.guard(work).await;
+        let done = turn.guard(Box::pin(work)).await;
         give_back(turn).await;
         done
     }
