@@ -16,7 +16,7 @@ use crate::acme::{Acme, Authority, Settings};
 use crate::elastic::{ElasticIp, Holder, Wiring};
 use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
-use crate::iam::{Grant, Principal};
+use crate::iam::{Grant, Principal, Request};
 use crate::imds::Serves;
 use crate::instance::{Instance, InstanceSpec, State};
 use crate::launchpad::Launchpad;
@@ -233,6 +233,11 @@ impl Region {
     /// The policy is no policy, or has an operator, a key or an element that is not known here.
     pub fn enforce(&self, principal: Principal, policy: &str) -> Result<()> {
         self.hub.guard.enforce(principal, policy)
+    }
+
+    /// Whether the principal's policy would allow an action on a resource (an ARN) that no condition key tells anything of.
+    pub fn allows(&self, principal: Principal, action: &str, resource: &str) -> bool {
+        self.hub.guard.allows(principal, &Request::new(action, resource))
     }
 
     /// What the principal's policy allows and no request has needed so far.
