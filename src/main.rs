@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod host;
 mod logs;
+mod shell;
 mod site;
 
 use std::process::ExitCode;

@@ -36,10 +36,10 @@ pub struct Init {
     /// The AWS account's number; only the policies that stand alone need it
     #[arg(long, value_name = "NUMBER")]
     pub account: Option<String>,
-    /// USD a month
+    /// USD a month, for the command that makes the budget
     #[arg(long, value_name = "USD", default_value_t = 10)]
     pub budget: u32,
-    /// Where the budget's alarm goes [default: --contact's]
+    /// Where the budget's mail goes [default: --contact's]
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
     /// Where the files go; a new site.toml goes where --config says, or here in this folder

@@ -49,6 +49,63 @@ fn the_last_words_are_three_commands_that_name_the_same_binary_as_the_user_data(
     assert!(next[1].contains("site.toml s3://example-site/site.toml && ") && next[2].starts_with("spotboot deploy "), "{next:?}");
 }
 
+/// What a shell would run of these commands: their words.
+fn words(desk: &Desk, commands: &[&str]) -> Vec<Vec<String>> {
+    let say = "say() { for word; do printf '%s\\037' \"$word\"; done; echo; }\n";
+    let functions = "aws() { if [ $1 = sts ]; then echo 123456789012; else say aws \"$@\"; fi; }\nspotboot() { say spotboot \"$@\"; }\n";
+    let mut command = std::process::Command::new("sh");
+    let output =
+        command.args(["-euc", &format!("{say}{functions}{}", commands.join("\n"))]).current_dir(desk.path("")).output().expect("it runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("text");
+    said.lines().map(|line| line.split_terminator('\u{1f}').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn a_shell_takes_the_commands_whatever_stands_in_names_and_paths() {
+    let desk = Desk::new();
+    let prefix = "it's(mine)!/";
+    let site =
+        format!("[site]\nname = \"a\"\ndomains = [\"a.example\"]\nbucket = \"bucket\"\nprefix = \"{prefix}\"\n[app]\nkind = \"static\"\n");
+    std::fs::write(desk.path("my $site.toml"), site).unwrap();
+    let flags = ["--config", "my $site.toml", "--zone", "Z0123ABC", "--region", "eu-west-1", "--out", "to do; or `not`", "--json"];
+    let said: Value =
+        serde_json::from_str(&desk.made(&[&flags[..], &["--arch", "aarch64", "--sha256", &format!("aarch64={HASH}")]].concat())).unwrap();
+    let next: Vec<&str> = said["next"].as_array().unwrap().iter().map(|command| command.as_str().unwrap()).collect();
+    let words = words(&desk, &next);
+    assert_eq!(words[0][7..9], ["--template-file", "to do; or `not`/stack.yaml"]);
+    assert_eq!(words[1], ["aws", "s3", "cp", "--region", "eu-west-1", "my $site.toml", &format!("s3://bucket/{prefix}site.toml")]);
+    assert_eq!(words[2][5..], ["spotboot-aarch64", &format!("s3://bucket/{prefix}bin/spotboot-aarch64-{}", &HASH[..8])]);
+    assert_eq!(words[3][..], ["spotboot", "deploy", "./build", "--no-rotate", "--config", "my $site.toml"]);
+}
+
+/// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it.
+#[test]
+fn the_budget_is_a_command_of_its_own() {
+    let desk = Desk::new();
+    let said: Value = serde_json::from_str(&desk.made(&[SITE, &["--budget", "25", "--json"]].concat())).unwrap();
+    let budget = said["budget"].as_str().expect("a command");
+    let words = words(&desk, &[budget]).remove(0);
+    assert_eq!(words[..7], ["aws", "budgets", "create-budget", "--region", "us-east-1", "--account-id", "123456789012"]);
+    let (budget, notices): (Value, Value) = (serde_json::from_str(&words[8]).unwrap(), serde_json::from_str(&words[10]).unwrap());
+    assert_eq!((&words[7], &words[9]), (&"--budget".into(), &"--notifications-with-subscribers".into()));
+    assert_eq!(budget["BudgetLimit"], serde_json::json!({ "Amount": "25", "Unit": "USD" }));
+    assert_eq!(notices.as_array().map(Vec::len), Some(2));
+    assert_eq!(notices[0]["Subscribers"][0]["Address"], "me@example.com");
+    assert!(!desk.read("spotboot-init/stack.yaml").contains("Budget"));
+
+    let told = desk.made(&["--email", "boss@example.com", "--account", "210987654321", "--force"]);
+    let line = told.lines().find(|line| line.contains("create-budget")).expect("it is told of");
+    assert!(line.contains("--account-id 210987654321") && line.contains("boss@example.com"), "{line}");
+    let none: Value = serde_json::from_str(&{
+        let plain = Desk::new();
+        let (without, _) = SITE.split_at(SITE.len() - 2);
+        plain.made(&[without, &["--json"]].concat())
+    })
+    .unwrap();
+    assert!(none["budget"].is_null(), "nobody to write to");
+}
+
 #[test]
 fn files_that_somebody_edited_stay_unless_forced() {
     let desk = Desk::new();
@@ -117,7 +174,8 @@ fn the_launch_template_keeps_credentials_close_and_the_disk_sealed() {
     assert_eq!(template["MetadataOptions"]["HttpPutResponseHopLimit"], 1);
     assert_eq!(template["MetadataOptions"]["InstanceMetadataTags"], "enabled");
     assert_eq!(template["BlockDeviceMappings"][0]["Ebs"]["Encrypted"], true);
-    assert_eq!(template["NetworkInterfaces"][0]["Ipv6AddressCount"], 1);
+    // A default VPC's subnets have none, and EC2 refuses the launch there; a subnet that has some gives one unasked.
+    assert!(template["NetworkInterfaces"][0].get("Ipv6AddressCount").is_none(), "{template}");
     assert!(template["ImageId"].as_str().unwrap().ends_with("-arm64"), "{}", template["ImageId"]);
     assert!(template["InstanceType"].as_str().unwrap().starts_with("t4g."));
 }

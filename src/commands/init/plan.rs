@@ -11,9 +11,12 @@ use crate::config::{FleetKind, Site};
 
 /// Where no account is told; it stands in the two policies that name one, for the reader to replace.
 const NO_ACCOUNT: &str = "ACCOUNT_ID";
-/// Burstable ones of one to four GiB: several, since each type in each zone is a pool of its own that can be empty.
+/// Burstable ones of one to four GiB that every region has, which t3a is not: a group with a type that its region lacks cannot be made. Several,
+/// since each type in each zone is a pool of its own that can be empty.
 const ARM_TYPES: [&str; 3] = ["t4g.small", "t4g.micro", "t4g.medium"];
-const X86_TYPES: [&str; 5] = ["t3a.small", "t3.small", "t3a.micro", "t3.micro", "t3a.medium"];
+const X86_TYPES: [&str; 3] = ["t3.small", "t3.micro", "t3.medium"];
+/// Regions that show accounts fewer than three of their Availability Zones. CloudFormation cannot count them: `Fn::GetAZs` has no length.
+const TWO_ZONES: [&str; 1] = ["us-west-1"];
 
 pub struct Plan<'a> {
     pub site: &'a Site,
@@ -67,6 +70,10 @@ impl<'a> Plan<'a> {
     /// As [`NO_ACCOUNT`] stands in the policies.
     pub fn lacks_account(&self) -> bool {
         self.account == NO_ACCOUNT
+    }
+
+    pub fn zones(&self) -> u8 {
+        if TWO_ZONES.contains(&self.region.as_str()) { 2 } else { 3 }
     }
 
     pub fn fleet_word(&self) -> &'static str {
