@@ -94,15 +94,18 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
 }
 
-/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target.
+/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target. And without
+/// what a killed run has raised, which is settled before anything else.
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
-    let (said, lately) = try_join!(
+    let (said, lately, runs) = try_join!(
         try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))),
         said_since(&remote.state, &remote.site, remote.now() - LATELY),
+        recent(&remote.state, &remote.site, 1),
     )?;
+    let unfinished = runs.into_iter().filter(|run| run.end.is_none()).filter_map(|run| run.rotation).map(|rotation| rotation.target);
     let said = said.into_iter().flatten().chain(lately.into_iter().map(|(_, said)| said));
-    Ok(said.filter_map(|said| said.note).map(|note| note.target).fold(observed.target, u32::min))
+    Ok(said.filter_map(|said| said.note).map(|note| note.target).chain(unfinished).fold(observed.target, u32::min))
 }
 
 impl fmt::Display for Forecast {
