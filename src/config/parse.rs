@@ -115,12 +115,17 @@ fn read_packages(table: &Table<'_>, bucket: Option<&str>, prefix: &str) -> Optio
     let Some(at) = table.string("packages") else {
         return Some(PackageSource { bucket: bucket?.to_owned(), prefix: format!("{prefix}packages/") });
     };
+    let own = bucket;
     let (bucket, path, inside) = match at.value.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
         Some((other, path)) => (Some(other), path, ""),
         None => (bucket, at.value.as_str(), prefix),
     };
-    match values::bucket_name(bucket?).and_then(|bucket| Ok((bucket, values::key_folder(path)?))) {
-        Ok((bucket, path)) => Some(PackageSource { bucket, prefix: format!("{inside}{path}") }),
+    let folder = |path: &str| {
+        let folder = format!("{inside}{}", values::key_folder(path)?);
+        if bucket == own { values::packages_folder(&folder, prefix).map(|()| folder) } else { Ok(folder) }
+    };
+    match values::bucket_name(bucket?).and_then(|bucket| Ok((bucket, folder(path)?))) {
+        Ok((bucket, prefix)) => Some(PackageSource { bucket, prefix }),
         Err(why) => {
             table.reject("packages", &at, why);
             None

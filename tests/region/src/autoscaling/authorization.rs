@@ -12,14 +12,14 @@ pub(super) fn permissions(registry: &Registry, fleets: &Fleets, form: &Form) -> 
         let (region, account) = (&registry.region, &registry.account);
         let tags = fleets.find(FleetKind::AutoScalingGroup, name).map(|keeper| keeper.spec.tags.clone()).unwrap_or_default();
         // The id in the middle is Auto Scaling's own; nobody can know it beforehand.
-        let arn = format!("arn:aws:autoscaling:{region}:{account}:autoScalingGroup:930d940e-891e-4781-a11a-7b0acd480f03:autoScalingGroupName/{name}");
+        let arn = format!(
+            "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:930d940e-891e-4781-a11a-7b0acd480f03:autoScalingGroupName/{name}"
+        );
         vec![on(arn).tagged("autoscaling", &tags)]
     };
     match operation {
         "DescribeAutoScalingGroups" | "DescribeScalingActivities" => vec![on("*".to_owned())],
-        "SetDesiredCapacity" | "SetInstanceProtection" | "DetachInstances" => {
-            group(form.get("AutoScalingGroupName").unwrap_or_default())
-        }
+        "SetDesiredCapacity" | "SetInstanceProtection" | "DetachInstances" => group(form.get("AutoScalingGroupName").unwrap_or_default()),
         "TerminateInstanceInAutoScalingGroup" => {
             let instance = form.get("InstanceId").unwrap_or_default();
             let owner = fleets.all(FleetKind::AutoScalingGroup).into_iter().find(|keeper| keeper.launched(instance));

@@ -24,7 +24,9 @@ pub(super) fn permissions(registry: &Registry, fleets: &Fleets, form: &Form) -> 
         "DescribeSpotFleetInstances" | "DescribeSpotFleetRequestHistory" | "ModifySpotFleetRequest" => {
             fleet(FleetKind::SpotFleet, "spot-fleet-request", "SpotFleetRequestId")
         }
-        "TerminateInstances" => form.list("InstanceId").iter().map(|id| on(arn("instance", id)).tagged("ec2", &tags_of(registry, id))).collect(),
+        "TerminateInstances" => {
+            form.list("InstanceId").iter().map(|id| on(arn("instance", id)).tagged("ec2", &tags_of(registry, id))).collect()
+        }
         "AssociateAddress" => {
             let (allocation, instance) = (form.get("AllocationId").unwrap_or_default(), form.get("InstanceId").unwrap_or_default());
             vec![
