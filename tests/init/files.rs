@@ -83,26 +83,23 @@ fn a_shell_takes_the_commands_whatever_stands_in_names_and_paths() {
 #[test]
 fn the_budget_is_a_command_of_its_own() {
     let desk = Desk::new();
-    let said: Value = serde_json::from_str(&desk.made(&[SITE, &["--budget", "25", "--json"]].concat())).unwrap();
-    let budget = said["budget"].as_str().expect("a command");
-    let words = words(&desk, &[budget]).remove(0);
+    let sha256 = format!("aarch64={HASH}");
+    let binary = ["--arch", "aarch64", "--sha256", &sha256];
+    let said: Value = serde_json::from_str(&desk.made(&[SITE, &binary, &["--budget", "25", "--json"]].concat())).unwrap();
+    let words = words(&desk, &[said["budget"].as_str().expect("a command")]).remove(0);
     assert_eq!(words[..7], ["aws", "budgets", "create-budget", "--region", "us-east-1", "--account-id", "123456789012"]);
+    assert_eq!((words[7].as_str(), words[9].as_str()), ("--budget", "--notifications-with-subscribers"));
     let (budget, notices): (Value, Value) = (serde_json::from_str(&words[8]).unwrap(), serde_json::from_str(&words[10]).unwrap());
-    assert_eq!((&words[7], &words[9]), (&"--budget".into(), &"--notifications-with-subscribers".into()));
     assert_eq!(budget["BudgetLimit"], serde_json::json!({ "Amount": "25", "Unit": "USD" }));
     assert_eq!(notices.as_array().map(Vec::len), Some(2));
     assert_eq!(notices[0]["Subscribers"][0]["Address"], "me@example.com");
     assert!(!desk.read("spotboot-init/stack.yaml").contains("Budget"));
 
-    let told = desk.made(&["--email", "boss@example.com", "--account", "210987654321", "--force"]);
+    let told = desk.made(&[&binary[..], &["--email", "boss@example.com", "--account", "210987654321", "--force"]].concat());
     let line = told.lines().find(|line| line.contains("create-budget")).expect("it is told of");
     assert!(line.contains("--account-id 210987654321") && line.contains("boss@example.com"), "{line}");
-    let none: Value = serde_json::from_str(&{
-        let plain = Desk::new();
-        let (without, _) = SITE.split_at(SITE.len() - 2);
-        plain.made(&[without, &["--json"]].concat())
-    })
-    .unwrap();
+    let (without_contact, plain) = (&SITE[..SITE.len() - 2], Desk::new());
+    let none: Value = serde_json::from_str(&plain.made(&[without_contact, &binary, &["--json"]].concat())).unwrap();
     assert!(none["budget"].is_null(), "nobody to write to");
 }
 

@@ -116,7 +116,8 @@ fn two_zones_are_enough() {
     let Some(python) = tool("python") else { return };
     let desk = Desk::new();
     let site: Vec<&str> = SITE.iter().map(|&flag| if flag == "ap-southeast-2" { "us-west-1" } else { flag }).collect();
-    desk.made(&site);
+    let sha256 = format!("aarch64={HASH}");
+    desk.made(&[&site[..], &["--arch", "aarch64", "--sha256", &sha256]].concat());
     for made in made_by_moto(&python, &desk, ("us-west-1", 2), &["spotboot-init/stack.yaml".to_owned()]) {
         assert_eq!((made["status"].as_str(), made["subnets"].as_u64()), (Some("CREATE_COMPLETE"), Some(2)), "{made}");
         assert_eq!(made["group"]["zones"], serde_json::json!(["us-west-1a", "us-west-1b"]));
