@@ -19,3 +19,4 @@ pub mod slot;
 pub mod spool;
 pub mod tail;
 pub mod templates;
+pub mod times;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::App;
 use crate::host::process::shell;
-use crate::host::{marks, ownership};
+use crate::host::{marks, ownership, times};
 
 /// A migration or an asset pipeline may take its time on a small machine.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -39,6 +39,7 @@ impl App {
         let built = self.run(line, self.build_environment()).await.context("building the release with [app] build");
         self.take_back().await?;
         built?;
+        self.settle_times().await?;
         marks::remark(root, BUILT, &wanted)?;
         Ok(true)
     }
@@ -60,6 +61,13 @@ impl App {
         let command = shell(line).cwd(&self.plan.root).envs(env).user(self.plan.account.as_ref());
         command.umask(UMASK).deadline(DEADLINE).output().await?;
         Ok(())
+    }
+
+    /// What a build unpacks or copies may have any time, and what it makes has another on each instance.
+    async fn settle_times(&self) -> anyhow::Result<()> {
+        let served = self.plan.served_folders();
+        let settle = move || served.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| times::settle(folder));
+        Ok(tokio::task::spawn_blocking(settle).await??)
     }
 
     async fn lend(&self) -> anyhow::Result<()> {
@@ -95,6 +103,26 @@ mod tests {
         assert!(app.build().await.unwrap());
         assert!(!app.build().await.unwrap());
         assert_eq!(std::fs::read_to_string(root.join("made")).unwrap(), "x\nx\n");
+    }
+
+    #[tokio::test]
+    async fn what_a_build_makes_for_visitors_has_the_time_of_its_content() {
+        let times = async |content: &str, stamp: &str| {
+            let mut site = site("command", "./server");
+            site.app.static_files.insert("/made/".into(), "made".into());
+            site.app.build =
+                Some(format!("mkdir made && printf {content} > made/a.js && touch -d {stamp} made/a.js && touch -d {stamp} other"));
+            let (_folder, app) = app(&site, &[]);
+            marks::mark(&app.plan.root, "").unwrap();
+            app.build().await.unwrap();
+            ["made/a.js", "other"].map(|name| std::fs::metadata(app.plan.root.join(name)).unwrap().modified().unwrap())
+        };
+        // As npm's archives have it for every file.
+        let [first, other] = times("one", "1985-10-26T08:15:00Z").await;
+        let [changed, _] = times("two", "1985-10-26T08:15:00Z").await;
+        let [same, _] = times("one", "2026-01-02T03:04:05Z").await;
+        assert!(first != changed && first == same, "nginx knows a file by its time and its size");
+        assert_eq!(other.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 499_162_500, "what nobody is served is left alone");
     }
 
     #[tokio::test]

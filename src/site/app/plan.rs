@@ -96,6 +96,15 @@ impl Plan {
         Ok(self)
     }
 
+    /// What the web server serves of the release.
+    pub(super) fn served_folders(&self) -> Vec<PathBuf> {
+        let root = match &self.upstream {
+            Upstream::Files(root) => Some(root.clone()),
+            _ => None,
+        };
+        self.static_files.values().map(|relative| self.root.join(relative)).chain(root).collect()
+    }
+
     /// Without what the package decides.
     fn bare(site: &Site, instance: &str, paths: &Paths, account: Option<Account>) -> Self {
         Self {
