@@ -190,6 +190,8 @@ pub struct Health {
 pub struct Web {
     pub http_port: u16,
     pub https_port: u16,
+    /// For how long browsers are told to use https only; None: they are told nothing.
+    pub hsts: Option<Duration>,
     /// On the loopback address; 0 for no metrics.
     pub metrics_port: u16,
 }

@@ -18,6 +18,8 @@ const DEFAULT_TTL: u32 = 60;
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_METRICS_PORT: u16 = 9477;
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HSTS: [(&str, Option<Duration>); 3] = [("off", None), ("1d", Some(DAY)), ("1y", Some(DAY.saturating_mul(365)))];
 
 /// Everything that is wrong with one site.toml.
 #[derive(Debug)]
@@ -311,6 +313,7 @@ fn read_web(table: Table<'_>) -> Web {
     let web = Web {
         http_port: port("http_port", 1, 80),
         https_port: port("https_port", 1, 443),
+        hsts: choice(&table, "hsts", table.string("hsts"), &HSTS).flatten(),
         metrics_port: port("metrics_port", 0, DEFAULT_METRICS_PORT),
     };
     if web.http_port == web.https_port {
@@ -409,6 +412,7 @@ mod tests {
         assert_eq!(site.app.kind, AppKind::Python { wsgi: "mysite.wsgi:application".into() });
         assert_eq!(site.app.static_files["/static/"], PathBuf::from("staticfiles"));
         assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
+        assert_eq!(site.web.hsts, Some(DAY * 365));
         assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
         assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
         assert_eq!(site.app.secrets["DATABASE_URL"].to_string(), "secretsmanager:example/database#url");
@@ -436,6 +440,23 @@ mod tests {
     fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
         assert_eq!(Site::parse("site.toml", &format!("{SMALLEST}[web]\nmetrics_port = 0\n")).unwrap().web.metrics_port, 0);
         assert!(problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n")).contains("web.metrics_port is 443"));
+    }
+
+    #[test]
+    fn browsers_are_told_to_use_https_only_where_the_file_says_so() {
+        let hsts = |line: &str| Site::parse("site.toml", &format!("{SMALLEST}[web]\n{line}\n")).unwrap().web.hsts;
+        assert_eq!((hsts(""), hsts("hsts = \"off\"")), (None, None), "a site that does not have the key is served as before");
+        assert_eq!(hsts("hsts = \"1d\"").unwrap().as_secs(), 86_400);
+        assert_eq!(hsts("hsts = \"1y\"").unwrap().as_secs(), 31_536_000);
+        for (line, problem) in [
+            ("hsts = \"365d\"", "site.toml:8: web.hsts is \"365d\"; it is one of off, 1d, 1y"),
+            ("hsts = \"of\"", "site.toml:8: web.hsts is \"of\"; it is one of off, 1d, 1y; did you mean off?"),
+            ("hsts = true", "site.toml:8: web.hsts is boolean; it wants a string"),
+            ("hst = \"1d\"", "site.toml:8: web.hst is not a key that spotboot knows; did you mean hsts?"),
+        ] {
+            let found = problems(&format!("{SMALLEST}[web]\n{line}\n"));
+            assert!(found.contains(problem), "no {problem:?} in {found}");
+        }
     }
 
     #[test]

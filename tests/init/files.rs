@@ -32,6 +32,7 @@ fn a_new_site_toml_is_one_that_spotboot_takes() {
         desk.made(&flags);
         let text = desk.read("site.toml");
         assert!(text.contains(&format!("kind = \"{kind}\"")) && text.ends_with("]\n"), "{text}");
+        assert!(text.contains("\n[web]\nhsts = \"1d\" "), "{text}");
         let said = desk.made(&[]);
         assert!(said.contains("aws cloudformation deploy --region ap-southeast-2 --stack-name spotboot-example"), "{said}");
     }
