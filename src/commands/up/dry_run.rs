@@ -16,6 +16,7 @@ use crate::host::paths::Paths;
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
 use crate::site::release::{self, Resolved};
+use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
 
 /// One decision: what would be done, or why it cannot be.
@@ -33,6 +34,7 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
         decision("fleet", Ok(fleet(&site, identity))),
         decision("release", release(&cloud, &site, paths, identity).await),
         decision("host packages", host_packages(&site).await),
+        decision("web server", web_server(&site).await),
         decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
     ];
@@ -105,6 +107,17 @@ async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
 async fn host_packages(site: &Site) -> Result<String> {
     let missing = packages::missing(&site.host_packages).await?;
     Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
+}
+
+/// An nginx that is to be installed cannot be looked at yet.
+async fn web_server(site: &Site) -> Result<String> {
+    match Nginx::find().await {
+        Ok(nginx) => Ok(format!("serve by {nginx}")),
+        Err(WebError::NoNginx) if !packages::missing(&site.host_packages).await?.is_empty() => {
+            Ok("serve by the nginx that the host packages bring".to_owned())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {

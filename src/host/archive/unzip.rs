@@ -169,7 +169,7 @@ impl Zip {
 impl ZippedFile {
     fn unpack(&self, archive: &mut ZipArchive<Reader>, sink: &Sink) -> Result<(), ArchiveError> {
         let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
-        // Whatever time the zip tells: it may be made up, and of our own packages it is.
+        // The time that the zip tells does not count: tools make it up, ours among them.
         let modified = times::of_content(entry.crc32());
         sink.file(&self.name, self.mode, Some(modified), self.size, entry)
     }

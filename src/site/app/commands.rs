@@ -63,7 +63,7 @@ impl App {
         Ok(())
     }
 
-    /// What a build unpacks or copies may have any time, and what it makes has another on each instance.
+    /// A build may unpack or copy files with any time, and the time of a file that it makes differs between instances.
     async fn settle_times(&self) -> anyhow::Result<()> {
         let served = self.plan.served_folders();
         let settle = move || served.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| times::settle(folder));

@@ -96,7 +96,7 @@ impl Plan {
         Ok(self)
     }
 
-    /// What the web server serves of the release.
+    /// The folders of the release that the web server serves.
     pub(super) fn served_folders(&self) -> Vec<PathBuf> {
         let root = match &self.upstream {
             Upstream::Files(root) => Some(root.clone()),
