@@ -1,20 +1,24 @@
 //! The command line, as types. No logic.
 
+mod colour;
+mod examples;
 mod init;
 mod since;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::version;
+pub use colour::{asked_for, set_colour};
 pub use since::Since;
 
-pub use init::{Arch, FleetChoice, Init, NewSite, SiteKind};
+pub use init::{Arch, FleetChoice, Init, NewSite, ReleaseChoice, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
 #[derive(Debug, Parser)]
-#[command(name = "spotboot", version, after_help = EXIT_CODES)]
+#[command(name = "spotboot", version = version::line(), after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -22,10 +26,14 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 a dry run found a problem; 4 someone else holds the lock.\n\
-    AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads.";
+const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
+    Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\n\
+    With --json an error is an object on standard error: \"error\" holds \"message\", \"hint\", \"code\", \"file\" and \"line\", and where a site.toml \
+    has problems \"problems\", a list of \"message\", \"file\" and \"line\".\n\n\
+    AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads; `aws sso login` and `aws login` work.";
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// The site's file: a path or s3://bucket/key [default: /etc/spotboot/site.toml, then ./site.toml]
     #[arg(long, global = true, value_name = "PATH|s3://…")]
@@ -33,9 +41,12 @@ pub struct Globals {
     /// Print what would be done and change nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print results and logs as JSON
+    /// Print results, logs and errors as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// Colours, and live progress; auto goes by the terminal, NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -47,25 +58,34 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring this instance up, cut DNS over to it, then stay
+    #[command(after_help = examples::UP)]
     Up(Machine),
     /// Write and start the systemd service that runs `up`; return when the site serves, or with its error
+    #[command(after_help = examples::INSTALL)]
     Install(Folders),
     /// Write a site.toml, and the launch template, IAM policies and CloudFormation stack that go with it
+    #[command(after_help = examples::INIT)]
     Init(Box<Init>),
     /// Publish a release, try it on new instances, make it current, or go back
+    #[command(after_help = examples::DEPLOY)]
     Deploy(Deploy),
     /// Replace the instances without a new release
+    #[command(after_help = examples::ROTATE)]
     Rotate(Pace),
     /// Make an earlier release current that has served, by a rotation onto it
+    #[command(after_help = examples::ROLLBACK)]
     Rollback(Rollback),
     /// The deploy log: who, what, how it ended
+    #[command(after_help = examples::HISTORY)]
     History(History),
     /// What serves now: release, names, instances, and whether a deploy is under way
+    #[command(after_help = examples::STATUS)]
     Status,
     /// The logs of the instances, as the bucket has them: app, web server, spotboot itself, and each request
+    #[command(after_help = examples::LOGS)]
     Logs(Logs),
     /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::CERT)]
     Cert(Cert),
 }
 

@@ -4,20 +4,28 @@ mod cli;
 mod cloud;
 mod commands;
 mod config;
+mod failure;
 mod host;
 mod logs;
+mod output;
+mod shell;
 mod site;
+mod version;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Cli, Command};
-use commands::{Outcome, Usage};
-use config::Problems;
+use commands::Outcome;
+use failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return end(failure::without_a_command(&error), false),
+    };
+    cli::set_colour(cli.globals.color);
     logs::start(&cli.globals);
     // One thread: the work is waiting, and every further thread costs memory for as long as the site lives.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -27,11 +35,17 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         done
     });
-    match done {
-        Ok(outcome) => outcome.into(),
+    let code = done.map_or_else(|error| Failure::of(&error).tell(cli.globals.json), ExitCode::from);
+    end(code, cli.globals.json)
+}
+
+/// What could not be printed has not been done.
+fn end(code: ExitCode, json: bool) -> ExitCode {
+    match output::finish() {
+        Ok(()) => code,
         Err(error) => {
-            logs::print(&format!("error: {error:#}"));
-            ExitCode::from(if error.is::<Problems>() || error.is::<Usage>() { 2 } else { 1 })
+            let error = anyhow::Error::new(error).context("writing to standard output");
+            Failure::of(&error).tell(json)
         }
     }
 }

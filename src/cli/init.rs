@@ -36,10 +36,10 @@ pub struct Init {
     /// The AWS account's number; only the policies that stand alone need it
     #[arg(long, value_name = "NUMBER")]
     pub account: Option<String>,
-    /// USD a month
+    /// USD a month, for the command that makes the budget
     #[arg(long, value_name = "USD", default_value_t = 10)]
     pub budget: u32,
-    /// Where the budget's alarm goes [default: --contact's]
+    /// Where the budget's mail goes [default: --contact's]
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
     /// Where the files go; a new site.toml goes where --config says, or here in this folder
@@ -68,12 +68,15 @@ pub struct NewSite {
     /// Route 53's hosted zone; also where site.toml names none
     #[arg(long, value_name = "ID")]
     pub zone: Option<String>,
-    /// Also where site.toml names none [default: AWS_REGION]
+    /// Also where site.toml names none [default: AWS_REGION, then the profile's]
     #[arg(long)]
     pub region: Option<String>,
     /// What the site is
     #[arg(long, value_enum)]
     pub kind: Option<SiteKind>,
+    /// Where the release command runs: in each new data folder (SQLite, files), or once in the fleet (a database server) [default: asked for on a terminal, else folder]
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub release_on: Option<ReleaseChoice>,
     /// One Elastic IP, which moves from instance to instance, in place of records that change: `address = "elastic"` under `dns`
     #[arg(long)]
     pub elastic_ip: bool,
@@ -87,6 +90,12 @@ pub enum SiteKind {
     Python,
     Command,
     Static,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReleaseChoice {
+    Folder,
+    Fleet,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

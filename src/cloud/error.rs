@@ -3,10 +3,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::credentials::NoCredentials;
 
 /// Codes that say "slow down" (Route 53 counts its own waiting line among them).
 pub(super) const THROTTLED: [&str; 7] = [
@@ -104,8 +105,8 @@ impl Doing {
             }
             SdkError::TimeoutError(_) => self.timed_out(),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => self.timed_out(),
-            other => match find::<CredentialsError>(other) {
-                Some(credentials) => self.wrong_with_hint(format!("no AWS credentials: {}", innermost(credentials)), GIVE_CREDENTIALS),
+            other => match find::<NoCredentials>(other) {
+                Some(NoCredentials { message, hint }) => self.wrong_with_hint(format!("no AWS credentials: {message}"), hint),
                 None => self.wrong_with_hint(innermost(other), OUT_OF_REACH),
             },
         }
@@ -135,8 +136,7 @@ impl Doing {
     }
 }
 
-const OUT_OF_REACH: &str = "check the network, and AWS_ENDPOINT_URL where it is set";
-const GIVE_CREDENTIALS: &str = "give the instance a role, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+pub(super) const OUT_OF_REACH: &str = "check the network, and AWS_ENDPOINT_URL where it is set";
 
 fn denies(code: &str) -> bool {
     matches!(code, "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation")
@@ -148,11 +148,11 @@ fn allow((action, resource): &(&'static str, String)) -> String {
     format!("allow {action} on {resource}{also}")
 }
 
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
@@ -163,6 +163,7 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
     use aws_sdk_s3::operation::get_object::GetObjectError;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
@@ -214,9 +215,13 @@ mod tests {
 
     #[test]
     fn missing_credentials_say_how_to_give_them() {
-        let cause = Failure::construction_failure(CredentialsError::not_loaded("no provider:\n  Environment"));
-        let text = Doing::new("reading s3://b/k").failed(&cause).to_string();
-        assert!(text.starts_with("reading s3://b/k: no AWS credentials: no provider: Environment; give the instance a role"), "{text}");
+        let missing = NoCredentials::unknown_profile("nope", "~/.aws/config");
+        let cause = Failure::construction_failure(CredentialsError::provider_error(missing));
+        assert_eq!(
+            Doing::new("reading s3://b/k").failed(&cause).to_string(),
+            "reading s3://b/k: no AWS credentials: profile `nope` does not exist in ~/.aws/config; `aws configure list-profiles` lists those \
+             that do"
+        );
     }
 
     #[test]

@@ -106,13 +106,22 @@ impl Imds {
         Self::with(Client::builder())
     }
 
+    /// For a machine that may be no instance at all: each question is put once.
+    pub(super) fn hasty() -> Self {
+        Self::asking(Client::builder(), 1)
+    }
+
     fn with(client: Builder) -> Self {
+        Self::asking(client, ATTEMPTS)
+    }
+
+    fn asking(client: Builder, attempts: u32) -> Self {
         let connector = http::shared_connector();
         let client = client
             .configure(&ProviderConfig::without_region().with_http_client(token::renewing(connector.clone())))
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
-            .max_attempts(ATTEMPTS)
+            .max_attempts(attempts)
             .retry_classifier(SharedRetryClassifier::new(Again))
             .build();
         Self { http: http::shared_client(connector), client }

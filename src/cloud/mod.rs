@@ -5,31 +5,83 @@
 pub mod acme;
 pub mod autoscaling;
 pub mod calls;
+mod credentials;
 pub mod ec2;
 mod error;
 mod http;
 pub mod imds;
+mod profile;
 pub mod route53;
 pub mod s3;
 pub mod secrets;
 #[cfg(test)]
 pub(crate) mod stand_in;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{AppName, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use tokio::sync::OnceCell;
+
 use autoscaling::AutoScaling;
+use credentials::Chain;
 use ec2::Ec2;
 pub use error::Error;
 use imds::Imds;
+pub use profile::Profile;
 use route53::Route53;
 use s3::S3;
 use secrets::Secrets;
 
-/// One region of AWS, with the credentials of the SDK's default chain: environment, profile, instance role.
+/// The way to AWS from where a command runs: one HTTP client, and credentials that are looked for once.
+///
+/// An instance's metadata service is asked for everything by the commands that make it the site. From a desk or CI it is asked for nothing
+/// but a role's credentials, and for these last, once and shortly: such a machine may be an instance too.
+#[derive(Debug)]
+pub struct Access {
+    imds: Imds,
+    on_instance: bool,
+    credentials: OnceCell<SharedCredentialsProvider>,
+}
+
+impl Access {
+    /// For a command of the instance that the site is to run on.
+    pub fn on_instance(imds: &Imds) -> Self {
+        Self { imds: imds.clone(), on_instance: true, credentials: OnceCell::new() }
+    }
+
+    /// For a command that runs anywhere.
+    pub fn from_anywhere() -> Self {
+        Self { imds: Imds::hasty(), on_instance: false, credentials: OnceCell::new() }
+    }
+
+    /// The metadata service, where it may be asked what this instance is.
+    pub fn imds(&self) -> Option<&Imds> {
+        self.on_instance.then_some(&self.imds)
+    }
+
+    /// A region of AWS. On an instance this sends nothing; anywhere else the credentials are got now, so that their absence is told once, and
+    /// that whoever types a password for them has the time.
+    ///
+    /// # Errors
+    /// There are no credentials.
+    pub async fn cloud(&self, region: &str) -> Result<Cloud, Error> {
+        let region = Region::new(region.to_owned());
+        let credentials = self.credentials.get_or_try_init(|| self.chain(&region)).await?.clone();
+        Ok(Cloud::new(&settings(region, self.imds.http()).credentials_provider(credentials).load().await))
+    }
+
+    async fn chain(&self, region: &Region) -> Result<SharedCredentialsProvider, Error> {
+        let chain = Chain::new(region, &self.imds, self.on_instance).await;
+        if !self.on_instance {
+            chain.load().await?;
+        }
+        Ok(SharedCredentialsProvider::new(chain))
+    }
+}
+
+/// One region of AWS.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     config: SdkConfig,
@@ -37,14 +89,6 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Sends nothing. The role's credentials come through `imds`, so that one token serves both, and connections are shared.
-    pub async fn connect(region: &str, imds: &Imds) -> Self {
-        let region = Region::new(region.to_owned());
-        let provider = ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(imds.http());
-        let credentials = DefaultCredentialsChain::builder().configure(provider).region(region.clone()).imds_client(imds.client());
-        Self::new(&settings(region, imds.http()).credentials_provider(credentials.build().await).load().await)
-    }
-
     fn new(config: &SdkConfig) -> Self {
         Self { config: config.clone(), s3: s3::Connection::new(config) }
     }

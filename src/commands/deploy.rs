@@ -10,6 +10,7 @@ use super::progress;
 use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
+use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -87,23 +88,23 @@ async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotat
     let upload = current.as_ref().and_then(|current| current.sha256.as_deref()) != Some(package.sha256());
     let plan = Plan { package, current, upload, rotation };
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
+        output::json(&plan)?;
         return Ok(Outcome::Done);
     }
-    println!("package        {package}");
-    println!("current        {}", plan.current.as_ref().map_or("none yet", |release| &release.version));
+    out!("package        {package}");
+    out!("current        {}", in_one_line(plan.current.as_ref().map_or("none yet", |release| &release.version)));
     match (upload, &plan.rotation) {
-        (false, _) => println!("upload         nothing: this content is current already, and nothing would be done"),
+        (false, _) => out!("upload         nothing: this content is current already, and nothing would be done"),
         (true, rotation) => {
-            println!(
+            out!(
                 "upload         to s3://{}/{}<time>-{}.zip",
                 remote.packages.bucket(),
                 remote.site.packages.prefix,
                 &package.sha256()[..8]
             );
             match rotation {
-                Some(prospect) => println!("{prospect}"),
-                None => println!("rotation       none: it would be current without a trial"),
+                Some(prospect) => out!("{prospect}"),
+                None => out!("rotation       none: it would be current without a trial"),
             }
         }
     }

@@ -8,6 +8,7 @@ use time::macros::format_description;
 use super::Outcome;
 use super::remote::Remote;
 use crate::cli::{Globals, History};
+use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Outcome as Ended, Record, Verb, recent};
 
 /// As much of an error as stands on a line; `--json` has all of it.
@@ -17,11 +18,11 @@ pub async fn run(globals: &Globals, args: &History) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
     let records = recent(&remote.state, &remote.site, args.limit).await?;
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&records)?);
+        output::json(&records)?;
     } else if records.is_empty() {
-        println!("nothing was deployed yet");
+        out!("nothing was deployed yet");
     } else {
-        println!("{}", table(&records));
+        out!("{}", table(&records));
     }
     Ok(Outcome::Done)
 }
@@ -30,7 +31,7 @@ fn table(records: &[Record]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(["STARTED", "WHAT", "RELEASE", "END", "TOOK", "INSTANCES", "BY", "COMMIT"]);
     for record in records {
-        table.add_row(row(record));
+        table.add_row(row(record).map(|cell| in_one_line(&cell).into_owned()));
     }
     table
 }
@@ -76,7 +77,7 @@ fn ended(record: &Record) -> String {
         Ended::Published => "current without a trial",
     };
     match &end.error {
-        Some(error) => format!("{outcome}: {}", error.chars().take(ERROR_SHOWN).collect::<String>().replace('\n', " ")),
+        Some(error) => format!("{outcome}: {}", error.chars().take(ERROR_SHOWN).collect::<String>()),
         None => outcome.to_owned(),
     }
 }

@@ -11,10 +11,12 @@ use tracing::{info, warn};
 use super::Outcome;
 use super::site_file::Place;
 use crate::cli::{Folders, Globals};
+use crate::cloud::Access;
 use crate::cloud::imds::Imds;
 use crate::config::Problems;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
+use crate::output::out;
 
 const PROGRAM: &str = "/usr/local/bin/spotboot";
 /// As long as `up` itself allows a boot, and a little more.
@@ -38,9 +40,9 @@ const CARRIED: [&str; 12] = [
 pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let place = Place::of(globals.config.as_deref())?;
     let unit = unit(&place, folders)?;
-    let read = place.read(&Imds::new()).await;
+    let read = place.read(&Access::on_instance(&Imds::new())).await;
     if globals.dry_run {
-        println!(
+        out!(
             "would copy this binary to {PROGRAM}, and write and start spotboot.service for {}:\n  {}",
             read?.primary(),
             command_line(&unit)

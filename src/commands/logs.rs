@@ -1,7 +1,5 @@
 //! `logs`: what instances have logged, read from the bucket.
 
-use std::io::{self, ErrorKind, Write};
-
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
@@ -9,7 +7,10 @@ use super::Outcome;
 use super::remote::Remote;
 use crate::cli::{Globals, Logs};
 use crate::logs;
+use crate::output::{self, in_one_line, json_shown, shown};
 use crate::site::journal::{Line, Merge, Query, known, stored};
+
+const BATCH: usize = 8 << 10;
 
 pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
@@ -21,22 +22,23 @@ pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     // S3's time, which the listing has told.
     let query = Query { instance: args.instance.clone(), since: args.since.time(remote.now()), kind };
     let mut merge = Merge::new(&remote.state, stored(&remote.state, &remote.site, &query).await?, query.since);
-    let (mut out, mut lines) = (io::BufWriter::new(io::stdout().lock()), 0_u64);
-    while let Some(line) = merge.next().await? {
+    let mut lines = 0_u64;
+    // Printed many at a time.
+    let mut batch = String::new();
+    while !output::is_over()
+        && let Some(line) = merge.next().await?
+    {
         if query.kind.as_ref().is_some_and(|kind| !line.is_of(kind)) {
             continue;
         }
         lines += 1;
-        match print(&mut out, &line, globals.json, query.instance.is_none()) {
-            // Whoever reads has read enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Outcome::Done),
-            printed => printed?,
+        batch.push_str(&text(&line, globals.json, query.instance.is_none())?);
+        if batch.len() >= BATCH {
+            output::write(&batch);
+            batch.clear();
         }
     }
-    match out.flush() {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
+    output::write(&batch);
     if lines == 0 && !globals.quiet {
         logs::print(&format!(
             "nothing was logged since {}, as far as the bucket knows; instances send their logs every five minutes",
@@ -46,15 +48,12 @@ pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn print(out: &mut impl Write, line: &Line<'_>, json: bool, several: bool) -> io::Result<()> {
+fn text(line: &Line<'_>, json: bool, several: bool) -> Result<String> {
     if json {
-        serde_json::to_writer(&mut *out, line)?;
-        return writeln!(out);
+        return Ok(format!("{}\n", json_shown(&serde_json::to_string(line)?)));
     }
-    if several {
-        write!(out, "{} ", line.instance)?;
-    }
-    writeln!(out, "{line}")
+    let instance = if several { format!("{} ", in_one_line(line.instance)) } else { String::new() };
+    Ok(format!("{}\n", shown(&format!("{instance}{line}"))))
 }
 
 fn named<'a>(instances: impl Iterator<Item = &'a str>) -> String {

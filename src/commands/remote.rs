@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use time::OffsetDateTime;
 use tracing::debug;
 
-use super::site_file::{Place, region_of_environment};
+use super::site_file::{Place, region};
 use crate::cli::Globals;
-use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
-use crate::cloud::imds::{FleetTag, Imds};
+use crate::cloud::imds::FleetTag;
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
+use crate::cloud::{Access, Cloud};
 use crate::config::{Fleet, Site};
 use crate::site::records::{Standing, Zones};
 
@@ -28,15 +28,11 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Reads site.toml; sends nothing else.
+    /// Reads site.toml and gets credentials.
     pub async fn open(globals: &Globals) -> Result<Self> {
-        let imds = Imds::new();
-        let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
-        let region = match site.region.clone().or_else(region_of_environment) {
-            Some(region) => region,
-            None => imds.identity().await.context("finding the region: set [site] region, or AWS_REGION")?.region,
-        };
-        let cloud = Cloud::connect(&region, &imds).await;
+        let access = Access::from_anywhere();
+        let site = Place::of(globals.config.as_deref())?.read(&access).await?;
+        let cloud = access.cloud(&region(Some(&site), &access).await?).await?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self { state, packages, route53: cloud.route53(), ec2: cloud.ec2(), site, cloud })
     }

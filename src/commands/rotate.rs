@@ -8,6 +8,7 @@ use super::rotation::{self, Held, Prospect};
 use super::{Outcome, progress, usage};
 use crate::cli::{Globals, Pace, Rollback};
 use crate::config::AppKind;
+use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -69,10 +70,10 @@ async fn replace(
 
 fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> Result<()> {
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "release": release, "rotation": prospect }))?);
+        output::json(&serde_json::json!({ "release": release, "rotation": prospect }))?;
     } else {
-        println!("release        {}", release.map_or("none: kind s3 has no package", |release| &release.version));
-        println!("{prospect}");
+        out!("release        {}", in_one_line(release.map_or("none: kind s3 has no package", |release| &release.version)));
+        out!("{prospect}");
     }
     Ok(())
 }

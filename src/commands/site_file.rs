@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cloud::Cloud;
-use crate::cloud::imds::{Identity, Imds};
+use super::usage;
+use crate::cloud::imds::Identity;
+use crate::cloud::{Access, Profile};
 use crate::config::Site;
 
 const USUAL_PLACES: [&str; 2] = ["/etc/spotboot/site.toml", "site.toml"];
@@ -27,14 +28,18 @@ impl Place {
     /// Nothing was named and neither of the usual places exists; or an s3:// address without bucket or key.
     pub fn of(config: Option<&str>) -> Result<Self> {
         match config {
-            None => Self::usual()
-                .with_context(|| format!("no site.toml: neither {} exists; name one with --config", USUAL_PLACES.join(" nor "))),
+            None => Self::usual().ok_or_else(|| {
+                usage(&format!(
+                    "no site.toml: neither {} exists; name one with --config, or make one with `spotboot init`",
+                    USUAL_PLACES.join(" nor ")
+                ))
+            }),
             Some(address) => match address.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
                 None => Ok(Self::File(PathBuf::from(address))),
                 Some(Some((bucket, key))) if !bucket.is_empty() && !key.is_empty() => {
                     Ok(Self::Object { bucket: bucket.to_owned(), key: key.to_owned() })
                 }
-                Some(_) => bail!("--config {address} names no object; it is s3://bucket/key"),
+                Some(_) => Err(usage(&format!("--config {address} names no object; give it as s3://bucket/key"))),
             },
         }
     }
@@ -48,37 +53,55 @@ impl Place {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// Those of the file or the bucket, and all of the file's problems at once.
-    pub async fn read(&self, imds: &Imds) -> Result<Site> {
+    /// Those of the bucket; [`Usage`](super::Usage) where the file is not there or cannot be read; and all of the file's problems at once.
+    pub async fn read(&self, access: &Access) -> Result<Site> {
         match self {
             Self::File(path) => {
                 let name = path.display().to_string();
-                let text = read_file(path).with_context(|| format!("reading {name}"))?;
+                let text =
+                    read_file(path).map_err(|error| usage(&format!("reading {name}: {error:#}; name another file with --config")))?;
                 Ok(Site::parse(&name, &text)?)
             }
             Self::Object { bucket, key } => {
                 let name = format!("s3://{bucket}/{key}");
-                let region = match region_of_environment() {
-                    Some(region) => region,
-                    None => imds.identity().await.context("finding the region: set AWS_REGION")?.region,
-                };
-                let object = Cloud::connect(&region, imds).await.s3(bucket).get(key, LARGEST).await?;
-                let object = object.with_context(|| format!("{name} does not exist; upload the site.toml there, or mend --config"))?;
-                let text = String::from_utf8(object.body).with_context(|| format!("reading {name}"))?;
+                let cloud = access.cloud(&region(None, access).await?).await?;
+                let object = cloud.s3(bucket).get(key, LARGEST).await?;
+                let object =
+                    object.ok_or_else(|| usage(&format!("{name} does not exist; upload the site.toml there, or mend --config")))?;
+                let text = String::from_utf8(object.body).map_err(|error| usage(&format!("reading {name}: {error}; upload it anew")))?;
                 Ok(Site::parse(&name, &text)?)
             }
         }
     }
 }
 
-/// The region to work in: the file's, else the environment's, else this instance's.
-pub fn region_of(site: &Site, identity: &Identity) -> String {
-    site.region.clone().or_else(region_of_environment).unwrap_or_else(|| identity.region.clone())
+/// The region to work in: site.toml's, else the environment's, else the profile's, else, where the metadata service may be asked for it, this
+/// instance's.
+pub async fn region(site: Option<&Site>, access: &Access) -> Result<String> {
+    if let Some(region) = told_region(site).await? {
+        return Ok(region);
+    }
+    match access.imds() {
+        Some(imds) => Ok(imds.identity().await.context("finding the region: set AWS_REGION")?.region),
+        None => bail!(
+            "finding the region: neither the environment nor ~/.aws/config names one; set AWS_REGION, `region` in the profile, or [site] region"
+        ),
+    }
 }
 
-/// What the AWS tools' own variables say.
-pub fn region_of_environment() -> Option<String> {
-    ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
+/// The same, on an instance that is known already.
+pub async fn region_of(site: &Site, identity: &Identity) -> Result<String> {
+    Ok(told_region(Some(site)).await?.unwrap_or_else(|| identity.region.clone()))
+}
+
+/// What a file or a variable says: site.toml, or what the AWS tools go by.
+pub async fn told_region(site: Option<&Site>) -> Result<Option<String>> {
+    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    let told = site.and_then(|site| site.region.clone()).or_else(|| ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable));
+    match told {
+        Some(region) => Ok(Some(region)),
+        None => Ok(Profile::selected().await?.region),
+    }
 }
 
 fn read_file(path: &Path) -> Result<String> {

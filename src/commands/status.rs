@@ -1,6 +1,7 @@
 //! `status`: what serves now. It looks, and changes nothing.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use super::rotation;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
+use crate::output::{self, continued, in_one_line, out};
 use crate::site::address;
 use crate::site::deploys::{Log, Record};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Phase, Said, said_by};
+use crate::version::{self, Build};
 
 const GLANCE: Duration = Duration::from_secs(5);
 
@@ -34,6 +37,7 @@ struct Status {
     elastic_ip: Option<ElasticIp>,
     fleet: Option<FleetStatus>,
     instances: Vec<Instance>,
+    warnings: Vec<String>,
     problems: Vec<String>,
 }
 
@@ -66,6 +70,9 @@ struct Instance {
     phase: Option<Phase>,
     release: Option<String>,
     address: Option<String>,
+    /// The version of its spotboot.
+    spotboot: Option<String>,
+    build: Build,
     #[serde(with = "time::serde::rfc3339::option")]
     said: Option<OffsetDateTime>,
     /// What a look from outside saw: nothing where all is well.
@@ -76,7 +83,7 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
     let status = observe(&remote).await?;
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        output::json(&status)?;
     } else {
         status.print();
     }
@@ -104,7 +111,8 @@ async fn observe(remote: &Remote) -> Result<Status> {
     let current = rotation::current(remote).await?.map(|release| release.version);
     let newest = Log::newest(&remote.state, &remote.site).await?.map(|log| log.record);
     let under_way = newest.filter(|record| record.end.is_none());
-    Ok(Status { site: remote.site.name.clone(), current, under_way, zones, elastic_ip, fleet, instances, problems })
+    let warnings = differing_versions(&instances).into_iter().collect();
+    Ok(Status { site: remote.site.name.clone(), current, under_way, zones, elastic_ip, fleet, instances, warnings, problems })
 }
 
 async fn elastic_ip(remote: &Remote, owners: &BTreeSet<String>, problems: &mut Vec<String>) -> Option<ElasticIp> {
@@ -139,7 +147,8 @@ async fn instance(remote: &Remote, described: Described, owners: &BTreeSet<Strin
     let problem = problem(remote, id, said.as_ref()).await;
     let address = said.as_ref().and_then(Said::address).map(|address| address.to_string());
     let (phase, release) = (said.as_ref().map(|said| said.phase), said.as_ref().and_then(|said| said.release.clone()));
-    Ok(Instance { id: id.to_owned(), owner, phase, release, address, said: said.map(|said| said.updated), problem })
+    let (spotboot, build) = said.as_ref().map(|said| (said.spotboot.clone(), said.build.clone())).unwrap_or_default();
+    Ok(Instance { id: id.to_owned(), owner, phase, release, address, spotboot, build, said: said.map(|said| said.updated), problem })
 }
 
 async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<String> {
@@ -159,34 +168,80 @@ async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<Strin
 
 impl Status {
     fn print(&self) {
-        println!("site           {}", self.site);
-        println!("current        {}", self.current.as_deref().unwrap_or("none yet"));
+        row("site", &self.site);
+        row("current", self.current.as_deref().unwrap_or("none yet"));
         if let Some(record) = &self.under_way {
-            println!("under way      {} by {}, or killed: then the next run ends it", record.id, record.by);
+            row("under way", &format!("{} by {}, or killed: then the next run ends it", record.id, record.by));
         }
         for names in &self.zones {
-            println!(
-                "names          {}: {}",
-                names.zone,
-                names.owner.as_deref().map_or("nobody's yet".to_owned(), |owner| format!("{owner} owns them"))
-            );
-            names.records.iter().for_each(|record| println!("               {record}"));
+            let owner = names.owner.as_deref().map_or("nobody's yet".to_owned(), |owner| format!("{owner} owns them"));
+            row("names", &format!("{}: {owner}", names.zone));
+            names.records.iter().for_each(|record| row("", record));
         }
         if let Some(ElasticIp { allocation, address, instance }) = &self.elastic_ip {
-            println!(
-                "address        {address} ({allocation}) leads {}",
-                instance.as_ref().map_or("nowhere".to_owned(), |id| format!("to {id}"))
-            );
+            let leads = instance.as_ref().map_or("nowhere".to_owned(), |id| format!("to {id}"));
+            row("address", &format!("{address} ({allocation}) leads {leads}"));
         }
         match &self.fleet {
-            Some(fleet) => println!("fleet          {}: target {}, {} instances", fleet.id.id, fleet.target, fleet.members),
-            None => println!("fleet          none: neither [fleet] nor the owner's tags tell one"),
+            Some(fleet) => row("fleet", &format!("{}: target {}, {} instances", fleet.id.id, fleet.target, fleet.members)),
+            None => row("fleet", "none: neither [fleet] nor the owner's tags tell one"),
         }
-        for instance in &self.instances {
-            let phase = instance.phase.map_or("silent".to_owned(), |phase| format!("{phase:?}").to_lowercase());
-            let release = instance.release.as_deref().unwrap_or("no release");
-            println!("instance       {} {phase} {release} at {}", instance.id, instance.address.as_deref().unwrap_or("no address"));
-        }
-        self.problems.iter().for_each(|problem| println!("PROBLEM        {problem}"));
+        self.instances.iter().for_each(|instance| row("instance", &instance.to_string()));
+        self.warnings.iter().for_each(|warning| row("WARNING", warning));
+        self.problems.iter().for_each(|problem| out!("{:<14} {}", "PROBLEM", continued(problem)));
+    }
+}
+
+/// Whoever wrote it, it is one line.
+fn row(what: &str, text: &str) {
+    out!("{what:<14} {}", in_one_line(text));
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self.phase.map_or("silent".to_owned(), |phase| format!("{phase:?}").to_lowercase());
+        let (release, address) = (self.release.as_deref().unwrap_or("no release"), self.address.as_deref().unwrap_or("no address"));
+        write!(f, "{} {phase} {release} at {address}", self.id)?;
+        self.spotboot.as_ref().map_or(Ok(()), |number| write!(f, ", spotboot {}", version::in_words(number, &self.build)))
+    }
+}
+
+/// What nobody has to mend at once: an upgrade on its way, or a fleet that fetches what it should not.
+fn differing_versions(instances: &[Instance]) -> Option<String> {
+    let told: Vec<(&Instance, &String)> = instances.iter().filter_map(|instance| Some((instance, instance.spotboot.as_ref()?))).collect();
+    // Of one commit there are programs for several targets.
+    let distinct: BTreeSet<_> = told.iter().map(|(instance, number)| (*number, &instance.build.commit)).collect();
+    let each = |(instance, number): &(&Instance, &String)| format!("{} {}", instance.id, version::in_words(number, &instance.build));
+    (distinct.len() > 1).then(|| {
+        let each: Vec<String> = told.iter().map(each).collect();
+        format!(
+            "the instances run different spotboots: {}; `spotboot rotate` brings all to the one that new instances fetch",
+            each.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(id: &str, spotboot: Option<&str>, commit: &str, target: &str) -> Instance {
+        let build = Build { commit: Some(commit.into()), date: None, target: Some(target.into()) };
+        let (phase, spotboot) = (Some(Phase::Serving), spotboot.map(str::to_owned));
+        Instance { id: id.into(), owner: false, phase, release: None, address: None, spotboot, build, said: None, problem: None }
+    }
+
+    #[test]
+    fn spotboots_of_different_commits_are_told_and_targets_are_not() {
+        let old = instance("i-1", Some("0.1.0"), "aaa", "x86_64");
+        assert_eq!(differing_versions(&[instance("i-2", Some("0.1.0"), "aaa", "aarch64"), instance("i-3", None, "ccc", "")]), None);
+        let told = differing_versions(&[old, instance("i-2", Some("0.1.0"), "bbb", "x86_64")]).unwrap();
+        assert!(told.contains("i-1 0.1.0 (aaa x86_64), i-2 0.1.0 (bbb x86_64);"), "{told}");
+    }
+
+    #[test]
+    fn an_instance_is_told_with_its_spotboot() {
+        let told = instance("i-1", Some("0.1.0"), "aaa", "x86_64").to_string();
+        assert_eq!(told, "i-1 serving no release at no address, spotboot 0.1.0 (aaa x86_64)");
     }
 }

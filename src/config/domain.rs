@@ -44,6 +44,14 @@ impl Domain {
         self.0.strip_prefix("*.").unwrap_or(&self.0)
     }
 
+    /// Whether the name stands for this host: a wildcard does for one label (RFC 6125 section 6.4.3).
+    pub fn covers(&self, host: &str) -> bool {
+        match self.0.strip_prefix("*.") {
+            Some(base) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(base)),
+            None => host.eq_ignore_ascii_case(&self.0),
+        }
+    }
+
     /// A concrete host name that this name covers, for a TLS handshake.
     pub fn example_host(&self) -> String {
         if self.is_wildcard() { format!("spotboot-proof.{}", self.base()) } else { self.0.clone() }
@@ -71,6 +79,14 @@ mod tests {
         assert!(wildcard.is_wildcard());
         assert_eq!(wildcard.base(), "example.com");
         assert_eq!(wildcard.example_host(), "spotboot-proof.example.com");
+    }
+
+    #[test]
+    fn a_name_covers_itself_and_a_wildcard_one_label_below_its_base() {
+        let covers = |name: &str, host: &str| Domain::parse(name).unwrap().covers(host);
+        assert!(covers("example.com", "Example.com") && !covers("example.com", "www.example.com"));
+        assert!(covers("*.example.com", "www.example.com"));
+        assert!(!covers("*.example.com", "example.com") && !covers("*.example.com", "a.b.example.com"));
     }
 
     #[test]

@@ -5,8 +5,10 @@
 mod domain;
 mod parse;
 mod reader;
+mod redirect;
 mod secret;
 mod values;
+mod wsgi;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use parse::Problems;
+pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
@@ -154,8 +157,10 @@ pub struct App {
     pub kind: AppKind,
     /// Run on each instance after unpacking.
     pub build: Option<String>,
-    /// Run once per release in the whole fleet; without it, the package's Procfile `release:` line.
+    /// Run before the app starts; without it, the package's Procfile `release:` line.
     pub release: Option<String>,
+    /// None: site.toml does not say, and [`ReleaseOn::Folder`] holds.
+    pub release_on: Option<ReleaseOn>,
     /// URL prefix (`/static/`) → folder inside the release (`staticfiles`).
     pub static_files: BTreeMap<String, PathBuf>,
     pub health: Health,
@@ -164,6 +169,25 @@ pub struct App {
     pub secrets: BTreeMap<String, SecretRef>,
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
     pub instance_credentials: bool,
+}
+
+/// The place of the site's data, by which the release command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseOn {
+    /// Once per release and data folder: the data are files on the instance.
+    Folder,
+    /// Once per release in the whole fleet: the data are in a database server.
+    Fleet,
+}
+
+impl ReleaseOn {
+    /// The word in site.toml.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Folder => "folder",
+            Self::Fleet => "fleet",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +214,8 @@ pub struct Health {
 pub struct Web {
     pub http_port: u16,
     pub https_port: u16,
+    /// For how long browsers are told to use https only; None: they are told nothing.
+    pub hsts: Option<Duration>,
     /// On the loopback address; 0 for no metrics.
     pub metrics_port: u16,
 }

@@ -8,16 +8,18 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::reader::{At, Findings, Problem, Table, nearest};
-use super::values;
 use super::{
-    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, Routing, SecretRef,
-    Site, Tls, Web,
+    Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health, HmacKey, PackageSource, ReleaseOn, Routing,
+    SecretRef, Site, Tls, Web,
 };
+use super::{values, wsgi};
 
 const DEFAULT_TTL: u32 = 60;
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_METRICS_PORT: u16 = 9477;
 const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HSTS: [(&str, Option<Duration>); 3] = [("off", None), ("1d", Some(DAY)), ("1y", Some(DAY.saturating_mul(365)))];
 
 /// Everything that is wrong with one site.toml.
 #[derive(Debug)]
@@ -28,10 +30,27 @@ pub struct Problems {
 
 impl std::error::Error for Problems {}
 
+impl Problems {
+    /// What the file was read under.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// How many there are.
+    pub fn summary(&self) -> String {
+        let plural = if self.found.len() == 1 { "" } else { "s" };
+        format!("{} has {} problem{plural}", self.file, self.found.len())
+    }
+
+    /// Each with its line, counted from 1.
+    pub fn each(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.found.iter().map(|problem| (problem.line, problem.message.as_str()))
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.found.len() == 1 { "" } else { "s" };
-        write!(f, "{} has {} problem{plural}", self.file, self.found.len())?;
+        f.write_str(&self.summary())?;
         self.found.iter().try_for_each(|problem| write!(f, "\n  {}:{}: {}", self.file, problem.line, problem.message))
     }
 }
@@ -115,12 +134,17 @@ fn read_packages(table: &Table<'_>, bucket: Option<&str>, prefix: &str) -> Optio
     let Some(at) = table.string("packages") else {
         return Some(PackageSource { bucket: bucket?.to_owned(), prefix: format!("{prefix}packages/") });
     };
+    let own = bucket;
     let (bucket, path, inside) = match at.value.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
         Some((other, path)) => (Some(other), path, ""),
         None => (bucket, at.value.as_str(), prefix),
     };
-    match values::bucket_name(bucket?).and_then(|bucket| Ok((bucket, values::key_folder(path)?))) {
-        Ok((bucket, path)) => Some(PackageSource { bucket, prefix: format!("{inside}{path}") }),
+    let folder = |path: &str| {
+        let folder = format!("{inside}{}", values::key_folder(path)?);
+        if bucket == own { values::packages_folder(&folder, prefix).map(|()| folder) } else { Ok(folder) }
+    };
+    match values::bucket_name(bucket?).and_then(|bucket| Ok((bucket, folder(path)?))) {
+        Ok((bucket, prefix)) => Some(PackageSource { bucket, prefix }),
         Err(why) => {
             table.reject("packages", &at, why);
             None
@@ -217,6 +241,8 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
     let kind = read_app_kind(&table, has_mirror);
     let build = table.string("build").map(|at| at.value);
     let release = table.string("release").map(|at| at.value);
+    let release_on = [ReleaseOn::Folder, ReleaseOn::Fleet].map(|on| (on.word(), on));
+    let release_on = choice(&table, "release_on", table.string("release_on"), &release_on);
     let static_files = read_static_files(&table);
     let health = read_health(table.table("health"));
     let env = read_env(&table);
@@ -226,7 +252,7 @@ fn read_app(table: Table<'_>, has_mirror: bool) -> Option<App> {
         table.reject_table("[app] is missing; its kind is python, command, static or s3");
     }
     table.finish();
-    Some(App { kind: kind?, build, release, static_files, health, env, secrets, instance_credentials })
+    Some(App { kind: kind?, build, release, release_on, static_files, health, env, secrets, instance_credentials })
 }
 
 fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
@@ -243,10 +269,12 @@ fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
     }
     match kind? {
         "python" if wsgi.is_none() => {
-            table.reject_table("app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\"");
+            table.reject_table(
+                "app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"",
+            );
             None
         }
-        "python" => checked(table, "wsgi", wsgi, values::wsgi_target).map(|wsgi| AppKind::Python { wsgi }),
+        "python" => checked(table, "wsgi", wsgi, wsgi::target).map(|wsgi| AppKind::Python { wsgi }),
         "command" => Some(AppKind::Command { command: command.map(|at| at.value) }),
         "static" => Some(AppKind::Static),
         _ if has_mirror => Some(AppKind::S3),
@@ -311,6 +339,7 @@ fn read_web(table: Table<'_>) -> Web {
     let web = Web {
         http_port: port("http_port", 1, 80),
         https_port: port("https_port", 1, 443),
+        hsts: choice(&table, "hsts", table.string("hsts"), &HSTS).flatten(),
         metrics_port: port("metrics_port", 0, DEFAULT_METRICS_PORT),
     };
     if web.http_port == web.https_port {
@@ -409,8 +438,10 @@ mod tests {
         assert_eq!(site.app.kind, AppKind::Python { wsgi: "mysite.wsgi:application".into() });
         assert_eq!(site.app.static_files["/static/"], PathBuf::from("staticfiles"));
         assert_eq!(site.fleet.unwrap().kind, FleetKind::SpotFleet);
+        assert_eq!(site.web.hsts, Some(DAY * 365));
         assert_eq!(site.failover.unwrap().cloudfront.as_deref(), Some("d111.cloudfront.net"));
         assert_eq!(site.app.env["DJANGO_SETTINGS_MODULE"], "mysite.settings");
+        assert_eq!(site.app.release_on, Some(ReleaseOn::Fleet));
         assert_eq!(site.app.secrets["DATABASE_URL"].to_string(), "secretsmanager:example/database#url");
     }
 
@@ -436,6 +467,32 @@ mod tests {
     fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
         assert_eq!(Site::parse("site.toml", &format!("{SMALLEST}[web]\nmetrics_port = 0\n")).unwrap().web.metrics_port, 0);
         assert!(problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n")).contains("web.metrics_port is 443"));
+    }
+
+    #[test]
+    fn the_release_command_is_for_each_folder_or_for_the_fleet() {
+        assert_eq!(Site::parse("site.toml", SMALLEST).unwrap().app.release_on, None);
+        let folder = Site::parse("site.toml", &format!("{SMALLEST}release_on = \"folder\"\n")).unwrap();
+        assert_eq!(folder.app.release_on, Some(ReleaseOn::Folder));
+        let found = problems(&format!("{SMALLEST}release_on = \"flet\"\n"));
+        assert!(found.contains("site.toml:7: app.release_on is \"flet\"; it is one of folder, fleet; did you mean fleet?"), "{found}");
+    }
+
+    #[test]
+    fn browsers_are_told_to_use_https_only_where_the_file_says_so() {
+        let hsts = |line: &str| Site::parse("site.toml", &format!("{SMALLEST}[web]\n{line}\n")).unwrap().web.hsts;
+        assert_eq!((hsts(""), hsts("hsts = \"off\"")), (None, None), "a site that does not have the key is served as before");
+        assert_eq!(hsts("hsts = \"1d\"").unwrap().as_secs(), 86_400);
+        assert_eq!(hsts("hsts = \"1y\"").unwrap().as_secs(), 31_536_000);
+        for (line, problem) in [
+            ("hsts = \"365d\"", "site.toml:8: web.hsts is \"365d\"; it is one of off, 1d, 1y"),
+            ("hsts = \"of\"", "site.toml:8: web.hsts is \"of\"; it is one of off, 1d, 1y; did you mean off?"),
+            ("hsts = true", "site.toml:8: web.hsts is boolean; it wants a string"),
+            ("hst = \"1d\"", "site.toml:8: web.hst is not a key that spotboot knows; did you mean hsts?"),
+        ] {
+            let found = problems(&format!("{SMALLEST}[web]\n{line}\n"));
+            assert!(found.contains(problem), "no {problem:?} in {found}");
+        }
     }
 
     #[test]

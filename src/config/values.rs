@@ -40,7 +40,7 @@ pub fn bucket_name(text: &str) -> Checked<String> {
     }
 }
 
-/// A folder of keys: empty, or made to end in `/`.
+/// A folder of keys: empty, or made to end in `/`. Without `*` and `?`, which a policy that names it would read as wildcards.
 pub fn key_folder(text: &str) -> Checked<String> {
     if text.is_empty() {
         return Ok(String::new());
@@ -48,9 +48,36 @@ pub fn key_folder(text: &str) -> Checked<String> {
     if text.starts_with('/') {
         return Err("starts with /; keys do not".into());
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!-_.*'()/".contains(&b);
-    let name = only(text, allowed, 512, "a folder of keys (letters, digits and !-_.*'()/)")?;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!-_.'()/".contains(&b);
+    let name = only(text, allowed, 512, "a folder of keys (letters, digits and !-_.'()/)")?;
     Ok(if name.ends_with('/') { name } else { format!("{name}/") })
+}
+
+/// What a site keeps below its prefix. Whoever may write packages is not to write these.
+const OWN_FOLDERS: [&str; 13] = [
+    "bin/",
+    "boots/",
+    "cache/",
+    "certs/",
+    "data/",
+    "deploys/",
+    "instances/",
+    "locks/",
+    "logs/",
+    "mirror/",
+    "outbox/",
+    "releases/",
+    "site.toml/",
+];
+
+/// A folder for packages in the site's own bucket, whole, where the site's prefix is that. It may hold the site's own folders, among which packages
+/// are told by their `.zip`, but lies in none of them.
+pub fn packages_folder(folder: &str, prefix: &str) -> Checked<()> {
+    let below = folder.strip_prefix(prefix).unwrap_or_default();
+    match OWN_FOLDERS.iter().find(|own| below.starts_with(**own)) {
+        Some(own) => Err(format!("lies in {prefix}{own}, where the site keeps what is its own; take another folder, as in \"packages/\"")),
+        None => Ok(()),
+    }
 }
 
 pub fn region_name(text: &str) -> Checked<String> {
@@ -99,13 +126,6 @@ pub fn hmac_key(text: &str) -> Checked<HmacKey> {
         Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
         None => SecretRef::parse(text).map(HmacKey::Secret).map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
     }
-}
-
-/// gunicorn's `module:application`.
-pub fn wsgi_target(text: &str) -> Checked<String> {
-    let target =
-        only(text, |b| b.is_ascii_alphanumeric() || b"_.:".contains(&b), 200, "what gunicorn serves, as in \"mysite.wsgi:application\"")?;
-    if target.starts_with([':', '.']) { Err("is not what gunicorn serves, as in \"mysite.wsgi:application\"".into()) } else { Ok(target) }
 }
 
 /// A path and query that may stand in a request line and in an nginx configuration.
@@ -218,5 +238,23 @@ mod tests {
         assert_eq!(key_folder("a/b"), Ok("a/b/".into()));
         assert_eq!(key_folder(""), Ok(String::new()));
         assert!(key_folder("/a").is_err());
+    }
+
+    #[test]
+    fn key_folders_hold_nothing_that_a_policy_reads_as_a_wildcard() {
+        for bad in ["a*", "*/", "a?/b", "a/${aws:username}"] {
+            assert!(key_folder(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn packages_stand_in_no_folder_of_the_sites_own() {
+        for (folder, prefix) in [("certs/", ""), ("certs/old/", ""), ("a/releases/", "a/"), ("site.toml/", "")] {
+            let why = packages_folder(folder, prefix).unwrap_err();
+            assert!(why.starts_with("lies in ") && why.contains("\"packages/\""), "{why}");
+        }
+        for (folder, prefix) in [("", ""), ("a/", ""), ("certificates/", ""), ("a/", "a/b/"), ("certs/", "a/"), ("a/certs-of-old/", "a/")] {
+            assert_eq!(packages_folder(folder, prefix), Ok(()), "{folder:?} with {prefix:?}");
+        }
     }
 }

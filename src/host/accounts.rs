@@ -40,10 +40,10 @@ pub struct Accounts {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    #[error("looking up the account {name}: {source}")]
-    LookUp { name: String, source: nix::Error },
-    #[error("making the account {name}: {source}")]
-    Make { name: String, source: ProcessError },
+    #[error("looking up the account {name}: {cause}")]
+    LookUp { name: String, cause: nix::Error },
+    #[error("making the account {name}: {cause}")]
+    Make { name: String, cause: ProcessError },
     #[error("making the account {name}: useradd ended well, yet the account is not there")]
     Missing { name: String },
 }
@@ -75,7 +75,7 @@ pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Resu
     if let Some(account) = find(name)? {
         return Ok(account);
     }
-    let look_up = |source| AccountError::LookUp { name: group.into(), source };
+    let look_up = |cause| AccountError::LookUp { name: group.into(), cause };
     if Group::from_name(group).map_err(look_up)?.is_none() {
         make(name, Run::new("groupadd").args(["--system", group])).await?;
     }
@@ -87,13 +87,13 @@ pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Resu
 /// Exit status 9 of groupadd(8) and useradd(8): someone else was quicker.
 async fn make(name: &str, tool: Run) -> Result<(), AccountError> {
     match tool.deadline(DEADLINE).output().await {
-        Err(source) if source.code() != Some(9) => Err(AccountError::Make { name: name.into(), source }),
+        Err(cause) if cause.code() != Some(9) => Err(AccountError::Make { name: name.into(), cause }),
         _ => Ok(()),
     }
 }
 
 fn find(name: &str) -> Result<Option<Account>, AccountError> {
-    let user = User::from_name(name).map_err(|source| AccountError::LookUp { name: name.into(), source })?;
+    let user = User::from_name(name).map_err(|cause| AccountError::LookUp { name: name.into(), cause })?;
     Ok(user.map(|user| Account { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
 }
 

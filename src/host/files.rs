@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// `<doing> <path>: <cause>`.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} {}: {source}", path.display())]
+#[error("{doing} {}: {cause}", path.display())]
 pub struct FileError {
     doing: &'static str,
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 impl FileError {
-    pub fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { doing, path: path.to_owned(), source }
+    pub fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
+        Self { doing, path: path.to_owned(), cause }
     }
 
     #[cfg(test)]
     pub fn kind(&self) -> ErrorKind {
-        self.source.kind()
+        self.cause.kind()
     }
 }
 

@@ -72,6 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_macros, reason = "it says that it tried nothing")]
     async fn the_rule_is_there_once_however_often_it_is_asked_for_and_goes_when_lifted() {
         const UID: u32 = 64_987;
         let account = Account { name: "spotboot-test".into(), uid: UID, gid: UID };

@@ -28,15 +28,23 @@ const SYNC_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("reading the journal: {0}")]
-    Process(#[from] ProcessError),
-    #[error("reading the journal: {0}")]
-    Pipe(#[from] std::io::Error),
-    #[error("reading the journal: {0}")]
     Refused(String),
     #[error("reading the journal: not done after {} s", READ_WITHIN.as_secs())]
     Late,
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl From<ProcessError> for JournalError {
+    fn from(cause: ProcessError) -> Self {
+        Self::Refused(cause.to_string())
+    }
+}
+
+impl From<std::io::Error> for JournalError {
+    fn from(cause: std::io::Error) -> Self {
+        Self::Refused(cause.to_string())
+    }
 }
 
 /// The journal of some units.

@@ -124,7 +124,7 @@ fn beside(folder: &Path, what: &str) -> PathBuf {
 }
 
 /// Empty where the kernel does not say: nothing unflushed is then trusted.
-fn boot_id() -> String {
+pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod data_folder;
 pub mod files;
 pub mod imds;
 pub mod journald;
@@ -19,3 +20,4 @@ pub mod slot;
 pub mod spool;
 pub mod tail;
 pub mod templates;
+pub mod times;

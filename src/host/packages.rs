@@ -22,8 +22,8 @@ pub enum PackageError {
     Name(String),
     #[error("looking for packages: {0}")]
     LookUp(ProcessError),
-    #[error("installing {names}: {source}")]
-    Install { names: String, source: ProcessError },
+    #[error("installing {names}: {cause}")]
+    Install { names: String, cause: ProcessError },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub async fn install_missing(names: &[String]) -> Result<Vec<String>, PackageErr
         // Its maintainer script starts it by the init script where systemd does not run.
         let _ = Run::new("/etc/init.d/nginx").arg("stop").deadline(ASK).output().await;
     }
-    installed.map(|()| missing).map_err(|source| PackageError::Install { names: list, source })
+    installed.map(|()| missing).map_err(|cause| PackageError::Install { names: list, cause })
 }
 
 /// Stops the distribution's own nginx, for good, where it holds one of these ports. Nothing where it does not run.

@@ -75,20 +75,44 @@ impl Lease {
     /// Those of the bucket.
     pub async fn ask(s3: &S3, key: &str, holder: &str, lasts: Duration) -> Result<Asked> {
         let found = s3.get(key, LARGEST_LEASE).await?;
-        let (now, until) = (s3_time(s3)?, Instant::now() + lasts);
+        let now = s3_time(s3)?;
         let condition = match decide(found.as_ref(), holder, now) {
             Decision::Done => return Ok(Asked::Done),
             Decision::Wait { holder, expires } => return Ok(Asked::Busy { holder, expires }),
             Decision::Create => Condition::Absent,
             Decision::Replace(etag) => Condition::Matches(etag),
         };
-        let body = Body { holder: holder.to_owned(), expires: now + lasts, done: false };
-        match s3.put(key, body.to_json(), condition, None).await? {
-            Written::Stored(etag) => {
-                Ok(Asked::Held(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }))
-            }
-            Written::Refused => Ok(Asked::lost_to(s3.get(key, LARGEST_LEASE).await?.as_ref(), holder, now, lasts)),
+        match Self::write(s3, key, holder, lasts, condition).await? {
+            Some(lease) => Ok(Asked::Held(lease)),
+            None => Ok(Asked::lost_to(s3.get(key, LARGEST_LEASE).await?.as_ref(), holder, now, lasts)),
         }
+    }
+
+    /// Takes, by one request, a lease that is usually free; `None`: its object is there, and [`Lease::ask`] tells more.
+    ///
+    /// # Errors
+    /// Those of the bucket; nothing was asked of S3 before, so that its clock is not known.
+    pub async fn create(s3: &S3, key: &str, holder: &str, lasts: Duration) -> Result<Option<Self>> {
+        Self::write(s3, key, holder, lasts, Condition::Absent).await
+    }
+
+    /// Tells whether the work under the lease at `key` is done for good.
+    ///
+    /// # Errors
+    /// Those of the bucket.
+    pub async fn is_done(s3: &S3, key: &str) -> Result<bool> {
+        let found = s3.get(key, LARGEST_LEASE).await?;
+        Ok(found.is_some_and(|object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.done)))
+    }
+
+    /// `None`: the condition does not hold.
+    async fn write(s3: &S3, key: &str, holder: &str, lasts: Duration, condition: Condition<'_>) -> Result<Option<Self>> {
+        let until = Instant::now() + lasts;
+        let body = Body { holder: holder.to_owned(), expires: s3_time(s3)? + lasts, done: false };
+        Ok(match s3.put(key, body.to_json(), condition, None).await? {
+            Written::Stored(etag) => Some(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }),
+            Written::Refused => None,
+        })
     }
 
     /// Whether somebody holds the lease at `key` now.

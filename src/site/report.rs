@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
 use super::handover::Note;
+use crate::version::Build;
 pub use said::{Said, said_by, said_since};
 
 /// Where an instance stands.
@@ -33,7 +34,9 @@ pub enum Phase {
 pub struct Report {
     pub instance: String,
     pub phase: Phase,
+    /// The program's version.
     pub spotboot: &'static str,
+    pub build: &'static Build,
     pub release: Option<String>,
     /// The deploy on trial here, once this instance knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,9 @@ pub struct Report {
     /// What was last tried in place here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried: Option<Tried>,
+    /// The outcome of the last release command that this process came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<ReleaseCommand>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
     #[serde(with = "time::serde::rfc3339")]
@@ -66,6 +72,25 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     pub error: Option<String>,
+}
+
+/// The outcome of a release's command on this instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseCommand {
+    pub release: String,
+    pub became: Became,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    Ran,
+    /// The command had run on this data folder before.
+    SeenByFolder,
+    /// The command had run once for the whole fleet.
+    DoneInFleet,
+    /// Another release was on trial, whose own command alone may run meanwhile.
+    LeftToTrial,
 }
 
 /// A release that was to take the place of the one that serves.

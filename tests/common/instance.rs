@@ -167,13 +167,23 @@ impl<'w> Machine<'w> {
             command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
         }
         command.arg(env!("CARGO_BIN_EXE_spotboot")).args(args);
-        command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk()).envs(&self.env);
+        command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk());
+        if args.first().is_none_or(|verb| !["up", "install"].contains(verb)) {
+            // Of the metadata service only those two ask where they are.
+            command.env("AWS_REGION", &self.world.region.options().region);
+        }
+        command.envs(&self.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command
     }
 
     /// Starts `up` and does not wait.
     pub fn start(&self) -> Running {
+        self.start_into(Stdio::piped(), Stdio::piped())
+    }
+
+    /// The same with other streams than pipes to us.
+    pub fn start_into(&self, stdout: Stdio, stderr: Stdio) -> Running {
         let (disk, site) = (self.disk(), self.write_site());
         let (state, run) = (disk.join("state"), disk.join("run"));
         let args = [
@@ -187,7 +197,9 @@ impl<'w> Machine<'w> {
             "--config",
             site.to_str().expect("text"),
         ];
-        Running::spawn(self.command(&args))
+        let mut command = self.command(&args);
+        command.stdout(stdout).stderr(stderr);
+        Running::spawn(command)
     }
 
     /// Starts `up` and waits until it says that it serves.
@@ -221,17 +233,18 @@ pub struct Running {
     stderr: Output,
 }
 
-/// What a process writes, as far as it is read.
+/// What a process writes, as far as it is read; without a reader where the process writes elsewhere.
+#[derive(Default)]
 struct Output {
     text: Arc<Mutex<String>>,
-    reader: thread::JoinHandle<()>,
+    reader: Option<thread::JoinHandle<()>>,
 }
 
 impl Running {
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("spotboot starts");
-        let stdout = follow(child.stdout.take().expect("it is piped"));
-        let stderr = follow(child.stderr.take().expect("it is piped"));
+        let stdout = child.stdout.take().map(follow).unwrap_or_default();
+        let stderr = child.stderr.take().map(follow).unwrap_or_default();
         Self { child, stdout, stderr }
     }
 
@@ -322,7 +335,7 @@ impl Running {
     /// Waits until all that an ended process wrote is read.
     fn read_to_the_end(&self) {
         let start = Instant::now();
-        while !(self.stdout.reader.is_finished() && self.stderr.reader.is_finished()) && start.elapsed() < LAST_WORDS {
+        while !(self.stdout.is_whole() && self.stderr.is_whole()) && start.elapsed() < LAST_WORDS {
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -361,6 +374,10 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 impl Output {
+    fn is_whole(&self) -> bool {
+        self.reader.as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
     fn text(&self) -> String {
         self.text.lock().expect("no reader panics").clone()
     }
@@ -376,5 +393,5 @@ fn follow(stream: impl Read + Send + 'static) -> Output {
             text.push('\n');
         }
     });
-    Output { text, reader }
+    Output { text, reader: Some(reader) }
 }

@@ -4,13 +4,15 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{DateTime, ZipWriter};
 
 /// The files of a release.
 #[derive(Clone, Default)]
 pub struct Package {
     files: Vec<(String, Vec<u8>, u32)>,
+    /// What the zip tells of every file's time.
+    stamp: DateTime,
 }
 
 /// Serves HTTP on the socket it is given: every path answers 200 with the release's name, but for what BEHAVIOUR says.
@@ -66,10 +68,17 @@ impl Package {
         self
     }
 
+    /// As tools for reproducible zips do it: one made-up time, at the beginning of a month, for all files.
+    pub fn stamped(mut self, year: u16, month: u8) -> Self {
+        self.stamp = DateTime::from_date_and_time(year, month, 1, 0, 0, 0).expect("a zip can tell that time");
+        self
+    }
+
     pub fn zip(&self) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().last_modified_time(self.stamp);
         for (name, content, mode) in &self.files {
-            writer.start_file(name, SimpleFileOptions::default().unix_permissions(*mode)).expect("the name fits");
+            writer.start_file(name, options.unix_permissions(*mode)).expect("the name fits");
             writer.write_all(content).expect("memory takes it");
         }
         writer.finish().expect("the zip ends").into_inner()

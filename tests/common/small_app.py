@@ -14,6 +14,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
+# "redirect https://{host}{path}" answers every GET so; {other} is the host with www. before it, or without.
 BEHAVIOUR = pathlib.Path("behaviour").read_text().strip() if pathlib.Path("behaviour").exists() else "good"
 
 
@@ -21,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if BEHAVIOUR.startswith("redirect "):
+            return self.redirect(BEHAVIOUR.removeprefix("redirect "))
         body = f"release {os.environ['SPOTBOOT_RELEASE']} path {self.path}\n".encode()
         if self.path == "/env":
             body = "".join(f"{name}={value}\n" for name, value in sorted(os.environ.items())).encode()
@@ -46,6 +49,14 @@ class Handler(BaseHTTPRequestHandler):
             left -= len(data)
             digest.update(data)
         self.answer(f"release {os.environ['SPOTBOOT_RELEASE']} sha256 {digest.hexdigest()}\n".encode())
+
+    def redirect(self, location):
+        host = self.headers["Host"]
+        other = host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
+        self.send_response(302)
+        self.send_header("Location", location.format(host=host, other=other, path=self.path))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def answer(self, body):
         sour = BEHAVIOUR == "sour" and time.monotonic() > TURNS_SOUR

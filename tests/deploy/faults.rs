@@ -52,6 +52,7 @@ pub fn fleet_calls(kind: FleetKind) -> &'static [Call] {
         FleetKind::AutoScalingGroup => &[
             (Service::AutoScaling, "DescribeAutoScalingGroups", ""),
             (Service::Ec2, "DescribeInstances", ""),
+            (Service::AutoScaling, "SetInstanceProtection", ""),
             (Service::AutoScaling, "SetDesiredCapacity", ""),
             (Service::AutoScaling, "TerminateInstanceInAutoScalingGroup", ""),
         ],

@@ -57,8 +57,8 @@ fn assert_alone(site: &Site, new: &str) {
     assert_eq!(site.phase(new).as_deref(), Some("serving"), "{}", site.logs());
 }
 
-fn another_takes_over(kind: FleetKind) {
-    let Some(site) = Site::serving(Made { kind, ..Made::default() }) else { return };
+fn another_takes_over(made: Made) {
+    let Some(site) = Site::serving(made) else { return };
     let old = site.living().remove(0);
     let load = visitors(&site, 100);
     site.world.region.forget_requests();
@@ -82,17 +82,22 @@ fn another_takes_over(kind: FleetKind) {
 
 #[test]
 fn of_an_ec2_fleet_another_instance_takes_over_before_the_end() {
-    another_takes_over(FleetKind::Ec2Fleet);
+    another_takes_over(Made { kind: FleetKind::Ec2Fleet, ..Made::default() });
 }
 
 #[test]
 fn of_a_spot_fleet_another_instance_takes_over_before_the_end() {
-    another_takes_over(FleetKind::SpotFleet);
+    another_takes_over(Made { kind: FleetKind::SpotFleet, ..Made::default() });
 }
 
 #[test]
 fn of_a_group_another_instance_takes_over_before_the_end() {
-    another_takes_over(FleetKind::AutoScalingGroup);
+    another_takes_over(Made { kind: FleetKind::AutoScalingGroup, ..Made::default() });
+}
+
+#[test]
+fn of_a_group_that_protects_its_instances_another_instance_takes_over_before_the_end() {
+    another_takes_over(Made { kind: FleetKind::AutoScalingGroup, protects_new: true, ..Made::default() });
 }
 
 #[test]

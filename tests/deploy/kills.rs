@@ -245,7 +245,8 @@ fn a_deploy_to_a_spot_fleet_converges_wherever_it_is_killed_at_the_fleet() {
 
 #[test]
 fn a_deploy_to_an_auto_scaling_group_converges_wherever_it_is_killed_at_the_group() {
-    converges_on(FleetKind::AutoScalingGroup, &[("SetDesiredCapacity", 1), ("TerminateInstanceInAutoScalingGroup", 1)]);
+    let changes = [("SetInstanceProtection", 1), ("SetDesiredCapacity", 1), ("TerminateInstanceInAutoScalingGroup", 1)];
+    converges_on(FleetKind::AutoScalingGroup, &changes);
 }
 
 /// Nobody runs anything after a kill in the trial; by S3's clock its lease lapses all the same.

@@ -5,8 +5,8 @@ use region::FleetKind;
 use crate::site::{Made, Site, app};
 
 /// From one release to the next on a fleet of one, which only its instances' tags tell of.
-fn a_second_release_replaces_the_first(kind: FleetKind) {
-    let Some(site) = Site::serving(Made { kind, named: false, ..Made::default() }) else { return };
+fn a_second_release_replaces_the_first(made: Made) {
+    let Some(site) = Site::serving(Made { named: false, ..made }) else { return };
     let (first, old) = (site.current(), site.living());
     assert_eq!(site.seen(), "v1");
 
@@ -37,15 +37,20 @@ fn a_second_release_replaces_the_first(kind: FleetKind) {
 
 #[test]
 fn on_an_ec2_fleet() {
-    a_second_release_replaces_the_first(FleetKind::Ec2Fleet);
+    a_second_release_replaces_the_first(Made { kind: FleetKind::Ec2Fleet, ..Made::default() });
 }
 
 #[test]
 fn on_a_spot_fleet() {
-    a_second_release_replaces_the_first(FleetKind::SpotFleet);
+    a_second_release_replaces_the_first(Made { kind: FleetKind::SpotFleet, ..Made::default() });
 }
 
 #[test]
 fn on_an_auto_scaling_group() {
-    a_second_release_replaces_the_first(FleetKind::AutoScalingGroup);
+    a_second_release_replaces_the_first(Made { kind: FleetKind::AutoScalingGroup, ..Made::default() });
+}
+
+#[test]
+fn on_an_auto_scaling_group_that_protects_its_instances() {
+    a_second_release_replaces_the_first(Made { kind: FleetKind::AutoScalingGroup, protects_new: true, ..Made::default() });
 }

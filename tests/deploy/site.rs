@@ -10,7 +10,7 @@ use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
 use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
 
-use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, is_root};
+use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, ZONE, is_root};
 
 /// Longer than anything here takes that is to happen at all, also on a machine half as fast that has other tests to run.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -33,6 +33,8 @@ pub struct Made {
     /// Whether site.toml names the fleet; else only its instances' tags tell of it, as on a site that `init` made.
     pub named: bool,
     pub target: u32,
+    /// Whether it is a group of a user's own that protects its new instances from scale-in, as none of `init`'s does.
+    pub protects_new: bool,
     pub routing: &'static str,
     /// Lines of `[dns]` beside its routing.
     pub dns: &'static str,
@@ -52,6 +54,7 @@ impl Default for Made {
             kind: FleetKind::Ec2Fleet,
             named: true,
             target: 1,
+            protects_new: false,
             routing: "simple",
             dns: "ttl = 1\n",
             health: "8s",
@@ -105,9 +108,7 @@ impl Site {
         if let Some(release) = release {
             ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
         }
-        let mut spec = FleetSpec::new(made.kind, fleet_id(made.kind), made.target);
-        // As the launch template does; CI's policy goes by it.
-        spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
+        let spec = fleet_spec(&world, &config, &made);
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
         Some(Self { world, fleet, elastic, processes, config })
     }
@@ -221,6 +222,32 @@ pub fn broken(version: &str, behaviour: &str) -> Package {
     app(version).file("behaviour", behaviour)
 }
 
+/// The fleet with the settings that `init` renders for this site. A larger one, or one that protects its instances, is the user's own.
+fn fleet_spec(world: &World, config: &Path, made: &Made) -> FleetSpec {
+    let out = world.path("init");
+    let mut command = crate::common::spotboot(world);
+    command.args(["init", "--zone", ZONE, "--region", &world.region.options().region, "--fleet", word(made.kind)]);
+    command.args(["--arch", "x86_64", "--sha256", &"0".repeat(64), "--config"]).arg(config).arg("--out").arg(&out);
+    Running::spawn(command).end().assert_success();
+    let stack = std::fs::read_to_string(out.join("stack.yaml")).expect("init writes the stack");
+    let mut spec = FleetSpec::of_stack(&stack, fleet_id(made.kind)).expect("the stack has a fleet");
+    if spec.target != made.target {
+        spec = FleetSpec { target: made.target, ..spec.sizes(0, 10) };
+    }
+    spec.protects_new |= made.protects_new;
+    // As the launch template does; CI's policy goes by it.
+    spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
+    spec
+}
+
+fn word(kind: FleetKind) -> &'static str {
+    match kind {
+        FleetKind::SpotFleet => "spot-fleet",
+        FleetKind::Ec2Fleet => "ec2-fleet",
+        FleetKind::AutoScalingGroup => "auto-scaling-group",
+    }
+}
+
 fn fleet_id(kind: FleetKind) -> &'static str {
     match kind {
         FleetKind::SpotFleet => "sfr-73fbd2ce-aa30-494c-8788-1cee4EXAMPLE",
@@ -232,11 +259,7 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
     let Made { kind, named, routing, dns, health, spare_for, .. } = made;
-    let name = match kind {
-        FleetKind::SpotFleet => "spot-fleet",
-        FleetKind::Ec2Fleet => "ec2-fleet",
-        FleetKind::AutoScalingGroup => "auto-scaling-group",
-    };
+    let name = word(*kind);
     let fleet = if *named { format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\

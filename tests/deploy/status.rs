@@ -11,11 +11,16 @@ fn it_tells_who_serves_what_and_finds_who_does_not() {
     site.world.region.forget_requests();
     let well = site.ci(&["status"]);
     well.assert_success();
-    for words in [format!("{id} owns them"), format!("{id} serving {version} at {address}"), "target 1, 1 instances".into(), DOMAIN.into()]
-    {
+    for words in [
+        format!("{id} owns them"),
+        format!("{id} serving {version} at {address}"),
+        "target 1, 1 instances".into(),
+        DOMAIN.into(),
+        format!("at {address}, spotboot {} (", env!("CARGO_PKG_VERSION")),
+    ] {
         assert!(well.stdout.contains(&words), "no {words:?} in {}", well.stdout);
     }
-    assert!(!well.stdout.contains("PROBLEM") && !well.stdout.contains("under way"), "{}", well.stdout);
+    assert!(!well.stdout.contains("PROBLEM") && !well.stdout.contains("WARNING") && !well.stdout.contains("under way"), "{}", well.stdout);
     let acts = site.world.region.count_where(|request| request.instance.is_none() && ["PUT", "DELETE"].contains(&request.method.as_str()));
     assert_eq!(acts, 0, "it only looks");
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use region::{Match, Service, Stage};
+use region::{FleetKind, Match, Service, Stage};
 
 use crate::common::eventually;
 use crate::common::{Ended, Running, signal};
@@ -121,6 +121,30 @@ fn a_slow_fleet_that_tells_late_what_it_does_is_also_brought_back() {
     before.assert();
     std::thread::sleep(Duration::from_secs(4));
     before.assert();
+}
+
+/// AWS has decided on the launch when the deploy is given up, and nobody knows of the instance yet.
+fn an_instance_that_comes_too_late_is_not_one_too_many(protects_new: bool) {
+    let Some(site) = Site::serving(Made { kind: FleetKind::AutoScalingGroup, protects_new, ..Made::default() }) else { return };
+    let current = site.current();
+    site.fleet.set_order_delay(Duration::from_secs(12));
+    let ended = site.ci(&["deploy", &site.zip(&app("v2")), "--timeout", "5s"]);
+    ended.assert_error(1, &["rolled back", "not done within 5s"]);
+    std::thread::sleep(Duration::from_secs(10));
+    // Where it was quick enough to take the names over, the old one has gone: both serve what is current.
+    assert_eq!((site.living().len(), site.fleet.instances().len(), site.fleet.target()), (1, 2, 1), "{}", site.logs());
+    assert_eq!((site.current(), site.seen()), (current, "v1".to_owned()));
+    site.assert_never_out_of_bounds(1);
+}
+
+#[test]
+fn an_instance_that_comes_too_late_is_not_one_too_many_in_a_group() {
+    an_instance_that_comes_too_late_is_not_one_too_many(false);
+}
+
+#[test]
+fn an_instance_that_comes_too_late_is_not_one_too_many_in_a_group_that_protects_it() {
+    an_instance_that_comes_too_late_is_not_one_too_many(true);
 }
 
 #[test]

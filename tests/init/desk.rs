@@ -1,7 +1,7 @@
 //! A folder of somebody's, in which `init` is run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ pub const SITE: &[&str] = &[
     "python",
     "--contact",
     "me@example.com",
+    "--release-on",
+    "folder",
 ];
 /// Of an empty file.
 pub const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -47,10 +49,26 @@ impl Desk {
     /// Its exit code and all that it says.
     pub fn init(&self, flags: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
-        command.arg("init").args(flags).current_dir(self.folder.path()).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        command.arg("init").args(flags).current_dir(self.folder.path()).env("HOME", self.folder.path());
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+            command.env_remove(variable);
+        }
         let Output { status, stdout, stderr } = command.output().expect("spotboot runs");
         let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
         (status.code().expect("an exit code"), said)
+    }
+
+    /// The same with a terminal at both ends, where somebody types that.
+    pub fn init_at_a_terminal(&self, flags: &[&str], typed: &str) -> (i32, String) {
+        use std::io::Write;
+        let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let mut command = Command::new("python3");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_spotboot"), "init"]).args(flags).current_dir(self.folder.path());
+        command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python runs");
+        child.stdin.take().expect("it is piped").write_all(typed.as_bytes()).expect("the terminal takes it");
+        let Output { status, stdout, .. } = child.wait_with_output().expect("it ends");
+        (status.code().expect("an exit code"), String::from_utf8_lossy(&stdout).into_owned())
     }
 
     /// A run that must go well.

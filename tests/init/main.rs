@@ -6,3 +6,4 @@ mod desk;
 mod files;
 mod stack;
 mod user_data;
+mod words;

@@ -1,5 +1,6 @@
 //! The CloudFormation stack, by two judges that are not ours: cfn-lint, and moto, which makes what it knows of it.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -31,13 +32,13 @@ fn stacks(desk: &Desk) -> Vec<String> {
 const ELASTIC: &str = "auto-scaling-group-aarch64-github-elastic";
 
 #[test]
-fn cfn_lint_finds_nothing_in_any_variety() {
+fn cfn_lint_finds_nothing_in_any_variety_in_any_region() {
     let Some(lint) = tool("cfn-lint") else { return };
     let desk = Desk::new();
     let paths = stacks(&desk);
     let judged = |paths: &[String]| {
         let mut command = Command::new(&lint);
-        let output = command.args(["--regions", "ap-southeast-2", "--"]).args(paths).current_dir(desk.path("")).output().expect("it runs");
+        let output = command.args(["--regions", "ALL_REGIONS", "--"]).args(paths).current_dir(desk.path("")).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
     };
     let (code, said) = judged(&paths);
@@ -86,21 +87,40 @@ fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
     assert!(stack.contains("\"aws:SecureTransport\": \"false\""));
 }
 
-/// moto knows no IPv6 blocks of a network, blocks of public access, bucket policies, OpenID providers, EC2 fleets, budgets, nor Spot fleets from launch templates: those are
-/// cfn-lint's alone.
+/// moto knows no IPv6 blocks of a network, blocks of public access, bucket policies, OpenID providers, EC2 fleets, nor Spot fleets from launch
+/// templates: those are cfn-lint's alone.
 #[test]
 fn moto_makes_the_stack_with_each_kind_of_fleet() {
     let Some(python) = tool("python") else { return };
     let desk = Desk::new();
     let paths = stacks(&desk);
+    for (path, made) in paths.iter().zip(&made_by_moto(&python, &desk, ("ap-southeast-2", 3), &paths)) {
+        assert_made(&desk, path, made);
+    }
+}
+
+/// What moto makes of each stack in a region that shows so many zones.
+fn made_by_moto(python: &Path, desk: &Desk, (region, zones): (&str, u8), paths: &[String]) -> Vec<Value> {
     let mut command = Command::new(python);
-    let output =
-        command.args(["-W", "ignore", "-c", include_str!("moto.py")]).args(&paths).current_dir(desk.path("")).output().expect("it runs");
+    command.args(["-W", "ignore", "-c", include_str!("moto.py"), region, &zones.to_string()]).args(paths).current_dir(desk.path(""));
+    let output = command.output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let made: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(made.len(), paths.len());
-    for (path, made) in paths.iter().zip(&made) {
-        assert_made(&desk, path, made);
+    made
+}
+
+/// As us-west-1 shows to new accounts.
+#[test]
+fn two_zones_are_enough() {
+    let Some(python) = tool("python") else { return };
+    let desk = Desk::new();
+    let site: Vec<&str> = SITE.iter().map(|&flag| if flag == "ap-southeast-2" { "us-west-1" } else { flag }).collect();
+    let sha256 = format!("aarch64={HASH}");
+    desk.made(&[&site[..], &["--arch", "aarch64", "--sha256", &sha256]].concat());
+    for made in made_by_moto(&python, &desk, ("us-west-1", 2), &["spotboot-init/stack.yaml".to_owned()]) {
+        assert_eq!((made["status"].as_str(), made["subnets"].as_u64()), (Some("CREATE_COMPLETE"), Some(2)), "{made}");
+        assert_eq!(made["group"]["zones"], serde_json::json!(["us-west-1a", "us-west-1b"]));
     }
 }
 
@@ -131,9 +151,13 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
     if path.starts_with("auto-scaling-group") {
         assert_eq!(
             made["group"],
-            serde_json::json!({ "min": 1, "max": 2, "desired": 1, "protected": true, "strategy": "price-capacity-optimized" })
+            serde_json::json!({
+                "min": 1, "max": 2, "desired": 1, "protected": false, "strategy": "price-capacity-optimized",
+                "zones": ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"],
+            })
         );
-        let group = made["outputs"]["Fleet"].as_str().expect("the stack tells its group");
-        assert!(!with_github || made["ci_policy"].to_string().contains(&format!("autoScalingGroupName/{group}\"")), "{made}");
+        // By its tag: a group that the policy named would have to be made before CI's role, and a role that cannot be made would find an instance running.
+        let policy = made["ci_policy"].to_string();
+        assert!(!with_github || policy.contains("autoScalingGroupName/*\"") && policy.contains("aws:ResourceTag/spotboot:site"), "{made}");
     }
 }

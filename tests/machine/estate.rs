@@ -26,9 +26,10 @@ impl Estate {
         let (word, id) = named(kind);
         let further = format!("[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n");
         let site = cloud.site(APP, &further);
-        let (template, binary) = init(&cloud, &site);
+        let (template, stack, binary) = init(&cloud, &site);
+        let spec = FleetSpec { template, ..FleetSpec::of_stack(&stack, id).expect("the stack has a fleet") };
         let launcher = std::sync::Arc::new(cloud.blank_machines());
-        let fleet = cloud.world.region.create_fleet(FleetSpec { template, ..FleetSpec::new(kind, id, 1) }, launcher).expect("a fleet");
+        let fleet = cloud.world.region.create_fleet(spec, launcher).expect("a fleet");
         cloud.world.put(&binary, std::fs::read(env!("CARGO_BIN_EXE_spotboot")).expect("the binary"));
         cloud.world.put("site.toml", site);
         let estate = Self { fleet, cloud };
@@ -101,8 +102,9 @@ impl Estate {
     }
 }
 
-/// Runs `init`, puts its policies in force, and reads its launch template as EC2 would; also the key under which instances look for the binary.
-fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String) {
+/// Runs `init`, puts its policies in force, and reads its launch template as EC2 would; also its stack, and the key under which instances look for the
+/// binary.
+fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String, String) {
     let (config, out) = (cloud.world.path("site.toml"), cloud.world.path("init"));
     std::fs::write(&config, site).expect("a site.toml");
     let region = &cloud.world.region;
@@ -115,7 +117,7 @@ fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String) {
     region.enforce(Principal::Ci, &read("ci-policy.json")).expect("CI's policy is one");
     let stub = read("user-data.py");
     let key = stub.split('"').find_map(|text| text.strip_prefix("/example-site/")).expect("it names what it fetches").to_owned();
-    (template(&serde_json::from_str(&read("launch-template.json")).expect("it is JSON")), key)
+    (template(&serde_json::from_str(&read("launch-template.json")).expect("it is JSON")), read("stack.yaml"), key)
 }
 
 fn template(rendered: &Value) -> LaunchTemplate {
@@ -128,6 +130,7 @@ fn template(rendered: &Value) -> LaunchTemplate {
         tags: tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect(),
         instance_type: rendered["InstanceType"].as_str().map(str::to_owned),
         image: None,
+        ipv6_addresses: rendered["NetworkInterfaces"][0]["Ipv6AddressCount"].as_u64().map_or(0, |count| count.try_into().expect("a few")),
     }
 }
 

@@ -33,6 +33,16 @@ def status(field):
         return next(line.split(":", 1)[1].split() for line in file if line.startswith(field + ":"))
 
 
+def neighbour(data):
+    """What of another process of the account is in reach; the test has noted which one."""
+    try:
+        with open(f"{data}/neighbour") as file:
+            pid = file.read().strip()
+    except OSError:
+        return {}
+    return {part: attempt(lambda: open(f"/proc/{pid}/{part}", "rb").read(1)) for part in ["environ", "root/etc/hostname", "maps"]}
+
+
 def look():
     data = os.environ["SPOTBOOT_DATA"]
     written = ["/etc/probe", "/usr/probe", "/opt/probe", "/root/probe", "/var/lib/spotboot/probe", "in-release", f"{data}/probe"]
@@ -47,6 +57,7 @@ def look():
         "capabilities": status("CapEff") + status("CapBnd"),
         "written": {path: attempt(lambda: open(path, "w").close()) for path in written},
         "read": {path: attempt(lambda: open(path).close()) for path in read},
+        "neighbour": neighbour(data),
         "given away": attempt(lambda: os.chown(f"{data}/probe", 0, 0)),
         "metadata": attempt(ask_for_a_token),
         "datagrams": [attempt(lambda: datagram("169.254.169.254", socket.AF_INET)), attempt(lambda: datagram("fd00:ec2::254", socket.AF_INET6))],

@@ -47,6 +47,7 @@ fn the_app_is_kept_in_its_sandbox_and_away_from_the_instances_credentials() {
     assert_eq!(seen["awkward"], AWKWARD);
     assert_account_and_rights(&computer, &seen);
     assert_files(&computer, &seen);
+    assert_alone_with_its_account(&computer);
     assert_eq!(seen["datagrams"], json!(["EPERM", "EPERM"]), "the metadata service is in reach");
     assert!(seen["metadata"].as_str().is_some_and(|answer| answer.contains("timed out")), "{seen}");
     let token = "curl -s -o /dev/null -w '%{http_code}' --max-time 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token";
@@ -88,4 +89,24 @@ fn assert_files(computer: &Computer, seen: &Value) {
     assert!(!computer.try_run("test -e /tmp/probe").success(), "the app shares /tmp with others");
     let read = seen["read"].as_object().expect("a table");
     assert!(read.len() == 4 && read.values().all(|how| how != "done"), "{read:?}");
+}
+
+/// A process of the same account, as a build of the next release is: neither sees into the other.
+fn assert_alone_with_its_account(computer: &Computer) {
+    let reads = |pid: u32, part: &str| {
+        let line = format!("setpriv --reuid=spotboot --regid=spotboot --clear-groups head -c 1000 /proc/{pid}/{part}");
+        computer.try_run(&line).success()
+    };
+    computer.run("systemd-run --quiet --unit=neighbour --uid=spotboot --gid=spotboot --setenv=SECRET=hunter2 sleep 3600");
+    let neighbour = computer.pid("neighbour");
+    computer.run(&format!("echo {neighbour} >/var/lib/spotboot/data/neighbour && chmod 644 /var/lib/spotboot/data/neighbour"));
+    assert!(reads(neighbour, "environ") && reads(neighbour, "root/etc/hostname"), "the account may read its own processes");
+    let seen = probe(computer);
+    let reached = seen["neighbour"].as_object().expect("a table");
+    assert!(reached.len() == 3 && reached.values().all(|how| how != "done"), "the app sees into another process: {reached:?}");
+    let (app, _) = computer.servers();
+    for part in ["environ", "root/etc/hostname", "maps"] {
+        assert!(!reads(app, part), "another process of the account reads the app's {part}");
+    }
+    computer.run("systemctl stop neighbour && rm /var/lib/spotboot/data/neighbour");
 }

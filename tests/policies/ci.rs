@@ -11,9 +11,10 @@ use crate::documents::{Action, Site as Values, actions, ci_policy, instance_poli
 use crate::site::{Made, Site, app, broken};
 use crate::stories::noise;
 
-const EC2_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:fleet/fleet-12a34b55-67cd-8ef9-ba9b-9208dEXAMPLE";
-const SPOT_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:spot-fleet-request/sfr-73fbd2ce-aa30-494c-8788-1cee4EXAMPLE";
-const GROUP: &str = "arn:aws:autoscaling:ap-southeast-2:123456789012:autoScalingGroup:*:autoScalingGroupName/example-group";
+/// As within the stack: any fleet that carries the site's tag.
+const EC2_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:fleet/*";
+const SPOT_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:spot-fleet-request/*";
+const GROUP: &str = "arn:aws:autoscaling:ap-southeast-2:123456789012:autoScalingGroup:*:autoScalingGroupName/*";
 
 pub const FLEETS: [(FleetKind, (&str, &str)); 3] = [
     (FleetKind::Ec2Fleet, ("ec2-fleet", EC2_FLEET)),

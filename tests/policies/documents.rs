@@ -17,6 +17,7 @@ pub struct Site {
     pub kms_key_arn: Option<&'static str>,
     pub hosted_zone_id: Option<&'static str>,
     pub packages_bucket: Option<&'static str>,
+    pub packages_prefix: Option<&'static str>,
     /// Of parameters and of secrets.
     pub secrets: [&'static [&'static str]; 2],
     pub elastic_ip_arn: Option<&'static str>,
@@ -39,11 +40,11 @@ fn render(template: &str, site: Site) -> Value {
     let values = context! {
         account => "123456789012", region => "ap-southeast-2", site => "example",
         bucket => BUCKET, prefix => "",
-        packages_bucket => site.packages_bucket.unwrap_or(BUCKET), packages_prefix => "packages/",
+        packages_bucket => site.packages_bucket.unwrap_or(BUCKET), packages_prefix => site.packages_prefix.unwrap_or("packages/"),
         zone_ids => ["Z0EXAMPLE"], hosted_zone_id => site.hosted_zone_id,
         names => ["example.test", "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
         kms_key_arn => site.kms_key_arn, elastic_ip_arn => site.elastic_ip_arn, parameter_arns => site.secrets[0].to_vec(), secret_arns => site.secrets[1].to_vec(), fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn),
-        own_fleet_arn => site.fleet.map(|(_, arn)| arn), routing => site.routing.unwrap_or("simple"),
+        routing => site.routing.unwrap_or("simple"),
     };
     let text = Environment::new().render_str(template, values).expect("the template renders");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))

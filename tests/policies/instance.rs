@@ -12,6 +12,7 @@ const SIMPLE: Site = Site {
     kms_key_arn: None,
     hosted_zone_id: None,
     packages_bucket: None,
+    packages_prefix: None,
     elastic_ip_arn: None,
     secrets: [&[], &[]],
     fleet: None,

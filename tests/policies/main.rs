@@ -10,6 +10,7 @@ mod ci;
 mod documents;
 mod handover;
 mod instance;
+mod packages;
 #[path = "../deploy/site.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]
 mod site;

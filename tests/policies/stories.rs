@@ -39,11 +39,12 @@ pub fn older_beside_later(world: &World, policy: &Value) -> String {
     boots(&Machine::launched(world, "i-0older", minutes_ago(60)), &["standing by", "serving https://"])
 }
 
-/// A migration that fails: the lease on it is given back.
+/// A migration that fails: the leases on it are given back.
 pub fn failing_release_command(world: &World, policy: &Value) -> String {
     world.publish("v1", &Package::small_app().file("Procfile", "web: exec python3 app.py $SPOTBOOT_SOCKET\nrelease: exit 3\n"));
     enforce(world, policy);
-    boots(&world.machine("i-0migrate"), &["serving https://"])
+    let fleet = "kind = \"command\"\nrelease_on = \"fleet\"\n";
+    boots(&world.machine("i-0migrate").section("app", fleet), &["serving https://"])
 }
 
 /// Dependencies of more than one part, and S3 takes the second one not.

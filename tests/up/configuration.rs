@@ -1,6 +1,6 @@
 //! site.toml, flags and dry runs.
 
-use crate::common::{DOMAIN, World};
+use crate::common::{DOMAIN, Machine, World};
 
 #[test]
 fn every_problem_of_the_file_is_reported_at_once_and_ends_with_2() {
@@ -16,7 +16,7 @@ fn a_file_that_is_not_there_is_named() {
     let world = World::with_small_app();
     let machine = world.machine("i-0nofile");
     let ended = machine.run(&["up", "--services", "foreground", "--config", "/no/such/site.toml"]);
-    ended.assert_error(1, &["/no/such/site.toml"]);
+    ended.assert_error(2, &["/no/such/site.toml", "--config"]);
 }
 
 #[test]
@@ -70,6 +70,43 @@ fn a_dry_run_that_finds_a_problem_ends_with_3_and_goes_on_to_the_others() {
     assert!(ended.stdout.contains("PROBLEM") && ended.stdout.contains("order one for example.test"), "{}", ended.stdout);
 }
 
+/// An nginx that says what Ubuntu 22.04's says, first in the PATH.
+fn with_old_nginx<'w>(world: &'w World, id: &str) -> Machine<'w> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = world.path("bin");
+    std::fs::create_dir_all(&folder).expect("a folder for it");
+    std::fs::write(folder.join("nginx"), "#!/bin/sh\necho 'nginx version: nginx/1.18.0 (Ubuntu)' >&2\n").expect("it is written");
+    std::fs::set_permissions(folder.join("nginx"), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let mut machine = world.machine(id);
+    machine.env.insert("PATH".to_owned(), format!("{}:{}", folder.display(), crate::common::PATH));
+    machine
+}
+
+const TOO_OLD: [&str; 5] = ["nginx is 1.18.0", "needs 1.19.5 or newer", "Amazon Linux 2023", "Debian 12", "Ubuntu 24.04"];
+
+#[test]
+fn an_nginx_that_is_too_old_is_refused_before_anything_is_built() {
+    let world = World::with_small_app();
+    let app = "kind = \"command\"\nbuild = \"touch built\"\n";
+    let machine = with_old_nginx(&world, "i-0old").section("app", app);
+    machine.up_to_end().assert_error(1, &TOO_OLD);
+    world.assert_record_untouched();
+    let report = world.report("i-0old").expect("the instance reports");
+    assert!(report["error"].as_str().is_some_and(|error| error.contains(TOO_OLD[1])), "{report}");
+    assert!(!machine.state().join("releases/v1/built").exists(), "the release was built");
+}
+
+#[test]
+fn a_dry_run_says_that_nginx_is_too_old_or_which_one_would_serve() {
+    let world = World::with_small_app();
+    let told = with_old_nginx(&world, "i-0old").flag("--dry-run").up_to_end();
+    assert_eq!(told.code(), 3, "{}", told.stderr);
+    let problem = told.stdout.lines().find(|line| line.starts_with("web server")).expect("a line about it");
+    assert!(problem.contains("PROBLEM") && TOO_OLD.iter().all(|words| problem.contains(words)), "{problem}");
+    let told = world.machine("i-0new").flag("--dry-run").up_to_end();
+    assert!(told.stdout.lines().any(|line| line.starts_with("web server") && line.contains("nginx 1.")), "{}", told.stdout);
+}
+
 #[test]
 fn json_gives_the_report_as_one_line() {
     let world = World::with_small_app();
@@ -77,12 +114,9 @@ fn json_gives_the_report_as_one_line() {
     let running = machine.up();
     let ended = running.stop();
     let report: serde_json::Value = serde_json::from_str(ended.stdout.lines().next().expect("a line")).expect("it is JSON");
-    assert_eq!(report["phase"], "serving");
-    assert!(
-        ended.stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok() || !line.starts_with('{')),
-        "{}",
-        ended.stderr
-    );
+    assert_eq!((&report["phase"], &report["spotboot"]), (&"serving".into(), &env!("CARGO_PKG_VERSION").into()));
+    assert!(report["build"]["target"].as_str().is_some_and(|target| target.contains(std::env::consts::ARCH)), "{report}");
+    assert!(ended.stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{}", ended.stderr);
 }
 
 #[test]

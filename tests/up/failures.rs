@@ -77,6 +77,31 @@ fn an_app_that_answers_500() {
 }
 
 #[test]
+fn an_app_that_redirects_to_itself_and_one_that_sends_visitors_in_a_circle() {
+    let app = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"2s\" }\n";
+    let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\"]\nbucket = \"example-site\"\n";
+    let itself = ["redirects to itself: the app does not see that the visitor uses https", "X-Forwarded-Proto"];
+    for (id, location, words) in [
+        ("i-0itself", "https://{host}{path}", &itself[..]),
+        ("i-0insecure", "http://{host}{path}", &itself[..]),
+        ("i-0relative", "{path}", &itself[..]),
+        ("i-0circle", "https://{other}{path}", &["redirects in a circle: https://example.test:", " → https://www.example.test:"][..]),
+        ("i-0longer", "{path}x/", &["redirects more than 5 times"][..]),
+    ] {
+        let world = with_package(&Package::misbehaving(&format!("redirect {location}")));
+        fails(&world, &world.machine(id).section("app", app).section("site", site), words);
+    }
+}
+
+#[test]
+fn an_app_whose_health_path_redirects_elsewhere_serves() {
+    let world = with_package(&Package::misbehaving("redirect https://login.example.org{path}"));
+    let machine = world.machine("i-0elsewhere");
+    let _running = machine.up();
+    assert_eq!((machine.visitor().get("/").status, machine.visitor().get("/ping").status), (302, 200));
+}
+
+#[test]
 fn a_static_package_whose_pages_stand_one_folder_too_deep() {
     let world = with_package(&Package::default().file("site/index.html", "hello"));
     fails(&world, &world.machine("i-0deep").section("app", "kind = \"static\"\n"), &["/ answers 403", "[app] health"]);

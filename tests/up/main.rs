@@ -1,6 +1,10 @@
 //! `spotboot up`, from the compiled binary against a local region with the real nginx, gunicorn and pebble.
 
-#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs and watches the product")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; this runs and watches the product"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,6 +13,7 @@ mod app_secrets;
 mod certificates;
 mod configuration;
 mod cutover;
+mod data_folder;
 mod dns01;
 mod elastic;
 mod failures;
@@ -17,6 +22,7 @@ mod first_boot;
 mod kills;
 mod kinds;
 mod load;
+mod local_projects;
 mod logs;
 mod metrics;
 mod outages;

@@ -1,8 +1,9 @@
 //! What the resident does once the site serves.
 
+use std::process::Stdio;
 use std::time::Duration;
 
-use crate::common::{DOMAIN, World, within};
+use crate::common::{DOMAIN, World, eventually, within};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -14,6 +15,28 @@ fn an_interruption_notice_is_told_in_the_bucket_and_the_site_goes_on() {
     machine.instance.interrupt(time::OffsetDateTime::now_utc() + Duration::from_secs(120));
     within(SOON, "the report says interrupted", || world.report("i-0notice").is_some_and(|report| report["phase"] == "interrupted"));
     assert_eq!(machine.visitor().get("/").status, 200);
+}
+
+#[test]
+fn a_resident_lives_on_whoever_reads_what_it_says() {
+    let nobody = || Stdio::from(std::io::pipe().expect("a pipe").1);
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it"));
+    let world = World::with_small_app();
+    for (id, stdout, stderr) in [("i-0closed", nobody(), nobody()), ("i-0full", full(), full()), ("i-0told", full(), Stdio::piped())] {
+        let machine = world.machine(id).flag("--json");
+        let mut running = machine.start_into(stdout, stderr);
+        eventually("it serves", || {
+            running.assert_alive();
+            world.report(id).is_some_and(|report| report["phase"] == "serving")
+        });
+        // It says so only then.
+        std::thread::sleep(Duration::from_secs(1));
+        running.assert_alive();
+        assert_eq!(machine.visitor().get("/").status, 200);
+        let ended = running.stop();
+        assert_eq!(ended.code(), 0, "{id}: {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("not on standard output: No space left on device"), id == "i-0told", "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::common::{Machine, Package, World};
 const DEPLOY: &str = "20261120T100000Z-a1b2c3";
 
 /// A world with v1 current and v2 on trial until `lasts` from now, begun that long `ago`.
-fn world(lasts: Duration, ago: Option<Duration>) -> World {
+pub fn world(lasts: Duration, ago: Option<Duration>) -> World {
     let world = World::with_small_app();
     let current = world.get("releases/current.json").expect("v1 is current");
     world.publish("v2", &Package::small_app());

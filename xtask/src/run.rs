@@ -57,7 +57,9 @@ fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(root());
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| is_about_xtask(name)).for_each(|name| drop(command.env_remove(name)));
+    for name in names.filter(|name| is_about_xtask(name)) {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -21,6 +21,8 @@ const PAGE: i32 = 100;
 const PROTECTED_AT_ONCE: usize = 50;
 /// What the description of an activity that ends an instance begins with, before the instance's id.
 const TERMINATING: &str = "Terminating EC2 instance: ";
+/// The same of one that launches an instance; the id follows, after a colon, once there is one.
+const LAUNCHING: &str = "Launching a new EC2 instance";
 
 #[derive(Debug, Clone)]
 pub struct AutoScaling {
@@ -30,6 +32,7 @@ pub struct AutoScaling {
 /// A group as one call describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    pub name: String,
     pub min: u32,
     pub max: u32,
     pub desired: u32,
@@ -67,12 +70,22 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingActivity {
     pub started: OffsetDateTime,
-    /// It ended without what it was for.
+    /// It ended without what it was for, by a failure. One that AWS has cancelled is no failure: a group cancels a lowering, say, for which all its
+    /// instances are protected.
     pub failed: bool,
     /// The service's words on how it went, else on what it is.
     pub text: String,
     /// The instance that it terminates.
     pub terminates: Option<String>,
+    /// It is launching an instance.
+    pub launches: Option<Launch>,
+}
+
+/// A launch that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// `None` while EC2 has yet to give one.
+    pub instance: Option<String>,
 }
 
 /// What became of asking for a change.
@@ -185,6 +198,7 @@ impl Group {
     fn read(group: &AutoScalingGroup) -> Self {
         let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         Self {
+            name: group.auto_scaling_group_name().unwrap_or_default().to_owned(),
             min: count(group.min_size()),
             max: count(group.max_size()),
             desired: count(group.desired_capacity()),
@@ -224,13 +238,17 @@ impl Stage {
 impl ScalingActivity {
     fn read(activity: &Activity) -> Option<Self> {
         let description = activity.description().unwrap_or_default();
-        let failed = matches!(activity.status_code(), Some(ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Cancelled));
-        let terminates = description.strip_prefix(TERMINATING).and_then(|rest| rest.split_whitespace().next());
+        let failed = activity.status_code() == Some(&ScalingActivityStatusCode::Failed);
+        let in_vain = failed || activity.status_code() == Some(&ScalingActivityStatusCode::Cancelled);
+        let is_over = in_vain || activity.status_code() == Some(&ScalingActivityStatusCode::Successful);
+        let first_word = |rest: &str| rest.split_whitespace().next().map(str::to_owned);
+        let launched = description.strip_prefix(LAUNCHING);
         Some(Self {
             started: OffsetDateTime::from_unix_timestamp_nanos(activity.start_time()?.as_nanos()).ok()?,
             failed,
             text: activity.status_message().filter(|message| !message.is_empty()).unwrap_or(description).to_owned(),
-            terminates: terminates.map(str::to_owned).filter(|_| !failed),
+            terminates: description.strip_prefix(TERMINATING).and_then(first_word).filter(|_| !in_vain),
+            launches: launched.map(|rest| Launch { instance: rest.strip_prefix(':').and_then(first_word) }).filter(|_| !is_over),
         })
     }
 }
@@ -253,13 +271,31 @@ mod tests {
     }
 
     #[test]
-    fn an_activity_that_ends_an_instance_names_it_unless_it_failed() {
-        let read = |status: ScalingActivityStatusCode| {
-            let activity = Activity::builder().description("Terminating EC2 instance: i-1 - Waiting For ELB connection draining.");
-            let activity = activity.start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(1)).status_code(status);
-            ScalingActivity::read(&activity.build()).unwrap().terminates
-        };
+    fn an_activity_that_ends_an_instance_names_it_unless_it_was_in_vain() {
+        let read = |status| read("Terminating EC2 instance: i-1 - Waiting For ELB connection draining.", status).terminates;
         assert_eq!(read(ScalingActivityStatusCode::InProgress).as_deref(), Some("i-1"));
-        assert_eq!(read(ScalingActivityStatusCode::Failed), None);
+        assert_eq!((read(ScalingActivityStatusCode::Failed), read(ScalingActivityStatusCode::Cancelled)), (None, None));
+    }
+
+    #[test]
+    fn a_launch_is_under_way_from_before_its_instance_has_an_id_until_it_is_over() {
+        let launch = |instance: Option<&str>| Some(Launch { instance: instance.map(str::to_owned) });
+        let unnamed = read("Launching a new EC2 instance", ScalingActivityStatusCode::WaitingForInstanceId);
+        let named = |status| read("Launching a new EC2 instance: i-1", status).launches;
+        assert_eq!(unnamed.launches, launch(None));
+        assert_eq!(named(ScalingActivityStatusCode::PreInService), launch(Some("i-1")));
+        assert_eq!((named(ScalingActivityStatusCode::Successful), named(ScalingActivityStatusCode::Cancelled)), (None, None));
+        assert_eq!(read("Terminating EC2 instance: i-1", ScalingActivityStatusCode::InProgress).launches, None);
+    }
+
+    #[test]
+    fn what_aws_cancels_is_no_failure() {
+        let failed = |status| read("Could not scale to desired capacity", status).failed;
+        assert!(failed(ScalingActivityStatusCode::Failed) && !failed(ScalingActivityStatusCode::Cancelled));
+    }
+
+    fn read(description: &str, status: ScalingActivityStatusCode) -> ScalingActivity {
+        let activity = Activity::builder().description(description).status_code(status);
+        ScalingActivity::read(&activity.start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(1)).build()).unwrap()
     }
 }

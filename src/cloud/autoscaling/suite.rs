@@ -36,7 +36,7 @@ async fn a_group_is_read_and_one_that_does_not_exist_is_none() {
     let instance = |id: &str, stage, protected| GroupInstance { id: id.into(), stage, healthy: true, protected };
     let instances = vec![instance("i-1", Stage::InService, true), instance("i-2", Stage::Leaving, false)];
     let suspended = vec!["Launch".to_owned()];
-    let group = Group { min: 1, max: 4, desired: 2, instances, suspended, protects_new: false, ending: None };
+    let group = Group { name: "web".into(), min: 1, max: 4, desired: 2, instances, suspended, protects_new: false, ending: None };
     assert_eq!(cloud.autoscaling().group("web").await.unwrap(), Some(group));
     assert_eq!(cloud.autoscaling().group("other").await.unwrap(), None);
 }

@@ -13,6 +13,7 @@ use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
 use crate::host::network;
+use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Certificate, Ledger, identifiers};
 use crate::site::deploys::By;
 
@@ -54,10 +55,10 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
         Ok(Certificate { ca, serial, not_after, .. }) => {
             let renewed = Renewed { ca, serial, not_after };
             if globals.json {
-                println!("{}", serde_json::to_string_pretty(&renewed)?);
+                output::json(&renewed)?;
             } else {
-                println!("{} issued serial {}, valid to {}", renewed.ca, renewed.serial, renewed.not_after);
-                println!("it stands in the bucket; instances serve it within ten minutes");
+                out!("{} issued serial {}, valid to {}", renewed.ca, renewed.serial, renewed.not_after);
+                out!("it stands in the bucket; instances serve it within ten minutes");
             }
             Ok(Outcome::Done)
         }
@@ -77,7 +78,7 @@ fn plan(ledgers: &[(String, Ledger)], newest: Option<&Certificate>, names: &[Str
 
 fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(steps)?);
+        output::json(steps)?;
     } else {
         steps.iter().for_each(Step::print);
     }
@@ -87,11 +88,11 @@ fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
 impl Step {
     fn print(&self) {
         match (&self.barred, &self.replaces) {
-            (Some(why), _) => println!("{:<14} PROBLEM: {why}", self.ca),
+            (Some(why), _) => out!("{:<14} PROBLEM: {}", self.ca, in_one_line(why)),
             (None, Some(serial)) => {
-                println!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
+                out!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
             }
-            (None, None) => println!("{:<14} order one for {}", self.ca, self.names.join(", ")),
+            (None, None) => out!("{:<14} order one for {}", self.ca, self.names.join(", ")),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::super::Outcome;
 use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
+use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Ledger, Stored, Window, due, identifiers};
 use crate::site::proof::{Served, served};
 
@@ -56,7 +57,7 @@ struct Held {
 pub async fn run(globals: &Globals, remote: &Remote) -> Result<Outcome> {
     let shown = observe(remote).await?;
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        output::json(&shown)?;
     } else {
         shown.print();
     }
@@ -101,26 +102,26 @@ impl Ca {
 
     fn print(&self) {
         match &self.certificate {
-            None => println!("{}: no certificate of use", self.ca),
+            None => out!("{}: no certificate of use", self.ca),
             Some(held) => {
-                println!("{}: generation {}, serial {}", self.ca, held.generation, held.serial);
-                println!("  names         {}", held.names.join(" "));
-                println!("  valid         from {} to {}", held.not_before, held.not_after);
+                out!("{}: generation {}, serial {}", self.ca, held.generation, held.serial);
+                out!("  names         {}", in_one_line(&held.names.join(" ")));
+                out!("  valid         from {} to {}", held.not_before, held.not_after);
                 match &held.window {
                     Some(Window { start, end }) => {
-                        println!("  renewed       at {}, as the CA suggests from {start} to {end}", held.renewed_at)
+                        out!("  renewed       at {}, as the CA suggests from {start} to {end}", held.renewed_at)
                     }
-                    None => println!("  renewed       at {}, by what is left of its life", held.renewed_at),
+                    None => out!("  renewed       at {}, by what is left of its life", held.renewed_at),
                 }
-                held.explanation.iter().for_each(|url| println!("                see {url}"));
+                held.explanation.iter().for_each(|url| out!("                see {}", in_one_line(url)));
             }
         }
-        println!("  last 7 days   {} issued", self.issued_in_seven_days);
+        out!("  last 7 days   {} issued", self.issued_in_seven_days);
         if let Some(why) = &self.why {
-            println!("  failed        {} times, last: {why}", self.failures);
+            out!("  failed        {} times, last: {}", self.failures, in_one_line(why));
         }
         if let Some(until) = self.not_asked_before {
-            println!("  not asked     before {until}");
+            out!("  not asked     before {until}");
         }
     }
 }
@@ -137,12 +138,12 @@ impl Held {
 
 impl Shown {
     fn print(&self) {
-        println!("wanted: {}", self.names.join(" "));
+        out!("wanted: {}", self.names.join(" "));
         self.cas.iter().for_each(Ca::print);
         for served in &self.served {
             match served {
-                Ok(Served { address, serial, not_after }) => println!("served at {address}: serial {serial}, valid to {not_after}"),
-                Err(why) => println!("not seen: {why}"),
+                Ok(Served { address, serial, not_after }) => out!("served at {address}: serial {serial}, valid to {not_after}"),
+                Err(why) => out!("not seen: {}", in_one_line(why)),
             }
         }
     }

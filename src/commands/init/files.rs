@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::host::files;
+use crate::output::out;
 
 pub struct File {
     pub path: PathBuf,
@@ -39,10 +40,10 @@ pub fn show(files: &[File], force: bool) {
     for file in files {
         let (path, size) = (file.path.display(), file.bytes.len());
         match file.fate() {
-            Fate::New => println!("would write {path} ({size} bytes)"),
-            Fate::Same => println!("would keep {path}, which is the same"),
-            Fate::Differs if force => println!("would overwrite {path}, which differs ({size} bytes)"),
-            Fate::Differs => println!("would stop: {path} is there and differs; --force overwrites it"),
+            Fate::New => out!("would write {path} ({size} bytes)"),
+            Fate::Same => out!("would keep {path}, which is the same"),
+            Fate::Differs if force => out!("would overwrite {path}, which differs ({size} bytes)"),
+            Fate::Differs => out!("would stop: {path} is there and differs; --force overwrites it"),
         }
     }
 }

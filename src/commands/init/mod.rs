@@ -4,6 +4,7 @@ mod files;
 mod next;
 mod plan;
 mod policies;
+mod release_on;
 mod render;
 mod site;
 mod user_data;
@@ -11,7 +12,9 @@ mod user_data;
 use anyhow::Result;
 
 use super::Outcome;
+use super::site_file::told_region;
 use crate::cli::{Globals, Init};
+use crate::config::Site;
 use files::{Fate, File};
 use plan::Plan;
 
@@ -19,9 +22,9 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let found = site::find(globals).await?;
     let (site, new_file) = match found {
         Some(site) => (site::agreed(site, &init.site)?, None),
-        None => site::make(globals, &init.site)?,
+        None => site::make(globals, &init.site, region(None, init).await?)?,
     };
-    let plan = Plan::new(&site, init)?;
+    let plan = Plan::new(&site, init, region(Some(&site), init).await?)?;
     let rendered = render::all(&plan)?.into_iter().map(|(name, bytes)| File::new(init.out.join(name), bytes));
     let files: Vec<File> = new_file.into_iter().chain(rendered).collect();
     let blocked = !init.force && files.iter().any(|file| file.fate() == Fate::Differs);
@@ -32,4 +35,12 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     files::write(&files, init.force)?;
     next::tell(globals, init, &plan, &files)?;
     Ok(Outcome::Done)
+}
+
+/// The file's, else the flag's, else what the AWS tools go by.
+async fn region(site: Option<&Site>, init: &Init) -> Result<Option<String>> {
+    match site.and_then(|site| site.region.clone()).or_else(|| init.site.region.clone()) {
+        Some(region) => Ok(Some(region)),
+        None => told_region(None).await,
+    }
 }

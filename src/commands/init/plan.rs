@@ -6,14 +6,16 @@ use sha2::{Digest, Sha256};
 use super::user_data::Program;
 use crate::cli::{Arch, FleetChoice, Init};
 use crate::commands::Usage;
-use crate::commands::site_file::region_of_environment;
 use crate::config::{FleetKind, Site};
 
 /// Where no account is told; it stands in the two policies that name one, for the reader to replace.
 const NO_ACCOUNT: &str = "ACCOUNT_ID";
-/// Burstable ones of one to four GiB: several, since each type in each zone is a pool of its own that can be empty.
+/// Burstable ones of one to four GiB that every region has, which t3a is not: a group with a type that its region lacks cannot be made. Several,
+/// since each type in each zone is a pool of its own that can be empty.
 const ARM_TYPES: [&str; 3] = ["t4g.small", "t4g.micro", "t4g.medium"];
-const X86_TYPES: [&str; 5] = ["t3a.small", "t3.small", "t3a.micro", "t3.micro", "t3a.medium"];
+const X86_TYPES: [&str; 3] = ["t3.small", "t3.micro", "t3.medium"];
+/// Regions that show accounts fewer than three of their Availability Zones. CloudFormation cannot count them: `Fn::GetAZs` has no length.
+const TWO_ZONES: [&str; 1] = ["us-west-1"];
 
 pub struct Plan<'a> {
     pub site: &'a Site,
@@ -34,14 +36,13 @@ pub struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// # Errors
     /// Everything that is missing or wrong, and a binary of ours that cannot be read.
-    pub fn new(site: &'a Site, init: &'a Init) -> Result<Self> {
+    pub fn new(site: &'a Site, init: &'a Init, region: Option<String>) -> Result<Self> {
         let mut wrong = odd_values(init);
         let arch = init.arch.map_or(std::env::consts::ARCH, word);
-        let region = site.region.clone().or_else(region_of_environment);
         let zone = site.dns.hosted_zone_id.clone().or_else(|| init.site.zone.clone());
         let sha256 = sha256(init, arch)?;
         if region.is_none() {
-            wrong.push("--region is missing: neither site.toml nor AWS_REGION names one".into());
+            wrong.push("--region is missing: neither site.toml nor AWS_REGION nor the profile names one".into());
         }
         if zone.is_none() {
             wrong.push("--zone is missing: site.toml names no [dns] hosted_zone_id, and the policies allow one zone only".into());
@@ -67,6 +68,10 @@ impl<'a> Plan<'a> {
     /// As [`NO_ACCOUNT`] stands in the policies.
     pub fn lacks_account(&self) -> bool {
         self.account == NO_ACCOUNT
+    }
+
+    pub fn zones(&self) -> u8 {
+        if TWO_ZONES.contains(&self.region.as_str()) { 2 } else { 3 }
     }
 
     pub fn fleet_word(&self) -> &'static str {

@@ -46,8 +46,6 @@ struct Values<'a> {
     elastic_ip_arn: Option<String>,
     fleet_kind: &'static str,
     fleet_arn: String,
-    /// Of the instances' own fleet, for themselves.
-    own_fleet_arn: String,
     github: Option<&'a str>,
     branch: &'a str,
 }
@@ -55,23 +53,22 @@ struct Values<'a> {
 /// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml names one.
 pub fn alone(plan: &Plan<'_>) -> Result<Policies> {
     let named = plan.site.fleet.as_ref().map(|fleet| fleet.id.as_str());
-    render(&values(plan, plan.account, named.unwrap_or("*"), named.unwrap_or("*")))
+    render(&values(plan, plan.account, named.unwrap_or("*")))
 }
 
-/// Each with CloudFormation's own names in it, already as `Fn::Sub`. The instances know their fleet by its tag: it needs their role, and so cannot be
-/// made before it.
+/// Each with CloudFormation's own names in it, already as `Fn::Sub`. Both roles know the fleet by its tag, for it is made after everything else.
 pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
-    let Policies { instance, ci, trust } = render(&values(plan, "${AWS::AccountId}", "${Fleet}", "*"))?;
+    let Policies { instance, ci, trust } = render(&values(plan, "${AWS::AccountId}", "*"))?;
     Ok(Policies { instance: substituted(&instance), ci: substituted(&ci), trust: trust.as_deref().map(substituted) })
 }
 
-fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str, own_fleet: &str) -> Values<'a> {
+fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
     let site = plan.site;
-    let arn = |service: &str, rest: &str, fleet: &str| format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region);
-    let fleet_arn = |fleet: &str| match plan.fleet {
-        FleetChoice::AutoScalingGroup => arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/", fleet),
-        FleetChoice::Ec2Fleet => arn("ec2", "fleet/", fleet),
-        FleetChoice::SpotFleet => arn("ec2", "spot-fleet-request/", fleet),
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region);
+    let fleet_arn = match plan.fleet {
+        FleetChoice::AutoScalingGroup => arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
+        FleetChoice::Ec2Fleet => arn("ec2", "fleet/"),
+        FleetChoice::SpotFleet => arn("ec2", "spot-fleet-request/"),
     };
     let mut challenge_names: Vec<String> = site.domains.iter().map(|domain| format!("_acme-challenge.{}", domain.base())).collect();
     challenge_names.dedup();
@@ -113,8 +110,7 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str, own_fleet: &str
             }
         },
         fleet_kind: plan.fleet_word(),
-        fleet_arn: fleet_arn(fleet),
-        own_fleet_arn: fleet_arn(own_fleet),
+        fleet_arn,
         github: plan.init.github.as_deref(),
         branch: &plan.init.branch,
     }

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::files::File;
+use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
-use crate::cloud::imds::Imds;
+use crate::cloud::Access;
 use crate::commands::Usage;
-use crate::commands::site_file::{Place, region_of_environment};
-use crate::config::{AppKind, Site};
+use crate::commands::site_file::Place;
+use crate::config::{AppKind, ReleaseOn, Site};
 use crate::host::templates;
 
 const TEMPLATE: &str = include_str!("../../../launch-template/site.toml");
@@ -28,7 +29,7 @@ pub async fn find(globals: &Globals) -> Result<Option<Site>> {
     match place {
         None => Ok(None),
         Some(Place::File(path)) if !path.exists() => Ok(None),
-        Some(place) => place.read(&Imds::new()).await.map(Some),
+        Some(place) => place.read(&Access::from_anywhere()).await.map(Some),
     }
 }
 
@@ -48,6 +49,7 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
         ("--region", site.region.is_some() && flags.region.is_some() && flags.region != site.region),
         ("--kind", flags.kind.is_some_and(|kind| !is_kind(&site.app.kind, kind))),
         ("--elastic-ip", flags.elastic_ip && !site.dns.is_elastic()),
+        ("--release-on", flags.release_on.is_some_and(|on| release_on::meant(on) != site.app.release_on.unwrap_or(ReleaseOn::Folder))),
         ("--contact", contact.is_some_and(|contact| !site.tls.contact.contains(&contact))),
     ];
     let flags_against: Vec<&str> = contradicted.iter().filter(|(_, differs)| *differs).map(|(flag, _)| *flag).collect();
@@ -63,7 +65,7 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
 ///
 /// # Errors
 /// Flags that are missing, all at once; then whatever is wrong with the file that they make.
-pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> {
+pub fn make(globals: &Globals, flags: &NewSite, region: Option<String>) -> Result<(Site, Option<File>)> {
     #[derive(Serialize)]
     struct Values<'a> {
         name: &'a str,
@@ -72,10 +74,10 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         zone: &'a str,
         region: String,
         kind: &'static str,
+        release_on: Option<&'static str>,
         elastic_ip: bool,
         contact: Option<&'a str>,
     }
-    let region = flags.region.clone().or_else(region_of_environment);
     let missing = [
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),
@@ -92,6 +94,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         bail!(Usage(format!("there is no site.toml (name one with --config), and to make one these are missing: {missing}")));
     };
     let contact = flags.contact.as_deref();
+    let release_on = if kind == SiteKind::Static { None } else { Some(release_on::choose(flags.release_on)?.word()) };
     let values = Values {
         name,
         domains: &flags.domain,
@@ -99,6 +102,7 @@ pub fn make(globals: &Globals, flags: &NewSite) -> Result<(Site, Option<File>)> 
         zone: bare_zone(zone),
         region,
         kind: word(kind),
+        release_on,
         elastic_ip: flags.elastic_ip,
         contact,
     };

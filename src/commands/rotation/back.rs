@@ -259,7 +259,7 @@ impl Rotation<'_> {
 pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
     let key = remote.site.key(&format!("logs/{instance}/{name}"));
     match remote.state.get(&key, LARGEST_LOG).await.context("reading its log") {
-        Ok(Some(log)) => logs::print(&format!("--- the log of {instance} ---\n{}---", String::from_utf8_lossy(&log.body))),
+        Ok(Some(log)) => logs::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
         Ok(None) => {}
         Err(error) => warn!("{instance}: {error:#}"),
     }

@@ -203,6 +203,8 @@ mod tests {
         let minutes = id.bytes().last().map_or(0, i64::from);
         let node = Node { id: id.into(), launched: NOW + Duration::minutes(minutes), ipv4: None, ipv6: None };
         let said = phase.map(|phase| Said {
+            spotboot: None,
+            build: crate::version::Build::default(),
             phase,
             release: Some(if old { "v1" } else { "v2" }.into()),
             deploy: (!old).then(|| "d".into()),

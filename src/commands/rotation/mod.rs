@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use super::remote::Remote;
 use crate::cli::{Globals, Pace};
 use crate::config::Routing;
+use crate::output;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Said, Timeline, said_by};
@@ -192,7 +193,7 @@ pub async fn print_end(globals: &Globals, remote: &Remote) -> Result<()> {
     if globals.json
         && let Some(log) = Log::newest(&remote.state, &remote.site).await?
     {
-        println!("{}", serde_json::to_string(&log.record)?);
+        output::json_line(&log.record)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::remote::Remote;
 use super::members::Member;
+use crate::config::OwnUrls;
 use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
 use crate::site::report::Said;
@@ -26,6 +27,7 @@ pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, p
         release: release.to_owned(),
         instance: instance.to_owned(),
         health_path: site.app.health.path.clone(),
+        own: OwnUrls::of(site),
     };
     let seen = proof::prove(&expectation, remote.now(), Instant::now() + patience).await;
     seen.with_context(|| match address {

@@ -10,8 +10,10 @@ use tokio::try_join;
 
 use super::super::remote::Remote;
 use super::super::usage;
+use super::prospect::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
+use crate::config::AppKind;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
@@ -26,6 +28,9 @@ const LATELY: Duration = Duration::from_secs(3600);
 #[derive(Debug, Serialize)]
 pub struct Forecast {
     pub rotation: Rotation,
+    /// The rest of a sentence about it; None: the site has no releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<String>,
     /// In seconds: how long both old and new serve before the release becomes current.
     pub bake: u64,
     /// In seconds: how long the old ones stay at least after the names have left them.
@@ -43,7 +48,8 @@ impl Forecast {
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
         let last_took = history.iter().filter(|record| is_whole(record)).find_map(Record::took).map(time::Duration::whole_seconds);
         let drain = pace.drain.as_secs();
-        Ok(Self { rotation, bake: ttl + drain, drain: 3 * ttl + drain, last_took })
+        let release_command = (remote.site.app.kind != AppKind::S3).then(|| release_command(&remote.site, false));
+        Ok(Self { rotation, release_command, bake: ttl + drain, drain: 3 * ttl + drain, last_took })
     }
 }
 
@@ -94,15 +100,18 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
     Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
 }
 
-/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target.
+/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target. And without
+/// what a killed run has raised, which is settled before anything else.
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
-    let (said, lately) = try_join!(
+    let (said, lately, runs) = try_join!(
         try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))),
         said_since(&remote.state, &remote.site, remote.now() - LATELY),
+        recent(&remote.state, &remote.site, 1),
     )?;
+    let unfinished = runs.into_iter().filter(|run| run.end.is_none()).filter_map(|run| run.rotation).map(|rotation| rotation.target);
     let said = said.into_iter().flatten().chain(lately.into_iter().map(|(_, said)| said));
-    Ok(said.filter_map(|said| said.note).map(|note| note.target).fold(observed.target, u32::min))
+    Ok(said.filter_map(|said| said.note).map(|note| note.target).chain(unfinished).fold(observed.target, u32::min))
 }
 
 impl fmt::Display for Forecast {
@@ -114,6 +123,9 @@ impl fmt::Display for Forecast {
         }
         for node in old {
             writeln!(f, "instances      {} would go, once a new one serves", node.id)?;
+        }
+        if let Some(release_command) = &self.release_command {
+            writeln!(f, "release command {release_command}")?;
         }
         let span = |seconds| humantime::format_duration(Duration::from_secs(seconds));
         write!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::remote::Remote;
 use super::{Forecast, InPlace, InPlaceForecast, Rotation};
 use crate::cli::Pace;
+use crate::config::{ReleaseOn, Site};
 use crate::site::deploys::{InPlace as Residents, Log, Record};
 use crate::site::report::Timeline;
 
@@ -39,6 +40,22 @@ impl Prospect {
         }
         record.started = remote.now();
     }
+}
+
+/// Tells where the release command would run, as the rest of a sentence about it. Only instances read the package's Procfile.
+pub fn release_command(site: &Site, in_place: bool) -> String {
+    let whose = if site.app.release.is_some() { "" } else { "of the package's Procfile, if it has one, " };
+    let would = match (site.app.release_on, in_place) {
+        (Some(ReleaseOn::Fleet), true) => "would run once, on the first of them, before the release starts there",
+        (Some(ReleaseOn::Fleet), false) => "would run once per release, on the first new instance",
+        (Some(ReleaseOn::Folder) | None, true) => {
+            "would run on each of them, one after another, before the release starts there; what it does to their data folders stays, also if \
+             the release is given up"
+        }
+        (Some(ReleaseOn::Folder) | None, false) => "would run on each new instance, whose data folder is empty",
+    };
+    let unset = if site.app.release_on.is_none() { " ([app] release_on is not set, which means \"folder\")" } else { "" };
+    format!("{whose}{would}{unset}")
 }
 
 /// Does what the log says.

@@ -16,15 +16,15 @@ use super::Boot;
 use super::cutover::Standing;
 use super::place::Placed;
 use super::resident::{InPlace, Unfit};
-use crate::config::AppKind;
-use crate::host::{files, packages};
+use crate::config::{AppKind, OwnUrls};
+use crate::host::{data_folder, files, packages};
 use crate::site::app::{self, App, Interpreter, Package, Plan};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::{Observed, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::Phase;
-use crate::site::web::{self, Former, WebConfig, Website};
+use crate::site::web::{self, Former, Nginx, WebConfig, Website};
 
 /// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
 const RELEASES_KEPT: usize = 2;
@@ -210,6 +210,8 @@ impl Boot {
         if !installed.is_empty() {
             info!(packages = installed.join(" "), "installed");
         }
+        // Every kind needs it in the end: one that will not do is told of before anything is built.
+        Nginx::find().await?;
         Ok(())
     }
 
@@ -254,6 +256,7 @@ impl Boot {
             http_port: self.site.web.http_port,
             https_port: self.site.web.https_port,
             upstream: self.web_upstream(app.upstream())?,
+            hsts: self.site.web.hsts,
             static_files: app.static_folders()?,
             health_path: self.site.app.health.path.clone(),
             release: version_of(release).to_owned(),
@@ -303,6 +306,7 @@ impl Boot {
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.site.app.health.path.clone(),
+            own: OwnUrls::of(&self.site),
         }
     }
 
@@ -329,6 +333,7 @@ impl Boot {
         app.settle().await?;
         release::retain(release, &self.paths, RELEASES_KEPT)?;
         app.retain(RELEASES_KEPT)?;
-        Ok(())
+        let data = self.paths.data();
+        Ok(tokio::task::spawn_blocking(move || data_folder::flush(&data)).await??)
     }
 }

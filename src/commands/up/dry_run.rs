@@ -7,15 +7,19 @@ use super::super::Outcome;
 use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
+use super::release::forecast;
 use crate::cli::Globals;
-use crate::cloud::Cloud;
-use crate::cloud::imds::{Identity, Imds};
+use crate::cloud::imds::Identity;
+use crate::cloud::s3::S3;
+use crate::cloud::{Access, Cloud};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
+use crate::output::{self, continued, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};
-use crate::site::release::{self, Resolved};
+use crate::site::release::{self, Pointer, Resolved};
+use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
 
 /// One decision: what would be done, or why it cannot be.
@@ -26,19 +30,19 @@ struct Decision {
     problem: Option<String>,
 }
 
-pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, imds: &Imds) -> Result<Outcome> {
-    let cloud = Cloud::connect(&region_of(&site, identity), imds).await;
-    let mut decisions = vec![
-        decision("identity", identified(identity)),
-        decision("fleet", Ok(fleet(&site, identity))),
-        decision("release", release(&cloud, &site, paths, identity).await),
+pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, access: &Access) -> Result<Outcome> {
+    let cloud = access.cloud(&region_of(&site, identity).await?).await?;
+    let mut decisions = vec![decision("identity", identified(identity)), decision("fleet", Ok(fleet(&site, identity)))];
+    decisions.extend(release(&cloud, &site, paths, identity).await);
+    decisions.extend([
         decision("host packages", host_packages(&site).await),
+        decision("web server", web_server(&site).await),
         decision("certificate", certificate(&cloud, &site, identity).await),
         decision("cutover", cutover(&cloud, &site, identity).await),
-    ];
+    ]);
     decisions.extend(secrets(&cloud, &site).await);
     if globals.json {
-        println!("{}", serde_json::to_string_pretty(&decisions)?);
+        output::json(&decisions)?;
     } else {
         decisions.iter().for_each(Decision::print);
     }
@@ -56,8 +60,8 @@ fn decision(step: &'static str, decided: Result<String>) -> Decision {
 impl Decision {
     fn print(&self) {
         match (&self.would, &self.problem) {
-            (Some(would), _) => println!("{:<14} {}", self.step, would.replace('\n', "\n               ")),
-            (None, problem) => println!("{:<14} PROBLEM: {}", self.step, problem.as_deref().unwrap_or_default()),
+            (Some(would), _) => out!("{:<15} {}", self.step, would.replace('\n', "\n                ")),
+            (None, problem) => out!("{:<15} PROBLEM: {}", self.step, continued(problem.as_deref().unwrap_or_default())),
         }
     }
 }
@@ -80,15 +84,31 @@ fn fleet(site: &Site, identity: &Identity) -> String {
     }
 }
 
-async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Result<String> {
+/// The release, and the fate of its command.
+async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
     if site.app.kind == AppKind::S3 {
-        return Ok("no package: kind s3 forwards to the bucket".to_owned());
+        return vec![decision("release", Ok("no package: kind s3 forwards to the bucket".to_owned()))];
     }
     let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-    let Resolved { pointer, trial } = release::resolve(&state, &packages, site, identity.launched).await?;
+    let Resolved { pointer, trial } = match release::resolve(&state, &packages, site, identity.launched).await {
+        Ok(resolved) => resolved,
+        Err(error) => return vec![decision("release", Err(error))],
+    };
     let here = if release::is_here(&pointer, paths) { "use the unpacked" } else { "download, check and unpack" };
     let why = trial.map_or_else(|| "current".to_owned(), |deploy| format!("on trial by deploy {deploy}"));
-    Ok(format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key))
+    let taken = format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key);
+    vec![decision("release", Ok(taken)), decision("release command", release_command(&state, site, paths, &pointer).await)]
+}
+
+async fn release_command(state: &S3, site: &Site, paths: &Paths, pointer: &Pointer) -> Result<String> {
+    let would = forecast(state, site, paths, &pointer.version).await?;
+    let root = paths.releases().join(&pointer.version);
+    Ok(match &site.app.release {
+        Some(_) => would,
+        None if !release::is_here(pointer, paths) => format!("if the package's Procfile has a `release:` line, {would}"),
+        None if app::procfile_has_release(&root)? => would,
+        None => "none".to_owned(),
+    })
 }
 
 /// Each by itself; of what it holds nothing is said.
@@ -105,6 +125,17 @@ async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
 async fn host_packages(site: &Site) -> Result<String> {
     let missing = packages::missing(&site.host_packages).await?;
     Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
+}
+
+/// An nginx that is to be installed cannot be looked at yet.
+async fn web_server(site: &Site) -> Result<String> {
+    match Nginx::find().await {
+        Ok(nginx) => Ok(format!("serve by {nginx}")),
+        Err(WebError::NoNginx) if !packages::missing(&site.host_packages).await?.is_empty() => {
+            Ok("serve by the nginx that the host packages bring".to_owned())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {

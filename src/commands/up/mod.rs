@@ -26,13 +26,13 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::site_file::{Place, region_of};
-use super::{Outcome, progress};
+use super::{Outcome, Usage, progress};
 use crate::cli::{Globals, Machine, Supervisor};
-use crate::cloud::Cloud;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::{Identity, Imds};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
+use crate::cloud::{Access, Cloud};
 use crate::config::Site;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, FileLock};
@@ -41,7 +41,7 @@ use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::host::spool::Outbox;
 use crate::logs;
-use crate::site::report::{Phase, Timeline};
+use crate::site::report::{Phase, ReleaseCommand, Timeline};
 use handover::Handover;
 use metering::Metering;
 use resident::Leaving;
@@ -71,6 +71,10 @@ struct Boot {
     public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
     trial: OnceLock<String>,
+    /// The outcome of the last release command, for the report.
+    released: RefCell<Option<ReleaseCommand>>,
+    /// Set once the warning was given that `[app] release_on` is not set.
+    release_on_told: Cell<bool>,
     /// Where this instance stands, for whoever reports it beside the event loop.
     phase: Cell<Phase>,
     /// One report at a time, made when its turn comes: the last one is the newest.
@@ -86,12 +90,13 @@ struct Boot {
 
 pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     let imds = Imds::new();
+    let access = Access::on_instance(&imds);
     let timeline = Timeline::start(progress::observer(globals));
-    let site = Place::of(globals.config.as_deref())?.read(&imds).await?;
+    let site = site_of(&Place::of(globals.config.as_deref())?, &access).await?;
     let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
     let identity = timeline.step("identity", &[], async { Ok(imds.identity().await?) }).await?;
     if globals.dry_run {
-        return dry_run::print(globals, site, &paths, &identity, &imds).await;
+        return dry_run::print(globals, site, &paths, &identity, &access).await;
     }
     files::create_dir(&paths.state, 0o755, None)?;
     let Some(lock) = FileLock::try_acquire(&paths.lock())? else {
@@ -106,6 +111,16 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     boot.live(globals).await
 }
 
+/// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts `up` again until there is one, and after exit
+/// code 2 it would not.
+async fn site_of(place: &Place, access: &Access) -> Result<Site> {
+    let read = place.read(access).await;
+    if matches!(place, Place::Object { .. }) {
+        return read.map_err(|error| if error.is::<Usage>() { anyhow!("{error:#}") } else { error });
+    }
+    read
+}
+
 impl Boot {
     async fn prepare(
         site: Site,
@@ -116,8 +131,8 @@ impl Boot {
         timeline: Timeline,
         lock: FileLock,
     ) -> Result<Self> {
-        let region = region_of(&site, &identity);
-        let cloud = Cloud::connect(&region, &imds).await;
+        let region = region_of(&site, &identity).await?;
+        let cloud = Access::on_instance(&imds).cloud(&region).await?;
         let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
         paths.prepare(accounts.as_ref())?;
         let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
@@ -139,6 +154,8 @@ impl Boot {
             services,
             timeline,
             trial: OnceLock::new(),
+            released: RefCell::default(),
+            release_on_told: Cell::default(),
             phase: Cell::new(Phase::Booting),
             telling: Mutex::default(),
             handover: Handover::default(),
@@ -155,7 +172,8 @@ impl Boot {
         let mut interrupt = signal(SignalKind::interrupt())?;
         self.recall().await;
         let booted = tokio::select! {
-            booted = self.boot() => booted,
+            // On the heap: the futures of a boot's steps are large.
+            booted = Box::pin(self.boot()) => booted,
             never = self.mind_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),

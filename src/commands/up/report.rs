@@ -8,7 +8,9 @@ use crate::cli::Globals;
 use crate::cloud::s3::Condition;
 use crate::host::notify;
 use crate::logs;
+use crate::output;
 use crate::site::report::{Phase, Report, critical_path};
+use crate::version;
 
 impl Boot {
     /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it was.
@@ -47,10 +49,12 @@ impl Boot {
         Report {
             instance: self.identity.instance_id.clone(),
             phase,
-            spotboot: env!("CARGO_PKG_VERSION"),
+            spotboot: version::NUMBER,
+            build: version::build(),
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live.as_ref().map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
             tried: serving.and_then(|serving| serving.in_place.tried()),
+            release_command: self.released.borrow().clone(),
             public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
             launched: self.identity.launched,
@@ -79,7 +83,11 @@ impl Boot {
         notify::ready();
         let report = self.current_report(serving.phase, Some(serving), None);
         if globals.json {
-            println!("{}", serde_json::to_string(&report).expect("a report is plain data"));
+            output::json_line(&report).expect("a report is plain data");
+            // The site serves all the same.
+            if let Err(error) = output::finish() {
+                warn!("this instance's report is not on standard output: {error}");
+            }
         }
         info!(critical_path = report.critical_path.join(" → "), "{line}");
         if logs::shows_progress(globals) {

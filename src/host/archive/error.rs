@@ -14,8 +14,8 @@ pub enum ArchiveError {
     /// More than the limits allow.
     #[error("{0}")]
     TooLarge(String),
-    #[error("{doing} {}: {source}", path.display())]
-    Disk { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{doing} {}: {cause}", path.display())]
+    Disk { doing: &'static str, path: PathBuf, cause: io::Error },
 }
 
 impl ArchiveError {
@@ -29,11 +29,11 @@ impl ArchiveError {
 
     pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::Disk { doing, path, source }
+        move |cause| Self::Disk { doing, path, cause }
     }
 
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        matches!(self, Self::Disk { cause, .. } if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }
 }
 

@@ -90,7 +90,7 @@ fn write(root: &Path, items: &[Item], out: &mut File) -> Result<(), ArchiveError
     out.flush().map_err(|error| writing(&error))
 }
 
-/// The time is the earliest that a zip can tell. It stands for none: the instance makes one up from the content.
+/// The time is the earliest that a zip can tell. It stands for none: the instance has its own, from the content.
 fn options(mode: u32) -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

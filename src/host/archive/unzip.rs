@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 
 use zip::read::ZipFileEntry;
 use zip::result::ZipError;
@@ -16,6 +15,7 @@ use super::ledger::{Ledger, Limits, check_ratio};
 use super::sink::{self, Sink};
 use super::zipfile::Reader;
 use super::{ArchiveError, Contents, error};
+use crate::host::times;
 
 /// What the directory of the largest package that we take may span; it bounds the memory that reading it costs.
 const LARGEST_DIRECTORY: u64 = 16 << 20;
@@ -169,8 +169,9 @@ impl Zip {
 impl ZippedFile {
     fn unpack(&self, archive: &mut ZipArchive<Reader>, sink: &Sink) -> Result<(), ArchiveError> {
         let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
-        let modified = modified(entry.last_modified(), entry.crc32());
-        sink.file(&self.name, self.mode, modified, self.size, entry)
+        // The time that the zip tells does not count: tools make it up, ours among them.
+        let modified = times::of_content(entry.crc32());
+        sink.file(&self.name, self.mode, Some(modified), self.size, entry)
     }
 
     fn verify(&self, archive: &mut ZipArchive<Reader>) -> Result<(), ArchiveError> {
@@ -218,22 +219,6 @@ fn check_packing(entry: &ZipFileEntry<'_>) -> Result<(), String> {
         CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
         other => Err(format!("is compressed by {other}; make the package with deflate")),
     }
-}
-
-/// Zip times have no zone; taken as UTC they are the same on every instance, so that a web server's validators agree.
-///
-/// Reproducible zips, ours among them, give every entry the earliest time there is. A web server that knows a file by its time and size (nginx)
-/// would then tell a browser that a changed file of the same size is the one it has; so the time follows from the content: within 34 years of 1980,
-/// as RFC 9110 (8.8.2.1) allows none in the future.
-fn modified(stamp: Option<zip::DateTime>, crc32: u32) -> Option<SystemTime> {
-    const SPAN: u32 = 1 << 30;
-    let stamp = stamp?;
-    let month = time::Month::try_from(stamp.month()).ok()?;
-    let date = time::Date::from_calendar_date(i32::from(stamp.year()), month, stamp.day()).ok()?;
-    let moment = date.with_hms(stamp.hour(), stamp.minute(), stamp.second()).ok()?.assume_utc();
-    let told = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(moment.unix_timestamp()).ok()?);
-    let made_up = if stamp == zip::DateTime::DEFAULT { crc32 % SPAN } else { 0 };
-    Some(told + Duration::from_secs(made_up.into()))
 }
 
 #[cfg(test)]

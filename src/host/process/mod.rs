@@ -52,8 +52,8 @@ pub struct Output {
 pub enum ProcessError {
     #[error("running {what}: the program is not on this machine")]
     NotFound { what: String },
-    #[error("running {what}: {source}")]
-    Start { what: String, source: io::Error },
+    #[error("running {what}: {cause}")]
+    Start { what: String, cause: io::Error },
     #[error("running {what}: {status}{}", indented(tail))]
     Failed { what: String, status: String, code: Option<i32>, tail: String },
     #[error("running {what}: not done after {} s, killed{}", after.as_secs(), indented(tail))]
@@ -144,7 +144,7 @@ impl Run {
     /// The program is missing, cannot be started, fails, or is not done by the deadline.
     pub async fn output(self) -> Result<Output, ProcessError> {
         let what = self.describe();
-        let mut running = spawn::with_pipes(&self).map_err(|source| start_error(&self, what.clone(), source))?;
+        let mut running = spawn::with_pipes(&self).map_err(|cause| start_error(&self, what.clone(), cause))?;
         let (mut stdout, mut stderr) = (Tail::default(), Tail::default());
         let work = async {
             let streams = async { tokio::join!(stdout.fill(running.stdout.take()), stderr.fill(running.stderr.take())) };
@@ -162,7 +162,7 @@ impl Run {
         let output = Output { stdout: stdout.text(), stderr: stderr.text() };
         match status {
             Err(_) => Err(ProcessError::TimedOut { what, after: self.deadline, tail: output.last_words() }),
-            Ok(Err(source)) => Err(ProcessError::Start { what, source }),
+            Ok(Err(cause)) => Err(ProcessError::Start { what, cause }),
             Ok(Ok(status)) if status.success() => Ok(output),
             Ok(Ok(status)) => Err(ProcessError::Failed { what, status: describe(status), code: status.code(), tail: output.last_words() }),
         }
@@ -174,7 +174,7 @@ impl Run {
     /// The program is missing or cannot be started.
     pub fn start(&self) -> Result<Started, ProcessError> {
         let what = self.describe();
-        spawn::with_one_pipe(self).map_err(|source| start_error(self, what, source))
+        spawn::with_one_pipe(self).map_err(|cause| start_error(self, what, cause))
     }
 
     /// The command line, cut short.
@@ -238,12 +238,12 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 /// A folder of the PATH that is closed to us makes a missing program look like one that may not be run (execvp(3)).
-fn start_error(run: &Run, what: String, source: io::Error) -> ProcessError {
+fn start_error(run: &Run, what: String, cause: io::Error) -> ProcessError {
     let searched = || run.program.to_str().is_some_and(|name| !name.contains('/') && find_program(name).is_none());
-    match source.kind() {
+    match cause.kind() {
         io::ErrorKind::NotFound => ProcessError::NotFound { what },
         io::ErrorKind::PermissionDenied if searched() => ProcessError::NotFound { what },
-        _ => ProcessError::Start { what, source },
+        _ => ProcessError::Start { what, cause },
     }
 }
 

@@ -26,6 +26,7 @@ pub type Print = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Lines go to standard error.
 #[cfg(test)]
+#[expect(clippy::disallowed_macros, reason = "of a test, which shows it where it fails")]
 pub fn to_stderr() -> Print {
     Arc::new(|service, line| eprintln!("{service} | {line}"))
 }

@@ -89,10 +89,10 @@ pub enum ServiceError {
     NoSystemd,
     #[error("keeping services with systemd: only root may; use --services foreground")]
     NotRoot,
-    #[error("{doing} {name}: {source}")]
-    Process { doing: &'static str, name: String, source: ProcessError },
-    #[error("{doing} {name}: {source}")]
-    File { doing: &'static str, name: String, source: FileError },
+    #[error("{doing} {name}: {cause}")]
+    Process { doing: &'static str, name: String, cause: ProcessError },
+    #[error("{doing} {name}: {cause}")]
+    File { doing: &'static str, name: String, cause: FileError },
     #[error("describing {name} to systemd: {cause}")]
     Unit { name: String, cause: String },
     #[error("{doing} {name}: it does not run")]

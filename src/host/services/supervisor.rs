@@ -14,6 +14,7 @@ use super::{Service, ServiceError, State, pause};
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
 use crate::host::slot::Slot;
 use crate::host::{files, memory};
+use crate::output::kept_line;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How long killed processes, and output still in the pipe, may take.
@@ -54,7 +55,7 @@ pub(super) fn start(service: Service, records: &Path, seen: Arc<Seen>, print: Pr
     let (sender, orders) = mpsc::channel(4);
     let record = records.join(format!("{}.json", service.name));
     let keeper = Keeper { run: command(&service), record, seen, print, orders, service: service.clone() };
-    let first = keeper.begin().map_err(|source| ServiceError::Process { doing: "starting", name: service.name.clone(), source })?;
+    let first = keeper.begin().map_err(|cause| ServiceError::Process { doing: "starting", name: service.name.clone(), cause })?;
     tokio::spawn(keeper.keep(first));
     Ok(Supervisor { service, orders: sender })
 }
@@ -214,7 +215,7 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 
 /// Control characters could rewrite what a terminal shows.
 fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
-    let text: String = String::from_utf8_lossy(line).trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
+    let text = kept_line(String::from_utf8_lossy(line).trim_end()).into_owned();
     print(label, &text);
     seen.line(text);
 }

@@ -16,12 +16,12 @@ const ASK: Duration = Duration::from_secs(20);
 /// Runs a verb of systemctl.
 pub(super) async fn systemctl(args: &[&str], name: &str, deadline: Duration) -> Result<(), ServiceError> {
     let run = Run::new("systemctl").arg("--no-ask-password").args(args.iter().copied()).deadline(deadline);
-    run.output().await.map(drop).map_err(|source| ServiceError::Process { doing: "telling systemd about", name: name.into(), source })
+    run.output().await.map(drop).map_err(|cause| ServiceError::Process { doing: "telling systemd about", name: name.into(), cause })
 }
 
 pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
     let run = Run::new("systemctl").args(["show", PROPERTIES, &format!("{name}.service")]).deadline(ASK);
-    let output = run.output().await.map_err(|source| ServiceError::Process { doing: "asking systemd about", name: name.into(), source })?;
+    let output = run.output().await.map_err(|cause| ServiceError::Process { doing: "asking systemd about", name: name.into(), cause })?;
     Ok(Shown::parse(&output.stdout))
 }
 

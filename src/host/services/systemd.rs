@@ -89,7 +89,7 @@ pub async fn install_self(own: &SelfUnit, deadline: Duration) -> Result<(), Serv
         files::write_atomic(Path::new(OWN_ENV), env.as_bytes(), 0o600)?;
         files::write_atomic(Path::new(OWN_UNIT), text.as_bytes(), 0o644)
     };
-    write().map_err(|source| ServiceError::File { doing: "installing", name: NAME.into(), source })?;
+    write().map_err(|cause| ServiceError::File { doing: "installing", name: NAME.into(), cause })?;
     systemctl(&["daemon-reload"], NAME, PATIENCE).await?;
     systemctl(&["enable", NAME], NAME, PATIENCE).await?;
     let begun = SystemTime::now();
@@ -221,7 +221,7 @@ impl Systemd {
     fn write(&self, service: &Service) -> Result<bool, ServiceError> {
         let mut changed = false;
         for file in self.describe(service)? {
-            let writing = |source| ServiceError::File { doing: "starting", name: service.name.clone(), source };
+            let writing = |cause| ServiceError::File { doing: "starting", name: service.name.clone(), cause };
             if !file.is_written() {
                 files::write_atomic(&file.path, file.text.as_bytes(), file.mode).map_err(writing)?;
                 changed = true;
@@ -325,7 +325,7 @@ async fn set_pause(name: String, pause: Duration) {
     let written = fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e));
     let done = match written.and_then(|()| files::write_atomic(&path, text.as_bytes(), 0o644)) {
         Ok(()) => systemctl(&["daemon-reload"], &name, PATIENCE).await,
-        Err(source) => Err(ServiceError::File { doing: "slowing down", name, source }),
+        Err(cause) => Err(ServiceError::File { doing: "slowing down", name, cause }),
     };
     if let Err(error) = done {
         tracing::warn!("restarts go on at the former pace: {error}");

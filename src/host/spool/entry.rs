@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::output::kept_line;
+
 /// A line as it is kept: `{"time":…,"kind":"app","line":…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<'a> {
@@ -20,10 +22,7 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// Control characters could rewrite what a terminal shows.
     pub fn new(time: OffsetDateTime, kind: &'a str, line: &'a str) -> Self {
-        let clean = |c: char| !c.is_control() || c == '\t';
-        let line =
-            if line.chars().all(clean) { Cow::Borrowed(line) } else { line.chars().filter(|c| clean(*c)).collect::<String>().into() };
-        Self { time, kind: kind.into(), line }
+        Self { time, kind: kind.into(), line: kept_line(line) }
     }
 
     /// With a line break at its end.

@@ -1,4 +1,4 @@
-//! The site's own commands: `build` on each instance, `release` once in the fleet (the caller holds the lease for that).
+//! The site's own commands: `build` on each instance, `release` where the caller says so, who holds the fleet's lease for that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,16 +7,15 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::App;
+use crate::host::marks;
 use crate::host::process::shell;
-use crate::host::{marks, ownership};
+use crate::host::times;
 
 /// A migration or an asset pipeline may take its time on a small machine.
 const DEADLINE: Duration = Duration::from_secs(900);
 /// Files for the app's account and group.
 const UMASK: u32 = 0o027;
 const BUILT: &str = "built";
-/// The remark while the tree may be half built, and lent to the app's account.
-const BEGUN: &str = "begun";
 
 impl App {
     /// Runs `[app] build` in the release's folder, which only then the app's account may write to. False: nothing was to be done.
@@ -24,21 +23,16 @@ impl App {
         let root = &self.plan.root;
         let remark = marks::remarked(root, BUILT);
         let Some(line) = &self.plan.build else {
-            if remark.as_deref() == Some(BEGUN) {
-                self.take_back().await?;
-                marks::remark(root, BUILT, "")?;
-            }
+            self.plan.take_back_unfinished(BUILT).await?;
             return Ok(false);
         };
         let wanted = hex::encode(Sha256::digest(format!("{line}\n{}", self.dependencies.as_ref().map_or("", |found| &found.key))));
         if remark.as_deref() == Some(wanted.as_str()) {
             return Ok(false);
         }
-        marks::remark(root, BUILT, BEGUN)?;
-        self.lend().await?;
-        let built = self.run(line, self.build_environment()).await.context("building the release with [app] build");
-        self.take_back().await?;
-        built?;
+        let build = async { self.run(line, self.build_environment()).await.context("building the release with [app] build") };
+        self.plan.lent(BUILT, build).await?;
+        self.settle_times().await?;
         marks::remark(root, BUILT, &wanted)?;
         Ok(true)
     }
@@ -48,7 +42,7 @@ impl App {
         self.plan.release.as_deref()
     }
 
-    /// Runs the release command, if there is one. Once per release in the whole fleet: the caller's lease and marker see to it.
+    /// Runs the release command, if there is one. The caller decides how often.
     pub async fn run_release_command(&self) -> anyhow::Result<()> {
         match self.release_command() {
             Some(line) => self.run(line, self.environment()).await.context("running the release command"),
@@ -62,16 +56,11 @@ impl App {
         Ok(())
     }
 
-    async fn lend(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.account.clone() else { return Ok(()) };
-        let root = self.plan.root.clone();
-        Ok(tokio::task::spawn_blocking(move || ownership::lend(&root, &account)).await??)
-    }
-
-    async fn take_back(&self) -> anyhow::Result<()> {
-        let Some(account) = self.plan.account.clone() else { return Ok(()) };
-        let root = self.plan.root.clone();
-        Ok(tokio::task::spawn_blocking(move || ownership::take_back(&root, &account)).await??)
+    /// A build may unpack or copy files with any time, and the time of a file that it makes differs between instances.
+    async fn settle_times(&self) -> anyhow::Result<()> {
+        let served = self.plan.served_folders();
+        let settle = move || served.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| times::settle(folder));
+        Ok(tokio::task::spawn_blocking(settle).await??)
     }
 }
 
@@ -95,6 +84,26 @@ mod tests {
         assert!(app.build().await.unwrap());
         assert!(!app.build().await.unwrap());
         assert_eq!(std::fs::read_to_string(root.join("made")).unwrap(), "x\nx\n");
+    }
+
+    #[tokio::test]
+    async fn what_a_build_makes_for_visitors_has_the_time_of_its_content() {
+        let times = async |content: &str, stamp: &str| {
+            let mut site = site("command", "./server");
+            site.app.static_files.insert("/made/".into(), "made".into());
+            site.app.build =
+                Some(format!("mkdir made && printf {content} > made/a.js && touch -d {stamp} made/a.js && touch -d {stamp} other"));
+            let (_folder, app) = app(&site, &[]);
+            marks::mark(&app.plan.root, "").unwrap();
+            app.build().await.unwrap();
+            ["made/a.js", "other"].map(|name| std::fs::metadata(app.plan.root.join(name)).unwrap().modified().unwrap())
+        };
+        // As npm's archives have it for every file.
+        let [first, other] = times("one", "1985-10-26T08:15:00Z").await;
+        let [changed, _] = times("two", "1985-10-26T08:15:00Z").await;
+        let [same, _] = times("one", "2026-01-02T03:04:05Z").await;
+        assert!(first != changed && first == same, "nginx knows a file by its time and its size");
+        assert_eq!(other.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 499_162_500, "what nobody is served is left alone");
     }
 
     #[tokio::test]

@@ -10,10 +10,10 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
-use super::lockfile::Lock;
+use super::lockfile::{Local, Lock};
 use super::plan::{Plan, Program};
 use super::venv::Making;
-use super::{App, relocate};
+use super::{App, lending, relocate};
 use crate::cloud::s3::S3;
 use crate::host::archive::{Limits, Unpacking, pack_stream, unpack_stream};
 use crate::host::marks;
@@ -24,6 +24,10 @@ const LARGEST_ENTRY: u64 = 2 << 30;
 /// Past this it is quicker to install.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(120);
 const SHARED: &str = "shared";
+/// The note of an environment that leads into the release's folder and needs what its installer wrote there.
+const NEEDS_FOLDER: &str = "needs folder";
+/// The release's remark: for which key its own projects were installed.
+const INSTALLED: &str = "installed";
 
 /// A virtual environment that is whole.
 #[derive(Debug, Clone)]
@@ -34,6 +38,12 @@ pub struct Dependencies {
     origin: Origin,
     /// In the bucket.
     entry: String,
+}
+
+/// How an environment came to be.
+struct Obtained {
+    origin: Origin,
+    needs_folder: bool,
 }
 
 /// Where the environment came from in this run.
@@ -49,41 +59,68 @@ pub(super) enum Origin {
 impl Dependencies {
     /// None where the kind needs none. Needs [`crate::host::paths::Paths::lock`] held.
     pub(super) async fn ensure(plan: &Plan, interpreter: Option<Interpreter>, state: &S3) -> anyhow::Result<Option<Self>> {
+        plan.take_back_unfinished(INSTALLED).await?;
         let Program::Python { lock, .. } = &plan.program else { return Ok(None) };
         let interpreter = interpreter.context("a Python app needs an interpreter")?;
         let key = key(lock, &interpreter, &plan.root);
         let venvs = plan.paths.venvs();
         let entry = format!("{}{key}.tar.zst", plan.cache_prefix);
         let mut dependencies = Self { venv: venvs.join(&key), key, origin: Origin::Kept, entry };
-        if marks::marked(&dependencies.venv).is_some() {
+        if dependencies.is_here(plan) {
             return Ok(Some(dependencies));
         }
         marks::sweep(&venvs)?;
         marks::remove(&dependencies.venv)?;
-        dependencies.origin = dependencies.obtain(plan, lock, &interpreter, state).await?;
+        let obtained = dependencies.obtain(plan, lock, &interpreter, state).await?;
+        dependencies.origin = obtained.origin;
         tracing::info!(origin = ?dependencies.origin, key = dependencies.key, "dependencies");
-        marks::mark(&dependencies.venv, "")?;
+        marks::mark(&dependencies.venv, if obtained.needs_folder { NEEDS_FOLDER } else { "" })?;
         if dependencies.origin == Origin::Cached {
             marks::remark(&dependencies.venv, SHARED, "yes")?;
+        }
+        if lock.local != Local::No && dependencies.origin == Origin::Installed {
+            marks::remark(&plan.root, INSTALLED, &dependencies.key)?;
         }
         Ok(Some(dependencies))
     }
 
-    async fn obtain(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter, state: &S3) -> anyhow::Result<Origin> {
+    /// Whole, with what it needs of the release's folder, which may have been unpacked anew since.
+    fn is_here(&self, plan: &Plan) -> bool {
+        match marks::marked(&self.venv).as_deref() {
+            Some(NEEDS_FOLDER) => marks::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str()),
+            note => note.is_some(),
+        }
+    }
+
+    async fn obtain(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter, state: &S3) -> anyhow::Result<Obtained> {
         let group = plan.account.as_ref().map(|account| account.gid);
         let restored = tokio::time::timeout(DOWNLOAD_DEADLINE, self.restore(state, interpreter, group)).await;
         match restored.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {} s", DOWNLOAD_DEADLINE.as_secs()))) {
-            Ok(true) => return Ok(Origin::Cached),
+            Ok(true) => return Ok(Obtained { origin: Origin::Cached, needs_folder: false }),
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(entry = self.entry, error = format!("{error:#}"), "cached dependencies not usable, installing them")
             }
         }
+        Ok(Obtained { origin: Origin::Installed, needs_folder: self.install(plan, lock, interpreter).await? })
+    }
+
+    /// Installs. The release's own projects are built in its folder, where some installers leave files; true: the environment needs them.
+    async fn install(&self, plan: &Plan, lock: &Lock, interpreter: &Interpreter) -> anyhow::Result<bool> {
         let home = marks::aside(&self.venv.with_file_name("home"));
         let Plan { root, site_env, account, .. } = plan;
         let making = Making { venv: &self.venv, home: &home, release: root, interpreter, lock, account: account.as_ref(), site_env };
-        making.make().await?;
-        Ok(Origin::Installed)
+        match lock.local {
+            Local::No => making.make().await.map(|()| false),
+            Local::Built => plan.lent(INSTALLED, making.make()).await.map(|()| false),
+            Local::Editable => {
+                // The files that an unfinished run wrote cannot be told from the package's.
+                let is_first = marks::remarked(root, INSTALLED).is_none();
+                let before = lending::listing(root)?;
+                plan.lent(INSTALLED, making.make()).await?;
+                Ok(!is_first || lending::listing(root)? != before)
+            }
+        }
     }
 
     /// From the cache, aside first; false: it has no such entry.
@@ -109,7 +146,8 @@ impl Dependencies {
     }
 
     async fn share(&self, state: &S3) -> anyhow::Result<bool> {
-        if marks::remarked(&self.venv, SHARED).is_some() {
+        let is_of_this_machine = marks::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
+        if is_of_this_machine || marks::remarked(&self.venv, SHARED).is_some() {
             return Ok(false);
         }
         let venv = self.venv.clone();
@@ -122,8 +160,8 @@ impl Dependencies {
 }
 
 impl App {
-    /// Once the site serves: puts the dependencies that were installed here into the cache. False: they are there. Never worth
-    /// more than a warning.
+    /// Once the site serves: puts the dependencies that were installed here into the cache. False: they are there, or no use elsewhere.
+    /// Never worth more than a warning.
     pub async fn share(&self, state: &S3) -> anyhow::Result<bool> {
         match &self.dependencies {
             Some(dependencies) => dependencies.share(state).await,
@@ -146,11 +184,11 @@ impl App {
     }
 }
 
-/// Whatever decides on the installed files: the lists, the interpreter, the platform, and for packages that install parts of
-/// themselves the release's own folder.
+/// A digest of everything that decides on the installed files: the lists and the files that they name, the interpreter, the platform, and for
+/// a tied lock the release's own folder.
 fn key(lock: &Lock, interpreter: &Interpreter, release: &Path) -> String {
     let Interpreter { version, platform, .. } = interpreter;
-    let bound_to = if lock.local { release.to_string_lossy() } else { "".into() };
+    let bound_to = if lock.tied { release.to_string_lossy() } else { "".into() };
     let mut hash = Sha256::new_with_prefix(format!("{LAYOUT}\n{}\n{version}\n{platform}\n{bound_to}\n", lock.describe()));
     hash.update(lock.digest);
     hex::encode(hash.finalize())
@@ -163,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_all_that_decides_and_with_nothing_else() {
-        let lock = Lock { source: Source::Requirements, digest: [1; 32], local: false };
+        let lock = Lock { source: Source::Requirements, digest: [1; 32], tied: false, local: Local::No };
         let python = Interpreter {
             path: "/usr/bin/python3".into(),
             version: "3.11.2".into(),
@@ -171,7 +209,7 @@ mod tests {
         };
         let base = key(&lock, &python, Path::new("/releases/1"));
         assert_eq!(key(&lock, &Interpreter { path: "/usr/local/bin/python3".into(), ..python.clone() }, Path::new("/releases/2")), base);
-        let local = Lock { local: true, ..lock.clone() };
+        let tied = Lock { tied: true, ..lock.clone() };
         let others = [
             key(&Lock { digest: [2; 32], ..lock.clone() }, &python, Path::new("/releases/1")),
             key(&Lock { source: Source::Nothing, ..lock.clone() }, &python, Path::new("/releases/1")),
@@ -181,8 +219,8 @@ mod tests {
                 &Interpreter { platform: "cpython aarch64 glibc 2.36 debian 12".into(), ..python.clone() },
                 Path::new("/releases/1"),
             ),
-            key(&local, &python, Path::new("/releases/1")),
-            key(&local, &python, Path::new("/releases/2")),
+            key(&tied, &python, Path::new("/releases/1")),
+            key(&tied, &python, Path::new("/releases/2")),
         ];
         let all: std::collections::BTreeSet<&String> = others.iter().chain([&base]).collect();
         assert_eq!(all.len(), 7);

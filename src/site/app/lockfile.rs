@@ -1,11 +1,16 @@
 //! What the package says it needs: which file, and a digest of all that decides what gets installed.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::requirements::{self, Entry, Place};
 
 const LARGEST: u64 = 8 << 20;
 const MOST_FILES: usize = 50;
@@ -28,30 +33,42 @@ pub(super) enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lock {
     pub(super) source: Source,
-    /// Of every file's name and content.
+    /// Of every file's name and content, and of what else steers the installers.
     pub(super) digest: [u8; 32],
-    /// It names something inside the package itself (`-e .`), so that what is installed fits this release only.
-    pub(super) local: bool,
+    /// The next release may have something else under the same digest, so that what is installed fits this release only.
+    pub(super) tied: bool,
+    pub(super) local: Local,
+}
+
+/// Whether the release's own folder holds a project that gets installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Local {
+    No,
+    /// `.`: an installer builds it in its folder.
+    Built,
+    /// `-e .`: what is installed leads to its folder, and may need what the installer wrote there.
+    Editable,
+}
+
+/// What steers the installers beside the package: the machine and the site.toml.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Installers {
+    /// Their variables that decide on what gets installed.
+    pub(super) variables: BTreeMap<String, String>,
+    /// uv reads settings of its own from the package.
+    pub(super) is_uv: bool,
 }
 
 /// Reads what stands in an unpacked release.
-pub(super) fn find(release: &Path) -> anyhow::Result<Lock> {
-    let mut files = Files { release, hash: Sha256::new(), read: Vec::new(), local: false };
-    let source = if files.add(Path::new("requirements.txt"), true)? {
-        Source::Requirements
-    } else if files.add(Path::new("uv.lock"), false)? {
-        ensure!(files.add(Path::new("pyproject.toml"), false)?, "the package has uv.lock but no pyproject.toml");
-        Source::UvLock
-    } else if files.add(Path::new("pylock.toml"), false)? {
-        Source::PyLock
-    } else if let Some(text) = super::read_text(&release.join("pyproject.toml"), LARGEST)? {
-        files.enter("pyproject.toml", &text);
-        Source::Project(project_dependencies(&text).context("reading the package's pyproject.toml")?)
-    } else {
-        refuse_foreign_locks(release)?;
-        Source::Nothing
-    };
-    Ok(Lock { source, digest: files.hash.finalize().into(), local: files.local })
+pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lock> {
+    let mut files =
+        Files { release, variables: &installers.variables, hash: Sha256::new(), read: Vec::new(), tied: false, local: Local::No };
+    let source = files.find_source()?;
+    if installers.is_uv {
+        files.enter_settings_of_uv(&source)?;
+    }
+    files.enter_variables()?;
+    Ok(Lock { source, digest: files.hash.finalize().into(), tied: files.tied, local: files.local })
 }
 
 impl Lock {
@@ -88,82 +105,258 @@ fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
     list.iter().map(text).collect()
 }
 
+/// The folders that a uv.lock (`source = { editable = "lib" }`) or a pylock.toml (`directory = { path = "lib" }`) has installed. uv alone
+/// reads these files, and judges what is wrong in them.
+fn locked_folders(text: &str) -> Local {
+    let Ok(document) = DeTable::parse(text) else { return Local::No };
+    let packages = ["package", "packages"].iter().filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
+    let local = |package: &Spanned<DeValue<'_>>| {
+        let package = package.get_ref();
+        let source =
+            |name: &str| package.get("source").and_then(|source| source.get_ref().get(name)).and_then(|path| path.get_ref().as_str());
+        // The project itself is not installed.
+        let is_other = |path: &str| path != ".";
+        let directory = package.get("directory").map(Spanned::get_ref);
+        let is_editable = directory.and_then(|directory| directory.get("editable")?.get_ref().as_bool()) == Some(true);
+        if source("editable").is_some_and(is_other) || is_editable {
+            Local::Editable
+        } else if source("directory").is_some_and(is_other) || directory.is_some() {
+            Local::Built
+        } else {
+            Local::No
+        }
+    };
+    packages.flat_map(|packages| packages.iter()).map(local).max().unwrap_or(Local::No)
+}
+
 struct Files<'a> {
     release: &'a Path,
+    variables: &'a BTreeMap<String, String>,
     hash: Sha256,
     read: Vec<PathBuf>,
-    local: bool,
+    tied: bool,
+    local: Local,
 }
 
 impl Files<'_> {
-    /// Enters a file and, for requirements, all that it includes; false: it is not there.
-    fn add(&mut self, relative: &Path, follow: bool) -> anyhow::Result<bool> {
+    fn find_source(&mut self) -> anyhow::Result<Source> {
+        if self.add_list(Path::new("requirements.txt"))? {
+            return Ok(Source::Requirements);
+        }
+        if let Some(text) = self.add_text("uv.lock")? {
+            ensure!(self.add_text("pyproject.toml")?.is_some(), "the package has uv.lock but no pyproject.toml");
+            self.installs(locked_folders(&text));
+            return Ok(Source::UvLock);
+        }
+        if let Some(text) = self.add_text("pylock.toml")? {
+            self.installs(locked_folders(&text));
+            return Ok(Source::PyLock);
+        }
+        if let Some(text) = self.add_text("pyproject.toml")? {
+            let list = project_dependencies(&text).context("reading the package's pyproject.toml")?;
+            self.follow(Path::new(""), &list.join("\n"))?;
+            return Ok(Source::Project(list));
+        }
+        refuse_foreign_locks(self.release)?;
+        Ok(Source::Nothing)
+    }
+
+    /// Enters a list and all that it includes; false: it is not there.
+    fn add_list(&mut self, relative: &Path) -> anyhow::Result<bool> {
         if self.read.iter().any(|read| read == relative) {
             return Ok(true);
         }
         ensure!(self.read.len() < MOST_FILES, "the package's requirements include more than {MOST_FILES} files");
-        let Some(text) = super::read_text(&self.release.join(relative), LARGEST)? else { return Ok(false) };
+        let Some(bytes) = read(&self.release.join(relative))? else { return Ok(false) };
         self.read.push(relative.to_owned());
-        self.enter(&relative.to_string_lossy(), &text);
-        if follow {
-            self.follow(relative, &text)?;
-        }
+        self.enter(&relative.to_string_lossy(), &bytes);
+        let list =
+            requirements::decode(&bytes).with_context(|| format!("reading {}: it is not UTF-8; save it as UTF-8", relative.display()))?;
+        self.tied |= !list.exact;
+        self.follow(relative, &list.text)?;
         Ok(true)
     }
 
-    fn follow(&mut self, relative: &Path, text: &str) -> anyhow::Result<()> {
-        for requirement in requirements(text) {
-            match requirement {
-                Requirement::Local => self.local = true,
-                Requirement::Include(name) => {
-                    let path = joined(relative.parent().unwrap_or(Path::new("")), &name)
-                        .with_context(|| format!("{} includes {name}, outside of the package", relative.display()))?;
-                    ensure!(self.add(&path, true)?, "{} includes {name}, which is not in the package", relative.display());
+    /// Enters a file in UTF-8.
+    fn add_text(&mut self, name: &str) -> anyhow::Result<Option<String>> {
+        let text = super::read_text(&self.release.join(name), LARGEST)?;
+        text.iter().for_each(|text| self.enter(name, text.as_bytes()));
+        Ok(text)
+    }
+
+    fn follow(&mut self, list: &Path, text: &str) -> anyhow::Result<()> {
+        let folder = list.parent().unwrap_or(Path::new("")).to_owned();
+        let variables = self.variables;
+        for line in requirements::lines(text, |name| variables.get(name).cloned()) {
+            for entry in requirements::entries(&line) {
+                match entry {
+                    Entry::List(name) => self.include(&folder, &name, &list.to_string_lossy())?,
+                    Entry::Editable(name) => self.enter_place(requirements::place_of_editable(&name), Local::Editable)?,
+                    Entry::Requirement(name, hashed) => self.enter_place(requirements::place(&name, hashed), Local::Built)?,
+                    Entry::Links(place) => self.enter_links(&folder, &place)?,
+                    Entry::Index(url) => self.tied |= !is_remote(&url),
+                    Entry::Unknown => self.tied = true,
                 }
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, name: &str, text: &str) {
-        self.hash.update(format!("{name}\n{}\n", text.len()));
-        self.hash.update(text);
+    fn include(&mut self, folder: &Path, name: &str, by: &str) -> anyhow::Result<()> {
+        if requirements::is_url(name) {
+            self.tied = true;
+            return Ok(());
+        }
+        let path = joined(folder, name).with_context(|| format!("{by} includes {name}, outside of the package"))?;
+        ensure!(self.add_list(&path)?, "{by} includes {name}, which is not in the package");
+        Ok(())
     }
-}
 
-#[derive(Debug, PartialEq, Eq)]
-enum Requirement {
-    Include(String),
-    Local,
-}
+    /// A file counts by its content; a folder, and a URL whose content may change, tie the dependencies to the release.
+    fn enter_place(&mut self, place: Place, if_folder: Local) -> anyhow::Result<()> {
+        match place {
+            Place::Index => {}
+            Place::Url { pinned } => self.tied |= !pinned,
+            Place::Path(path) => match self.inside(Path::new(""), &path) {
+                Some((_, metadata)) if metadata.is_dir() => self.installs(if_folder),
+                Some((relative, metadata)) if metadata.is_file() => self.enter_file(&relative)?,
+                _ => self.tied = true,
+            },
+        }
+        Ok(())
+    }
 
-/// The lines that reach beyond the file (pip's "Requirements File Format"): includes, constraints, and paths.
-fn requirements(text: &str) -> Vec<Requirement> {
-    let unfolded = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    unfolded.lines().filter_map(|line| requirement(without_comment(line).trim())).collect()
-}
+    fn installs(&mut self, local: Local) {
+        self.local = self.local.max(local);
+        self.tied |= local != Local::No;
+    }
 
-fn without_comment(line: &str) -> &str {
-    if line.trim_start().starts_with('#') { "" } else { line.split_once(" #").map_or(line, |(before, _)| before) }
-}
-
-fn requirement(line: &str) -> Option<Requirement> {
-    for option in ["--requirement", "--constraint", "-r", "-c"] {
-        if let Some(name) = argument(line, option) {
-            return Some(if name.contains("://") { Requirement::Local } else { Requirement::Include(name.to_owned()) });
+    /// pip looks beside the list first, then in the folder where it runs.
+    fn enter_links(&mut self, folder: &Path, place: &str) -> anyhow::Result<()> {
+        if is_remote(place) {
+            return Ok(());
+        }
+        let path = requirements::file_path(place).unwrap_or_else(|| place.to_owned());
+        match self.inside(folder, &path).or_else(|| self.inside(Path::new(""), &path)) {
+            Some((relative, metadata)) if metadata.is_dir() => self.enter_archives(&relative),
+            _ => {
+                self.tied = true;
+                Ok(())
+            }
         }
     }
-    let names_a_folder = ["--find-links", "-f"].iter().filter_map(|option| argument(line, option)).any(|place| !place.contains("://"));
-    let is_local = line.starts_with("-e") || line.starts_with("--editable") || line.starts_with(['.', '/']) || line.contains("file:");
-    (names_a_folder || is_local).then_some(Requirement::Local)
+
+    /// The files that installers look for in a folder of `--find-links`.
+    fn enter_archives(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let path = self.release.join(folder);
+        let reading = || format!("reading {}", path.display());
+        let names = fs::read_dir(&path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>());
+        let mut names = names.with_context(reading)?;
+        names.sort();
+        for relative in names.iter().map(|name| folder.join(name)) {
+            let name = relative.to_string_lossy();
+            // A page may lead anywhere.
+            self.tied |= name.ends_with(".html");
+            if requirements::is_archive(&name) && self.release.join(&relative).is_file() {
+                self.enter_file(&relative)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A path in the release, where something stands.
+    fn inside(&self, folder: &Path, path: &str) -> Option<(PathBuf, fs::Metadata)> {
+        let path = Path::new(path);
+        let relative = match path.strip_prefix(self.release) {
+            Ok(relative) => relative.to_owned(),
+            Err(_) => joined(folder, path.to_str()?)?,
+        };
+        let metadata = self.release.join(&relative).metadata().ok()?;
+        Some((relative, metadata))
+    }
+
+    fn enter_settings_of_uv(&mut self, source: &Source) -> anyhow::Result<()> {
+        let settings = self.add_text("uv.toml")?;
+        let project = match source {
+            // It is entered already.
+            Source::UvLock | Source::Project(_) => None,
+            _ => super::read_text(&self.release.join("pyproject.toml"), LARGEST)?.filter(|text| text.contains("tool.uv")),
+        };
+        project.iter().for_each(|text| self.enter("pyproject.toml", text.as_bytes()));
+        let reaches_further = |text: &String| ["find-links", "path", "workspace", "git", "file:"].iter().any(|word| text.contains(word));
+        self.tied |= settings.iter().chain(&project).any(reaches_further);
+        Ok(())
+    }
+
+    fn enter_variables(&mut self) -> anyhow::Result<()> {
+        const LISTS: [&str; 6] =
+            ["PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE"];
+        for (name, value) in self.variables {
+            self.enter(name, without_passwords(value).as_bytes());
+            let words: Vec<&str> = value.split([' ', ',', '\t', '\n']).filter(|word| !word.is_empty()).collect();
+            for word in words {
+                if LISTS.contains(&name.as_str()) && joined(Path::new(""), word).is_some() {
+                    self.include(Path::new(""), word, name)?;
+                } else if name.ends_with("FIND_LINKS") {
+                    self.enter_links(Path::new(""), word)?;
+                } else {
+                    self.tied |= !is_remote(word) && self.release.join(word).exists();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enter_file(&mut self, relative: &Path) -> anyhow::Result<()> {
+        let path = self.release.join(relative);
+        let reading = || format!("reading {}", path.display());
+        let mut file = File::open(&path).with_context(reading)?;
+        let length = file.metadata().with_context(reading)?.len();
+        self.hash.update(format!("{}\n{length}\n", relative.display()));
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut buffer).with_context(reading)? {
+                0 => return Ok(()),
+                count => self.hash.update(&buffer[..count]),
+            }
+        }
+    }
+
+    fn enter(&mut self, name: &str, content: &[u8]) {
+        self.hash.update(format!("{name}\n{}\n", content.len()));
+        self.hash.update(content);
+    }
 }
 
-/// `--name value`, `--name=value`, `-n value`, `-nvalue`.
-fn argument<'a>(line: &'a str, option: &str) -> Option<&'a str> {
-    let rest = line.strip_prefix(option)?;
-    let is_long = option.starts_with("--");
-    let value = rest.strip_prefix([' ', '\t', '=']).or((!is_long).then_some(rest))?;
-    Some(value.trim().trim_matches(['"', '\'']))
+/// A small file of the package; None: there is none. The site's build may have put anything in its place.
+fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    let reading = || format!("reading {}", path.display());
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(reading),
+        Ok(metadata) => ensure!(metadata.is_file(), "reading {}: it is no file", path.display()),
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).with_context(reading)?;
+    ensure!(bytes.len() as u64 <= LARGEST, "reading {}: it has more than {} KiB", path.display(), LARGEST >> 10);
+    Ok(Some(bytes))
+}
+
+/// A URL of another machine. What an index holds is known by its URL only.
+fn is_remote(place: &str) -> bool {
+    requirements::is_url(place) && requirements::file_path(place).is_none()
+}
+
+/// Another password opens the same index, and a digest must not help to guess one.
+fn without_passwords(value: &str) -> String {
+    let bare = |word: &str| match word.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+        }
+        None => word.to_owned(),
+    };
+    value.split(' ').map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// Relative to the package; None: it leads out of it.
@@ -171,9 +364,9 @@ fn joined(folder: &Path, name: &str) -> Option<PathBuf> {
     let mut path = folder.to_owned();
     for component in Path::new(name).components() {
         match component {
-            std::path::Component::Normal(part) => path.push(part),
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if path.pop() => {}
+            Component::Normal(part) => path.push(part),
+            Component::CurDir => {}
+            Component::ParentDir if path.pop() => {}
             _ => return None,
         }
     }
@@ -181,71 +374,5 @@ fn joined(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn package(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
-        folder
-    }
-
-    fn lock(files: &[(&str, &str)]) -> anyhow::Result<Lock> {
-        find(package(files).path())
-    }
-
-    #[test]
-    fn every_file_that_decides_changes_the_digest_and_no_other_does() {
-        let files = [
-            ("requirements.txt", "-r requirements/prod.txt\n"),
-            ("requirements/prod.txt", "-c ../limits.txt\ndjango==5.2\n"),
-            ("limits.txt", "x<2\n"),
-        ];
-        let digest = lock(&files).unwrap().digest;
-        for at in 0..3 {
-            let mut changed = files;
-            let longer = format!("{}# more\n", files[at].1);
-            changed[at].1 = &longer;
-            assert_ne!(lock(&changed).unwrap().digest, digest, "{}", files[at].0);
-        }
-        let with_other = [&files[..], &[("app.py", "x"), ("uv.lock", "x")]].concat();
-        assert_eq!(lock(&with_other).unwrap().digest, digest);
-    }
-
-    #[test]
-    fn the_first_list_that_stands_counts() {
-        let project = "[project]\nname = \"x\"\ndependencies = [\"django~=5.2\"]\n";
-        assert_eq!(lock(&[("uv.lock", ""), ("pyproject.toml", project)]).unwrap().source, Source::UvLock);
-        assert_eq!(lock(&[("pylock.toml", ""), ("pyproject.toml", project)]).unwrap().source, Source::PyLock);
-        assert_eq!(lock(&[("pyproject.toml", project)]).unwrap().source, Source::Project(vec!["django~=5.2".into()]));
-        assert_eq!(lock(&[("pyproject.toml", "[tool.ruff]\n")]).unwrap().source, Source::Project(vec![]));
-        assert_eq!(lock(&[("app.py", "")]).unwrap().source, Source::Nothing);
-        assert!(lock(&[("uv.lock", "")]).is_err());
-        assert!(lock(&[("pyproject.toml", "[project]\ndependencies = 3")]).is_err());
-        assert!(lock(&[("poetry.lock", "")]).unwrap_err().to_string().contains("poetry export"));
-    }
-
-    #[test]
-    fn what_lies_in_the_package_ties_the_dependencies_to_its_release() {
-        for line in ["-e .", "--editable=./lib", "./wheels/x.whl", "/opt/x", "x @ file:///opt/x", "--find-links vendor", "-f vendor"] {
-            assert!(lock(&[("requirements.txt", line)]).unwrap().local, "{line}");
-        }
-        for line in ["django==5.2 --hash=sha256:ab", "# -e .", "--index-url https://x/simple", "--find-links=https://x/", "x # ./y", "fire"]
-        {
-            assert!(!lock(&[("requirements.txt", line)]).unwrap().local, "{line}");
-        }
-    }
-
-    #[test]
-    fn includes_that_are_missing_lead_out_or_go_in_circles_do_no_harm() {
-        assert!(lock(&[("requirements.txt", "-r other.txt")]).unwrap_err().to_string().contains("not in the package"));
-        for name in ["../other.txt", "/etc/passwd", "a/../../x"] {
-            assert!(lock(&[("requirements.txt", &format!("-r {name}"))]).unwrap_err().to_string().contains("outside"), "{name}");
-        }
-        assert!(lock(&[("requirements.txt", "-r a.txt"), ("a.txt", "-rrequirements.txt\n--constraint=a.txt")]).is_ok());
-    }
-}
+#[path = "lockfile_tests.rs"]
+mod tests;

@@ -10,13 +10,17 @@ mod environment;
 #[cfg(test)]
 mod fixtures;
 mod interpreter;
+mod lending;
 mod lockfile;
 mod plan;
 mod procfile;
 mod readiness;
 mod relocate;
+mod requirements;
 mod secrets;
 mod service;
+#[cfg(test)]
+mod suite;
 mod venv;
 
 use std::fs::File;
@@ -33,6 +37,7 @@ pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
 use plan::Program;
+pub use procfile::has_release as procfile_has_release;
 pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.

@@ -9,10 +9,11 @@ use std::sync::OnceLock;
 use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
-use super::lockfile::{self, Lock};
-use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, procfile};
+use super::interpreter::find_program_for;
+use super::lockfile::{self, Installers, Lock};
+use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
 use crate::cloud::s3::S3;
-use crate::config::{AppKind, Health, Site};
+use crate::config::{AppKind, Health, OwnUrls, Site};
 use crate::host::accounts::Account;
 use crate::host::imds;
 use crate::host::paths::Paths;
@@ -37,6 +38,7 @@ pub struct Plan {
     pub(super) health: Health,
     /// The primary domain: what readiness asks for.
     pub(super) host: String,
+    pub(super) own: OwnUrls,
     pub(super) deny_imds: bool,
     /// The site's key of a cache entry, but for its hash.
     pub(super) cache_prefix: String,
@@ -58,18 +60,26 @@ impl Plan {
         let mut plan = Self::bare(site, instance, paths, account);
         let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
         let procfile = procfile::read(&package.root)?;
-        plan.program =
-            match &site.app.kind {
-                AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root)? },
-                AppKind::Command { command } => Program::Line(command.clone().or(procfile.web).context(
-                    "starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile",
-                )?),
-                AppKind::Static | AppKind::S3 => Program::None,
-            };
+        plan.program = match &site.app.kind {
+            AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
+            AppKind::Command { command } => Program::Line(
+                command
+                    .clone()
+                    .or(procfile.web)
+                    .context("starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile")?,
+            ),
+            AppKind::Static | AppKind::S3 => Program::None,
+        };
         plan.release = site.app.release.clone().or(procfile.release);
         plan.root = package.root;
         plan.version = package.version;
         plan.in_slot(Slot::default())
+    }
+
+    /// What steers the installers on this machine.
+    fn installers(&self) -> Installers {
+        let variables = environment::steering(&environment::for_installers(&self.site_env, std::env::vars_os()));
+        Installers { variables, is_uv: find_program_for(self.account.as_ref(), "uv").is_some() }
     }
 
     /// The same program in another place.
@@ -96,6 +106,15 @@ impl Plan {
         Ok(self)
     }
 
+    /// The folders of the release that the web server serves.
+    pub(super) fn served_folders(&self) -> Vec<PathBuf> {
+        let root = match &self.upstream {
+            Upstream::Files(root) => Some(root.clone()),
+            _ => None,
+        };
+        self.static_files.values().map(|relative| self.root.join(relative)).chain(root).collect()
+    }
+
     /// Without what the package decides.
     fn bare(site: &Site, instance: &str, paths: &Paths, account: Option<Account>) -> Self {
         Self {
@@ -112,6 +131,7 @@ impl Plan {
             static_files: site.app.static_files.clone(),
             health: site.app.health.clone(),
             host: site.primary().example_host(),
+            own: OwnUrls::of(site),
             deny_imds: !site.app.instance_credentials,
             cache_prefix: site.key("cache/"),
             paths: paths.clone(),

@@ -20,6 +20,14 @@ pub(super) fn read(release: &Path) -> anyhow::Result<Procfile> {
     }
 }
 
+/// Whether the package's Procfile has a release command.
+///
+/// # Errors
+/// It cannot be read.
+pub fn has_release(root: &Path) -> anyhow::Result<bool> {
+    Ok(read(root)?.release.is_some())
+}
+
 fn parse(text: &str) -> anyhow::Result<Procfile> {
     let mut procfile = Procfile::default();
     for (number, line) in (1..).zip(text.lines()) {

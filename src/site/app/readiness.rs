@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::bail;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
+use hyper::header::LOCATION;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{App, Upstream};
+use crate::config::{Verdict, redirects};
 use crate::host::services::Services;
 
 /// A first answer may have to load much; a second attempt meanwhile would only make it slower.
@@ -31,10 +33,12 @@ enum Unwell {
     /// It took the connection and gave no answer.
     Silent,
     Status(StatusCode),
+    /// A redirect that no visitor gets beyond; the end of a sentence.
+    Redirect(String),
 }
 
 impl App {
-    /// Waits until the health path answers 2xx or 3xx. The app's end, or its time being up, is an error with its last lines.
+    /// Waits until the health path answers 2xx, or redirects to anything but itself. The app's end, or its time being up, is an error with its last lines.
     pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
         let Some(slot) = self.slot() else { return Ok(()) };
         let timeout = self.plan.health.timeout;
@@ -64,8 +68,7 @@ impl App {
             attempts += 1;
             let asked = tokio::time::timeout(ATTEMPT, self.ask(last)).await;
             match asked {
-                Ok(Ok(status)) if is_well(status) => return attempts,
-                Ok(Ok(status)) => *last = Some(Unwell::Status(status)),
+                Ok(Ok(())) => return attempts,
                 Ok(Err(unwell)) => *last = Some(unwell),
                 Err(_) => *last = Some(Unwell::Silent),
             }
@@ -75,7 +78,7 @@ impl App {
     }
 
     /// Where the app may listen on either of two places, the first that takes a connection is its upstream.
-    async fn ask(&self, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
+    async fn ask(&self, last: &mut Option<Unwell>) -> Result<(), Unwell> {
         let asked = self.ask_at(self.upstream(), last).await;
         match (&asked, self.plan.alternative) {
             (Err(Unwell::Unreachable(_)), Some(address)) if self.answered.get().is_none() => {
@@ -94,7 +97,7 @@ impl App {
 
     /// Says `Silent` in `last` while it waits for the answer, as all the time that there is may pass meanwhile; an answer that came before tells
     /// more.
-    async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<StatusCode, Unwell> {
+    async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<(), Unwell> {
         match upstream {
             Upstream::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
@@ -106,18 +109,18 @@ impl App {
                 waits(last);
                 self.ask_on(stream).await
             }
-            Upstream::Files(_) | Upstream::Website(_) => Ok(StatusCode::OK),
+            Upstream::Files(_) | Upstream::Website(_) => Ok(()),
         }
     }
 
-    async fn ask_on(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<StatusCode, Unwell> {
+    async fn ask_on(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<(), Unwell> {
         let mut client = http1::Builder::new();
         client.max_buf_size(LARGEST_HEAD);
         let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Unwell::NoHttp)?;
         let driver = AbortOnDrop(tokio::spawn(connection));
         let request = Request::get(&self.plan.health.path)
-            .header("host", &self.plan.host)
-            .header("user-agent", concat!("spotboot/", env!("CARGO_PKG_VERSION")))
+            .header("host", self.plan.own.authority(&self.plan.host))
+            .header("user-agent", format!("spotboot/{}", crate::version::NUMBER))
             .header("x-forwarded-proto", "https")
             .header("x-forwarded-for", "127.0.0.1")
             .header("connection", "close")
@@ -125,7 +128,18 @@ impl App {
             .map_err(|error| Unwell::Unreachable(io::Error::other(error)))?;
         let response = sender.send_request(request).await.map_err(Unwell::NoHttp)?;
         drop(driver);
-        Ok(response.status())
+        self.judge(response.status(), response.headers().get(LOCATION).map(|location| location.as_bytes()))
+    }
+
+    /// The proof follows a redirect; the app alone answers for the one that leads back to it.
+    fn judge(&self, status: StatusCode, location: Option<&[u8]>) -> Result<(), Unwell> {
+        if !status.is_success() && !redirects(status) {
+            return Err(Unwell::Status(status));
+        }
+        match self.plan.own.ask(&self.plan.host, &self.plan.health.path).map(|mut trail| trail.judge(status, location)) {
+            Some(Verdict::Unwell(why)) => Err(Unwell::Redirect(why)),
+            _ => Ok(()),
+        }
     }
 
     /// What the last attempt met, and what to do about it.
@@ -139,6 +153,7 @@ impl App {
             Some(Unwell::Status(status)) => {
                 format!("{asked} was answered with {}; mend the app, or name a path that is well in [app] health", status.as_u16())
             }
+            Some(Unwell::Redirect(why)) => format!("{asked} {why}"),
             Some(Unwell::Unreachable(error)) => format!("{asked} found nobody at {} ({error}); does the app listen there?", self.place()),
             Some(Unwell::NoHttp(error)) => format!("{asked} met no HTTP at {} ({error})", self.place()),
             Some(Unwell::Silent) | None => {
@@ -161,13 +176,9 @@ impl App {
 }
 
 fn waits(last: &mut Option<Unwell>) {
-    if !matches!(last, Some(Unwell::Status(_))) {
+    if !matches!(last, Some(Unwell::Status(_) | Unwell::Redirect(_))) {
         *last = Some(Unwell::Silent);
     }
-}
-
-fn is_well(status: StatusCode) -> bool {
-    status.is_success() || status.is_redirection()
 }
 
 fn quoted(log: &str) -> String {

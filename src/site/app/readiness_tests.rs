@@ -4,16 +4,19 @@ use std::time::Instant;
 use super::*;
 use crate::host::services::{Mode, to_stderr};
 
-/// A server of the standard library that answers each request with the next of these statuses, the last one for ever.
+/// A server of the standard library that answers each request with the next of these statuses, the last one for ever; `302=/x` redirects to `/x`.
 const SERVER: &str = r#"
 import http.server, os, sys, time
-statuses = [int(word) for word in sys.argv[1:]]
+statuses = sys.argv[1:]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+        status, _, location = (statuses.pop(0) if len(statuses) > 1 else statuses[0]).partition('=')
+        status = int(status)
         if self.path != '/health' or self.headers['Host'] != 'example.com' or self.headers['X-Forwarded-Proto'] != 'https': status = 418
         if status == 0: time.sleep(60)
-        self.send_response(status); self.end_headers()
+        self.send_response(status)
+        if location: self.send_header('Location', location)
+        self.end_headers()
 print('serving soon', flush=True)
 http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
 "#;
@@ -45,7 +48,22 @@ async fn outcome(command: &str, seconds: u64) -> Result<Upstream, String> {
 #[tokio::test]
 async fn an_app_that_becomes_well_is_ready_redirects_included() {
     outcome("python3 server.py 503 404 200", 20).await.unwrap();
-    outcome("python3 server.py 302", 20).await.unwrap();
+    for elsewhere in ["/login", "https://www.example.com/health", "http://example.org/health"] {
+        outcome(&format!("python3 server.py 302={elsewhere}"), 20).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_redirects_to_itself_is_never_ready() {
+    for itself in ["https://example.com/health", "http://example.com/health", "/health"] {
+        let error = outcome(&format!("python3 server.py 301={itself}"), 2).await.unwrap_err();
+        assert!(error.contains("GET /health for example.com redirects to itself: the app does not see that"), "{itself}: {error}");
+        assert!(error.contains("X-Forwarded-Proto"), "{error}");
+    }
+    let error = outcome("python3 server.py 302", 2).await.unwrap_err();
+    assert!(error.contains("answers 302 with no URL"), "{error}");
+    let error = outcome("python3 server.py 304", 2).await.unwrap_err();
+    assert!(error.contains("answered with 304"), "{error}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use super::group_plan::{self as plan, Act, Seen};
 use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
-use crate::cloud::autoscaling::{self, Asked, AutoScaling, Stage};
+use crate::cloud::autoscaling::{self, Asked, AutoScaling, GroupInstance, Stage};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
 
@@ -57,6 +57,11 @@ impl Group {
             match plan::raise(&self.look().await?, target, asked, &self.title())? {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
+                Act::Protect(ids) => match self.api.protect(&self.name, &ids, true).await? {
+                    Asked::Accepted | Asked::NotNow => return Ok(Step::Wait("its instances to be protected")),
+                    // One of them is in service no more, say: the next look shows it.
+                    Asked::Refused(error) | Asked::Unsure(error) => debug!("not protected, or so it seems: {error}"),
+                },
                 _ => asked = self.set(target).await?,
             }
             Ok(Step::Wait("the higher desired capacity to be taken"))
@@ -64,8 +69,9 @@ impl Group {
         .await
     }
 
+    /// The instances in service are not protected first: there is little time.
     pub(super) async fn ask(&self, target: u32) -> Result<()> {
-        if plan::raise(&self.look().await?, target, false, &self.title())? == Act::Set {
+        if matches!(plan::raise(&self.look().await?, target, false, &self.title())?, Act::Set | Act::Protect(_)) {
             self.set(target).await?;
         }
         Ok(())
@@ -92,7 +98,7 @@ impl Group {
             let group = self.look().await?;
             let known = all.know(&everyone(&group, ids)).await?;
             flight = flight.take().filter(|flight| flight.is_up(&group, &known));
-            let seen = self.see(&group, &known, ids, flight.is_some()).await?;
+            let seen = self.see(&group, &known, ids, flight.is_some(), target).await?;
             match plan::retire(&seen, target, asked, &self.title())? {
                 Act::Done => return Ok(Step::Done),
                 Act::Wait(reason) => return Ok(Step::Wait(reason)),
@@ -127,17 +133,24 @@ impl Group {
         known: &BTreeMap<String, Described>,
         ids: &[String],
         in_flight: bool,
+        target: u32,
     ) -> Result<Seen<'g>> {
         let mut there: Vec<String> = ids.iter().filter(|id| is_in(group, id, known)).cloned().collect();
         let others = group.instances.iter().filter(|i| !ids.contains(&i.id) && i.stage != Stage::Aside && is_in(group, &i.id, known));
-        let mut going = in_flight;
-        if !there.is_empty() && !in_flight {
+        let others: Vec<&GroupInstance> = others.collect();
+        let (mut going, mut launching) = (in_flight, 0);
+        // A launch that is under way counts at the last look, before a protection is lifted.
+        let is_last = there.is_empty() && group.desired <= target && others.iter().any(|instance| instance.protected);
+        if !in_flight && (!there.is_empty() || is_last) {
             let activities = self.api.activities(&self.name, OffsetDateTime::now_utc() - EARLIER).await?;
             let asked = there.len();
             there.retain(|id| !activities.iter().any(|activity| activity.terminates.as_ref() == Some(id)));
             going = there.len() < asked;
+            let is_listed = |id: &String| group.instances.iter().any(|instance| instance.id == *id);
+            let launches = activities.iter().filter_map(|activity| activity.launches.as_ref());
+            launching = launches.filter(|launch| !launch.instance.as_ref().is_some_and(is_listed)).count();
         }
-        Ok(Seen { group, there, going, others: others.collect() })
+        Ok(Seen { group, there, going, others, launching })
     }
 
     /// True once it is accepted.

@@ -2,10 +2,14 @@
 //!
 //! A group knows no lowering without termination: it ends as many as are too many, by its own choice. So its size goes down together
 //! with an instance that is named, and without one only while there are not more instances than the lower size.
+//!
+//! While a rotation needs a group larger than usual, the group may find its zones out of balance, and would end an instance for that: the instances that
+//! were in service before are protected until the size is as it was.
 
 use anyhow::{Result, bail};
 
 use crate::cloud::autoscaling::{Group, GroupInstance, Stage};
+use crate::shell;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Act {
@@ -31,6 +35,8 @@ pub(super) struct Seen<'g> {
     pub going: bool,
     /// Those that are there and not to end.
     pub others: Vec<&'g GroupInstance>,
+    /// Launches that are under way and show no instance yet.
+    pub launching: usize,
 }
 
 /// Whether a group is one that can be rotated at all.
@@ -50,7 +56,17 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
         bail!("{name} takes at most {} instances and needs {target} for a while; raise its MaxSize to {target}", group.max);
     }
     runs(group, &["Launch", "Terminate"], name)?;
-    Ok(if asked { Act::Wait("the higher desired capacity to be shown") } else { Act::Set })
+    if asked {
+        return Ok(Act::Wait("the higher desired capacity to be shown"));
+    }
+    let open = open(&group.instances);
+    Ok(if open.is_empty() { Act::Set } else { Act::Protect(open) })
+}
+
+/// Those that the group could end by its own choice.
+fn open<'i>(instances: impl IntoIterator<Item = &'i GroupInstance>) -> Vec<String> {
+    let open = instances.into_iter().filter(|instance| instance.stage == Stage::InService && !instance.protected);
+    open.map(|instance| instance.id.clone()).collect()
 }
 
 /// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in service can.
@@ -67,7 +83,7 @@ pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) ->
 
 /// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have followed the one before.
 pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
-    let Seen { group, there, going, others } = seen;
+    let Seen { group, there, going, .. } = seen;
     let is_high = group.desired > target;
     if is_high || !there.is_empty() {
         runs(group, &["Terminate"], name)?;
@@ -81,16 +97,15 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> R
     if let Some(id) = there.first() {
         return Ok(Act::End { id: id.clone(), decrement: is_high });
     }
-    if is_high { lower(seen, target, asked, name) } else { Ok(unprotect(group, others)) }
+    if is_high { lower(seen, target, asked, name) } else { unprotect(seen, name) }
 }
 
 /// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this very moment.
 fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
-    let ids = || seen.others.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(", ");
-    if u32::try_from(seen.others.len()).is_ok_and(|others| others > target) {
-        bail!("{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end", ids());
+    if seen.staying() > target {
+        bail!("{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end", seen.ids());
     }
-    let open: Vec<String> = seen.others.iter().filter(|i| i.stage == Stage::InService && !i.protected).map(|i| i.id.clone()).collect();
+    let open = open(seen.others.iter().copied());
     if asked {
         return Ok(Act::Wait("the lower desired capacity to be shown"));
     }
@@ -98,16 +113,41 @@ fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
 }
 
 /// Ours, or that of a run which was killed before it came here: a group that does not protect new instances by its own setting is
-/// taken to protect none. Not while there are more than the desired capacity, of which the group would then end one.
-fn unprotect(group: &Group, others: &[&GroupInstance]) -> Act {
-    let ours: Vec<String> = others.iter().filter(|instance| instance.protected && !group.protects_new).map(|i| i.id.clone()).collect();
+/// taken to protect none. Not while there are, or are about to be, more than the desired capacity, of which the group would then end one. A group that
+/// protects new instances ends none of those either: whoever asked has to name them.
+fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
+    let group = seen.group;
+    let ours: Vec<String> = seen.others.iter().filter(|instance| instance.protected).map(|instance| instance.id.clone()).collect();
     if ours.is_empty() {
-        return Act::Done;
+        return Ok(Act::Done);
     }
-    if u32::try_from(others.len()).is_ok_and(|others| others > group.desired) {
-        return Act::Wait("the group to end what came up too late");
+    let about_to_be = seen.staying().saturating_add(u32::try_from(seen.launching).unwrap_or(u32::MAX));
+    Ok(match group.protects_new {
+        // What fails its health checks goes by itself.
+        true if seen.healthy() > group.desired => bail!(
+            "{name} has more than {} instances ({}), and ends none of them, as it protects its new instances from scale-in; name those to end",
+            group.desired,
+            seen.ids()
+        ),
+        _ if about_to_be > seen.staying().max(group.desired) => Act::Wait("a launch that is under way to show its instance"),
+        true => Act::Done,
+        false if seen.staying() > group.desired => Act::Wait("the group to end what came up too late"),
+        false => Act::Unprotect(ours),
+    })
+}
+
+impl Seen<'_> {
+    fn staying(&self) -> u32 {
+        u32::try_from(self.others.len()).unwrap_or(u32::MAX)
     }
-    Act::Unprotect(ours)
+
+    fn healthy(&self) -> u32 {
+        u32::try_from(self.others.iter().filter(|instance| instance.healthy).count()).unwrap_or(u32::MAX)
+    }
+
+    fn ids(&self) -> String {
+        self.others.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
@@ -115,8 +155,9 @@ fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
     if suspended.is_empty() {
         return Ok(());
     }
-    let list = suspended.join(", ");
-    bail!("{name} has its process {list} suspended; resume it: aws autoscaling resume-processes --scaling-processes {list}")
+    let resume = ["aws", "autoscaling", "resume-processes", "--auto-scaling-group-name", &group.name, "--scaling-processes"];
+    let resume = shell::command(resume.into_iter().chain(suspended.iter().copied()));
+    bail!("{name} has its process {} suspended; resume it: {resume}", suspended.join(", "))
 }
 
 #[cfg(test)]
@@ -128,7 +169,7 @@ mod tests {
     }
 
     fn group(desired: u32, instances: Vec<GroupInstance>) -> Group {
-        Group { min: 1, max: 3, desired, instances, suspended: Vec::new(), protects_new: false, ending: None }
+        Group { name: "web".into(), min: 1, max: 3, desired, instances, suspended: Vec::new(), protects_new: false, ending: None }
     }
 
     fn serving(desired: u32, ids: &[&str]) -> Group {
@@ -138,7 +179,8 @@ mod tests {
     /// Those of `ids` go, whoever else is in the group stays.
     fn seen<'g>(group: &'g Group, ids: &[&str]) -> Seen<'g> {
         let there = group.instances.iter().filter(|i| ids.contains(&i.id.as_str())).map(|i| i.id.clone()).collect();
-        Seen { group, there, going: false, others: group.instances.iter().filter(|i| !ids.contains(&i.id.as_str())).collect() }
+        let others = group.instances.iter().filter(|i| !ids.contains(&i.id.as_str())).collect();
+        Seen { group, there, going: false, others, launching: 0 }
     }
 
     fn plan(seen: &Seen<'_>, target: u32, asked: bool) -> Result<Act> {
@@ -192,6 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn a_launch_that_shows_no_instance_yet_is_waited_for() {
+        for protects_new in [false, true] {
+            let lowered = Group { protects_new, ..group(1, vec![instance("i-old", Stage::InService, true)]) };
+            assert!(matches!(plan(&Seen { launching: 1, ..seen(&lowered, &[]) }, 1, true).unwrap(), Act::Wait(_)));
+            // Another has raised the size again, and it is wanted.
+            let raised = Group { desired: 2, ..lowered };
+            assert_eq!(plan(&Seen { launching: 1, ..seen(&raised, &[]) }, 2, true).unwrap() == Act::Done, protects_new);
+        }
+    }
+
+    #[test]
+    fn what_came_up_too_late_is_to_be_named_where_the_group_protects_it() {
+        let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, true)]);
+        let own = Group { protects_new: true, ..late };
+        let error = plan(&seen(&own, &[]), 1, true).unwrap_err().to_string();
+        assert!(error.starts_with("Auto Scaling group web has more than 1 instances (i-old, i-late), and ends none of them"), "{error}");
+        assert_eq!(plan(&seen(&own, &["i-late"]), 1, false).unwrap(), Act::End { id: "i-late".into(), decrement: false });
+        let mut replaced = own.clone();
+        replaced.instances[0].healthy = false;
+        assert_eq!(plan(&seen(&replaced, &[]), 1, true).unwrap(), Act::Done);
+    }
+
+    #[test]
     fn a_protection_stays_while_one_too_many_is_there() {
         let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, false)]);
         assert!(matches!(plan(&seen(&late, &[]), 1, true).unwrap(), Act::Wait(_)));
@@ -211,7 +276,8 @@ mod tests {
     #[test]
     fn a_group_is_raised_up_to_its_largest_size() {
         let group = serving(1, &["i-old"]);
-        assert_eq!(raise(&group, 2, false, "web").unwrap(), Act::Set);
+        assert_eq!(raise(&group, 2, false, "web").unwrap(), Act::Protect(ids(&["i-old"])), "while it is larger it may balance its zones");
+        assert_eq!(raise(&Group { instances: Vec::new(), ..group.clone() }, 2, false, "web").unwrap(), Act::Set);
         assert!(matches!(raise(&group, 2, true, "web").unwrap(), Act::Wait(_)));
         assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
         assert!(raise(&group, 4, false, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
@@ -230,7 +296,11 @@ mod tests {
     #[test]
     fn a_suspended_process_is_named() {
         let suspended = |process: &str| Group { suspended: ids(&[process]), ..serving(1, &["i-old"]) };
-        assert!(raise(&suspended("Launch"), 2, false, "web").unwrap_err().to_string().contains("process Launch suspended"));
+        assert_eq!(
+            raise(&suspended("Launch"), 2, false, "Auto Scaling group web").unwrap_err().to_string(),
+            "Auto Scaling group web has its process Launch suspended; resume it: \
+             aws autoscaling resume-processes --auto-scaling-group-name web --scaling-processes Launch"
+        );
         assert!(raise(&suspended("AZRebalance"), 2, false, "web").is_ok());
         let group = suspended("Terminate");
         assert!(plan(&seen(&group, &["i-old"]), 1, false).unwrap_err().to_string().contains("process Terminate suspended"));

@@ -12,6 +12,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::name::Stream;
 use super::ship::access_time;
 use crate::host::spool::Entry;
+use crate::output::in_one_line;
 
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
@@ -69,14 +70,11 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         let time = self.time.to_offset(UtcOffset::UTC).format(&form).map_err(|_| fmt::Error)?;
-        write!(f, "{time} {} | ", self.kind)?;
-        match &self.text {
-            Text::Line(line) => f.write_str(without_time(line)),
-            Text::Request(request) => match Request::deserialize(request) {
-                Ok(request) => write!(f, "{request}"),
-                Err(_) => write!(f, "{request}"),
-            },
-        }
+        let text = match &self.text {
+            Text::Line(line) => without_time(line).to_owned(),
+            Text::Request(request) => Request::deserialize(request).map_or_else(|_| request.to_string(), |request| request.to_string()),
+        };
+        write!(f, "{time} {} | {}", in_one_line(&self.kind), in_one_line(&text))
     }
 }
 

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::requests::{Labels, Requests};
 use crate::cloud::calls::{Calls, Operation};
+use crate::version;
 
 /// How things stand just now.
 #[derive(Debug)]
@@ -53,8 +54,11 @@ fn register_requests(registry: &mut Registry, requests: &Requests) {
 }
 
 fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
-    let about = [("release", standing.release), ("instance", standing.instance), ("version", env!("CARGO_PKG_VERSION"))];
-    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).into();
+    let build = version::build();
+    let built = [("commit", &build.commit), ("date", &build.date), ("target", &build.target)];
+    let built = built.map(|(name, value)| (name, value.as_deref().unwrap_or_default()));
+    let about = [("release", standing.release), ("instance", standing.instance), ("version", version::NUMBER)].into_iter().chain(built);
+    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).collect();
     registry.register("release", "What is served, by which instance", Info::new(about));
     let phases = Family::<Labels, Gauge>::default();
     phases.get_or_create(&one("phase", standing.phase)).set(1);
@@ -155,6 +159,11 @@ mod tests {
         ] {
             assert_eq!(text.matches(line).count(), 1, "{line} in:\n{text}");
         }
+        let build = version::build();
+        let (commit, target) = (build.commit.as_deref().unwrap_or_default(), build.target.as_deref().unwrap_or_default());
+        let told = text.lines().find(|line| line.starts_with("spotboot_release_info")).unwrap();
+        assert!(told.contains(&format!(r#"version="{}",commit="{commit}",date=""#, version::NUMBER)), "{told}");
+        assert!(told.contains(&format!(r#"target="{target}""#)) && !target.is_empty(), "{told}");
         assert!(!text.contains("logs_shipped"), "nothing was shipped yet");
     }
 }

@@ -21,7 +21,9 @@ use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
+use url::Url;
 
+use crate::config::{OwnUrls, Trail, Verdict, redirects, shown_url};
 use chain::Same;
 pub use served::{Served, served};
 
@@ -46,6 +48,8 @@ pub struct Expectation {
     pub instance: String,
     /// Starts with `/`.
     pub health_path: String,
+    /// Redirects among these are followed.
+    pub own: OwnUrls,
 }
 
 /// What was seen instead.
@@ -133,7 +137,10 @@ async fn look(
         check_about(about, expected).await?;
         if primary {
             step = "asking for the health path";
-            check_health(get(&mut requests, expected, host, &expected.health_path).await?.status(), expected)?;
+            let answer = get(&mut requests, expected, host, &expected.health_path).await?;
+            check_health(answer.status(), expected)?;
+            step = "following the health path's redirects";
+            follow(answer, expected, chain, host).await?;
         }
         Ok(())
     };
@@ -166,9 +173,8 @@ async fn handshake(socket: TcpStream, chain: &[CertificateDer<'static>], host: &
 }
 
 async fn get(requests: &mut Requests, expected: &Expectation, host: &str, path: &str) -> Result<http::Response<Incoming>, String> {
-    let authority = if expected.addr.port() == 443 { host.to_owned() } else { format!("{host}:{}", expected.addr.port()) };
     let request = Request::get(path)
-        .header(header::HOST, authority)
+        .header(header::HOST, expected.own.authority(host))
         .header(header::USER_AGENT, "spotboot")
         .body(Empty::new())
         .map_err(|e| format!("{path} cannot be asked for: {e}"))?;
@@ -199,11 +205,45 @@ async fn check_about(response: http::Response<Incoming>, expected: &Expectation)
 
 /// As the app's readiness is judged; kinds without an app, whose package may lack the page or stand one folder too deep, are judged here only.
 fn check_health(status: StatusCode, expected: &Expectation) -> Result<(), String> {
-    if status.is_success() || status.is_redirection() {
+    if status.is_success() || redirects(status) {
         return Ok(());
     }
     let path = &expected.health_path;
     Err(format!("{path} answers {status} through the web server; serve that path, or name one that is well in [app] health"))
+}
+
+/// Follows redirects among the site's own names, at this listener, until something else answers: redirects that never end show
+/// visitors an error.
+async fn follow(
+    first: http::Response<Incoming>,
+    expected: &Expectation,
+    chain: &[CertificateDer<'static>],
+    host: &str,
+) -> Result<(), String> {
+    let path = &expected.health_path;
+    let mut trail = expected.own.ask(host, path).ok_or_else(|| format!("{path} cannot be asked for"))?;
+    let mut answer = first;
+    loop {
+        match judge(&mut trail, &answer) {
+            Verdict::Well => return Ok(()),
+            Verdict::Unwell(why) => return Err(format!("{path} {why}")),
+            Verdict::Ask(url) => answer = ask(&url, expected, chain).await?,
+        }
+    }
+}
+
+fn judge(trail: &mut Trail<'_>, answer: &http::Response<Incoming>) -> Verdict {
+    trail.judge(answer.status(), answer.headers().get(header::LOCATION).map(|location| location.as_bytes()))
+}
+
+/// By a connection of its own, as the name may be another.
+async fn ask(url: &Url, expected: &Expectation, chain: &[CertificateDer<'static>]) -> Result<http::Response<Incoming>, String> {
+    let host = url.host_str().unwrap_or_default();
+    let asked = async {
+        let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
+        get(&mut handshake(socket, chain, host).await?, expected, host, &url[url::Position::BeforePath..]).await
+    };
+    asked.await.map_err(|seen| format!("{} redirects to {}: {seen}", expected.health_path, shown_url(url)))
 }
 
 /// A hyper error says why only in its source.

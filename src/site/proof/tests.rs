@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::config::Domain;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 const ABOUT: &str = r#"{"release":"r2","instance":"i-1"}"#;
@@ -43,6 +44,11 @@ impl Authority {
 
 /// Serves the certificate; answers the identity with `about` and all else with `status`.
 async fn listen(issued: &Issued, about: &'static str, status: &'static str) -> SocketAddr {
+    listen_as(issued, about, move |_, _| status.to_owned()).await
+}
+
+/// The same; all else gets the status, and what is to stand in the head after it, by its host and path.
+async fn listen_as(issued: &Issued, about: &'static str, answer: impl Fn(&str, &str) -> String + Clone + Send + 'static) -> SocketAddr {
     let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(issued.key.serialize_pem().as_bytes()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -56,13 +62,16 @@ async fn listen(issued: &Issued, about: &'static str, status: &'static str) -> S
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(socket).await else { return };
                 let mut request = [0; 2048];
                 while let Ok(count @ 1..) = stream.read(&mut request).await {
-                    let is_about = request[..count].starts_with(b"GET /.well-known/spotboot ");
-                    let (status, body) = if is_about { ("200 OK", about) } else { (status, "") };
+                    let text = String::from_utf8_lossy(&request[..count]).into_owned();
+                    let path = text.split(' ').nth(1).unwrap();
+                    let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+                    let (status, body) =
+                        if path == "/.well-known/spotboot" { ("200 OK".to_owned(), about) } else { (answer(host, path), "") };
                     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 }
@@ -80,11 +89,16 @@ fn expectation(addr: SocketAddr, chain: &str) -> Expectation {
         release: "r2".into(),
         instance: "i-1".into(),
         health_path: "/healthy".into(),
+        own: OwnUrls::new(["example.com", "*.example.com"].map(|name| Domain::parse(name).unwrap()).into(), 80, addr.port()),
     }
 }
 
 async fn seen(expected: &Expectation) -> String {
-    prove(expected, NOW, Instant::now() + Duration::from_millis(300)).await.unwrap_err().to_string()
+    seen_within(expected, Duration::from_millis(300)).await
+}
+
+async fn seen_within(expected: &Expectation, time: Duration) -> String {
+    prove(expected, NOW, Instant::now() + time).await.unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -161,15 +175,54 @@ async fn another_release_or_instance_fails() {
 }
 
 #[tokio::test]
-async fn a_site_that_answers_with_an_error_fails_and_one_that_redirects_passes() {
+async fn a_site_that_answers_with_an_error_fails() {
     let issued = authority().valid();
     for status in ["502 Bad Gateway", "404 Not Found", "403 Forbidden"] {
         let addr = listen(&issued, ABOUT, status).await;
         let text = seen(&expectation(addr, &issued.chain)).await;
         assert!(text.contains(&format!("/healthy answers {status}")), "{text}");
     }
-    let addr = listen(&issued, ABOUT, "302 Found").await;
-    prove(&expectation(addr, &issued.chain), NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redirect_passes_where_it_leads_to_an_answer_or_to_another_site() {
+    let issued = authority().valid();
+    for (location, then) in [
+        ("/login", "200 OK"),
+        ("/healthy/", "404 Not Found"),
+        ("https://www.example.com:{port}/healthy", "200 OK"),
+        ("http://www.example.com/healthy", "200 OK"),
+        ("https://example.org/", "500 Internal Server Error"),
+    ] {
+        let answer = move |host: &str, path: &str| {
+            let port = host.rsplit_once(':').unwrap().1;
+            let is_first = path == "/healthy" && host.starts_with("example.com:");
+            if is_first { format!("302 Found\r\nlocation: {}", location.replace("{port}", port)) } else { then.to_owned() }
+        };
+        let addr = listen_as(&issued, ABOUT, answer).await;
+        let proof = prove(&expectation(addr, &issued.chain), NOW, Instant::now() + Duration::from_secs(5)).await;
+        assert!(proof.is_ok(), "{location}: {proof:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_never_ends_fails_and_the_way_is_told() {
+    const MANY_HANDSHAKES: Duration = Duration::from_secs(3);
+    let issued = authority().valid();
+    let addr = listen(&issued, ABOUT, "301 Moved Permanently\r\nlocation: /healthy").await;
+    let text = seen_within(&expectation(addr, &issued.chain), MANY_HANDSHAKES).await;
+    assert!(text.contains("/healthy redirects to itself: the app does not see that the visitor uses https"), "{text}");
+    let addr = listen_as(&issued, ABOUT, |host, _| {
+        let other = if host.starts_with("www.") { host.replacen("www.", "", 1) } else { format!("www.{host}") };
+        format!("308 Permanent Redirect\r\nlocation: https://{other}/healthy")
+    })
+    .await;
+    let text = seen_within(&expectation(addr, &issued.chain), MANY_HANDSHAKES).await;
+    let (apex, www) = (format!("https://example.com:{}/healthy", addr.port()), format!("https://www.example.com:{}/healthy", addr.port()));
+    assert!(text.contains(&format!("/healthy redirects in a circle: {apex} → {www} → {apex};")), "{text}");
+    let addr = listen_as(&issued, ABOUT, |_, path| format!("302 Found\r\nlocation: {path}x")).await;
+    let text = seen_within(&expectation(addr, &issued.chain), MANY_HANDSHAKES).await;
+    assert!(text.contains("/healthy redirects more than 5 times: https://example.com:"), "{text}");
 }
 
 #[tokio::test]

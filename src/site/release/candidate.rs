@@ -58,6 +58,17 @@ impl Candidate {
         Ok(Some((candidate, object.etag)))
     }
 
+    /// The release that is on trial now, in place or on new instances. An object that cannot be read as a candidate is tried by nobody.
+    ///
+    /// # Errors
+    /// Those of the bucket, and that S3 does not tell the time.
+    pub async fn living(state: &S3, site: &Site) -> anyhow::Result<Option<Self>> {
+        let key = Self::key(site);
+        let Some(object) = state.get(&key, Self::LARGEST).await.context("looking for a release on trial")? else { return Ok(None) };
+        let now = state.now().context("looking for a release on trial: S3 does not tell the time")?;
+        Ok(Self::parse(&object.body).ok().filter(|candidate| now < candidate.expires))
+    }
+
     /// Whether an instance launched then is to serve it. EC2 tells launches in whole seconds.
     pub(super) fn tries(&self, launched: OffsetDateTime, now: OffsetDateTime) -> bool {
         let began = self.since.map(|since| since.replace_nanosecond(0).unwrap_or(since));

@@ -10,6 +10,7 @@ use super::candidate::Candidate;
 use super::published::{Current, Published};
 use crate::cloud::s3::{Listed, S3};
 use crate::config::Site;
+use crate::shell;
 
 const MOST_PACKAGES: usize = 10_000;
 const LATEST: &str = "-latest.zip";
@@ -81,12 +82,11 @@ async fn newest(state: &S3, packages: &S3, site: &Site) -> anyhow::Result<Pointe
         Some(pointer) => Ok(pointer),
         None => {
             let place = format!("s3://{}/{prefix}", packages.bucket());
+            let copy = shell::command(["aws", "s3", "cp", "site.zip", &format!("{place}{}{LATEST}", site.name)]);
             bail!(
-                "finding the release: there is neither s3://{}/{} nor a package {place}…{LATEST}; publish one, \
-                 for instance with `aws s3 cp site.zip {place}{}{LATEST}`",
+                "finding the release: there is neither s3://{}/{} nor a package {place}…{LATEST}; publish one, for instance with `{copy}`",
                 state.bucket(),
                 Current::key(site),
-                site.name
             )
         }
     }

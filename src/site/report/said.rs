@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
 use crate::config::Site;
+use crate::version::Build;
 
 const LARGEST: usize = 1024 * 1024;
 /// Instances that are looked at.
@@ -19,6 +20,11 @@ const MOST: usize = 10_000;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Said {
     pub phase: Phase,
+    /// The version of its spotboot.
+    #[serde(default)]
+    pub spotboot: Option<String>,
+    #[serde(default)]
+    pub build: Build,
     pub release: Option<String>,
     /// The deploy on whose trial it is, or was when it booted.
     #[serde(default)]

@@ -3,7 +3,9 @@
 mod applied;
 mod drain;
 mod former;
+mod immutable;
 mod lasting;
+mod manifest;
 mod nginx;
 mod reload;
 mod render;
@@ -28,7 +30,7 @@ use crate::host::{files, packages};
 pub use applied::forget;
 pub use drain::drain;
 pub use former::Former;
-pub use nginx::Nginx;
+pub use nginx::{Nginx, Version};
 pub use render::{Machine, health_files, render};
 pub use reopen::reopen;
 pub use website::Website;
@@ -47,6 +49,8 @@ pub struct WebConfig {
     pub http_port: u16,
     pub https_port: u16,
     pub upstream: Upstream,
+    /// `[web] hsts`.
+    pub hsts: Option<Duration>,
     /// URL prefix → folder where the prefix ends in `/`, else the one file served there.
     pub static_files: Vec<(String, PathBuf)>,
     /// Starts with `/`.
@@ -77,6 +81,12 @@ pub enum Upstream {
 pub enum WebError {
     #[error("finding nginx: it is not on this machine; add \"nginx\" to [host] packages")]
     NoNginx,
+    #[error(
+        "looking at nginx: {} is {version}, and spotboot needs {oldest} or newer, as Amazon Linux 2023, Debian 12, Ubuntu 24.04 and newer \
+         ones have it; choose such an image, or install nginx from nginx.org's packages",
+        program.display()
+    )]
+    TooOld { program: PathBuf, version: Version, oldest: Version },
     #[error("asking nginx for its version: {0}")]
     Version(String),
     #[error("describing the site to nginx: {0}")]
@@ -101,7 +111,7 @@ pub enum WebError {
 /// nginx is missing, refuses the configuration, or cannot be started; its own words are in the error.
 pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebError> {
     let nginx = Nginx::find().await?;
-    let text = render(config, &Machine::observe(&nginx))?;
+    let text = render(config, &Machine::observe(&nginx), &immutable::paths(config).await)?;
     let checked = check(config, &nginx, &text).await?;
     packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
     let before = running(&config.paths.nginx_pid());

@@ -12,6 +12,7 @@ use crate::host::accounts::Account;
 use crate::host::{network, templates};
 
 const TEMPLATE: &str = include_str!("../../../templates/nginx.conf");
+const TYPES: &str = include_str!("../../../templates/mime.types");
 /// Mozilla's intermediate list without its DHE suites, which would need parameters of their own.
 const CIPHERS: [&str; 6] = [
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -45,7 +46,7 @@ struct Values<'a> {
     draining: String,
     moving: String,
     access_log: String,
-    mime_types: String,
+    types: &'static str,
     user: Option<&'a str>,
     group: Option<String>,
     before_last_day: String,
@@ -62,8 +63,12 @@ struct Values<'a> {
     upstream: Option<String>,
     files: Option<String>,
     website: Option<Remote<'a>>,
+    /// Seconds.
+    hsts: Option<u64>,
+    immutable: &'a [String],
     health_host: String,
     health_uri: String,
+    health_itself: String,
     health_files: Vec<String>,
     static_folders: Vec<Static<'a>>,
     static_files: Vec<Static<'a>>,
@@ -83,19 +88,20 @@ struct Static<'a> {
     path: String,
 }
 
-/// The whole configuration.
+/// The whole configuration. `immutable`: the decoded paths of files that never change.
 ///
 /// # Errors
 /// A path or name holds what nginx cannot be told, such as a line break.
-pub fn render(config: &WebConfig, machine: &Machine) -> Result<String, WebError> {
+pub fn render(config: &WebConfig, machine: &Machine, immutable: &[String]) -> Result<String, WebError> {
     let mut environment = templates::environment();
     environment.add_filter("literal", |text: String| literal(&text).map_err(templates::refusal));
     environment.add_filter("part", |text: String| part(&text).map_err(templates::refusal));
-    let values = values(config, machine).map_err(WebError::Value)?;
+    environment.add_filter("quoted", |text: String| quoted(&text).map_err(templates::refusal));
+    let values = values(config, machine, immutable).map_err(WebError::Value)?;
     templates::fill(&environment, TEMPLATE, &values).map_err(WebError::Value)
 }
 
-fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, String> {
+fn values<'a>(config: &'a WebConfig, machine: &Machine, immutable: &'a [String]) -> Result<Values<'a>, String> {
     let places = config.static_files.iter().map(static_place).collect::<Result<Vec<_>, _>>()?;
     let (static_folders, static_files) = places.into_iter().partition(|place| place.prefix.ends_with('/'));
     let port_suffix = if config.https_port == 443 { String::new() } else { format!(":{}", config.https_port) };
@@ -112,7 +118,7 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
         draining: text(&config.paths.draining())?,
         moving: text(&config.paths.moving())?,
         access_log: text(&config.paths.access_log())?,
-        mime_types: text(&machine.nginx.mime_types)?,
+        types: TYPES,
         user: config.account.as_ref().map(|account| account.name.as_str()),
         group: config.account.as_ref().map(Account::group_name),
         before_last_day: lasting::before((config.not_after - LEFT).unix_timestamp()),
@@ -136,13 +142,29 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine) -> Result<Values<'a>, St
             name: website.host(),
             folder: website.folder.as_deref(),
         }),
+        hsts: config.hsts.map(|kept| kept.as_secs()),
+        immutable,
         health_host: website.map_or(format!("{primary}{port_suffix}"), |website| website.authority.clone()),
         health_uri: website.map_or(config.health_path.clone(), |website| website.uri(&config.health_path)),
+        health_itself: itself(&primary, config),
         health_files: health_files(&config.health_path),
         static_folders,
         static_files,
         port_suffix,
     })
+}
+
+/// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges it: port 80 sends its visitors to HTTPS.
+fn itself(host: &str, config: &WebConfig) -> String {
+    let port = |port: u16, usual: u16| if port == usual { format!("(:{port})?") } else { format!(":{port}") };
+    let (http, https) = (port(config.http_port, 80), port(config.https_port, 443));
+    let (host, path, https_port) = (matched(host), matched(&config.health_path), config.https_port);
+    format!("^((?i:(https:)?//{host}{https}|http://{host}({http}|:{https_port})))?{path}")
+}
+
+/// For a pattern of PCRE: a sign that is no letter and no digit stands for itself behind a backslash.
+fn matched(text: &str) -> String {
+    text.chars().flat_map(|c| [(!c.is_ascii_alphanumeric()).then_some('\\'), Some(c)].into_iter().flatten()).collect()
 }
 
 /// The app's address as nginx spells it; None where there is no app.
@@ -200,13 +222,22 @@ fn literal(text: &str) -> Result<String, String> {
     if text.contains('$') {
         return Err(format!("{text:?} has a $, which nginx would replace"));
     }
-    Ok(format!("\"{}\"", part(text)?))
+    quoted(text)
+}
+
+/// A whole quoted value, for where nginx never replaces variables.
+fn quoted(text: &str) -> Result<String, String> {
+    Ok(format!("\"{}\"", escaped(text)?))
 }
 
 /// Inside double quotes, for where nginx replaces variables.
 fn part(text: &str) -> Result<String, String> {
+    Ok(escaped(text)?.replace('$', "${spotboot_dollar}"))
+}
+
+fn escaped(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err(format!("{text:?} holds a control character"));
     }
-    Ok(text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "${spotboot_dollar}"))
+    Ok(text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -74,8 +74,14 @@ fn a_release_that_does_not_start_never_serves() {
 fn a_release_that_never_answers_well_never_serves() {
     let world = World::new();
     let stand = stand(&world, "8s");
-    for (behaviour, cause) in [("error", "answered with 500"), ("silent", "no answer"), ("hang", "found nobody")] {
-        stand.assert_rolled_back(behaviour, &stand.lone.deploy(&broken(behaviour, behaviour)), &[cause]);
+    let cases = [
+        ("error", "error", "answered with 500"),
+        ("silent", "silent", "no answer"),
+        ("hang", "hang", "found nobody"),
+        ("itself", "redirect http://{host}{path}", "redirects to itself"),
+    ];
+    for (name, behaviour, cause) in cases {
+        stand.assert_rolled_back(name, &stand.lone.deploy(&broken(name, behaviour)), &[cause]);
     }
     stand.assert_nobody_noticed();
 }

@@ -1,11 +1,18 @@
 //! What stands behind the web server need not be an app with a socket.
 
+use md5::Digest;
+
 use super::Lone;
 use crate::common::{DOMAIN, Package, World};
 use crate::site::{app, zip};
 
 fn page(text: &str) -> Package {
-    Package::default().file("index.html", text).file("assets/version.txt", text)
+    Package::default().file("index.html", text).file("assets/version.txt", text).file(&hashed(text), text)
+}
+
+/// Named by its content.
+fn hashed(text: &str) -> String {
+    format!("assets/page.{}.txt", &hex::encode(md5::Md5::digest(text))[..12])
 }
 
 #[test]
@@ -13,11 +20,17 @@ fn a_static_site_is_swapped_by_a_reload_and_one_without_its_health_page_never_se
     let world = World::new();
     let lone = Lone::with(&world, |machine| machine.section("app", "kind = \"static\"\n"), &page("one"));
     let shown = || lone.machine.visitor().get_as(DOMAIN, "/").body;
+    let asset = |text: &str| {
+        let answer = lone.machine.visitor().get_as(DOMAIN, &format!("/{}", hashed(text)));
+        (answer.status, answer.headers.contains("immutable"))
+    };
+    assert_eq!((asset("one"), asset("two").0), ((200, true), 404));
     lone.deploy(&page("two")).assert_success();
     assert_eq!(shown(), "two");
+    assert_eq!((asset("one").0, asset("two")), (404, (200, true)), "what is kept for ever belongs to the release");
     let broken = lone.deploy(&Package::default().file("readme.txt", "no page"));
     broken.assert_error(1, &["rolled back", "the release has no /index.html"]);
-    assert_eq!(shown(), "two");
+    assert_eq!((shown(), asset("two")), ("two".to_owned(), (200, true)));
 }
 
 #[test]

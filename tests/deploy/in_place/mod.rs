@@ -1,6 +1,7 @@
 //! `--in-place`: the instance stays, and its visitors meet another release, or notice nothing.
 
 mod broken;
+mod data_folder;
 mod fleet;
 mod killed_ci;
 mod killed_up;

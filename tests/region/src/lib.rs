@@ -1,4 +1,4 @@
-//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2, the keepers of secrets and IMDS are ours.
+//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2, the keepers of secrets and of identities, and IMDS are ours.
 //! Everything runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the [`Region`] stops it all.
 //!
 //! ```no_run
@@ -43,6 +43,7 @@ mod elastic;
 mod fleet;
 mod front;
 mod iam;
+mod identity;
 mod imds;
 mod instance;
 mod launchpad;
@@ -67,6 +68,7 @@ pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};
+pub use identity::{Identities, Keys, LoginSession, SsoSession, Trust};
 pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;
 pub use region::Region;

@@ -1,5 +1,7 @@
 //! Starts a region to play with, says where everything is, and stays until it is interrupted.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the rule is about the product; this says where everything is")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const LOOKS_EVERY: Duration = Duration::from_millis(200);
 
-/// One AWS region on this machine: S3, Route 53, EC2, Auto Scaling, IMDS, DNS and an ACME CA (pebble).
+/// One AWS region on this machine: S3, Route 53, EC2, Auto Scaling, STS, IMDS, DNS and an ACME CA (pebble).
 ///
 /// It launches one instance, prints what a program needs to run as that instance (or as CI), and serves until Ctrl-C, which leaves nothing behind.
 #[derive(Parser)]

@@ -16,7 +16,8 @@ use crate::acme::{Acme, Authority, Settings};
 use crate::elastic::{ElasticIp, Holder, Wiring};
 use crate::fleet::{Census, Fleet, FleetSpec, Fleets, Launcher};
 use crate::front::{Fault, FaultId, Hold, Hub, Match, Port, Recorded, Service, Stage};
-use crate::iam::{Grant, Principal};
+use crate::iam::{Grant, Principal, Request};
+use crate::identity::Identities;
 use crate::imds::Serves;
 use crate::instance::{Instance, InstanceSpec, State};
 use crate::launchpad::Launchpad;
@@ -38,6 +39,7 @@ pub struct Region {
     launchpad: Arc<Launchpad>,
     fleets: Arc<Fleets>,
     vault: Vault,
+    identities: Identities,
     shared_metadata: Mutex<Vec<Port>>,
     store: Arc<Store>,
     route53: Arc<Mutex<route53::State>>,
@@ -70,9 +72,9 @@ impl Region {
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
-        let vault = Vault::default();
-        let opening =
-            services::open_all(hub.clone(), options.bind, s3, route53_service, (acme.clone(), tls), fleets.clone(), vault.clone());
+        let (vault, identities) = (Vault::default(), Identities::new(hub.registry.clone()));
+        let kept = (vault.clone(), identities.clone());
+        let opening = services::open_all(hub.clone(), options.bind, s3, route53_service, (acme.clone(), tls), fleets.clone(), kept);
         let ports = run_on(runtime.handle(), opening)?;
         let launchpad = Arc::new(services::launchpad(&hub, runtime.handle(), &options, &ports));
         if options.start_acme {
@@ -87,6 +89,7 @@ impl Region {
             launchpad,
             fleets,
             vault,
+            identities,
             shared_metadata,
             store,
             route53,
@@ -235,6 +238,11 @@ impl Region {
         self.hub.guard.enforce(principal, policy)
     }
 
+    /// Whether the principal's policy would allow an action on a resource (an ARN) that no condition key tells anything of.
+    pub fn allows(&self, principal: Principal, action: &str, resource: &str) -> bool {
+        self.hub.guard.allows(principal, &Request::new(action, resource))
+    }
+
     /// What the principal's policy allows and no request has needed so far.
     pub fn unused_grants(&self, principal: Principal) -> Vec<Grant> {
         self.hub.guard.unused(principal)
@@ -272,6 +280,11 @@ impl Region {
     /// What SSM and Secrets Manager keep.
     pub fn vault(&self) -> Vault {
         self.vault.clone()
+    }
+
+    /// The account's users, roles and sessions.
+    pub fn identities(&self) -> Identities {
+        self.identities.clone()
     }
 
     /// The name server, for UDP and TCP.

@@ -14,7 +14,7 @@ use crate::front::{Call, Refusal};
 use crate::instance::{InstanceSpec, State};
 use crate::locked;
 
-/// An access key with its secret, and the session token of a role's.
+/// An access key with its secret, and the session token of a temporary one.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub(crate) access_key: String,
@@ -27,6 +27,22 @@ impl Credentials {
         let access_key = format!("{prefix}{}", unique(16).to_uppercase());
         Credentials { access_key, secret: unique(40), session: session.then(|| unique(120)) }
     }
+}
+
+/// Whose an access key is.
+#[derive(Clone)]
+struct Holder {
+    credentials: Credentials,
+    arn: String,
+    expires: Option<OffsetDateTime>,
+    machine: Option<Arc<Machine>>,
+}
+
+/// What is wrong with the session token of a signed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenFault {
+    Invalid,
+    Expired,
 }
 
 /// A launched instance.
@@ -54,10 +70,13 @@ pub(crate) struct Registry {
     pub(crate) ci: Credentials,
     pub(crate) addresses: Addresses,
     machines: Mutex<BTreeMap<String, Arc<Machine>>>,
+    /// Of users, roles and sessions.
+    issued: Mutex<Vec<Holder>>,
     tokens: Mutex<Vec<String>>,
 }
 
 pub(crate) enum Caller {
+    /// CI, and every other caller that is no instance.
     Ci,
     Instance(Arc<Machine>),
 }
@@ -66,7 +85,8 @@ impl Registry {
     pub(crate) fn new(region: &str, account: &str) -> Registry {
         let ci = Credentials::new("AKIA", false);
         let (region, account) = (region.to_owned(), account.to_owned());
-        Registry { region, account, ci, addresses: Addresses::default(), machines: Mutex::default(), tokens: Mutex::default() }
+        let (machines, issued, tokens) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Registry { region, account, ci, addresses: Addresses::default(), machines, issued, tokens }
     }
 
     pub(crate) fn launch(&self, spec: InstanceSpec, state: State) -> Result<Arc<Machine>> {
@@ -100,15 +120,45 @@ impl Registry {
         locked(&self.machines).values().find(|machine| machine.spec.peer == Some(peer)).cloned()
     }
 
+    /// Gives somebody an access key: a temporary one, with a session token, where it expires.
+    pub(crate) fn issue(&self, prefix: &str, arn: String, expires: Option<OffsetDateTime>) -> Credentials {
+        let credentials = Credentials::new(prefix, expires.is_some());
+        locked(&self.issued).push(Holder { credentials: credentials.clone(), arn, expires, machine: None });
+        credentials
+    }
+
     pub(crate) fn credentials(&self, access_key: &str) -> Option<Credentials> {
+        self.holder(access_key).map(|holder| holder.credentials)
+    }
+
+    fn holder(&self, access_key: &str) -> Option<Holder> {
         if access_key == self.ci.access_key {
-            return Some(self.ci.clone());
+            let arn = format!("arn:aws:iam::{}:user/ci", self.account);
+            return Some(Holder { credentials: self.ci.clone(), arn, expires: None, machine: None });
         }
-        self.owner(access_key).map(|machine| machine.credentials.clone())
+        if let Some(machine) = self.owner(access_key) {
+            let arn = format!("arn:aws:sts::{}:assumed-role/instance/{}", self.account, machine.spec.id);
+            return Some(Holder { credentials: machine.credentials.clone(), arn, expires: None, machine: Some(machine) });
+        }
+        locked(&self.issued).iter().find(|holder| holder.credentials.access_key == access_key).cloned()
     }
 
     fn owner(&self, access_key: &str) -> Option<Arc<Machine>> {
         locked(&self.machines).values().find(|machine| machine.credentials.access_key == access_key).cloned()
+    }
+
+    /// The ARN of whoever signed the call.
+    pub(crate) fn signer(&self, call: &Call) -> Option<String> {
+        self.holder(access_key(call)?).map(|holder| holder.arn)
+    }
+
+    /// What is wrong with the session token of a call that a known key signed.
+    pub(crate) fn token_fault(&self, call: &Call) -> Option<TokenFault> {
+        let holder = self.holder(access_key(call)?)?;
+        if holder.credentials.session.as_deref() != call.header("x-amz-security-token") {
+            return Some(TokenFault::Invalid);
+        }
+        holder.expires.is_some_and(|at| at <= OffsetDateTime::now_utc()).then_some(TokenFault::Expired)
     }
 
     /// The instance whose credentials signed the call, or else the one at its address.
@@ -126,22 +176,18 @@ impl Registry {
         let Some(key) = access_key(call) else {
             return Err(Refusal::new(403, "MissingAuthenticationToken", "Missing Authentication Token"));
         };
-        if key == self.ci.access_key {
-            return Ok(Caller::Ci);
-        }
-        let session = call.header("x-amz-security-token");
-        match self.owner(key) {
-            Some(machine) if machine.credentials.session.as_deref() == session => Ok(Caller::Instance(machine)),
+        match (self.holder(key), self.token_fault(call)) {
+            (Some(holder), None) => Ok(holder.machine.map_or(Caller::Ci, Caller::Instance)),
+            (_, Some(TokenFault::Expired)) => {
+                Err(Refusal::new(403, "ExpiredToken", "The security token included in the request is expired"))
+            }
             _ => Err(Refusal::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")),
         }
     }
 
     /// The caller, as IAM names it in a refusal.
     pub(crate) fn arn_of(&self, call: &Call) -> String {
-        match self.instance_of(call) {
-            Some(id) => format!("arn:aws:sts::{}:assumed-role/instance/{id}", self.account),
-            None => format!("arn:aws:iam::{}:user/ci", self.account),
-        }
+        self.signer(call).unwrap_or_else(|| format!("arn:aws:iam::{}:user/ci", self.account))
     }
 
     pub(crate) fn issued_token(&self, token: &str) {
@@ -152,7 +198,9 @@ impl Registry {
     pub(crate) fn secrets(&self) -> Vec<String> {
         let machines = self.machines();
         let roles = machines.iter().map(|machine| machine.credentials.clone());
-        let keys = roles.chain([self.ci.clone()]).flat_map(|credentials| [Some(credentials.secret), credentials.session]).flatten();
+        let issued: Vec<Credentials> = locked(&self.issued).iter().map(|holder| holder.credentials.clone()).collect();
+        let keys =
+            roles.chain(issued).chain([self.ci.clone()]).flat_map(|credentials| [Some(credentials.secret), credentials.session]).flatten();
         keys.chain(locked(&self.tokens).clone()).collect()
     }
 }

@@ -7,7 +7,8 @@ from mysite import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The app's one writable folder. It outlives a release, not the instance: what must outlive that belongs in a database elsewhere.
+# The app's one writable folder. It outlives a release, not the instance: the database here is a throw-away, made anew by `migrate` on each
+# instance. What must outlive the instance belongs in a database server.
 DATA_DIR = Path(os.environ.get("SPOTBOOT_DATA") or BASE_DIR)
 
 SECRET_KEY = secret_key.load_or_make(DATA_DIR / "secret_key")

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::super::super::usage;
+use super::super::prospect::release_command;
 use super::residents::{Resident, Source};
 use crate::cli::Pace;
 use crate::commands::remote::Remote;
@@ -16,6 +17,8 @@ use crate::site::report::Said;
 #[derive(Debug, Serialize)]
 pub struct Forecast {
     pub instances: Vec<String>,
+    /// The rest of a sentence about it.
+    pub release_command: String,
     /// In seconds: how long the release is watched before it becomes current.
     pub bake: u64,
 }
@@ -33,7 +36,7 @@ impl Forecast {
         if instances.is_empty() {
             return Err(usage("no instance serves the site, so none can take the release in place; deploy without --in-place"));
         }
-        Ok(Self { instances, bake: pace.drain.as_secs() })
+        Ok(Self { instances, release_command: release_command(&remote.site, true), bake: pace.drain.as_secs() })
     }
 }
 
@@ -42,6 +45,7 @@ impl fmt::Display for Forecast {
         for instance in &self.instances {
             writeln!(f, "instances      {instance} would start the release beside what it serves")?;
         }
+        writeln!(f, "release command {}", self.release_command)?;
         let bake = humantime::format_duration(Duration::from_secs(self.bake));
         write!(f, "time           until every instance has started it, and {bake} of baking")
     }

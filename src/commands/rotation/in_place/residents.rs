@@ -117,6 +117,8 @@ mod tests {
 
     fn resident(id: &str, phase: Phase, release: &str, deploy: Option<&str>) -> Resident {
         let said = Said {
+            spotboot: None,
+            build: crate::version::Build::default(),
             phase,
             release: Some(release.into()),
             deploy: deploy.map(Into::into),

@@ -258,6 +258,8 @@ impl World {
         let member = |id: Id| {
             let told = &self.machine(id).told;
             let said = told.phase.map(|phase| Said {
+                spotboot: None,
+                build: crate::version::Build::default(),
                 phase,
                 release: told.release.map(|release| release.version().into()),
                 deploy: told.trial.then(|| RUN.into()),

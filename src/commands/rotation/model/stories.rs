@@ -6,6 +6,7 @@ use super::world::Left;
 use super::{Story, converge};
 
 /// Goes through every order of events.
+#[expect(clippy::disallowed_macros, reason = "of a test, which shows it where it fails")]
 fn check(target: u8, left: Left) {
     let story = Story { target, left };
     let checker = story.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();

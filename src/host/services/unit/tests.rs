@@ -58,6 +58,23 @@ fn the_app_runs_unprivileged_and_without_the_instances_credentials() {
 }
 
 #[test]
+fn the_app_is_apart_from_its_accounts_other_processes_and_no_memory_is_dumped() {
+    let ours = SelfUnit { program: PathBuf::from("/usr/local/bin/spotboot"), args: vec![], env: BTreeMap::new() };
+    let (app, web, ours) = (unit(&app()), unit(&web()), render_ours(&ours, Path::new("/env")).unwrap());
+    assert_eq!(setting(&app, "PrivateUsers"), ["yes"]);
+    for unit in [&app, &web, &ours] {
+        assert_eq!((setting(unit, "LimitCORE"), setting(unit, "KeyringMode")), (vec!["0"], vec!["private"]));
+    }
+    for (unit, why) in [(&web, "nginx's workers are of another account than its master"), (&ours, "it gives files to accounts")] {
+        assert!(setting(unit, "PrivateUsers").is_empty(), "{why}");
+    }
+    // What installs packages and runs the site's build is not to be held back.
+    for name in ["NoNewPrivileges", "ProtectSystem", "RestrictNamespaces", "RestrictSUIDSGID", "CapabilityBoundingSet"] {
+        assert!(setting(&ours, name).is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn only_site_toml_gives_the_app_its_instances_credentials() {
     assert!(setting(&unit(&Service { deny_imds: false, ..app() }), "IPAddressDeny").is_empty());
 }

@@ -34,8 +34,8 @@ async fn a_fleet_that_is_being_modified_is_waited_for() {
 
 #[tokio::test]
 async fn what_is_shown_late_ends_nobody_else() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         site.theirs.set_lag(LAG);
         let new = site.grow(2).await;
@@ -67,9 +67,9 @@ async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
 
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_change() {
-    each(async |kind| {
-        for change in changes(kind) {
-            let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        for change in changes(sort.kind) {
+            let site = Site::new(sort, 1).await;
             let old = site.ids();
             site.region.fault(Match::any().operation(change).nth(1), Fault::LoseAnswer);
             let new = site.grow(2).await;
@@ -82,10 +82,10 @@ async fn a_lost_answer_makes_no_second_change() {
 
 #[tokio::test]
 async fn a_service_that_throttles_and_breaks_is_asked_again() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
-        for change in changes(kind) {
+        for change in changes(sort.kind) {
             site.region.fault(Match::any().operation(change).nth(1), Fault::Throttle);
             site.region.fault(Match::any().operation(change).nth(2), Fault::unavailable());
             site.region.fault(Match::any().operation(change).nth(3), Fault::Reset);
@@ -99,9 +99,9 @@ async fn a_service_that_throttles_and_breaks_is_asked_again() {
 
 #[tokio::test]
 async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
-    each(async |kind| {
+    each(async |sort| {
         join_all([100, 600, 1300, 2500].map(async |killed_after| {
-            let site = Site::new(kind, 1).await;
+            let site = Site::new(sort, 1).await;
             let old = site.ids();
             let new = site.grow(2).await;
             _ = tokio::time::timeout(Duration::from_millis(killed_after), site.ours.retire(1, &old)).await;
@@ -115,8 +115,8 @@ async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         let since = OffsetDateTime::now_utc();
         assert_eq!(site.ours.trouble(since).await.unwrap(), None);
@@ -129,15 +129,15 @@ async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
         site.ours.retire(1, &[]).await.unwrap();
         site.theirs.set_capacity(None);
         site.stays(&old, 1).await;
-        assert!(site.theirs.living().iter().all(|instance| !instance.protected));
+        assert!(site.theirs.living().iter().all(|instance| instance.protected == sort.protects_new));
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.theirs.set_capacity(Some(1));
@@ -151,9 +151,9 @@ async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
 
 #[tokio::test]
 async fn a_denial_names_what_to_allow() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
-        let [change, _] = changes(kind);
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
+        let [change, _] = changes(sort.kind);
         site.region.fault(Match::any().operation(change), Fault::access_denied());
         let error = site.ours.raise(2).await.unwrap_err().to_string();
         assert!(error.contains(&format!(":{change} on arn:aws:")), "{error}");
@@ -163,8 +163,8 @@ async fn a_denial_names_what_to_allow() {
 
 #[tokio::test]
 async fn a_target_that_another_raises_again_is_not_waited_for_in_vain() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         let raised_again = async {

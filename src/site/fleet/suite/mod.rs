@@ -1,4 +1,5 @@
-//! The three kinds of fleet in a local region, whose instances are states only.
+//! The three kinds of fleet in a local region, with the settings that `init` renders, and a group of a user's own that protects its new instances.
+//! Their instances are states only.
 
 mod faults;
 mod group;
@@ -14,8 +15,28 @@ use region::{FleetSpec, Instance, InstanceSpec, Launcher, Options, Region, Runni
 use super::*;
 use crate::cloud::stand_in::cloud_in;
 
-const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
+const SORTS: [Sort; 4] = [
+    Sort { kind: FleetKind::Ec2Fleet, protects_new: false },
+    Sort { kind: FleetKind::SpotFleet, protects_new: false },
+    Sort { kind: FleetKind::AutoScalingGroup, protects_new: false },
+    Sort { kind: FleetKind::AutoScalingGroup, protects_new: true },
+];
+const STACK: &str = include_str!("../../../../launch-template/stack.yaml");
 const SOON: Duration = Duration::from_secs(20);
+
+/// What tells fleets apart, as far as rotations go.
+#[derive(Debug, Clone, Copy)]
+struct Sort {
+    kind: FleetKind,
+    /// From scale-in, by a setting of the group that `init` does not make.
+    protects_new: bool,
+}
+
+impl From<FleetKind> for Sort {
+    fn from(kind: FleetKind) -> Self {
+        Self { kind, protects_new: false }
+    }
+}
 
 /// Launches instances that are nothing but a state.
 struct Nothing;
@@ -48,19 +69,26 @@ struct Site {
 }
 
 impl Site {
-    async fn new(kind: FleetKind, target: u32) -> Self {
-        Self::with(kind, target, |spec| spec).await
+    async fn new(sort: impl Into<Sort>, target: u32) -> Self {
+        Self::with(sort, target, |spec| spec).await
     }
 
     /// With that many running instances.
-    async fn with(kind: FleetKind, target: u32, change: impl FnOnce(FleetSpec) -> FleetSpec) -> Self {
+    async fn with(sort: impl Into<Sort>, target: u32, change: impl FnOnce(FleetSpec) -> FleetSpec) -> Self {
+        let Sort { kind, protects_new } = sort.into();
         let region = Region::start(Options::default()).unwrap();
-        let (theirs, id) = match kind {
-            FleetKind::SpotFleet => (region::FleetKind::SpotFleet, "sfr-1"),
-            FleetKind::Ec2Fleet => (region::FleetKind::Ec2Fleet, "fleet-1"),
-            FleetKind::AutoScalingGroup => (region::FleetKind::AutoScalingGroup, "web"),
+        let (word, id) = match kind {
+            FleetKind::SpotFleet => ("spot-fleet", "sfr-1"),
+            FleetKind::Ec2Fleet => ("ec2-fleet", "fleet-1"),
+            FleetKind::AutoScalingGroup => ("auto-scaling-group", "web"),
         };
-        let theirs = region.create_fleet(change(FleetSpec::new(theirs, id, target)), Arc::new(Nothing)).unwrap();
+        let mut spec = rendered(word, id);
+        if spec.target != target {
+            // `init` renders fleets of one; the larger ones are the user's own.
+            spec = FleetSpec { target, ..spec.sizes(0, 10) };
+        }
+        spec.protects_new |= protects_new;
+        let theirs = region.create_fleet(change(spec), Arc::new(Nothing)).unwrap();
         theirs.wait_for(target as usize, SOON).unwrap();
         let ours = fleet(&region, kind, id).await;
         Self { region, theirs, ours }
@@ -87,9 +115,22 @@ impl Site {
     }
 }
 
-/// All kinds at once: most of each is waiting.
-async fn each(test: impl AsyncFn(FleetKind)) {
-    futures_util::future::join_all(KINDS.map(|kind| test(kind))).await;
+/// All sorts at once: most of each is waiting.
+async fn each(test: impl AsyncFn(Sort)) {
+    futures_util::future::join_all(SORTS.map(|sort| test(sort))).await;
+}
+
+/// The fleet of a stack that `init` renders; what else is in the stack does not count here.
+fn rendered(fleet: &str, id: &str) -> FleetSpec {
+    let none = "{}";
+    let values = minijinja::context! {
+        fleet, site => "example", subnets => ["SubnetA", "SubnetB", "SubnetC"],
+        instance_policy => none, ci_policy => none, ci_trust => none, launch_template => none,
+    };
+    let mut environment = crate::host::templates::environment();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Lenient);
+    let stack = environment.render_str(STACK, values).unwrap();
+    FleetSpec::of_stack(&stack, id).unwrap()
 }
 
 /// EC2 and Auto Scaling have an address each, so two clouds of one service stand for one of both.

@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn the_named_one_goes_and_no_other() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.ours.retire(1, &old).await.unwrap();
@@ -18,8 +18,8 @@ async fn the_named_one_goes_and_no_other() {
 
 #[tokio::test]
 async fn a_batch_goes_together() {
-    each(async |kind| {
-        let site = Site::new(kind, 3).await;
+    each(async |sort| {
+        let site = Site::new(sort, 3).await;
         let old = site.ids();
         let new = site.grow(5).await;
         site.ours.retire(3, &old[..2]).await.unwrap();
@@ -31,8 +31,8 @@ async fn a_batch_goes_together() {
 
 #[tokio::test]
 async fn a_new_one_that_fails_goes_and_the_old_one_stays() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.ours.retire(1, &new).await.unwrap();
@@ -43,12 +43,12 @@ async fn a_new_one_that_fails_goes_and_the_old_one_stays() {
 
 #[tokio::test]
 async fn what_is_observed_is_what_there_is() {
-    each(async |kind| {
-        let site = Site::new(kind, 2).await;
+    each(async |sort| {
+        let site = Site::new(sort, 2).await;
         let observed = site.ours.observe().await.unwrap();
         let member =
             |instance: region::FleetInstance| Member { id: instance.id, marked: false, leaving: false, launched: Some(instance.launched) };
-        let max = (kind == FleetKind::AutoScalingGroup).then_some(10);
+        let max = (sort.kind == FleetKind::AutoScalingGroup).then_some(10);
         assert_eq!(observed, Observed { target: 2, max, members: site.theirs.living().into_iter().map(member).collect(), settled: true });
         site.theirs.set_launch_delay(Duration::from_secs(60));
         site.theirs.set_capacity(Some(1));
@@ -62,8 +62,8 @@ async fn what_is_observed_is_what_there_is() {
 
 #[tokio::test]
 async fn a_target_is_never_lowered_by_raising() {
-    each(async |kind| {
-        let site = Site::new(kind, 2).await;
+    each(async |sort| {
+        let site = Site::new(sort, 2).await;
         site.ours.raise(1).await.unwrap();
         site.stays(&site.ids(), 2).await;
     })
@@ -72,8 +72,8 @@ async fn a_target_is_never_lowered_by_raising() {
 
 #[tokio::test]
 async fn an_instance_of_no_fleet_goes_too() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
         let outside = site.region.launch(InstanceSpec::new("i-outside")).unwrap();
         site.ours.retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()]).await.unwrap();
         assert!(!site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living);
@@ -85,15 +85,15 @@ async fn an_instance_of_no_fleet_goes_too() {
 
 #[tokio::test]
 async fn a_fleet_that_is_none_says_what_to_set() {
-    each(async |kind| {
-        let site = Site::new(kind, 1).await;
-        let id = match kind {
+    each(async |sort| {
+        let site = Site::new(sort, 1).await;
+        let id = match sort.kind {
             FleetKind::SpotFleet => "sfr-none",
             FleetKind::Ec2Fleet => "fleet-none",
             FleetKind::AutoScalingGroup => "none",
         };
-        let error = fleet(&site.region, kind, id).await.observe().await.unwrap_err().to_string();
-        assert_eq!(error, format!("there is no {} {id} in this account and region; correct [fleet] id", title(kind)));
+        let error = fleet(&site.region, sort.kind, id).await.observe().await.unwrap_err().to_string();
+        assert_eq!(error, format!("there is no {} {id} in this account and region; correct [fleet] id", title(sort.kind)));
     })
     .await;
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::config::OwnUrls;
 use crate::host::process::Run;
 use crate::site::proof::{Expectation, prove};
 
@@ -36,13 +37,14 @@ async fn app(listener: UnixListener, status: Arc<Mutex<&'static str>>) {
         let count = stream.read(&mut request).await.unwrap();
         let text = String::from_utf8_lossy(&request[..count]).into_owned();
         let status = if text.starts_with("GET /healthy?full=1 ") { *status.lock().unwrap() } else { "200 OK" };
-        let head = format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+        let location = if status.contains("location: ") { "" } else { "location: /elsewhere\r\n" };
+        let head = format!("HTTP/1.1 {status}\r\n{location}connection: close\r\ncontent-length: {}\r\n\r\n", text.len());
         let _ = stream.write_all((head + &text).as_bytes()).await;
     }
 }
 
 /// The whole answer, head and body; `{http}` and `{https}` in the URL are the ports.
-async fn curl(config: &WebConfig, url: &str, more: &[&str]) -> String {
+pub(super) async fn curl(config: &WebConfig, url: &str, more: &[&str]) -> String {
     let url = url.replace("{http}", &config.http_port.to_string()).replace("{https}", &config.https_port.to_string());
     let resolve = [config.http_port, config.https_port].map(|port| format!("--resolve=*:{port}:127.0.0.1"));
     let [http, https] = resolve.each_ref().map(|option| option.split_once('=').unwrap());
@@ -51,7 +53,7 @@ async fn curl(config: &WebConfig, url: &str, more: &[&str]) -> String {
     run.output().await.map_or_else(|e| e.to_string(), |output| output.stdout)
 }
 
-async fn proven(stand: &Stand) -> Result<(), String> {
+pub(super) async fn proven(stand: &Stand) -> Result<(), String> {
     let expectation = Expectation {
         addr: ([127, 0, 0, 1], stand.config.https_port).into(),
         hosts: stand.config.domains.iter().map(Domain::example_host).collect(),
@@ -59,6 +61,7 @@ async fn proven(stand: &Stand) -> Result<(), String> {
         release: stand.config.release.clone(),
         instance: stand.config.instance.clone(),
         health_path: stand.config.health_path.clone(),
+        own: OwnUrls::new(stand.config.domains.clone(), stand.config.http_port, stand.config.https_port),
     };
     let within = Instant::now() + Duration::from_secs(2);
     prove(&expectation, OffsetDateTime::now_utc(), within).await.map_err(|e| e.to_string())
@@ -106,13 +109,13 @@ async fn static_files_come_from_their_folder_and_from_nowhere_else() {
     let Serving { stand, services, .. } = serving(|config| {
         let folder = config.paths.state.join("static");
         std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("site.0123abcd.css"), "body{}").unwrap();
+        std::fs::write(folder.join("site.aa676972.css"), "body{}").unwrap();
         std::fs::write(folder.join(".secret"), "hidden").unwrap();
         std::fs::write(config.paths.state.join("outside"), "hidden").unwrap();
         config.static_files = vec![("/static/".into(), folder)];
     })
     .await;
-    let css = curl(&stand.config, "https://www.example.com:{https}/static/site.0123abcd.css", &[]).await;
+    let css = curl(&stand.config, "https://www.example.com:{https}/static/site.aa676972.css", &[]).await;
     assert!(css.contains("immutable") && css.contains("text/css") && css.ends_with("body{}"), "{css}");
     for path in ["/static/.secret", "/static/missing.css", "/static/%2e%2e/outside", "/static../outside", "/static/..%2foutside"] {
         let answer = curl(&stand.config, &format!("https://example.com:{{https}}{path}"), &[]).await;
@@ -151,6 +154,30 @@ async fn ping_is_200_only_while_the_app_answers() {
     }
     app.abort();
     assert!(curl(&stand.config, "http://example.com:{http}/ping", &[]).await.starts_with("HTTP/1.1 503"));
+    services.shutdown().await;
+}
+
+#[tokio::test]
+async fn ping_is_503_while_the_app_redirects_its_health_path_to_itself() {
+    let Serving { stand, services, status, .. } = serving(|_| ()).await;
+    let WebConfig { http_port, https_port, .. } = stand.config;
+    let cases = [
+        (format!("https://example.com:{https_port}/healthy?full=1"), 503),
+        (format!("http://EXAMPLE.com:{http_port}/healthy?full=1"), 503),
+        (format!("http://example.com:{https_port}/healthy?full=1"), 503),
+        (format!("//example.com:{https_port}/healthy?full=1"), 503),
+        ("/healthy?full=1".to_owned(), 503),
+        ("/Healthy?full=1".to_owned(), 200),
+        ("/healthyXfull=1".to_owned(), 200),
+        ("/healthy?full=1&then".to_owned(), 200),
+        (format!("https://www.example.com:{https_port}/healthy?full=1"), 200),
+        (format!("https://exampleXcom:{https_port}/healthy?full=1"), 200),
+    ];
+    for (location, expected) in cases {
+        *status.lock().unwrap() = format!("302 Found\r\nlocation: {location}").leak();
+        let ping = curl(&stand.config, "https://example.com:{https}/ping", &["--http1.1"]).await;
+        assert!(ping.starts_with(&format!("HTTP/1.1 {expected}")), "{location}: {ping}");
+    }
     services.shutdown().await;
 }
 
@@ -254,7 +281,7 @@ async fn a_new_release_and_certificate_are_a_reload_of_the_same_process() {
     services.shutdown().await;
 }
 
-fn fill_files(config: &WebConfig) {
+pub(super) fn fill_files(config: &WebConfig) {
     let Upstream::Files(root) = &config.upstream else { unreachable!() };
     std::fs::create_dir_all(root.join("docs")).unwrap();
     for (name, text) in
@@ -305,7 +332,11 @@ async fn nginx_is_reloaded_for_another_configuration_only() {
         }
         false
     };
-    let before = workers(&stand);
+    // nginx says that it runs before its last worker does.
+    let mut before = workers(&stand);
+    while before.is_empty() || changes(&stand, &before).await {
+        before = workers(&stand);
+    }
     start(&stand.config, &services).await.unwrap();
     assert!(!changes(&stand, &before).await, "it was reloaded for nothing");
     stand.config.release = "another".into();

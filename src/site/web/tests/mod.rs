@@ -12,7 +12,10 @@ use super::*;
 use crate::host::accounts::is_root;
 use crate::host::services::Mode;
 
+mod hsts;
 mod live;
+mod proxied;
+mod served;
 
 struct Stand {
     _dir: tempfile::TempDir,
@@ -36,6 +39,7 @@ fn stand(upstream: impl FnOnce(&Path) -> Upstream) -> Stand {
         http_port: free_port(),
         https_port: free_port(),
         upstream: upstream(dir.path()),
+        hsts: None,
         static_files: Vec::new(),
         health_path: "/healthy?full=1".into(),
         release: "r1".into(),
@@ -65,13 +69,14 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn machine(version: (u32, u32, u32)) -> Machine {
-    let nginx = Nginx { program: "/usr/sbin/nginx".into(), version, mime_types: "/etc/nginx/mime.types".into() };
+fn machine(major: u32, minor: u32, patch: u32) -> Machine {
+    let version = Version(major, minor, patch);
+    let nginx = Nginx { program: "/usr/sbin/nginx".into(), version };
     Machine { nginx, ipv6: true, name_servers: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()] }
 }
 
 fn text(config: &WebConfig) -> String {
-    render(config, &machine((1, 22, 1))).unwrap()
+    render(config, &machine(1, 22, 1), &[]).unwrap()
 }
 
 fn tcp(_: &Path) -> Upstream {
@@ -84,7 +89,7 @@ fn website(endpoint: Option<&str>) -> Upstream {
 
 async fn nginx_finds_it_good(config: &WebConfig) {
     let nginx = Nginx::find().await.unwrap();
-    let text = render(config, &Machine::observe(&nginx)).unwrap();
+    let text = render(config, &Machine::observe(&nginx), &[]).unwrap();
     if let Err(error) = check(config, &nginx, &text).await {
         panic!("{error}\n{text}");
     }
@@ -125,13 +130,30 @@ async fn hostile_values_stay_in_their_place() {
     assert_eq!(servers, 3);
 }
 
+/// Endings and their types.
+fn types(text: &str) -> BTreeMap<&str, &str> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_suffix(';'));
+    let endings = lines.filter_map(|line| line.split_once(char::is_whitespace));
+    endings.flat_map(|(kind, endings)| endings.split_whitespace().map(move |ending| (ending, kind))).collect()
+}
+
+#[test]
+fn no_ending_that_nginxs_own_list_has_is_lost() {
+    let ours = types(include_str!("../../../../templates/mime.types"));
+    let Ok(stock) = std::fs::read_to_string("/etc/nginx/mime.types") else { return };
+    let (stock, known) = (types(&stock), |ending: &str| ours.get(ending).copied());
+    assert!(stock.len() > 50, "{stock:?}");
+    let lost: Vec<_> = stock.keys().filter(|ending| known(ending).is_none()).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
 #[test]
 fn what_nginx_cannot_be_told_is_refused() {
     let stand = stand(tcp);
     let refused = |change: fn(&mut WebConfig)| {
         let mut config = stand.config.clone();
         change(&mut config);
-        render(&config, &machine((1, 22, 1))).unwrap_err().to_string()
+        render(&config, &machine(1, 22, 1), &[]).unwrap_err().to_string()
     };
     assert!(refused(|config| config.static_files = vec![("/x/".into(), "/a\nb".into())]).contains("control character"));
     assert!(refused(|config| config.static_files = vec![("/$x/".into(), "/a".into())]).contains("has a $"));
@@ -145,7 +167,7 @@ fn http2_and_ipv6_are_spelled_as_the_machine_has_them() {
     let port = stand.config.https_port;
     let old = text(&stand.config);
     assert!(old.contains(&format!("listen [::]:{port} ssl http2;")) && !old.contains("http2 on;"));
-    let new = render(&stand.config, &Machine { ipv6: false, ..machine((1, 26, 3)) }).unwrap();
+    let new = render(&stand.config, &Machine { ipv6: false, ..machine(1, 26, 3) }, &[]).unwrap();
     assert!(new.contains(&format!("listen {port} ssl;")) && new.contains("http2 on;") && !new.contains("[::]"));
 }
 

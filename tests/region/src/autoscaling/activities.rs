@@ -12,9 +12,11 @@ use crate::xml::Xml;
 const NO_CAPACITY: &str = "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no Spot capacity available that matches \
                            your request. Launching EC2 instance failed.";
 
+const ALL_PROTECTED: &str = "Could not scale to desired capacity because all remaining instances are protected from scale-in.";
+
 /// Changes of the group itself are no activities.
 fn is_one(event: &Event) -> bool {
-    matches!(event.what, What::Launched(_) | What::Left(..) | What::Detached(_) | What::NoCapacity | What::NotLaunched(_))
+    !matches!(event.what, What::Submitted | What::Active | What::Modifying { .. } | What::Modified)
 }
 
 impl AutoScaling {
@@ -22,7 +24,8 @@ impl AutoScaling {
         let group = self.group(form)?;
         let most = form.number("MaxRecords")?.map_or(usize::MAX, |most| most as usize);
         let view = group.seen();
-        let events = group.events(&view);
+        let mut events = group.events(&view);
+        events.extend(view.ordered.iter().map(|at| Event { at: *at, what: What::Ordered }));
         // The newest come first.
         let told = events.iter().enumerate().filter(|(_, event)| is_one(event)).rev().take(most);
         Ok(document("DescribeScalingActivities", |xml| {
@@ -35,6 +38,9 @@ enum Status {
     InProgress,
     Successful,
     Failed(String),
+    Cancelled(&'static str),
+    /// EC2 has yet to say which instance it is.
+    Unknown,
 }
 
 pub(super) fn activity(group: &Keeper, view: &View, number: usize, event: &Event, xml: &mut Xml) {
@@ -48,6 +54,8 @@ pub(super) fn activity(group: &Keeper, view: &View, number: usize, event: &Event
         Status::InProgress => ("InProgress", 50, None),
         Status::Successful => ("Successful", 100, None),
         Status::Failed(message) => ("Failed", 100, Some(message)),
+        Status::Cancelled(message) => ("Cancelled", 100, Some(message.to_owned())),
+        Status::Unknown => ("WaitingForInstanceId", 20, None),
     };
     if progress == 100 {
         xml.text("EndTime", stamp(event.at));
@@ -62,11 +70,13 @@ fn told(view: &View, what: &What) -> (String, Status) {
     let seat = |id: &str| view.seats.iter().find(|seat| seat.id == id);
     let so_far = |done: bool| if done { Status::Successful } else { Status::InProgress };
     match what {
+        What::Ordered => ("Launching a new EC2 instance".to_owned(), Status::Unknown),
         What::Launched(id) => (format!("Launching a new EC2 instance: {id}"), so_far(seat(id).is_some_and(is_up))),
         What::Left(id, _) => {
             (format!("Terminating EC2 instance: {id}"), so_far(seat(id).is_some_and(|seat| seat.state == State::Terminated)))
         }
         What::Detached(id) => (format!("Detaching EC2 instance: {id}"), Status::Successful),
+        What::AllProtected => (ALL_PROTECTED.to_owned(), Status::Cancelled(ALL_PROTECTED)),
         What::NotLaunched(error) => {
             ("Launching a new EC2 instance".to_owned(), Status::Failed(format!("{error}. Launching EC2 instance failed.")))
         }
@@ -85,6 +95,7 @@ fn cause(what: &What) -> &'static str {
             "an instance was taken out of service in response to a difference between desired and actual capacity."
         }
         What::Left(_, Why::Rebalanced) => "an instance was taken out of service in response to an EC2 instance rebalance recommendation.",
+        What::Left(_, Why::Balanced) => "an instance was taken out of service to aid in balancing the group's zones.",
         What::Left(_, Why::Interrupted) => "an instance was taken out of service in response to an EC2 spot instance interruption notice.",
         What::Left(..) => "instance was taken out of service in response to a user request.",
         What::Detached(_) => "instance was detached in response to a user request.",

@@ -71,7 +71,7 @@ impl AutoScaling {
         let ids = form.list("InstanceIds.member");
         match group.protect(&ids, protected) {
             Ok(()) => Ok(document("SetInstanceProtection", |_| ())),
-            Err(id) => Err(validation(format!("The instance {id} is not part of Auto Scaling group {}.", group.spec.id))),
+            Err(why) => Err(validation(why)),
         }
     }
 }

@@ -32,13 +32,20 @@ impl AutoScaling {
         xml.text("DefaultCooldown", 300);
         xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
         xml.text("HealthCheckType", "EC2");
-        xml.text("HealthCheckGracePeriod", 0);
+        xml.text("HealthCheckGracePeriod", group.spec.health_grace);
         members(xml, "Instances", view.seats.iter().filter(|seat| seat.state != State::Terminated && !seat.detached), |xml, seat| {
             instance(group, seat, &zone, xml);
         });
         xml.text("CreatedTime", stamp(group.created));
-        xml.text("NewInstancesProtectedFromScaleIn", false);
+        xml.text("NewInstancesProtectedFromScaleIn", group.spec.protects_new);
         xml.text("CapacityRebalance", group.spec.capacity_rebalance);
+        members(xml, "Tags", &group.spec.tags, |xml, (key, value)| {
+            xml.text("Key", key);
+            xml.text("Value", value);
+            xml.text("PropagateAtLaunch", false);
+            xml.text("ResourceId", name);
+            xml.text("ResourceType", "auto-scaling-group");
+        });
     }
 }
 

@@ -52,8 +52,8 @@ pub(super) fn records(xml: &mut Xml, fleet: &Keeper, since: OffsetDateTime, only
 fn kind(event: &Event) -> Kind {
     match event.what {
         What::Submitted | What::Active | What::Modifying { .. } | What::Modified => Kind::Fleet,
-        What::Launched(_) | What::Left(..) | What::Detached(_) => Kind::Instance,
-        What::NoCapacity | What::NotLaunched(_) => Kind::Information,
+        What::Ordered | What::Launched(_) | What::Left(..) | What::Detached(_) => Kind::Instance,
+        What::NoCapacity | What::AllProtected | What::NotLaunched(_) => Kind::Information,
     }
 }
 
@@ -83,11 +83,13 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
         What::Active => ("active", None, None),
         What::Modifying { from, to } => ("modify_in_progress", None, Some(format!("Target capacity changing from {from} to {to}"))),
         What::Modified => ("modify_succeeded", None, None),
+        What::Ordered => ("launching", None, None),
         What::Launched(id) => ("launched", Some(id), None),
         What::Left(id, Why::ScaledIn) => ("termination_notified", Some(id), None),
         What::Left(id, _) => ("terminated", Some(id), None),
         // A group's alone, and those tell of it as an activity.
         What::Detached(id) => ("detached", Some(id), None),
+        What::AllProtected => ("allProtected", None, None),
         What::NoCapacity => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(NO_CAPACITY))),
         What::NotLaunched(error) => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(error))),
     }

@@ -114,7 +114,7 @@ impl Backend for Ec2 {
     }
 
     fn permissions(&self, call: &Call) -> Vec<Request> {
-        authorization::permissions(&self.registry, &Form::of(call))
+        authorization::permissions(&self.registry, &self.fleets, &Form::of(call))
     }
 
     fn denied(&self, words: String) -> Refusal {

@@ -3,6 +3,8 @@
 //! - A lowered target ends the newest, not the oldest ("Terminate instances in a running fleet" promises no order), unless excess is kept.
 //! - A modification is in effect when the fleet is no longer `modifying` ("remains in this state until the modification is fully processed",
 //!   <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/EC2-fleet-states.html>).
+//! - What is protected from a group's scale-in is not ended by it, and the group says that its lower size could not be reached.
+//! - A launch that was decided on goes through, though the target is lower by then.
 //! - Under capacity rebalancing, marked instances are no longer capacity.
 
 use std::time::{Duration, Instant};
@@ -17,11 +19,15 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 pub(super) enum Act {
     /// The modification is in effect.
     Settle,
+    /// EC2 knows it from now on.
+    Admit(String),
     Boot(String),
     Leave(String, Why),
     Launch,
     /// There is no capacity for another.
     Starve,
+    /// There are too many, and none of them may go.
+    TellAllProtected,
 }
 
 /// Empty: nothing to do before [`wakes`].
@@ -34,7 +40,7 @@ pub(super) fn decide(now: &Now, at: Instant) -> Vec<Act> {
 pub(super) fn wakes(now: &Now, at: Instant) -> Option<Instant> {
     let of_seats = now.seats.iter().filter(|seat| seat.is_living()).flat_map(|seat| {
         let phase = match seat.phase {
-            Phase::Pending(boots) => Some(boots),
+            Phase::Ordered(then) | Phase::Pending(then) => Some(then),
             Phase::Running(since) => Some(since + now.dials.grace),
             _ => None,
         };
@@ -47,6 +53,7 @@ fn due(now: &Now, at: Instant) -> Vec<Act> {
     let settle = now.modifying_until.filter(|until| *until <= at).map(|_| Act::Settle);
     let seats = now.living().filter_map(|seat| match seat.phase {
         _ if seat.ends.is_some_and(|ends| ends <= at) => Some(Act::Leave(seat.id.clone(), Why::Interrupted)),
+        Phase::Ordered(known) if known <= at => Some(Act::Admit(seat.id.clone())),
         Phase::Pending(boots) if boots <= at => Some(Act::Boot(seat.id.clone())),
         _ => None,
     });
@@ -77,7 +84,10 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
 }
 
 fn victims(now: &Now, excess: usize) -> Vec<Act> {
-    let open: Vec<&Seat> = now.counted().filter(|seat| !seat.protected).collect();
+    if now.counted().all(|seat| seat.protected) && !now.told_all_protected {
+        return vec![Act::TellAllProtected];
+    }
+    let open: Vec<&Seat> = now.counted().filter(|seat| !seat.protected && !seat.is_ordered()).collect();
     open.into_iter().rev().take(excess).map(|seat| Act::Leave(seat.id.clone(), Why::ScaledIn)).collect()
 }
 
@@ -98,7 +108,7 @@ mod tests {
     /// A fleet with that target and running instances `a`, `b`, … in the order of their launch.
     fn fleet(target: u32, running: &[&str], at: Instant) -> Now {
         let mut now = Now::new(Aim { target, keeps_excess: false }, false, false);
-        now.seats = running.iter().map(|id| Seat { phase: Phase::Running(at), ..Seat::ordered((*id).to_owned()) }).collect();
+        now.seats = running.iter().map(|id| Seat { phase: Phase::Running(at), ..Seat::ordered((*id).to_owned(), at) }).collect();
         now
     }
 
@@ -177,6 +187,22 @@ mod tests {
         let mut now = fleet(0, &["a", "b"], at);
         now.seats[1].protected = true;
         assert_eq!(decide(&now, at), [leaves("a", Why::ScaledIn)]);
+        now.seats[0].protected = true;
+        assert_eq!(decide(&now, at), [Act::TellAllProtected]);
+        now.told_all_protected = true;
+        assert_eq!(decide(&now, at), []);
+    }
+
+    #[test]
+    fn a_launch_that_was_decided_on_goes_through_though_the_target_is_lower() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.seats.push(Seat::ordered("b".to_owned(), at + RETRY));
+        now.seats[0].protected = true;
+        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(decide(&now, at + RETRY), [Act::Admit("b".to_owned())]);
+        now.seats[1].phase = Phase::Pending(at + 2 * RETRY);
+        assert_eq!(decide(&now, at + RETRY), [leaves("b", Why::ScaledIn)]);
     }
 
     #[test]

@@ -17,12 +17,16 @@ pub(crate) enum What {
         to: u32,
     },
     Modified,
+    /// Decided on; EC2 does not know it yet. It is in no history: `Launched` takes its place.
+    Ordered,
     Launched(String),
     Left(String, Why),
     /// Taken out of its group, alive.
     Detached(String),
     /// InsufficientInstanceCapacity.
     NoCapacity,
+    /// There are more instances than the target, and all of them are protected from scale-in.
+    AllProtected,
     /// The launcher's own error.
     NotLaunched(String),
 }
@@ -34,6 +38,8 @@ pub(crate) enum Why {
     ScaledIn,
     /// A marked one has its replacement.
     Rebalanced,
+    /// Its group balances its zones.
+    Balanced,
     Interrupted,
     /// By TerminateInstances or its group's own call.
     Terminated,

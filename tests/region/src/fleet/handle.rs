@@ -112,6 +112,11 @@ impl Fleet {
         self.keeper.dial(|dials| dials.capacity = living);
     }
 
+    /// From the decision to launch an instance to EC2's knowing it; until then only a group's activities tell of it.
+    pub fn set_order_delay(&self, delay: Duration) {
+        self.keeper.dial(|dials| dials.order_delay = delay);
+    }
+
     /// From the request to the boot; until then an instance is pending.
     pub fn set_launch_delay(&self, delay: Duration) {
         self.keeper.dial(|dials| dials.launch_delay = delay);
@@ -152,6 +157,12 @@ impl Fleet {
                 instance.rebalance();
             }
         });
+    }
+
+    /// A group whose zones have come out of balance, as they may while it is one larger, ends an instance in service to make one elsewhere: the oldest
+    /// that is not protected. None: it has none such, and ends nobody.
+    pub fn balance_zones(&self) -> Option<String> {
+        self.keeper.end_for_balance()
     }
 
     /// Gone at once, without a word to it.

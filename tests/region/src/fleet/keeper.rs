@@ -57,7 +57,7 @@ impl Keeper {
         launchpad: Arc<Launchpad>,
         ledger: Arc<Ledger>,
     ) -> Result<Arc<Keeper>> {
-        let aim = Aim { target: spec.target, keeps_excess: false };
+        let aim = Aim { target: spec.target, keeps_excess: spec.keeps_excess };
         let mut now = Now::new(aim, spec.capacity_rebalance, spec.kind == FleetKind::AutoScalingGroup);
         now.events = vec![Event::now(What::Submitted), Event::now(What::Active)];
         let inner = Mutex::new(Inner { now, past: Past::default(), bodies: BTreeMap::new() });
@@ -111,10 +111,15 @@ impl Keeper {
             Act::Boot(id) => self.boot(inner, id),
             Act::Leave(id, why) => self.leave(inner, id, *why),
             Act::Launch => {
-                let id = format!("i-0{}", unique(16));
+                let known = at + inner.now.dials.order_delay;
+                let seat = Seat::ordered(format!("i-0{}", unique(16)), known);
                 inner.now.retry = None;
-                inner.now.seats.push(Seat::ordered(id.clone()));
-                return Some(id);
+                inner.now.seats.push(Seat { protected: self.spec.protects_new, ..seat });
+            }
+            Act::Admit(id) => return Some(id.clone()),
+            Act::TellAllProtected => {
+                inner.now.told_all_protected = true;
+                inner.now.events.push(Event::now(What::AllProtected));
             }
             Act::Starve => {
                 inner.now.retry = Some(at + RETRY);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::event::{What, Why};
 use super::keeper::{Body, Inner, Keeper};
@@ -35,6 +35,9 @@ impl Keeper {
     fn known(&self, id: &str) -> Result<Arc<Instance>> {
         let template = &self.spec.template;
         let mut spec = self.launcher.spec(id).context("taking an address")?;
+        if template.ipv6_addresses > 0 && spec.public_ipv6.is_none() {
+            bail!("InvalidParameterValue - The subnet has no IPv6 CIDR block, and the network interface asks for an IPv6 address");
+        }
         spec.id = id.to_owned();
         spec.launched = InstanceSpec::new(id).launched;
         spec.tags.extend(template.tags.clone());

@@ -9,6 +9,7 @@ mod keeper;
 mod launcher;
 mod lives;
 mod orders;
+mod stack;
 mod state;
 mod view;
 
@@ -54,6 +55,8 @@ pub struct LaunchTemplate {
     pub tags: BTreeMap<String, String>,
     pub instance_type: Option<String>,
     pub image: Option<String>,
+    /// IPv6 addresses of its network interface, which only a subnet with IPv6 can give.
+    pub ipv6_addresses: u32,
 }
 
 /// How a fleet is created. An instance is one unit of capacity.
@@ -66,6 +69,14 @@ pub struct FleetSpec {
     /// An Auto Scaling group's bounds; the others have none.
     pub min: u32,
     pub max: u32,
+    /// An Auto Scaling group's new instances are protected from scale-in.
+    pub protects_new: bool,
+    /// In seconds, of an Auto Scaling group.
+    pub health_grace: u32,
+    /// More instances than the target are left alone; a group has no such setting.
+    pub keeps_excess: bool,
+    /// The fleet's own, not its instances'.
+    pub tags: BTreeMap<String, String>,
     /// Instances marked by a rebalance recommendation do not count, and are replaced.
     pub capacity_rebalance: bool,
     pub template: LaunchTemplate,
@@ -74,12 +85,28 @@ pub struct FleetSpec {
 impl FleetSpec {
     /// Without capacity rebalancing; a group's size may be 0 to 10.
     pub fn new(kind: FleetKind, id: &str, target: u32) -> FleetSpec {
-        let template = LaunchTemplate::default();
-        FleetSpec { kind, id: id.to_owned(), target, min: 0, max: 10, capacity_rebalance: false, template }
+        FleetSpec {
+            kind,
+            id: id.to_owned(),
+            target,
+            min: 0,
+            max: 10,
+            protects_new: false,
+            health_grace: 0,
+            keeps_excess: false,
+            tags: BTreeMap::new(),
+            capacity_rebalance: false,
+            template: LaunchTemplate::default(),
+        }
     }
 
     pub fn sizes(mut self, min: u32, max: u32) -> FleetSpec {
         (self.min, self.max) = (min, max);
+        self
+    }
+
+    pub fn protects_new(mut self) -> FleetSpec {
+        self.protects_new = true;
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::event::{What, Why};
 use super::keeper::Keeper;
-use super::state::Aim;
+use super::state::{Aim, Seat};
 
 impl Keeper {
     /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified already.
@@ -30,6 +30,17 @@ impl Keeper {
                 self.leave(inner, id, why);
             }
         });
+    }
+
+    /// AZRebalance.
+    pub(super) fn end_for_balance(self: &Arc<Self>) -> Option<String> {
+        self.change(|inner| {
+            let at = Instant::now();
+            let is_open = |seat: &&Seat| inner.now.in_service(seat, at) && !seat.protected;
+            let victim = inner.now.attached().find(is_open)?.id.clone();
+            self.leave(inner, &victim, Why::Balanced);
+            Some(victim)
+        })
     }
 
     /// SetDesiredCapacity: in effect at once, and the excess goes.
@@ -76,11 +87,16 @@ impl Keeper {
         })
     }
 
-    /// All or, where one is no living instance of the group's, none.
+    /// All or, where one is no instance in service of the group's, none; then why.
     pub(crate) fn protect(self: &Arc<Self>, ids: &[String], protected: bool) -> Result<(), String> {
         self.change(|inner| {
-            if let Some(unknown) = ids.iter().find(|id| inner.living(id).is_none()) {
-                return Err(unknown.clone());
+            let at = Instant::now();
+            for id in ids {
+                match inner.now.attached().find(|seat| seat.id == *id) {
+                    Some(seat) if inner.now.in_service(seat, at) => {}
+                    Some(_) => return Err(format!("The instance {id} is not in InService or EnteringStandby or Standby.")),
+                    None => return Err(format!("The instance {id} is not part of Auto Scaling group {}.", self.spec.id)),
+                }
             }
             for id in ids {
                 inner.living(id).into_iter().for_each(|seat| seat.protected = protected);

@@ -20,6 +20,8 @@ pub(crate) struct Aim {
 pub(super) struct Dials {
     /// At most so many living instances; none is no limit.
     pub(super) capacity: Option<u32>,
+    /// From the decision to launch an instance to EC2's knowing it.
+    pub(super) order_delay: Duration,
     pub(super) launch_delay: Duration,
     /// How long it is `modifying`; only then is a change in effect.
     pub(super) modifying: Duration,
@@ -31,14 +33,15 @@ pub(super) struct Dials {
 impl Default for Dials {
     fn default() -> Dials {
         let modifying = Duration::from_millis(200);
-        Dials { capacity: None, launch_delay: Duration::ZERO, modifying, grace: Duration::ZERO, lag: Duration::ZERO }
+        let none = Duration::ZERO;
+        Dials { capacity: None, order_delay: none, launch_delay: none, modifying, grace: none, lag: none }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Decided on; nobody knows it yet.
-    Ordered,
+    /// Decided on; EC2 knows it from that time on.
+    Ordered(Instant),
     /// Boots at that time.
     Pending(Instant),
     /// Its launcher is at work.
@@ -65,19 +68,24 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn ordered(id: String) -> Seat {
+    pub(super) fn ordered(id: String, known: Instant) -> Seat {
         let launched = OffsetDateTime::now_utc();
-        Seat { id, launched, phase: Phase::Ordered, marked: false, protected: false, detached: false, ends: None }
+        Seat { id, launched, phase: Phase::Ordered(known), marked: false, protected: false, detached: false, ends: None }
     }
 
     pub(super) fn is_living(&self) -> bool {
         !matches!(self.phase, Phase::Leaving | Phase::Gone)
     }
 
+    /// Nobody can end it yet, as EC2 does not know it.
+    pub(super) fn is_ordered(&self) -> bool {
+        matches!(self.phase, Phase::Ordered(_))
+    }
+
     /// None: EC2 does not know it.
     pub(super) fn state(&self) -> Option<State> {
         match self.phase {
-            Phase::Ordered => None,
+            Phase::Ordered(_) => None,
             Phase::Pending(_) | Phase::Starting => Some(State::Pending),
             Phase::Running(_) => Some(State::Running),
             Phase::Leaving => Some(State::ShuttingDown),
@@ -102,6 +110,8 @@ pub(super) struct Now {
     pub(super) dials: Dials,
     /// The last launch was refused; tried again then.
     pub(super) retry: Option<Instant>,
+    /// That all are protected was told already, for the target that is in effect.
+    pub(super) told_all_protected: bool,
     pub(super) ended: bool,
 }
 
@@ -117,6 +127,7 @@ impl Now {
             events: Vec::new(),
             dials: Dials::default(),
             retry: None,
+            told_all_protected: false,
             ended: false,
         }
     }
@@ -133,6 +144,7 @@ impl Now {
     pub(super) fn aim_at(&mut self, target: u32) {
         self.asked.target = target;
         self.aim = self.asked;
+        self.told_all_protected = false;
     }
 
     /// Those of the living that are the fleet's still.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::state::{Aim, Now, Phase, Seat};
+use super::state::{Aim, Now, Seat};
 use crate::instance::State;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct View {
     pub(crate) activity: Activity,
     pub(crate) fulfilled: usize,
     pub(crate) seats: Vec<Seen>,
+    /// When those were decided on that EC2 does not know yet.
+    pub(crate) ordered: Vec<OffsetDateTime>,
     /// How many of the events had come to pass.
     pub(crate) events: usize,
 }
@@ -57,13 +59,14 @@ impl View {
                 in_service: now.in_service(seat, at),
             })
         };
-        let fulfilled = now.counted().filter(|seat| seat.phase != Phase::Ordered).count();
+        let fulfilled = now.counted().filter(|seat| !seat.is_ordered()).count();
         View {
             asked: now.asked,
             modifying: now.modifying_until.is_some(),
             activity: activity(now, fulfilled),
             fulfilled,
             seats: now.seats.iter().filter_map(seen).collect(),
+            ordered: now.seats.iter().filter(|seat| seat.is_ordered()).map(|seat| seat.launched).collect(),
             events: now.events.len(),
         }
     }

@@ -247,6 +247,7 @@ mod tests {
             headers: Default::default(),
             body: Bytes::from_static(b"certs/"),
             instance: None,
+            signer: None,
             status: None,
             fault: None,
             denied: None,

@@ -38,18 +38,27 @@ pub enum Service {
     AutoScaling,
     Ssm,
     SecretsManager,
+    Sts,
+    /// The portal of IAM Identity Center.
+    Sso,
+    SsoOidc,
+    SignIn,
     Imds,
     Acme,
 }
 
 impl Service {
-    const ALL: [Service; 8] = [
+    const ALL: [Service; 12] = [
         Service::S3,
         Service::Route53,
         Service::Ec2,
         Service::AutoScaling,
         Service::Ssm,
         Service::SecretsManager,
+        Service::Sts,
+        Service::Sso,
+        Service::SsoOidc,
+        Service::SignIn,
         Service::Imds,
         Service::Acme,
     ];
@@ -64,6 +73,10 @@ impl fmt::Display for Service {
             Service::AutoScaling => "autoscaling",
             Service::Ssm => "ssm",
             Service::SecretsManager => "secretsmanager",
+            Service::Sts => "sts",
+            Service::Sso => "sso",
+            Service::SsoOidc => "sso-oidc",
+            Service::SignIn => "signin",
             Service::Imds => "imds",
             Service::Acme => "acme",
         })

@@ -43,7 +43,8 @@ pub(super) async fn pass<B: Backend>(
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Cut)?.to_bytes();
     let call = Call { parts, body, peer, opened };
-    let mut record = describe(&*backend, &call, number, at);
+    let signer = hub.registry.signer(&call);
+    let mut record = Recorded { signer, ..describe(&*backend, &call, number, at) };
     let strikes = hub.faults.striking(&record);
     record.fault = name(&strikes);
     hub.recorder.arrived(record.clone());
@@ -67,6 +68,7 @@ fn describe<B: Backend>(backend: &B, call: &Call, number: u64, at: OffsetDateTim
         headers: headers(&call.parts.headers),
         body: Bytes::copy_from_slice(&call.body[..call.body.len().min(RECORDED_BODY)]),
         instance: backend.instance(call),
+        signer: None,
         status: None,
         fault: None,
         denied: None,

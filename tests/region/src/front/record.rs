@@ -30,6 +30,8 @@ pub struct Recorded {
     pub body: Bytes,
     /// Whose credentials signed it, or whose metadata was asked; none for CI and for unsigned requests from processes.
     pub instance: Option<String>,
+    /// The ARN of whoever signed it, by the access key; none for unsigned requests and unknown keys.
+    pub signer: Option<String>,
     /// None while it is being answered, and where the connection was cut instead.
     pub status: Option<u16>,
     /// The faults that struck it.

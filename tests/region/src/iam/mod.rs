@@ -56,6 +56,14 @@ impl Request {
         self.context.insert(key.into(), values.into_iter().map(Into::into).collect());
         self
     }
+
+    /// The resource's tags, under the key that all services share and under the service's own.
+    pub(crate) fn tagged(self, service: &str, tags: &BTreeMap<String, String>) -> Request {
+        tags.iter().fold(self, |request, (key, value)| {
+            let request = request.with(format!("aws:ResourceTag/{key}"), [value]);
+            request.with(format!("{service}:ResourceTag/{key}"), [value])
+        })
+    }
 }
 
 /// Why a call was refused.
@@ -107,6 +115,11 @@ impl Guard {
             return Err(Denied { action: request.action.clone(), resource: request.resource.clone(), forbidden });
         }
         Ok(())
+    }
+
+    /// Whether the principal's policy allows this without any condition on it.
+    pub(crate) fn allows(&self, principal: Principal, request: &Request) -> bool {
+        locked(&self.policies).get(&principal).is_none_or(|policy| matches!(policy.decide(request), Decision::Allowed(_)))
     }
 
     /// Every grant of the principal's policy in force that no request has needed yet.

@@ -85,7 +85,7 @@ impl Load {
         site.spec.rate = pace.rate(site.spec.rate);
         site.spec.patience = pace.patience(site.spec.patience);
         site.spec.spare = pace.patience(site.spec.spare);
-        println!("{} short requests/s: {pace}", site.spec.rate);
+        announce(site.spec.rate, pace);
         site.tally = Tally::new(pace, site.spec.rate);
         let site = Arc::new(site);
         let mut visitors = JoinSet::new();
@@ -122,6 +122,11 @@ impl Drop for Load {
             runtime.shutdown_background();
         }
     }
+}
+
+#[expect(clippy::disallowed_macros, reason = "a test's own words, which its harness keeps")]
+fn announce(rate: u32, pace: Pace) {
+    println!("{rate} short requests/s: {pace}");
 }
 
 /// Notes how late the visitors themselves are: a machine that keeps them waiting for a processor cannot answer them either.

@@ -1,4 +1,5 @@
 //! Whose turn it is: on one machine few crowds visit at a time, whichever tests and processes send them. Tests that wait for their turn cost nothing.
+#![allow(clippy::disallowed_methods, reason = "the rule is about the product; tests wait in plain threads")]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -18,7 +18,7 @@ use s3s::{S3Result, s3_error};
 use crate::fleet::Ledger;
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::iam::Request;
-use crate::registry::Registry;
+use crate::registry::{Registry, TokenFault};
 pub use objects::Objects;
 pub(crate) use store::Store;
 
@@ -104,6 +104,10 @@ impl Backend for S3 {
     }
 
     async fn answer(&self, call: Call) -> Answer {
+        // s3s looks at the signature alone.
+        if let Some(fault) = self.registry.token_fault(&call) {
+            return self.refuse(&call, &unfit(fault));
+        }
         let puts = self.operation(&call) == "PutObject";
         let (path, kms_key) = (call.path().to_owned(), S3::kms_key(&call));
         let request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
@@ -115,6 +119,13 @@ impl Backend for S3 {
             Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
             Err(error) => answer(500, "text/plain", format!("{error:?}")),
         }
+    }
+}
+
+fn unfit(fault: TokenFault) -> Refusal {
+    match fault {
+        TokenFault::Invalid => Refusal::new(400, "InvalidToken", "The provided token is malformed or otherwise invalid."),
+        TokenFault::Expired => Refusal::new(400, "ExpiredToken", "The provided token has expired."),
     }
 }
 

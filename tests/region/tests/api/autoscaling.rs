@@ -124,6 +124,49 @@ fn activities_tell_what_was_done_the_newest_first_and_why_nothing_comes() {
 }
 
 #[test]
+fn a_group_that_protects_new_instances_ends_none_and_says_why_it_stays_too_large() {
+    let region = region();
+    let group = created(&region, FleetSpec::new(FleetKind::AutoScalingGroup, "site", 1).protects_new());
+    assert_eq!(texts(&described(&region), "NewInstancesProtectedFromScaleIn"), ["true"]);
+    group.set_order_delay(Duration::from_secs(1));
+    desire(&region, 2);
+    let told = || ask(&region, "DescribeScalingActivities", NAME).1;
+    eventually("it tells of a launch before the instance", || texts(&told(), "StatusCode")[0] == "WaitingForInstanceId");
+    assert_eq!(texts(&described(&region), "ProtectedFromScaleIn"), ["true"], "the second is not known yet");
+    desire(&region, 1);
+    eventually("it gives up", || texts(&told(), "StatusCode").contains(&"Cancelled".to_owned()));
+    let both = group.wait_for(2, PATIENCE).unwrap();
+    assert!(both.iter().all(|instance| instance.protected), "{both:?}");
+    let lift = format!("{NAME}&InstanceIds.member.1={}&ProtectedFromScaleIn=false", both[1].id);
+    assert_eq!(ask(&region, "SetInstanceProtection", &lift).0, 200);
+    group.wait_for_end(&both[1].id, PATIENCE).unwrap();
+}
+
+#[test]
+fn only_an_instance_in_service_can_be_protected() {
+    let region = region();
+    let group = group(&region, 1, 0, 2);
+    group.set_launch_delay(Duration::from_secs(60));
+    desire(&region, 2);
+    eventually("a second one is launched", || group.living().len() == 2);
+    let pending = &ids(&group)[1];
+    let protect = format!("{NAME}&InstanceIds.member.1={pending}&ProtectedFromScaleIn=true");
+    let (_, code, message) = refusal(ask(&region, "SetInstanceProtection", &protect));
+    assert!(code == "ValidationError" && message.contains("is not in InService"), "{message}");
+}
+
+#[test]
+fn an_ipv6_address_is_given_only_where_the_subnet_has_any() {
+    let region = region();
+    let mut spec = FleetSpec::new(FleetKind::AutoScalingGroup, "site", 1);
+    spec.template.ipv6_addresses = 1;
+    let group = region.create_fleet(spec, std::sync::Arc::new(crate::fleets::Nothing::default())).unwrap();
+    let told = || ask(&region, "DescribeScalingActivities", NAME).1;
+    eventually("the launch fails", || texts(&told(), "StatusMessage").iter().any(|text| text.contains("no IPv6 CIDR block")));
+    assert!(group.living().is_empty());
+}
+
+#[test]
 fn a_fault_of_auto_scaling_is_in_its_own_format() {
     let region = region();
     region.fault(

@@ -4,6 +4,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 
+use region::Keys;
+
 use crate::client::{BUCKET, region, runtime, s3, s3_once};
 
 fn status<E>(error: &SdkError<E>) -> u16 {
@@ -162,4 +164,26 @@ fn encryption_is_accepted_and_told_and_a_wrong_signature_refused() {
         assert_eq!((status(&refused), refused.code()), (403, Some("SignatureDoesNotMatch")));
     });
     assert_eq!(region.requests()[0].header("x-amz-server-side-encryption"), Some("aws:kms"));
+}
+
+#[test]
+fn temporary_keys_are_taken_with_their_token_and_until_they_expire() {
+    let region = region();
+    region.s3().put(BUCKET, "k", "x").unwrap();
+    let an_hour = time::Duration::HOUR;
+    let login = region.identities().login("ann", time::OffsetDateTime::now_utc() + an_hour).keys;
+    let expired = region.identities().login("bob", time::OffsetDateTime::now_utc() - an_hour).keys;
+    let code = |keys: &Keys, session: Option<String>| {
+        runtime().block_on(async {
+            let keys = aws_sdk_s3::config::Credentials::new(&keys.access_key, &keys.secret, session, None, "test");
+            let config = s3_once(&region).await.config().to_builder().credentials_provider(keys).build();
+            let answer = aws_sdk_s3::Client::from_conf(config).get_object().bucket(BUCKET).key("k").send().await;
+            answer.err().and_then(|refused| refused.code().map(str::to_owned))
+        })
+    };
+    assert_eq!(code(&login, login.session.clone()), None);
+    assert_eq!(region.requests()[0].signer.as_deref(), Some("arn:aws:iam::123456789012:user/ann"));
+    assert_eq!(code(&login, None).as_deref(), Some("InvalidToken"));
+    assert_eq!(code(&login, Some("another".into())).as_deref(), Some("InvalidToken"));
+    assert_eq!(code(&expired, expired.session.clone()).as_deref(), Some("ExpiredToken"));
 }

@@ -23,8 +23,9 @@ pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(40);
 struct Sample {
     /// From the process's start to the arrival of its change of the records.
     cutover_ms: u64,
-    /// The site's own `build` command and its app's own start, by the report.
+    /// The site's own `build` command, its release command with the lease on it, and its app's own start, by the report.
     build_ms: u64,
+    release_ms: u64,
     app_ms: u64,
     /// Requests before the instance said that it serves, that word included.
     calls: BTreeMap<String, usize>,
@@ -88,6 +89,7 @@ async fn measure(setting: &Setting, spotboot: &Path, id: &str) -> Result<Sample>
     Ok(Sample {
         cutover_ms,
         build_ms: took("build")?,
+        release_ms: took("release command")?,
         app_ms: took("app")?,
         calls: calls(&requests),
         resident_kb,
@@ -132,8 +134,9 @@ fn print(samples: &[Sample], latency: Duration) {
     println!("\n{} boots, round trip {} ms to each service: median (least–most)\n", samples.len(), latency.as_millis());
     row("start of the process → change of the records", "ms", &|sample| sample.cutover_ms);
     row("  of it the site's own build command", "ms", &|sample| sample.build_ms);
+    row("  of it its release command, with the lease", "ms", &|sample| sample.release_ms);
     row("  of it the app's own start", "ms", &|sample| sample.app_ms);
-    row("  the rest", "ms", &|sample| sample.cutover_ms.saturating_sub(sample.build_ms + sample.app_ms));
+    row("  the rest", "ms", &|sample| sample.cutover_ms.saturating_sub(sample.build_ms + sample.release_ms + sample.app_ms));
     row("memory of the resident", "KiB", &|sample| sample.resident_kb);
     row("  at its highest", "KiB", &|sample| sample.peak_kb);
     let imds = format!("{:?} ", Service::Imds);

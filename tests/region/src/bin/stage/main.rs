@@ -1,5 +1,7 @@
 //! What `cargo xtask demo` and `cargo xtask bench` become: a region with the sample site in it, and the compiled spotboot on that.
 
+#![allow(clippy::disallowed_macros, reason = "the rule is about the product; this shows what the product does")]
+
 mod accounts;
 mod bench;
 mod boot;
