@@ -45,7 +45,7 @@ pub use spec::LoadSpec;
 
 const THREADS: usize = 2;
 /// So many short requests a second are no burden for a machine, and wait for no turn.
-const HANDFUL: u32 = 10;
+const HANDFUL: u32 = 30;
 /// How often the visitors look at their own clock.
 const TICK: Duration = Duration::from_millis(50);
 

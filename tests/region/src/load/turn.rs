@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Crowds at once; each asks for less than a third of what the machine answered before it came.
+const PER_PROCESSOR: usize = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longer than all crowds of a suite together, one after another.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -15,10 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub(super) struct Turn(#[expect(dead_code, reason = "the lock is held by the open file")] File);
 
 impl Turn {
-    /// Waits until fewer crowds visit than this process has processors, by their number and by its quota.
+    /// Waits until few enough crowds visit.
     pub(super) fn wait() -> io::Result<Self> {
-        let crowds = thread::available_parallelism().map_or(1, usize::from);
-        let files = (0..crowds).map(place).map(open).collect::<io::Result<Vec<_>>>()?;
+        let files = (0..crowds()).map(place).map(open).collect::<io::Result<Vec<_>>>()?;
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             for file in &files {
@@ -34,8 +35,14 @@ impl Turn {
     }
 }
 
+/// By the number of processors, our affinity and a control group's quota.
+fn crowds() -> usize {
+    PER_PROCESSOR * thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Each user's own, for nobody may open another's file in a shared folder to write.
 fn place(number: usize) -> PathBuf {
-    std::env::temp_dir().join(format!("spotboot-visitors-{number}.lock"))
+    std::env::temp_dir().join(format!("spotboot-visitors-{}-{number}.lock", nix::unistd::getuid()))
 }
 
 fn open(path: PathBuf) -> io::Result<File> {
@@ -48,11 +55,10 @@ mod tests {
 
     #[test]
     fn a_crowd_waits_until_another_has_left() {
-        let crowds = thread::available_parallelism().map_or(1, usize::from);
-        let held: Vec<Turn> = (0..crowds).map(|_| Turn::wait().unwrap()).collect();
+        let held: Vec<Turn> = (0..crowds()).map(|_| Turn::wait().unwrap()).collect();
         let waiting = thread::spawn(|| Turn::wait().unwrap());
         thread::sleep(LOOK_EVERY * 4);
-        assert!(!waiting.is_finished(), "one crowd more than there are processors visits at once");
+        assert!(!waiting.is_finished(), "one crowd more than may be visits at once");
         drop(held);
         drop(waiting.join().unwrap());
     }
