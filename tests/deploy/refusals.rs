@@ -69,7 +69,7 @@ fn a_wrong_configuration_bucket_permission_or_credential_is_named() {
     let zip = site.zip(&app("v2"));
     let mut command = spotboot(&site.world);
     command.args(["deploy", &zip, "--config", "/nowhere/site.toml"]).envs(site.world.region.env());
-    Running::spawn(command).end().assert_error(1, &["/nowhere/site.toml"]);
+    Running::spawn(command).end().assert_error(2, &["/nowhere/site.toml"]);
     site.with_site_toml(&["deploy", &zip], |text| text.replace("domains", "domain")).assert_error(2, &["domain", "domains"]);
     let missing = site.with_site_toml(&["deploy", &zip, "--no-rotate"], |text| text.replace("example-site", "no-such-bucket"));
     missing.assert_error(1, &["no-such-bucket", "NoSuchBucket"]);
