@@ -1,6 +1,6 @@
 //! Standard output: the one way by which results leave this program. A reader that is gone is no failure; a disk that is full is.
 //!
-//! What other people wrote passes [`shown`] on its way; standard error is `logs`' duty, by the same rules.
+//! What other people wrote passes [`shown()`] on its way; standard error is `logs`' duty, by the same rules.
 
 mod shown;
 
@@ -46,7 +46,7 @@ pub fn json_line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// Prints text that is fit to be shown already: our own, styled, or what went through [`shown`].
+/// Prints text that is fit to be shown already: our own, styled, or what went through [`shown()`].
 pub fn write(text: &str) {
     let mut state = state();
     if !state.over {
