@@ -1,5 +1,6 @@
 //! pebble with a configuration of its own: free ports, the region's certificate, validation through the region's name server.
 
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use super::supervisor::{Program, Supervisor};
 use crate::options::Options;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+/// Many regions start at once in a suite.
+const ALONE_WITHIN: Duration = Duration::from_secs(120);
 const TRIES: usize = 5;
 
 /// How the CA is to behave.
@@ -101,6 +104,7 @@ impl Pebble {
 
 /// None where somebody else took the ports in between.
 async fn attempt(settings: &Settings, program: &Path, folder: &Path) -> Result<Option<Pebble>> {
+    let _alone = alone().await?;
     let [directory, management, http, tls] = free_ports()?;
     let mut config = settings.configuration();
     config["listenAddress"] = directory.to_string().into();
@@ -129,6 +133,22 @@ async fn attempt(settings: &Settings, program: &Path, folder: &Path) -> Result<O
             bail!("starting pebble: it did not listen within {STARTS_WITHIN:?}");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One pebble of this machine at a time looks for ports and takes them: of two that chose the same port, the one that did not get it would take
+/// the other's answer for its own.
+async fn alone() -> Result<File> {
+    let path = std::env::temp_dir().join(format!("spotboot-pebble-{}.lock", nix::unistd::getuid()));
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).with_context(|| format!("opening {}", path.display()))?;
+    let deadline = Instant::now() + ALONE_WITHIN;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => bail!("waiting for other pebbles to start: {error}"),
+        }
     }
 }
 
