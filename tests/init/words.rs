@@ -120,6 +120,7 @@ fn no_message_says_the_same_twice() {
     .expect("the file is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
     command.args(["deploy", "./none"]).env_clear().current_dir(folder.path());
+    command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "never sent");
     let said = String::from_utf8(command.output().expect("it runs").stderr).expect("text");
     assert_eq!(said.matches("No such file or directory").count(), 1, "{said}");
 }
