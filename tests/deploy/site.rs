@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
-use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options};
+use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options, Turn};
 
 use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, ZONE, is_root};
 
@@ -25,6 +25,8 @@ pub struct Site {
     pub elastic: Option<ElasticIp>,
     pub processes: Arc<Processes>,
     config: PathBuf,
+    /// Given back last, when all of the site has ended.
+    _turn: Turn,
 }
 
 /// How a site of the suite is made.
@@ -38,7 +40,7 @@ pub struct Made {
     pub routing: &'static str,
     /// Lines of `[dns]` beside its routing.
     pub dns: &'static str,
-    /// How long the app may take until it answers.
+    /// How long the app may take until it answers; by default more than it ever needs, also where other tests keep the machine busy.
     pub health: &'static str,
     /// How long the spare of a rebalance recommendation stays.
     pub spare_for: &'static str,
@@ -57,7 +59,7 @@ impl Default for Made {
             protects_new: false,
             routing: "simple",
             dns: "ttl = 1\n",
-            health: "8s",
+            health: "60s",
             spare_for: "30m",
             restarts: false,
             options: Options::default(),
@@ -76,6 +78,7 @@ impl Site {
 
     /// One with a fleet and, it may be, a release that was published before the fleet brought its first instance.
     pub fn new(made: Made, release: Option<&Package>) -> Option<Self> {
+        let turn = Turn::to_run_a_site().expect("other sites end some time");
         let network = match Network::create() {
             Ok(network) => network,
             Err(reason) => {
@@ -110,7 +113,7 @@ impl Site {
         }
         let spec = fleet_spec(&world, &config, &made);
         let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
-        Some(Self { world, fleet, elastic, processes, config })
+        Some(Self { world, fleet, elastic, processes, config, _turn: turn })
     }
 
     /// The site.toml that all read.

@@ -18,7 +18,7 @@ struct Stand<'w> {
 }
 
 fn stand<'w>(world: &'w World, health: &str) -> Stand<'w> {
-    let lone = Lone::with(world, |machine| machine.section("app", &APP.replace("5s", health)), &app("v1"));
+    let lone = Lone::with(world, |machine| machine.section("app", &APP.replace("60s", health)), &app("v1"));
     let spec = LoadSpec::new(&world.region, DOMAIN, lone.machine.https_port).expect("the region's CA answers");
     let lasts = Duration::from_secs(2);
     let visitors = Load::start(LoadSpec { rate: 40, slow_takes: lasts, upload_takes: lasts, ..spec }).expect("visitors come");

@@ -110,4 +110,4 @@ impl<'w> Lone<'w> {
 }
 
 /// The small app's, so that one that never gets ready is soon known.
-pub const APP: &str = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"5s\" }\nstatic = { \"/assets/\" = \"assets\" }\n";
+pub const APP: &str = "kind = \"command\"\nhealth = { path = \"/\", timeout = \"60s\" }\nstatic = { \"/assets/\" = \"assets\" }\n";

@@ -58,6 +58,7 @@ mod route53;
 mod s3;
 pub mod sample;
 mod services;
+mod turn;
 mod vault;
 mod xml;
 
@@ -75,6 +76,7 @@ pub use region::Region;
 pub(crate) use region::run_on;
 pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
 pub use s3::Objects;
+pub use turn::Turn;
 pub use vault::Vault;
 
 /// A panic elsewhere is told by that test; what the lock guards is whole after every step.

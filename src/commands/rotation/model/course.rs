@@ -174,7 +174,7 @@ impl World {
     /// Refused, it looks again and asks anew.
     pub fn appoint(&mut self, asks: Asks, seen: &Option<Names>, next: Step) -> Step {
         match decide(seen, asks, &self.living()) {
-            Answer::Batch(changes) if !self.submit(&changes) => Step::Appoint(asks, self.names.clone(), Box::new(next)),
+            Answer::Batch(batch) if !self.submit(batch) => Step::Appoint(asks, self.names.clone(), Box::new(next)),
             _ => next,
         }
     }

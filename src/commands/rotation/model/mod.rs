@@ -68,8 +68,7 @@ impl Model for Story {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         Self::what_may_happen(world, actions);
-        if world.run.as_ref().is_some_and(|run| run.step.waits()) && actions.iter().all(|action| self.next_state(world, *action).is_none())
-        {
+        if world.run.as_ref().is_some_and(|run| run.step.waits()) && !actions.iter().any(|action| changes(world, *action)) {
             actions.push(Action::TimesOut);
         }
     }
@@ -148,6 +147,11 @@ impl Story {
     fn is_quiet(&self, world: &World) -> bool {
         let mut actions = Vec::new();
         self.actions(world, &mut actions);
-        actions.into_iter().all(|action| self.next_state(world, action).is_none())
+        !actions.into_iter().any(|action| changes(world, action))
     }
+}
+
+/// Whether anything follows from that.
+fn changes(world: &World, action: Action) -> bool {
+    world.clone().does(action)
 }

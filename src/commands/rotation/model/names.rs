@@ -29,18 +29,38 @@ pub enum Asks {
     Appointed(Id, u32),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Answer {
     Unchanged,
     StandBy,
-    Batch(Vec<Change>),
+    Batch(Batch),
 }
 
-type Question = (Option<Names>, Asks, Vec<Id>);
+/// Changes that Route 53 takes whole or not at all, by their place in [`Known::batches`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Batch(usize);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Question {
+    /// Whether an instance takes the names over, of those whom it would ask if they live.
+    Claim(Asks, Vec<Id>),
+    /// How an owner opens its ownership again.
+    Open(Id),
+    /// How the names stay while others go, at so many seconds.
+    Stay(Vec<Id>, u32),
+}
+
+/// The same few questions come up in millions of states, and the records that answer them are text: each is asked once in each thread.
+#[derive(Default)]
+struct Known {
+    answers: HashMap<(Option<Names>, Question), Answer>,
+    batches: Vec<Vec<Change>>,
+    /// What the names are after a batch; `None` where Route 53 refuses it.
+    submitted: HashMap<(Option<Names>, Batch), Option<Names>>,
+}
 
 thread_local! {
-    /// The same few questions come up in millions of states.
-    static KNOWN: RefCell<HashMap<Question, Answer>> = RefCell::default();
+    static KNOWN: RefCell<Known> = RefCell::default();
 }
 
 impl Asks {
@@ -92,60 +112,79 @@ pub fn seconds(time: OffsetDateTime) -> u32 {
 
 /// What one who saw `observed` does, `living` being those of whom it asked that live.
 pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> Answer {
-    let question = (observed.clone(), asks, living.to_vec());
-    if let Some(answer) = KNOWN.with_borrow(|known| known.get(&question).cloned()) {
-        return answer;
+    answer(observed, Question::Claim(asks, living.to_vec()))
+}
+
+/// What opens an owner's ownership again; `StandBy` where the names are another's.
+pub fn open(observed: &Option<Names>, me: Id) -> Answer {
+    answer(observed, Question::Open(me))
+}
+
+/// The names as they stay while others go; `StandBy` where they lead to one of those.
+pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> Answer {
+    answer(observed, Question::Stay(going.to_vec(), seconds(now)))
+}
+
+fn answer(observed: &Option<Names>, question: Question) -> Answer {
+    KNOWN.with_borrow_mut(|known| {
+        let key = (observed.clone(), question);
+        if let Some(answer) = known.answers.get(&key) {
+            return *answer;
+        }
+        let answer = match key.1.plan(&record_sets(observed.as_ref())) {
+            Plan::Unchanged => Answer::Unchanged,
+            Plan::StandBy(_) => Answer::StandBy,
+            Plan::Change(changes) => {
+                known.batches.push(changes);
+                Answer::Batch(Batch(known.batches.len() - 1))
+            }
+        };
+        known.answers.insert(key, answer);
+        answer
+    })
+}
+
+impl Question {
+    fn plan(&self, sets: &[RecordSet]) -> Plan {
+        let names = group();
+        let plan = match self {
+            Self::Claim(asks, living) => {
+                let claim = asks.claim();
+                let asked = whom_to_ask(sets, &names, &claim);
+                let living: BTreeSet<String> = living.iter().copied().map(name).filter(|id| asked.contains(id)).collect();
+                plan(sets, &names, &claim, &living)
+            }
+            Self::Open(me) => records::fence(sets, &names, &name(*me), at(*me)),
+            Self::Stay(going, now) => {
+                let going: Vec<String> = going.iter().copied().map(name).collect();
+                records::stay(sets, &names, &going, at(0) + Duration::from_secs((*now).into()))
+            }
+        };
+        plan.expect("nobody else writes there")
     }
-    let (names, claim) = (group(), asks.claim());
-    let sets = record_sets(observed.as_ref());
-    let asked = whom_to_ask(&sets, &names, &claim);
-    let living: BTreeSet<String> = living.iter().copied().map(name).filter(|id| asked.contains(id)).collect();
-    let answer = match plan(&sets, &names, &claim, &living).expect("nobody else writes there") {
-        Plan::Unchanged => Answer::Unchanged,
-        Plan::StandBy(_) => Answer::StandBy,
-        Plan::Change(changes) => Answer::Batch(changes),
-    };
-    KNOWN.with_borrow_mut(|known| known.insert(question, answer.clone()));
-    answer
 }
 
-/// What opens an owner's ownership again; `None` where the names are another's.
-pub fn open(observed: &Option<Names>, me: Id) -> Option<Vec<Change>> {
-    changes(records::fence(&record_sets(observed.as_ref()), &group(), &name(me), at(me)))
-}
-
-/// The names as they stay while others go; `None` where they lead to one of those.
-pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> Option<Vec<Change>> {
-    let going: Vec<String> = going.iter().copied().map(name).collect();
-    changes(records::stay(&record_sets(observed.as_ref()), &group(), &going, now))
-}
-
-fn changes(plan: Result<Plan, impl std::fmt::Debug>) -> Option<Vec<Change>> {
-    match plan.expect("nobody else writes there") {
-        Plan::Unchanged => Some(Vec::new()),
-        Plan::StandBy(_) => None,
-        Plan::Change(changes) => Some(changes),
+/// The names after a batch; `None` where Route 53 refuses it.
+fn submitted(names: Option<&Names>, changes: &[Change]) -> Option<Names> {
+    let mut zone = record_sets(names);
+    for change in changes {
+        match change {
+            Change::Delete(set) => _ = zone.remove(zone.iter().position(|standing| standing == set)?),
+            Change::Create(set) if zone.iter().any(|s| s.name() == set.name() && s.kind() == set.kind()) => return None,
+            Change::Create(set) => zone.push(set.clone()),
+        }
     }
+    Some(read(&zone).expect("the names always have an owner and an address"))
 }
 
 impl World {
     /// Submits a batch for what was seen; whether Route 53 took it.
-    pub fn submit(&mut self, changes: &[Change]) -> bool {
-        let mut zone = record_sets(self.names.as_ref());
-        for change in changes {
-            match change {
-                Change::Delete(set) => match zone.iter().position(|standing| standing == set) {
-                    Some(at) => _ = zone.remove(at),
-                    None => return false,
-                },
-                Change::Create(set) if zone.iter().any(|s| s.name() == set.name() && s.kind() == set.kind()) => return false,
-                Change::Create(set) => zone.push(set.clone()),
-            }
-        }
-        if changes.is_empty() {
-            return true;
-        }
-        let after = read(&zone).expect("the names always have an owner and an address");
+    pub fn submit(&mut self, batch: Batch) -> bool {
+        let after = KNOWN.with_borrow_mut(|Known { batches, submitted: known, .. }| {
+            let after = || submitted(self.names.as_ref(), &batches[batch.0]);
+            known.entry((self.names.clone(), batch)).or_insert_with(after).clone()
+        });
+        let Some(after) = after else { return false };
         if let Some(before) = &self.names {
             if before.owner != after.owner && before.launched > after.launched && self.machine(before.owner).lives {
                 self.wrong = Some("an older instance takes the names from a newer one that lives");
@@ -156,5 +195,14 @@ impl World {
         }
         self.names = Some(after);
         true
+    }
+
+    /// Whether the names stand as they were decided to: nothing was to change, or Route 53 took the batch.
+    pub fn carry_out(&mut self, answer: Answer) -> bool {
+        match answer {
+            Answer::Unchanged => true,
+            Answer::StandBy => false,
+            Answer::Batch(batch) => self.submit(batch),
+        }
     }
 }

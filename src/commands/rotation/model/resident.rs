@@ -30,9 +30,9 @@ impl World {
             Up::Looks | Up::StandBy => return self.looks_at_names(me),
             Up::Submits(seen, living) => {
                 let asks = Asks::Launched(me);
-                let Answer::Batch(changes) = decide(&seen, asks, &living) else { unreachable!("it saw what to change") };
+                let Answer::Batch(batch) = decide(&seen, asks, &living) else { unreachable!("it saw what to change") };
                 self.takes_in_vain(me);
-                self.machine_mut(me).up = if self.submit(&changes) { Up::Serving } else { Up::Looks };
+                self.machine_mut(me).up = if self.submit(batch) { Up::Serving } else { Up::Looks };
             }
             Up::Crashed => {
                 let machine = self.machine_mut(me);
@@ -138,15 +138,17 @@ impl World {
             }
             Hand::Fences(target, seen, going) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let changes = stay(&seen, &going, at(youngest) + Duration::from_secs(1));
-                let fenced = changes.is_some_and(|changes| self.submit(&changes));
+                let fenced = self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
                 let mine = self.names.as_ref().is_some_and(|names| names.owner == me);
                 self.machine_mut(me).fenced |= fenced && mine;
                 self.machine_mut(me).hand = if fenced { Hand::Lowers(target, going) } else { Hand::Looks };
                 true
             }
             Hand::Opens(seen) => {
-                let open = open(&seen, me).is_none_or(|changes| self.submit(&changes));
+                let open = match open(&seen, me) {
+                    Answer::Batch(batch) => self.submit(batch),
+                    Answer::Unchanged | Answer::StandBy => true,
+                };
                 let machine = self.machine_mut(me);
                 (machine.hand, machine.fenced) = (Hand::Looks, !open);
                 true

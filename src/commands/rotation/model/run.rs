@@ -212,8 +212,7 @@ impl World {
             Step::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
             Step::Fence(seen, target, going, next) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let changes = stay(&seen, &going, at(youngest) + Duration::from_secs(1));
-                let fenced = changes.is_some_and(|changes| self.submit(&changes));
+                let fenced = self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
                 if fenced { Step::Lower(target, going, next) } else { next.looks_again() }
             }
             Step::Lower(target, going, next) => {

@@ -21,7 +21,6 @@ mod names;
 mod pace;
 mod report;
 mod spec;
-mod turn;
 mod visits;
 
 use std::future::Future;
@@ -36,7 +35,8 @@ use tokio::task::JoinSet;
 use connect::Connector;
 use names::Resolver;
 use report::Tally;
-use turn::Turn;
+
+use crate::Turn;
 
 pub use fault::{Fault, Kind};
 pub use pace::Pace;
@@ -77,7 +77,7 @@ impl Load {
         let (sender, stopping) = watch::channel(false);
         let connector = Connector::new(&spec.roots, &spec.domain).context("reading the roots that visitors trust")?;
         let resolver = Resolver::new(spec.dns, &spec.domain)?;
-        let turn = (spec.rate > HANDFUL).then(Turn::wait).transpose().context("waiting for other crowds to leave")?;
+        let turn = (spec.rate > HANDFUL).then(Turn::to_visit).transpose().context("waiting for other crowds to leave")?;
         let mut site = Site { connector, resolver, tally: Tally::new(Pace::default(), spec.rate), stopping, spec };
         let before = Arc::new(site);
         let pace = runtime.block_on(Pace::measure(&before)).unwrap_or_default();

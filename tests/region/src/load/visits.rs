@@ -39,8 +39,10 @@ pub(super) fn start(site: &Arc<Site>, mut spawn: impl FnMut(Visitor)) {
     for _ in 0..spec.stale_clients {
         every(spec.stale_clients, stale).into_iter().for_each(|every| spawn(Box::pin(stale_address(site.clone(), every))));
     }
-    for _ in 0..spec.keep_alive_clients {
-        every(spec.keep_alive_clients, keep_alive).into_iter().for_each(|every| spawn(Box::pin(kept_alive(site.clone(), every))));
+    // Before a reload the product tells them for three seconds to come anew: each asks at least once a second, or a few would not hear of it.
+    let clients = spec.keep_alive_clients.min(keep_alive);
+    for _ in 0..clients {
+        every(clients, keep_alive).into_iter().for_each(|every| spawn(Box::pin(kept_alive(site.clone(), every))));
     }
     for _ in 0..spec.http2_clients {
         every(spec.http2_clients, http2).into_iter().for_each(|every| spawn(Box::pin(streams(site.clone(), every))));
