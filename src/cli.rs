@@ -16,7 +16,8 @@ pub use since::Since;
 
 pub use init::{Arch, FleetChoice, Init, NewSite, ReleaseChoice, SiteKind};
 
-/// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
+/// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance
+/// dies.
 #[derive(Debug, Parser)]
 #[command(name = "spotboot", version = version::line(), after_help = EXIT_CODES)]
 pub struct Cli {
@@ -35,7 +36,8 @@ const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// The site's file: a path or s3://bucket/key [default: /etc/spotboot/site.toml, then ./site.toml]
+    /// The site's file: a path or s3://bucket/key [default: /etc/spotboot/site.toml, then
+    /// ./site.toml]
     #[arg(long, global = true, value_name = "PATH|s3://…")]
     pub config: Option<String>,
     /// Print what would be done and change nothing
@@ -44,7 +46,8 @@ pub struct Globals {
     /// Print results, logs and errors as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Colours, and live progress; auto goes by the terminal, NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM
+    /// Colours, and live progress; auto goes by the terminal, NO_COLOR, CLICOLOR, CLICOLOR_FORCE
+    /// and TERM
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
     /// Say more; twice for everything
@@ -60,10 +63,12 @@ pub enum Command {
     /// Bring this instance up, cut DNS over to it, then stay
     #[command(after_help = examples::UP)]
     Up(Machine),
-    /// Write and start the systemd service that runs `up`; return when the site serves, or with its error
+    /// Write and start the systemd service that runs `up`; return when the site serves, or with its
+    /// error
     #[command(after_help = examples::INSTALL)]
     Install(Folders),
-    /// Write a site.toml, and the launch template, IAM policies and CloudFormation stack that go with it
+    /// Write a site.toml, and the launch template, IAM policies and CloudFormation stack that go
+    /// with it
     #[command(after_help = examples::INIT)]
     Init(Box<Init>),
     /// Publish a release, try it on new instances, make it current, or go back
@@ -81,7 +86,8 @@ pub enum Command {
     /// What serves now: release, names, instances, and whether a deploy is under way
     #[command(after_help = examples::STATUS)]
     Status,
-    /// The logs of the instances, as the bucket has them: app, web server, spotboot itself, and each request
+    /// The logs of the instances, as the bucket has them: app, web server, spotboot itself, and
+    /// each request
     #[command(after_help = examples::LOGS)]
     Logs(Logs),
     /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
@@ -91,7 +97,8 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum Cert {
-    /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site serves
+    /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the
+    /// site serves
     Show,
     /// Order a certificate now and store it; instances serve it within ten minutes
     Renew {
@@ -105,10 +112,12 @@ pub enum Cert {
 pub struct Deploy {
     /// The release: a folder (less what .gitignore and .spotbootignore name), or a zip
     pub path: PathBuf,
-    /// Make it current without a trial and without new instances: for the first release, or a site without a fleet
+    /// Make it current without a trial and without new instances: for the first release, or a site
+    /// without a fleet
     #[arg(long)]
     pub no_rotate: bool,
-    /// Let the instances that serve start it beside what they serve and lead their visitors there: no new instances, live in seconds
+    /// Let the instances that serve start it beside what they serve and lead their visitors there:
+    /// no new instances, live in seconds
     #[arg(long, conflicts_with_all = ["no_rotate", "batch"])]
     pub in_place: bool,
     /// Remove all packages but the newest N, the current one and the one before
@@ -129,7 +138,8 @@ pub struct Pace {
     /// How long the trial may take, from the first new instance to the end of baking
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
-    /// Wait for the lock of a run that was killed to lapse, and take it; a living run's is never taken
+    /// Wait for the lock of a run that was killed to lapse, and take it; a living run's is never
+    /// taken
     #[arg(long)]
     pub force: bool,
 }

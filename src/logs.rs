@@ -1,4 +1,5 @@
-//! Where our own words go: standard error, without disturbing live progress, and a bounded memory of them for the bucket.
+//! Where our own words go: standard error, without disturbing live progress, and a bounded memory
+//! of them for the bucket.
 //!
 //! Standard error may be closed or full: nothing here fails for that.
 
@@ -25,7 +26,12 @@ use crate::output::{as_log_of, continued, fenced, in_one_line, json_shown};
 pub use spool::open_anew;
 
 /// Where the SDK looks for credentials, but for the metadata service.
-const SEARCHES: [&str; 4] = ["aws_config::meta", "aws_config::profile", "aws_config::provider_config", "aws_config::web_identity_token"];
+const SEARCHES: [&str; 4] = [
+    "aws_config::meta",
+    "aws_config::profile",
+    "aws_config::provider_config",
+    "aws_config::web_identity_token",
+];
 const REMEMBERED: usize = 256 * 1024;
 
 /// What was logged last, oldest first, at most 256 KiB.
@@ -46,23 +52,42 @@ pub fn start(globals: &Globals) {
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // Others' crates may log what they send; ours alone may say more than `warn`, so that no credential can slip out.
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("spotboot", level);
-    // The SDK warns of missing credentials in the middle of its search; our error says what was missing.
-    let searches = if globals.verbose == 0 { LevelFilter::ERROR } else { level.min(LevelFilter::WARN) };
-    let filter = SEARCHES.into_iter().fold(filter, |filter, target| filter.with_target(target, searches));
+    // Others' crates may log what they send; ours alone may say more than `warn`, so that no
+    // credential can slip out.
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("spotboot", level);
+    // The SDK warns of missing credentials in the middle of its search; our error says what was
+    // missing.
+    let searches = if globals.verbose == 0 {
+        LevelFilter::ERROR
+    } else {
+        level.min(LevelFilter::WARN)
+    };
+    let filter = SEARCHES.into_iter().fold(filter, |filter, target| {
+        filter.with_target(target, searches)
+    });
     let lines = tracing_subscriber::fmt::layer().with_writer(Destination);
     if globals.json {
-        tracing_subscriber::registry().with(lines.json().with_ansi(false).with_filter(filter)).init();
+        tracing_subscriber::registry()
+            .with(lines.json().with_ansi(false).with_filter(filter))
+            .init();
     } else {
         let lines = lines.fmt_fields(form::fields()).with_ansi(may_style());
-        tracing_subscriber::registry().with(lines.with_target(false).with_filter(filter)).init();
+        tracing_subscriber::registry()
+            .with(lines.with_target(false).with_filter(filter))
+            .init();
     }
-    let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if live {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(target));
 }
 
-/// Live progress is made of escape sequences, as colours are: who wants none of them has log lines in its place.
+/// Live progress is made of escape sequences, as colours are: who wants none of them has log lines
+/// in its place.
 pub fn shows_progress(globals: &Globals) -> bool {
     is_terminal() && may_style() && !globals.json && !globals.quiet && globals.verbose == 0
 }
@@ -72,7 +97,8 @@ pub fn is_terminal() -> bool {
     stderr().is_terminal()
 }
 
-/// Whether standard error takes colours, by `--color`, NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM, and by what it is.
+/// Whether standard error takes colours, by `--color`, NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM,
+/// and by what it is.
 pub fn may_style() -> bool {
     AutoStream::choice(&stderr()) != ColorChoice::Never
 }
@@ -99,10 +125,12 @@ pub fn print_json(value: &Value) {
     tell(&format!("{}\n", json_shown(&value.to_string())));
 }
 
-/// Writes the log of an instance to standard error, each line with whose it is, and out of reach of GitHub's runner.
+/// Writes the log of an instance to standard error, each line with whose it is, and out of reach of
+/// GitHub's runner.
 pub fn print_log_of(instance: &str, log: &str) {
     if is_json() {
-        log.lines().for_each(|line| print_json(&json!({ "instance": instance, "line": line })));
+        log.lines()
+            .for_each(|line| print_json(&json!({ "instance": instance, "line": line })));
         return;
     }
     let on_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
@@ -117,7 +145,13 @@ pub fn print_service(service: &str, line: &str) {
     remember(text.as_bytes());
     spool::tell(service, line.as_bytes());
     match is_json() {
-        true => to_stderr(format!("{}\n", json_shown(&json!({ "service": service, "line": line }).to_string())).as_bytes()),
+        true => to_stderr(
+            format!(
+                "{}\n",
+                json_shown(&json!({ "service": service, "line": line }).to_string())
+            )
+            .as_bytes(),
+        ),
         false => to_stderr(text.as_bytes()),
     }
 }
@@ -146,7 +180,9 @@ fn to_stderr(bytes: &[u8]) {
 }
 
 fn remember(bytes: &[u8]) {
-    let mut recent = RECENT.lock().expect("nobody panics while remembering a line");
+    let mut recent = RECENT
+        .lock()
+        .expect("nobody panics while remembering a line");
     recent.extend(bytes);
     let excess = recent.len().saturating_sub(REMEMBERED);
     recent.drain(..excess);
@@ -154,7 +190,12 @@ fn remember(bytes: &[u8]) {
 
 /// What was logged last, for the bucket.
 pub fn recent() -> Vec<u8> {
-    RECENT.lock().expect("nobody panics while remembering a line").iter().copied().collect()
+    RECENT
+        .lock()
+        .expect("nobody panics while remembering a line")
+        .iter()
+        .copied()
+        .collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this module is the way out")]
@@ -170,7 +211,11 @@ impl Write for Destination {
     /// Never fails: `tracing` would panic over standard error on standard error.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        tell(&if is_json() { json_shown(&text) } else { text.into_owned() });
+        tell(&if is_json() {
+            json_shown(&text)
+        } else {
+            text.into_owned()
+        });
         Ok(bytes.len())
     }
 

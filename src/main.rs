@@ -1,4 +1,5 @@
-//! spotboot: turns a blank spot instance into a website, keeps it one, and hands it over before the instance dies.
+//! spotboot: turns a blank spot instance into a website, keeps it one, and hands it over before the
+//! instance dies.
 
 mod cli;
 mod cloud;
@@ -27,15 +28,21 @@ fn main() -> ExitCode {
     };
     cli::set_colour(cli.globals.color);
     logs::start(&cli.globals);
-    // One thread: the work is waiting, and every further thread costs memory for as long as the site lives.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // One thread: the work is waiting, and every further thread costs memory for as long as the
+    // site lives.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let done = runtime.block_on(run(&cli));
         // A blocking task that hangs, in a name lookup say, shall not keep us.
         runtime.shutdown_background();
         done
     });
-    let code = done.map_or_else(|error| Failure::of(&error).tell(cli.globals.json), ExitCode::from);
+    let code = done.map_or_else(
+        |error| Failure::of(&error).tell(cli.globals.json),
+        ExitCode::from,
+    );
     end(code, cli.globals.json)
 }
 

@@ -1,6 +1,8 @@
-//! Standard output: the one way by which results leave this program. A reader that is gone is no failure; a disk that is full is.
+//! Standard output: the one way by which results leave this program. A reader that is gone is no
+//! failure; a disk that is full is.
 //!
-//! What other people wrote passes [`shown()`] on its way; standard error is `logs`' duty, by the same rules.
+//! What other people wrote passes [`shown()`] on its way; standard error is `logs`' duty, by the
+//! same rules.
 
 mod shown;
 
@@ -12,7 +14,10 @@ use serde::Serialize;
 
 pub use shown::{as_log_of, continued, fenced, in_one_line, json_shown, kept_line, shown};
 
-static STATE: Mutex<State> = Mutex::new(State { over: false, failure: None });
+static STATE: Mutex<State> = Mutex::new(State {
+    over: false,
+    failure: None,
+});
 
 /// What has become of standard output.
 #[derive(Debug)]
@@ -36,7 +41,10 @@ pub fn line(text: &str) {
 
 /// Prints a value as JSON for people to read, too.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<()> {
-    write(&format!("{}\n", json_shown(&serde_json::to_string_pretty(value)?)));
+    write(&format!(
+        "{}\n",
+        json_shown(&serde_json::to_string_pretty(value)?)
+    ));
     Ok(())
 }
 
@@ -56,7 +64,10 @@ pub fn write(text: &str) {
 
 impl State {
     fn write_to(&mut self, stream: &mut impl Write, text: &str) {
-        if let Err(error) = stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        if let Err(error) = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush())
+        {
             self.over = true;
             self.failure = (error.kind() != ErrorKind::BrokenPipe).then_some(error);
         }
@@ -68,7 +79,8 @@ pub fn is_over() -> bool {
     state().over
 }
 
-/// What kept something from being printed, once. That the reader is gone does not count: the command ends with its own code.
+/// What kept something from being printed, once. That the reader is gone does not count: the
+/// command ends with its own code.
 ///
 /// # Errors
 /// The first failure of standard output.
@@ -109,15 +121,27 @@ mod tests {
     #[test]
     fn a_reader_that_is_gone_is_no_failure_and_a_full_disk_is() {
         let after = |stream: &mut dyn FnMut(&mut State)| {
-            let mut state = State { over: false, failure: None };
+            let mut state = State {
+                over: false,
+                failure: None,
+            };
             stream(&mut state);
             (state.over, state.failure.map(|error| error.kind()))
         };
-        assert_eq!(after(&mut |state| state.write_to(&mut Failing(ErrorKind::BrokenPipe), "a")), (true, None));
+        assert_eq!(
+            after(&mut |state| state.write_to(&mut Failing(ErrorKind::BrokenPipe), "a")),
+            (true, None)
+        );
         let full = ErrorKind::StorageFull;
-        assert_eq!(after(&mut |state| state.write_to(&mut Failing(full), "a")), (true, Some(full)));
+        assert_eq!(
+            after(&mut |state| state.write_to(&mut Failing(full), "a")),
+            (true, Some(full))
+        );
         let mut taken = Vec::new();
-        assert_eq!(after(&mut |state| state.write_to(&mut taken, "a\n")), (false, None));
+        assert_eq!(
+            after(&mut |state| state.write_to(&mut taken, "a\n")),
+            (false, None)
+        );
         assert_eq!(taken, b"a\n");
     }
 }

@@ -1,4 +1,5 @@
-//! Which spotboot this is: its version, and the commit that it is made from, of when, and for which target.
+//! Which spotboot this is: its version, and the commit that it is made from, of when, and for which
+//! target.
 
 use std::sync::LazyLock;
 
@@ -40,8 +41,15 @@ pub fn line() -> &'static str {
 
 /// A version and what is known of its build.
 pub fn in_words(number: &str, build: &Build) -> String {
-    let known: Vec<&str> = [&build.commit, &build.date, &build.target].into_iter().filter_map(|part| part.as_deref()).collect();
-    if known.is_empty() { number.to_owned() } else { format!("{number} ({})", known.join(" ")) }
+    let known: Vec<&str> = [&build.commit, &build.date, &build.target]
+        .into_iter()
+        .filter_map(|part| part.as_deref())
+        .collect();
+    if known.is_empty() {
+        number.to_owned()
+    } else {
+        format!("{number} ({})", known.join(" "))
+    }
 }
 
 fn some(text: &str) -> Option<String> {
@@ -51,7 +59,8 @@ fn some(text: &str) -> Option<String> {
 /// Of a Unix time.
 fn date(time: &str) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(time.parse().ok()?).ok()?;
-    time.format(format_description!("[year]-[month]-[day]")).ok()
+    time.format(format_description!("[year]-[month]-[day]"))
+        .ok()
 }
 
 #[cfg(test)]
@@ -60,9 +69,26 @@ mod tests {
 
     #[test]
     fn a_version_is_one_line_that_tells_what_is_known() {
-        let build = Build { commit: Some("a1b2c3d4e".into()), date: date("1796083199"), target: some("x86_64-unknown-linux-gnu") };
-        assert_eq!(in_words("0.1.0", &build), "0.1.0 (a1b2c3d4e 2026-11-30 x86_64-unknown-linux-gnu)");
-        assert_eq!(in_words("0.1.0", &Build { commit: some(""), date: date(""), ..build }), "0.1.0 (x86_64-unknown-linux-gnu)");
+        let build = Build {
+            commit: Some("a1b2c3d4e".into()),
+            date: date("1796083199"),
+            target: some("x86_64-unknown-linux-gnu"),
+        };
+        assert_eq!(
+            in_words("0.1.0", &build),
+            "0.1.0 (a1b2c3d4e 2026-11-30 x86_64-unknown-linux-gnu)"
+        );
+        assert_eq!(
+            in_words(
+                "0.1.0",
+                &Build {
+                    commit: some(""),
+                    date: date(""),
+                    ..build
+                }
+            ),
+            "0.1.0 (x86_64-unknown-linux-gnu)"
+        );
         assert_eq!(in_words("0.1.0", &Build::default()), "0.1.0");
     }
 }

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// What launches the instance, and another where it is lost [default: site.toml's, else auto-scaling-group]
+    /// What launches the instance, and another where it is lost [default: site.toml's, else
+    /// auto-scaling-group]
     #[arg(long, value_enum, value_name = "KIND")]
     pub fleet: Option<FleetChoice>,
     /// Of the instances [default: this machine's]
@@ -15,13 +16,15 @@ pub struct Init {
     /// Separated by commas [default: several cheap ones of one to four GiB]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub instance_types: Vec<String>,
-    /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux 2023]
+    /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux
+    /// 2023]
     #[arg(long)]
     pub image: Option<String>,
     /// The image's own name for its disk; /dev/sda1 on Ubuntu
     #[arg(long, value_name = "DEVICE", default_value = "/dev/xvda")]
     pub root_device: String,
-    /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for the architecture
+    /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for
+    /// the architecture
     #[arg(long, value_name = "URL")]
     pub binary: Option<String>,
     /// Its SHA-256 [default: this binary's, where the architecture is this machine's]
@@ -74,10 +77,12 @@ pub struct NewSite {
     /// What the site is
     #[arg(long, value_enum)]
     pub kind: Option<SiteKind>,
-    /// Where the release command runs: in each new data folder (SQLite, files), or once in the fleet (a database server) [default: asked for on a terminal, else folder]
+    /// Where the release command runs: in each new data folder (SQLite, files), or once in the
+    /// fleet (a database server) [default: asked for on a terminal, else folder]
     #[arg(long, value_enum, value_name = "WHERE")]
     pub release_on: Option<ReleaseChoice>,
-    /// One Elastic IP, which moves from instance to instance, in place of records that change: `address = "elastic"` under `dns`
+    /// One Elastic IP, which moves from instance to instance, in place of records that change:
+    /// `address = "elastic"` under `dns`
     #[arg(long)]
     pub elastic_ip: bool,
     /// Whom the CA may write to

@@ -15,7 +15,9 @@ impl Since {
     pub fn time(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,
-            Self::Ago(ago) => now.checked_sub(ago.try_into().unwrap_or(time::Duration::MAX)).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+            Self::Ago(ago) => now
+                .checked_sub(ago.try_into().unwrap_or(time::Duration::MAX))
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
         }
     }
 }
@@ -26,7 +28,10 @@ pub(super) fn parse(text: &str) -> Result<Since, String> {
     }
     humantime::parse_duration(text)
         .map(Since::Ago)
-        .map_err(|_| "neither a time, as in 2026-11-21T12:00:00Z, nor how long ago, as in 90m or 2h".to_owned())
+        .map_err(|_| {
+            "neither a time, as in 2026-11-21T12:00:00Z, nor how long ago, as in 90m or 2h"
+                .to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -40,7 +45,10 @@ mod tests {
         let now = datetime!(2026-11-21 12:00 UTC);
         let since = |text| parse(text).map(|since| since.time(now));
         assert_eq!(since("2h"), Ok(datetime!(2026-11-21 10:00 UTC)));
-        assert_eq!(since("2026-11-21T12:00:00+11:00"), Ok(datetime!(2026-11-21 01:00 UTC)));
+        assert_eq!(
+            since("2026-11-21T12:00:00+11:00"),
+            Ok(datetime!(2026-11-21 01:00 UTC))
+        );
         assert_eq!(since("900000y"), Ok(OffsetDateTime::UNIX_EPOCH));
         assert!(since("yesterday").unwrap_err().contains("90m"));
     }

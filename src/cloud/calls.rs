@@ -1,5 +1,5 @@
-//! How often each operation of AWS was asked for by this process, and how often it said no: counted at each attempt, also at those that the
-//! SDK repeats by itself.
+//! How often each operation of AWS was asked for by this process, and how often it said no: counted
+//! at each attempt, also at those that the SDK repeats by itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +31,8 @@ pub struct Calls {
     pub sent: u64,
     /// Those that the service answered with "slow down".
     pub throttled: u64,
-    /// The others that it refused, and those without an answer. What is only absent is none of these.
+    /// The others that it refused, and those without an answer. What is only absent is none of
+    /// these.
     pub failed: u64,
 }
 
@@ -62,10 +63,21 @@ impl Intercept for Count {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(metadata) = config.load::<Metadata>() else { return Ok(()) };
-        let operation = Operation { service: metadata.service().to_owned(), name: metadata.name().to_owned() };
-        let answered_well = context.output_or_error().is_some_and(|answer| answer.is_ok());
-        let end = if answered_well { End::Done } else { context.response().map_or(End::Failed, refusal) };
+        let Some(metadata) = config.load::<Metadata>() else {
+            return Ok(());
+        };
+        let operation = Operation {
+            service: metadata.service().to_owned(),
+            name: metadata.name().to_owned(),
+        };
+        let answered_well = context
+            .output_or_error()
+            .is_some_and(|answer| answer.is_ok());
+        let end = if answered_well {
+            End::Done
+        } else {
+            context.response().map_or(End::Failed, refusal)
+        };
         let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
         calls.entry(operation).or_default().count(end);
         Ok(())
@@ -92,11 +104,20 @@ fn refusal(answer: &HttpResponse) -> End {
 
 /// An answer that is no success: an error's code stands in a header or in the body, by protocol.
 fn end_of(status: u16, header: &str, body: &str) -> End {
-    if status == 429 || THROTTLED.iter().any(|code| header.contains(code) || body.contains(code)) {
+    if status == 429
+        || THROTTLED
+            .iter()
+            .any(|code| header.contains(code) || body.contains(code))
+    {
         return End::Throttled;
     }
-    // An object that is not there, a condition that does not hold, what has not changed: answers to what we asked.
-    if matches!(status, 304 | 404 | 412) { End::Done } else { End::Failed }
+    // An object that is not there, a condition that does not hold, what has not changed: answers to
+    // what we asked.
+    if matches!(status, 304 | 404 | 412) {
+        End::Done
+    } else {
+        End::Failed
+    }
 }
 
 #[cfg(test)]
@@ -105,18 +126,29 @@ mod tests {
 
     #[test]
     fn each_protocol_says_slow_down_in_its_own_way() {
-        let route53 =
-            "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
+        let route53 = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
         assert_eq!(end_of(400, "", route53), End::Throttled);
-        assert_eq!(end_of(503, "", "<Error><Code>SlowDown</Code></Error>"), End::Throttled);
+        assert_eq!(
+            end_of(503, "", "<Error><Code>SlowDown</Code></Error>"),
+            End::Throttled
+        );
         assert_eq!(end_of(400, "ThrottlingException", "{}"), End::Throttled);
-        assert_eq!(end_of(400, "", r#"{"__type":"ThrottlingException"}"#), End::Throttled);
+        assert_eq!(
+            end_of(400, "", r#"{"__type":"ThrottlingException"}"#),
+            End::Throttled
+        );
     }
 
     #[test]
     fn what_is_absent_is_no_failure_and_what_is_denied_is_one() {
-        assert_eq!(end_of(404, "", "<Error><Code>NoSuchKey</Code></Error>"), End::Done);
-        assert_eq!(end_of(403, "", "<Error><Code>AccessDenied</Code></Error>"), End::Failed);
+        assert_eq!(
+            end_of(404, "", "<Error><Code>NoSuchKey</Code></Error>"),
+            End::Done
+        );
+        assert_eq!(
+            end_of(403, "", "<Error><Code>AccessDenied</Code></Error>"),
+            End::Failed
+        );
         assert_eq!(end_of(500, "", ""), End::Failed);
     }
 }

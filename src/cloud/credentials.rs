@@ -1,5 +1,5 @@
-//! Credentials by the SDK's default chain: environment, profile, web identity, container, instance. What goes wrong is said in a line, and
-//! in full at `debug`.
+//! Credentials by the SDK's default chain: environment, profile, web identity, container, instance.
+//! What goes wrong is said in a line, and in full at `debug`.
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -32,7 +32,8 @@ const PROMPT_WITHIN: Duration = Duration::from_secs(120);
 /// Credentials that end sooner are not handed out again.
 const LEAST_LEFT: Duration = Duration::from_secs(60);
 
-/// The default chain. What it gives is kept, so that a command with several clients asks a user or a service once.
+/// The default chain. What it gives is kept, so that a command with several clients asks a user or
+/// a service once.
 #[derive(Debug)]
 pub(super) struct Chain {
     chain: DefaultCredentialsChain,
@@ -43,15 +44,24 @@ pub(super) struct Chain {
 impl Chain {
     /// Sends nothing. STS is asked in `region`.
     pub(super) async fn new(region: &Region, imds: &Imds, on_instance: bool) -> Self {
-        let provider = ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(imds.http());
+        let provider = ProviderConfig::without_region()
+            .with_region(Some(region.clone()))
+            .with_http_client(imds.http());
         let provider = provider.with_timeout_config(http::times());
-        let role = ImdsCredentialsProvider::builder().configure(&provider).imds_client(imds.client()).build();
+        let role = ImdsCredentialsProvider::builder()
+            .configure(&provider)
+            .imds_client(imds.client())
+            .build();
         let chain = DefaultCredentialsChain::builder()
             .configure(provider)
             .region(region.clone())
             .imds_client(imds.client())
             .with_custom_credential_source("Ec2InstanceMetadata", role);
-        Self { chain: chain.build().await, on_instance, kept: Mutex::default() }
+        Self {
+            chain: chain.build().await,
+            on_instance,
+            kept: Mutex::default(),
+        }
     }
 
     /// Gets the credentials now, for as long as the profile's source may take.
@@ -59,16 +69,30 @@ impl Chain {
     /// # Errors
     /// There are none.
     pub(super) async fn load(&self) -> Result<(), Error> {
-        let prompts = selected().await?.is_some_and(|profile| matches!(profile.source, Source::Process(_)));
-        let within = if prompts { PROMPT_WITHIN } else { http::OPERATION };
+        let prompts = selected()
+            .await?
+            .is_some_and(|profile| matches!(profile.source, Source::Process(_)));
+        let within = if prompts {
+            PROMPT_WITHIN
+        } else {
+            http::OPERATION
+        };
         match timeout(within, self.credentials()).await {
             Ok(loaded) => loaded.map(drop).map_err(Error::from),
-            Err(_) => Err(NoCredentials::new(format!("none came within {} s", within.as_secs()), OUT_OF_REACH).into()),
+            Err(_) => Err(NoCredentials::new(
+                format!("none came within {} s", within.as_secs()),
+                OUT_OF_REACH,
+            )
+            .into()),
         }
     }
 
     async fn credentials(&self) -> Result<Credentials, NoCredentials> {
-        if let Some(kept) = self.kept().clone().filter(|kept| is_lasting(kept, SystemTime::now())) {
+        if let Some(kept) = self
+            .kept()
+            .clone()
+            .filter(|kept| is_lasting(kept, SystemTime::now()))
+        {
             return Ok(kept);
         }
         let profile = selected().await?;
@@ -90,7 +114,11 @@ impl ProvideCredentials for Chain {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async move { self.credentials().await.map_err(CredentialsError::provider_error) })
+        future::ProvideCredentials::new(async move {
+            self.credentials()
+                .await
+                .map_err(CredentialsError::provider_error)
+        })
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
@@ -99,16 +127,21 @@ impl ProvideCredentials for Chain {
 }
 
 fn is_lasting(credentials: &Credentials, now: SystemTime) -> bool {
-    credentials.expiry().is_none_or(|end| end > now + LEAST_LEFT)
+    credentials
+        .expiry()
+        .is_none_or(|end| end > now + LEAST_LEFT)
 }
 
-/// The profile that credentials come from; none where the environment has keys, which go before any profile.
+/// The profile that credentials come from; none where the environment has keys, which go before any
+/// profile.
 async fn selected() -> Result<Option<Profile>, NoCredentials> {
     let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     if has("AWS_ACCESS_KEY_ID") && has("AWS_SECRET_ACCESS_KEY") {
         return Ok(None);
     }
-    Profile::selected_in(&Fs::real(), &Env::real()).await.map(Some)
+    Profile::selected_in(&Fs::real(), &Env::real())
+        .await
+        .map(Some)
 }
 
 /// Why there are no credentials, and what the user can do about it.
@@ -121,7 +154,10 @@ pub(super) struct NoCredentials {
 
 impl NoCredentials {
     fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
     pub(super) fn unknown_profile(name: &str, file: &str) -> Self {
@@ -130,26 +166,37 @@ impl NoCredentials {
     }
 
     pub(super) fn unreadable(error: &ProfileFileLoadError) -> Self {
-        Self::new(innermost(error), "mend the file, or name another with AWS_CONFIG_FILE")
+        Self::new(
+            innermost(error),
+            "mend the file, or name another with AWS_CONFIG_FILE",
+        )
     }
 
     fn none(profile: Option<&Profile>, on_instance: bool) -> Self {
         const LOG_IN: &str = "log in with `aws login` or `aws sso login`";
         const SET_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         match profile {
-            _ if on_instance => Self::new("the instance gives none", "give it a role, by an instance profile"),
-            Some(profile) if profile.named => {
-                Self::new(format!("{profile} has none"), format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"))
-            }
+            _ if on_instance => Self::new(
+                "the instance gives none",
+                "give it a role, by an instance profile",
+            ),
+            Some(profile) if profile.named => Self::new(
+                format!("{profile} has none"),
+                format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"),
+            ),
             _ => {
                 let message = "neither the environment nor ~/.aws/config has any";
-                Self::new(message, format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"))
+                Self::new(
+                    message,
+                    format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"),
+                )
             }
         }
     }
 
     fn logged_out(session: &str, profile: &str, command: &str) -> Self {
-        let message = format!("the {session} session of profile `{profile}` is missing or has expired");
+        let message =
+            format!("the {session} session of profile `{profile}` is missing or has expired");
         Self::new(message, format!("run `{command} --profile {profile}`"))
     }
 }
@@ -161,48 +208,86 @@ impl From<NoCredentials> for Error {
 }
 
 /// The SDK's errors of sessions are private types: they are known by their words.
-fn explain(error: &CredentialsError, profile: Option<&Profile>, on_instance: bool) -> NoCredentials {
+fn explain(
+    error: &CredentialsError,
+    profile: Option<&Profile>,
+    on_instance: bool,
+) -> NoCredentials {
     // At a desk there is usually no metadata service.
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) || !on_instance && find::<ImdsError>(error).is_some() {
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_))
+        || !on_instance && find::<ImdsError>(error).is_some()
+    {
         return NoCredentials::none(profile, on_instance);
     }
     if find::<ConnectorError>(error).is_some() {
         return NoCredentials::new(innermost(error), OUT_OF_REACH);
     }
-    let said = |words: &[&str]| chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)));
+    let said = |words: &[&str]| {
+        chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)))
+    };
     let no_file = find::<io::Error>(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
     let message = refusal(error);
     match profile.map(|profile| (&profile.source, &profile.role)) {
-        Some((Source::Sso(name), _)) if no_file || said(&["SSO token", "UnauthorizedException"]) => {
+        Some((Source::Sso(name), _))
+            if no_file || said(&["SSO token", "UnauthorizedException"]) =>
+        {
             NoCredentials::logged_out("SSO", name, "aws sso login")
         }
-        Some((Source::Login(name), _)) if no_file || said(&["is expired", "has expired", "reauthenticate", "cached Login token file"]) => {
+        Some((Source::Login(name), _))
+            if no_file
+                || said(&[
+                    "is expired",
+                    "has expired",
+                    "reauthenticate",
+                    "cached Login token file",
+                ]) =>
+        {
             NoCredentials::logged_out("`aws login`", name, "aws login")
         }
-        Some((Source::Login(_), _)) if said(&["insufficient permissions"]) => NoCredentials::new(message, "allow signin:CreateOAuth2Token"),
+        Some((Source::Login(_), _)) if said(&["insufficient permissions"]) => {
+            NoCredentials::new(message, "allow signin:CreateOAuth2Token")
+        }
         Some((Source::Process(name), _)) if said(&["external process"]) => {
             let message = message.trim_start_matches("Error retrieving credentials: ");
             let message = format!("the credential_process of profile `{name}`: {message}");
             NoCredentials::new(message, "run it by hand to see what it says")
         }
         Some((Source::Sso(name), role)) if role.is_none() || said(&["ForbiddenException"]) => {
-            NoCredentials::new(message, format!("check sso_account_id and sso_role_name of profile `{name}`"))
+            NoCredentials::new(
+                message,
+                format!("check sso_account_id and sso_role_name of profile `{name}`"),
+            )
         }
-        Some((_, Some(role))) => {
-            NoCredentials::new(message, format!("allow sts:AssumeRole on {role}, and let its trust policy name the caller"))
-        }
+        Some((_, Some(role))) => NoCredentials::new(
+            message,
+            format!("allow sts:AssumeRole on {role}, and let its trust policy name the caller"),
+        ),
         _ => match env::var("AWS_ROLE_ARN") {
-            Ok(role) => NoCredentials::new(message, format!("let the trust policy of {role} name the identity provider and this caller")),
-            Err(_) => NoCredentials::new(message, "check the profile that AWS_PROFILE names, and the network"),
+            Ok(role) => NoCredentials::new(
+                message,
+                format!(
+                    "let the trust policy of {role} name the identity provider and this caller"
+                ),
+            ),
+            Err(_) => NoCredentials::new(
+                message,
+                "check the profile that AWS_PROFILE names, and the network",
+            ),
         },
     }
 }
 
 /// A service's own words and code, or else the cause at the bottom.
 fn refusal(error: &CredentialsError) -> String {
-    let service = find::<ErrorMetadata>(error).and_then(|meta| Some((meta.message()?, meta.code()?)));
-    let words = service.map_or_else(|| innermost(error), |(message, code)| format!("{message} ({code})"));
-    words.trim_start_matches("ProfileFile provider could not be built: ").to_owned()
+    let service =
+        find::<ErrorMetadata>(error).and_then(|meta| Some((meta.message()?, meta.code()?)));
+    let words = service.map_or_else(
+        || innermost(error),
+        |(message, code)| format!("{message} ({code})"),
+    );
+    words
+        .trim_start_matches("ProfileFile provider could not be built: ")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -210,7 +295,13 @@ mod tests {
     use super::*;
 
     fn profile(source: Source, role: Option<&str>) -> Profile {
-        Profile { name: "work".into(), named: true, region: None, source, role: role.map(str::to_owned) }
+        Profile {
+            name: "work".into(),
+            named: true,
+            region: None,
+            source,
+            role: role.map(str::to_owned),
+        }
     }
 
     fn told(error: CredentialsError, profile: &Profile) -> String {
@@ -223,7 +314,10 @@ mod tests {
 
     #[test]
     fn a_session_without_its_file_says_which_login_makes_one() {
-        let sso = told(no_file(), &profile(Source::Sso("id".into()), Some("arn:aws:iam::1:role/r")));
+        let sso = told(
+            no_file(),
+            &profile(Source::Sso("id".into()), Some("arn:aws:iam::1:role/r")),
+        );
         assert!(sso.ends_with("the SSO session of profile `id` is missing or has expired; run `aws sso login --profile id`"), "{sso}");
         let login = told(no_file(), &profile(Source::Login("work".into()), None));
         assert!(login.ends_with("run `aws login --profile work`"), "{login}");
@@ -231,7 +325,8 @@ mod tests {
 
     #[test]
     fn a_service_out_of_reach_is_no_session_that_is_over() {
-        let broken = || CredentialsError::provider_error(ConnectorError::io("connection refused".into()));
+        let broken =
+            || CredentialsError::provider_error(ConnectorError::io("connection refused".into()));
         for source in [Source::Sso("work".into()), Source::Login("work".into())] {
             assert!(told(broken(), &profile(source, None)).contains("check the network"));
         }
@@ -239,15 +334,28 @@ mod tests {
 
     #[test]
     fn a_role_that_is_refused_says_what_to_allow() {
-        let meta = ErrorMetadata::builder().code("AccessDenied").message("User: me is not authorized").build();
-        let text = told(CredentialsError::provider_error(meta), &profile(Source::Other, Some("arn:aws:iam::1:role/r")));
+        let meta = ErrorMetadata::builder()
+            .code("AccessDenied")
+            .message("User: me is not authorized")
+            .build();
+        let text = told(
+            CredentialsError::provider_error(meta),
+            &profile(Source::Other, Some("arn:aws:iam::1:role/r")),
+        );
         assert!(text.starts_with("no AWS credentials: User: me is not authorized (AccessDenied); allow sts:AssumeRole on arn:"), "{text}");
     }
 
     #[test]
     fn an_instance_without_a_role_is_told_to_have_one() {
-        let none = explain(&CredentialsError::not_loaded("no provider:\n  Environment"), None, true);
-        assert_eq!(Error::from(none).to_string(), "no AWS credentials: the instance gives none; give it a role, by an instance profile");
+        let none = explain(
+            &CredentialsError::not_loaded("no provider:\n  Environment"),
+            None,
+            true,
+        );
+        assert_eq!(
+            Error::from(none).to_string(),
+            "no AWS credentials: the instance gives none; give it a role, by an instance profile"
+        );
     }
 
     #[test]
@@ -257,6 +365,9 @@ mod tests {
             let end = end.map(|seconds| now + Duration::from_secs(seconds));
             Credentials::new("key", "secret", None, end, "test")
         };
-        assert_eq!([None, Some(30), Some(90)].map(|end| is_lasting(&ending(end), now)), [true, false, true]);
+        assert_eq!(
+            [None, Some(30), Some(90)].map(|end| is_lasting(&ending(end), now)),
+            [true, false, true]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What every call to AWS can end in: what was being done, the service's code and words, and what the user can do.
+//! What every call to AWS can end in: what was being done, the service's code and words, and what
+//! the user can do.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -41,7 +42,9 @@ impl Error {
 
     /// The service asked us to slow down, to the end of all attempts.
     pub fn is_throttled(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| THROTTLED.contains(&code))
+        self.code
+            .as_deref()
+            .is_some_and(|code| THROTTLED.contains(&code))
     }
 }
 
@@ -67,30 +70,53 @@ pub(super) struct Doing {
 
 impl Doing {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), permission: None }
+        Self {
+            what: what.into(),
+            permission: None,
+        }
     }
 
     /// Names the IAM action and resource to allow where access is denied.
     pub(super) fn needing(self, action: &'static str, resource: impl Into<String>) -> Self {
-        Self { permission: Some((action, resource.into())), ..self }
+        Self {
+            permission: Some((action, resource.into())),
+            ..self
+        }
     }
 
     /// An error of ours about the answer; in one line, which the SDK's own words are not always.
     pub(super) fn wrong(&self, message: impl fmt::Display) -> Error {
-        let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error { doing: self.what.clone(), code: None, message, hint: None }
+        let message = message
+            .to_string()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        Error {
+            doing: self.what.clone(),
+            code: None,
+            message,
+            hint: None,
+        }
     }
 
     /// An error of ours with what to do about it.
-    pub(super) fn wrong_with_hint(&self, message: impl fmt::Display, hint: impl Into<String>) -> Error {
-        Error { hint: Some(hint.into()), ..self.wrong(message) }
+    pub(super) fn wrong_with_hint(
+        &self,
+        message: impl fmt::Display,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error {
+            hint: Some(hint.into()),
+            ..self.wrong(message)
+        }
     }
 
     pub(super) fn timed_out(&self) -> Error {
         self.wrong_with_hint("no answer in time", OUT_OF_REACH)
     }
 
-    /// An SDK error with its code and message, which its own `Display` ("service error") leaves out.
+    /// An SDK error with its code and message, which its own `Display` ("service error") leaves
+    /// out.
     pub(super) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -99,14 +125,24 @@ impl Doing {
             SdkError::ServiceError(context) => {
                 let meta = context.err().meta();
                 let status = context.raw().status().as_u16();
-                let message = meta.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);
-                let hint = meta.code().and_then(|code| self.hint(code, context.raw().headers().get("x-amz-bucket-region")));
-                Error { code: meta.code().map(str::to_owned), hint, ..self.wrong(message) }
+                let message = meta
+                    .message()
+                    .map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+                let hint = meta.code().and_then(|code| {
+                    self.hint(code, context.raw().headers().get("x-amz-bucket-region"))
+                });
+                Error {
+                    code: meta.code().map(str::to_owned),
+                    hint,
+                    ..self.wrong(message)
+                }
             }
             SdkError::TimeoutError(_) => self.timed_out(),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => self.timed_out(),
             other => match find::<NoCredentials>(other) {
-                Some(NoCredentials { message, hint }) => self.wrong_with_hint(format!("no AWS credentials: {message}"), hint),
+                Some(NoCredentials { message, hint }) => {
+                    self.wrong_with_hint(format!("no AWS credentials: {message}"), hint)
+                }
                 None => self.wrong_with_hint(innermost(other), OUT_OF_REACH),
             },
         }
@@ -115,16 +151,26 @@ impl Doing {
     fn hint(&self, code: &str, bucket_region: Option<&str>) -> Option<String> {
         let hint = match code {
             code if denies(code) => return self.permission.as_ref().map(allow),
-            code if THROTTLED.contains(&code) => "AWS limits the rate of these requests for the whole account: try again in a minute",
+            code if THROTTLED.contains(&code) => {
+                "AWS limits the rate of these requests for the whole account: try again in a minute"
+            }
             code if code.starts_with("KMS.") => "check [tls] kms_key_id and the key's policy",
             "NoSuchBucket" => "create the bucket, or correct its name in site.toml",
             "NoSuchHostedZone" => "correct [dns] hosted_zone_id",
             "RequestTimeTooSkewed" => "set this machine's clock",
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => "the credentials have expired: renew them",
-            "AuthFailure" | "InvalidAccessKeyId" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+                "the credentials have expired: renew them"
+            }
+            "AuthFailure"
+            | "InvalidAccessKeyId"
+            | "InvalidClientTokenId"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException" => {
                 "these are not valid credentials for this account and region"
             }
-            "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" | "PermanentRedirect" => {
+            "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException"
+            | "PermanentRedirect" => {
                 return Some(match bucket_region {
                     Some(region) => format!("the bucket is in {region}: set [site] region"),
                     None => "the bucket is in another region: set [site] region".to_owned(),
@@ -139,20 +185,31 @@ impl Doing {
 pub(super) const OUT_OF_REACH: &str = "check the network, and AWS_ENDPOINT_URL where it is set";
 
 fn denies(code: &str) -> bool {
-    matches!(code, "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation")
+    matches!(
+        code,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"
+    )
 }
 
 fn allow((action, resource): &(&'static str, String)) -> String {
     // Without s3:ListBucket, S3 answers 403 in place of 404 (GetObject, "Permissions").
-    let also = if *action == "s3:GetObject" { ", and s3:ListBucket on its bucket (without that, a missing key is denied too)" } else { "" };
+    let also = if *action == "s3:GetObject" {
+        ", and s3:ListBucket on its bucket (without that, a missing key is denied too)"
+    } else {
+        ""
+    };
     format!("allow {action} on {resource}{also}")
 }
 
-pub(super) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
@@ -196,20 +253,29 @@ mod tests {
 
     #[test]
     fn a_throttled_call_is_known_as_such() {
-        let error = Doing::new("changing zone Z1").failed(&answer_with("Throttling", "Rate exceeded"));
+        let error =
+            Doing::new("changing zone Z1").failed(&answer_with("Throttling", "Rate exceeded"));
         assert!(error.is_throttled() && !error.is_access_denied());
-        assert!(error.to_string().contains("Rate exceeded (Throttling); AWS limits"));
+        assert!(
+            error
+                .to_string()
+                .contains("Rate exceeded (Throttling); AWS limits")
+        );
     }
 
     #[test]
     fn a_bucket_elsewhere_says_where() {
         let hint = Doing::new("reading s3://b/k").hint("PermanentRedirect", Some("eu-west-1"));
-        assert_eq!(hint.as_deref(), Some("the bucket is in eu-west-1: set [site] region"));
+        assert_eq!(
+            hint.as_deref(),
+            Some("the bucket is in eu-west-1: set [site] region")
+        );
     }
 
     #[test]
     fn an_error_without_a_code_still_says_the_status() {
-        let error = Doing::new("reading s3://b/k").failed(&answer(ErrorMetadata::builder().build()));
+        let error =
+            Doing::new("reading s3://b/k").failed(&answer(ErrorMetadata::builder().build()));
         assert_eq!(error.to_string(), "reading s3://b/k: HTTP status 403");
     }
 

@@ -6,7 +6,8 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -20,7 +21,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 pub(super) const ATTEMPT: Duration = Duration::from_secs(8);
 /// All attempts of one call together: three hangs still leave a fourth attempt.
 pub(super) const OPERATION: Duration = Duration::from_secs(30);
-/// Enough to outlast a burst of refusals; their back-off adds up to less than the time of one operation.
+/// Enough to outlast a burst of refusals; their back-off adds up to less than the time of one
+/// operation.
 const ATTEMPTS: u32 = 12;
 const FIRST_BACKOFF: Duration = Duration::from_millis(150);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
@@ -28,11 +30,18 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 const ANSWER_LIMIT: usize = 4 << 20;
 
 pub(super) fn times() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build()
 }
 
 pub(super) fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LONGEST_BACKOFF)
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF)
 }
 
 /// One pool of connections and one set of trust roots, whose answers are bounded.
@@ -47,12 +56,22 @@ pub(super) fn shared_client(connector: SharedHttpConnector) -> SharedHttpClient 
 
 /// Trusts the system's roots (or `SSL_CERT_FILE`'s) and the `extra` ones (PEM).
 pub(super) fn connector(extra: Option<Vec<Vec<u8>>>) -> Connector {
-    let roots = extra.into_iter().flatten().fold(TrustStore::default(), TrustStore::with_pem_certificate);
-    let context = TlsContext::builder().with_trust_store(roots).build().expect("a context of roots alone is complete");
+    let roots = extra
+        .into_iter()
+        .flatten()
+        .fold(TrustStore::default(), TrustStore::with_pem_certificate);
+    let context = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .expect("a context of roots alone is complete");
     Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT).build())
+        .connector_settings(
+            HttpConnectorSettings::builder()
+                .connect_timeout(CONNECT)
+                .build(),
+        )
         .build()
 }
 
@@ -62,7 +81,8 @@ struct Bounded(Connector);
 
 impl HttpConnector for Bounded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        // The SDK names S3's operation in the query; an object's body is streamed, and bounded where it is read.
+        // The SDK names S3's operation in the query; an object's body is streamed, and bounded
+        // where it is read.
         let is_object = request.uri().contains("x-id=GetObject");
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {

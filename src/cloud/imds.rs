@@ -1,6 +1,7 @@
 //! This instance's own metadata, by IMDSv2 only.
 //!
-//! The SDK's client keeps the token, and `token` gets a new one on a 401; answers are bounded by the shared HTTP client.
+//! The SDK's client keeps the token, and `token` gets a new one on a 401; answers are bounded by
+//! the shared HTTP client.
 
 mod token;
 
@@ -12,7 +13,9 @@ use aws_config::imds::client::{Builder, Client, error::ImdsError};
 use aws_config::provider_config::ProviderConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, SharedRetryClassifier};
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, SharedRetryClassifier,
+};
 use aws_smithy_types::retry::ErrorKind;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -22,7 +25,8 @@ use super::error::{Doing, innermost};
 use super::http;
 use crate::config::{Fleet, FleetKind};
 
-/// The service is on the same host: one second is long, and all attempts end before an AWS call's own first attempt does.
+/// The service is on the same host: one second is long, and all attempts end before an AWS call's
+/// own first attempt does.
 const ATTEMPT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -35,7 +39,8 @@ pub(super) const FLEET_TAGS: [(&str, FleetKind); 3] = [
     ("aws:ec2:fleet-id", FleetKind::Ec2Fleet),
 ];
 
-/// The instance metadata service at `AWS_EC2_METADATA_SERVICE_ENDPOINT`, else at its link-local address.
+/// The instance metadata service at `AWS_EC2_METADATA_SERVICE_ENDPOINT`, else at its link-local
+/// address.
 #[derive(Debug, Clone)]
 pub struct Imds {
     http: SharedHttpClient,
@@ -67,7 +72,10 @@ pub struct FleetTag {
 
 impl From<FleetTag> for Fleet {
     fn from(tag: FleetTag) -> Self {
-        Self { kind: tag.kind, id: tag.id }
+        Self {
+            kind: tag.kind,
+            id: tag.id,
+        }
     }
 }
 
@@ -118,13 +126,19 @@ impl Imds {
     fn asking(client: Builder, attempts: u32) -> Self {
         let connector = http::shared_connector();
         let client = client
-            .configure(&ProviderConfig::without_region().with_http_client(token::renewing(connector.clone())))
+            .configure(
+                &ProviderConfig::without_region()
+                    .with_http_client(token::renewing(connector.clone())),
+            )
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
             .max_attempts(attempts)
             .retry_classifier(SharedRetryClassifier::new(Again))
             .build();
-        Self { http: http::shared_client(connector), client }
+        Self {
+            http: http::shared_client(connector),
+            client,
+        }
     }
 
     pub(super) fn http(&self) -> SharedHttpClient {
@@ -137,8 +151,12 @@ impl Imds {
 
     /// Asks for all of it at once.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        let (document, public_ipv4, public_ipv6, fleet) =
-            tokio::try_join!(self.document(), self.public_ipv4(), self.parsed("/latest/meta-data/ipv6"), self.fleet(),)?;
+        let (document, public_ipv4, public_ipv6, fleet) = tokio::try_join!(
+            self.document(),
+            self.public_ipv4(),
+            self.parsed("/latest/meta-data/ipv6"),
+            self.fleet(),
+        )?;
         Ok(Identity {
             instance_id: document.instance_id,
             region: document.region,
@@ -160,31 +178,49 @@ impl Imds {
     /// The spot interruption notice, once there is one.
     pub async fn instance_action(&self) -> Result<Option<InstanceAction>, Error> {
         const PATH: &str = "/latest/meta-data/spot/instance-action";
-        self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()
+        self.get(PATH)
+            .await?
+            .map(|text| from_json(PATH, &text))
+            .transpose()
     }
 
     /// When AWS last recommended to replace this instance, if it did.
     pub async fn rebalance_recommendation(&self) -> Result<Option<OffsetDateTime>, Error> {
         const PATH: &str = "/latest/meta-data/events/recommendations/rebalance";
-        let recommended: Option<Recommendation> = self.get(PATH).await?.map(|text| from_json(PATH, &text)).transpose()?;
+        let recommended: Option<Recommendation> = self
+            .get(PATH)
+            .await?
+            .map(|text| from_json(PATH, &text))
+            .transpose()?;
         Ok(recommended.map(|recommendation| recommendation.notice_time))
     }
 
     async fn document(&self) -> Result<Document, Error> {
         const PATH: &str = "/latest/dynamic/instance-identity/document";
-        let text = self.get(PATH).await?.ok_or_else(|| reading(PATH).wrong("there is none"))?;
+        let text = self
+            .get(PATH)
+            .await?
+            .ok_or_else(|| reading(PATH).wrong("there is none"))?;
         from_json(PATH, &text)
     }
 
     async fn fleet(&self) -> Result<Option<FleetTag>, Error> {
-        let Some(names) = self.get("/latest/meta-data/tags/instance").await? else { return Ok(None) };
-        let Some((tag, kind)) = fleet_tag(&names) else { return Ok(None) };
-        let id = self.get(&format!("/latest/meta-data/tags/instance/{tag}")).await?;
+        let Some(names) = self.get("/latest/meta-data/tags/instance").await? else {
+            return Ok(None);
+        };
+        let Some((tag, kind)) = fleet_tag(&names) else {
+            return Ok(None);
+        };
+        let id = self
+            .get(&format!("/latest/meta-data/tags/instance/{tag}"))
+            .await?;
         Ok(id.map(|id| FleetTag { kind, id }))
     }
 
     async fn parsed<T: FromStr>(&self, path: &str) -> Result<Option<T>, Error> {
-        let Some(text) = self.get(path).await? else { return Ok(None) };
+        let Some(text) = self.get(path).await? else {
+            return Ok(None);
+        };
         match text.trim().parse() {
             Ok(value) => Ok(Some(value)),
             Err(_) => Err(reading(path).wrong(format_args!("{text:?} is no address"))),
@@ -194,7 +230,9 @@ impl Imds {
     async fn get(&self, path: &str) -> Result<Option<String>, Error> {
         match self.client.get(path).await {
             Ok(text) => Ok(Some(text.into())),
-            Err(ImdsError::ErrorResponse(answer)) if answer.response().status().as_u16() == 404 => Ok(None),
+            Err(ImdsError::ErrorResponse(answer)) if answer.response().status().as_u16() == 404 => {
+                Ok(None)
+            }
             Err(error) => Err(failed(path, &error)),
         }
     }
@@ -214,10 +252,17 @@ fn failed(path: &str, error: &ImdsError) -> Error {
     match error {
         ImdsError::ErrorResponse(answer) => {
             let status = answer.response().status().as_u16();
-            let hint = if status == 403 { "enable it in the instance's metadata options" } else { "try again" };
+            let hint = if status == 403 {
+                "enable it in the instance's metadata options"
+            } else {
+                "try again"
+            };
             reading(path).wrong_with_hint(format_args!("HTTP status {status}"), hint)
         }
-        other => reading(path).wrong_with_hint(innermost(other), "this command needs an EC2 instance whose metadata service is enabled"),
+        other => reading(path).wrong_with_hint(
+            innermost(other),
+            "this command needs an EC2 instance whose metadata service is enabled",
+        ),
     }
 }
 
@@ -227,18 +272,25 @@ fn from_json<'a, T: Deserialize<'a>>(path: &str, text: &'a str) -> Result<T, Err
 
 /// The first fleet tag among an instance's tag names, one to a line.
 fn fleet_tag(names: &str) -> Option<(&'static str, FleetKind)> {
-    FLEET_TAGS.into_iter().find(|(tag, _)| names.lines().any(|name| name.trim() == *tag))
+    FLEET_TAGS
+        .into_iter()
+        .find(|(tag, _)| names.lines().any(|name| name.trim() == *tag))
 }
 
-/// Asks again after a server's error, a stale token, and (unlike the SDK's own) after no answer at all, soon.
+/// Asks again after a server's error, a stale token, and (unlike the SDK's own) after no answer at
+/// all, soon.
 #[derive(Debug)]
 struct Again;
 
 impl ClassifyRetry for Again {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let status = context.response().map(|response| response.status().as_u16());
+        let status = context
+            .response()
+            .map(|response| response.status().as_u16());
         match status {
-            None | Some(401 | 429 | 500..) => RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, BACKOFF),
+            None | Some(401 | 429 | 500..) => {
+                RetryAction::retryable_error_with_explicit_delay(ErrorKind::ServerError, BACKOFF)
+            }
             Some(_) => RetryAction::NoActionIndicated,
         }
     }
@@ -263,24 +315,43 @@ mod tests {
             "imageId":"ami-1","instanceId":"i-1","instanceType":"t3.small","pendingTime":"2026-11-20T10:00:00Z","region":"ap-southeast-2"}"#;
         let document: Document = from_json("/", text).unwrap();
         assert_eq!(document.pending_time, datetime!(2026-11-20 10:00 UTC));
-        assert_eq!((document.instance_id.as_str(), document.account_id.as_str()), ("i-1", "123456789012"));
+        assert_eq!(
+            (document.instance_id.as_str(), document.account_id.as_str()),
+            ("i-1", "123456789012")
+        );
     }
 
     #[test]
     fn a_notice_is_read_with_its_time() {
-        let action: InstanceAction = from_json("/", r#"{"action":"terminate","time":"2026-11-20T08:22:00Z"}"#).unwrap();
-        assert_eq!(action, InstanceAction { action: "terminate".into(), time: datetime!(2026-11-20 08:22 UTC) });
+        let action: InstanceAction = from_json(
+            "/",
+            r#"{"action":"terminate","time":"2026-11-20T08:22:00Z"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            action,
+            InstanceAction {
+                action: "terminate".into(),
+                time: datetime!(2026-11-20 08:22 UTC)
+            }
+        );
     }
 
     #[test]
     fn a_fleet_is_found_among_other_tags() {
-        assert_eq!(fleet_tag("Name\naws:autoscaling:groupName\nsite"), Some(("aws:autoscaling:groupName", FleetKind::AutoScalingGroup)));
+        assert_eq!(
+            fleet_tag("Name\naws:autoscaling:groupName\nsite"),
+            Some(("aws:autoscaling:groupName", FleetKind::AutoScalingGroup))
+        );
         assert_eq!(fleet_tag("Name\nmy-aws:ec2:fleet-id"), None);
     }
 
     #[test]
     fn a_document_that_is_no_json_says_where_it_came_from() {
-        let error = from_json::<Document>("/latest/dynamic/instance-identity/document", "<html>").unwrap_err();
-        assert!(error.to_string().starts_with("asking the instance metadata service for /latest/dynamic/instance-identity/document: "));
+        let error = from_json::<Document>("/latest/dynamic/instance-identity/document", "<html>")
+            .unwrap_err();
+        assert!(error.to_string().starts_with(
+            "asking the instance metadata service for /latest/dynamic/instance-identity/document: "
+        ));
     }
 }

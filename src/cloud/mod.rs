@@ -1,6 +1,7 @@
 //! The only modules that know an SDK.
 //!
-//! Each adapter offers the few verbs we need in our own types. Retrying is the SDK's; its numbers stand in `http`.
+//! Each adapter offers the few verbs we need in our own types. Retrying is the SDK's; its numbers
+//! stand in `http`.
 
 pub mod acme;
 pub mod autoscaling;
@@ -34,10 +35,12 @@ use route53::Route53;
 use s3::S3;
 use secrets::Secrets;
 
-/// The way to AWS from where a command runs: one HTTP client, and credentials that are looked for once.
+/// The way to AWS from where a command runs: one HTTP client, and credentials that are looked for
+/// once.
 ///
-/// An instance's metadata service is asked for everything by the commands that make it the site. From a desk or CI it is asked for nothing
-/// but a role's credentials, and for these last, once and shortly: such a machine may be an instance too.
+/// An instance's metadata service is asked for everything by the commands that make it the site.
+/// From a desk or CI it is asked for nothing but a role's credentials, and for these last, once and
+/// shortly: such a machine may be an instance too.
 #[derive(Debug)]
 pub struct Access {
     imds: Imds,
@@ -48,12 +51,20 @@ pub struct Access {
 impl Access {
     /// For a command of the instance that the site is to run on.
     pub fn on_instance(imds: &Imds) -> Self {
-        Self { imds: imds.clone(), on_instance: true, credentials: OnceCell::new() }
+        Self {
+            imds: imds.clone(),
+            on_instance: true,
+            credentials: OnceCell::new(),
+        }
     }
 
     /// For a command that runs anywhere.
     pub fn from_anywhere() -> Self {
-        Self { imds: Imds::hasty(), on_instance: false, credentials: OnceCell::new() }
+        Self {
+            imds: Imds::hasty(),
+            on_instance: false,
+            credentials: OnceCell::new(),
+        }
     }
 
     /// The metadata service, where it may be asked what this instance is.
@@ -61,15 +72,25 @@ impl Access {
         self.on_instance.then_some(&self.imds)
     }
 
-    /// A region of AWS. On an instance this sends nothing; anywhere else the credentials are got now, so that their absence is told once, and
-    /// that whoever types a password for them has the time.
+    /// A region of AWS. On an instance this sends nothing; anywhere else the credentials are got
+    /// now, so that their absence is told once, and that whoever types a password for them has the
+    /// time.
     ///
     /// # Errors
     /// There are no credentials.
     pub async fn cloud(&self, region: &str) -> Result<Cloud, Error> {
         let region = Region::new(region.to_owned());
-        let credentials = self.credentials.get_or_try_init(|| self.chain(&region)).await?.clone();
-        Ok(Cloud::new(&settings(region, self.imds.http()).credentials_provider(credentials).load().await))
+        let credentials = self
+            .credentials
+            .get_or_try_init(|| self.chain(&region))
+            .await?
+            .clone();
+        Ok(Cloud::new(
+            &settings(region, self.imds.http())
+                .credentials_provider(credentials)
+                .load()
+                .await,
+        ))
     }
 
     async fn chain(&self, region: &Region) -> Result<SharedCredentialsProvider, Error> {
@@ -90,7 +111,10 @@ pub struct Cloud {
 
 impl Cloud {
     fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), s3: s3::Connection::new(config) }
+        Self {
+            config: config.clone(),
+            s3: s3::Connection::new(config),
+        }
     }
 
     pub fn s3(&self, bucket: &str) -> S3 {
@@ -123,5 +147,9 @@ fn settings(region: Region, http: SharedHttpClient) -> ConfigLoader {
         .retry_config(http::retries())
         .timeout_config(http::times())
         // Reads have their own watch, which takes a broken body up again.
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().download_enabled(false).build())
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled()
+                .download_enabled(false)
+                .build(),
+        )
 }

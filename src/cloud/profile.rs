@@ -1,4 +1,5 @@
-//! The profile that the environment selects in the AWS tools' own files: its region, and where its credentials come from.
+//! The profile that the environment selects in the AWS tools' own files: its region, and where its
+//! credentials come from.
 
 use std::fmt;
 
@@ -21,7 +22,8 @@ pub struct Profile {
     pub(super) role: Option<String>,
 }
 
-/// Where credentials come from. Each names the profile that says so, which is another one where a role is assumed.
+/// Where credentials come from. Each names the profile that says so, which is another one where a
+/// role is assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// IAM Identity Center.
@@ -39,15 +41,21 @@ impl Profile {
     /// # Errors
     /// There is none of the name that `AWS_PROFILE` gives, or the files are no profile files.
     pub async fn selected() -> Result<Self, Error> {
-        Self::selected_in(&Fs::real(), &Env::real()).await.map_err(Error::from)
+        Self::selected_in(&Fs::real(), &Env::real())
+            .await
+            .map_err(Error::from)
     }
 
     pub(super) async fn selected_in(fs: &Fs, env: &Env) -> Result<Self, NoCredentials> {
-        let set = profile::load(fs, env, &EnvConfigFiles::default(), None).await.map_err(|error| NoCredentials::unreadable(&error))?;
+        let set = profile::load(fs, env, &EnvConfigFiles::default(), None)
+            .await
+            .map_err(|error| NoCredentials::unreadable(&error))?;
         let named = env.get("AWS_PROFILE").is_ok_and(|name| !name.is_empty());
         let name = set.selected_profile().to_owned();
         if named && set.get_profile(&name).is_none() {
-            let file = env.get("AWS_CONFIG_FILE").unwrap_or_else(|_| "~/.aws/config".to_owned());
+            let file = env
+                .get("AWS_CONFIG_FILE")
+                .unwrap_or_else(|_| "~/.aws/config".to_owned());
             return Err(NoCredentials::unknown_profile(&name, &file));
         }
         Ok(Self::of(&set, name, named))
@@ -55,10 +63,24 @@ impl Profile {
 
     fn of(set: &ProfileSet, name: String, named: bool) -> Self {
         let lineage = lineage(set, &name);
-        let value = |key: &str| lineage.iter().find_map(|profile| profile.get(key)).map(str::to_owned);
+        let value = |key: &str| {
+            lineage
+                .iter()
+                .find_map(|profile| profile.get(key))
+                .map(str::to_owned)
+        };
         let source = lineage.last().map_or(Source::Other, |last| source(last));
-        let role = lineage.first().and_then(|first| first.get("role_arn")).map(str::to_owned);
-        Self { region: value("region"), name, named, source, role }
+        let role = lineage
+            .first()
+            .and_then(|first| first.get("role_arn"))
+            .map(str::to_owned);
+        Self {
+            region: value("region"),
+            name,
+            named,
+            source,
+            role,
+        }
     }
 }
 
@@ -66,16 +88,22 @@ impl Profile {
 fn lineage<'a>(set: &'a ProfileSet, name: &str) -> Vec<&'a profile::Profile> {
     let mut lineage: Vec<&profile::Profile> = Vec::new();
     let mut next = set.get_profile(name);
-    while let Some(profile) = next.filter(|next| lineage.iter().all(|before| before.name() != next.name())) {
+    while let Some(profile) =
+        next.filter(|next| lineage.iter().all(|before| before.name() != next.name()))
+    {
         lineage.push(profile);
-        next = profile.get("source_profile").and_then(|name| set.get_profile(name));
+        next = profile
+            .get("source_profile")
+            .and_then(|name| set.get_profile(name));
     }
     lineage
 }
 
 /// In the order in which the SDK looks.
 fn source(profile: &profile::Profile) -> Source {
-    let (name, has) = (profile.name().to_owned(), |key: &str| profile.get(key).is_some());
+    let (name, has) = (profile.name().to_owned(), |key: &str| {
+        profile.get(key).is_some()
+    });
     if has("credential_source") || has("web_identity_token_file") {
         Source::Other
     } else if has("sso_session") || has("sso_start_url") {
@@ -109,7 +137,11 @@ mod tests {
 
     async fn selected(config: &str, env: &[(&str, &str)]) -> Result<Profile, NoCredentials> {
         let env = [env, &[("HOME", "/home/me")]].concat();
-        Profile::selected_in(&Fs::from_slice(&[("/home/me/.aws/config", config)]), &Env::from_slice(&env)).await
+        Profile::selected_in(
+            &Fs::from_slice(&[("/home/me/.aws/config", config)]),
+            &Env::from_slice(&env),
+        )
+        .await
     }
 
     async fn named(name: &str) -> Profile {
@@ -119,18 +151,35 @@ mod tests {
     #[tokio::test]
     async fn the_default_profile_is_selected_where_none_is_named_and_need_not_exist() {
         let default = selected(CONFIG, &[]).await.unwrap();
-        assert_eq!((default.name.as_str(), default.named, default.region.as_deref()), ("default", false, Some("eu-west-1")));
+        assert_eq!(
+            (
+                default.name.as_str(),
+                default.named,
+                default.region.as_deref()
+            ),
+            ("default", false, Some("eu-west-1"))
+        );
         assert_eq!(selected("", &[]).await.unwrap().region, None);
     }
 
     #[tokio::test]
     async fn a_source_is_told_with_the_profile_that_names_it() {
         assert_eq!(named("sso").await.source, Source::Sso("sso".into()));
-        assert_eq!(named("process").await.source, Source::Process("process".into()));
+        assert_eq!(
+            named("process").await.source,
+            Source::Process("process".into())
+        );
         assert_eq!(named("login").await.source, Source::Login("login".into()));
         let role = named("role").await;
-        assert_eq!((role.source, role.role.as_deref()), (Source::Sso("sso".into()), Some("arn:aws:iam::1:role/r")));
-        assert_eq!(role.region.as_deref(), Some("eu-west-2"), "a profile has its source's region");
+        assert_eq!(
+            (role.source, role.role.as_deref()),
+            (Source::Sso("sso".into()), Some("arn:aws:iam::1:role/r"))
+        );
+        assert_eq!(
+            role.region.as_deref(),
+            Some("eu-west-2"),
+            "a profile has its source's region"
+        );
     }
 
     #[tokio::test]
@@ -140,15 +189,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_no_profile_has_is_an_error() {
-        let error = selected(CONFIG, &[("AWS_PROFILE", "nope")]).await.unwrap_err();
-        assert_eq!(error.to_string(), "profile `nope` does not exist in ~/.aws/config");
-        let elsewhere = selected(CONFIG, &[("AWS_PROFILE", "sso"), ("AWS_CONFIG_FILE", "/etc/aws")]).await.unwrap_err();
-        assert_eq!(elsewhere.to_string(), "profile `sso` does not exist in /etc/aws");
+        let error = selected(CONFIG, &[("AWS_PROFILE", "nope")])
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "profile `nope` does not exist in ~/.aws/config"
+        );
+        let elsewhere = selected(
+            CONFIG,
+            &[("AWS_PROFILE", "sso"), ("AWS_CONFIG_FILE", "/etc/aws")],
+        )
+        .await
+        .unwrap_err();
+        assert_eq!(
+            elsewhere.to_string(),
+            "profile `sso` does not exist in /etc/aws"
+        );
     }
 
     #[tokio::test]
     async fn a_file_that_is_none_says_so() {
-        let error = selected("this is no profile", &[]).await.unwrap_err().to_string();
+        let error = selected("this is no profile", &[])
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("/home/me/.aws/config"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! `cert show` and `cert renew`: the site's certificate by hand, from anywhere with an instance's rights.
+//! `cert show` and `cert renew`: the site's certificate by hand, from anywhere with an instance's
+//! rights.
 
 mod renew;
 mod show;
@@ -19,5 +20,11 @@ pub async fn run(globals: &Globals, cert: &Cert) -> Result<Outcome> {
 }
 
 fn certificates<'a>(remote: &'a Remote, holder: &'a str) -> Certificates<'a> {
-    Certificates { s3: &remote.state, site: &remote.site, route53: &remote.route53, secrets: remote.cloud.secrets(), holder }
+    Certificates {
+        s3: &remote.state,
+        site: &remote.site,
+        route53: &remote.route53,
+        secrets: remote.cloud.secrets(),
+        holder,
+    }
 }

@@ -1,4 +1,5 @@
-//! The site's certificate, from whichever of its CAs: what the bucket holds, and an order that only one machine makes at a time.
+//! The site's certificate, from whichever of its CAs: what the bucket holds, and an order that only
+//! one machine makes at a time.
 
 use std::time::Duration;
 
@@ -42,7 +43,9 @@ pub struct Wanted<'a> {
 
 /// Another machine orders.
 #[derive(Debug, thiserror::Error)]
-#[error("{holder} is ordering the certificate until {expires}, longer than is waited here; run again after that")]
+#[error(
+    "{holder} is ordering the certificate until {expires}, longer than is waited here; run again after that"
+)]
 pub struct Busy {
     holder: String,
     expires: OffsetDateTime,
@@ -50,7 +53,11 @@ pub struct Busy {
 
 impl<'a> Certificates<'a> {
     pub fn cache(&self, ca: &'a Directory) -> Cache<'a> {
-        Cache { s3: self.s3, site: self.site, ca }
+        Cache {
+            s3: self.s3,
+            site: self.site,
+            ca,
+        }
     }
 
     fn caches(&self) -> impl Iterator<Item = Cache<'a>> {
@@ -67,7 +74,11 @@ impl<'a> Certificates<'a> {
     /// # Errors
     /// Those of the bucket.
     pub async fn found(&self) -> Result<Vec<Found>> {
-        try_join_all(self.caches().map(async |cache| cache.find(self.now()).await)).await
+        try_join_all(
+            self.caches()
+                .map(async |cache| cache.find(self.now()).await),
+        )
+        .await
     }
 
     /// The newest that is of use, whichever CA's.
@@ -75,9 +86,19 @@ impl<'a> Certificates<'a> {
     /// # Errors
     /// Those of the bucket.
     pub async fn newest(&self) -> Result<Option<Certificate>> {
-        let certificates = self.found().await?.into_iter().filter_map(|found| Some(found.best?.certificate));
+        let certificates = self
+            .found()
+            .await?
+            .into_iter()
+            .filter_map(|found| Some(found.best?.certificate));
         // Of two of the same time, the preferred CA's.
-        Ok(certificates.reduce(|first, other| if other.is_newer_than(&first) { other } else { first }))
+        Ok(certificates.reduce(|first, other| {
+            if other.is_newer_than(&first) {
+                other
+            } else {
+                first
+            }
+        }))
     }
 
     /// What is remembered of each CA, by its slug.
@@ -85,40 +106,65 @@ impl<'a> Certificates<'a> {
     /// # Errors
     /// Those of the bucket.
     pub async fn ledgers(&self) -> Result<Vec<(String, Ledger)>> {
-        try_join_all(self.caches().map(async |cache| Ok((cache.ca.slug.clone(), cache.ledger().await?)))).await
+        try_join_all(
+            self.caches()
+                .map(async |cache| Ok((cache.ca.slug.clone(), cache.ledger().await?))),
+        )
+        .await
     }
 
-    /// Asks a certificate's CA when to renew it, for the whole fleet: the ledger remembers the answer.
+    /// Asks a certificate's CA when to renew it, for the whole fleet: the ledger remembers the
+    /// answer.
     ///
     /// # Errors
     /// Those of the bucket. A CA that does not answer is none: it is asked again later.
     pub async fn ask_window(&self, certificate: &Certificate) -> Result<()> {
-        let Some(cache) = self.caches().find(|cache| cache.ca.slug == certificate.ca) else { return Ok(()) };
+        let Some(cache) = self.caches().find(|cache| cache.ca.slug == certificate.ca) else {
+            return Ok(());
+        };
         let answer = match CertificateId::of(&certificate.chain) {
-            Some(id) => renewal_info(&cache.ca.url, self.site.tls.directory_ca.as_deref(), &id).await,
+            Some(id) => {
+                renewal_info(&cache.ca.url, self.site.tls.directory_ca.as_deref(), &id).await
+            }
             None => Ok(None),
         };
         match &answer {
-            Ok(Some(window)) => info!(serial = certificate.serial, from = %window.start, to = %window.end, "the CA suggests when to renew"),
-            Ok(None) => info!(serial = certificate.serial, "the CA suggests no time to renew"),
+            Ok(Some(window)) => {
+                info!(serial = certificate.serial, from = %window.start, to = %window.end, "the CA suggests when to renew")
+            }
+            Ok(None) => info!(
+                serial = certificate.serial,
+                "the CA suggests no time to renew"
+            ),
             Err(error) => warn!("when to renew is not known from the CA: {error}"),
         }
-        cache.amend(|ledger, now| ledger.heard(certificate, answer.as_ref().map(Option::as_ref), now)).await
+        cache
+            .amend(|ledger, now| {
+                ledger.heard(certificate, answer.as_ref().map(Option::as_ref), now)
+            })
+            .await
     }
 
-    /// Gets a certificate from the bucket, if another has stored one meanwhile, else from the first CA that gives one.
+    /// Gets a certificate from the bucket, if another has stored one meanwhile, else from the first
+    /// CA that gives one.
     ///
     /// # Errors
     /// [`Busy`]; what each CA said; those of the bucket and of Route 53.
     pub async fn order(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
-        let key = self.site.key(&format!("locks/certificate-{}.json", self.site.first_ca().slug));
+        let key = self.site.key(&format!(
+            "locks/certificate-{}.json",
+            self.site.first_ca().slug
+        ));
         let deadline = Instant::now() + wanted.patience;
         loop {
-            let (holder, expires) = match Lease::ask(self.s3, &key, self.holder, LEASE_LASTS).await? {
-                Asked::Held(lease) => return self.order_under(lease, zones, wanted).await,
-                Asked::Busy { holder, expires } => (holder, expires),
-                Asked::Done => bail!("{key} says that its work is done for good; delete that object"),
-            };
+            let (holder, expires) =
+                match Lease::ask(self.s3, &key, self.holder, LEASE_LASTS).await? {
+                    Asked::Held(lease) => return self.order_under(lease, zones, wanted).await,
+                    Asked::Busy { holder, expires } => (holder, expires),
+                    Asked::Done => {
+                        bail!("{key} says that its work is done for good; delete that object")
+                    }
+                };
             if Instant::now() >= deadline {
                 return Err(Busy { holder, expires }.into());
             }
@@ -130,7 +176,12 @@ impl<'a> Certificates<'a> {
         }
     }
 
-    async fn order_under(&self, mut lease: Lease, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
+    async fn order_under(
+        &self,
+        mut lease: Lease,
+        zones: &Zones,
+        wanted: &Wanted<'_>,
+    ) -> Result<Certificate> {
         let done = lease.guard(self.newest_or_ordered(zones, wanted)).await;
         if let Err(error) = lease.release().await {
             warn!("the lease on the certificate lapses by itself: {error:#}");
@@ -145,8 +196,11 @@ impl<'a> Certificates<'a> {
         let mut refusals = Vec::new();
         for cache in self.caches() {
             let ordered = self.order_from(&cache, zones, wanted).await;
-            match ordered.with_context(|| format!("ordering a certificate from {}", cache.ca.slug)) {
-                Err(error) if error.is::<AcmeError>() || error.is::<Barred>() => refusals.push(error),
+            match ordered.with_context(|| format!("ordering a certificate from {}", cache.ca.slug))
+            {
+                Err(error) if error.is::<AcmeError>() || error.is::<Barred>() => {
+                    refusals.push(error)
+                }
                 done => return done,
             }
             if refusals.len() < self.site.tls.directories.len() {
@@ -154,19 +208,41 @@ impl<'a> Certificates<'a> {
             }
         }
         let last = refusals.pop().context("a site has at least one CA")?;
-        Err(refusals.into_iter().rev().fold(last, |all, error| all.context(format!("{error:#}; and the next CA"))))
+        Err(refusals.into_iter().rev().fold(last, |all, error| {
+            all.context(format!("{error:#}; and the next CA"))
+        }))
     }
 
-    async fn order_from(&self, cache: &Cache<'_>, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
+    async fn order_from(
+        &self,
+        cache: &Cache<'_>,
+        zones: &Zones,
+        wanted: &Wanted<'_>,
+    ) -> Result<Certificate> {
         let zone_of = |domain: &str| zones.of(domain).map(|zone| zone.id.clone());
-        let desk = Desk { cache, route53: self.route53, secrets: &self.secrets, zone_of: &zone_of, force: wanted.force };
-        let replaces = wanted.instead_of.filter(|certificate| certificate.ca == cache.ca.slug);
+        let desk = Desk {
+            cache,
+            route53: self.route53,
+            secrets: &self.secrets,
+            zone_of: &zone_of,
+            force: wanted.force,
+        };
+        let replaces = wanted
+            .instead_of
+            .filter(|certificate| certificate.ca == cache.ca.slug);
         let certificate = match desk.order(replaces).await {
-            Err(error) if matches!(error.downcast_ref(), Some(AcmeError::AlreadyReplaced { .. })) => {
+            Err(error)
+                if matches!(
+                    error.downcast_ref(),
+                    Some(AcmeError::AlreadyReplaced { .. })
+                ) =>
+            {
                 if let Some(certificate) = self.stored_meanwhile(wanted).await? {
                     return Ok(certificate);
                 }
-                warn!("its successor is not in the bucket; ordering without naming what is replaced: {error:#}");
+                warn!(
+                    "its successor is not in the bucket; ordering without naming what is replaced: {error:#}"
+                );
                 desk.order(None).await?
             }
             ordered => ordered?,

@@ -1,4 +1,5 @@
-//! `deploy`: publishes a release, tries it on new instances or in place, and makes it current or goes back.
+//! `deploy`: publishes a release, tries it on new instances or in place, and makes it current or
+//! goes back.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -18,27 +19,55 @@ use crate::site::report::Timeline;
 pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
     let remote = Remote::open(globals).await?;
-    let package = timeline.step("package", &[], Package::of(&args.path)).await?;
-    let prospect = if args.no_rotate { None } else { Some(Prospect::of(&remote, &args.pace, args.in_place).await?) };
+    let package = timeline
+        .step("package", &[], Package::of(&args.path))
+        .await?;
+    let prospect = if args.no_rotate {
+        None
+    } else {
+        Some(Prospect::of(&remote, &args.pace, args.in_place).await?)
+    };
     if globals.dry_run {
         return print_plan(globals, &remote, &package, prospect).await;
     }
-    let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else { return Ok(Outcome::Locked) };
+    let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else {
+        return Ok(Outcome::Locked);
+    };
     let work = async {
         rotation::settle(&remote, &run, &args.pace, &timeline).await?;
         let previous = rotation::current(&remote).await?;
-        if let Some(current) = previous.as_ref().filter(|current| current.sha256.as_deref() == Some(package.sha256())) {
-            info!(release = current.version, "this content is current already: nothing to do; `spotboot rotate` replaces the instances");
+        if let Some(current) = previous
+            .as_ref()
+            .filter(|current| current.sha256.as_deref() == Some(package.sha256()))
+        {
+            info!(
+                release = current.version,
+                "this content is current already: nothing to do; `spotboot rotate` replaces the instances"
+            );
             return Ok(());
         }
-        let published = rotation::unless_stopped(timeline.step("publish", &["package"], package.publish(globals, &remote))).await?;
-        let mut record = Record::new(run.clone(), Verb::Deploy, by, remote.now(), Some(rotation::released(&published.into())), previous);
+        let published = rotation::unless_stopped(timeline.step(
+            "publish",
+            &["package"],
+            package.publish(globals, &remote),
+        ))
+        .await?;
+        let mut record = Record::new(
+            run.clone(),
+            Verb::Deploy,
+            by,
+            remote.now(),
+            Some(rotation::released(&published.into())),
+            previous,
+        );
         if args.no_rotate {
             record.verb = Verb::Publish;
             make_current(&remote, record).await?;
         } else {
             // Looked at again: settling may have ended instances.
-            Prospect::of(&remote, &args.pace, args.in_place).await?.enter(&mut record, &remote);
+            Prospect::of(&remote, &args.pace, args.in_place)
+                .await?
+                .enter(&mut record, &remote);
             let log = Log::create(&remote.state, &remote.site, record).await?;
             rotation::carry_out(&remote, log, &args.pace, &timeline).await?;
         }
@@ -57,8 +86,15 @@ async fn make_current(remote: &Remote, record: Record) -> Result<()> {
     rotation::promote(remote, &log.record).await?;
     log.record.end(Ended::Published, remote.now(), None, None);
     log.write().await?;
-    let version = log.record.release.as_ref().map_or("none", |release| &release.version);
-    info!(release = version, "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet");
+    let version = log
+        .record
+        .release
+        .as_ref()
+        .map_or("none", |release| &release.version);
+    info!(
+        release = version,
+        "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet"
+    );
     Ok(())
 }
 
@@ -66,9 +102,17 @@ async fn make_current(remote: &Remote, record: Record) -> Result<()> {
 async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
     let Some(keep) = keep else { return Ok(()) };
     let newest = Log::newest(&remote.state, &remote.site).await?;
-    let named = newest.into_iter().flat_map(|log| [log.record.release, log.record.previous]).flatten();
-    let never: Vec<String> = named.chain(rotation::current(remote).await?).map(|release: Released| release.version).collect();
-    let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never).await.context("removing old packages")?;
+    let named = newest
+        .into_iter()
+        .flat_map(|log| [log.record.release, log.record.previous])
+        .flatten();
+    let never: Vec<String> = named
+        .chain(rotation::current(remote).await?)
+        .map(|release: Released| release.version)
+        .collect();
+    let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never)
+        .await
+        .context("removing old packages")?;
     if !gone.is_empty() {
         info!(packages = gone.join(" "), "removed");
     }
@@ -83,18 +127,40 @@ struct Plan<'p> {
     rotation: Option<Prospect>,
 }
 
-async fn print_plan(globals: &Globals, remote: &Remote, package: &Package, rotation: Option<Prospect>) -> Result<Outcome> {
+async fn print_plan(
+    globals: &Globals,
+    remote: &Remote,
+    package: &Package,
+    rotation: Option<Prospect>,
+) -> Result<Outcome> {
     let current = rotation::current(remote).await?;
-    let upload = current.as_ref().and_then(|current| current.sha256.as_deref()) != Some(package.sha256());
-    let plan = Plan { package, current, upload, rotation };
+    let upload = current
+        .as_ref()
+        .and_then(|current| current.sha256.as_deref())
+        != Some(package.sha256());
+    let plan = Plan {
+        package,
+        current,
+        upload,
+        rotation,
+    };
     if globals.json {
         output::json(&plan)?;
         return Ok(Outcome::Done);
     }
     out!("package        {package}");
-    out!("current        {}", in_one_line(plan.current.as_ref().map_or("none yet", |release| &release.version)));
+    out!(
+        "current        {}",
+        in_one_line(
+            plan.current
+                .as_ref()
+                .map_or("none yet", |release| &release.version)
+        )
+    );
     match (upload, &plan.rotation) {
-        (false, _) => out!("upload         nothing: this content is current already, and nothing would be done"),
+        (false, _) => out!(
+            "upload         nothing: this content is current already, and nothing would be done"
+        ),
         (true, rotation) => {
             out!(
                 "upload         to s3://{}/{}<time>-{}.zip",

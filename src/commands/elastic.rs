@@ -1,4 +1,5 @@
-//! The Elastic IP follows the names' owner: moved by the owner itself, or by the rotation that appoints it.
+//! The Elastic IP follows the names' owner: moved by the owner itself, or by the rotation that
+//! appoints it.
 
 use std::time::Duration;
 
@@ -32,12 +33,14 @@ pub struct Led {
 }
 
 impl Leader<'_> {
-    /// Leads the Elastic IP to `instance` if it owns the names; safe to repeat. Else the owner is told, and nothing is done.
+    /// Leads the Elastic IP to `instance` if it owns the names; safe to repeat. Else the owner is
+    /// told, and nothing is done.
     ///
-    /// EC2 knows no condition for an association, so none can be tied to the record of ownership as a batch of records is. That record is read
-    /// right before the association, and again right after: whoever was overtaken in between leads the address on to the one that owns the names
-    /// by then. What remains is a caller that is overtaken there and dies before its second look: the owner's own looks, by which it keeps the
-    /// address for as long as it lives, then end that.
+    /// EC2 knows no condition for an association, so none can be tied to the record of ownership as
+    /// a batch of records is. That record is read right before the association, and again right
+    /// after: whoever was overtaken in between leads the address on to the one that owns the names
+    /// by then. What remains is a caller that is overtaken there and dies before its second look:
+    /// the owner's own looks, by which it keeps the address for as long as it lives, then end that.
     ///
     /// # Errors
     /// Those of AWS, once they have lasted; at once where a policy denies it.
@@ -50,7 +53,10 @@ impl Leader<'_> {
                 Ok(false) => {}
                 Err(error) if Instant::now() >= end || is_final(&error) => {
                     let led = led.ok_or(error)?;
-                    warn!(owner = led.owner, "whether the names have another owner meanwhile is not known");
+                    warn!(
+                        owner = led.owner,
+                        "whether the names have another owner meanwhile is not known"
+                    );
                     return Ok(led);
                 }
                 Err(error) => {
@@ -63,19 +69,30 @@ impl Leader<'_> {
 
     /// Whether the address is with the owner, or is none of our business.
     async fn step(&self, instance: &str, led: &mut Option<Led>) -> Result<bool> {
-        let owner = self.zones.owner(self.route53).await?.context("nobody owns the names")?;
+        let owner = self
+            .zones
+            .owner(self.route53)
+            .await?
+            .context("nobody owns the names")?;
         if led.as_ref().is_some_and(|led| led.owner == owner) {
             return Ok(true);
         }
-        let elastic = address::elastic(self.ec2, self.site).await?.context("the site has no Elastic IP")?;
+        let elastic = address::elastic(self.ec2, self.site)
+            .await?
+            .context("the site has no Elastic IP")?;
         let ours_to_move = owner == instance || led.is_some();
         if !ours_to_move || elastic.leads_to(&owner) {
             *led = Some(Led { owner, elastic });
             return Ok(true);
         }
         match self.ec2.associate(&elastic, &owner).await? {
-            Associated::Done => info!(instance = owner, address = %elastic.address, "the Elastic IP leads there"),
-            Associated::NotNow(why) => bail!("leading the Elastic IP {} to {owner}: {why}", elastic.address),
+            Associated::Done => {
+                info!(instance = owner, address = %elastic.address, "the Elastic IP leads there")
+            }
+            Associated::NotNow(why) => bail!(
+                "leading the Elastic IP {} to {owner}: {why}",
+                elastic.address
+            ),
         }
         *led = Some(Led { owner, elastic });
         Ok(false)
@@ -83,5 +100,7 @@ impl Leader<'_> {
 }
 
 fn is_final(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<crate::cloud::Error>().is_some_and(crate::cloud::Error::is_access_denied)
+    error
+        .downcast_ref::<crate::cloud::Error>()
+        .is_some_and(crate::cloud::Error::is_access_denied)
 }

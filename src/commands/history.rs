@@ -29,7 +29,16 @@ pub async fn run(globals: &Globals, args: &History) -> Result<Outcome> {
 
 fn table(records: &[Record]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(["STARTED", "WHAT", "RELEASE", "END", "TOOK", "INSTANCES", "BY", "COMMIT"]);
+    table.load_preset(NOTHING).set_header([
+        "STARTED",
+        "WHAT",
+        "RELEASE",
+        "END",
+        "TOOK",
+        "INSTANCES",
+        "BY",
+        "COMMIT",
+    ]);
     for record in records {
         table.add_row(row(record).map(|cell| in_one_line(&cell).into_owned()));
     }
@@ -38,14 +47,28 @@ fn table(records: &[Record]) -> Table {
 
 fn row(record: &Record) -> [String; 8] {
     let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
-    let commit = record.by.commit.as_deref().map_or_else(String::new, |commit| commit.chars().take(10).collect());
+    let commit = record
+        .by
+        .commit
+        .as_deref()
+        .map_or_else(String::new, |commit| commit.chars().take(10).collect());
     [
-        record.started.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_default(),
+        record
+            .started
+            .to_offset(time::UtcOffset::UTC)
+            .format(&form)
+            .unwrap_or_default(),
         what(record),
-        record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+        record
+            .release
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |release| release.version.clone()),
         ended(record),
         record.took().map_or_else(String::new, |took| {
-            humantime::format_duration(std::time::Duration::from_secs(took.whole_seconds().unsigned_abs())).to_string()
+            humantime::format_duration(std::time::Duration::from_secs(
+                took.whole_seconds().unsigned_abs(),
+            ))
+            .to_string()
         }),
         instances(record),
         record.by.to_string(),
@@ -54,7 +77,11 @@ fn row(record: &Record) -> [String; 8] {
 }
 
 fn what(record: &Record) -> String {
-    let in_place = if record.in_place.is_some() { " in place" } else { "" };
+    let in_place = if record.in_place.is_some() {
+        " in place"
+    } else {
+        ""
+    };
     format!("{}{in_place}", verb(record.verb))
 }
 
@@ -68,7 +95,9 @@ fn verb(verb: Verb) -> &'static str {
 }
 
 fn ended(record: &Record) -> String {
-    let Some(end) = &record.end else { return "runs, or was killed: the next run ends it".to_owned() };
+    let Some(end) = &record.end else {
+        return "runs, or was killed: the next run ends it".to_owned();
+    };
     let outcome = match end.outcome {
         Ended::Promoted if record.verb == Verb::Rotate => "rotated",
         Ended::Promoted => "promoted",
@@ -77,7 +106,10 @@ fn ended(record: &Record) -> String {
         Ended::Published => "current without a trial",
     };
     match &end.error {
-        Some(error) => format!("{outcome}: {}", error.chars().take(ERROR_SHOWN).collect::<String>()),
+        Some(error) => format!(
+            "{outcome}: {}",
+            error.chars().take(ERROR_SHOWN).collect::<String>()
+        ),
         None => outcome.to_owned(),
     }
 }
@@ -85,7 +117,10 @@ fn ended(record: &Record) -> String {
 /// `i-old → i-new`; those that stay as they are.
 fn instances(record: &Record) -> String {
     let Some(rotation) = &record.rotation else {
-        return record.in_place.as_ref().map_or_else(String::new, |in_place| in_place.instances.join(" "));
+        return record
+            .in_place
+            .as_ref()
+            .map_or_else(String::new, |in_place| in_place.instances.join(" "));
     };
     let old: Vec<&str> = rotation.old.iter().map(|node| node.id.as_str()).collect();
     format!("{} → {}", old.join(" "), rotation.new.join(" "))

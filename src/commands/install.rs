@@ -21,7 +21,8 @@ use crate::output::out;
 const PROGRAM: &str = "/usr/local/bin/spotboot";
 /// As long as `up` itself allows a boot, and a little more.
 const STARTED_WITHIN: Duration = Duration::from_secs(31 * 60);
-/// What the service needs of our environment: where AWS answers, and whom to trust. Credentials are not among it: an instance has a role.
+/// What the service needs of our environment: where AWS answers, and whom to trust. Credentials are
+/// not among it: an instance has a role.
 const CARRIED: [&str; 12] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
@@ -50,8 +51,11 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     match read {
-        // A first instance may be there before its site.toml, or before its role may read it: the service looks again until it can.
-        Err(error) if matches!(place, Place::Object { .. }) && !error.is::<Problems>() => warn!("{error:#}; installing all the same"),
+        // A first instance may be there before its site.toml, or before its role may read it: the
+        // service looks again until it can.
+        Err(error) if matches!(place, Place::Object { .. }) && !error.is::<Problems>() => {
+            warn!("{error:#}; installing all the same")
+        }
         read => drop(read?),
     }
     Services::require_systemd()?;
@@ -69,9 +73,24 @@ fn unit(place: &Place, folders: &Folders) -> Result<SelfUnit> {
     };
     let state = std::path::absolute(&folders.state_dir)?.into_os_string();
     let runtime = std::path::absolute(&folders.runtime_dir)?.into_os_string();
-    let args = ["up".into(), "--config".into(), config, "--state-dir".into(), state, "--runtime-dir".into(), runtime];
-    let env: BTreeMap<String, String> = CARRIED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
-    Ok(SelfUnit { program: PathBuf::from(PROGRAM), args: args.into(), env })
+    let args = [
+        "up".into(),
+        "--config".into(),
+        config,
+        "--state-dir".into(),
+        state,
+        "--runtime-dir".into(),
+        runtime,
+    ];
+    let env: BTreeMap<String, String> = CARRIED
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    Ok(SelfUnit {
+        program: PathBuf::from(PROGRAM),
+        args: args.into(),
+        env,
+    })
 }
 
 /// The service outlives the place that this binary was fetched to.
@@ -84,5 +103,7 @@ fn copy_program(own: &Path) -> Result<()> {
 
 fn command_line(unit: &SelfUnit) -> String {
     let words = unit.args.iter().map(|arg| arg.to_string_lossy());
-    words.fold(unit.program.display().to_string(), |line, word| format!("{line} {word}"))
+    words.fold(unit.program.display().to_string(), |line, word| {
+        format!("{line} {word}")
+    })
 }

@@ -15,13 +15,30 @@ const BATCH: usize = 8 << 10;
 pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
     let known = known(&remote.state, &remote.site).await?;
-    if let Some(instance) = args.instance.as_ref().filter(|instance| !known.contains(*instance)) {
-        bail!("the bucket has no logs of {instance}; it has some of {}", named(known.iter().map(String::as_str)));
+    if let Some(instance) = args
+        .instance
+        .as_ref()
+        .filter(|instance| !known.contains(*instance))
+    {
+        bail!(
+            "the bucket has no logs of {instance}; it has some of {}",
+            named(known.iter().map(String::as_str))
+        );
     }
-    let kind = args.kind.and_then(|kind| Some(kind.to_possible_value()?.get_name().to_owned()));
+    let kind = args
+        .kind
+        .and_then(|kind| Some(kind.to_possible_value()?.get_name().to_owned()));
     // S3's time, which the listing has told.
-    let query = Query { instance: args.instance.clone(), since: args.since.time(remote.now()), kind };
-    let mut merge = Merge::new(&remote.state, stored(&remote.state, &remote.site, &query).await?, query.since);
+    let query = Query {
+        instance: args.instance.clone(),
+        since: args.since.time(remote.now()),
+        kind,
+    };
+    let mut merge = Merge::new(
+        &remote.state,
+        stored(&remote.state, &remote.site, &query).await?,
+        query.since,
+    );
     let mut lines = 0_u64;
     // Printed many at a time.
     let mut batch = String::new();
@@ -52,11 +69,19 @@ fn text(line: &Line<'_>, json: bool, several: bool) -> Result<String> {
     if json {
         return Ok(format!("{}\n", json_shown(&serde_json::to_string(line)?)));
     }
-    let instance = if several { format!("{} ", in_one_line(line.instance)) } else { String::new() };
+    let instance = if several {
+        format!("{} ", in_one_line(line.instance))
+    } else {
+        String::new()
+    };
     Ok(format!("{}\n", shown(&format!("{instance}{line}"))))
 }
 
 fn named<'a>(instances: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = instances.take(20).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

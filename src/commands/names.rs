@@ -1,4 +1,5 @@
-//! What an instance asks of the site's zones: for itself when it boots, by the rotation when that gives the names back.
+//! What an instance asks of the site's zones: for itself when it boots, by the rotation when that
+//! gives the names back.
 
 use std::net::IpAddr;
 
@@ -12,14 +13,30 @@ use crate::site::deploys::Node;
 use crate::site::records::{Checks, Claim, Right, Shape};
 
 pub fn node(identity: &Identity) -> Node {
-    let Identity { instance_id, launched, public_ipv4, public_ipv6, .. } = identity;
-    Node { id: instance_id.clone(), launched: *launched, ipv4: *public_ipv4, ipv6: *public_ipv6 }
+    let Identity {
+        instance_id,
+        launched,
+        public_ipv4,
+        public_ipv6,
+        ..
+    } = identity;
+    Node {
+        id: instance_id.clone(),
+        launched: *launched,
+        ipv4: *public_ipv4,
+        ipv6: *public_ipv6,
+    }
 }
 
-/// With the site's Elastic IP where its names lead to one: an instance's IPv6 address cannot be moved, so such a name has none.
+/// With the site's Elastic IP where its names lead to one: an instance's IPv6 address cannot be
+/// moved, so such a name has none.
 pub fn reached_at(node: Node, elastic: Option<&ElasticIp>) -> Node {
     match elastic {
-        Some(elastic) => Node { ipv4: Some(elastic.address), ipv6: None, ..node },
+        Some(elastic) => Node {
+            ipv4: Some(elastic.address),
+            ipv6: None,
+            ..node
+        },
         None => node,
     }
 }
@@ -43,8 +60,14 @@ pub fn shape(site: &Site, checks: Checks) -> Result<Shape> {
         Routing::Simple => Shape::Simple,
         Routing::Multivalue => Shape::Multivalue { checks },
         Routing::Failover => {
-            let mirror = site.failover.as_ref().and_then(|failover| failover.cloudfront.clone());
-            Shape::Failover { cloudfront: mirror.context("failover.cloudfront is missing")?, checks }
+            let mirror = site
+                .failover
+                .as_ref()
+                .and_then(|failover| failover.cloudfront.clone());
+            Shape::Failover {
+                cloudfront: mirror.context("failover.cloudfront is missing")?,
+                checks,
+            }
         }
     })
 }
@@ -55,11 +78,31 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
         return Ok(Checks::default());
     }
     let check = async |address: Option<IpAddr>| -> Result<Option<String>> {
-        let Some(address) = address else { return Ok(None) };
-        // The check of an Elastic IP passes from owner to owner with it, and the record that names it stays as it is.
-        let whose = if site.dns.is_elastic() { "elastic" } else { &node.id };
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        // The check of an Elastic IP passes from owner to owner with it, and the record that names
+        // it stays as it is.
+        let whose = if site.dns.is_elastic() {
+            "elastic"
+        } else {
+            &node.id
+        };
         let reference = format!("spotboot {} {whose} {address}", site.name);
-        Ok(Some(route53.health_check_for(address, site.web.https_port, site.primary().as_str(), "/ping", &reference).await?))
+        Ok(Some(
+            route53
+                .health_check_for(
+                    address,
+                    site.web.https_port,
+                    site.primary().as_str(),
+                    "/ping",
+                    &reference,
+                )
+                .await?,
+        ))
     };
-    Ok(Checks { ipv4: check(node.ipv4.map(IpAddr::V4)).await?, ipv6: check(node.ipv6.map(IpAddr::V6)).await? })
+    Ok(Checks {
+        ipv4: check(node.ipv4.map(IpAddr::V4)).await?,
+        ipv6: check(node.ipv6.map(IpAddr::V6)).await?,
+    })
 }

@@ -63,17 +63,38 @@ impl Package {
             }
         };
         // S3's clock is not known before its first answer, which the lease has brought.
-        let published = release::publish(&remote.packages, &remote.site.packages.prefix, &self.packed, remote.now(), tell).await?;
+        let published = release::publish(
+            &remote.packages,
+            &remote.site.packages.prefix,
+            &self.packed,
+            remote.now(),
+            tell,
+        )
+        .await?;
         bar.finish_and_clear();
-        info!(release = published.version, mib = self.size >> 20, "published");
+        info!(
+            release = published.version,
+            mib = self.size >> 20,
+            "published"
+        );
         Ok(published)
     }
 }
 
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} files, {} bytes as a zip, SHA-256 {}", self.from.display(), self.files, self.size, self.sha256)?;
-        self.largest.iter().take(SHOWN).try_for_each(|(name, size)| write!(f, "\n               {size:>11} {name}"))
+        write!(
+            f,
+            "{}: {} files, {} bytes as a zip, SHA-256 {}",
+            self.from.display(),
+            self.files,
+            self.size,
+            self.sha256
+        )?;
+        self.largest
+            .iter()
+            .take(SHOWN)
+            .try_for_each(|(name, size)| write!(f, "\n               {size:>11} {name}"))
     }
 }
 
@@ -81,6 +102,8 @@ fn upload_bar(globals: &Globals, size: u64) -> ProgressBar {
     if !logs::shows_progress(globals) {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("upload {bar:30} {bytes}/{total_bytes} {bytes_per_sec}").expect("the template is well-formed");
+    let style =
+        ProgressStyle::with_template("upload {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
+            .expect("the template is well-formed");
     logs::progress().add(ProgressBar::new(size).with_style(style))
 }

@@ -12,7 +12,11 @@ use crate::site::report::Observer;
 
 /// Live lines on a terminal; elsewhere the log says it all.
 pub fn observer(globals: &Globals) -> Arc<dyn Observer> {
-    if logs::shows_progress(globals) { Arc::new(Terminal::default()) } else { Arc::new(Silent) }
+    if logs::shows_progress(globals) {
+        Arc::new(Terminal::default())
+    } else {
+        Arc::new(Silent)
+    }
 }
 
 struct Silent;
@@ -30,14 +34,27 @@ struct Terminal {
 
 impl Observer for Terminal {
     fn began(&self, name: &'static str) {
-        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is well-formed");
-        let bar = logs::progress().add(ProgressBar::new_spinner().with_style(style).with_message(name));
+        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+            .expect("the template is well-formed");
+        let bar = logs::progress().add(
+            ProgressBar::new_spinner()
+                .with_style(style)
+                .with_message(name),
+        );
         bar.enable_steady_tick(Duration::from_millis(100));
-        self.running.lock().expect("no step panics while it draws").insert(name, bar);
+        self.running
+            .lock()
+            .expect("no step panics while it draws")
+            .insert(name, bar);
     }
 
     fn ended(&self, name: &'static str, took: Duration, error: Option<&str>) {
-        if let Some(bar) = self.running.lock().expect("no step panics while it draws").remove(name) {
+        if let Some(bar) = self
+            .running
+            .lock()
+            .expect("no step panics while it draws")
+            .remove(name)
+        {
             bar.finish_and_clear();
         }
         let mark = if error.is_some() { '✗' } else { '✓' };

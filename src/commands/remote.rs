@@ -34,7 +34,14 @@ impl Remote {
         let site = Place::of(globals.config.as_deref())?.read(&access).await?;
         let cloud = access.cloud(&region(Some(&site), &access).await?).await?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-        Ok(Self { state, packages, route53: cloud.route53(), ec2: cloud.ec2(), site, cloud })
+        Ok(Self {
+            state,
+            packages,
+            route53: cloud.route53(),
+            ec2: cloud.ec2(),
+            site,
+            cloud,
+        })
     }
 
     /// S3's time, on which all machines agree; before its first answer, this machine's.
@@ -46,18 +53,26 @@ impl Remote {
         Zones::find(&self.route53, &self.site).await
     }
 
-    /// The site's fleet: by site.toml, else by the tags of the instance that owns the names, or of one that has a record beside its.
+    /// The site's fleet: by site.toml, else by the tags of the instance that owns the names, or of
+    /// one that has a record beside its.
     pub async fn fleet(&self) -> Result<Option<Fleet>> {
         if let Some(fleet) = &self.site.fleet {
             return Ok(Some(fleet.clone()));
         }
         let standing = self.zones().await?.standing(&self.route53).await?;
-        let ids: BTreeSet<String> = standing.iter().flat_map(Standing::instances).map(str::to_owned).collect();
+        let ids: BTreeSet<String> = standing
+            .iter()
+            .flat_map(Standing::instances)
+            .map(str::to_owned)
+            .collect();
         if ids.is_empty() {
             debug!("nobody owns the names yet");
             return Ok(None);
         }
-        let mut described = self.ec2.describe(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut described = self
+            .ec2
+            .describe(&ids.into_iter().collect::<Vec<_>>())
+            .await?;
         described.sort_by_key(|instance| std::cmp::Reverse((instance.living, instance.launched)));
         let fleet = described.into_iter().find_map(|instance| instance.fleet);
         Ok(fleet.map(|FleetTag { kind, id }| Fleet { kind, id }))

@@ -18,20 +18,34 @@ const LOOKED_AT: usize = 200;
 
 pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
-    replace(globals, &remote, pace, Verb::Rotate, false, async |remote: &Remote| {
-        let served = served_now(remote).await?;
-        Ok((served.clone(), served))
-    })
+    replace(
+        globals,
+        &remote,
+        pace,
+        Verb::Rotate,
+        false,
+        async |remote: &Remote| {
+            let served = served_now(remote).await?;
+            Ok((served.clone(), served))
+        },
+    )
     .await
 }
 
 pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
-    replace(globals, &remote, &args.pace, Verb::Rollback, args.in_place, async |remote: &Remote| {
-        let current = rotation::current(remote).await?;
-        let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
-        Ok((Some(earlier), current))
-    })
+    replace(
+        globals,
+        &remote,
+        &args.pace,
+        Verb::Rollback,
+        args.in_place,
+        async |remote: &Remote| {
+            let current = rotation::current(remote).await?;
+            let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
+            Ok((Some(earlier), current))
+        },
+    )
     .await
 }
 
@@ -51,14 +65,21 @@ async fn replace(
         print(globals, release.as_ref(), &prospect)?;
         return Ok(Outcome::Done);
     }
-    let Some(Held { mut lease, run, by }) = Held::take(remote, pace.force).await? else { return Ok(Outcome::Locked) };
+    let Some(Held { mut lease, run, by }) = Held::take(remote, pace.force).await? else {
+        return Ok(Outcome::Locked);
+    };
     let work = async {
         rotation::settle(remote, &run, pace, &timeline).await?;
         let (release, previous) = choose(remote).await?;
-        info!(release = release.as_ref().map_or("none", |release| &release.version), in_place, "rotating");
+        info!(
+            release = release.as_ref().map_or("none", |release| &release.version),
+            in_place, "rotating"
+        );
         let mut record = Record::new(run.clone(), verb, by, remote.now(), release, previous);
         // Looked at again: settling may have ended instances.
-        Prospect::of(remote, pace, in_place).await?.enter(&mut record, remote);
+        Prospect::of(remote, pace, in_place)
+            .await?
+            .enter(&mut record, remote);
         let log = Log::create(&remote.state, &remote.site, record).await?;
         rotation::carry_out(remote, log, pace, &timeline).await
     };
@@ -72,7 +93,10 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
     if globals.json {
         output::json(&serde_json::json!({ "release": release, "rotation": prospect }))?;
     } else {
-        out!("release        {}", in_one_line(release.map_or("none: kind s3 has no package", |release| &release.version)));
+        out!(
+            "release        {}",
+            in_one_line(release.map_or("none: kind s3 has no package", |release| &release.version))
+        );
         out!("{prospect}");
     }
     Ok(())
@@ -86,30 +110,60 @@ async fn served_now(remote: &Remote) -> Result<Option<Released>> {
     if let Some(current) = rotation::current(remote).await? {
         return Ok(Some(current));
     }
-    let resolved = release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
+    let resolved =
+        release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
     Ok(Some(rotation::released(&resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.
-async fn earlier(remote: &Remote, current: Option<&Released>, wanted: Option<&str>) -> Result<Released> {
+async fn earlier(
+    remote: &Remote,
+    current: Option<&Released>,
+    wanted: Option<&str>,
+) -> Result<Released> {
     let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
     let release = choose_earlier(&history, current, wanted).map_err(|why| usage(&why))?;
-    let listed = remote.packages.list(&release.key, 1).await.context("looking for its package")?;
+    let listed = remote
+        .packages
+        .list(&release.key, 1)
+        .await
+        .context("looking for its package")?;
     if listed.iter().all(|object| object.key != release.key) {
-        return Err(usage(&format!("the package of {} is gone: s3://{}/{}", release.version, remote.packages.bucket(), release.key)));
+        return Err(usage(&format!(
+            "the package of {} is gone: s3://{}/{}",
+            release.version,
+            remote.packages.bucket(),
+            release.key
+        )));
     }
     Ok(release)
 }
 
 /// Of the releases that have served, newest first, the one that is wanted.
-fn choose_earlier(history: &[Record], current: Option<&Released>, wanted: Option<&str>) -> Result<Released, String> {
+fn choose_earlier(
+    history: &[Record],
+    current: Option<&Released>,
+    wanted: Option<&str>,
+) -> Result<Released, String> {
     let has_served = |record: &&Record| {
-        record.end.as_ref().is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished)) || record.previous.is_some()
+        record
+            .end
+            .as_ref()
+            .is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished))
+            || record.previous.is_some()
     };
     // What was current before a run has served, too, whatever became of the run.
     let served = history.iter().filter(has_served).flat_map(|record| {
-        let promoted = record.end.as_ref().is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished));
-        [record.release.clone().filter(|_| promoted), record.previous.clone()].into_iter().flatten()
+        let promoted = record
+            .end
+            .as_ref()
+            .is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished));
+        [
+            record.release.clone().filter(|_| promoted),
+            record.previous.clone(),
+        ]
+        .into_iter()
+        .flatten()
     });
     // Without a hash a release cannot be pointed to.
     let mut others = served
@@ -134,31 +188,68 @@ mod tests {
     use crate::site::deploys::By;
 
     fn release(version: &str) -> Released {
-        Released { version: version.into(), key: format!("packages/{version}.zip"), sha256: Some("ab".into()), size: 1 }
+        Released {
+            version: version.into(),
+            key: format!("packages/{version}.zip"),
+            sha256: Some("ab".into()),
+            size: 1,
+        }
     }
 
     fn ran(version: &str, before: &str, outcome: Ended) -> Record {
         let now = datetime!(2026-11-21 12:00 UTC);
-        let mut record = Record::new("id".into(), Verb::Deploy, By::default(), now, Some(release(version)), Some(release(before)));
+        let mut record = Record::new(
+            "id".into(),
+            Verb::Deploy,
+            By::default(),
+            now,
+            Some(release(version)),
+            Some(release(before)),
+        );
         record.end(outcome, now, None, None);
         record
     }
 
     #[test]
     fn a_rollback_goes_to_the_release_before_and_never_to_one_that_failed() {
-        let history = [ran("v4", "v3", Ended::RolledBack), ran("v3", "v2", Ended::Promoted), ran("v2", "v1", Ended::Promoted)];
+        let history = [
+            ran("v4", "v3", Ended::RolledBack),
+            ran("v3", "v2", Ended::Promoted),
+            ran("v2", "v1", Ended::Promoted),
+        ];
         let current = release("v3");
-        assert_eq!(choose_earlier(&history, Some(&current), None).unwrap().version, "v2");
-        assert_eq!(choose_earlier(&history, Some(&current), Some("v1")).unwrap().version, "v1");
+        assert_eq!(
+            choose_earlier(&history, Some(&current), None)
+                .unwrap()
+                .version,
+            "v2"
+        );
+        assert_eq!(
+            choose_earlier(&history, Some(&current), Some("v1"))
+                .unwrap()
+                .version,
+            "v1"
+        );
         for wrong in ["v4", "v3", "v0"] {
-            assert!(choose_earlier(&history, Some(&current), Some(wrong)).is_err(), "{wrong}");
+            assert!(
+                choose_earlier(&history, Some(&current), Some(wrong)).is_err(),
+                "{wrong}"
+            );
         }
         assert!(choose_earlier(&[], Some(&current), None).is_err());
     }
 
     #[test]
     fn after_a_rollback_the_next_one_goes_where_the_first_came_from() {
-        let history = [ran("v1", "v2", Ended::Promoted), ran("v2", "v1", Ended::Promoted)];
-        assert_eq!(choose_earlier(&history, Some(&release("v1")), None).unwrap().version, "v2");
+        let history = [
+            ran("v1", "v2", Ended::Promoted),
+            ran("v2", "v1", Ended::Promoted),
+        ];
+        assert_eq!(
+            choose_earlier(&history, Some(&release("v1")), None)
+                .unwrap()
+                .version,
+            "v2"
+        );
     }
 }

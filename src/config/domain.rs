@@ -7,7 +7,8 @@ use std::fmt;
 pub struct Domain(String);
 
 impl Domain {
-    /// Parses a name by the host name rules of RFC 1123 section 2.1 and the length limits of RFC 1035 section 2.3.4.
+    /// Parses a name by the host name rules of RFC 1123 section 2.1 and the length limits of RFC
+    /// 1035 section 2.3.4.
     ///
     /// # Errors
     /// What is wrong with the name, as the end of a sentence about it.
@@ -24,8 +25,15 @@ impl Domain {
             if label.is_empty() || label.len() > 63 {
                 return Err("has a label that is empty or longer than 63 characters".into());
             }
-            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || label.starts_with('-') || label.ends_with('-') {
-                return Err(format!("has the label {label:?}; only letters, digits and inner hyphens may stand there"));
+            if !label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                || label.starts_with('-')
+                || label.ends_with('-')
+            {
+                return Err(format!(
+                    "has the label {label:?}; only letters, digits and inner hyphens may stand there"
+                ));
             }
         }
         Ok(Self(name))
@@ -39,22 +47,30 @@ impl Domain {
         self.0.starts_with("*.")
     }
 
-    /// The name whose `_acme-challenge` validates this one (RFC 8555 section 7.1.3): a wildcard's own base.
+    /// The name whose `_acme-challenge` validates this one (RFC 8555 section 7.1.3): a wildcard's
+    /// own base.
     pub fn base(&self) -> &str {
         self.0.strip_prefix("*.").unwrap_or(&self.0)
     }
 
-    /// Whether the name stands for this host: a wildcard does for one label (RFC 6125 section 6.4.3).
+    /// Whether the name stands for this host: a wildcard does for one label (RFC 6125 section
+    /// 6.4.3).
     pub fn covers(&self, host: &str) -> bool {
         match self.0.strip_prefix("*.") {
-            Some(base) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(base)),
+            Some(base) => host
+                .split_once('.')
+                .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(base)),
             None => host.eq_ignore_ascii_case(&self.0),
         }
     }
 
     /// A concrete host name that this name covers, for a TLS handshake.
     pub fn example_host(&self) -> String {
-        if self.is_wildcard() { format!("spotboot-proof.{}", self.base()) } else { self.0.clone() }
+        if self.is_wildcard() {
+            format!("spotboot-proof.{}", self.base())
+        } else {
+            self.0.clone()
+        }
     }
 }
 
@@ -70,7 +86,10 @@ mod tests {
 
     #[test]
     fn names_are_lowered_and_lose_the_final_dot() {
-        assert_eq!(Domain::parse("WWW.Example.com.").unwrap().as_str(), "www.example.com");
+        assert_eq!(
+            Domain::parse("WWW.Example.com.").unwrap().as_str(),
+            "www.example.com"
+        );
     }
 
     #[test]
@@ -86,12 +105,23 @@ mod tests {
         let covers = |name: &str, host: &str| Domain::parse(name).unwrap().covers(host);
         assert!(covers("example.com", "Example.com") && !covers("example.com", "www.example.com"));
         assert!(covers("*.example.com", "www.example.com"));
-        assert!(!covers("*.example.com", "example.com") && !covers("*.example.com", "a.b.example.com"));
+        assert!(
+            !covers("*.example.com", "example.com") && !covers("*.example.com", "a.b.example.com")
+        );
     }
 
     #[test]
     fn what_is_no_host_name_is_refused() {
-        for bad in ["", "localhost", "a..b", "-a.example.com", "a_b.example.com", "*.*.example.com", "ex ample.com", "www.*.com"] {
+        for bad in [
+            "",
+            "localhost",
+            "a..b",
+            "-a.example.com",
+            "a_b.example.com",
+            "*.*.example.com",
+            "ex ample.com",
+            "www.*.com",
+        ] {
             assert!(Domain::parse(bad).is_err(), "{bad:?} was taken");
         }
     }

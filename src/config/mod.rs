@@ -1,6 +1,7 @@
 //! site.toml, parsed once at the edge into types that cannot hold a wrong value.
 //!
-//! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the network.
+//! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the
+//! network.
 
 mod domain;
 mod parse;
@@ -43,7 +44,8 @@ pub struct Site {
     /// `[host] packages`: installed with dnf or apt where missing.
     pub host_packages: Vec<String>,
     pub fleet: Option<Fleet>,
-    /// `[fleet] spare_for`: how long the replacement stays that was prepared for a rebalance recommendation; zero for none.
+    /// `[fleet] spare_for`: how long the replacement stays that was prepared for a rebalance
+    /// recommendation; zero for none.
     pub spare_for: Duration,
     pub failover: Option<Failover>,
 }
@@ -61,10 +63,14 @@ impl Site {
 
     /// Every secret that an instance reads.
     pub fn secrets(&self) -> BTreeSet<&SecretRef> {
-        let bindings = self.tls.directories.iter().filter_map(|ca| match &ca.eab.as_ref()?.hmac_key {
-            HmacKey::Secret(place) => Some(place),
-            HmacKey::Object(_) => None,
-        });
+        let bindings =
+            self.tls
+                .directories
+                .iter()
+                .filter_map(|ca| match &ca.eab.as_ref()?.hmac_key {
+                    HmacKey::Secret(place) => Some(place),
+                    HmacKey::Object(_) => None,
+                });
         self.app.secrets.values().chain(bindings).collect()
     }
 
@@ -74,7 +80,8 @@ impl Site {
     }
 }
 
-/// A bucket and the folder inside it (already with the site's prefix where it is the site's own bucket; ends in `/` or is empty).
+/// A bucket and the folder inside it (already with the site's prefix where it is the site's own
+/// bucket; ends in `/` or is empty).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSource {
     pub bucket: String,
@@ -132,12 +139,14 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     pub url: String,
-    /// The `<ca>` of `certs/<ca>/…`: a known CA's name as it stands in site.toml, or the URL's host (and port, after a `-`).
+    /// The `<ca>` of `certs/<ca>/…`: a known CA's name as it stands in site.toml, or the URL's host
+    /// (and port, after a `-`).
     pub slug: String,
     pub eab: Option<Eab>,
 }
 
-/// External account binding (RFC 8555 section 7.3.4): the CA's customer, to whom the ACME account is to belong.
+/// External account binding (RFC 8555 section 7.3.4): the CA's customer, to whom the ACME account
+/// is to belong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Eab {
     pub kid: String,
@@ -167,7 +176,8 @@ pub struct App {
     pub env: BTreeMap<String, String>,
     /// Further variables, for the app and its release command, and where their values stand.
     pub secrets: BTreeMap<String, SecretRef>,
-    /// Whether the app may reach the instance's metadata service, and so its credentials (invariant I10).
+    /// Whether the app may reach the instance's metadata service, and so its credentials (invariant
+    /// I10).
     pub instance_credentials: bool,
 }
 

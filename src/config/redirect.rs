@@ -1,4 +1,5 @@
-//! Where a redirect leads, judged as a visitor's browser would follow it. A site that redirects to itself is not well: its visitors see an error.
+//! Where a redirect leads, judged as a visitor's browser would follow it. A site that redirects to
+//! itself is not well: its visitors see an error.
 
 use std::fmt::Write as _;
 
@@ -27,7 +28,8 @@ pub enum Verdict {
     Well,
     /// Another URL of the site's has to answer.
     Ask(Url),
-    /// No visitor ever gets to see anything; the end of a sentence about the URL that was asked for first.
+    /// No visitor ever gets to see anything; the end of a sentence about the URL that was asked for
+    /// first.
     Unwell(String),
 }
 
@@ -40,47 +42,75 @@ pub struct Trail<'a> {
 
 impl OwnUrls {
     pub fn of(site: &Site) -> Self {
-        Self::new(site.domains.clone(), site.web.http_port, site.web.https_port)
+        Self::new(
+            site.domains.clone(),
+            site.web.http_port,
+            site.web.https_port,
+        )
     }
 
     pub fn new(names: Vec<Domain>, http_port: u16, https_port: u16) -> Self {
-        Self { names, http_port, https_port }
+        Self {
+            names,
+            http_port,
+            https_port,
+        }
     }
 
     /// As a `Host` header spells it.
     pub fn authority(&self, host: &str) -> String {
-        if self.https_port == 443 { host.to_owned() } else { format!("{host}:{}", self.https_port) }
+        if self.https_port == 443 {
+            host.to_owned()
+        } else {
+            format!("{host}:{}", self.https_port)
+        }
     }
 
     /// Begins with a GET of `path` by HTTPS. None: that is no URL.
     pub fn ask(&self, host: &str, path: &str) -> Option<Trail<'_>> {
         let url = Url::parse(&format!("https://{}{path}", self.authority(host))).ok()?;
-        Some(Trail { own: self, asked: vec![self.as_reached(url)] })
+        Some(Trail {
+            own: self,
+            asked: vec![self.as_reached(url)],
+        })
     }
 
     fn owns(&self, url: &Url) -> bool {
         let named = |host: &str| self.names.iter().any(|name| name.covers(host));
         let ours = match url.scheme() {
             "https" => Some(self.https_port) == url.port_or_known_default(),
-            // Port 80 sends everybody to HTTPS. An app that sees no HTTPS writes `http` and the port that it sees.
-            "http" => url.port_or_known_default().is_some_and(|port| [self.http_port, self.https_port].contains(&port)),
+            // Port 80 sends everybody to HTTPS. An app that sees no HTTPS writes `http` and the
+            // port that it sees.
+            "http" => url
+                .port_or_known_default()
+                .is_some_and(|port| [self.http_port, self.https_port].contains(&port)),
             _ => false,
         };
         ours && url.host_str().is_some_and(named)
     }
 
-    /// The URL that a visitor ends at before the app hears of it: without what no server sees, and by HTTPS where it is the site's own.
+    /// The URL that a visitor ends at before the app hears of it: without what no server sees, and
+    /// by HTTPS where it is the site's own.
     fn as_reached(&self, mut url: Url) -> Url {
         url.set_fragment(None);
         if url.query() == Some("") {
             url.set_query(None);
         }
         // The absolute form of a name is the same name (RFC 1034 section 3.1).
-        if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+        if let Some(host) = url
+            .host_str()
+            .and_then(|host| host.strip_suffix('.'))
+            .map(str::to_owned)
+        {
             let _ = url.set_host(Some(&host));
         }
         if self.owns(&url) {
-            let _ = (url.set_scheme("https"), url.set_port(Some(self.https_port)), url.set_username(""), url.set_password(None));
+            let _ = (
+                url.set_scheme("https"),
+                url.set_port(Some(self.https_port)),
+                url.set_username(""),
+                url.set_password(None),
+            );
         }
         url
     }
@@ -93,8 +123,13 @@ impl Trail<'_> {
             return Verdict::Well;
         }
         let from = self.asked.last().expect("a trail begins with a URL");
-        let Some(to) = location.and_then(|location| from.join(&String::from_utf8_lossy(location)).ok()) else {
-            return Verdict::Unwell(format!("answers {} with no URL in its Location header that a browser could follow", status.as_u16()));
+        let Some(to) =
+            location.and_then(|location| from.join(&String::from_utf8_lossy(location)).ok())
+        else {
+            return Verdict::Unwell(format!(
+                "answers {} with no URL in its Location header that a browser could follow",
+                status.as_u16()
+            ));
         };
         let to = self.own.as_reached(to);
         if !self.own.owns(&to) {
@@ -106,7 +141,10 @@ impl Trail<'_> {
             );
         }
         if self.asked.contains(&to) {
-            return Verdict::Unwell(format!("redirects in a circle: {}; mend one of these redirects", self.told(&to)));
+            return Verdict::Unwell(format!(
+                "redirects in a circle: {}; mend one of these redirects",
+                self.told(&to)
+            ));
         }
         if self.asked.len() > MOST_REDIRECTS {
             let path = self.told(&to);
@@ -119,10 +157,14 @@ impl Trail<'_> {
     }
 
     fn told(&self, to: &Url) -> String {
-        self.asked.iter().skip(1).chain([to]).fold(shown(&self.asked[0]), |mut text, url| {
-            let _ = write!(text, " → {}", shown(url));
-            text
-        })
+        self.asked
+            .iter()
+            .skip(1)
+            .chain([to])
+            .fold(shown(&self.asked[0]), |mut text, url| {
+                let _ = write!(text, " → {}", shown(url));
+                text
+            })
     }
 }
 
@@ -141,20 +183,36 @@ mod tests {
     use super::*;
 
     fn own(names: &[&str], http_port: u16, https_port: u16) -> OwnUrls {
-        OwnUrls::new(names.iter().map(|name| Domain::parse(name).unwrap()).collect(), http_port, https_port)
+        OwnUrls::new(
+            names
+                .iter()
+                .map(|name| Domain::parse(name).unwrap())
+                .collect(),
+            http_port,
+            https_port,
+        )
     }
 
     fn usual() -> OwnUrls {
-        own(&["example.com", "www.example.com", "*.shop.example.com"], 80, 443)
+        own(
+            &["example.com", "www.example.com", "*.shop.example.com"],
+            80,
+            443,
+        )
     }
 
     fn judged(own: &OwnUrls, path: &str, location: &str) -> Verdict {
-        own.ask("example.com", path).unwrap().judge(StatusCode::FOUND, Some(location.as_bytes()))
+        own.ask("example.com", path)
+            .unwrap()
+            .judge(StatusCode::FOUND, Some(location.as_bytes()))
     }
 
     #[track_caller]
     fn assert_unwell(verdict: Verdict, words: &str) {
-        assert!(matches!(&verdict, Verdict::Unwell(why) if why.contains(words)), "{words}: {verdict:?}");
+        assert!(
+            matches!(&verdict, Verdict::Unwell(why) if why.contains(words)),
+            "{words}: {verdict:?}"
+        );
     }
 
     #[test]
@@ -177,10 +235,19 @@ mod tests {
             " https://example.com/a/b?c=d#top ",
             "https:\\\\example.com\\a\\b?c=d",
         ] {
-            assert_unwell(judged(&usual(), "/a/b?c=d", location), "redirects to itself: the app does not see that the visitor uses https");
+            assert_unwell(
+                judged(&usual(), "/a/b?c=d", location),
+                "redirects to itself: the app does not see that the visitor uses https",
+            );
         }
-        assert_unwell(judged(&usual(), "/", "https://example.com"), "redirects to itself");
-        assert_unwell(judged(&usual(), "/", "https://example.com/?"), "redirects to itself");
+        assert_unwell(
+            judged(&usual(), "/", "https://example.com"),
+            "redirects to itself",
+        );
+        assert_unwell(
+            judged(&usual(), "/", "https://example.com/?"),
+            "redirects to itself",
+        );
     }
 
     #[test]
@@ -201,17 +268,32 @@ mod tests {
             ("https://a.shop.example.com/", "https://a.shop.example.com/"),
             ("/Ä", "https://example.com/%C3%84"),
         ] {
-            assert_eq!(judged(&usual(), "/", location), Verdict::Ask(url.parse().unwrap()), "{location}");
+            assert_eq!(
+                judged(&usual(), "/", location),
+                Verdict::Ask(url.parse().unwrap()),
+                "{location}"
+            );
         }
-        assert_eq!(judged(&usual(), "/shop", "/shop/"), Verdict::Ask("https://example.com/shop/".parse().unwrap()));
-        assert_eq!(judged(&usual(), "/Shop", "/shop"), Verdict::Ask("https://example.com/shop".parse().unwrap()));
+        assert_eq!(
+            judged(&usual(), "/shop", "/shop/"),
+            Verdict::Ask("https://example.com/shop/".parse().unwrap())
+        );
+        assert_eq!(
+            judged(&usual(), "/Shop", "/shop"),
+            Verdict::Ask("https://example.com/shop".parse().unwrap())
+        );
     }
 
     #[test]
     fn other_ports_than_the_usual_ones_are_part_of_the_name() {
         let own = own(&["example.com"], 8080, 8443);
         assert_eq!(own.authority("example.com"), "example.com:8443");
-        for location in ["https://example.com:8443/", "http://example.com:8080/", "http://example.com:8443/", "/"] {
+        for location in [
+            "https://example.com:8443/",
+            "http://example.com:8080/",
+            "http://example.com:8443/",
+            "/",
+        ] {
             assert_unwell(judged(&own, "/", location), "redirects to itself");
         }
         for location in ["https://example.com/", "http://example.com/"] {
@@ -224,7 +306,10 @@ mod tests {
         let own = usual();
         let mut trail = own.ask("example.com", "/").unwrap();
         let found = StatusCode::PERMANENT_REDIRECT;
-        assert!(matches!(trail.judge(found, Some(b"https://www.example.com/")), Verdict::Ask(_)));
+        assert!(matches!(
+            trail.judge(found, Some(b"https://www.example.com/")),
+            Verdict::Ask(_)
+        ));
         assert_unwell(
             trail.judge(found, Some(b"http://example.com/")),
             "in a circle: https://example.com/ → https://www.example.com/ → https://example.com/;",
@@ -242,18 +327,37 @@ mod tests {
         let own = usual();
         let mut trail = own.ask("example.com", "/0").unwrap();
         for step in 1..=5 {
-            assert!(matches!(trail.judge(StatusCode::SEE_OTHER, Some(format!("/{step}").as_bytes())), Verdict::Ask(_)));
+            assert!(matches!(
+                trail.judge(StatusCode::SEE_OTHER, Some(format!("/{step}").as_bytes())),
+                Verdict::Ask(_)
+            ));
         }
-        assert_eq!(trail.clone().judge(StatusCode::NOT_FOUND, None), Verdict::Well);
-        assert_eq!(trail.clone().judge(StatusCode::SEE_OTHER, Some(b"https://example.org/")), Verdict::Well);
-        assert_unwell(trail.judge(StatusCode::SEE_OTHER, Some(b"/6")), "more than 5 times");
+        assert_eq!(
+            trail.clone().judge(StatusCode::NOT_FOUND, None),
+            Verdict::Well
+        );
+        assert_eq!(
+            trail
+                .clone()
+                .judge(StatusCode::SEE_OTHER, Some(b"https://example.org/")),
+            Verdict::Well
+        );
+        assert_unwell(
+            trail.judge(StatusCode::SEE_OTHER, Some(b"/6")),
+            "more than 5 times",
+        );
     }
 
     #[test]
     fn a_redirect_without_a_url_leads_nowhere() {
         let own = usual();
         for location in [None, Some(&b"https://"[..]), Some(b"https://a b/")] {
-            assert_unwell(own.ask("example.com", "/").unwrap().judge(StatusCode::FOUND, location), "answers 302 with no URL");
+            assert_unwell(
+                own.ask("example.com", "/")
+                    .unwrap()
+                    .judge(StatusCode::FOUND, location),
+                "answers 302 with no URL",
+            );
         }
     }
 
@@ -262,8 +366,13 @@ mod tests {
         let own = usual();
         let mut trail = own.ask("example.com", "/").unwrap();
         let long = format!("/\x1b[31m{}", "x".repeat(9000));
-        assert!(matches!(trail.judge(StatusCode::FOUND, Some(long.as_bytes())), Verdict::Ask(_)));
-        let Verdict::Unwell(why) = trail.judge(StatusCode::FOUND, Some(b"/")) else { panic!("it is a circle") };
+        assert!(matches!(
+            trail.judge(StatusCode::FOUND, Some(long.as_bytes())),
+            Verdict::Ask(_)
+        ));
+        let Verdict::Unwell(why) = trail.judge(StatusCode::FOUND, Some(b"/")) else {
+            panic!("it is a circle")
+        };
         assert!(why.len() < 600 && !why.contains(char::is_control), "{why}");
     }
 }

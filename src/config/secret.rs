@@ -1,4 +1,5 @@
-//! Where a secret stands, as site.toml names it: `ssm:/path`, `secretsmanager:id` or `secretsmanager:id#json-key`.
+//! Where a secret stands, as site.toml names it: `ssm:/path`, `secretsmanager:id` or
+//! `secretsmanager:id#json-key`.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use std::fmt;
 pub enum SecretRef {
     /// A parameter of SSM's Parameter Store, by its name.
     Parameter(String),
-    /// A secret of Secrets Manager, by its name or ARN; with `key`, one value of the JSON object that it holds.
+    /// A secret of Secrets Manager, by its name or ARN; with `key`, one value of the JSON object
+    /// that it holds.
     Secret { id: String, key: Option<String> },
 }
 
@@ -22,12 +24,18 @@ impl SecretRef {
         }
     }
 
-    /// What a policy has to name, in an account (`*` where it is not known). Behind its name a secret's ARN has six characters of the service's own.
+    /// What a policy has to name, in an account (`*` where it is not known). Behind its name a
+    /// secret's ARN has six characters of the service's own.
     pub fn arn(&self, region: &str, account: &str) -> String {
         match self {
-            Self::Parameter(name) => format!("arn:aws:ssm:{region}:{account}:parameter/{}", name.trim_start_matches('/')),
+            Self::Parameter(name) => format!(
+                "arn:aws:ssm:{region}:{account}:parameter/{}",
+                name.trim_start_matches('/')
+            ),
             Self::Secret { id, .. } if id.starts_with("arn:") => id.clone(),
-            Self::Secret { id, .. } => format!("arn:aws:secretsmanager:{region}:{account}:secret:{id}-??????"),
+            Self::Secret { id, .. } => {
+                format!("arn:aws:secretsmanager:{region}:{account}:secret:{id}-??????")
+            }
         }
     }
 }
@@ -42,14 +50,19 @@ fn parameter(name: &str) -> Result<SecretRef, String> {
         return Err("is a secret of Secrets Manager; write secretsmanager: and its id".into());
     }
     if !fits(name, LONGEST, b"_.-/") {
-        return Err("is not a parameter's name (letters, digits and _.-/), as in \"ssm:/example/token\"".into());
+        return Err(
+            "is not a parameter's name (letters, digits and _.-/), as in \"ssm:/example/token\""
+                .into(),
+        );
     }
     // A policy would see two slashes where the service sees one level.
     if name.ends_with('/') || name.contains("//") {
         return Err("has an empty level between or behind its slashes".into());
     }
     if name.contains('/') && !name.starts_with('/') {
-        return Err(format!("is a parameter's path without its first slash; write \"ssm:/{name}\""));
+        return Err(format!(
+            "is a parameter's path without its first slash; write \"ssm:/{name}\""
+        ));
     }
     Ok(SecretRef::Parameter(name.to_owned()))
 }
@@ -57,8 +70,14 @@ fn parameter(name: &str) -> Result<SecretRef, String> {
 /// The rules for names of Secrets Manager's API reference, CreateSecret; an ARN has colons beside.
 fn secret(text: &str) -> Result<SecretRef, String> {
     const LONGEST: usize = 2048;
-    let (id, key) = text.split_once('#').map_or((text, None), |(id, key)| (id, Some(key)));
-    let also: &[u8] = if id.starts_with("arn:") { b"/_+=.@-:" } else { b"/_+=.@-" };
+    let (id, key) = text
+        .split_once('#')
+        .map_or((text, None), |(id, key)| (id, Some(key)));
+    let also: &[u8] = if id.starts_with("arn:") {
+        b"/_+=.@-:"
+    } else {
+        b"/_+=.@-"
+    };
     if !fits(id, LONGEST, also) {
         return Err(
             "is not a secret's name or ARN (letters, digits and /_+=.@-), as in \"secretsmanager:example/database#password\"".into()
@@ -68,9 +87,16 @@ fn secret(text: &str) -> Result<SecretRef, String> {
         return Err("is not a secret's ARN, as in arn:aws:secretsmanager:eu-west-1:123456789012:secret:example-a1b2c3".into());
     }
     match key {
-        Some("") => Err("has nothing behind its #; the name of a value of its JSON object stands there".into()),
-        Some(key) if key.chars().any(char::is_control) => Err("has a control character behind its #".into()),
-        key => Ok(SecretRef::Secret { id: id.to_owned(), key: key.map(str::to_owned) }),
+        Some("") => Err(
+            "has nothing behind its #; the name of a value of its JSON object stands there".into(),
+        ),
+        Some(key) if key.chars().any(char::is_control) => {
+            Err("has a control character behind its #".into())
+        }
+        key => Ok(SecretRef::Secret {
+            id: id.to_owned(),
+            key: key.map(str::to_owned),
+        }),
     }
 }
 
@@ -83,7 +109,11 @@ fn arn_name(arn: &str) -> Option<&str> {
 }
 
 fn fits(text: &str, longest: usize, also: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= longest && text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+    !text.is_empty()
+        && text.len() <= longest
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
 }
 
 impl fmt::Display for SecretRef {
@@ -103,7 +133,13 @@ mod tests {
     #[test]
     fn a_place_is_read_and_written_alike() {
         let arn = "secretsmanager:arn:aws:secretsmanager:eu-west-1:123456789012:secret:site/db-a1b2c3#password";
-        for text in ["ssm:/site/token", "ssm:token", "secretsmanager:site/db", "secretsmanager:site/db#password", arn] {
+        for text in [
+            "ssm:/site/token",
+            "ssm:token",
+            "secretsmanager:site/db",
+            "secretsmanager:site/db#password",
+            arn,
+        ] {
             assert_eq!(SecretRef::parse(text).unwrap().to_string(), text);
         }
         let key = SecretRef::parse(arn).unwrap();
@@ -121,11 +157,17 @@ mod tests {
             ("ssm:/site/", "empty level"),
             ("ssm:/site/*", "is not a parameter's name"),
             ("ssm:arn:aws:ssm:eu-west-1:1:parameter/a", "write its name"),
-            ("ssm:/aws/reference/secretsmanager/a", "write secretsmanager:"),
+            (
+                "ssm:/aws/reference/secretsmanager/a",
+                "write secretsmanager:",
+            ),
             ("secretsmanager:", "is not a secret's name"),
             ("secretsmanager:a b", "is not a secret's name"),
             ("secretsmanager:a#", "nothing behind its #"),
-            ("secretsmanager:arn:aws:s3:::bucket", "is not a secret's ARN"),
+            (
+                "secretsmanager:arn:aws:s3:::bucket",
+                "is not a secret's ARN",
+            ),
         ] {
             let why = SecretRef::parse(bad).expect_err(bad);
             assert!(why.contains(hint), "{bad}: {why}");

@@ -1,4 +1,5 @@
-//! What single values of site.toml may be. Each check answers with the end of a sentence about the value.
+//! What single values of site.toml may be. Each check answers with the end of a sentence about the
+//! value.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -8,8 +9,14 @@ use super::{Directory, HmacKey, SecretRef};
 
 /// CAs by the names that stand for their directories.
 const KNOWN_CAS: [(&str, &str); 4] = [
-    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
-    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+    (
+        "letsencrypt",
+        "https://acme-v02.api.letsencrypt.org/directory",
+    ),
+    (
+        "letsencrypt-staging",
+        "https://acme-staging-v02.api.letsencrypt.org/directory",
+    ),
     ("zerossl", "https://acme.zerossl.com/v2/DV90"),
     ("google", "https://dv.acme-v02.api.pki.goog/directory"),
 ];
@@ -21,17 +28,30 @@ type Checked<T> = Result<T, String>;
 
 fn only(text: &str, allowed: impl Fn(u8) -> bool, longest: usize, wanted: &str) -> Checked<String> {
     let fits = !text.is_empty() && text.len() <= longest && text.bytes().all(allowed);
-    if fits { Ok(text.to_owned()) } else { Err(format!("is not {wanted}")) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("is not {wanted}"))
+    }
 }
 
 pub fn site_name(text: &str) -> Checked<String> {
-    only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-', 32, "1 to 32 of a-z, 0-9 and -")
+    only(
+        text,
+        |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+        32,
+        "1 to 32 of a-z, 0-9 and -",
+    )
 }
 
 /// The rules of a general purpose bucket's name (Amazon S3 user guide, "Bucket naming rules").
 pub fn bucket_name(text: &str) -> Checked<String> {
-    let name =
-        only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.', 63, "a bucket's name (a-z, 0-9, - and .)")?;
+    let name = only(
+        text,
+        |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.',
+        63,
+        "a bucket's name (a-z, 0-9, - and .)",
+    )?;
     let edges = name.starts_with(['-', '.']) || name.ends_with(['-', '.']);
     if name.len() < 3 || edges || name.contains("..") {
         Err("is not a bucket's name (3 to 63 characters, no . or - at its ends)".into())
@@ -40,7 +60,8 @@ pub fn bucket_name(text: &str) -> Checked<String> {
     }
 }
 
-/// A folder of keys: empty, or made to end in `/`. Without `*` and `?`, which a policy that names it would read as wildcards.
+/// A folder of keys: empty, or made to end in `/`. Without `*` and `?`, which a policy that names
+/// it would read as wildcards.
 pub fn key_folder(text: &str) -> Checked<String> {
     if text.is_empty() {
         return Ok(String::new());
@@ -49,8 +70,17 @@ pub fn key_folder(text: &str) -> Checked<String> {
         return Err("starts with /; keys do not".into());
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!-_.'()/".contains(&b);
-    let name = only(text, allowed, 512, "a folder of keys (letters, digits and !-_.'()/)")?;
-    Ok(if name.ends_with('/') { name } else { format!("{name}/") })
+    let name = only(
+        text,
+        allowed,
+        512,
+        "a folder of keys (letters, digits and !-_.'()/)",
+    )?;
+    Ok(if name.ends_with('/') {
+        name
+    } else {
+        format!("{name}/")
+    })
 }
 
 /// What a site keeps below its prefix. Whoever may write packages is not to write these.
@@ -70,61 +100,114 @@ const OWN_FOLDERS: [&str; 13] = [
     "site.toml/",
 ];
 
-/// A folder for packages in the site's own bucket, whole, where the site's prefix is that. It may hold the site's own folders, among which packages
-/// are told by their `.zip`, but lies in none of them.
+/// A folder for packages in the site's own bucket, whole, where the site's prefix is that. It may
+/// hold the site's own folders, among which packages are told by their `.zip`, but lies in none of
+/// them.
 pub fn packages_folder(folder: &str, prefix: &str) -> Checked<()> {
     let below = folder.strip_prefix(prefix).unwrap_or_default();
     match OWN_FOLDERS.iter().find(|own| below.starts_with(**own)) {
-        Some(own) => Err(format!("lies in {prefix}{own}, where the site keeps what is its own; take another folder, as in \"packages/\"")),
+        Some(own) => Err(format!(
+            "lies in {prefix}{own}, where the site keeps what is its own; take another folder, as in \"packages/\""
+        )),
         None => Ok(()),
     }
 }
 
 pub fn region_name(text: &str) -> Checked<String> {
-    only(text, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-', 32, "a region, as in ap-southeast-2")
+    only(
+        text,
+        |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+        32,
+        "a region, as in ap-southeast-2",
+    )
 }
 
 pub fn zone_id(text: &str) -> Checked<String> {
     let bare = text.strip_prefix("/hostedzone/").unwrap_or(text);
-    only(bare, |b| b.is_ascii_uppercase() || b.is_ascii_digit(), 32, "a hosted zone's id, as in Z0123ABC")
+    only(
+        bare,
+        |b| b.is_ascii_uppercase() || b.is_ascii_digit(),
+        32,
+        "a hosted zone's id, as in Z0123ABC",
+    )
 }
 
 pub fn allocation_id(text: &str) -> Checked<String> {
     match text.strip_prefix("eipalloc-") {
-        Some(id) if !id.is_empty() && id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(text.to_owned()),
+        Some(id)
+            if !id.is_empty()
+                && id.len() <= 32
+                && id.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
+            Ok(text.to_owned())
+        }
         _ => Err("is not an allocation id, as in eipalloc-0123456789abcdef0".into()),
     }
 }
 
 pub fn contact_url(text: &str) -> Checked<String> {
     match text.strip_prefix("mailto:") {
-        Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => Ok(text.to_owned()),
+        Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
         _ => Err("is not a contact URL, as in \"mailto:me@example.com\"".into()),
     }
 }
 
 pub fn directory(text: &str) -> Checked<Directory> {
     if let Some((name, url)) = KNOWN_CAS.iter().find(|(name, _)| *name == text) {
-        return Ok(Directory { url: (*url).to_owned(), slug: (*name).to_owned(), eab: None });
+        return Ok(Directory {
+            url: (*url).to_owned(),
+            slug: (*name).to_owned(),
+            eab: None,
+        });
     }
-    let uri: Option<http::Uri> = text.parse().ok().filter(|uri: &http::Uri| uri.scheme_str() == Some("https"));
-    let host = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
-    let host = host.ok_or_else(|| format!("is neither {} nor an https URL", KNOWN_CAS.map(|(name, _)| name).join(", ")))?;
-    let slug = host.as_str().to_ascii_lowercase().replace([':', '[', ']'], "-");
-    Ok(Directory { url: text.to_owned(), slug, eab: None })
+    let uri: Option<http::Uri> = text
+        .parse()
+        .ok()
+        .filter(|uri: &http::Uri| uri.scheme_str() == Some("https"));
+    let host = uri
+        .as_ref()
+        .and_then(http::Uri::authority)
+        .filter(|authority| !authority.as_str().contains('@'));
+    let host = host.ok_or_else(|| {
+        format!(
+            "is neither {} nor an https URL",
+            KNOWN_CAS.map(|(name, _)| name).join(", ")
+        )
+    })?;
+    let slug = host
+        .as_str()
+        .to_ascii_lowercase()
+        .replace([':', '[', ']'], "-");
+    Ok(Directory {
+        url: text.to_owned(),
+        slug,
+        eab: None,
+    })
 }
 
 /// The id of a key for external account binding, which goes into a JSON text.
 pub fn key_id(text: &str) -> Checked<String> {
-    only(text, |b| b.is_ascii_graphic(), 512, "a key's id as the CA shows it")
+    only(
+        text,
+        |b| b.is_ascii_graphic(),
+        512,
+        "a key's id as the CA shows it",
+    )
 }
 
-/// Where the key of an external account binding stands. Never repeats what it was given: that may be the key itself.
+/// Where the key of an external account binding stands. Never repeats what it was given: that may
+/// be the key itself.
 pub fn hmac_key(text: &str) -> Checked<HmacKey> {
     match text.strip_prefix("s3:") {
-        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => Ok(HmacKey::Object(key.to_owned())),
+        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => {
+            Ok(HmacKey::Object(key.to_owned()))
+        }
         Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
-        None => SecretRef::parse(text).map(HmacKey::Secret).map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
+        None => SecretRef::parse(text)
+            .map(HmacKey::Secret)
+            .map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
     }
 }
 
@@ -132,17 +215,27 @@ pub fn hmac_key(text: &str) -> Checked<HmacKey> {
 pub fn url_path(text: &str) -> Checked<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~%?=&+,@:".contains(&b);
     let path = only(text, allowed, 1024, "a path, as in \"/healthz\"")?;
-    if path.starts_with('/') { Ok(path) } else { Err("does not start with /".into()) }
+    if path.starts_with('/') {
+        Ok(path)
+    } else {
+        Err("does not start with /".into())
+    }
 }
 
 pub fn url_folder(text: &str) -> Checked<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
     let path = only(text, allowed, 200, "a folder of URLs, as in \"/static/\"")?;
-    if path.starts_with('/') && path.ends_with('/') { Ok(path) } else { Err("does not start and end with /".into()) }
+    if path.starts_with('/') && path.ends_with('/') {
+        Ok(path)
+    } else {
+        Err("does not start and end with /".into())
+    }
 }
 
 pub fn folder_inside_release(text: &str) -> Checked<PathBuf> {
-    let inside = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(text)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if text.is_empty() || text.contains(char::is_control) || !inside {
         return Err("is not a folder inside the release, as in \"staticfiles\"".into());
     }
@@ -150,20 +243,34 @@ pub fn folder_inside_release(text: &str) -> Checked<PathBuf> {
 }
 
 pub fn package_name(text: &str) -> Checked<String> {
-    let name = only(text, |b| b.is_ascii_alphanumeric() || b"+-._:".contains(&b), 128, "the name of a package")?;
-    if name.starts_with('-') { Err("is not the name of a package".into()) } else { Ok(name) }
+    let name = only(
+        text,
+        |b| b.is_ascii_alphanumeric() || b"+-._:".contains(&b),
+        128,
+        "the name of a package",
+    )?;
+    if name.starts_with('-') {
+        Err("is not the name of a package".into())
+    } else {
+        Ok(name)
+    }
 }
 
 /// A variable for the app; the names that spotboot gives itself are not free.
 pub fn variable(name: &str, value: &str) -> Checked<()> {
-    let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.starts_with(|first: char| first.is_ascii_digit());
+    let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit());
     if name.is_empty() || !shape {
         return Err("is not a variable's name".into());
     }
     if name.starts_with("SPOTBOOT_") {
         return Err("is spotboot's own to set".into());
     }
-    if value.contains(['\0', '\n', '\r']) { Err("has a value with a line break".into()) } else { Ok(()) }
+    if value.contains(['\0', '\n', '\r']) {
+        Err("has a value with a line break".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// A variable whose value is fetched: it stands in no other place.
@@ -172,14 +279,22 @@ pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
     if name == "PORT" {
         return Err("is spotboot's own to set".into());
     }
-    if env.contains_key(name) { Err("stands in [app] env too; leave it out there".into()) } else { Ok(()) }
+    if env.contains_key(name) {
+        Err("stands in [app] env too; leave it out there".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// `500ms`, `30s` or `2m`.
 pub fn duration(text: &str) -> Checked<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "is not a duration, as in \"30s\"".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "is not a duration, as in \"30s\"".to_owned())?;
     let duration = match unit {
         "ms" => Duration::from_millis(number),
         "s" => Duration::from_secs(number),
@@ -187,13 +302,28 @@ pub fn duration(text: &str) -> Checked<Duration> {
         _ => return Err("is not a duration; it ends in ms, s or m, as in \"30s\"".into()),
     };
     let allowed = !duration.is_zero() && duration <= LONGEST_HEALTH_TIMEOUT;
-    if allowed { Ok(duration) } else { Err(format!("is not between 1ms and {}s", LONGEST_HEALTH_TIMEOUT.as_secs())) }
+    if allowed {
+        Ok(duration)
+    } else {
+        Err(format!(
+            "is not between 1ms and {}s",
+            LONGEST_HEALTH_TIMEOUT.as_secs()
+        ))
+    }
 }
 
 /// Of a fleet's spare: `0s`, `30m`, `1h 30m`.
 pub fn span(text: &str) -> Checked<Duration> {
-    let span = humantime::parse_duration(text).map_err(|_| "is not a duration, as in \"30m\"".to_owned())?;
-    if span <= LONGEST_SPAN { Ok(span) } else { Err(format!("is more than {}", humantime::format_duration(LONGEST_SPAN))) }
+    let span = humantime::parse_duration(text)
+        .map_err(|_| "is not a duration, as in \"30m\"".to_owned())?;
+    if span <= LONGEST_SPAN {
+        Ok(span)
+    } else {
+        Err(format!(
+            "is more than {}",
+            humantime::format_duration(LONGEST_SPAN)
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -204,14 +334,25 @@ mod tests {
     fn durations_have_a_unit_and_bounds() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for bad in ["30", "0s", "s", "99h", "11m", "-1s", "99999999999999999999s"] {
+        for bad in [
+            "30",
+            "0s",
+            "s",
+            "99h",
+            "11m",
+            "-1s",
+            "99999999999999999999s",
+        ] {
             assert!(duration(bad).is_err(), "{bad} was taken");
         }
     }
 
     #[test]
     fn a_spare_stays_for_no_time_or_up_to_a_day() {
-        assert_eq!((span("0s"), span("1h 30m")), (Ok(Duration::ZERO), Ok(Duration::from_secs(5400))));
+        assert_eq!(
+            (span("0s"), span("1h 30m")),
+            (Ok(Duration::ZERO), Ok(Duration::from_secs(5400)))
+        );
         for bad in ["30", "soon", "25h", "-1s"] {
             assert!(span(bad).is_err(), "{bad} was taken");
         }
@@ -219,7 +360,10 @@ mod tests {
 
     #[test]
     fn a_directory_is_kept_apart_by_its_host_and_port() {
-        assert_eq!(directory("https://127.0.0.1:14000/dir").unwrap().slug, "127.0.0.1-14000");
+        assert_eq!(
+            directory("https://127.0.0.1:14000/dir").unwrap().slug,
+            "127.0.0.1-14000"
+        );
         assert_eq!(directory("letsencrypt").unwrap().url, KNOWN_CAS[0].1);
         assert!(directory("http://ca.example/dir").is_err());
         assert!(directory("https://user@ca.example/dir").is_err());
@@ -249,12 +393,31 @@ mod tests {
 
     #[test]
     fn packages_stand_in_no_folder_of_the_sites_own() {
-        for (folder, prefix) in [("certs/", ""), ("certs/old/", ""), ("a/releases/", "a/"), ("site.toml/", "")] {
+        for (folder, prefix) in [
+            ("certs/", ""),
+            ("certs/old/", ""),
+            ("a/releases/", "a/"),
+            ("site.toml/", ""),
+        ] {
             let why = packages_folder(folder, prefix).unwrap_err();
-            assert!(why.starts_with("lies in ") && why.contains("\"packages/\""), "{why}");
+            assert!(
+                why.starts_with("lies in ") && why.contains("\"packages/\""),
+                "{why}"
+            );
         }
-        for (folder, prefix) in [("", ""), ("a/", ""), ("certificates/", ""), ("a/", "a/b/"), ("certs/", "a/"), ("a/certs-of-old/", "a/")] {
-            assert_eq!(packages_folder(folder, prefix), Ok(()), "{folder:?} with {prefix:?}");
+        for (folder, prefix) in [
+            ("", ""),
+            ("a/", ""),
+            ("certificates/", ""),
+            ("a/", "a/b/"),
+            ("certs/", "a/"),
+            ("a/certs-of-old/", "a/"),
+        ] {
+            assert_eq!(
+                packages_folder(folder, prefix),
+                Ok(()),
+                "{folder:?} with {prefix:?}"
+            );
         }
     }
 }

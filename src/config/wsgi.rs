@@ -1,9 +1,12 @@
-//! What gunicorn serves: `module:application`, or a factory that it calls with literals, `module:create_app('production')`.
+//! What gunicorn serves: `module:application`, or a factory that it calls with literals,
+//! `module:create_app('production')`.
 //!
-//! gunicorn reads the arguments by `ast.literal_eval`; the check here takes the part of it that no shell, unit file or reader can mistake.
+//! gunicorn reads the arguments by `ast.literal_eval`; the check here takes the part of it that no
+//! shell, unit file or reader can mistake.
 
 const LONGEST: usize = 200;
-const WANTED: &str = "is not what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"";
+const WANTED: &str =
+    "is not what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"";
 
 pub fn target(text: &str) -> Result<String, String> {
     if text.len() > LONGEST {
@@ -20,8 +23,15 @@ pub fn target(text: &str) -> Result<String, String> {
 }
 
 fn plain(text: &str) -> Result<(), String> {
-    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:".contains(&b));
-    if fits && !text.starts_with([':', '.']) { Ok(()) } else { Err(WANTED.into()) }
+    let fits = !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.:".contains(&b));
+    if fits && !text.starts_with([':', '.']) {
+        Ok(())
+    } else {
+        Err(WANTED.into())
+    }
 }
 
 /// gunicorn calls a function of the module itself, and no attribute of an object in it.
@@ -39,16 +49,28 @@ fn check_arguments(mut rest: &str) -> Result<(), String> {
     loop {
         rest = rest.trim_start_matches(' ');
         if let Some(end) = rest.strip_prefix(')') {
-            return if end.is_empty() { Ok(()) } else { Err(format!("goes on after its closing parenthesis with {end:?}")) };
+            return if end.is_empty() {
+                Ok(())
+            } else {
+                Err(format!(
+                    "goes on after its closing parenthesis with {end:?}"
+                ))
+            };
         }
         let (name, value) = named(rest);
         match name {
-            Some(name) if names.contains(&name) => return Err(format!("gives the argument {name} twice")),
+            Some(name) if names.contains(&name) => {
+                return Err(format!("gives the argument {name} twice"));
+            }
             Some(name) => names.push(name),
-            None if !names.is_empty() => return Err("has an argument without a name after one with a name".into()),
+            None if !names.is_empty() => {
+                return Err("has an argument without a name after one with a name".into());
+            }
             None => {}
         }
-        let after = after_literal(value).ok_or_else(|| no_literal(value))?.trim_start_matches(' ');
+        let after = after_literal(value)
+            .ok_or_else(|| no_literal(value))?
+            .trim_start_matches(' ');
         rest = match after.strip_prefix(',') {
             Some(next) => next,
             None if after.starts_with(')') => after,
@@ -67,7 +89,9 @@ fn no_literal(at: &str) -> String {
 
 /// `name = value`, else the value alone.
 fn named(text: &str) -> (Option<&str>, &str) {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     match rest.trim_start_matches(' ').strip_prefix('=') {
         Some(value) if is_name(name) => (Some(name), value.trim_start_matches(' ')),
@@ -77,7 +101,8 @@ fn named(text: &str) -> (Option<&str>, &str) {
 
 fn is_name(text: &str) -> bool {
     const CONSTANTS: [&str; 3] = ["True", "False", "None"];
-    let shape = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !text.starts_with(|first: char| first.is_ascii_digit());
+    let shape = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !text.starts_with(|first: char| first.is_ascii_digit());
     !text.is_empty() && shape && !CONSTANTS.contains(&text)
 }
 
@@ -107,13 +132,17 @@ fn after_string(text: &str, quote: char) -> Option<&str> {
     None
 }
 
-/// A decimal number as Python spells it: `0`, `-12`, `1.5`, `2e3`. A whole number begins with no zero.
+/// A decimal number as Python spells it: `0`, `-12`, `1.5`, `2e3`. A whole number begins with no
+/// zero.
 fn is_number(word: &str) -> bool {
     let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         return digits == "0" || (!digits.is_empty() && !digits.starts_with('0'));
     }
-    let decimal = digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) && digits.starts_with(|c: char| c.is_ascii_digit());
+    let decimal = digits
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b))
+        && digits.starts_with(|c: char| c.is_ascii_digit());
     decimal && digits.parse::<f64>().is_ok()
 }
 
@@ -146,7 +175,10 @@ mod tests {
             ("create_app()", "no function of a module"),
             ("app:factory.create()", "no function of a module"),
             ("app:a:b()", "no function of a module"),
-            ("app:create_app(os.environ)", "no literal, at \"os.environ)\""),
+            (
+                "app:create_app(os.environ)",
+                "no literal, at \"os.environ)\"",
+            ),
             ("app:create_app(f'x')", "no literal"),
             ("app:create_app(b'x')", "no literal"),
             ("app:create_app('a' 'b')", "no literal"),

@@ -49,7 +49,8 @@ pub enum AccountError {
 }
 
 impl Accounts {
-    /// Makes both where they are missing. `None` where we are not root: everything then runs as the current user.
+    /// Makes both where they are missing. `None` where we are not root: everything then runs as the
+    /// current user.
     ///
     /// # Errors
     /// An account cannot be looked up or made.
@@ -67,19 +68,35 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Finds a system account, or makes it (and its group): no password, no shell, `home` not created. Safe to repeat.
+/// Finds a system account, or makes it (and its group): no password, no shell, `home` not created.
+/// Safe to repeat.
 ///
 /// # Errors
 /// groupadd or useradd is missing or refuses.
-pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Result<Account, AccountError> {
+pub async fn ensure_system_account(
+    name: &str,
+    group: &str,
+    home: &Path,
+) -> Result<Account, AccountError> {
     if let Some(account) = find(name)? {
         return Ok(account);
     }
-    let look_up = |cause| AccountError::LookUp { name: group.into(), cause };
+    let look_up = |cause| AccountError::LookUp {
+        name: group.into(),
+        cause,
+    };
     if Group::from_name(group).map_err(look_up)?.is_none() {
         make(name, Run::new("groupadd").args(["--system", group])).await?;
     }
-    let useradd = Run::new("useradd").args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--gid", group, "--home-dir"]);
+    let useradd = Run::new("useradd").args([
+        "--system",
+        "--no-create-home",
+        "--shell",
+        "/usr/sbin/nologin",
+        "--gid",
+        group,
+        "--home-dir",
+    ]);
     make(name, useradd.arg(home).arg(name)).await?;
     find(name)?.ok_or_else(|| AccountError::Missing { name: name.into() })
 }
@@ -87,14 +104,24 @@ pub async fn ensure_system_account(name: &str, group: &str, home: &Path) -> Resu
 /// Exit status 9 of groupadd(8) and useradd(8): someone else was quicker.
 async fn make(name: &str, tool: Run) -> Result<(), AccountError> {
     match tool.deadline(DEADLINE).output().await {
-        Err(cause) if cause.code() != Some(9) => Err(AccountError::Make { name: name.into(), cause }),
+        Err(cause) if cause.code() != Some(9) => Err(AccountError::Make {
+            name: name.into(),
+            cause,
+        }),
         _ => Ok(()),
     }
 }
 
 fn find(name: &str) -> Result<Option<Account>, AccountError> {
-    let user = User::from_name(name).map_err(|cause| AccountError::LookUp { name: name.into(), cause })?;
-    Ok(user.map(|user| Account { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
+    let user = User::from_name(name).map_err(|cause| AccountError::LookUp {
+        name: name.into(),
+        cause,
+    })?;
+    Ok(user.map(|user| Account {
+        name: user.name,
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+    }))
 }
 
 #[cfg(test)]
@@ -103,7 +130,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_that_is_there_is_taken_as_it_is() {
-        let root = ensure_system_account("root", "root", Path::new("/")).await.unwrap();
+        let root = ensure_system_account("root", "root", Path::new("/"))
+            .await
+            .unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
     }
 

@@ -1,7 +1,9 @@
-//! The releases that a data folder has seen, noted in a file of that folder: emptying, restoring or copying the folder takes the note along.
+//! The releases that a data folder has seen, noted in a file of that folder: emptying, restoring or
+//! copying the folder takes the note along.
 //!
-//! The folder is the app's: a link, a pipe or a folder in the file's place reads as no note and holds nobody up. As with [`super::marks`], a
-//! note counts only until the machine restarts, and for good once [`flush`] has put everything on disk.
+//! The folder is the app's: a link, a pipe or a folder in the file's place reads as no note and
+//! holds nobody up. As with [`super::marks`], a note counts only until the machine restarts, and
+//! for good once [`flush`] has put everything on disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -43,10 +45,18 @@ pub fn note(folder: &Path, version: &str) -> Result<(), FileError> {
     releases.retain(|seen| seen != version);
     releases.push(version.to_owned());
     releases.drain(..releases.len().saturating_sub(REMEMBERED));
-    files::write_anew(&file(folder), &to_json(&Seen { releases, boot: Some(boot_id()) }), MODE)
+    files::write_anew(
+        &file(folder),
+        &to_json(&Seen {
+            releases,
+            boot: Some(boot_id()),
+        }),
+        MODE,
+    )
 }
 
-/// Puts the folder's file system on disk, then has the file say so. Slow; does nothing where it is done.
+/// Puts the folder's file system on disk, then has the file say so. Slow; does nothing where it is
+/// done.
 ///
 /// # Errors
 /// As [`note`].
@@ -56,19 +66,28 @@ pub fn flush(folder: &Path) -> Result<(), FileError> {
         return Ok(());
     }
     let syncing = |error| FileError::new("syncing", folder, error);
-    nix::unistd::syncfs(File::open(folder).map_err(syncing)?).map_err(|errno| syncing(errno.into()))?;
+    nix::unistd::syncfs(File::open(folder).map_err(syncing)?)
+        .map_err(|errno| syncing(errno.into()))?;
     files::write_atomic(&file(folder), &to_json(&Seen { boot: None, ..seen }), MODE)
 }
 
-/// The note, or an empty one where the machine has restarted since or the file cannot be read: the command then runs once more.
+/// The note, or an empty one where the machine has restarted since or the file cannot be read: the
+/// command then runs once more.
 fn trusted(folder: &Path) -> Seen {
     let seen = read(&file(folder)).unwrap_or_default();
-    let lasts = seen.boot.as_ref().is_none_or(|boot| !boot.is_empty() && *boot == boot_id());
+    let lasts = seen
+        .boot
+        .as_ref()
+        .is_none_or(|boot| !boot.is_empty() && *boot == boot_id());
     if lasts { seen } else { Seen::default() }
 }
 
 fn read(path: &Path) -> Option<Seen> {
-    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).ok()?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NOFOLLOW | O_NONBLOCK)
+        .open(path)
+        .ok()?;
     let mut bytes = Vec::new();
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
@@ -94,7 +113,11 @@ mod tests {
         for version in ["v1", "v2", "v1"] {
             note(folder.path(), version).unwrap();
         }
-        assert!(has_seen(folder.path(), "v1") && has_seen(folder.path(), "v2") && !has_seen(folder.path(), "v"));
+        assert!(
+            has_seen(folder.path(), "v1")
+                && has_seen(folder.path(), "v2")
+                && !has_seen(folder.path(), "v")
+        );
         assert_eq!(trusted(folder.path()).releases, ["v2", "v1"]);
         std::fs::remove_file(file(folder.path())).unwrap();
         assert!(!has_seen(folder.path(), "v1"));
@@ -111,18 +134,30 @@ mod tests {
     fn what_was_noted_counts_after_a_restart_of_the_machine_only_once_flushed() {
         let folder = tempfile::tempdir().unwrap();
         let written_in = |boot: &str| {
-            let seen = Seen { releases: vec!["v1".into()], boot: Some(boot.into()) };
+            let seen = Seen {
+                releases: vec!["v1".into()],
+                boot: Some(boot.into()),
+            };
             std::fs::write(file(folder.path()), to_json(&seen)).unwrap();
         };
         for boot in ["another", ""] {
             written_in(boot);
             assert!(!has_seen(folder.path(), "v1"));
             flush(folder.path()).unwrap();
-            assert!(!has_seen(folder.path(), "v1"), "what did not count came to count");
+            assert!(
+                !has_seen(folder.path(), "v1"),
+                "what did not count came to count"
+            );
         }
         note(folder.path(), "v1").unwrap();
         flush(folder.path()).unwrap();
-        assert_eq!(trusted(folder.path()), Seen { releases: vec!["v1".into()], boot: None });
+        assert_eq!(
+            trusted(folder.path()),
+            Seen {
+                releases: vec!["v1".into()],
+                boot: None
+            }
+        );
     }
 
     #[test]
@@ -130,14 +165,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = file(folder.path());
         let elsewhere = folder.path().join("elsewhere");
-        std::fs::write(&elsewhere, to_json(&Seen { releases: vec!["v1".into()], boot: None })).unwrap();
+        std::fs::write(
+            &elsewhere,
+            to_json(&Seen {
+                releases: vec!["v1".into()],
+                boot: None,
+            }),
+        )
+        .unwrap();
         std::os::unix::fs::symlink(&elsewhere, &at).unwrap();
         assert!(!has_seen(folder.path(), "v1"), "a link was followed");
         std::fs::remove_file(&at).unwrap();
         nix::unistd::mkfifo(&at, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(!has_seen(folder.path(), "v1"));
         note(folder.path(), "v2").unwrap();
-        assert!(has_seen(folder.path(), "v2") && std::fs::read_to_string(elsewhere).unwrap().contains("v1"));
+        assert!(
+            has_seen(folder.path(), "v2")
+                && std::fs::read_to_string(elsewhere).unwrap().contains("v1")
+        );
         std::fs::write(&at, "{\"releases\":").unwrap();
         assert!(!has_seen(folder.path(), "v2"));
     }

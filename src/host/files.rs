@@ -1,4 +1,5 @@
-//! Files that are whole or not there: atomic writes and links, folders with their mode, a lock, free space.
+//! Files that are whole or not there: atomic writes and links, folders with their mode, a lock,
+//! free space.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -17,7 +18,11 @@ pub struct FileError {
 
 impl FileError {
     pub fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
-        Self { doing, path: path.to_owned(), cause }
+        Self {
+            doing,
+            path: path.to_owned(),
+            cause,
+        }
     }
 
     #[cfg(test)]
@@ -26,16 +31,18 @@ impl FileError {
     }
 }
 
-/// Writes a file so that a reader, or a machine that dies, sees the old content or the new, with its mode, and nothing between.
+/// Writes a file so that a reader, or a machine that dies, sees the old content or the new, with
+/// its mode, and nothing between.
 ///
 /// # Errors
 /// The folder is missing or not ours, or the disk is full.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    write_aside(path, bytes, mode, File::sync_all).and_then(|()| sync_folder(path).map_err(|e| FileError::new("writing", path, e)))
+    write_aside(path, bytes, mode, File::sync_all)
+        .and_then(|()| sync_folder(path).map_err(|e| FileError::new("writing", path, e)))
 }
 
-/// The same for what every boot writes anew: a reader sees old or new, but a machine that dies may lose it. Waits for no disk,
-/// where a sync would wait for all that was unpacked just before.
+/// The same for what every boot writes anew: a reader sees old or new, but a machine that dies may
+/// lose it. Waits for no disk, where a sync would wait for all that was unpacked just before.
 ///
 /// # Errors
 /// As [`write_atomic`].
@@ -43,12 +50,21 @@ pub fn write_anew(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError>
     write_aside(path, bytes, mode, |_| Ok(()))
 }
 
-fn write_aside(path: &Path, bytes: &[u8], mode: u32, sync: impl Fn(&File) -> io::Result<()>) -> Result<(), FileError> {
+fn write_aside(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    sync: impl Fn(&File) -> io::Result<()>,
+) -> Result<(), FileError> {
     let aside = beside(path);
     let write = || -> io::Result<()> {
         remove_if_there(&aside)?;
         // create_new is O_EXCL: it follows no symlink that someone else put there.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)?;
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         sync(&file)?;
@@ -78,7 +94,8 @@ pub fn symlink_atomic(target: &Path, link: &Path) -> Result<(), FileError> {
     })
 }
 
-/// Makes a folder and its parents; sets its mode and, where given, its owner (uid, gid), also when it was there already.
+/// Makes a folder and its parents; sets its mode and, where given, its owner (uid, gid), also when
+/// it was there already.
 ///
 /// # Errors
 /// It cannot be made, or belongs to someone else.
@@ -99,14 +116,16 @@ pub fn create_dir(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> Result<(
     create().map_err(|e| FileError::new("making the folder", path, e))
 }
 
-/// Removes a folder with all it holds; one that is not there is no error. Symlinks are removed, never followed.
+/// Removes a folder with all it holds; one that is not there is no error. Symlinks are removed,
+/// never followed.
 ///
 /// # Errors
 /// Something in it is not ours to remove.
 pub fn remove_dir(path: &Path) -> Result<(), FileError> {
     let remove = || match fs::remove_dir_all(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        // A package may carry folders without the write bit; only root can remove from those as they are.
+        // A package may carry folders without the write bit; only root can remove from those as
+        // they are.
         Err(e) if e.kind() == ErrorKind::PermissionDenied => {
             make_writable(path)?;
             fs::remove_dir_all(path)
@@ -121,7 +140,8 @@ pub fn remove_dir(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// The path is missing.
 pub fn free_bytes(path: &Path) -> Result<u64, FileError> {
-    let stat = nix::sys::statvfs::statvfs(path).map_err(|e| FileError::new("asking for free space at", path, e.into()))?;
+    let stat = nix::sys::statvfs::statvfs(path)
+        .map_err(|e| FileError::new("asking for free space at", path, e.into()))?;
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
@@ -170,7 +190,13 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 /// A rename lasts only once its folder is on disk.
 fn sync_folder(path: &Path) -> io::Result<()> {
     // A bare name's parent is empty: it stands in the working folder.
-    let folder = path.parent().map_or(Path::new("/"), |parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let folder = path.parent().map_or(Path::new("/"), |parent| {
+        if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        }
+    });
     File::open(folder)?.sync_all()
 }
 
@@ -223,7 +249,10 @@ mod tests {
         let path = dir.path().join("taken");
         fs::create_dir(&path).unwrap();
         let error = write_atomic(&path, b"x", 0o600).unwrap_err().to_string();
-        assert!(error.starts_with("writing ") && error.contains("taken"), "{error}");
+        assert!(
+            error.starts_with("writing ") && error.contains("taken"),
+            "{error}"
+        );
         assert!(!beside(&path).exists());
     }
 
@@ -262,6 +291,9 @@ mod tests {
     #[test]
     fn free_space_is_told_of_folders_that_exist() {
         assert!(free_bytes(Path::new("/")).unwrap() > 0);
-        assert_eq!(free_bytes(Path::new("/no/such/place")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            free_bytes(Path::new("/no/such/place")).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Keeps the site's own code from the instance's metadata service (I10) by a routing rule for its uid, where we are root.
+//! Keeps the site's own code from the instance's metadata service (I10) by a routing rule for its
+//! uid, where we are root.
 //!
-//! This holds for all that runs as that account: the installers with the packages' own code, the build, the release command, the app.
-//! Under systemd the app's unit has an IPAddressDeny besides.
+//! This holds for all that runs as that account: the installers with the packages' own code, the
+//! build, the release command, the app. Under systemd the app's unit has an IPAddressDeny besides.
 
 use std::time::Duration;
 
@@ -14,17 +15,27 @@ pub const ADDRESSES: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
 /// Before the main table's rule; the local table's comes first always.
 const PRIORITY: &str = "100";
 
-/// Denies the account the metadata service, or lifts that; says so in the log where it cannot be denied.
+/// Denies the account the metadata service, or lifts that; says so in the log where it cannot be
+/// denied.
 ///
-/// The rule stays when we end: units run on, and another spotboot of this host may have the same account.
+/// The rule stays when we end: units run on, and another spotboot of this host may have the same
+/// account.
 pub async fn set_reach(account: Option<&Account>, denied: bool) {
-    let Some(uid) = account.map(|account| account.uid).filter(|uid| is_root() && *uid != 0) else {
+    let Some(uid) = account
+        .map(|account| account.uid)
+        .filter(|uid| is_root() && *uid != 0)
+    else {
         if denied {
-            tracing::warn!("the instance's credentials are in the app's reach: denying them takes root and an account of its own");
+            tracing::warn!(
+                "the instance's credentials are in the app's reach: denying them takes root and an account of its own"
+            );
         }
         return;
     };
-    for rule in rules(uid).into_iter().filter(|rule| rule.family == "-4" || network::has_ipv6()) {
+    for rule in rules(uid)
+        .into_iter()
+        .filter(|rule| rule.family == "-4" || network::has_ipv6())
+    {
         match change(if denied { "add" } else { "del" }, rule).await {
             Err(error) if denied && !is_there(&error) => {
                 tracing::warn!(%error, "the instance's credentials are in the reach of what runs as the app's account outside of a unit");
@@ -43,12 +54,27 @@ struct Rule {
 }
 
 fn rules(uid: u32) -> [Rule; 2] {
-    ADDRESSES.map(|to| Rule { family: if to.contains(':') { "-6" } else { "-4" }, to, uids: format!("{uid}-{uid}") })
+    ADDRESSES.map(|to| Rule {
+        family: if to.contains(':') { "-6" } else { "-4" },
+        to,
+        uids: format!("{uid}-{uid}"),
+    })
 }
 
 async fn change(verb: &str, rule: Rule) -> Result<(), ProcessError> {
     Run::new("ip")
-        .args([rule.family, "rule", verb, "priority", PRIORITY, "to", rule.to, "uidrange", &rule.uids, "prohibit"])
+        .args([
+            rule.family,
+            "rule",
+            verb,
+            "priority",
+            PRIORITY,
+            "to",
+            rule.to,
+            "uidrange",
+            &rule.uids,
+            "prohibit",
+        ])
         .deadline(Duration::from_secs(5))
         .output()
         .await
@@ -67,7 +93,10 @@ mod tests {
     #[test]
     fn each_address_is_denied_to_one_user_only() {
         let rules = rules(991);
-        assert_eq!(rules.each_ref().map(|rule| (rule.family, rule.to)), [("-4", "169.254.169.254"), ("-6", "fd00:ec2::254")]);
+        assert_eq!(
+            rules.each_ref().map(|rule| (rule.family, rule.to)),
+            [("-4", "169.254.169.254"), ("-6", "fd00:ec2::254")]
+        );
         assert!(rules.iter().all(|rule| rule.uids == "991-991"));
     }
 
@@ -75,10 +104,22 @@ mod tests {
     #[expect(clippy::disallowed_macros, reason = "it says that it tried nothing")]
     async fn the_rule_is_there_once_however_often_it_is_asked_for_and_goes_when_lifted() {
         const UID: u32 = 64_987;
-        let account = Account { name: "spotboot-test".into(), uid: UID, gid: UID };
+        let account = Account {
+            name: "spotboot-test".into(),
+            uid: UID,
+            gid: UID,
+        };
         let count = async || {
-            let shown = Run::new("ip").args(["-4", "rule", "show"]).output().await.unwrap().stdout;
-            shown.lines().filter(|line| line.contains("169.254.169.254") && line.contains(&UID.to_string())).count()
+            let shown = Run::new("ip")
+                .args(["-4", "rule", "show"])
+                .output()
+                .await
+                .unwrap()
+                .stdout;
+            shown
+                .lines()
+                .filter(|line| line.contains("169.254.169.254") && line.contains(&UID.to_string()))
+                .count()
         };
         let permitted = is_root() && change("add", rules(UID)[0].clone()).await.is_ok();
         if !permitted {

@@ -1,7 +1,8 @@
 //! systemd's journal, read on from where the last reading ended.
 //!
-//! What is read becomes a piece in the outbox. Which entry was its last stands in a note that is written before the piece is there
-//! under its name: a run that is killed between the two finishes the piece, one that is killed earlier reads the same entries again.
+//! What is read becomes a piece in the outbox. Which entry was its last stands in a note that is
+//! written before the piece is there under its name: a run that is killed between the two finishes
+//! the piece, one that is killed earlier reads the same entries again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -82,7 +83,12 @@ struct Record {
 impl Journal<'_> {
     /// Waits until what was written before is in the journal.
     pub async fn sync(&self) {
-        if let Err(error) = Run::new("journalctl").arg("--sync").deadline(SYNC_WITHIN).output().await {
+        if let Err(error) = Run::new("journalctl")
+            .arg("--sync")
+            .deadline(SYNC_WITHIN)
+            .output()
+            .await
+        {
             tracing::debug!(%error, "waiting for the journal");
         }
     }
@@ -94,14 +100,20 @@ impl Journal<'_> {
     pub async fn pull(&self, name: impl Fn(Span) -> String) -> Result<bool, JournalError> {
         let note = self.recover()?;
         let mut packer = Packer::start(self.outbox)?;
-        let last = timeout(READ_WITHIN, self.read(note.as_ref(), &mut packer)).await.map_err(|_| JournalError::Late)??;
+        let last = timeout(READ_WITHIN, self.read(note.as_ref(), &mut packer))
+            .await
+            .map_err(|_| JournalError::Late)??;
         let Some(cursor) = last else { return Ok(false) };
         let more = packer.is_full();
         let (part, span) = packer.end(OffsetDateTime::now_utc())?;
         let piece = name(span);
         let ready = self.ready(&piece);
         fs::rename(&part, &ready).map_err(|e| FileError::new("finishing", &part, e))?;
-        let note = serde_json::to_vec(&Note { cursor, piece: piece.clone() }).expect("a note is plain data");
+        let note = serde_json::to_vec(&Note {
+            cursor,
+            piece: piece.clone(),
+        })
+        .expect("a note is plain data");
         files::write_anew(&self.note(), &note, 0o600)?;
         self.outbox.finish(&ready, &piece)?;
         Ok(more)
@@ -117,7 +129,9 @@ impl Journal<'_> {
 
     /// Ends what a killed run had begun, as far as its note goes; the rest of it is read again.
     fn recover(&self) -> Result<Option<Note>, FileError> {
-        let note = fs::read(self.note()).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
+        let note = fs::read(self.note())
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
         if let Some(note) = &note
             && self.ready(&note.piece).exists()
         {
@@ -127,15 +141,34 @@ impl Journal<'_> {
     }
 
     /// The last entry that was taken, if there was one.
-    async fn read(&self, note: Option<&Note>, packer: &mut Packer) -> Result<Option<String>, JournalError> {
-        let mut run = Run::new("journalctl").args(["--quiet", "--no-pager", "--output=json", "--all"]);
-        run = run.arg("--output-fields=MESSAGE,_SYSTEMD_UNIT,UNIT").args(self.units.iter().map(|unit| format!("--unit={unit}")));
-        run = run.arg(note.map_or_else(|| "--boot".to_owned(), |note| format!("--after-cursor={}", note.cursor)));
+    async fn read(
+        &self,
+        note: Option<&Note>,
+        packer: &mut Packer,
+    ) -> Result<Option<String>, JournalError> {
+        let mut run =
+            Run::new("journalctl").args(["--quiet", "--no-pager", "--output=json", "--all"]);
+        run = run
+            .arg("--output-fields=MESSAGE,_SYSTEMD_UNIT,UNIT")
+            .args(self.units.iter().map(|unit| format!("--unit={unit}")));
+        run = run.arg(note.map_or_else(
+            || "--boot".to_owned(),
+            |note| format!("--after-cursor={}", note.cursor),
+        ));
         let mut started = run.start()?;
-        let output = started.output.take().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::BrokenPipe))?;
+        let output = started
+            .output
+            .take()
+            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::BrokenPipe))?;
         let (mut lines, mut line) = (BufReader::new(output), Vec::new());
         let (mut last, mut words) = (None, String::new());
-        while !packer.is_full() && (&mut lines).take(LONGEST).read_until(b'\n', &mut line).await? > 0 {
+        while !packer.is_full()
+            && (&mut lines)
+                .take(LONGEST)
+                .read_until(b'\n', &mut line)
+                .await?
+                > 0
+        {
             match serde_json::from_slice::<Record>(&line) {
                 Ok(record) => {
                     if let Some((time, entry)) = record.entry() {
@@ -144,7 +177,13 @@ impl Journal<'_> {
                     last = Some(record.cursor);
                 }
                 // Both of its streams come here, and its errors are no JSON.
-                Err(_) => words = String::from_utf8_lossy(&line).trim_end().chars().take(200).collect(),
+                Err(_) => {
+                    words = String::from_utf8_lossy(&line)
+                        .trim_end()
+                        .chars()
+                        .take(200)
+                        .collect()
+                }
             }
             line.clear();
         }
@@ -152,28 +191,45 @@ impl Journal<'_> {
             return Ok(last);
         }
         let status = started.child.wait().await?;
-        if status.success() { Ok(last) } else { Err(JournalError::Refused(words)) }
+        if status.success() {
+            Ok(last)
+        } else {
+            Err(JournalError::Refused(words))
+        }
     }
 }
 
 impl Record {
     fn entry(&self) -> Option<(OffsetDateTime, Vec<u8>)> {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(self.microseconds.parse::<i128>().ok()?.checked_mul(1000)?).ok()?;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(
+            self.microseconds.parse::<i128>().ok()?.checked_mul(1000)?,
+        )
+        .ok()?;
         let (about, by) = (text(&self.about), text(&self.by));
-        let unit = if about.starts_with("spotboot") { about } else { by };
+        let unit = if about.starts_with("spotboot") {
+            about
+        } else {
+            by
+        };
         let unit = unit.strip_suffix(".service").unwrap_or(&unit);
         let kind = Slot::kind_of(unit);
-        Some((time, Entry::new(time, kind, text(&self.message).trim_end()).to_line()))
+        Some((
+            time,
+            Entry::new(time, kind, text(&self.message).trim_end()).to_line(),
+        ))
     }
 }
 
-/// A field is a string; an array of its bytes where it is not UTF-8 or has control characters; an array of such where it was given twice
-/// (Journal JSON Format).
+/// A field is a string; an array of its bytes where it is not UTF-8 or has control characters; an
+/// array of such where it was given twice (Journal JSON Format).
 fn text(field: &Value) -> String {
     match field {
         Value::String(text) => text.clone(),
         Value::Array(bytes) if bytes.iter().all(Value::is_u64) => {
-            let bytes: Vec<u8> = bytes.iter().filter_map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok())).collect();
+            let bytes: Vec<u8> = bytes
+                .iter()
+                .filter_map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()))
+                .collect();
             String::from_utf8_lossy(&bytes).into_owned()
         }
         Value::Array(several) => several.iter().map(text).collect::<Vec<_>>().join(" "),
@@ -193,11 +249,20 @@ mod tests {
     #[test]
     fn an_entry_is_of_the_unit_that_wrote_it_or_that_systemd_wrote_of() {
         let head = r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1763733301123456","#;
-        let by = line_of(&format!(r#"{head}"MESSAGE":"hello","_SYSTEMD_UNIT":"spotboot-app.service"}}"#));
-        assert_eq!(by, "{\"time\":\"2025-11-21T13:55:01.123456Z\",\"kind\":\"app\",\"line\":\"hello\"}\n");
-        let about = line_of(&format!(r#"{head}"MESSAGE":"Started","_SYSTEMD_UNIT":"init.scope","UNIT":"spotboot-web.service"}}"#));
+        let by = line_of(&format!(
+            r#"{head}"MESSAGE":"hello","_SYSTEMD_UNIT":"spotboot-app.service"}}"#
+        ));
+        assert_eq!(
+            by,
+            "{\"time\":\"2025-11-21T13:55:01.123456Z\",\"kind\":\"app\",\"line\":\"hello\"}\n"
+        );
+        let about = line_of(&format!(
+            r#"{head}"MESSAGE":"Started","_SYSTEMD_UNIT":"init.scope","UNIT":"spotboot-web.service"}}"#
+        ));
         assert!(about.contains(r#""kind":"web""#), "{about}");
-        let own = line_of(&format!(r#"{head}"MESSAGE":[104,27,105],"_SYSTEMD_UNIT":"spotboot.service"}}"#));
+        let own = line_of(&format!(
+            r#"{head}"MESSAGE":[104,27,105],"_SYSTEMD_UNIT":"spotboot.service"}}"#
+        ));
         assert!(own.contains(r#""kind":"spotboot","line":"hi""#), "{own}");
     }
 
@@ -205,12 +270,18 @@ mod tests {
     fn a_piece_whose_note_is_written_is_finished_and_one_without_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(dir.path().join("outbox")).unwrap();
-        let journal = Journal { outbox: &outbox, units: &[] };
+        let journal = Journal {
+            outbox: &outbox,
+            units: &[],
+        };
         fs::write(journal.ready("1.zst"), "one").unwrap();
         assert!(journal.recover().unwrap().is_none() && outbox.waiting().unwrap().is_empty());
         fs::write(journal.note(), r#"{"cursor":"c","piece":"1.zst"}"#).unwrap();
         assert_eq!(journal.recover().unwrap().unwrap().cursor, "c");
         assert_eq!(outbox.waiting().unwrap()[0].name, "1.zst");
-        assert!(journal.recover().is_ok(), "and once it is finished, or taken, there is nothing to end");
+        assert!(
+            journal.recover().is_ok(),
+            "and once it is finished, or taken, there is nothing to end"
+        );
     }
 }

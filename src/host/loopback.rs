@@ -34,8 +34,16 @@ pub struct Loopback {
 impl Loopback {
     /// # Errors
     /// The port is taken, or not ours to take.
-    pub async fn bind(port: u16, path: &'static str, content_type: &'static str) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?, path, content_type })
+    pub async fn bind(
+        port: u16,
+        path: &'static str,
+        content_type: &'static str,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?,
+            path,
+            content_type,
+        })
     }
 
     /// Answers whoever asks, for ever.
@@ -58,19 +66,34 @@ impl Loopback {
             async { Ok::<_, Infallible>(answer) }
         });
         let mut server = http1::Builder::new();
-        let connection = server.keep_alive(false).max_buf_size(LONGEST_HEAD).serve_connection(TokioIo::new(stream), service);
+        let connection = server
+            .keep_alive(false)
+            .max_buf_size(LONGEST_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
         // Whoever breaks off has broken off.
         let _ = timeout(REQUEST_WITHIN, connection).await;
     }
 
-    fn response(&self, method: &Method, path: &str, page: impl Fn() -> String) -> Response<Full<Bytes>> {
+    fn response(
+        &self,
+        method: &Method,
+        path: &str,
+        page: impl Fn() -> String,
+    ) -> Response<Full<Bytes>> {
         let (status, body) = match (method, path) {
             (&Method::GET | &Method::HEAD, path) if path == self.path => (StatusCode::OK, page()),
             (_, path) if path == self.path => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
-            _ => (StatusCode::NOT_FOUND, format!("{} is all there is\n", self.path)),
+            _ => (
+                StatusCode::NOT_FOUND,
+                format!("{} is all there is\n", self.path),
+            ),
         };
-        let answer = Response::builder().status(status).header(header::CONTENT_TYPE, self.content_type);
-        answer.body(Full::new(Bytes::from(body))).expect("a status and a type make an answer")
+        let answer = Response::builder()
+            .status(status)
+            .header(header::CONTENT_TYPE, self.content_type);
+        answer
+            .body(Full::new(Bytes::from(body)))
+            .expect("a status and a type make an answer")
     }
 }
 
@@ -100,14 +123,28 @@ mod tests {
     #[tokio::test]
     async fn one_page_is_answered_and_nothing_else() {
         let answer = asked("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nthe page\n"), "{answer}");
-        assert!(asked("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.starts_with("HTTP/1.1 405 "));
-        assert!(asked("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.starts_with("HTTP/1.1 404 "));
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nthe page\n"),
+            "{answer}"
+        );
+        assert!(
+            asked("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+                .await
+                .starts_with("HTTP/1.1 405 ")
+        );
+        assert!(
+            asked("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .starts_with("HTTP/1.1 404 ")
+        );
     }
 
     #[tokio::test]
     async fn a_head_without_end_is_refused() {
-        let endless = format!("GET /metrics HTTP/1.1\r\nX: {}", "a".repeat(3 * LONGEST_HEAD));
+        let endless = format!(
+            "GET /metrics HTTP/1.1\r\nX: {}",
+            "a".repeat(3 * LONGEST_HEAD)
+        );
         assert!(!asked(&endless).await.contains("200 OK"));
     }
 }

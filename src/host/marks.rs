@@ -1,7 +1,8 @@
-//! Folders that are whole: a mark beside each says that all of it was written, and survives only what the folder survives.
+//! Folders that are whole: a mark beside each says that all of it was written, and survives only
+//! what the folder survives.
 //!
-//! Syncing thousands of files would hold up a boot, so a mark counts at first only until the machine restarts; once
-//! [`flush`] has put everything on disk, it counts for good.
+//! Syncing thousands of files would hold up a boot, so a mark counts at first only until the
+//! machine restarts; once [`flush`] has put everything on disk, it counts for good.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,16 +23,37 @@ struct Mark {
     boot: Option<String>,
 }
 
-/// Says that `folder` is whole, with a note of the caller's. A process may die at any time before and after.
+/// Says that `folder` is whole, with a note of the caller's. A process may die at any time before
+/// and after.
 pub fn mark(folder: &Path, note: &str) -> Result<(), FileError> {
-    write(folder, &Mark { note: note.to_owned(), remarks: BTreeMap::new(), boot: Some(boot_id()) })
+    write(
+        folder,
+        &Mark {
+            note: note.to_owned(),
+            remarks: BTreeMap::new(),
+            boot: Some(boot_id()),
+        },
+    )
 }
 
-/// Adds a remark to a folder that is whole: what has been done with it. It goes when the folder goes.
+/// Adds a remark to a folder that is whole: what has been done with it. It goes when the folder
+/// goes.
 pub fn remark(folder: &Path, name: &str, text: &str) -> Result<(), FileError> {
-    let Some(mut mark) = read(folder) else { return Err(FileError::new("marking", folder, std::io::ErrorKind::NotFound.into())) };
+    let Some(mut mark) = read(folder) else {
+        return Err(FileError::new(
+            "marking",
+            folder,
+            std::io::ErrorKind::NotFound.into(),
+        ));
+    };
     mark.remarks.insert(name.to_owned(), text.to_owned());
-    write(folder, &Mark { boot: Some(boot_id()), ..mark })
+    write(
+        folder,
+        &Mark {
+            boot: Some(boot_id()),
+            ..mark
+        },
+    )
 }
 
 pub fn remarked(folder: &Path, name: &str) -> Option<String> {
@@ -49,23 +71,34 @@ fn write(folder: &Path, mark: &Mark) -> Result<(), FileError> {
 /// The note of a folder that is whole; None: it is not, or not for sure.
 pub fn marked(folder: &Path) -> Option<String> {
     let mark = read(folder)?;
-    let trusted = mark.boot.is_none_or(|boot| boot == boot_id() && !boot.is_empty());
+    let trusted = mark
+        .boot
+        .is_none_or(|boot| boot == boot_id() && !boot.is_empty());
     (trusted && folder.is_dir()).then_some(mark.note)
 }
 
-/// Puts the folder's file system on disk, then has the mark say so. Slow; does nothing where it is done.
+/// Puts the folder's file system on disk, then has the mark say so. Slow; does nothing where it is
+/// done.
 pub fn flush(folder: &Path) -> Result<(), FileError> {
-    let Some(mark) = read(folder).filter(|mark| mark.boot.is_some()) else { return Ok(()) };
+    let Some(mark) = read(folder).filter(|mark| mark.boot.is_some()) else {
+        return Ok(());
+    };
     let writing = |error| FileError::new("syncing", folder, error);
     let handle = fs::File::open(folder).map_err(writing)?;
     nix::unistd::syncfs(handle).map_err(|errno| writing(errno.into()))?;
-    files::write_atomic(&beside(folder, "mark"), &to_json(&Mark { boot: None, ..mark }), 0o600)
+    files::write_atomic(
+        &beside(folder, "mark"),
+        &to_json(&Mark { boot: None, ..mark }),
+        0o600,
+    )
 }
 
 /// Removes the folder, its mark first.
 pub fn remove(folder: &Path) -> Result<(), FileError> {
     match fs::remove_file(beside(folder, "mark")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::new("unmarking", folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::new("unmarking", folder, error))
+        }
         _ => files::remove_dir(folder),
     }
 }
@@ -75,11 +108,15 @@ pub fn aside(folder: &Path) -> PathBuf {
     beside(folder, "new")
 }
 
-/// Removes what an earlier run left unfinished in `parent`: folders aside, and folders without a good mark.
+/// Removes what an earlier run left unfinished in `parent`: folders aside, and folders without a
+/// good mark.
 pub fn sweep(parent: &Path) -> Result<(), FileError> {
     for (path, name) in entries(parent)? {
-        let unfinished =
-            if name.starts_with('.') { name.ends_with(".new") } else { path.is_dir() && !path.is_symlink() && marked(&path).is_none() };
+        let unfinished = if name.starts_with('.') {
+            name.ends_with(".new")
+        } else {
+            path.is_dir() && !path.is_symlink() && marked(&path).is_none()
+        };
         if unfinished && path.is_dir() {
             remove(&path)?;
         }
@@ -87,27 +124,52 @@ pub fn sweep(parent: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Removes all but the `keep` newest whole folders of `parent`, never `current`; the names of those that went.
+/// Removes all but the `keep` newest whole folders of `parent`, never `current`; the names of those
+/// that went.
 pub fn retain(parent: &Path, current: &str, keep: usize) -> Result<Vec<String>, FileError> {
-    let whole = entries(parent)?.into_iter().filter(|(path, name)| !name.starts_with('.') && path.is_dir() && !path.is_symlink());
+    let whole = entries(parent)?
+        .into_iter()
+        .filter(|(path, name)| !name.starts_with('.') && path.is_dir() && !path.is_symlink());
     let dated = whole.map(|(path, name)| {
-        let marked_at = beside(&path, "mark").metadata().and_then(|metadata| metadata.modified());
+        let marked_at = beside(&path, "mark")
+            .metadata()
+            .and_then(|metadata| metadata.modified());
         (name, marked_at.unwrap_or(SystemTime::UNIX_EPOCH))
     });
     let surplus = surplus(dated.collect(), current, keep);
-    surplus.iter().try_for_each(|name| remove(&parent.join(name)))?;
+    surplus
+        .iter()
+        .try_for_each(|name| remove(&parent.join(name)))?;
     Ok(surplus)
 }
 
 fn surplus(mut found: Vec<(String, SystemTime)>, current: &str, keep: usize) -> Vec<String> {
-    found.sort_by(|(name, time), (other, other_time)| (name != current, other_time, other).cmp(&(other != current, time, name)));
-    found.into_iter().skip(keep.max(1)).map(|(name, _)| name).filter(|name| name != current).collect()
+    found.sort_by(|(name, time), (other, other_time)| {
+        (name != current, other_time, other).cmp(&(other != current, time, name))
+    });
+    found
+        .into_iter()
+        .skip(keep.max(1))
+        .map(|(name, _)| name)
+        .filter(|name| name != current)
+        .collect()
 }
 
 fn entries(parent: &Path) -> Result<Vec<(PathBuf, String)>, FileError> {
     let reading = |error| FileError::new("reading", parent, error);
-    let found = fs::read_dir(parent).map_err(reading)?.collect::<Result<Vec<_>, _>>().map_err(reading)?;
-    Ok(found.into_iter().map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned())).collect())
+    let found = fs::read_dir(parent)
+        .map_err(reading)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(reading)?;
+    Ok(found
+        .into_iter()
+        .map(|entry| {
+            (
+                entry.path(),
+                entry.file_name().to_string_lossy().into_owned(),
+            )
+        })
+        .collect())
 }
 
 fn read(folder: &Path) -> Option<Mark> {
@@ -125,7 +187,9 @@ fn beside(folder: &Path, what: &str) -> PathBuf {
 
 /// Empty where the kernel does not say: nothing unflushed is then trusted.
 pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -143,7 +207,11 @@ mod tests {
         mark(&folder, "note").unwrap();
         assert_eq!(marked(&folder).as_deref(), Some("note"));
         let restarted = |mark: Mark| fs::write(beside(&folder, "mark"), to_json(&mark)).unwrap();
-        restarted(Mark { note: "note".into(), remarks: BTreeMap::new(), boot: Some("another".into()) });
+        restarted(Mark {
+            note: "note".into(),
+            remarks: BTreeMap::new(),
+            boot: Some("another".into()),
+        });
         assert_eq!(marked(&folder), None);
         flush(&folder).unwrap();
         assert_eq!(marked(&folder).as_deref(), Some("note"));
@@ -158,7 +226,13 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         mark(&folder, "note").unwrap();
         remark(&folder, "built", "x").unwrap();
-        assert_eq!((marked(&folder).as_deref(), remarked(&folder, "built").as_deref()), (Some("note"), Some("x")));
+        assert_eq!(
+            (
+                marked(&folder).as_deref(),
+                remarked(&folder, "built").as_deref()
+            ),
+            (Some("note"), Some("x"))
+        );
         remove(&folder).unwrap();
         fs::create_dir(&folder).unwrap();
         mark(&folder, "note").unwrap();
@@ -185,7 +259,11 @@ mod tests {
         mark(&parent.path().join("whole"), "").unwrap();
         std::os::unix::fs::symlink("whole", parent.path().join("current")).unwrap();
         sweep(parent.path()).unwrap();
-        let mut left: Vec<String> = entries(parent.path()).unwrap().into_iter().map(|(_, name)| name).collect();
+        let mut left: Vec<String> = entries(parent.path())
+            .unwrap()
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect();
         left.sort();
         assert_eq!(left, [".whole.mark", "current", "whole"]);
     }
@@ -193,7 +271,12 @@ mod tests {
     #[test]
     fn the_current_one_stays_however_old_and_of_the_others_the_newest() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let found = vec![("a".to_owned(), at(1)), ("b".to_owned(), at(2)), ("c".to_owned(), at(3)), ("d".to_owned(), at(4))];
+        let found = vec![
+            ("a".to_owned(), at(1)),
+            ("b".to_owned(), at(2)),
+            ("c".to_owned(), at(3)),
+            ("d".to_owned(), at(4)),
+        ];
         assert_eq!(surplus(found.clone(), "a", 2), ["c", "b"]);
         assert_eq!(surplus(found.clone(), "d", 2), ["b", "a"]);
         assert_eq!(surplus(found.clone(), "d", 0), ["c", "b", "a"]);

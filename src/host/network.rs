@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 
 /// This machine's own name.
 pub fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Whether IPv6 sockets can be had: not where the kernel has it switched off.
@@ -18,19 +19,38 @@ pub fn has_ipv6() -> bool {
 pub fn name_servers() -> Vec<IpAddr> {
     let mut text = String::new();
     // A longer file has nothing for us after its first 64 KiB.
-    let read = File::open("/etc/resolv.conf").and_then(|file| file.take(64 * 1024).read_to_string(&mut text));
-    if read.is_ok() { parse(&text) } else { Vec::new() }
+    let read = File::open("/etc/resolv.conf")
+        .and_then(|file| file.take(64 * 1024).read_to_string(&mut text));
+    if read.is_ok() {
+        parse(&text)
+    } else {
+        Vec::new()
+    }
 }
 
 /// resolv.conf(5); a link-local server with its interface (`fe80::1%eth0`) is of no use to nginx.
 fn parse(text: &str) -> Vec<IpAddr> {
-    let servers = text.lines().filter_map(|line| line.trim_start().strip_prefix("nameserver"));
-    servers.filter(|rest| rest.starts_with([' ', '\t'])).filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
+    let servers = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("nameserver"));
+    servers
+        .filter(|rest| rest.starts_with([' ', '\t']))
+        .filter_map(|rest| rest.split_whitespace().next()?.parse().ok())
+        .collect()
 }
 
-/// How many TCP connections to these ports of ours are established, by the kernel's tables (proc_pid_net(5)).
+/// How many TCP connections to these ports of ours are established, by the kernel's tables
+/// (proc_pid_net(5)).
 pub fn connections(ports: &[u16]) -> usize {
-    ["/proc/net/tcp", "/proc/net/tcp6"].iter().map(|table| table_of(table).lines().filter(|line| is_established(line, ports)).count()).sum()
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .map(|table| {
+            table_of(table)
+                .lines()
+                .filter(|line| is_established(line, ports))
+                .count()
+        })
+        .sum()
 }
 
 fn table_of(path: &str) -> String {
@@ -44,7 +64,9 @@ fn table_of(path: &str) -> String {
 fn is_established(line: &str, ports: &[u16]) -> bool {
     const ESTABLISHED: &str = "01";
     let mut fields = line.split_whitespace().skip(1);
-    let port = fields.next().and_then(|local| u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok());
+    let port = fields
+        .next()
+        .and_then(|local| u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok());
     port.is_some_and(|port| ports.contains(&port)) && fields.nth(1) == Some(ESTABLISHED)
 }
 
@@ -72,7 +94,10 @@ mod tests {
         // The kernel ends them when it comes to it.
         let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while connections(&[at.port()]) > 0 {
-            assert!(std::time::Instant::now() < end, "closed connections are counted");
+            assert!(
+                std::time::Instant::now() < end,
+                "closed connections are counted"
+            );
             std::thread::yield_now();
         }
     }
@@ -80,8 +105,15 @@ mod tests {
     #[test]
     fn a_line_of_the_table_is_read() {
         let line = "   1: 0000000000000000FFFF00000100007F:01BB 0000000000000000FFFF00000200007F:C350 01 00000000:00000000 00:00000000";
-        assert!(is_established(line, &[80, 443]) && !is_established(line, &[80]) && !is_established(line, &[0xC350]));
+        assert!(
+            is_established(line, &[80, 443])
+                && !is_established(line, &[80])
+                && !is_established(line, &[0xC350])
+        );
         assert!(!is_established(&line.replace(" 01 ", " 06 "), &[443]));
-        assert!(!is_established("  sl  local_address rem_address   st tx_queue rx_queue", &[443]));
+        assert!(!is_established(
+            "  sl  local_address rem_address   st tx_queue rx_queue",
+            &[443]
+        ));
     }
 }

@@ -1,7 +1,7 @@
 //! A tree lent to another account so that it can write in it, and taken back.
 //!
-//! Opens each entry without following links and acts on what it has opened: the account runs the site's own code, which may
-//! change the tree at any time while it has it.
+//! Opens each entry without following links and acts on what it has opened: the account runs the
+//! site's own code, which may change the tree at any time while it has it.
 
 use std::fs::File;
 use std::io;
@@ -23,8 +23,14 @@ pub fn lend(root: &Path, account: &Account) -> Result<(), FileError> {
     let owner = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     // A further link to a file may stand where its owner must not change.
     let ours = |stat: &FileStat| stat.st_nlink == 1 || is_folder(stat);
-    visit(root, &|entry, stat| if ours(stat) { fchown(entry, Some(owner.0), Some(owner.1)) } else { Ok(()) })
-        .map_err(|error| FileError::new("lending", root, error))
+    visit(root, &|entry, stat| {
+        if ours(stat) {
+            fchown(entry, Some(owner.0), Some(owner.1))
+        } else {
+            Ok(())
+        }
+    })
+    .map_err(|error| FileError::new("lending", root, error))
 }
 
 /// Root owns the tree again; the account's group may read it and nobody else may write.
@@ -33,8 +39,16 @@ pub fn take_back(root: &Path, account: &Account) -> Result<(), FileError> {
         if stat.st_uid != account.uid {
             return Ok(());
         }
-        fchown(entry, Some(Uid::from_raw(0)), Some(Gid::from_raw(account.gid)))?;
-        let mode = if is_folder(stat) { (stat.st_mode & 0o755) | 0o750 } else { settled_mode(stat.st_mode) };
+        fchown(
+            entry,
+            Some(Uid::from_raw(0)),
+            Some(Gid::from_raw(account.gid)),
+        )?;
+        let mode = if is_folder(stat) {
+            (stat.st_mode & 0o755) | 0o750
+        } else {
+            settled_mode(stat.st_mode)
+        };
         fchmod(entry, Mode::from_bits_truncate(mode))
     };
     visit(root, &settle).map_err(|error| FileError::new("taking back", root, error))
@@ -67,7 +81,13 @@ fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
         match openat(&folder, name, flags(), Mode::empty()) {
             Ok(opened) => visit_entry(opened.into(), act, depth)?,
             // A link: its own owner is all that there is to it. A socket, or gone meanwhile.
-            Err(Errno::ELOOP) => fchownat(folder.as_fd(), name, Some(nix::unistd::geteuid()), None, AtFlags::AT_SYMLINK_NOFOLLOW)?,
+            Err(Errno::ELOOP) => fchownat(
+                folder.as_fd(),
+                name,
+                Some(nix::unistd::geteuid()),
+                None,
+                AtFlags::AT_SYMLINK_NOFOLLOW,
+            )?,
             Err(Errno::ENXIO | Errno::ENOENT) => {}
             Err(error) => return Err(error.into()),
         }
@@ -77,7 +97,11 @@ fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
 
 fn visit_entry(entry: File, act: Act<'_>, depth: usize) -> io::Result<()> {
     let stat = fstat(&entry)?;
-    if is_folder(&stat) { visit_folder(entry, act, depth + 1) } else { Ok(act(&entry, &stat)?) }
+    if is_folder(&stat) {
+        visit_folder(entry, act, depth + 1)
+    } else {
+        Ok(act(&entry, &stat)?)
+    }
 }
 
 fn is_folder(stat: &FileStat) -> bool {
@@ -104,16 +128,32 @@ mod tests {
         fs::set_permissions(&outside, Permissions::from_mode(0o600)).unwrap();
         symlink(&outside, tree.join("link")).unwrap();
         fs::hard_link(&outside, tree.join("hard")).unwrap();
-        let account = Account { name: "nobody".into(), uid: 65534, gid: 65534 };
+        let account = Account {
+            name: "nobody".into(),
+            uid: 65534,
+            gid: 65534,
+        };
         lend(&tree, &account).unwrap();
         assert_eq!(fs::metadata(tree.join("sub/file")).unwrap().uid(), 65534);
         fs::set_permissions(tree.join("sub/file"), Permissions::from_mode(0o4777)).unwrap();
         fs::set_permissions(tree.join("sub"), Permissions::from_mode(0o2777)).unwrap();
         take_back(&tree, &account).unwrap();
-        let (file, sub) = (fs::metadata(tree.join("sub/file")).unwrap(), fs::metadata(tree.join("sub")).unwrap());
-        assert_eq!((file.uid(), file.gid(), file.mode() & 0o7777), (0, 65534, 0o755));
-        assert_eq!((sub.uid(), sub.gid(), sub.mode() & 0o7777), (0, 65534, 0o755));
+        let (file, sub) = (
+            fs::metadata(tree.join("sub/file")).unwrap(),
+            fs::metadata(tree.join("sub")).unwrap(),
+        );
+        assert_eq!(
+            (file.uid(), file.gid(), file.mode() & 0o7777),
+            (0, 65534, 0o755)
+        );
+        assert_eq!(
+            (sub.uid(), sub.gid(), sub.mode() & 0o7777),
+            (0, 65534, 0o755)
+        );
         let outside = fs::metadata(&outside).unwrap();
-        assert_eq!((outside.uid(), outside.gid(), outside.mode() & 0o7777), (0, 0, 0o600));
+        assert_eq!(
+            (outside.uid(), outside.gid(), outside.mode() & 0o7777),
+            (0, 0, 0o600)
+        );
     }
 }

@@ -14,9 +14,13 @@ const ASK: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    #[error("looking for packages: this machine has neither apt nor dnf; install {0} by its own means and leave [host] packages empty")]
+    #[error(
+        "looking for packages: this machine has neither apt nor dnf; install {0} by its own means and leave [host] packages empty"
+    )]
     NoTool(String),
-    #[error("installing {0}: only root may; install it by hand, as in `sudo apt-get install {0}` or `sudo dnf install {0}`")]
+    #[error(
+        "installing {0}: only root may; install it by hand, as in `sudo apt-get install {0}` or `sudo dnf install {0}`"
+    )]
     NotRoot(String),
     #[error("looking for packages: {0:?} is no package name")]
     Name(String),
@@ -47,7 +51,12 @@ pub async fn missing(names: &[String]) -> Result<Vec<String>, PackageError> {
         Tool::Apt => installed_debs(names).await?,
         Tool::Dnf => installed_rpms(names).await?,
     };
-    Ok(names.iter().zip(installed).filter(|(_, installed)| !installed).map(|(name, _)| name.clone()).collect())
+    Ok(names
+        .iter()
+        .zip(installed)
+        .filter(|(_, installed)| !installed)
+        .map(|(name, _)| name.clone())
+        .collect())
 }
 
 /// Installs what is missing, and tells what that was. With nothing missing it asks no network.
@@ -69,46 +78,88 @@ pub async fn install_missing(names: &[String]) -> Result<Vec<String>, PackageErr
     }
     let installed = match tool() {
         Some(Tool::Apt) => apt_install(&missing).await,
-        _ => run("dnf", &["install", "--assumeyes", "--quiet", "--setopt=install_weak_deps=False"], &missing).await,
+        _ => {
+            run(
+                "dnf",
+                &[
+                    "install",
+                    "--assumeyes",
+                    "--quiet",
+                    "--setopt=install_weak_deps=False",
+                ],
+                &missing,
+            )
+            .await
+        }
     };
     if brings_nginx && !runs_systemd() {
         // Its maintainer script starts it by the init script where systemd does not run.
-        let _ = Run::new("/etc/init.d/nginx").arg("stop").deadline(ASK).output().await;
+        let _ = Run::new("/etc/init.d/nginx")
+            .arg("stop")
+            .deadline(ASK)
+            .output()
+            .await;
     }
-    installed.map(|()| missing).map_err(|cause| PackageError::Install { names: list, cause })
+    installed
+        .map(|()| missing)
+        .map_err(|cause| PackageError::Install { names: list, cause })
 }
 
-/// Stops the distribution's own nginx, for good, where it holds one of these ports. Nothing where it does not run.
+/// Stops the distribution's own nginx, for good, where it holds one of these ports. Nothing where
+/// it does not run.
 pub async fn stop_stock_nginx(ports: &[u16]) {
     let taken = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let stock = |port: &&u16| matches!(port, 80 | 443);
     if !is_root() || !runs_systemd() || !ports.iter().filter(stock).any(taken) {
         return;
     }
-    let active = Run::new("systemctl").args(["is-active", "--quiet", "nginx.service"]).deadline(ASK).output().await.is_ok();
+    let active = Run::new("systemctl")
+        .args(["is-active", "--quiet", "nginx.service"])
+        .deadline(ASK)
+        .output()
+        .await
+        .is_ok();
     if active {
         tracing::warn!("stopping and masking nginx.service: it holds the site's ports");
         mask_stock_nginx().await;
-        let stopped = Run::new("systemctl").args(["stop", "nginx.service"]).deadline(Duration::from_secs(100)).output().await;
+        let stopped = Run::new("systemctl")
+            .args(["stop", "nginx.service"])
+            .deadline(Duration::from_secs(100))
+            .output()
+            .await;
         if let Err(error) = stopped {
             tracing::warn!(%error, "stopping nginx.service");
         }
     }
 }
 
-/// A masked unit is started neither by its package's scripts, now or at an upgrade, nor at the next boot.
+/// A masked unit is started neither by its package's scripts, now or at an upgrade, nor at the next
+/// boot.
 async fn mask_stock_nginx() {
     if !runs_systemd() {
         return;
     }
-    if let Err(error) = Run::new("systemctl").args(["mask", "nginx.service"]).deadline(ASK).output().await {
+    if let Err(error) = Run::new("systemctl")
+        .args(["mask", "nginx.service"])
+        .deadline(ASK)
+        .output()
+        .await
+    {
         tracing::warn!(%error, "masking nginx.service");
     }
 }
 
-/// Refreshes the lists only where they do not have what is asked for: on a fresh image they are empty or old.
+/// Refreshes the lists only where they do not have what is asked for: on a fresh image they are
+/// empty or old.
 async fn apt_install(names: &[String]) -> Result<(), ProcessError> {
-    let install = ["-o", LOCK_TIMEOUT, "install", "--yes", "--quiet=2", "--no-install-recommends"];
+    let install = [
+        "-o",
+        LOCK_TIMEOUT,
+        "install",
+        "--yes",
+        "--quiet=2",
+        "--no-install-recommends",
+    ];
     match run("apt-get", &install, names).await {
         // apt-get's status for every failure of its own.
         Err(error) if error.code() == Some(100) => {
@@ -120,8 +171,16 @@ async fn apt_install(names: &[String]) -> Result<(), ProcessError> {
 }
 
 async fn run(program: &str, args: &[&str], names: &[String]) -> Result<(), ProcessError> {
-    let run = Run::new(program).args(args.iter().copied()).args(names).env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/root");
-    run.env("NEEDRESTART_SUSPEND", "1").deadline(INSTALL).output().await.map(drop)
+    let run = Run::new(program)
+        .args(args.iter().copied())
+        .args(names)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("HOME", "/root");
+    run.env("NEEDRESTART_SUSPEND", "1")
+        .deadline(INSTALL)
+        .output()
+        .await
+        .map(drop)
 }
 
 /// In the order of the names.
@@ -132,17 +191,30 @@ async fn installed_debs(names: &[String]) -> Result<Vec<bool>, PackageError> {
         Err(error) if error.code() == Some(1) => {
             let mut known = String::new();
             for name in names {
-                known.push_str(&ask_dpkg(std::slice::from_ref(name)).await.unwrap_or_default());
+                known.push_str(
+                    &ask_dpkg(std::slice::from_ref(name))
+                        .await
+                        .unwrap_or_default(),
+                );
             }
             known
         }
         Err(error) => return Err(PackageError::LookUp(error)),
     };
-    Ok(names.iter().map(|name| known.lines().any(|line| line == format!("{} installed", bare(name)))).collect())
+    Ok(names
+        .iter()
+        .map(|name| {
+            known
+                .lines()
+                .any(|line| line == format!("{} installed", bare(name)))
+        })
+        .collect())
 }
 
 async fn ask_dpkg(names: &[String]) -> Result<String, ProcessError> {
-    let run = Run::new("dpkg-query").args(["--show", "--showformat=${Package} ${db:Status-Status}\n"]).args(names);
+    let run = Run::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(names);
     run.deadline(ASK).output().await.map(|output| output.stdout)
 }
 
@@ -150,7 +222,12 @@ async fn ask_dpkg(names: &[String]) -> Result<String, ProcessError> {
 async fn installed_rpms(names: &[String]) -> Result<Vec<bool>, PackageError> {
     let mut installed = Vec::with_capacity(names.len());
     for name in names {
-        match Run::new("rpm").args(["--query", "--quiet", "--whatprovides", name]).deadline(ASK).output().await {
+        match Run::new("rpm")
+            .args(["--query", "--quiet", "--whatprovides", name])
+            .deadline(ASK)
+            .output()
+            .await
+        {
             Ok(_) => installed.push(true),
             Err(error) if error.code().is_some() => installed.push(false),
             Err(error) => return Err(PackageError::LookUp(error)),
@@ -166,8 +243,14 @@ fn bare(name: &str) -> &str {
 
 /// What dpkg and rpm take as a name: nothing that could be an option, a path or a pattern.
 fn is_name(name: &str) -> bool {
-    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    first && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b':' | b'~'))
+    let first = name
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric());
+    first
+        && name.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b':' | b'~')
+        })
 }
 
 fn tool() -> Option<Tool> {
@@ -191,13 +274,33 @@ mod tests {
 
     #[test]
     fn a_name_is_never_an_option_a_path_or_a_pattern() {
-        assert!(["nginx", "python3.11", "g++", "libc6:amd64", "php8.2-fpm"].iter().all(|name| is_name(name)));
-        assert!(["", "-o", "--root=/", "./evil.deb", "/tmp/x.deb", "nginx*", "a b", "nginx=1.2", "a\nb"].iter().all(|name| !is_name(name)));
+        assert!(
+            ["nginx", "python3.11", "g++", "libc6:amd64", "php8.2-fpm"]
+                .iter()
+                .all(|name| is_name(name))
+        );
+        assert!(
+            [
+                "",
+                "-o",
+                "--root=/",
+                "./evil.deb",
+                "/tmp/x.deb",
+                "nginx*",
+                "a b",
+                "nginx=1.2",
+                "a\nb"
+            ]
+            .iter()
+            .all(|name| !is_name(name))
+        );
     }
 
     #[tokio::test]
     async fn a_bad_name_is_refused_before_any_tool_sees_it() {
-        let error = install_missing(&names(&["nginx", "--allow-unauthenticated"])).await.unwrap_err();
+        let error = install_missing(&names(&["nginx", "--allow-unauthenticated"]))
+            .await
+            .unwrap_err();
         assert!(matches!(error, PackageError::Name(name) if name == "--allow-unauthenticated"));
     }
 
@@ -206,7 +309,9 @@ mod tests {
         if tool() != Some(Tool::Apt) {
             return;
         }
-        let found = missing(&names(&["dpkg", "spotboot-no-such-package", "bash"])).await.unwrap();
+        let found = missing(&names(&["dpkg", "spotboot-no-such-package", "bash"]))
+            .await
+            .unwrap();
         assert_eq!(found, ["spotboot-no-such-package"]);
         assert!(missing(&names(&["dpkg", "bash"])).await.unwrap().is_empty());
     }

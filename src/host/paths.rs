@@ -1,4 +1,5 @@
-//! Where spotboot keeps what on this machine: what survives a reboot under `state`, what does not under `runtime`.
+//! Where spotboot keeps what on this machine: what survives a reboot under `state`, what does not
+//! under `runtime`.
 //!
 //! Only names and the making of folders; what stands in them belongs to others.
 
@@ -23,11 +24,17 @@ impl Paths {
     /// # Errors
     /// The working directory is gone, or a path is empty.
     pub fn new(state: &Path, runtime: &Path) -> Result<Self, FileError> {
-        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| FileError::new("resolving", path, e));
-        Ok(Self { state: absolute(state)?, runtime: absolute(runtime)? })
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|e| FileError::new("resolving", path, e))
+        };
+        Ok(Self {
+            state: absolute(state)?,
+            runtime: absolute(runtime)?,
+        })
     }
 
-    /// Releases are unpacked at `<version>/` in here; `current` is a symlink to the one that serves.
+    /// Releases are unpacked at `<version>/` in here; `current` is a symlink to the one that
+    /// serves.
     pub fn releases(&self) -> PathBuf {
         self.state.join("releases")
     }
@@ -61,7 +68,8 @@ impl Paths {
         self.nginx().join("logs/access.log")
     }
 
-    /// What is to be shipped of the logs: `output.log` in the foreground, and what waits for the bucket in `outbox/`.
+    /// What is to be shipped of the logs: `output.log` in the foreground, and what waits for the
+    /// bucket in `outbox/`.
     pub fn logs(&self) -> PathBuf {
         self.state.join("logs")
     }
@@ -76,7 +84,8 @@ impl Paths {
         self.state.join("up.lock")
     }
 
-    /// The folder of the app's sockets: the app makes its socket, nginx's workers reach it by their group.
+    /// The folder of the app's sockets: the app makes its socket, nginx's workers reach it by their
+    /// group.
     pub fn app_runtime(&self) -> PathBuf {
         self.runtime.join("app")
     }
@@ -162,7 +171,10 @@ mod tests {
         std::fs::set_permissions(paths.tls(), std::fs::Permissions::from_mode(0o777)).unwrap();
         paths.prepare(None).unwrap();
         paths.prepare(None).unwrap();
-        assert_eq!(std::fs::metadata(paths.tls()).unwrap().permissions().mode() & 0o7777, 0o700);
+        assert_eq!(
+            std::fs::metadata(paths.tls()).unwrap().permissions().mode() & 0o7777,
+            0o700
+        );
         assert!(paths.nginx().join("tmp").is_dir() && paths.app_runtime().is_dir());
     }
 }

@@ -1,4 +1,5 @@
-//! The app's two places on this machine: a release starts in the one that is free, beside the one that serves.
+//! The app's two places on this machine: a release starts in the one that is free, beside the one
+//! that serves.
 
 /// Each has a service, a socket and a port of its own; the data folder is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +20,8 @@ impl Slot {
         }
     }
 
-    /// The service's name. The first is also that of a spotboot which knew one place only, whose app is so adopted.
+    /// The service's name. The first is also that of a spotboot which knew one place only, whose
+    /// app is so adopted.
     pub fn service(self) -> &'static str {
         match self {
             Self::A => "spotboot-app",
@@ -27,7 +29,8 @@ impl Slot {
         }
     }
 
-    /// What the lines of a service are kept under: `web` for `spotboot-web`, and `app` for both of the app's.
+    /// What the lines of a service are kept under: `web` for `spotboot-web`, and `app` for both of
+    /// the app's.
     pub fn kind_of(service: &str) -> &str {
         match service.strip_prefix("spotboot-") {
             Some("app-b") => "app",

@@ -1,7 +1,9 @@
-//! Files' times, made to follow from their content: the same on every instance, and another one for another content.
+//! Files' times, made to follow from their content: the same on every instance, and another one for
+//! another content.
 //!
-//! nginx knows a file by its time and its size, and so does a browser that asks whether its copy is still good. Tools for reproducible
-//! archives give every file one time, for ever: a changed file of the same size would be taken for the one before.
+//! nginx knows a file by its time and its size, and so does a browser that asks whether its copy is
+//! still good. Tools for reproducible archives give every file one time, for ever: a changed file
+//! of the same size would be taken for the one before.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -36,14 +38,18 @@ pub fn settle(folder: &Path) -> Result<(), FileError> {
         if kind.is_dir() {
             settle(&path)?;
         } else if kind.is_file() {
-            settle_file(&path).map_err(|error| FileError::new("setting the time of", &path, error))?;
+            settle_file(&path)
+                .map_err(|error| FileError::new("setting the time of", &path, error))?;
         }
     }
     Ok(())
 }
 
 fn settle_file(path: &Path) -> io::Result<()> {
-    let mut file = File::options().read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path)?;
+    let mut file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
     // Under another name such a file may stand where its time must not change.
     let ours = |metadata: &Metadata| metadata.is_file() && metadata.nlink() == 1;
     if !ours(&file.metadata()?) {
@@ -67,7 +73,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (served, outside) = (folder.path().join("served"), folder.path().join("outside"));
         fs::create_dir_all(served.join("sub")).unwrap();
-        for (name, content) in [("a", "one"), ("sub/b", "one"), ("sub/c", "two"), ("twin", "one")] {
+        for (name, content) in [
+            ("a", "one"),
+            ("sub/b", "one"),
+            ("sub/c", "two"),
+            ("twin", "one"),
+        ] {
             fs::write(served.join(name), content).unwrap();
         }
         fs::write(&outside, "one").unwrap();
@@ -76,7 +87,10 @@ mod tests {
         let time = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
         let before = time(&outside);
         settle(&served).unwrap();
-        assert_eq!([time(&served.join("a")), time(&served.join("sub/b"))], [of_content(0x7a6c_86f1); 2]);
+        assert_eq!(
+            [time(&served.join("a")), time(&served.join("sub/b"))],
+            [of_content(0x7a6c_86f1); 2]
+        );
         assert_ne!(time(&served.join("sub/c")), time(&served.join("a")));
         assert_eq!(time(&outside), before);
         assert_ne!(time(&folder.path().join("twin")), time(&served.join("a")));
@@ -84,6 +98,10 @@ mod tests {
 
     #[test]
     fn no_time_is_in_the_future() {
-        assert!([0, 1, SPAN - 1, u32::MAX].into_iter().all(|crc32| of_content(crc32) < SystemTime::now()));
+        assert!(
+            [0, 1, SPAN - 1, u32::MAX]
+                .into_iter()
+                .all(|crc32| of_content(crc32) < SystemTime::now())
+        );
     }
 }

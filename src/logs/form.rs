@@ -1,4 +1,5 @@
-//! How a log line's fields are written: as `tracing` does by default, but fit to be shown, whoever wrote what they hold.
+//! How a log line's fields are written: as `tracing` does by default, but fit to be shown, whoever
+//! wrote what they hold.
 
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
@@ -15,7 +16,9 @@ fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) ->
     let value = continued(&format!("{value:?}"));
     match field.name() {
         "message" => write!(writer, "{value}"),
-        name if writer.has_ansi_escapes() => write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}"),
+        name if writer.has_ansi_escapes() => {
+            write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}")
+        }
         name => write!(writer, "{name}={value}"),
     }
 }

@@ -1,4 +1,5 @@
-//! In the foreground, what is said goes to a file too, for whoever ships it: a kill -9 does not take it along.
+//! In the foreground, what is said goes to a file too, for whoever ships it: a kill -9 does not
+//! take it along.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -43,7 +44,11 @@ pub fn open_anew() -> io::Result<()> {
         let dropped = spool.dropped;
         *spool = Spool::open(&spool.path)?;
         if dropped > 0 {
-            spool.tell("spotboot", format!("{dropped} lines were dropped here: nobody took the log in time").as_bytes());
+            spool.tell(
+                "spotboot",
+                format!("{dropped} lines were dropped here: nobody took the log in time")
+                    .as_bytes(),
+            );
         }
     }
     Ok(())
@@ -62,9 +67,18 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Spool>> {
 
 impl Spool {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, size, dropped: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            size,
+            dropped: 0,
+        })
     }
 
     /// Never logs itself: it is what logging ends in.
@@ -93,8 +107,17 @@ mod tests {
         spool.tell("app", b"one\ntwo\n");
         spool.size = MOST;
         spool.tell("app", b"three\n");
-        assert_eq!((std::fs::read_to_string(&path).unwrap().lines().count(), spool.dropped), (2, 1));
+        assert_eq!(
+            (
+                std::fs::read_to_string(&path).unwrap().lines().count(),
+                spool.dropped
+            ),
+            (2, 1)
+        );
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Text of visitors, apps and instances, made fit for a terminal and for the log of a CI run.
 //!
-//! Three things can act there: control characters (a terminal obeys them), controls of the writing direction (they rewrite what a person reads),
-//! and workflow commands, which GitHub's runner obeys: `::name::` after leading blanks, and the older `##[name]` anywhere in a line
+//! Three things can act there: control characters (a terminal obeys them), controls of the writing
+//! direction (they rewrite what a person reads), and workflow commands, which GitHub's runner
+//! obeys: `::name::` after leading blanks, and the older `##[name]` anywhere in a line
 //! (actions/runner, `ActionCommand.cs`; other CI systems have `##vso[…]` and `##teamcity[…]`).
 
 use std::borrow::Cow;
@@ -13,10 +14,11 @@ const HARMLESS: &str = "| ";
 /// Before a further line of a message, so that nobody takes it for a message of its own.
 const FURTHER: &str = "    ";
 
-/// Whether a character acts on whoever displays it: C0 but line break and tab, DEL, C1, and the bidirectional controls
-/// (Unicode Standard Annex #9, "Directional Formatting Characters").
+/// Whether a character acts on whoever displays it: C0 but line break and tab, DEL, C1, and the
+/// bidirectional controls (Unicode Standard Annex #9, "Directional Formatting Characters").
 fn acts(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// One line of a log as it is kept: without what acts.
@@ -25,10 +27,18 @@ pub fn kept_line(line: &str) -> Cow<'_, str> {
 }
 
 fn without(text: &str, unwanted: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if text.contains(&unwanted) { text.chars().filter(|&c| !unwanted(c)).collect::<String>().into() } else { text.into() }
+    if text.contains(&unwanted) {
+        text.chars()
+            .filter(|&c| !unwanted(c))
+            .collect::<String>()
+            .into()
+    } else {
+        text.into()
+    }
 }
 
-/// The text without what acts, its lines kept; what a CI system would obey is spelled so that it does not.
+/// The text without what acts, its lines kept; what a CI system would obey is spelled so that it
+/// does not.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let kept = without(text, acts);
     if !kept.contains("##") && !kept.contains("::") {
@@ -46,12 +56,17 @@ pub fn in_one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A message whose further lines are indented, so that none of them passes for a message of its own.
+/// A message whose further lines are indented, so that none of them passes for a message of its
+/// own.
 pub fn continued(text: &str) -> String {
     let mut lines = text.split('\n');
     let first = lines.next().unwrap_or_default().to_owned();
     let further = lines.fold(first, |text, line| {
-        let indent = if line.starts_with("  ") || line.is_empty() { "" } else { FURTHER };
+        let indent = if line.starts_with("  ") || line.is_empty() {
+            ""
+        } else {
+            FURTHER
+        };
         format!("{text}\n{indent}{line}")
     });
     shown(&further).into_owned()
@@ -60,10 +75,13 @@ pub fn continued(text: &str) -> String {
 /// A log of another machine with `whose` before each of its lines.
 pub fn as_log_of(whose: &str, text: &str) -> String {
     let whose = in_one_line(whose);
-    text.lines().map(|line| format!("{whose} | {}\n", in_one_line(line))).collect()
+    text.lines()
+        .map(|line| format!("{whose} | {}\n", in_one_line(line)))
+        .collect()
 }
 
-/// Lines that GitHub's runner does not look into ("Workflow commands", "Stopping and starting workflow commands"); elsewhere the lines alone.
+/// Lines that GitHub's runner does not look into ("Workflow commands", "Stopping and starting
+/// workflow commands"); elsewhere the lines alone.
 pub fn fenced(lines: &str, on_github: bool) -> String {
     if !on_github {
         return lines.to_owned();
@@ -83,7 +101,10 @@ pub fn json_shown(json: &str) -> String {
                 let length = if json[at..].starts_with("\\u") { 6 } else { 2 };
                 let escape = json.get(at..at + length).unwrap_or(&json[at..]);
                 escape.chars().skip(1).for_each(|_| _ = chars.next());
-                let coded = escape.get(2..).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
+                let coded = escape
+                    .get(2..)
+                    .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+                    .and_then(char::from_u32);
                 if !coded.is_some_and(acts) && !matches!(escape, "\\b" | "\\f" | "\\r") {
                     kept.push_str(escape);
                 }
@@ -98,7 +119,11 @@ pub fn json_shown(json: &str) -> String {
 
 /// One line that no CI system takes for a command.
 fn disarmed(line: &str) -> Cow<'_, str> {
-    let front = if line.trim_start().starts_with("::") { HARMLESS } else { "" };
+    let front = if line.trim_start().starts_with("::") {
+        HARMLESS
+    } else {
+        ""
+    };
     if front.is_empty() && !line.contains("##") {
         return line.into();
     }
@@ -114,32 +139,51 @@ fn disarmed(line: &str) -> Cow<'_, str> {
 
 /// Whether a `[` after this would begin a command: `##[`, `##vso[`.
 fn opens_command(before: &str) -> bool {
-    before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with("##")
+    before
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+        .ends_with("##")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HOSTILE: &str =
-        "\u{9b}31mred\u{1b}[2J\r\u{7}\u{7f}\u{202e}txt\u{2066}\n \u{a0}::error::owned\n\t##[error]x ##vso[task]\n::add-mask::y";
+    const HOSTILE: &str = "\u{9b}31mred\u{1b}[2J\r\u{7}\u{7f}\u{202e}txt\u{2066}\n \u{a0}::error::owned\n\t##[error]x ##vso[task]\n::add-mask::y";
 
     /// What must hold of all that is printed outside of a fence.
     fn assert_harmless(text: &str) {
-        assert!(!text.chars().any(|c| (c.is_control() && c != '\n' && c != '\t') || "\u{202e}\u{2066}".contains(c)), "{text:?}");
-        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text:?}");
-        assert!(!text.contains("##[") && !text.contains("##vso["), "{text:?}");
+        assert!(
+            !text
+                .chars()
+                .any(|c| (c.is_control() && c != '\n' && c != '\t')
+                    || "\u{202e}\u{2066}".contains(c)),
+            "{text:?}"
+        );
+        assert!(
+            !text.lines().any(|line| line.trim_start().starts_with("::")),
+            "{text:?}"
+        );
+        assert!(
+            !text.contains("##[") && !text.contains("##vso["),
+            "{text:?}"
+        );
     }
 
     #[test]
     fn nothing_of_a_hostile_text_acts_and_its_words_stay() {
         let kept = shown(HOSTILE);
         assert_harmless(&kept);
-        assert_eq!(kept, "31mred[2Jtxt\n|  \u{a0}::error::owned\n\t## [error]x ##vso [task]\n| ::add-mask::y");
+        assert_eq!(
+            kept,
+            "31mred[2Jtxt\n|  \u{a0}::error::owned\n\t## [error]x ##vso [task]\n| ::add-mask::y"
+        );
         assert_harmless(&continued(HOSTILE));
         assert_harmless(&as_log_of(HOSTILE, HOSTILE));
         assert!(!in_one_line(HOSTILE).contains('\n'));
-        assert_eq!(shown("plain ünïcode\twords: a::b\n"), "plain ünïcode\twords: a::b\n");
+        assert_eq!(
+            shown("plain ünïcode\twords: a::b\n"),
+            "plain ünïcode\twords: a::b\n"
+        );
     }
 
     #[test]
@@ -151,32 +195,51 @@ mod tests {
 
     #[test]
     fn each_line_of_a_log_says_whose_it_is() {
-        assert_eq!(as_log_of("i-1", "app | one\r\n\n::error::two"), "i-1 | app | one\ni-1 | \ni-1 | | ::error::two\n");
+        assert_eq!(
+            as_log_of("i-1", "app | one\r\n\n::error::two"),
+            "i-1 | app | one\ni-1 | \ni-1 | | ::error::two\n"
+        );
     }
 
     #[test]
     fn a_further_line_never_passes_for_a_message() {
-        assert_eq!(continued("one\nerror: two\n    three\n"), "one\n    error: two\n    three\n");
+        assert_eq!(
+            continued("one\nerror: two\n    three\n"),
+            "one\n    error: two\n    three\n"
+        );
     }
 
     #[test]
     fn a_fence_is_another_each_time_and_stands_on_github_only() {
         let (first, second) = (fenced("a\n", true), fenced("a\n", true));
         assert_ne!(first, second);
-        let token = first.lines().next().and_then(|line| line.strip_prefix("::stop-commands::")).unwrap();
-        assert!(token.len() > 32 && first.ends_with(&format!("\na\n::{token}::\n")), "{first}");
+        let token = first
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("::stop-commands::"))
+            .unwrap();
+        assert!(
+            token.len() > 32 && first.ends_with(&format!("\na\n::{token}::\n")),
+            "{first}"
+        );
         assert_eq!(fenced("a\n", false), "a\n");
     }
 
     #[test]
     fn json_is_cleaned_and_stays_json() {
         let value = serde_json::json!({ HOSTILE: [HOSTILE, "a\\u001b \"quoted\" \\", 1.5, null], "b": "tab\t\n" });
-        for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+        for text in [
+            serde_json::to_string(&value).unwrap(),
+            serde_json::to_string_pretty(&value).unwrap(),
+        ] {
             let kept = json_shown(&text);
             assert_harmless(&kept);
             let back: serde_json::Value = serde_json::from_str(&kept).expect("it is JSON still");
             let hostile: String = HOSTILE.chars().filter(|&c| !acts(c)).collect();
-            assert_eq!(back, serde_json::json!({ hostile.clone(): [hostile, "a\\u001b \"quoted\" \\", 1.5, null], "b": "tab\t\n" }));
+            assert_eq!(
+                back,
+                serde_json::json!({ hostile.clone(): [hostile, "a\\u001b \"quoted\" \\", 1.5, null], "b": "tab\t\n" })
+            );
         }
     }
 }

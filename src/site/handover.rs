@@ -1,7 +1,9 @@
-//! An instance that AWS takes away, or may: what it asks of its fleet, and who has the names meanwhile. Pure functions of what was observed.
+//! An instance that AWS takes away, or may: what it asks of its fleet, and who has the names
+//! meanwhile. Pure functions of what was observed.
 //!
-//! Nobody ends itself, and nobody who serves the names is ended. What an instance has asked for stands in its report, as a [`Note`], before it
-//! asks: whoever is left then knows what the target was.
+//! Nobody ends itself, and nobody who serves the names is ended. What an instance has asked for
+//! stands in its report, as a [`Note`], before it asks: whoever is left then knows what the target
+//! was.
 
 use std::time::Duration;
 
@@ -42,7 +44,8 @@ pub struct Seen {
     pub target: u32,
     /// The largest target that the fleet takes, where it has one.
     pub max: Option<u32>,
-    /// Listed by the fleet and not on their way out; also this instance, as long as it is, and living ones that a group has let go.
+    /// Listed by the fleet and not on their way out; also this instance, as long as it is, and
+    /// living ones that a group has let go.
     pub members: Vec<Neighbour>,
     /// Others that have stopped for good: the fleet counts them until AWS ends them.
     pub stopped: u32,
@@ -87,23 +90,46 @@ pub enum Act {
 impl Seen {
     /// The target without what was raised for instances that go, or for a rotation.
     pub fn usual_target(&self, mine: Option<&Note>) -> u32 {
-        let others = self.members.iter().filter(|member| member.id != self.me).filter_map(|member| member.note.as_ref());
-        // What was noted while the bucket did not answer may be a target that a rotation, or another, had raised already. Nobody lowers it below
-        // the usual one: where it is lower than what was noted, that was read from an answer that was old.
+        let others = self
+            .members
+            .iter()
+            .filter(|member| member.id != self.me)
+            .filter_map(|member| member.note.as_ref());
+        // What was noted while the bucket did not answer may be a target that a rotation, or
+        // another, had raised already. Nobody lowers it below the usual one: where it is lower than
+        // what was noted, that was read from an answer that was old.
         let mine = mine.map(|note| note.target.min(self.target));
         let run = self.run.map(|run| run.target);
-        others.map(|note| note.target).chain(mine).chain(run).min().unwrap_or(self.target)
+        others
+            .map(|note| note.target)
+            .chain(mine)
+            .chain(run)
+            .min()
+            .unwrap_or(self.target)
     }
 
-    /// The note to begin with. `left`: those of instances that are gone, whose raise was perhaps never taken back.
+    /// The note to begin with. `left`: those of instances that are gone, whose raise was perhaps
+    /// never taken back.
     pub fn first_note(&self, left: &[Note], mark: Mark, since: OffsetDateTime) -> Note {
         let usual = self.usual_target(None);
-        let target = if self.run.is_some() { usual } else { left.iter().map(|note| note.target).fold(usual, u32::min) };
-        Note { mark, target, since }
+        let target = if self.run.is_some() {
+            usual
+        } else {
+            left.iter().map(|note| note.target).fold(usual, u32::min)
+        };
+        Note {
+            mark,
+            target,
+            since,
+        }
     }
 
     pub fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
-        let note = if member.id == self.me { mine } else { member.note.as_ref() };
+        let note = if member.id == self.me {
+            mine
+        } else {
+            member.note.as_ref()
+        };
         note.is_some_and(|note| note.mark == Mark::Notice)
     }
 
@@ -112,23 +138,39 @@ impl Seen {
     }
 }
 
-/// What an instance with a mark does about its fleet. `spare_for`: how long a replacement that was prepared for a recommendation stays where no
-/// notice follows.
+/// What an instance with a mark does about its fleet. `spare_for`: how long a replacement that was
+/// prepared for a recommendation stays where no notice follows.
 ///
-/// A recommendation leads to one instance more, whoever else got one. A notice leads to one for each instance that ends; those no longer count
-/// as capacity. While a rotation lives, it alone lowers the target and ends instances.
+/// A recommendation leads to one instance more, whoever else got one. A notice leads to one for
+/// each instance that ends; those no longer count as capacity. While a rotation lives, it alone
+/// lowers the target and ends instances.
 pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) -> Act {
     let usual = seen.usual_target(Some(mine));
-    let going = Seen::count(seen.members.iter().filter(|member| seen.is_going(member, Some(mine))));
+    let going = Seen::count(
+        seen.members
+            .iter()
+            .filter(|member| seen.is_going(member, Some(mine))),
+    );
     let staying = Seen::count(seen.members.iter()) - going;
     // Nobody comes in their places before they have ended.
-    let taken = Seen::count(seen.members.iter().filter(|member| member.listed && seen.is_going(member, Some(mine)))) + seen.stopped;
+    let taken = Seen::count(
+        seen.members
+            .iter()
+            .filter(|member| member.listed && seen.is_going(member, Some(mine))),
+    ) + seen.stopped;
     let run_lives = seen.run.is_some_and(|run| run.lives);
     let raise = |to: u32| {
         let to = seen.max.map_or(to, |max| to.min(max));
-        if seen.target < to { Act::Raise(to) } else { Act::Wait }
+        if seen.target < to {
+            Act::Raise(to)
+        } else {
+            Act::Wait
+        }
     };
-    let others_prepare = seen.members.iter().any(|m| m.id != seen.me && m.note.is_some_and(|note| note.mark == Mark::Rebalance));
+    let others_prepare = seen
+        .members
+        .iter()
+        .any(|m| m.id != seen.me && m.note.is_some_and(|note| note.mark == Mark::Rebalance));
     match mine.mark {
         Mark::Notice if staying < usual => raise(usual + taken),
         Mark::Notice if run_lives => Act::Wait,
@@ -136,7 +178,8 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
             let rest = usual + u32::from(others_prepare);
             match seen.target > rest {
                 true => Act::Lower(rest),
-                // One too many is the next owner's to end, and a target that another is to lower may be left to it: either finds the note.
+                // One too many is the next owner's to end, and a target that another is to lower
+                // may be left to it: either finds the note.
                 false if staying > rest || seen.target > usual => Act::Wait,
                 false => Act::Done,
             }
@@ -152,7 +195,11 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
             }
         }
         Mark::Rebalance if mine.is_over(now, spare_for) => {
-            let spares = if others_prepare { Vec::new() } else { spares(seen, usual) };
+            let spares = if others_prepare {
+                Vec::new()
+            } else {
+                spares(seen, usual)
+            };
             match (seen.target > usual && !others_prepare, spares.is_empty()) {
                 (_, false) => Act::Retire(usual, spares),
                 (true, true) => Act::Lower(usual),
@@ -164,7 +211,8 @@ pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) 
     }
 }
 
-/// Who goes so that `target` stay: the youngest, never one that has the names, nor the one that asks.
+/// Who goes so that `target` stay: the youngest, never one that has the names, nor the one that
+/// asks.
 fn spares(seen: &Seen, target: u32) -> Vec<String> {
     beyond(seen, target, |member| member.note.is_none())
 }
@@ -172,23 +220,42 @@ fn spares(seen: &Seen, target: u32) -> Vec<String> {
 /// Of those that may go, first whom AWS recommends to replace.
 fn beyond(seen: &Seen, target: u32, may_go: impl Fn(&Neighbour) -> bool) -> Vec<String> {
     let others = |member: &&Neighbour| member.id != seen.me && !seen.owners.contains(&member.id);
-    let mut going: Vec<&Neighbour> = seen.members.iter().filter(others).filter(|member| may_go(member)).collect();
+    let mut going: Vec<&Neighbour> = seen
+        .members
+        .iter()
+        .filter(others)
+        .filter(|member| may_go(member))
+        .collect();
     let worth = |member: &Neighbour| (member.note.is_none(), std::cmp::Reverse(member.launched));
     going.sort_by(|a, b| worth(a).cmp(&worth(b)).then_with(|| b.id.cmp(&a.id)));
     let surplus = seen.members.len().saturating_sub(target as usize);
-    going.into_iter().take(surplus).map(|member| member.id.clone()).collect()
+    going
+        .into_iter()
+        .take(surplus)
+        .map(|member| member.id.clone())
+        .collect()
 }
 
-/// What the owner of the names does about what instances have left behind that are gone, or that no longer have the names when their
-/// recommendation came to nothing: `notes` of the former, each with a target that was never lowered again, it may be. [`Act::Wait`]: it is not
-/// for this instance to do, or not now.
+/// What the owner of the names does about what instances have left behind that are gone, or that no
+/// longer have the names when their recommendation came to nothing: `notes` of the former, each
+/// with a target that was never lowered again, it may be. [`Act::Wait`]: it is not for this
+/// instance to do, or not now.
 pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Duration) -> Act {
-    let is_marked = |member: &Neighbour| member.note.is_some_and(|note| member.id == seen.me || !note.is_over(now, spare_for));
+    let is_marked = |member: &Neighbour| {
+        member
+            .note
+            .is_some_and(|note| member.id == seen.me || !note.is_over(now, spare_for))
+    };
     if seen.run.is_some() || !seen.owners.contains(&seen.me) || seen.members.iter().any(is_marked) {
         return Act::Wait;
     }
-    let over = seen.members.iter().filter_map(|member| member.note.as_ref());
-    let Some(usual) = notes.iter().chain(over).map(|note| note.target).min() else { return Act::Done };
+    let over = seen
+        .members
+        .iter()
+        .filter_map(|member| member.note.as_ref());
+    let Some(usual) = notes.iter().chain(over).map(|note| note.target).min() else {
+        return Act::Done;
+    };
     let going = beyond(seen, usual, |_| true);
     match (seen.target > usual, going.is_empty()) {
         (_, false) => Act::Retire(usual, going),
@@ -197,26 +264,45 @@ pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Durati
     }
 }
 
-/// Whether an instance that could have the names leaves them where they are: it ends itself, and one of `others` does not, or it
-/// [`is_spare`] and no rotation has asked for it. `others` as there.
-pub fn leaves_names(launched: OffsetDateTime, mine: Option<Mark>, others: &[Option<Note>], run_lives: bool) -> bool {
-    let somebody_stays = others.iter().any(|note| note.is_none_or(|note| note.mark != Mark::Notice));
+/// Whether an instance that could have the names leaves them where they are: it ends itself, and
+/// one of `others` does not, or it [`is_spare`] and no rotation has asked for it. `others` as
+/// there.
+pub fn leaves_names(
+    launched: OffsetDateTime,
+    mine: Option<Mark>,
+    others: &[Option<Note>],
+    run_lives: bool,
+) -> bool {
+    let somebody_stays = others
+        .iter()
+        .any(|note| note.is_none_or(|note| note.mark != Mark::Notice));
     mine == Some(Mark::Notice) && somebody_stays || !run_lives && is_spare(launched, others)
 }
 
-/// Whether an instance that has just booted leaves the names where they are: those who have them asked for it only in case. `others`: the
-/// notes of the living instances that the names lead to.
+/// Whether an instance that has just booted leaves the names where they are: those who have them
+/// asked for it only in case. `others`: the notes of the living instances that the names lead to.
 pub fn is_spare(launched: OffsetDateTime, others: &[Option<Note>]) -> bool {
-    let waits = |note: &Note| note.mark == Mark::Rebalance && launched + Duration::from_secs(1) > note.since;
-    !others.is_empty() && others.iter().flatten().any(waits) && others.iter().flatten().all(|note| note.mark == Mark::Rebalance)
+    let waits = |note: &Note| {
+        note.mark == Mark::Rebalance && launched + Duration::from_secs(1) > note.since
+    };
+    !others.is_empty()
+        && others.iter().flatten().any(waits)
+        && others
+            .iter()
+            .flatten()
+            .all(|note| note.mark == Mark::Rebalance)
 }
 
 /// So long before its end everything of an instance is stopped.
 pub const LAST: Duration = Duration::from_secs(5);
 
-/// When an instance that ends at `until` begins to stop. Where another has had the names since `taken_over`, its clients get `grace` to leave;
-/// where nobody has, it serves to the last.
-pub fn leaves_at(until: OffsetDateTime, taken_over: Option<OffsetDateTime>, grace: Duration) -> OffsetDateTime {
+/// When an instance that ends at `until` begins to stop. Where another has had the names since
+/// `taken_over`, its clients get `grace` to leave; where nobody has, it serves to the last.
+pub fn leaves_at(
+    until: OffsetDateTime,
+    taken_over: Option<OffsetDateTime>,
+    grace: Duration,
+) -> OffsetDateTime {
     match taken_over {
         Some(_) => until - LAST - grace,
         None => until - LAST - Duration::from_secs(1),
@@ -233,19 +319,39 @@ mod tests {
     const SPARE_FOR: Duration = Duration::from_secs(1800);
 
     fn member(id: &str, note: Option<Note>) -> Neighbour {
-        Neighbour { id: id.into(), launched: datetime!(2026-11-21 10:00 UTC), listed: true, note }
+        Neighbour {
+            id: id.into(),
+            launched: datetime!(2026-11-21 10:00 UTC),
+            listed: true,
+            note,
+        }
     }
 
     fn later(id: &str) -> Neighbour {
-        Neighbour { launched: NOW, ..member(id, None) }
+        Neighbour {
+            launched: NOW,
+            ..member(id, None)
+        }
     }
 
     fn note(mark: Mark, target: u32) -> Note {
-        Note { mark, target, since: NOW }
+        Note {
+            mark,
+            target,
+            since: NOW,
+        }
     }
 
     fn seen(target: u32, members: Vec<Neighbour>) -> Seen {
-        Seen { me: "i-1".into(), target, max: None, members, stopped: 0, owners: vec!["i-1".into()], run: None }
+        Seen {
+            me: "i-1".into(),
+            target,
+            max: None,
+            members,
+            stopped: 0,
+            owners: vec!["i-1".into()],
+            run: None,
+        }
     }
 
     fn act(seen: &Seen, mark: Mark) -> Act {
@@ -254,64 +360,154 @@ mod tests {
 
     #[test]
     fn a_notice_raises_at_once_and_lowers_once_the_replacement_is_listed() {
-        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Notice), Act::Raise(2));
-        assert_eq!(act(&seen(2, vec![member("i-1", None)]), Mark::Notice), Act::Wait);
-        assert_eq!(act(&seen(2, vec![member("i-1", None), later("i-2")]), Mark::Notice), Act::Lower(1));
-        assert_eq!(act(&seen(1, vec![member("i-1", None), later("i-2")]), Mark::Notice), Act::Done);
-        assert_eq!(act(&seen(1, vec![later("i-2")]), Mark::Notice), Act::Done, "it left the group");
+        assert_eq!(
+            act(&seen(1, vec![member("i-1", None)]), Mark::Notice),
+            Act::Raise(2)
+        );
+        assert_eq!(
+            act(&seen(2, vec![member("i-1", None)]), Mark::Notice),
+            Act::Wait
+        );
+        assert_eq!(
+            act(
+                &seen(2, vec![member("i-1", None), later("i-2")]),
+                Mark::Notice
+            ),
+            Act::Lower(1)
+        );
+        assert_eq!(
+            act(
+                &seen(1, vec![member("i-1", None), later("i-2")]),
+                Mark::Notice
+            ),
+            Act::Done
+        );
+        assert_eq!(
+            act(&seen(1, vec![later("i-2")]), Mark::Notice),
+            Act::Done,
+            "it left the group"
+        );
     }
 
     #[test]
     fn a_replacement_that_is_lost_too_is_asked_for_again() {
-        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Notice), Act::Raise(2));
+        assert_eq!(
+            act(&seen(1, vec![member("i-1", None)]), Mark::Notice),
+            Act::Raise(2)
+        );
         let going = Some(note(Mark::Notice, 1));
-        assert_eq!(act(&seen(1, vec![member("i-1", None), member("i-2", going)]), Mark::Notice), Act::Raise(3));
+        assert_eq!(
+            act(
+                &seen(1, vec![member("i-1", None), member("i-2", going)]),
+                Mark::Notice
+            ),
+            Act::Raise(3)
+        );
     }
 
     #[test]
     fn the_places_of_those_that_the_fleet_still_counts_are_taken() {
         let alone = seen(2, vec![member("i-1", None)]);
         assert_eq!(act(&alone, Mark::Notice), Act::Wait);
-        let after_another = Seen { stopped: 1, ..alone.clone() };
+        let after_another = Seen {
+            stopped: 1,
+            ..alone.clone()
+        };
         assert_eq!(act(&after_another, Mark::Notice), Act::Raise(3));
-        assert_eq!(act(&Seen { target: 1, ..after_another }, Mark::Rebalance), Act::Raise(3));
-        let let_go = Neighbour { listed: false, ..member("i-2", Some(note(Mark::Notice, 1))) };
-        assert_eq!(act(&Seen { members: vec![member("i-1", None), let_go], ..alone }, Mark::Notice), Act::Wait);
+        assert_eq!(
+            act(
+                &Seen {
+                    target: 1,
+                    ..after_another
+                },
+                Mark::Rebalance
+            ),
+            Act::Raise(3)
+        );
+        let let_go = Neighbour {
+            listed: false,
+            ..member("i-2", Some(note(Mark::Notice, 1)))
+        };
+        assert_eq!(
+            act(
+                &Seen {
+                    members: vec![member("i-1", None), let_go],
+                    ..alone
+                },
+                Mark::Notice
+            ),
+            Act::Wait
+        );
     }
 
     #[test]
     fn what_another_has_raised_is_not_taken_for_usual() {
-        let both = seen(3, vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 1)))]);
+        let both = seen(
+            3,
+            vec![
+                member("i-1", None),
+                member("i-2", Some(note(Mark::Notice, 1))),
+            ],
+        );
         assert_eq!(both.first_note(&[], Mark::Notice, NOW).target, 1);
-        assert_eq!(both.usual_target(Some(&note(Mark::Notice, 2))), 1, "it heard of it after it had noted its own");
+        assert_eq!(
+            both.usual_target(Some(&note(Mark::Notice, 2))),
+            1,
+            "it heard of it after it had noted its own"
+        );
     }
 
     #[test]
     fn a_rotation_that_lives_has_raised_already_and_lowers_itself() {
-        let run = Some(Run { target: 1, lives: true });
-        let trial = Seen { run, ..seen(2, vec![member("i-1", None), later("i-2")]) };
+        let run = Some(Run {
+            target: 1,
+            lives: true,
+        });
+        let trial = Seen {
+            run,
+            ..seen(2, vec![member("i-1", None), later("i-2")])
+        };
         assert_eq!(act(&trial, Mark::Notice), Act::Wait);
         assert_eq!(act(&trial, Mark::Rebalance), Act::Wait);
-        let killed = Seen { run: Some(Run { target: 1, lives: false }), ..trial };
+        let killed = Seen {
+            run: Some(Run {
+                target: 1,
+                lives: false,
+            }),
+            ..trial
+        };
         assert_eq!(act(&killed, Mark::Notice), Act::Lower(1));
     }
 
     #[test]
     fn a_recommendation_alone_leads_to_one_more_and_that_one_goes_again() {
-        assert_eq!(act(&seen(1, vec![member("i-1", None)]), Mark::Rebalance), Act::Raise(2));
+        assert_eq!(
+            act(&seen(1, vec![member("i-1", None)]), Mark::Rebalance),
+            Act::Raise(2)
+        );
         let both = seen(2, vec![member("i-1", None), later("i-2")]);
         assert_eq!(act(&both, Mark::Rebalance), Act::Wait);
         let over = |seen: &Seen| plan(seen, &note(Mark::Rebalance, 1), NOW + SPARE_FOR, SPARE_FOR);
         assert_eq!(over(&both), Act::Retire(1, vec!["i-2".into()]));
         assert_eq!(over(&seen(2, vec![member("i-1", None)])), Act::Lower(1));
         assert_eq!(over(&seen(1, vec![member("i-1", None)])), Act::Done);
-        let taken_over = Seen { owners: vec!["i-2".into()], ..both };
-        assert_eq!(over(&taken_over), Act::Wait, "whoever has the names stays, and sees to it");
+        let taken_over = Seen {
+            owners: vec!["i-2".into()],
+            ..both
+        };
+        assert_eq!(
+            over(&taken_over),
+            Act::Wait,
+            "whoever has the names stays, and sees to it"
+        );
     }
 
     #[test]
     fn a_group_is_not_asked_for_more_than_it_takes() {
-        let full = Seen { max: Some(1), ..seen(1, vec![member("i-1", None)]) };
+        let full = Seen {
+            max: Some(1),
+            ..seen(1, vec![member("i-1", None)])
+        };
         assert_eq!(act(&full, Mark::Notice), Act::Wait);
     }
 
@@ -321,40 +517,114 @@ mod tests {
         let notes = [note(Mark::Notice, 1)];
         let sweep = |seen: &Seen, notes: &[Note]| sweep(seen, notes, NOW, SPARE_FOR);
         assert_eq!(sweep(&left, &notes), Act::Retire(1, vec!["i-3".into()]));
-        assert_eq!(sweep(&seen(2, vec![member("i-1", None)]), &notes), Act::Lower(1));
-        assert_eq!(sweep(&seen(1, vec![member("i-1", None)]), &notes), Act::Done, "it had been lowered");
+        assert_eq!(
+            sweep(&seen(2, vec![member("i-1", None)]), &notes),
+            Act::Lower(1)
+        );
+        assert_eq!(
+            sweep(&seen(1, vec![member("i-1", None)]), &notes),
+            Act::Done,
+            "it had been lowered"
+        );
         assert_eq!(sweep(&left, &[]), Act::Done);
-        assert_eq!(sweep(&Seen { owners: vec!["i-3".into()], ..left.clone() }, &notes), Act::Wait);
-        assert_eq!(sweep(&Seen { run: Some(Run { target: 1, lives: true }), ..left }, &notes), Act::Wait);
+        assert_eq!(
+            sweep(
+                &Seen {
+                    owners: vec!["i-3".into()],
+                    ..left.clone()
+                },
+                &notes
+            ),
+            Act::Wait
+        );
+        assert_eq!(
+            sweep(
+                &Seen {
+                    run: Some(Run {
+                        target: 1,
+                        lives: true
+                    }),
+                    ..left
+                },
+                &notes
+            ),
+            Act::Wait
+        );
     }
 
     #[test]
     fn the_owner_ends_one_that_was_to_be_replaced_and_lost_the_names() {
-        let overtaken = seen(1, vec![member("i-0", Some(note(Mark::Rebalance, 1))), later("i-1")]);
-        let mine = Seen { me: "i-0".into(), ..overtaken.clone() };
+        let overtaken = seen(
+            1,
+            vec![member("i-0", Some(note(Mark::Rebalance, 1))), later("i-1")],
+        );
+        let mine = Seen {
+            me: "i-0".into(),
+            ..overtaken.clone()
+        };
         let over = NOW + SPARE_FOR;
-        assert_eq!(plan(&mine, &note(Mark::Rebalance, 1), over, SPARE_FOR), Act::Wait, "nobody ends itself");
+        assert_eq!(
+            plan(&mine, &note(Mark::Rebalance, 1), over, SPARE_FOR),
+            Act::Wait,
+            "nobody ends itself"
+        );
         assert_eq!(sweep(&overtaken, &[], NOW, SPARE_FOR), Act::Wait);
-        assert_eq!(sweep(&overtaken, &[], over, SPARE_FOR), Act::Retire(1, vec!["i-0".into()]));
-        let alone = Seen { members: vec![member("i-0", None)], owners: vec!["i-0".into()], ..mine };
-        assert_eq!(plan(&alone, &note(Mark::Rebalance, 1), over, SPARE_FOR), Act::Done);
+        assert_eq!(
+            sweep(&overtaken, &[], over, SPARE_FOR),
+            Act::Retire(1, vec!["i-0".into()])
+        );
+        let alone = Seen {
+            members: vec![member("i-0", None)],
+            owners: vec!["i-0".into()],
+            ..mine
+        };
+        assert_eq!(
+            plan(&alone, &note(Mark::Rebalance, 1), over, SPARE_FOR),
+            Act::Done
+        );
     }
 
     #[test]
     fn the_first_note_knows_the_target_that_others_have_raised() {
         let first = |seen: &Seen, left: &[Note]| seen.first_note(left, Mark::Notice, NOW).target;
-        let raised = seen(3, vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 2)))]);
+        let raised = seen(
+            3,
+            vec![
+                member("i-1", None),
+                member("i-2", Some(note(Mark::Notice, 2))),
+            ],
+        );
         assert_eq!(first(&raised, &[]), 2);
         let lost = seen(2, vec![member("i-1", None)]);
-        assert_eq!((first(&lost, &[]), first(&lost, &[note(Mark::Notice, 1)])), (2, 1));
-        let rotating = Seen { run: Some(Run { target: 1, lives: true }), ..lost };
+        assert_eq!(
+            (first(&lost, &[]), first(&lost, &[note(Mark::Notice, 1)])),
+            (2, 1)
+        );
+        let rotating = Seen {
+            run: Some(Run {
+                target: 1,
+                lives: true,
+            }),
+            ..lost
+        };
         assert_eq!(first(&rotating, &[]), 1);
     }
 
     #[test]
     fn a_spare_that_is_over_never_takes_the_replacement_of_one_that_goes() {
-        let mut members = vec![member("i-1", None), member("i-2", Some(note(Mark::Notice, 2))), later("i-3")];
-        let over = |members: &[Neighbour]| plan(&seen(3, members.to_vec()), &note(Mark::Rebalance, 2), NOW + SPARE_FOR, SPARE_FOR);
+        let mut members = vec![
+            member("i-1", None),
+            member("i-2", Some(note(Mark::Notice, 2))),
+            later("i-3"),
+        ];
+        let over = |members: &[Neighbour]| {
+            plan(
+                &seen(3, members.to_vec()),
+                &note(Mark::Rebalance, 2),
+                NOW + SPARE_FOR,
+                SPARE_FOR,
+            )
+        };
         assert_eq!(over(&members), Act::Wait);
         members.remove(1);
         assert_eq!(over(&members), Act::Lower(2));
@@ -362,7 +632,11 @@ mod tests {
 
     #[test]
     fn one_that_goes_is_not_done_while_another_is_to_lower_the_target() {
-        let prepared = vec![member("i-1", None), member("i-2", Some(note(Mark::Rebalance, 1))), later("i-3")];
+        let prepared = vec![
+            member("i-1", None),
+            member("i-2", Some(note(Mark::Rebalance, 1))),
+            later("i-3"),
+        ];
         assert_eq!(act(&seen(2, prepared.clone()), Mark::Notice), Act::Wait);
         assert_eq!(act(&seen(3, prepared), Mark::Notice), Act::Lower(2));
     }
@@ -371,9 +645,15 @@ mod tests {
     fn one_that_goes_leaves_the_names_to_who_stays() {
         let (notice, rebalance) = (note(Mark::Notice, 1), note(Mark::Rebalance, 1));
         assert!(leaves_names(NOW, Some(Mark::Notice), &[None], false));
-        assert!(!leaves_names(NOW, Some(Mark::Notice), &[Some(notice)], false) && !leaves_names(NOW, Some(Mark::Notice), &[], false));
+        assert!(
+            !leaves_names(NOW, Some(Mark::Notice), &[Some(notice)], false)
+                && !leaves_names(NOW, Some(Mark::Notice), &[], false)
+        );
         assert!(leaves_names(NOW, None, &[Some(rebalance)], false));
-        assert!(!leaves_names(NOW, None, &[Some(rebalance)], true), "a rotation has asked for it");
+        assert!(
+            !leaves_names(NOW, None, &[Some(rebalance)], true),
+            "a rotation has asked for it"
+        );
     }
 
     #[test]
@@ -381,6 +661,12 @@ mod tests {
         assert!(is_spare(NOW, &[Some(note(Mark::Rebalance, 1))]));
         assert!(!is_spare(NOW, &[Some(note(Mark::Notice, 1))]));
         assert!(!is_spare(NOW, &[None]) && !is_spare(NOW, &[]));
-        assert!(!is_spare(NOW - Duration::from_secs(60), &[Some(note(Mark::Rebalance, 1))]), "it was there before");
+        assert!(
+            !is_spare(
+                NOW - Duration::from_secs(60),
+                &[Some(note(Mark::Rebalance, 1))]
+            ),
+            "it was there before"
+        );
     }
 }

@@ -61,15 +61,17 @@ impl Asked {
         match decide(found, me, now) {
             Decision::Wait { holder, expires } => Self::Busy { holder, expires },
             Decision::Done => Self::Done,
-            Decision::Create | Decision::Replace(_) => {
-                Self::Busy { holder: "another that asked at the same time".to_owned(), expires: now + lasts }
-            }
+            Decision::Create | Decision::Replace(_) => Self::Busy {
+                holder: "another that asked at the same time".to_owned(),
+                expires: now + lasts,
+            },
         }
     }
 }
 
 impl Lease {
-    /// Asks once for the lease at `key`. A holder that asks again, after a crash say, gets its own lease back.
+    /// Asks once for the lease at `key`. A holder that asks again, after a crash say, gets its own
+    /// lease back.
     ///
     /// # Errors
     /// Those of the bucket.
@@ -84,11 +86,17 @@ impl Lease {
         };
         match Self::write(s3, key, holder, lasts, condition).await? {
             Some(lease) => Ok(Asked::Held(lease)),
-            None => Ok(Asked::lost_to(s3.get(key, LARGEST_LEASE).await?.as_ref(), holder, now, lasts)),
+            None => Ok(Asked::lost_to(
+                s3.get(key, LARGEST_LEASE).await?.as_ref(),
+                holder,
+                now,
+                lasts,
+            )),
         }
     }
 
-    /// Takes, by one request, a lease that is usually free; `None`: its object is there, and [`Lease::ask`] tells more.
+    /// Takes, by one request, a lease that is usually free; `None`: its object is there, and
+    /// [`Lease::ask`] tells more.
     ///
     /// # Errors
     /// Those of the bucket; nothing was asked of S3 before, so that its clock is not known.
@@ -102,15 +110,34 @@ impl Lease {
     /// Those of the bucket.
     pub async fn is_done(s3: &S3, key: &str) -> Result<bool> {
         let found = s3.get(key, LARGEST_LEASE).await?;
-        Ok(found.is_some_and(|object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.done)))
+        Ok(found.is_some_and(|object| {
+            serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.done)
+        }))
     }
 
     /// `None`: the condition does not hold.
-    async fn write(s3: &S3, key: &str, holder: &str, lasts: Duration, condition: Condition<'_>) -> Result<Option<Self>> {
+    async fn write(
+        s3: &S3,
+        key: &str,
+        holder: &str,
+        lasts: Duration,
+        condition: Condition<'_>,
+    ) -> Result<Option<Self>> {
         let until = Instant::now() + lasts;
-        let body = Body { holder: holder.to_owned(), expires: s3_time(s3)? + lasts, done: false };
+        let body = Body {
+            holder: holder.to_owned(),
+            expires: s3_time(s3)? + lasts,
+            done: false,
+        };
         Ok(match s3.put(key, body.to_json(), condition, None).await? {
-            Written::Stored(etag) => Some(Self { s3: s3.clone(), key: key.to_owned(), holder: holder.to_owned(), lasts, until, etag }),
+            Written::Stored(etag) => Some(Self {
+                s3: s3.clone(),
+                key: key.to_owned(),
+                holder: holder.to_owned(),
+                lasts,
+                until,
+                etag,
+            }),
             Written::Refused => None,
         })
     }
@@ -122,21 +149,27 @@ impl Lease {
     pub async fn is_held(s3: &S3, key: &str) -> Result<bool> {
         let found = s3.get(key, LARGEST_LEASE).await?;
         let now = s3_time(s3)?;
-        Ok(found.is_some_and(|object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| !body.done && now < body.expires)))
+        Ok(found.is_some_and(|object| {
+            serde_json::from_slice::<Body>(&object.body)
+                .is_ok_and(|body| !body.done && now < body.expires)
+        }))
     }
 
     /// Does `work` and keeps the lease meanwhile.
     ///
     /// # Errors
-    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no longer ours. A bucket that does
-    /// not answer is none as long as the lease lasts: work half done, a migration say, is not to be dropped for that.
+    /// The work's; and when the lease lapsed and another took it, for whatever it guards is then no
+    /// longer ours. A bucket that does not answer is none as long as the lease lasts: work half
+    /// done, a migration say, is not to be dropped for that.
     pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                // First: after a pause of the whole process, another may have the lease, and the work must not go on then.
+                // First: after a pause of the whole process, another may have the lease, and the
+                // work must not go on then.
                 biased;
-                // Awaited to its end: dropped half-way, it could leave us without the tag of what we have written.
+                // Awaited to its end: dropped half-way, it could leave us without the tag of what
+                // we have written.
                 () = tokio::time::sleep(self.lasts / 3) => self.extend().await?,
                 done = &mut work => return done,
             }
@@ -166,15 +199,30 @@ impl Lease {
     /// # Errors
     /// Those of the bucket; the lease then lapses by itself.
     pub async fn release(self) -> Result<()> {
-        self.s3.delete(&self.key, Condition::Matches(&self.etag)).await?;
+        self.s3
+            .delete(&self.key, Condition::Matches(&self.etag))
+            .await?;
         Ok(())
     }
 
     async fn replace(&mut self, done: bool) -> Result<()> {
         for _ in 0..2 {
             let until = Instant::now() + self.lasts;
-            let body = Body { holder: self.holder.clone(), expires: s3_time(&self.s3)? + self.lasts, done };
-            match self.s3.put(&self.key, body.to_json(), Condition::Matches(&self.etag), None).await? {
+            let body = Body {
+                holder: self.holder.clone(),
+                expires: s3_time(&self.s3)? + self.lasts,
+                done,
+            };
+            match self
+                .s3
+                .put(
+                    &self.key,
+                    body.to_json(),
+                    Condition::Matches(&self.etag),
+                    None,
+                )
+                .await?
+            {
                 Written::Stored(etag) => {
                     (self.etag, self.until) = (etag, until);
                     return Ok(());
@@ -185,17 +233,25 @@ impl Lease {
         Err(Lost(self.key.clone()).into())
     }
 
-    /// A write whose answers were all lost has given the lease another tag, and it is ours all the same.
+    /// A write whose answers were all lost has given the lease another tag, and it is ours all the
+    /// same.
     async fn look_again(&mut self) -> Result<()> {
         let found = self.s3.get(&self.key, LARGEST_LEASE).await?;
-        let ours = |object: &Object| serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.holder == self.holder);
-        self.etag = found.filter(ours).ok_or_else(|| Lost(self.key.clone()))?.etag;
+        let ours = |object: &Object| {
+            serde_json::from_slice::<Body>(&object.body)
+                .is_ok_and(|body| body.holder == self.holder)
+        };
+        self.etag = found
+            .filter(ours)
+            .ok_or_else(|| Lost(self.key.clone()))?
+            .etag;
         Ok(())
     }
 }
 
 fn s3_time(s3: &S3) -> Result<OffsetDateTime> {
-    s3.now().context("S3 sent no Date header, and a lease is counted by S3's clock")
+    s3.now()
+        .context("S3 sent no Date header, and a lease is counted by S3's clock")
 }
 
 impl Body {
@@ -208,16 +264,24 @@ impl Body {
 enum Decision<'e> {
     Create,
     Replace(&'e Etag),
-    Wait { holder: String, expires: OffsetDateTime },
+    Wait {
+        holder: String,
+        expires: OffsetDateTime,
+    },
     Done,
 }
 
 /// Whether `me` may take the lease now. One that cannot be read guards nothing.
 fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> Decision<'o> {
-    let Some(object) = found else { return Decision::Create };
+    let Some(object) = found else {
+        return Decision::Create;
+    };
     match serde_json::from_slice::<Body>(&object.body) {
         Ok(body) if body.done => Decision::Done,
-        Ok(body) if body.holder != me && now < body.expires => Decision::Wait { holder: body.holder, expires: body.expires },
+        Ok(body) if body.holder != me && now < body.expires => Decision::Wait {
+            holder: body.holder,
+            expires: body.expires,
+        },
         Ok(_) | Err(_) => Decision::Replace(&object.etag),
     }
 }
@@ -234,7 +298,15 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
     fn held_by(holder: &str, expires: OffsetDateTime, done: bool) -> Object {
-        Object { body: Body { holder: holder.into(), expires, done }.to_json(), etag: Etag::from("\"e\"") }
+        Object {
+            body: Body {
+                holder: holder.into(),
+                expires,
+                done,
+            }
+            .to_json(),
+            etag: Etag::from("\"e\""),
+        }
     }
 
     #[test]
@@ -245,32 +317,65 @@ mod tests {
     #[test]
     fn anothers_living_lease_is_waited_for() {
         let found = held_by("i-2", NOW + Duration::from_secs(1), false);
-        assert_eq!(decide(Some(&found), "i-1", NOW), Decision::Wait { holder: "i-2".into(), expires: NOW + Duration::from_secs(1) });
+        assert_eq!(
+            decide(Some(&found), "i-1", NOW),
+            Decision::Wait {
+                holder: "i-2".into(),
+                expires: NOW + Duration::from_secs(1)
+            }
+        );
     }
 
     #[test]
     fn a_lapsed_lease_and_my_own_are_taken() {
         let lapsed = held_by("i-2", NOW, false);
-        assert_eq!(decide(Some(&lapsed), "i-1", NOW), Decision::Replace(&lapsed.etag));
+        assert_eq!(
+            decide(Some(&lapsed), "i-1", NOW),
+            Decision::Replace(&lapsed.etag)
+        );
         let mine = held_by("i-1", NOW + Duration::from_secs(60), false);
-        assert_eq!(decide(Some(&mine), "i-1", NOW), Decision::Replace(&mine.etag));
+        assert_eq!(
+            decide(Some(&mine), "i-1", NOW),
+            Decision::Replace(&mine.etag)
+        );
     }
 
     #[test]
     fn a_lease_that_cannot_be_read_guards_nothing() {
-        let broken = Object { body: b"{".to_vec(), etag: Etag::from("\"e\"") };
-        assert_eq!(decide(Some(&broken), "i-1", NOW), Decision::Replace(&broken.etag));
+        let broken = Object {
+            body: b"{".to_vec(),
+            etag: Etag::from("\"e\""),
+        };
+        assert_eq!(
+            decide(Some(&broken), "i-1", NOW),
+            Decision::Replace(&broken.etag)
+        );
     }
 
     #[test]
     fn who_asked_at_the_same_time_is_named() {
-        let (found, lasts) = (held_by("i-2", NOW + Duration::from_secs(9), false), Duration::from_secs(60));
-        assert!(matches!(Asked::lost_to(Some(&found), "i-1", NOW, lasts), Asked::Busy { holder, .. } if holder == "i-2"));
-        assert!(matches!(Asked::lost_to(None, "i-1", NOW, lasts), Asked::Busy { .. }), "it was given back already");
+        let (found, lasts) = (
+            held_by("i-2", NOW + Duration::from_secs(9), false),
+            Duration::from_secs(60),
+        );
+        assert!(
+            matches!(Asked::lost_to(Some(&found), "i-1", NOW, lasts), Asked::Busy { holder, .. } if holder == "i-2")
+        );
+        assert!(
+            matches!(Asked::lost_to(None, "i-1", NOW, lasts), Asked::Busy { .. }),
+            "it was given back already"
+        );
     }
 
     #[test]
     fn work_that_is_done_is_never_taken_up_again() {
-        assert_eq!(decide(Some(&held_by("i-2", NOW - Duration::from_secs(60), true)), "i-1", NOW), Decision::Done);
+        assert_eq!(
+            decide(
+                Some(&held_by("i-2", NOW - Duration::from_secs(60), true)),
+                "i-1",
+                NOW
+            ),
+            Decision::Done
+        );
     }
 }

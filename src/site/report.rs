@@ -53,17 +53,22 @@ pub struct Report {
     pub launched: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     pub updated: OffsetDateTime,
-    /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from outside.
+    /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from
+    /// outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<String>,
     /// What AWS has said of it, as long as its fleet may have to be brought back for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
-    /// The same, once nothing of it is left to do: for a run that took what had been asked for to be usual.
+    /// The same, once nothing of it is left to do: for a run that took what had been asked for to
+    /// be usual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Note>,
     /// When AWS ends it.
-    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
     pub until: Option<OffsetDateTime>,
     pub steps: Vec<Step>,
     /// The names of the steps that decided how long it took, first to last.
@@ -142,7 +147,11 @@ pub struct Timeline {
 
 impl Timeline {
     pub fn start(observer: Arc<dyn Observer>) -> Self {
-        Self { began: Instant::now(), steps: Arc::default(), observer }
+        Self {
+            began: Instant::now(),
+            steps: Arc::default(),
+            observer,
+        }
     }
 
     /// Another record, from now on, shown to the same observer.
@@ -151,7 +160,8 @@ impl Timeline {
         Self::start(Arc::clone(&self.observer))
     }
 
-    /// Runs one step: its start, its end and what it waited for go to the record, to the log and to the observer.
+    /// Runs one step: its start, its end and what it waited for go to the record, to the log and to
+    /// the observer.
     ///
     /// # Errors
     /// The step's own, with its name in front.
@@ -164,7 +174,13 @@ impl Timeline {
         let start = self.began.elapsed();
         let index = {
             let mut steps = self.lock();
-            steps.push(Step { name, after, start_ms: millis(start), end_ms: None, error: None });
+            steps.push(Step {
+                name,
+                after,
+                start_ms: millis(start),
+                end_ms: None,
+                error: None,
+            });
             steps.len() - 1
         };
         self.observer.began(name);
@@ -187,7 +203,9 @@ impl Timeline {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Step>> {
-        self.steps.lock().expect("no step panics while it holds the record")
+        self.steps
+            .lock()
+            .expect("no step panics while it holds the record")
     }
 }
 
@@ -195,14 +213,19 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The chain of steps that ends with `last`, each the latest to end of those that the next one waited for.
+/// The chain of steps that ends with `last`, each the latest to end of those that the next one
+/// waited for.
 pub fn critical_path(steps: &[Step], last: &str) -> Vec<&'static str> {
     let find = |name: &str| steps.iter().rfind(|step| step.name == name);
     let mut path = Vec::new();
     let mut next = find(last);
     while let Some(step) = next.filter(|step| !path.contains(&step.name)) {
         path.push(step.name);
-        next = step.after.iter().filter_map(|name| find(name)).max_by_key(|step| step.end_ms);
+        next = step
+            .after
+            .iter()
+            .filter_map(|name| find(name))
+            .max_by_key(|step| step.end_ms);
     }
     path.reverse();
     path
@@ -212,8 +235,19 @@ pub fn critical_path(steps: &[Step], last: &str) -> Vec<&'static str> {
 mod tests {
     use super::*;
 
-    fn step(name: &'static str, after: &'static [&'static str], start_ms: u64, end_ms: u64) -> Step {
-        Step { name, after, start_ms, end_ms: Some(end_ms), error: None }
+    fn step(
+        name: &'static str,
+        after: &'static [&'static str],
+        start_ms: u64,
+        end_ms: u64,
+    ) -> Step {
+        Step {
+            name,
+            after,
+            start_ms,
+            end_ms: Some(end_ms),
+            error: None,
+        }
     }
 
     #[test]
@@ -225,11 +259,17 @@ mod tests {
             step("app", &["release"], 200, 400),
             step("web", &["app", "certificate"], 400, 450),
         ];
-        assert_eq!(critical_path(&steps, "web"), ["identity", "release", "app", "web"]);
+        assert_eq!(
+            critical_path(&steps, "web"),
+            ["identity", "release", "app", "web"]
+        );
     }
 
     #[test]
     fn a_path_through_an_unknown_step_ends_there() {
-        assert_eq!(critical_path(&[step("app", &["release"], 0, 1)], "app"), ["app"]);
+        assert_eq!(
+            critical_path(&[step("app", &["release"], 0, 1)], "app"),
+            ["app"]
+        );
     }
 }

@@ -16,9 +16,11 @@ use time::OffsetDateTime;
 
 use super::{DOMAIN, Visitor, World, free_port, next_address};
 
-/// Longer than any boot that succeeds takes, also on a machine half as fast that has other tests to run.
+/// Longer than any boot that succeeds takes, also on a machine half as fast that has other tests to
+/// run.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Until the last words of a process that has ended are read, where a child of its does not hold its output open.
+/// Until the last words of a process that has ended are read, where a child of its does not hold
+/// its output open.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// As an init system would give it.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -56,9 +58,16 @@ impl Ended {
     /// Asserts the exit code and that the error says all of these.
     pub fn assert_error(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code(), code, "{}", self.stderr);
-        let error = self.stderr.rfind("error: ").map_or(self.stderr.as_str(), |at| &self.stderr[at..]);
+        let error = self
+            .stderr
+            .rfind("error: ")
+            .map_or(self.stderr.as_str(), |at| &self.stderr[at..]);
         for word in words {
-            assert!(error.contains(word), "no {word:?} in {error:?}; the whole log:\n{}", self.stderr);
+            assert!(
+                error.contains(word),
+                "no {word:?} in {error:?}; the whole log:\n{}",
+                self.stderr
+            );
         }
     }
 }
@@ -77,7 +86,18 @@ impl<'w> Machine<'w> {
         let sections = BTreeMap::from([("app".to_owned(), app.to_owned())]);
         let env = instance.env();
         let [http_port, https_port, metrics_port] = std::array::from_fn(|_| free_port());
-        Self { world, instance, address, http_port, https_port, metrics_port, env, sections, flags: Vec::new(), user: None }
+        Self {
+            world,
+            instance,
+            address,
+            http_port,
+            https_port,
+            metrics_port,
+            env,
+            sections,
+            flags: Vec::new(),
+            user: None,
+        }
     }
 
     /// The same id, launched at another time or with another address.
@@ -124,7 +144,13 @@ impl<'w> Machine<'w> {
     /// Writes site.toml; sections given by [`Machine::section`] stand in for the usual ones.
     pub fn write_site(&self) -> PathBuf {
         let usual = [
-            ("site", format!("name = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{}\"\n", super::BUCKET)),
+            (
+                "site",
+                format!(
+                    "name = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{}\"\n",
+                    super::BUCKET
+                ),
+            ),
             (
                 "tls",
                 format!(
@@ -133,13 +159,22 @@ impl<'w> Machine<'w> {
                     self.world.region.acme_ca().display()
                 ),
             ),
-            ("web", format!("http_port = {}\nhttps_port = {}\nmetrics_port = {}\n", self.http_port, self.https_port, self.metrics_port)),
+            (
+                "web",
+                format!(
+                    "http_port = {}\nhttps_port = {}\nmetrics_port = {}\n",
+                    self.http_port, self.https_port, self.metrics_port
+                ),
+            ),
         ];
         let mut sections = self.sections.clone();
         for (name, body) in usual {
             sections.entry(name.to_owned()).or_insert(body);
         }
-        let text: String = sections.iter().map(|(name, body)| format!("[{name}]\n{body}\n")).collect();
+        let text: String = sections
+            .iter()
+            .map(|(name, body)| format!("[{name}]\n{body}\n"))
+            .collect();
         fs::create_dir_all(self.disk()).expect("the instance's folder");
         let path = self.disk().join("site.toml");
         fs::write(&path, text).expect("site.toml is written");
@@ -162,18 +197,30 @@ impl<'w> Machine<'w> {
         // It ends with us, whatever ends us.
         command.args(["--pdeathsig", "KILL"]);
         if let Some(uid) = self.user {
-            std::os::unix::fs::chown(self.disk(), Some(uid), Some(uid)).expect("the folder can be given away");
+            std::os::unix::fs::chown(self.disk(), Some(uid), Some(uid))
+                .expect("the folder can be given away");
             let uid = uid.to_string();
             command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
         }
         command.arg(env!("CARGO_BIN_EXE_spotboot")).args(args);
-        command.args(&self.flags).env_clear().env("PATH", PATH).env("HOME", self.disk());
-        if args.first().is_none_or(|verb| !["up", "install"].contains(verb)) {
+        command
+            .args(&self.flags)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOME", self.disk());
+        if args
+            .first()
+            .is_none_or(|verb| !["up", "install"].contains(verb))
+        {
             // Of the metadata service only those two ask where they are.
             command.env("AWS_REGION", &self.world.region.options().region);
         }
         command.envs(&self.env);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         command
     }
 
@@ -216,8 +263,12 @@ impl<'w> Machine<'w> {
 
     /// The chain that nginx was last told to show, in PEM.
     pub fn shown_chain(&self) -> String {
-        let config = fs::read_to_string(self.state().join("nginx/nginx.conf")).expect("nginx has a configuration");
-        let line = config.lines().find_map(|line| line.trim().strip_prefix("ssl_certificate ")).expect("it names a certificate");
+        let config = fs::read_to_string(self.state().join("nginx/nginx.conf"))
+            .expect("nginx has a configuration");
+        let line = config
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("ssl_certificate "))
+            .expect("it names a certificate");
         fs::read_to_string(line.trim_matches(['"', ';', ' '])).expect("a chain")
     }
 
@@ -233,7 +284,8 @@ pub struct Running {
     stderr: Output,
 }
 
-/// What a process writes, as far as it is read; without a reader where the process writes elsewhere.
+/// What a process writes, as far as it is read; without a reader where the process writes
+/// elsewhere.
 #[derive(Default)]
 struct Output {
     text: Arc<Mutex<String>>,
@@ -245,7 +297,11 @@ impl Running {
         let mut child = command.spawn().expect("spotboot starts");
         let stdout = child.stdout.take().map(follow).unwrap_or_default();
         let stderr = child.stderr.take().map(follow).unwrap_or_default();
-        Self { child, stdout, stderr }
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -259,18 +315,29 @@ impl Running {
         while let Some(pid) = found.pop() {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             lines.insert(pid, String::from_utf8_lossy(&line).replace('\0', " "));
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-            let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-            found.extend(
-                children.flat_map(|children| children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()).collect::<Vec<_>>()),
-            );
+            let threads = fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+                .flatten();
+            let children = threads
+                .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+            found.extend(children.flat_map(|children| {
+                children
+                    .split_whitespace()
+                    .filter_map(|child| child.parse::<u32>().ok())
+                    .collect::<Vec<_>>()
+            }));
         }
         lines
     }
 
     /// Those of them whose command line holds these words.
     pub fn processes(&self, words: &str) -> Vec<u32> {
-        self.command_lines().into_iter().filter(|(_, line)| line.contains(words)).map(|(pid, _)| pid).collect()
+        self.command_lines()
+            .into_iter()
+            .filter(|(_, line)| line.contains(words))
+            .map(|(pid, _)| pid)
+            .collect()
     }
 
     pub fn log(&self) -> String {
@@ -283,10 +350,18 @@ impl Running {
         while !self.log().contains(words) {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 self.read_to_the_end();
-                assert!(self.log().contains(words), "it ended with {status} before it said {words:?}:\n{}", self.log());
+                assert!(
+                    self.log().contains(words),
+                    "it ended with {status} before it said {words:?}:\n{}",
+                    self.log()
+                );
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "it did not say {words:?} in time:\n{}", self.log());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "it did not say {words:?} in time:\n{}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -296,7 +371,11 @@ impl Running {
         let start = Instant::now();
         while !words.iter().any(|words| self.log().contains(words)) {
             self.assert_alive();
-            assert!(start.elapsed() < PATIENCE, "it said none of {words:?} in time:\n{}", self.log());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "it said none of {words:?} in time:\n{}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -304,14 +383,23 @@ impl Running {
     /// Waits until the log says one of these, or it has ended.
     pub fn wait_for_any_or_end(&mut self, words: &[&str]) {
         let start = Instant::now();
-        while !words.iter().any(|words| self.log().contains(words)) && self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            assert!(start.elapsed() < PATIENCE, "it neither ended nor said any of {words:?}:\n{}", self.log());
+        while !words.iter().any(|words| self.log().contains(words))
+            && self.child.try_wait().is_ok_and(|status| status.is_none())
+        {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "it neither ended nor said any of {words:?}:\n{}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
 
     pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it can be waited for").is_some()
+        self.child
+            .try_wait()
+            .expect("it can be waited for")
+            .is_some()
     }
 
     pub fn assert_alive(&mut self) {
@@ -351,7 +439,11 @@ impl Running {
             }
         };
         self.read_to_the_end();
-        Ended { status, stdout: self.stdout.text(), stderr: self.log() }
+        Ended {
+            status,
+            stdout: self.stdout.text(),
+            stderr: self.log(),
+        }
     }
 }
 
@@ -360,7 +452,9 @@ impl Drop for Running {
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
             signal(self.pid(), "TERM");
             let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(10) && self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            while start.elapsed() < Duration::from_secs(10)
+                && self.child.try_wait().is_ok_and(|status| status.is_none())
+            {
                 thread::sleep(Duration::from_millis(10));
             }
             let _ = self.child.kill();
@@ -370,12 +464,17 @@ impl Drop for Running {
 }
 
 pub fn signal(pid: u32, name: &str) {
-    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
 }
 
 impl Output {
     fn is_whole(&self) -> bool {
-        self.reader.as_ref().is_none_or(thread::JoinHandle::is_finished)
+        self.reader
+            .as_ref()
+            .is_none_or(thread::JoinHandle::is_finished)
     }
 
     fn text(&self) -> String {
@@ -393,5 +492,8 @@ fn follow(stream: impl Read + Send + 'static) -> Output {
             text.push('\n');
         }
     });
-    Output { text, reader: Some(reader) }
+    Output {
+        text,
+        reader: Some(reader),
+    }
 }

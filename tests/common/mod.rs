@@ -1,6 +1,9 @@
 //! A site in a region of its own, and instances that become it by running the compiled binary.
 #![allow(dead_code, reason = "each suite uses its part")]
-#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs the product")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; this runs the product"
+)]
 
 mod chance;
 mod instance;
@@ -30,7 +33,8 @@ pub const ZONE: &str = "Z0EXAMPLE";
 /// What the name points to before anybody boots.
 pub const OLD_ADDRESS: &str = "203.0.113.1";
 
-/// Longer than anything that a test waits for takes, also on a machine half as fast that has other tests to run.
+/// Longer than anything that a test waits for takes, also on a machine half as fast that has other
+/// tests to run.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -60,14 +64,28 @@ impl World {
     }
 
     pub fn with(options: Options) -> Self {
-        let zones = vec![(DOMAIN.to_owned(), ZONE.to_owned()), ("example.org".to_owned(), "Z0OTHER".to_owned())];
-        let region =
-            Region::start(Options { zones, buckets: vec![BUCKET.to_owned()], public_buckets: vec!["mirror".to_owned()], ..options })
-                .expect("the region starts");
-        region.route53().seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS])).expect("the zone takes a record");
+        let zones = vec![
+            (DOMAIN.to_owned(), ZONE.to_owned()),
+            ("example.org".to_owned(), "Z0OTHER".to_owned()),
+        ];
+        let region = Region::start(Options {
+            zones,
+            buckets: vec![BUCKET.to_owned()],
+            public_buckets: vec!["mirror".to_owned()],
+            ..options
+        })
+        .expect("the region starts");
+        region
+            .route53()
+            .seed(ZONE, RecordSet::simple(DOMAIN, "A", 60, [OLD_ADDRESS]))
+            .expect("the zone takes a record");
         let dir = tempfile::tempdir().expect("a folder for the test");
         // Accounts that spotboot makes where we are root have to get through to what is theirs.
-        Command::new("chmod").arg("755").arg(dir.path()).status().expect("chmod runs");
+        Command::new("chmod")
+            .arg("755")
+            .arg(dir.path())
+            .status()
+            .expect("chmod runs");
         Self { region, dir }
     }
 
@@ -86,7 +104,8 @@ impl World {
         let sha256 = package::sha256(&zip);
         let size = zip.len();
         self.put(&key, zip);
-        let pointer = format!(r#"{{"version":"{version}","key":"{key}","sha256":"{sha256}","size":{size}}}"#);
+        let pointer =
+            format!(r#"{{"version":"{version}","key":"{key}","sha256":"{sha256}","size":{size}}}"#);
         self.put("releases/current.json", pointer);
     }
 
@@ -109,13 +128,26 @@ impl World {
 
     /// A record set's values; empty where it is not there.
     pub fn record(&self, name: &str, kind: &str) -> Vec<String> {
-        self.region.route53().find(ZONE, name, kind).into_iter().flat_map(|set| set.values).collect()
+        self.region
+            .route53()
+            .find(ZONE, name, kind)
+            .into_iter()
+            .flat_map(|set| set.values)
+            .collect()
     }
 
     /// Asserts that nobody touched what the name pointed to before.
     pub fn assert_record_untouched(&self) {
-        assert_eq!(self.record(DOMAIN, "A"), [OLD_ADDRESS], "the old record was touched");
-        assert!(self.record(&format!("_spotboot.{DOMAIN}"), "TXT").is_empty(), "somebody claimed the name");
+        assert_eq!(
+            self.record(DOMAIN, "A"),
+            [OLD_ADDRESS],
+            "the old record was touched"
+        );
+        assert!(
+            self.record(&format!("_spotboot.{DOMAIN}"), "TXT")
+                .is_empty(),
+            "somebody claimed the name"
+        );
     }
 
     /// Puts an object into the site's bucket.
@@ -124,19 +156,32 @@ impl World {
     }
 
     pub fn put_in(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) {
-        self.region.s3().put(bucket, key, body.into()).expect("the bucket takes it");
+        self.region
+            .s3()
+            .put(bucket, key, body.into())
+            .expect("the bucket takes it");
     }
 
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.region.s3().get(BUCKET, key).expect("the bucket answers").map(|body| body.to_vec())
+        self.region
+            .s3()
+            .get(BUCKET, key)
+            .expect("the bucket answers")
+            .map(|body| body.to_vec())
     }
 
     pub fn list(&self, prefix: &str) -> Vec<String> {
-        self.region.s3().list(BUCKET, prefix).expect("the bucket answers")
+        self.region
+            .s3()
+            .list(BUCKET, prefix)
+            .expect("the bucket answers")
     }
 
     pub fn delete(&self, key: &str) {
-        self.region.s3().delete(BUCKET, key).expect("the bucket answers");
+        self.region
+            .s3()
+            .delete(BUCKET, key)
+            .expect("the bucket answers");
     }
 
     /// What an instance says of itself in the bucket.
@@ -148,7 +193,10 @@ impl World {
     pub fn certificates(&self) -> Vec<String> {
         let keys = self.list("certs/");
         keys.into_iter()
-            .filter(|key| key.strip_suffix(".json").is_some_and(|key| key.ends_with(|last: char| last.is_ascii_digit())))
+            .filter(|key| {
+                key.strip_suffix(".json")
+                    .is_some_and(|key| key.ends_with(|last: char| last.is_ascii_digit()))
+            })
             .collect()
     }
 }
@@ -158,8 +206,16 @@ pub fn spotboot(world: &World) -> Command {
     use std::os::unix::process::CommandExt;
     use std::process::Stdio;
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_spotboot")]).env_clear().env("PATH", instance::PATH).env("HOME", world.root());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_spotboot")])
+        .env_clear()
+        .env("PATH", instance::PATH)
+        .env("HOME", world.root());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     command
 }
 
@@ -170,11 +226,13 @@ fn next_address() -> Ipv4Addr {
     Ipv4Addr::new(127, 20, high, low)
 }
 
-/// A TCP port that nobody has, below those that the kernel gives out by itself: it stays free until its owner binds it.
+/// A TCP port that nobody has, below those that the kernel gives out by itself: it stays free until
+/// its owner binds it.
 fn free_port() -> u16 {
     // Suites that run at the same time begin at different ones.
-    static NEXT: LazyLock<AtomicU16> =
-        LazyLock::new(|| AtomicU16::new(20_000 + u16::try_from(std::process::id() % 110).unwrap_or(0) * 100));
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        AtomicU16::new(20_000 + u16::try_from(std::process::id() % 110).unwrap_or(0) * 100)
+    });
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
         if std::net::TcpListener::bind(("0.0.0.0", port)).is_ok() {
@@ -189,8 +247,18 @@ pub fn is_root() -> bool {
 
 /// Mounts a file system of a few MB; `false` where one may not.
 pub fn mount_small_disk(at: &Path, size: &str) -> bool {
-    let args = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
-    Command::new("mount").args(args).arg(at).status().is_ok_and(|status| status.success())
+    let args = [
+        "-t",
+        "tmpfs",
+        "-o",
+        &format!("size={size},mode=755"),
+        "tmpfs",
+    ];
+    Command::new("mount")
+        .args(args)
+        .arg(at)
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 pub fn unmount(at: &Path) {

@@ -15,7 +15,8 @@ pub struct Package {
     stamp: DateTime,
 }
 
-/// Serves HTTP on the socket it is given: every path answers 200 with the release's name, but for what BEHAVIOUR says.
+/// Serves HTTP on the socket it is given: every path answers 200 with the release's name, but for
+/// what BEHAVIOUR says.
 const SMALL_APP: &str = include_str!("small_app.py");
 
 impl Package {
@@ -42,35 +43,52 @@ impl Package {
 
     /// The `[app]` section of its own site.toml.
     pub fn sample_app() -> &'static str {
-        let app = include_str!("../sample/site.toml").split("[app]\n").nth(1).expect("the sample has an app");
+        let app = include_str!("../sample/site.toml")
+            .split("[app]\n")
+            .nth(1)
+            .expect("the sample has an app");
         app.split("\n[").next().expect("text has a beginning")
     }
 
     fn add_folder(&mut self, root: &Path, folder: &Path) {
-        for entry in std::fs::read_dir(folder).expect("the sample is there").map(|entry| entry.expect("it can be listed")) {
+        for entry in std::fs::read_dir(folder)
+            .expect("the sample is there")
+            .map(|entry| entry.expect("it can be listed"))
+        {
             let (path, name) = (entry.path(), entry.file_name());
-            let generated = ["__pycache__", "staticfiles", "db.sqlite3", "secret_key"].iter().any(|skip| name == *skip);
+            let generated = ["__pycache__", "staticfiles", "db.sqlite3", "secret_key"]
+                .iter()
+                .any(|skip| name == *skip);
             if generated {
                 continue;
             }
             if path.is_dir() {
                 self.add_folder(root, &path);
             } else {
-                let name = path.strip_prefix(root).expect("it lies below").to_str().expect("its name is text").to_owned();
-                self.files.push((name, std::fs::read(&path).expect("it can be read"), 0o644));
+                let name = path
+                    .strip_prefix(root)
+                    .expect("it lies below")
+                    .to_str()
+                    .expect("its name is text")
+                    .to_owned();
+                self.files
+                    .push((name, std::fs::read(&path).expect("it can be read"), 0o644));
             }
         }
     }
 
     pub fn file(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.files.retain(|(known, _, _)| known != name);
-        self.files.push((name.to_owned(), content.as_ref().to_vec(), 0o644));
+        self.files
+            .push((name.to_owned(), content.as_ref().to_vec(), 0o644));
         self
     }
 
-    /// As tools for reproducible zips do it: one made-up time, at the beginning of a month, for all files.
+    /// As tools for reproducible zips do it: one made-up time, at the beginning of a month, for all
+    /// files.
     pub fn stamped(mut self, year: u16, month: u8) -> Self {
-        self.stamp = DateTime::from_date_and_time(year, month, 1, 0, 0, 0).expect("a zip can tell that time");
+        self.stamp = DateTime::from_date_and_time(year, month, 1, 0, 0, 0)
+            .expect("a zip can tell that time");
         self
     }
 
@@ -78,7 +96,9 @@ impl Package {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().last_modified_time(self.stamp);
         for (name, content, mode) in &self.files {
-            writer.start_file(name, options.unix_permissions(*mode)).expect("the name fits");
+            writer
+                .start_file(name, options.unix_permissions(*mode))
+                .expect("the name fits");
             writer.write_all(content).expect("memory takes it");
         }
         writer.finish().expect("the zip ends").into_inner()

@@ -29,16 +29,38 @@ pub struct Answer {
 impl Visitor {
     pub(super) fn new(region: &Region, address: Ipv4Addr, port: u16) -> Self {
         let roots = tempfile::NamedTempFile::new().expect("a file for the roots");
-        std::fs::write(roots.path(), region.acme_issuer_roots().expect("pebble names its roots")).expect("the roots are written");
-        Self { dns: region.dns(), roots, address, port }
+        std::fs::write(
+            roots.path(),
+            region.acme_issuer_roots().expect("pebble names its roots"),
+        )
+        .expect("the roots are written");
+        Self {
+            dns: region.dns(),
+            roots,
+            address,
+            port,
+        }
     }
 
     /// What the region's name server says of a name.
     pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
         let server = format!("@{}", self.dns.ip());
-        let output =
-            Command::new("dig").args(["+short", &server, "-p", &self.dns.port().to_string(), name, kind]).output().expect("dig runs");
-        String::from_utf8(output.stdout).expect("dig prints text").lines().map(str::to_owned).collect()
+        let output = Command::new("dig")
+            .args([
+                "+short",
+                &server,
+                "-p",
+                &self.dns.port().to_string(),
+                name,
+                kind,
+            ])
+            .output()
+            .expect("dig runs");
+        String::from_utf8(output.stdout)
+            .expect("dig prints text")
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Gets a page of the site at the address that DNS gives for its name.
@@ -49,22 +71,46 @@ impl Visitor {
         while self.resolve(DOMAIN, "A") != expected && start.elapsed() < PROPAGATED_WITHIN {
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert_eq!(self.resolve(DOMAIN, "A"), expected, "the name leads elsewhere");
+        assert_eq!(
+            self.resolve(DOMAIN, "A"),
+            expected,
+            "the name leads elsewhere"
+        );
         self.get_as(DOMAIN, path)
     }
 
     /// Gets a page under another of the site's names, at this instance's own address.
     pub fn get_as(&self, host: &str, path: &str) -> Answer {
-        self.curl(&format!("https://{host}:{}{path}", self.port), &[]).unwrap_or_else(|error| panic!("{host}{path}: {error}"))
+        self.curl(&format!("https://{host}:{}{path}", self.port), &[])
+            .unwrap_or_else(|error| panic!("{host}{path}: {error}"))
     }
 
     /// Any request; curl's own words where there is no answer.
     pub fn curl(&self, url: &str, extra: &[&str]) -> Result<Answer, String> {
-        let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', ':']).next()).expect("the URL has a host");
-        let port = url.split("//").nth(1).and_then(|rest| rest.split('/').next()?.split(':').nth(1)).unwrap_or("443");
+        let host = url
+            .split("//")
+            .nth(1)
+            .and_then(|rest| rest.split(['/', ':']).next())
+            .expect("the URL has a host");
+        let port = url
+            .split("//")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next()?.split(':').nth(1))
+            .unwrap_or("443");
         let mut command = Command::new("curl");
-        command.arg("--cacert").arg(self.roots.path()).args(["--resolve", &format!("{host}:{port}:{}", self.address)]);
-        command.args(["--silent", "--show-error", "--include", "--max-time", "20", "--write-out", "\n%{http_code} %{http_version}"]);
+        command
+            .arg("--cacert")
+            .arg(self.roots.path())
+            .args(["--resolve", &format!("{host}:{port}:{}", self.address)]);
+        command.args([
+            "--silent",
+            "--show-error",
+            "--include",
+            "--max-time",
+            "20",
+            "--write-out",
+            "\n%{http_code} %{http_version}",
+        ]);
         let output = command.args(extra).arg(url).output().expect("curl runs");
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());

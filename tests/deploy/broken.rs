@@ -1,4 +1,5 @@
-//! Releases that are broken: each is rolled back with its cause and its instance's own words, and no visitor notices.
+//! Releases that are broken: each is rolled back with its cause and its instance's own words, and
+//! no visitor notices.
 
 use std::time::Duration;
 
@@ -13,8 +14,15 @@ use crate::unmoved::{Unmoved, crowd};
 fn assert_rolled_back(ended: &Ended, cause: &[&str], own_words: &str) {
     ended.assert_error(1, &["rolled back"]);
     ended.assert_error(1, cause);
-    let log = ended.stderr.split("--- the log of i-").nth(1).unwrap_or_else(|| panic!("no log of an instance:\n{}", ended.stderr));
-    assert!(log.contains(own_words), "no {own_words:?} in the instance's log:\n{log}");
+    let log = ended
+        .stderr
+        .split("--- the log of i-")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no log of an instance:\n{}", ended.stderr));
+    assert!(
+        log.contains(own_words),
+        "no {own_words:?} in the instance's log:\n{log}"
+    );
 }
 
 /// An interruption ends the instance; the one that the fleet brings instead boots what is current.
@@ -32,8 +40,14 @@ fn an_interruption_boots_the_last_good_release(site: &Site) {
 
 #[test]
 fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the_last_good_one() {
-    // Nobody waits for an app that has ended, so that this may be long; on a slow machine one takes a while to eat its memory.
-    let Some(site) = Site::serving(Made { health: "120s", ..Made::default() }) else { return };
+    // Nobody waits for an app that has ended, so that this may be long; on a slow machine one takes
+    // a while to eat its memory.
+    let Some(site) = Site::serving(Made {
+        health: "120s",
+        ..Made::default()
+    }) else {
+        return;
+    };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
 
@@ -42,12 +56,23 @@ fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the
     before.assert();
 
     let hungry = site.deploy(&broken("v3", "hungry"));
-    assert_rolled_back(&hungry, &["did not come up", "SIGKILL"], "the app loads everything there is");
+    assert_rolled_back(
+        &hungry,
+        &["did not come up", "SIGKILL"],
+        "the app loads everything there is",
+    );
     before.assert();
 
-    let migrating = app("v4").file("Procfile", "web: exec python3 app.py $SPOTBOOT_SOCKET\nrelease: echo no such column >&2; exit 3\n");
+    let migrating = app("v4").file(
+        "Procfile",
+        "web: exec python3 app.py $SPOTBOOT_SOCKET\nrelease: echo no such column >&2; exit 3\n",
+    );
     let failed = site.deploy(&migrating);
-    assert_rolled_back(&failed, &["did not come up", "release command"], "no such column");
+    assert_rolled_back(
+        &failed,
+        &["did not come up", "release command"],
+        "no such column",
+    );
     before.assert();
 
     let nothing = site.deploy(&Package::default().file("readme.txt", "nothing to run here"));
@@ -60,11 +85,20 @@ fn a_release_that_dies_at_its_start_is_rolled_back_and_an_interruption_boots_the
 
 #[test]
 fn a_release_that_never_answers_well_is_rolled_back_and_an_interruption_boots_the_last_good_one() {
-    let Some(site) = Site::serving(Made { health: "8s", ..Made::default() }) else { return };
+    let Some(site) = Site::serving(Made {
+        health: "8s",
+        ..Made::default()
+    }) else {
+        return;
+    };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
 
-    for (behaviour, cause) in [("error", "500"), ("silent", "no answer"), ("hang", "found nobody")] {
+    for (behaviour, cause) in [
+        ("error", "500"),
+        ("silent", "no answer"),
+        ("hang", "found nobody"),
+    ] {
         let failed = site.deploy(&broken(behaviour, behaviour));
         assert_rolled_back(&failed, &["did not come up", cause], "error");
         before.assert();
@@ -76,7 +110,9 @@ fn a_release_that_never_answers_well_is_rolled_back_and_an_interruption_boots_th
 
 #[test]
 fn a_package_that_is_damaged_in_the_bucket_is_rolled_back_and_a_torn_zip_is_not_even_uploaded() {
-    let Some(site) = Site::serving(Made::default()) else { return };
+    let Some(site) = Site::serving(Made::default()) else {
+        return;
+    };
     let before = Unmoved::from(&site);
     let visitors = crowd(&site);
 
@@ -84,11 +120,17 @@ fn a_package_that_is_damaged_in_the_bucket_is_rolled_back_and_a_torn_zip_is_not_
     let whole = std::fs::read(&path).expect("the zip is there");
     std::fs::write(&path, &whole[..whole.len() / 2]).expect("the zip is torn");
     site.world.region.forget_requests();
-    site.ci(&["deploy", &path]).assert_error(1, &[&path, "not a whole zip file"]);
-    let asked = site.world.region.count_where(|request| request.instance.is_none() && request.service != Service::Imds);
+    site.ci(&["deploy", &path])
+        .assert_error(1, &[&path, "not a whole zip file"]);
+    let asked = site
+        .world
+        .region
+        .count_where(|request| request.instance.is_none() && request.service != Service::Imds);
     assert_eq!(asked, 0, "somebody was asked for the sake of a torn zip");
 
-    let tried = Match::service(Service::S3).operation("PutObject").path("releases/candidate.json");
+    let tried = Match::service(Service::S3)
+        .operation("PutObject")
+        .path("releases/candidate.json");
     let hold = site.world.region.hold(tried, Stage::BeforeActing);
     let deploying = site.ci_begin(&["deploy", &site.zip(&app("v3"))]);
     hold.wait(PATIENCE).expect("the release is put on trial");
@@ -106,7 +148,9 @@ fn a_package_that_is_damaged_in_the_bucket_is_rolled_back_and_a_torn_zip_is_not_
 
 #[test]
 fn a_release_that_turns_sour_while_it_bakes_is_rolled_back_and_fails_nobody_else() {
-    let Some(site) = Site::serving(Made::default()) else { return };
+    let Some(site) = Site::serving(Made::default()) else {
+        return;
+    };
     let before = Unmoved::from(&site);
     let old = site.fleet.living()[0].public_ipv4;
     let visitors = crowd(&site);
@@ -114,6 +158,13 @@ fn a_release_that_turns_sour_while_it_bakes_is_rolled_back_and_fails_nobody_else
     let report = visitors.stop();
     failed.assert_error(1, &["rolled back", "while baking", "500"]);
     before.assert();
-    let at_the_old = report.failures.iter().filter(|failure| failure.address == old.map(Into::into));
-    assert_eq!(at_the_old.count(), 0, "the old instance failed somebody\n{report}");
+    let at_the_old = report
+        .failures
+        .iter()
+        .filter(|failure| failure.address == old.map(Into::into));
+    assert_eq!(
+        at_the_old.count(),
+        0,
+        "the old instance failed somebody\n{report}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Services that refuse, fail, hang and lose their answers under a deploy: it succeeds or goes back, and no visitor is failed.
+//! Services that refuse, fail, hang and lose their answers under a deploy: it succeeds or goes
+//! back, and no visitor is failed.
 
 use std::time::Duration;
 
@@ -54,7 +55,11 @@ pub fn fleet_calls(kind: FleetKind) -> &'static [Call] {
             (Service::Ec2, "DescribeInstances", ""),
             (Service::AutoScaling, "SetInstanceProtection", ""),
             (Service::AutoScaling, "SetDesiredCapacity", ""),
-            (Service::AutoScaling, "TerminateInstanceInAutoScalingGroup", ""),
+            (
+                Service::AutoScaling,
+                "TerminateInstanceInAutoScalingGroup",
+                "",
+            ),
         ],
     }
 }
@@ -79,19 +84,39 @@ struct Strike {
 
 impl Strike {
     fn throttled() -> Self {
-        Self { fault: Fault::Throttle, times: 3, from: 1 }
+        Self {
+            fault: Fault::Throttle,
+            times: 3,
+            from: 1,
+        }
     }
 
     fn failing() -> Self {
-        Self { fault: Fault::respond(500, "InternalError", "We encountered an internal error. Please try again."), times: 3, from: 1 }
+        Self {
+            fault: Fault::respond(
+                500,
+                "InternalError",
+                "We encountered an internal error. Please try again.",
+            ),
+            times: 3,
+            from: 1,
+        }
     }
 
     fn reset() -> Self {
-        Self { fault: Fault::Reset, times: 1, from: 1 }
+        Self {
+            fault: Fault::Reset,
+            times: 1,
+            from: 1,
+        }
     }
 
     fn lost(nth: usize) -> Self {
-        Self { fault: Fault::LoseAnswer, times: 1, from: nth }
+        Self {
+            fault: Fault::LoseAnswer,
+            times: 1,
+            from: nth,
+        }
     }
 }
 
@@ -99,22 +124,44 @@ impl Upset {
     /// Strikes each of the calls during one deploy, which is to go as it would have gone without.
     fn goes(&mut self, course: Course, calls: &[Call], strike: &Strike) {
         self.wait_until_quiet();
-        let context = format!("{course:?} with {} from {} on, {} times", strike.fault, strike.from, strike.times);
+        let context = format!(
+            "{course:?} with {} from {} on, {} times",
+            strike.fault, strike.from, strike.times
+        );
         let content = self.content((course == Course::Fails).then_some("exit"));
-        let struck: Vec<(Call, FaultId)> = calls.iter().map(|call| (*call, self.strike(call, strike))).collect();
+        let struck: Vec<(Call, FaultId)> = calls
+            .iter()
+            .map(|call| (*call, self.strike(call, strike)))
+            .collect();
         let ended = self.end_of(course, &content);
-        let hits: Vec<(&Call, usize)> = struck.iter().map(|(call, fault)| (call, self.site.world.region.hits(*fault))).collect();
+        let hits: Vec<(&Call, usize)> = struck
+            .iter()
+            .map(|(call, fault)| (call, self.site.world.region.hits(*fault)))
+            .collect();
         self.site.world.region.lift_all();
         let explained = || format!("{context}\n{}\n{}", ended.stderr, self.site.logs());
-        assert_eq!(ended.status.success(), course == Course::Promoted, "{}", explained());
+        assert_eq!(
+            ended.status.success(),
+            course == Course::Promoted,
+            "{}",
+            explained()
+        );
         if course != Course::Promoted {
             ended.assert_error(1, &["rolled back"]);
         }
         let newest = self.log().pop().expect("it has a log");
-        let outcome = if course == Course::Promoted { "promoted" } else { "rolled_back" };
+        let outcome = if course == Course::Promoted {
+            "promoted"
+        } else {
+            "rolled_back"
+        };
         assert_eq!(newest["end"]["outcome"], outcome, "{}", explained());
         if strike.from == 1 {
-            let missed: Vec<&Call> = hits.iter().filter(|(_, hits)| *hits == 0).map(|(call, _)| *call).collect();
+            let missed: Vec<&Call> = hits
+                .iter()
+                .filter(|(_, hits)| *hits == 0)
+                .map(|(call, _)| *call)
+                .collect();
             assert!(missed.is_empty(), "not struck: {missed:?}; {context}");
         }
         if course == Course::Promoted {
@@ -123,8 +170,17 @@ impl Upset {
         self.assert_converged(&context);
     }
 
-    fn strike(&self, (service, operation, path): &Call, Strike { fault, times, from }: &Strike) -> FaultId {
-        let scope = Match::service(*service).operation(operation).path(path).by_ci().from(*from).times(*times);
+    fn strike(
+        &self,
+        (service, operation, path): &Call,
+        Strike { fault, times, from }: &Strike,
+    ) -> FaultId {
+        let scope = Match::service(*service)
+            .operation(operation)
+            .path(path)
+            .by_ci()
+            .from(*from)
+            .times(*times);
         self.site.world.region.fault(scope, fault.clone())
     }
 
@@ -140,18 +196,28 @@ impl Upset {
 
 /// A site that goes through several deploys under visitors, none of whom is failed.
 fn under_visitors(kind: FleetKind, deploys: impl FnOnce(&mut Upset)) {
-    let Some(mut upset) = Upset::new(kind) else { return };
+    let Some(mut upset) = Upset::new(kind) else {
+        return;
+    };
     let visitors = upset.visitors(20);
     deploys(&mut upset);
     visitors.stop().assert_no_failures();
 }
 
 fn forward(kind: FleetKind) -> Vec<Call> {
-    KEPT.iter().chain([&PROMOTED]).chain(fleet_calls(kind)).copied().collect()
+    KEPT.iter()
+        .chain([&PROMOTED])
+        .chain(fleet_calls(kind))
+        .copied()
+        .collect()
 }
 
 fn back(kind: FleetKind) -> Vec<Call> {
-    KEPT.iter().chain(&NAMES).chain(fleet_calls(kind)).copied().collect()
+    KEPT.iter()
+        .chain(&NAMES)
+        .chain(fleet_calls(kind))
+        .copied()
+        .collect()
 }
 
 #[test]
@@ -222,47 +288,77 @@ fn a_sluggish_auto_scaling_group_is_waited_for() {
 
 #[test]
 fn a_hang_of_ten_seconds_is_outlasted() {
-    let hang = Strike { fault: Fault::Hang(Duration::from_secs(10)), times: 1, from: 1 };
+    let hang = Strike {
+        fault: Fault::Hang(Duration::from_secs(10)),
+        times: 1,
+        from: 1,
+    };
     let calls = [
         (Service::S3, "PutObject", "releases/candidate.json"),
         (Service::Ec2, "ModifyFleet", ""),
         PROMOTED,
         (Service::Ec2, "TerminateInstances", ""),
     ];
-    under_visitors(FleetKind::Ec2Fleet, |upset| upset.goes(Course::Promoted, &calls, &hang));
+    under_visitors(FleetKind::Ec2Fleet, |upset| {
+        upset.goes(Course::Promoted, &calls, &hang)
+    });
 }
 
 /// Its answers are lost for as long as one call is tried.
 #[test]
 fn a_log_that_was_written_though_no_answer_ever_came_is_still_ours() {
     under_visitors(FleetKind::Ec2Fleet, |upset| {
-        let silent = Strike { fault: Fault::LoseAnswer, times: 12, from: 2 };
-        upset.goes(Course::Promoted, &[(Service::S3, "PutObject", "deploys/")], &silent);
+        let silent = Strike {
+            fault: Fault::LoseAnswer,
+            times: 12,
+            from: 2,
+        };
+        upset.goes(
+            Course::Promoted,
+            &[(Service::S3, "PutObject", "deploys/")],
+            &silent,
+        );
     });
 }
 
-/// An instance that is older than the owner by the record, as after names were given back, stands by; its rotation gives it the names
-/// before the owner goes.
+/// An instance that is older than the owner by the record, as after names were given back, stands
+/// by; its rotation gives it the names before the owner goes.
 #[test]
 fn a_new_instance_that_stands_by_has_the_names_before_the_old_one_goes() {
     under_visitors(FleetKind::Ec2Fleet, |upset| {
         let owner = upset.site.living().remove(0);
         // Later than the new one's launch, and over when the names are led to that one.
-        let later = (OffsetDateTime::now_utc() + Duration::from_secs(30)).replace_nanosecond(0).expect("a whole second");
+        let later = (OffsetDateTime::now_utc() + Duration::from_secs(30))
+            .replace_nanosecond(0)
+            .expect("a whole second");
         let later = later.format(&Rfc3339).expect("a time has a text");
         let world = &upset.site.world;
         let name = format!("_spotboot.{DOMAIN}");
-        let text = format!("\"heritage=spotboot,site=example,owner={owner},launched={later},generation=90\"");
-        world.region.route53().seed(ZONE, RecordSet::simple(&name, "TXT", 1, [text])).expect("the zone takes it");
+        let text = format!(
+            "\"heritage=spotboot,site=example,owner={owner},launched={later},generation=90\""
+        );
+        world
+            .region
+            .route53()
+            .seed(ZONE, RecordSet::simple(&name, "TXT", 1, [text]))
+            .expect("the zone takes it");
         let content = upset.content(None);
         upset.deploy(&content).end().assert_success();
         upset.serves = content;
         let new = upset.site.living().remove(0);
-        assert!(world_owner(upset).contains(&format!("owner={new},")), "{}", world_owner(upset));
+        assert!(
+            world_owner(upset).contains(&format!("owner={new},")),
+            "{}",
+            world_owner(upset)
+        );
         assert_eq!(upset.site.seen(), upset.serves.text);
     });
 }
 
 fn world_owner(upset: &Upset) -> String {
-    upset.site.world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat()
+    upset
+        .site
+        .world
+        .record(&format!("_spotboot.{DOMAIN}"), "TXT")
+        .concat()
 }

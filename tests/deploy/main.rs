@@ -1,6 +1,11 @@
-//! CI's side: the compiled spotboot deploys to fleets of the region, whose instances are `up` processes with networks of their own. Where those
-//! cannot be had (it takes root), every test says `NOT TESTED`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "the rule is about the product; this waits in plain threads")]
+//! CI's side: the compiled spotboot deploys to fleets of the region, whose instances are `up`
+//! processes with networks of their own. Where those cannot be had (it takes root), every test says
+//! `NOT TESTED`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; this waits in plain threads"
+)]
 
 #[path = "../common/mod.rs"]
 #[allow(unused_imports, reason = "each suite uses its part")]

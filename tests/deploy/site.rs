@@ -12,7 +12,8 @@ use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options, Turn};
 
 use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, ZONE, is_root};
 
-/// Longer than anything here takes that is to happen at all, also on a machine half as fast that has other tests to run.
+/// Longer than anything here takes that is to happen at all, also on a machine half as fast that
+/// has other tests to run.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Like a unit with `Restart=on-failure`.
@@ -32,15 +33,18 @@ pub struct Site {
 /// How a site of the suite is made.
 pub struct Made {
     pub kind: FleetKind,
-    /// Whether site.toml names the fleet; else only its instances' tags tell of it, as on a site that `init` made.
+    /// Whether site.toml names the fleet; else only its instances' tags tell of it, as on a site
+    /// that `init` made.
     pub named: bool,
     pub target: u32,
-    /// Whether it is a group of a user's own that protects its new instances from scale-in, as none of `init`'s does.
+    /// Whether it is a group of a user's own that protects its new instances from scale-in, as none
+    /// of `init`'s does.
     pub protects_new: bool,
     pub routing: &'static str,
     /// Lines of `[dns]` beside its routing.
     pub dns: &'static str,
-    /// How long the app may take until it answers; by default more than it ever needs, also where other tests keep the machine busy.
+    /// How long the app may take until it answers; by default more than it ever needs, also where
+    /// other tests keep the machine busy.
     pub health: &'static str,
     /// How long the spare of a rebalance recommendation stays.
     pub spare_for: &'static str,
@@ -68,7 +72,8 @@ impl Default for Made {
 }
 
 impl Site {
-    /// One whose first release, `v1`, serves already; none where instances cannot have networks of their own, which is said.
+    /// One whose first release, `v1`, serves already; none where instances cannot have networks of
+    /// their own, which is said.
     pub fn serving(made: Made) -> Option<Self> {
         let target = made.target;
         let site = Self::new(made, Some(&app("v1")))?;
@@ -76,7 +81,8 @@ impl Site {
         Some(site)
     }
 
-    /// One with a fleet and, it may be, a release that was published before the fleet brought its first instance.
+    /// One with a fleet and, it may be, a release that was published before the fleet brought its
+    /// first instance.
     pub fn new(made: Made, release: Option<&Package>) -> Option<Self> {
         let turn = Turn::to_run_a_site().expect("other sites end some time");
         let network = match Network::create() {
@@ -84,15 +90,24 @@ impl Site {
             Err(reason) => {
                 // Past the test harness, which shows the output of a test only when it fails.
                 let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason:#}");
-                assert!(std::env::var_os("CI").is_none() || !is_root(), "CI runs this suite as root, and it cannot: {reason:#}");
+                assert!(
+                    std::env::var_os("CI").is_none() || !is_root(),
+                    "CI runs this suite as root, and it cannot: {reason:#}"
+                );
                 return None;
             }
         };
-        let world = World::with(Options { bind: network.gateway().into(), ..made.options.clone() });
+        let world = World::with(Options {
+            bind: network.gateway().into(),
+            ..made.options.clone()
+        });
         network.resolve_through(world.region.dns());
         let elastic = made.dns.contains("elastic").then(|| {
             world.region.wire(Arc::new(network.clone()));
-            world.region.allocate_address(&[("spotboot:site", "example")]).expect("an address is free")
+            world
+                .region
+                .allocate_address(&[("spotboot:site", "example")])
+                .expect("an address is free")
         });
         let config = world.path("site.toml");
         std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
@@ -100,20 +115,49 @@ impl Site {
         let processes = Arc::new(Processes::new(&network, move |instance| {
             let disk = root.join(instance.id());
             std::fs::create_dir_all(&disk)?;
-            let up = ["up", "--services", "foreground", "--config"].map(Into::into).into_iter().chain([site.clone().into_os_string()]);
-            let folders = ["--state-dir".into(), disk.join("state").into(), "--runtime-dir".into(), disk.join("run").into()];
+            let up = ["up", "--services", "foreground", "--config"]
+                .map(Into::into)
+                .into_iter()
+                .chain([site.clone().into_os_string()]);
+            let folders = [
+                "--state-dir".into(),
+                disk.join("state").into(),
+                "--runtime-dir".into(),
+                disk.join("run").into(),
+            ];
             let program = match restarts {
-                true => Program::new("sh", instance).arguments(["-c", RESTARTING, "sh", env!("CARGO_BIN_EXE_spotboot")]),
+                true => Program::new("sh", instance).arguments([
+                    "-c",
+                    RESTARTING,
+                    "sh",
+                    env!("CARGO_BIN_EXE_spotboot"),
+                ]),
                 false => Program::new(env!("CARGO_BIN_EXE_spotboot"), instance),
             };
             Ok(program.arguments(up.chain(folders)))
         }));
         if let Some(release) = release {
-            ci(&world, &config, &["deploy", &zip(&world, release), "--no-rotate"]).end().assert_success();
+            ci(
+                &world,
+                &config,
+                &["deploy", &zip(&world, release), "--no-rotate"],
+            )
+            .end()
+            .assert_success();
         }
         let spec = fleet_spec(&world, &config, &made);
-        let fleet = world.region.create_fleet(spec, processes.clone()).expect("the fleet is made");
-        Some(Self { world, fleet, elastic, processes, config, _turn: turn })
+        let fleet = world
+            .region
+            .create_fleet(spec, processes.clone())
+            .expect("the fleet is made");
+        Some(Self {
+            world,
+            fleet,
+            elastic,
+            processes,
+            config,
+            _turn: turn,
+        })
     }
 
     /// The site.toml that all read.
@@ -142,8 +186,14 @@ impl Site {
     }
 
     pub fn current(&self) -> Option<String> {
-        let pointer: serde_json::Value = serde_json::from_slice(&self.world.get("releases/current.json")?).expect("it is JSON");
-        Some(pointer["version"].as_str().expect("it has a version").to_owned())
+        let pointer: serde_json::Value =
+            serde_json::from_slice(&self.world.get("releases/current.json")?).expect("it is JSON");
+        Some(
+            pointer["version"]
+                .as_str()
+                .expect("it has a version")
+                .to_owned(),
+        )
     }
 
     pub fn history(&self) -> Vec<serde_json::Value> {
@@ -154,7 +204,11 @@ impl Site {
 
     /// The ids of the instances that live.
     pub fn living(&self) -> Vec<String> {
-        self.fleet.living().into_iter().map(|instance| instance.id).collect()
+        self.fleet
+            .living()
+            .into_iter()
+            .map(|instance| instance.id)
+            .collect()
     }
 
     pub fn phase(&self, id: &str) -> Option<String> {
@@ -162,18 +216,38 @@ impl Site {
     }
 
     pub fn wait_until_serving(&self, count: usize) {
-        let serving = || self.living().iter().filter(|id| self.phase(id).as_deref() == Some("serving")).count();
+        let serving = || {
+            self.living()
+                .iter()
+                .filter(|id| self.phase(id).as_deref() == Some("serving"))
+                .count()
+        };
         let end = Instant::now() + PATIENCE;
         while serving() < count {
-            assert!(Instant::now() < end, "{count} instances do not serve in time\n{}", self.logs());
+            assert!(
+                Instant::now() < end,
+                "{count} instances do not serve in time\n{}",
+                self.logs()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// What a visitor sees now: which release answers, by the region's DNS.
     pub fn seen(&self) -> String {
-        let address = self.world.record(DOMAIN, "A").first().expect("the name leads somewhere").parse().expect("an address");
-        self.world.visitor(address, 443).get_as(DOMAIN, "/assets/version.txt").body.trim().to_owned()
+        let address = self
+            .world
+            .record(DOMAIN, "A")
+            .first()
+            .expect("the name leads somewhere")
+            .parse()
+            .expect("an address");
+        self.world
+            .visitor(address, 443)
+            .get_as(DOMAIN, "/assets/version.txt")
+            .body
+            .trim()
+            .to_owned()
     }
 
     /// Visitors of every kind, until they are stopped.
@@ -182,25 +256,41 @@ impl Site {
         Load::start(LoadSpec { rate, ..spec }).expect("the visitors come")
     }
 
-    /// Never more than the target and one, and, once it was reached, never fewer serving than the target.
+    /// Never more than the target and one, and, once it was reached, never fewer serving than the
+    /// target.
     pub fn assert_never_out_of_bounds(&self, target: usize) {
         let census = self.world.region.census();
-        let most = census.iter().map(|count| count.living).max().unwrap_or_default();
+        let most = census
+            .iter()
+            .map(|count| count.living)
+            .max()
+            .unwrap_or_default();
         assert!(most <= target + 1, "{most} instances at once: {census:#?}");
         let mut after = census.iter().skip_while(|count| count.serving < target);
-        assert!(after.all(|count| count.serving >= target), "fewer than {target} served: {census:#?}");
+        assert!(
+            after.all(|count| count.serving >= target),
+            "fewer than {target} served: {census:#?}"
+        );
     }
 
     /// The log of each instance, for a test that fails.
     pub fn logs(&self) -> String {
-        self.fleet.instances().iter().map(|instance| format!("--- {instance:?}\n{}\n", self.fleet.log(&instance.id))).collect()
+        self.fleet
+            .instances()
+            .iter()
+            .map(|instance| format!("--- {instance:?}\n{}\n", self.fleet.log(&instance.id)))
+            .collect()
     }
 }
 
 /// One of CI's commands. What rotates does so at this suite's pace.
 fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
     let mut command = crate::common::spotboot(world);
-    command.args(args).arg("--config").arg(config).envs(world.region.env());
+    command
+        .args(args)
+        .arg("--config")
+        .arg(config)
+        .envs(world.region.env());
     if ["deploy", "rotate", "rollback"].contains(&args[0]) && !args.contains(&"--drain") {
         command.args(["--drain", "1s"]);
     }
@@ -210,7 +300,10 @@ fn ci(world: &World, config: &Path, args: &[&str]) -> Running {
 /// A ready zip, for `deploy`.
 pub fn zip(world: &World, package: &Package) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let path = world.path(&format!("package-{}.zip", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let path = world.path(&format!(
+        "package-{}.zip",
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
     std::fs::write(&path, package.zip()).expect("the zip is written");
     path.to_str().expect("text").to_owned()
 }
@@ -225,21 +318,39 @@ pub fn broken(version: &str, behaviour: &str) -> Package {
     app(version).file("behaviour", behaviour)
 }
 
-/// The fleet with the settings that `init` renders for this site. A larger one, or one that protects its instances, is the user's own.
+/// The fleet with the settings that `init` renders for this site. A larger one, or one that
+/// protects its instances, is the user's own.
 fn fleet_spec(world: &World, config: &Path, made: &Made) -> FleetSpec {
     let out = world.path("init");
     let mut command = crate::common::spotboot(world);
-    command.args(["init", "--zone", ZONE, "--region", &world.region.options().region, "--fleet", word(made.kind)]);
-    command.args(["--arch", "x86_64", "--sha256", &"0".repeat(64), "--config"]).arg(config).arg("--out").arg(&out);
+    command.args([
+        "init",
+        "--zone",
+        ZONE,
+        "--region",
+        &world.region.options().region,
+        "--fleet",
+        word(made.kind),
+    ]);
+    command
+        .args(["--arch", "x86_64", "--sha256", &"0".repeat(64), "--config"])
+        .arg(config)
+        .arg("--out")
+        .arg(&out);
     Running::spawn(command).end().assert_success();
     let stack = std::fs::read_to_string(out.join("stack.yaml")).expect("init writes the stack");
     let mut spec = FleetSpec::of_stack(&stack, fleet_id(made.kind)).expect("the stack has a fleet");
     if spec.target != made.target {
-        spec = FleetSpec { target: made.target, ..spec.sizes(0, 10) };
+        spec = FleetSpec {
+            target: made.target,
+            ..spec.sizes(0, 10)
+        };
     }
     spec.protects_new |= made.protects_new;
     // As the launch template does; CI's policy goes by it.
-    spec.template.tags.insert("spotboot:site".to_owned(), "example".to_owned());
+    spec.template
+        .tags
+        .insert("spotboot:site".to_owned(), "example".to_owned());
     spec
 }
 
@@ -261,9 +372,21 @@ fn fleet_id(kind: FleetKind) -> &'static str {
 
 fn site_toml(world: &World, made: &Made) -> String {
     let (directory, ca) = (world.region.acme_directory(), world.region.acme_ca());
-    let Made { kind, named, routing, dns, health, spare_for, .. } = made;
+    let Made {
+        kind,
+        named,
+        routing,
+        dns,
+        health,
+        spare_for,
+        ..
+    } = made;
     let name = word(*kind);
-    let fleet = if *named { format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind)) } else { String::new() };
+    let fleet = if *named {
+        format!("kind = \"{name}\"\nid = \"{}\"\n", fleet_id(*kind))
+    } else {
+        String::new()
+    };
     format!(
         "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n\
          [dns]\n{dns}routing = \"{routing}\"\n\

@@ -27,12 +27,22 @@ pub struct Upset {
 impl Upset {
     /// None where instances cannot have networks of their own, which is said.
     pub fn new(kind: FleetKind) -> Option<Self> {
-        Self::of(Made { kind, ..Made::default() })
+        Self::of(Made {
+            kind,
+            ..Made::default()
+        })
     }
 
     pub fn of(made: Made) -> Option<Self> {
         let site = Site::serving(made)?;
-        let mut upset = Self { serves: Content { text: "v1".into(), zip: String::new() }, site, deploys: 1 };
+        let mut upset = Self {
+            serves: Content {
+                text: "v1".into(),
+                zip: String::new(),
+            },
+            site,
+            deploys: 1,
+        };
         // With a rotation in the log there is always a run before the one that is killed.
         let content = upset.content(None);
         upset.deploy(&content).end().assert_success();
@@ -44,12 +54,18 @@ impl Upset {
     pub fn content(&mut self, behaviour: Option<&str>) -> Content {
         self.deploys += 1;
         let text = format!("v{}", self.deploys);
-        let package = behaviour.iter().fold(app(&text), |package, behaviour| package.file("behaviour", behaviour));
-        Content { zip: self.site.zip(&package), text }
+        let package = behaviour.iter().fold(app(&text), |package, behaviour| {
+            package.file("behaviour", behaviour)
+        });
+        Content {
+            zip: self.site.zip(&package),
+            text,
+        }
     }
 
     pub fn deploy(&self, content: &Content) -> Running {
-        self.site.ci_begin(&["deploy", &content.zip, "--drain", "200ms"])
+        self.site
+            .ci_begin(&["deploy", &content.zip, "--drain", "200ms"])
     }
 
     pub fn rotate(&self) -> Running {
@@ -58,13 +74,29 @@ impl Upset {
 
     /// Some of every kind that a machine with two cores takes beside other sites.
     pub fn visitors(&self, rate: u32) -> Load {
-        let spec = LoadSpec::new(&self.site.world.region, DOMAIN, 443).expect("pebble names its roots");
-        let few = LoadSpec { rate, keep_alive_clients: 2, http2_clients: 1, stale_clients: 1, slow_clients: 0, upload_clients: 0, ..spec };
+        let spec =
+            LoadSpec::new(&self.site.world.region, DOMAIN, 443).expect("pebble names its roots");
+        let few = LoadSpec {
+            rate,
+            keep_alive_clients: 2,
+            http2_clients: 1,
+            stale_clients: 1,
+            slow_clients: 0,
+            upload_clients: 0,
+            ..spec
+        };
         Load::start(few).expect("the visitors come")
     }
 
-    /// Kills a run at a request; which that was, or none where the run came to its end without. `meanwhile` sees the run go on.
-    pub fn kill_at(&self, at: Match, stage: Stage, begin: impl Fn() -> Running, meanwhile: impl Fn(&Running)) -> Option<Recorded> {
+    /// Kills a run at a request; which that was, or none where the run came to its end without.
+    /// `meanwhile` sees the run go on.
+    pub fn kill_at(
+        &self,
+        at: Match,
+        stage: Stage,
+        begin: impl Fn() -> Running,
+        meanwhile: impl Fn(&Running),
+    ) -> Option<Recorded> {
         let hold = self.site.world.region.hold(at, stage);
         let mut running = begin();
         let held = loop {
@@ -87,7 +119,9 @@ impl Upset {
     /// Ages what a killed run has left as if nobody had extended it for two minutes.
     pub fn lapse(&self) {
         for key in ["locks/deploy.json", "releases/candidate.json"] {
-            let Some(body) = self.site.world.get(key) else { continue };
+            let Some(body) = self.site.world.get(key) else {
+                continue;
+            };
             let mut lease: Value = serde_json::from_slice(&body).expect("a lease is JSON");
             lease["expires"] = "2026-01-01T00:00:00Z".into();
             self.site.world.put(key, lease.to_string());
@@ -98,10 +132,15 @@ impl Upset {
     pub fn log(&self) -> Vec<Value> {
         let world = &self.site.world;
         let keys = world.list("deploys/").into_iter();
-        keys.map(|key| serde_json::from_slice(&world.get(&key).expect("nobody deletes it")).expect("it is JSON")).collect()
+        keys.map(|key| {
+            serde_json::from_slice(&world.get(&key).expect("nobody deletes it"))
+                .expect("it is JSON")
+        })
+        .collect()
     }
 
-    /// The version that is to be current once the newest run is ended: what is decided in its log stays decided.
+    /// The version that is to be current once the newest run is ended: what is decided in its log
+    /// stays decided.
     pub fn decided(&self) -> String {
         let log = self.log();
         let newest = log.last().expect("there was a run before");
@@ -109,7 +148,11 @@ impl Upset {
             Some(outcome) => ["promoted", "published"].contains(&outcome),
             None => newest["stage"] == "forward",
         };
-        let release = if forward { &newest["release"] } else { &newest["previous"] };
+        let release = if forward {
+            &newest["release"]
+        } else {
+            &newest["previous"]
+        };
         release["version"].as_str().expect("a version").to_owned()
     }
 
@@ -128,18 +171,37 @@ impl Upset {
         assert_eq!(living.len(), 1, "{}", explained());
         // One that lost the names for a while sees within half a minute that it has them again.
         let says = || world.report(&living[0]).expect("it reports");
-        eventually(&format!("it says that it serves: {}", explained()), || says()["phase"] == "serving");
+        eventually(&format!("it says that it serves: {}", explained()), || {
+            says()["phase"] == "serving"
+        });
         let report = says();
-        assert_eq!(report["release"].as_str(), self.site.current().as_deref(), "{}", explained());
-        assert_eq!(world.record(DOMAIN, "A"), [report["public_ipv4"].as_str().expect("an address")], "{}", explained());
+        assert_eq!(
+            report["release"].as_str(),
+            self.site.current().as_deref(),
+            "{}",
+            explained()
+        );
+        assert_eq!(
+            world.record(DOMAIN, "A"),
+            [report["public_ipv4"].as_str().expect("an address")],
+            "{}",
+            explained()
+        );
         let owner = world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat();
-        assert!(owner.contains(&format!("owner={},", living[0])), "{owner}: {}", explained());
+        assert!(
+            owner.contains(&format!("owner={},", living[0])),
+            "{owner}: {}",
+            explained()
+        );
         assert_eq!(self.site.seen(), self.serves.text, "{}", explained());
         for left in ["locks/deploy.json", "releases/candidate.json"] {
             assert!(world.get(left).is_none(), "{left} is left over: {context}");
         }
         for record in self.log() {
-            assert!(!record["end"].is_null(), "a run without an end: {record:#}\n{context}");
+            assert!(
+                !record["end"].is_null(),
+                "a run without an end: {record:#}\n{context}"
+            );
         }
     }
 

@@ -38,54 +38,135 @@ fn run(desk: &Desk, script: &str, env: &[(&str, &str)]) -> Output {
     fs::write(desk.path("program"), PROGRAM).unwrap();
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");
-    command.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]).current_dir(desk.path(""));
-    command.env("PATH", path).env("RUNNER_TEMP", desk.path("temp")).env("GITHUB_PATH", desk.path("path"));
-    command.envs(env.iter().copied()).output().expect("bash runs")
+    command
+        .args([
+            "--noprofile",
+            "--norc",
+            "-e",
+            "-o",
+            "pipefail",
+            "-c",
+            script,
+        ])
+        .current_dir(desk.path(""));
+    command
+        .env("PATH", path)
+        .env("RUNNER_TEMP", desk.path("temp"))
+        .env("GITHUB_PATH", desk.path("path"));
+    command
+        .envs(env.iter().copied())
+        .output()
+        .expect("bash runs")
 }
 
 #[test]
 fn the_pinned_binary_is_fetched_checked_and_run() {
     let hash = hex(PROGRAM);
-    for (binary, url) in
-        [("https://a.example/spotboot-{arch}", "https://a.example/spotboot-"), ("s3://bucket/bin/{arch}", "s3://bucket/bin/")]
-    {
+    for (binary, url) in [
+        (
+            "https://a.example/spotboot-{arch}",
+            "https://a.example/spotboot-",
+        ),
+        ("s3://bucket/bin/{arch}", "s3://bucket/bin/"),
+    ] {
         let desk = Desk::new();
-        let [get, go] = &scripts()[..] else { panic!("two steps") };
+        let [get, go] = &scripts()[..] else {
+            panic!("two steps")
+        };
         let got = run(&desk, get, &[("BINARY", binary), ("SHA256", &hash)]);
         assert!(got.status.success(), "{got:?}");
-        assert_eq!(desk.read("url").trim(), format!("{url}{}", std::env::consts::ARCH));
-        assert_eq!(desk.read("path").trim(), desk.path("temp/spotboot").display().to_string());
+        assert_eq!(
+            desk.read("url").trim(),
+            format!("{url}{}", std::env::consts::ARCH)
+        );
+        assert_eq!(
+            desk.read("path").trim(),
+            desk.path("temp/spotboot").display().to_string()
+        );
 
-        let env = [("COMMAND", "deploy"), ("RELEASE", "./my build"), ("CONFIG", "site.toml"), ("ARGS", "--keep 5")];
+        let env = [
+            ("COMMAND", "deploy"),
+            ("RELEASE", "./my build"),
+            ("CONFIG", "site.toml"),
+            ("ARGS", "--keep 5"),
+        ];
         let went = run(&desk, go, &env);
-        assert_eq!(String::from_utf8_lossy(&went.stdout), "<deploy><--config><site.toml><./my build><--keep><5>", "{went:?}");
-        let went = run(&desk, go, &[("COMMAND", "rotate"), ("RELEASE", "."), ("CONFIG", "site.toml"), ("ARGS", "")]);
-        assert_eq!(String::from_utf8_lossy(&went.stdout), "<rotate><--config><site.toml>", "{went:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&went.stdout),
+            "<deploy><--config><site.toml><./my build><--keep><5>",
+            "{went:?}"
+        );
+        let went = run(
+            &desk,
+            go,
+            &[
+                ("COMMAND", "rotate"),
+                ("RELEASE", "."),
+                ("CONFIG", "site.toml"),
+                ("ARGS", ""),
+            ],
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&went.stdout),
+            "<rotate><--config><site.toml>",
+            "{went:?}"
+        );
     }
 }
 
 #[test]
 fn a_binary_of_another_hash_is_thrown_away() {
     let desk = Desk::new();
-    let got = run(&desk, &scripts()[0], &[("BINARY", "https://a.example/spotboot"), ("SHA256", &hex("other"))]);
+    let got = run(
+        &desk,
+        &scripts()[0],
+        &[
+            ("BINARY", "https://a.example/spotboot"),
+            ("SHA256", &hex("other")),
+        ],
+    );
     assert_eq!(got.status.code(), Some(1), "{got:?}");
-    assert!(String::from_utf8_lossy(&got.stdout).contains("::error::https://a.example/spotboot has not the SHA-256"), "{got:?}");
+    assert!(
+        String::from_utf8_lossy(&got.stdout)
+            .contains("::error::https://a.example/spotboot has not the SHA-256"),
+        "{got:?}"
+    );
     assert!(!is_there(&desk.path("temp/spotboot/spotboot")) && !is_there(&desk.path("path")));
-    let got = run(&desk, &scripts()[0], &[("BINARY", "http://a.example/spotboot"), ("SHA256", &hex(PROGRAM))]);
+    let got = run(
+        &desk,
+        &scripts()[0],
+        &[
+            ("BINARY", "http://a.example/spotboot"),
+            ("SHA256", &hex(PROGRAM)),
+        ],
+    );
     assert_eq!(got.status.code(), Some(2), "{got:?}");
 }
 
 #[test]
 fn shellcheck_finds_nothing() {
-    let Some(shellcheck) = tool("shellcheck") else { return };
+    let Some(shellcheck) = tool("shellcheck") else {
+        return;
+    };
     let desk = Desk::new();
     for script in scripts() {
         fs::write(desk.path("step.sh"), script).unwrap();
-        let output = Command::new(&shellcheck).args(["--shell=bash", "step.sh"]).current_dir(desk.path("")).output().expect("it runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let output = Command::new(&shellcheck)
+            .args(["--shell=bash", "step.sh"])
+            .current_dir(desk.path(""))
+            .output()
+            .expect("it runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
 }
 
 fn hex(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

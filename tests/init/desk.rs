@@ -35,7 +35,9 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,26 +51,57 @@ impl Desk {
     /// Its exit code and all that it says.
     pub fn init(&self, flags: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
-        command.arg("init").args(flags).current_dir(self.folder.path()).env("HOME", self.folder.path());
-        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        command
+            .arg("init")
+            .args(flags)
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path());
+        for variable in [
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+            "AWS_PROFILE",
+            "AWS_CONFIG_FILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
+        ] {
             command.env_remove(variable);
         }
-        let Output { status, stdout, stderr } = command.output().expect("spotboot runs");
-        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().expect("spotboot runs");
+        let said =
+            String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
         (status.code().expect("an exit code"), said)
     }
 
     /// The same with a terminal at both ends, where somebody types that.
     pub fn init_at_a_terminal(&self, flags: &[&str], typed: &str) -> (i32, String) {
         use std::io::Write;
-        let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let script =
+            "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
         let mut command = Command::new("python3");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_spotboot"), "init"]).args(flags).current_dir(self.folder.path());
-        command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["-c", script, env!("CARGO_BIN_EXE_spotboot"), "init"])
+            .args(flags)
+            .current_dir(self.folder.path());
+        command
+            .env_remove("AWS_REGION")
+            .env_remove("AWS_DEFAULT_REGION")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("python runs");
-        child.stdin.take().expect("it is piped").write_all(typed.as_bytes()).expect("the terminal takes it");
+        child
+            .stdin
+            .take()
+            .expect("it is piped")
+            .write_all(typed.as_bytes())
+            .expect("the terminal takes it");
         let Output { status, stdout, .. } = child.wait_with_output().expect("it ends");
-        (status.code().expect("an exit code"), String::from_utf8_lossy(&stdout).into_owned())
+        (
+            status.code().expect("an exit code"),
+            String::from_utf8_lossy(&stdout).into_owned(),
+        )
     }
 
     /// A run that must go well.
@@ -79,16 +112,24 @@ impl Desk {
     }
 }
 
-/// A program of the environment that `cargo xtask test` makes; none without it, which is said, and which CI does not bear.
+/// A program of the environment that `cargo xtask test` makes; none without it, which is said, and
+/// which CI does not bear.
 pub fn tool(name: &str) -> Option<PathBuf> {
     use std::io::Write;
     let test = std::env::current_exe().expect("a test has a path");
-    let target = test.ancestors().nth(3).expect("a test stands in cargo's target folder");
+    let target = test
+        .ancestors()
+        .nth(3)
+        .expect("a test stands in cargo's target folder");
     let tool = target.join("moto/bin").join(name);
     if tool.is_file() {
         return Some(tool);
     }
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {} is missing; `cargo xtask test` installs it", tool.display());
+    let _ = writeln!(
+        std::io::stderr(),
+        "NOT TESTED: {} is missing; `cargo xtask test` installs it",
+        tool.display()
+    );
     assert!(std::env::var_os("CI").is_none(), "CI has every tool");
     None
 }

@@ -1,5 +1,9 @@
-//! `spotboot init`, from the compiled binary: what it asks for, what it writes, and that CloudFormation would take it.
-#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs the product")]
+//! `spotboot init`, from the compiled binary: what it asks for, what it writes, and that
+//! CloudFormation would take it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; this runs the product"
+)]
 
 mod action;
 mod desk;

@@ -1,4 +1,5 @@
-//! The CloudFormation stack, by two judges that are not ours: cfn-lint, and moto, which makes what it knows of it.
+//! The CloudFormation stack, by two judges that are not ours: cfn-lint, and moto, which makes what
+//! it knows of it.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,14 +18,32 @@ fn stacks(desk: &Desk) -> Vec<String> {
         for arch in ARCHES {
             for (github, further) in [("alone", &[][..]), ("github", &["--github", "me/site"])] {
                 let (out, sha256) = (format!("{fleet}-{arch}-{github}"), format!("{arch}={HASH}"));
-                desk.made(&[SITE, &["--fleet", fleet, "--arch", arch, "--sha256", &sha256, "--out", &out], further].concat());
+                desk.made(
+                    &[
+                        SITE,
+                        &[
+                            "--fleet", fleet, "--arch", arch, "--sha256", &sha256, "--out", &out,
+                        ],
+                        further,
+                    ]
+                    .concat(),
+                );
                 paths.push(format!("{out}/stack.yaml"));
             }
         }
     }
     let sha256 = format!("aarch64={HASH}");
-    let further = ["--arch", "aarch64", "--sha256", &sha256, "--github", "me/site", "--out", ELASTIC];
-    desk.made(&[SITE, &["--config", "elastic.toml", "--elastic-ip"], &further].concat());
+    let further = [
+        "--arch", "aarch64", "--sha256", &sha256, "--github", "me/site", "--out", ELASTIC,
+    ];
+    desk.made(
+        &[
+            SITE,
+            &["--config", "elastic.toml", "--elastic-ip"],
+            &further,
+        ]
+        .concat(),
+    );
     paths.push(format!("{ELASTIC}/stack.yaml"));
     paths
 }
@@ -38,8 +57,17 @@ fn cfn_lint_finds_nothing_in_any_variety_in_any_region() {
     let paths = stacks(&desk);
     let judged = |paths: &[String]| {
         let mut command = Command::new(&lint);
-        let output = command.args(["--regions", "ALL_REGIONS", "--"]).args(paths).current_dir(desk.path("")).output().expect("it runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        let output = command
+            .args(["--regions", "ALL_REGIONS", "--"])
+            .args(paths)
+            .current_dir(desk.path(""))
+            .output()
+            .expect("it runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     let (code, said) = judged(&paths);
     assert_eq!((code, said.as_str()), (Some(0), ""));
@@ -67,8 +95,12 @@ fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
     let desk = Desk::new();
     desk.made(SITE);
     let stack = desk.read("spotboot-init/stack.yaml");
-    let (_, bucket) = stack.split_once("\n  Bucket:\n").expect("there is a bucket");
-    let (bucket, _) = bucket.split_once("\n  BucketPolicy:\n").expect("and its policy after it");
+    let (_, bucket) = stack
+        .split_once("\n  Bucket:\n")
+        .expect("there is a bucket");
+    let (bucket, _) = bucket
+        .split_once("\n  BucketPolicy:\n")
+        .expect("and its policy after it");
     for line in [
         "DeletionPolicy: RetainExceptOnCreate",
         "UpdateReplacePolicy: Retain",
@@ -87,24 +119,47 @@ fn the_bucket_is_private_and_versioned_and_outlives_its_stack() {
     assert!(stack.contains("\"aws:SecureTransport\": \"false\""));
 }
 
-/// moto knows no IPv6 blocks of a network, blocks of public access, bucket policies, OpenID providers, EC2 fleets, nor Spot fleets from launch
-/// templates: those are cfn-lint's alone.
+/// moto knows no IPv6 blocks of a network, blocks of public access, bucket policies, OpenID
+/// providers, EC2 fleets, nor Spot fleets from launch templates: those are cfn-lint's alone.
 #[test]
 fn moto_makes_the_stack_with_each_kind_of_fleet() {
     let Some(python) = tool("python") else { return };
     let desk = Desk::new();
     let paths = stacks(&desk);
-    for (path, made) in paths.iter().zip(&made_by_moto(&python, &desk, ("ap-southeast-2", 3), &paths)) {
+    for (path, made) in
+        paths
+            .iter()
+            .zip(&made_by_moto(&python, &desk, ("ap-southeast-2", 3), &paths))
+    {
         assert_made(&desk, path, made);
     }
 }
 
 /// What moto makes of each stack in a region that shows so many zones.
-fn made_by_moto(python: &Path, desk: &Desk, (region, zones): (&str, u8), paths: &[String]) -> Vec<Value> {
+fn made_by_moto(
+    python: &Path,
+    desk: &Desk,
+    (region, zones): (&str, u8),
+    paths: &[String],
+) -> Vec<Value> {
     let mut command = Command::new(python);
-    command.args(["-W", "ignore", "-c", include_str!("moto.py"), region, &zones.to_string()]).args(paths).current_dir(desk.path(""));
+    command
+        .args([
+            "-W",
+            "ignore",
+            "-c",
+            include_str!("moto.py"),
+            region,
+            &zones.to_string(),
+        ])
+        .args(paths)
+        .current_dir(desk.path(""));
     let output = command.output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let made: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(made.len(), paths.len());
     made
@@ -115,12 +170,33 @@ fn made_by_moto(python: &Path, desk: &Desk, (region, zones): (&str, u8), paths: 
 fn two_zones_are_enough() {
     let Some(python) = tool("python") else { return };
     let desk = Desk::new();
-    let site: Vec<&str> = SITE.iter().map(|&flag| if flag == "ap-southeast-2" { "us-west-1" } else { flag }).collect();
+    let site: Vec<&str> = SITE
+        .iter()
+        .map(|&flag| {
+            if flag == "ap-southeast-2" {
+                "us-west-1"
+            } else {
+                flag
+            }
+        })
+        .collect();
     let sha256 = format!("aarch64={HASH}");
     desk.made(&[&site[..], &["--arch", "aarch64", "--sha256", &sha256]].concat());
-    for made in made_by_moto(&python, &desk, ("us-west-1", 2), &["spotboot-init/stack.yaml".to_owned()]) {
-        assert_eq!((made["status"].as_str(), made["subnets"].as_u64()), (Some("CREATE_COMPLETE"), Some(2)), "{made}");
-        assert_eq!(made["group"]["zones"], serde_json::json!(["us-west-1a", "us-west-1b"]));
+    for made in made_by_moto(
+        &python,
+        &desk,
+        ("us-west-1", 2),
+        &["spotboot-init/stack.yaml".to_owned()],
+    ) {
+        assert_eq!(
+            (made["status"].as_str(), made["subnets"].as_u64()),
+            (Some("CREATE_COMPLETE"), Some(2)),
+            "{made}"
+        );
+        assert_eq!(
+            made["group"]["zones"],
+            serde_json::json!(["us-west-1a", "us-west-1b"])
+        );
     }
 }
 
@@ -130,23 +206,46 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
     assert_eq!(made["subnets"], 3);
     assert_eq!(made["ports"], serde_json::json!([80, 443]));
 
-    let encoded = made["user_data"].as_str().expect("the template has user data");
-    let alone: Value = serde_json::from_str(&desk.read(&path.replace("stack.yaml", "launch-template.json"))).unwrap();
+    let encoded = made["user_data"]
+        .as_str()
+        .expect("the template has user data");
+    let alone: Value =
+        serde_json::from_str(&desk.read(&path.replace("stack.yaml", "launch-template.json")))
+            .unwrap();
     assert_eq!(alone["UserData"], encoded, "{path}");
     assert_eq!(made["metadata"]["HttpTokens"], "required");
     assert_eq!(made["image"], "ami-0123456789abcdef0");
-    let statements = made["instance_policy"]["Statement"].as_array().unwrap_or_else(|| panic!("{path}: no policy in {made}"));
-    assert!(statements.iter().any(|statement| statement["Sid"] == "ReadTheSiteAndItsReleases"), "{path}");
+    let statements = made["instance_policy"]["Statement"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{path}: no policy in {made}"));
+    assert!(
+        statements
+            .iter()
+            .any(|statement| statement["Sid"] == "ReadTheSiteAndItsReleases"),
+        "{path}"
+    );
 
     let elastic = made["elastic_ips"].as_array().expect("a list");
-    assert_eq!(elastic.len(), usize::from(path.contains("elastic")), "{path}: {elastic:?}");
-    assert!(elastic.iter().all(|address| *address == made["outputs"]["ElasticIp"]), "{made}");
+    assert_eq!(
+        elastic.len(),
+        usize::from(path.contains("elastic")),
+        "{path}: {elastic:?}"
+    );
+    assert!(
+        elastic
+            .iter()
+            .all(|address| *address == made["outputs"]["ElasticIp"]),
+        "{made}"
+    );
 
     let with_github = path.contains("github");
     assert_eq!(made["ci_policy"].is_object(), with_github, "{path}");
     if with_github {
         let trusted = &made["ci_trust"]["Statement"][0];
-        assert_eq!(trusted["Principal"]["Federated"], "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com");
+        assert_eq!(
+            trusted["Principal"]["Federated"],
+            "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+        );
     }
     if path.starts_with("auto-scaling-group") {
         assert_eq!(
@@ -156,8 +255,14 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
                 "zones": ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"],
             })
         );
-        // By its tag: a group that the policy named would have to be made before CI's role, and a role that cannot be made would find an instance running.
+        // By its tag: a group that the policy named would have to be made before CI's role, and a
+        // role that cannot be made would find an instance running.
         let policy = made["ci_policy"].to_string();
-        assert!(!with_github || policy.contains("autoScalingGroupName/*\"") && policy.contains("aws:ResourceTag/spotboot:site"), "{made}");
+        assert!(
+            !with_github
+                || policy.contains("autoScalingGroupName/*\"")
+                    && policy.contains("aws:ResourceTag/spotboot:site"),
+            "{made}"
+        );
     }
 }

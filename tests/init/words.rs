@@ -8,20 +8,35 @@ use serde_json::{Value, json};
 fn spotboot(args: &[&str], columns: &str) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
-    command.args(args).env_clear().env("COLUMNS", columns).current_dir(folder.path()).output().expect("it runs")
+    command
+        .args(args)
+        .env_clear()
+        .env("COLUMNS", columns)
+        .current_dir(folder.path())
+        .output()
+        .expect("it runs")
 }
 
 fn stdout(args: &[&str]) -> String {
     let output = spotboot(args, "80");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("text")
 }
 
 /// Exit code 2 with nothing on standard output; the error's object.
 fn error(args: &[&str]) -> Value {
     let output = spotboot(&[args, &["--json"]].concat(), "80");
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}");
-    let said: Value = serde_json::from_slice(&output.stderr).expect("one JSON object and nothing else");
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(2), 0),
+        "{args:?}"
+    );
+    let said: Value =
+        serde_json::from_slice(&output.stderr).expect("one JSON object and nothing else");
     said["error"].clone()
 }
 
@@ -29,17 +44,34 @@ fn error(args: &[&str]) -> Value {
 fn the_version_tells_commit_date_and_target() {
     let version = stdout(&["--version"]);
     assert_eq!(version.lines().count(), 1, "{version}");
-    let (number, build) = version.trim_end().strip_suffix(')').and_then(|text| text.split_once(" (")).expect("version (build)");
+    let (number, build) = version
+        .trim_end()
+        .strip_suffix(')')
+        .and_then(|text| text.split_once(" ("))
+        .expect("version (build)");
     assert_eq!(number, concat!("spotboot ", env!("CARGO_PKG_VERSION")));
-    assert!(build.ends_with(concat!("-", "linux-gnu")) || build.contains(std::env::consts::ARCH), "{build}");
+    assert!(
+        build.ends_with(concat!("-", "linux-gnu")) || build.contains(std::env::consts::ARCH),
+        "{build}"
+    );
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if root.join(".git").exists() {
         let git = Command::new("git")
-            .args(["show", "-s", "--abbrev=9", "--date=format:%Y", "--format=%h %cd", "HEAD"])
+            .args([
+                "show",
+                "-s",
+                "--abbrev=9",
+                "--date=format:%Y",
+                "--format=%h %cd",
+                "HEAD",
+            ])
             .current_dir(root)
             .output();
         let told = String::from_utf8(git.expect("git runs").stdout).expect("text");
-        assert!(build.starts_with(told.trim()), "{build}, and the commit is {told}");
+        assert!(
+            build.starts_with(told.trim()),
+            "{build}, and the commit is {told}"
+        );
     }
 }
 
@@ -59,33 +91,71 @@ fn global_options_stand_apart_and_no_line_is_longer_than_the_terminal() {
         &["cert"],
     ] {
         let help = stdout(&[command, &["--help"]].concat());
-        let (own, global) = help.split_once("Global options:\n").unwrap_or_else(|| panic!("{command:?}: {help}"));
-        for flag in ["--config", "--dry-run", "--json", "--color", "--verbose", "--quiet"] {
+        let (own, global) = help
+            .split_once("Global options:\n")
+            .unwrap_or_else(|| panic!("{command:?}: {help}"));
+        for flag in [
+            "--config",
+            "--dry-run",
+            "--json",
+            "--color",
+            "--verbose",
+            "--quiet",
+        ] {
             assert!(global.contains(flag), "{command:?}: no {flag} in {global}");
-            assert!(!own.contains(&format!("      {flag}")), "{command:?}: {flag} in {own}");
+            assert!(
+                !own.contains(&format!("      {flag}")),
+                "{command:?}: {flag} in {own}"
+            );
         }
         let longest = help.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(80), "{command:?}: {longest:?}\n{help}");
-        assert!(command.is_empty() || help.contains("Example"), "{command:?} has no example");
+        assert!(
+            command.is_empty() || help.contains("Example"),
+            "{command:?} has no example"
+        );
     }
 }
 
 #[test]
 fn a_site_toml_that_is_not_there_is_exit_code_2() {
     for (args, words) in [
-        (&["status", "--config", "nowhere.toml"][..], "reading nowhere.toml: No such file or directory"),
-        (&["status"], "no site.toml: neither /etc/spotboot/site.toml nor site.toml exists"),
-        (&["status", "--config", "s3://x"], "--config s3://x names no object"),
-        (&["install", "--config", "nowhere.toml"], "reading nowhere.toml"),
+        (
+            &["status", "--config", "nowhere.toml"][..],
+            "reading nowhere.toml: No such file or directory",
+        ),
+        (
+            &["status"],
+            "no site.toml: neither /etc/spotboot/site.toml nor site.toml exists",
+        ),
+        (
+            &["status", "--config", "s3://x"],
+            "--config s3://x names no object",
+        ),
+        (
+            &["install", "--config", "nowhere.toml"],
+            "reading nowhere.toml",
+        ),
         (&["up", "--config", "nowhere.toml"], "reading nowhere.toml"),
     ] {
         let error = error(args);
-        assert!(error["message"].as_str().is_some_and(|message| message.starts_with(words)), "{args:?}: {error}");
         assert!(
-            error["hint"].as_str().is_some_and(|hint| hint.contains("--config") || hint.contains("s3://bucket/key")),
+            error["message"]
+                .as_str()
+                .is_some_and(|message| message.starts_with(words)),
             "{args:?}: {error}"
         );
-        assert_eq!((&error["code"], &error["file"], &error["line"]), (&2.into(), &Value::Null, &Value::Null), "{error}");
+        assert!(
+            error["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("--config") || hint.contains("s3://bucket/key")),
+            "{args:?}: {error}"
+        );
+        assert_eq!(
+            (&error["code"], &error["file"], &error["line"]),
+            (&2.into(), &Value::Null, &Value::Null),
+            "{error}"
+        );
     }
 }
 
@@ -93,7 +163,12 @@ fn a_site_toml_that_is_not_there_is_exit_code_2() {
 fn an_error_of_the_command_line_is_an_object_too() {
     let error = error(&["status", "--confg", "x"]);
     assert_eq!(error["message"], "unexpected argument '--confg' found");
-    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("'--config'")), "{error}");
+    assert!(
+        error["hint"]
+            .as_str()
+            .is_some_and(|hint| hint.contains("'--config'")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -104,10 +179,22 @@ fn all_problems_of_a_site_toml_are_in_the_object() {
     let name = path.to_str().expect("text");
     let error = error(&["status", "--config", name]);
     let problems = error["problems"].as_array().expect("a list");
-    assert!(problems.len() > 2 && problems.iter().all(|problem| problem["file"] == name), "{error}");
-    assert!(problems.iter().any(|problem| problem["line"] == 5), "{error}");
-    assert_eq!(error["message"], json!(format!("{name} has {} problems", problems.len())));
-    assert_eq!((&error["line"], &error["code"]), (&problems[0]["line"], &json!(2)));
+    assert!(
+        problems.len() > 2 && problems.iter().all(|problem| problem["file"] == name),
+        "{error}"
+    );
+    assert!(
+        problems.iter().any(|problem| problem["line"] == 5),
+        "{error}"
+    );
+    assert_eq!(
+        error["message"],
+        json!(format!("{name} has {} problems", problems.len()))
+    );
+    assert_eq!(
+        (&error["line"], &error["code"]),
+        (&problems[0]["line"], &json!(2))
+    );
 }
 
 #[test]
@@ -119,8 +206,17 @@ fn no_message_says_the_same_twice() {
     )
     .expect("the file is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
-    command.args(["deploy", "./none"]).env_clear().current_dir(folder.path());
-    command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "never sent");
+    command
+        .args(["deploy", "./none"])
+        .env_clear()
+        .current_dir(folder.path());
+    command
+        .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "never sent");
     let said = String::from_utf8(command.output().expect("it runs").stderr).expect("text");
-    assert_eq!(said.matches("No such file or directory").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("No such file or directory").count(),
+        1,
+        "{said}"
+    );
 }

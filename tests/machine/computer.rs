@@ -16,38 +16,57 @@ pub struct Computer<'w> {
 impl Computer<'_> {
     /// What a line prints, without the line break at its end; it must succeed.
     pub fn run(&self, line: &str) -> String {
-        self.machine.run(line).unwrap_or_else(|error| panic!("{error:#}\n{}", self.log())).trim_end().to_owned()
+        self.machine
+            .run(line)
+            .unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()))
+            .trim_end()
+            .to_owned()
     }
 
     /// How a line ends.
     pub fn try_run(&self, line: &str) -> Outcome {
-        self.machine.exec(line).expect("the machine takes a command")
+        self.machine
+            .exec(line)
+            .expect("the machine takes a command")
     }
 
     /// spotboot's own log.
     pub fn log(&self) -> String {
-        self.machine.journal("spotboot.service").unwrap_or_else(|_| self.machine.console())
+        self.machine
+            .journal("spotboot.service")
+            .unwrap_or_else(|_| self.machine.console())
     }
 
     pub fn property(&self, unit: &str, name: &str) -> String {
-        self.run(&format!("systemctl show --property={name} --value {unit}.service"))
+        self.run(&format!(
+            "systemctl show --property={name} --value {unit}.service"
+        ))
     }
 
     pub fn pid(&self, unit: &str) -> u32 {
-        self.property(unit, "MainPID").parse().expect("a process id")
+        self.property(unit, "MainPID")
+            .parse()
+            .expect("a process id")
     }
 
     /// The processes that serve: the app's and nginx's master.
     pub fn servers(&self) -> (u32, u32) {
         let app = self.pid(self.app());
         let servers = (app, self.pid("spotboot-web"));
-        assert!(servers.0 > 0 && servers.1 > 0, "{servers:?}\n{}", self.log());
+        assert!(
+            servers.0 > 0 && servers.1 > 0,
+            "{servers:?}\n{}",
+            self.log()
+        );
         servers
     }
 
     /// The app's unit that runs: one of two, since a release starts beside the one before.
     pub fn app(&self) -> &'static str {
-        ["spotboot-app", "spotboot-app-b"].into_iter().find(|unit| self.pid(unit) > 0).unwrap_or("spotboot-app")
+        ["spotboot-app", "spotboot-app-b"]
+            .into_iter()
+            .find(|unit| self.pid(unit) > 0)
+            .unwrap_or("spotboot-app")
     }
 
     pub fn is_active(&self, unit: &str) -> bool {
@@ -55,11 +74,16 @@ impl Computer<'_> {
     }
 
     pub fn wait_until_active(&self, unit: &str) {
-        eventually(&format!("{unit} is active"), || self.try_run(&format!("systemctl is-active --quiet {unit}")).success());
+        eventually(&format!("{unit} is active"), || {
+            self.try_run(&format!("systemctl is-active --quiet {unit}"))
+                .success()
+        });
     }
 
     pub fn report(&self) -> serde_json::Value {
-        self.world.report(self.machine.id()).expect("it reports to the bucket")
+        self.world
+            .report(self.machine.id())
+            .expect("it reports to the bucket")
     }
 
     /// Whoever looks from outside, at this machine's address and the usual port.

@@ -1,4 +1,5 @@
-//! A whole site as `init` makes it: a fleet whose launch template is the rendered one, and the CI that deploys to it, each with its rendered policy.
+//! A whole site as `init` makes it: a fleet whose launch template is the rendered one, and the CI
+//! that deploys to it, each with its rendered policy.
 
 use std::path::PathBuf;
 
@@ -20,29 +21,54 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// In the order of `init`'s last words: the stack, then the binary and site.toml, then a release. None where machines cannot run.
+    /// In the order of `init`'s last words: the stack, then the binary and site.toml, then a
+    /// release. None where machines cannot run.
     pub fn founded(kind: FleetKind, first: &Package) -> Option<Self> {
         let cloud = Cloud::empty()?;
         let (word, id) = named(kind);
-        let further = format!("[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n");
+        let further = format!(
+            "[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n"
+        );
         let site = cloud.site(APP, &further);
         let (template, stack, binary) = init(&cloud, &site);
-        let spec = FleetSpec { template, ..FleetSpec::of_stack(&stack, id).expect("the stack has a fleet") };
+        let spec = FleetSpec {
+            template,
+            ..FleetSpec::of_stack(&stack, id).expect("the stack has a fleet")
+        };
         let launcher = std::sync::Arc::new(cloud.blank_machines());
-        let fleet = cloud.world.region.create_fleet(spec, launcher).expect("a fleet");
-        cloud.world.put(&binary, std::fs::read(env!("CARGO_BIN_EXE_spotboot")).expect("the binary"));
+        let fleet = cloud
+            .world
+            .region
+            .create_fleet(spec, launcher)
+            .expect("a fleet");
+        cloud.world.put(
+            &binary,
+            std::fs::read(env!("CARGO_BIN_EXE_spotboot")).expect("the binary"),
+        );
         cloud.world.put("site.toml", site);
         let estate = Self { fleet, cloud };
-        estate.ci(&["deploy", &estate.zip("first", first), "--no-rotate"]).assert_success();
-        eventually("the first instance serves", || estate.living().iter().any(|id| estate.phase(id).as_deref() == Some("serving")));
+        estate
+            .ci(&["deploy", &estate.zip("first", first), "--no-rotate"])
+            .assert_success();
+        eventually("the first instance serves", || {
+            estate
+                .living()
+                .iter()
+                .any(|id| estate.phase(id).as_deref() == Some("serving"))
+        });
         Some(estate)
     }
 
     /// One of CI's commands, to its end; it has nothing of the site but where its site.toml is.
     pub fn ci(&self, args: &[&str]) -> Ended {
         let mut command = spotboot(&self.cloud.world);
-        command.args(args).args(["--config", "s3://example-site/site.toml"]).envs(self.cloud.world.region.env());
-        command.env("GITHUB_ACTOR", "mona").env("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567");
+        command
+            .args(args)
+            .args(["--config", "s3://example-site/site.toml"])
+            .envs(self.cloud.world.region.env());
+        command
+            .env("GITHUB_ACTOR", "mona")
+            .env("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567");
         if ["deploy", "rotate", "rollback"].contains(&args[0]) {
             command.args(["--drain", DRAIN]);
         }
@@ -67,14 +93,25 @@ impl Estate {
     }
 
     pub fn current(&self) -> String {
-        let pointer = self.cloud.world.get("releases/current.json").expect("there is a current release");
+        let pointer = self
+            .cloud
+            .world
+            .get("releases/current.json")
+            .expect("there is a current release");
         let pointer: Value = serde_json::from_slice(&pointer).expect("it is JSON");
-        pointer["version"].as_str().expect("it has a version").to_owned()
+        pointer["version"]
+            .as_str()
+            .expect("it has a version")
+            .to_owned()
     }
 
     /// The ids of the instances that live.
     pub fn living(&self) -> Vec<String> {
-        self.fleet.living().into_iter().map(|instance| instance.id).collect()
+        self.fleet
+            .living()
+            .into_iter()
+            .map(|instance| instance.id)
+            .collect()
     }
 
     pub fn phase(&self, id: &str) -> Option<String> {
@@ -83,54 +120,113 @@ impl Estate {
 
     /// Whom the name leads to, and which release answers there.
     pub fn seen(&self) -> (String, String) {
-        let address = self.cloud.world.record(DOMAIN, "A").first().expect("the name leads somewhere").clone();
-        let visitor = self.cloud.world.visitor(address.parse().expect("an address"), 443);
-        (address, visitor.get_as(DOMAIN, "/assets/version.txt").body.trim().to_owned())
+        let address = self
+            .cloud
+            .world
+            .record(DOMAIN, "A")
+            .first()
+            .expect("the name leads somewhere")
+            .clone();
+        let visitor = self
+            .cloud
+            .world
+            .visitor(address.parse().expect("an address"), 443);
+        (
+            address,
+            visitor
+                .get_as(DOMAIN, "/assets/version.txt")
+                .body
+                .trim()
+                .to_owned(),
+        )
     }
 
-    /// Never more than the target and one, and, once it was reached, never fewer serving than the target.
+    /// Never more than the target and one, and, once it was reached, never fewer serving than the
+    /// target.
     pub fn assert_never_out_of_bounds(&self) {
         let census = self.cloud.world.region.census();
-        assert!(census.iter().all(|count| count.living <= 2), "more than two at once: {census:#?}");
+        assert!(
+            census.iter().all(|count| count.living <= 2),
+            "more than two at once: {census:#?}"
+        );
         let mut after = census.iter().skip_while(|count| count.serving == 0);
-        assert!(after.all(|count| count.serving >= 1), "nobody served: {census:#?}");
+        assert!(
+            after.all(|count| count.serving >= 1),
+            "nobody served: {census:#?}"
+        );
     }
 
     /// The console of each instance, for a test that fails.
     pub fn logs(&self) -> String {
-        self.fleet.instances().iter().map(|instance| format!("--- {}\n{}\n", instance.id, self.fleet.log(&instance.id))).collect()
+        self.fleet
+            .instances()
+            .iter()
+            .map(|instance| format!("--- {}\n{}\n", instance.id, self.fleet.log(&instance.id)))
+            .collect()
     }
 }
 
-/// Runs `init`, puts its policies in force, and reads its launch template as EC2 would; also its stack, and the key under which instances look for the
-/// binary.
+/// Runs `init`, puts its policies in force, and reads its launch template as EC2 would; also its
+/// stack, and the key under which instances look for the binary.
 fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String, String) {
     let (config, out) = (cloud.world.path("site.toml"), cloud.world.path("init"));
     std::fs::write(&config, site).expect("a site.toml");
     let region = &cloud.world.region;
     let mut command = spotboot(&cloud.world);
-    command.args(["init", "--region", &region.options().region, "--account", &region.options().account]);
+    command.args([
+        "init",
+        "--region",
+        &region.options().region,
+        "--account",
+        &region.options().account,
+    ]);
     command.arg("--config").arg(&config).arg("--out").arg(&out);
     Running::spawn(command).end().assert_success();
-    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    region.enforce(Principal::Instances, &read("instance-policy.json")).expect("the instance's policy is one");
-    region.enforce(Principal::Ci, &read("ci-policy.json")).expect("CI's policy is one");
+    let read = |name: &str| {
+        std::fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    region
+        .enforce(Principal::Instances, &read("instance-policy.json"))
+        .expect("the instance's policy is one");
+    region
+        .enforce(Principal::Ci, &read("ci-policy.json"))
+        .expect("CI's policy is one");
     let stub = read("user-data.py");
-    let key = stub.split('"').find_map(|text| text.strip_prefix("/example-site/")).expect("it names what it fetches").to_owned();
-    (template(&serde_json::from_str(&read("launch-template.json")).expect("it is JSON")), read("stack.yaml"), key)
+    let key = stub
+        .split('"')
+        .find_map(|text| text.strip_prefix("/example-site/"))
+        .expect("it names what it fetches")
+        .to_owned();
+    (
+        template(&serde_json::from_str(&read("launch-template.json")).expect("it is JSON")),
+        read("stack.yaml"),
+        key,
+    )
 }
 
 fn template(rendered: &Value) -> LaunchTemplate {
     let user_data = rendered["UserData"].as_str().expect("it has user data");
-    let of_instances = rendered["TagSpecifications"].as_array().into_iter().flatten().filter(|each| each["ResourceType"] == "instance");
+    let of_instances = rendered["TagSpecifications"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|each| each["ResourceType"] == "instance");
     let tags = of_instances.flat_map(|each| each["Tags"].as_array().into_iter().flatten());
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     LaunchTemplate {
-        user_data: Some(base64::engine::general_purpose::STANDARD.decode(user_data).expect("it is base64")),
-        tags: tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect(),
+        user_data: Some(
+            base64::engine::general_purpose::STANDARD
+                .decode(user_data)
+                .expect("it is base64"),
+        ),
+        tags: tags
+            .map(|tag| (text(&tag["Key"]), text(&tag["Value"])))
+            .collect(),
         instance_type: rendered["InstanceType"].as_str().map(str::to_owned),
         image: None,
-        ipv6_addresses: rendered["NetworkInterfaces"][0]["Ipv6AddressCount"].as_u64().map_or(0, |count| count.try_into().expect("a few")),
+        ipv6_addresses: rendered["NetworkInterfaces"][0]["Ipv6AddressCount"]
+            .as_u64()
+            .map_or(0, |count| count.try_into().expect("a few")),
     }
 }
 

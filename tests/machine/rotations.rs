@@ -13,32 +13,64 @@ use crate::estate::{Estate, app};
 const RATE: u32 = 200;
 /// One of each kind; `cargo xtask rotations` says otherwise in ROTATIONS.
 const USUAL: usize = 2;
-const EVERYBODY: [Population; 6] =
-    [Population::Fresh, Population::KeepAlive, Population::Http2, Population::Stale, Population::Slow, Population::Upload];
-const STEPS: [&str; 7] = ["raise", "boot", "outside", "bake", "promote", "drain", "retire"];
+const EVERYBODY: [Population; 6] = [
+    Population::Fresh,
+    Population::KeepAlive,
+    Population::Http2,
+    Population::Stale,
+    Population::Slow,
+    Population::Upload,
+];
+const STEPS: [&str; 7] = [
+    "raise", "boot", "outside", "bake", "promote", "drain", "retire",
+];
 /// Those who keep an old address, and the last instance's stop.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
 #[test]
 fn visitors_of_every_kind_are_served_through_rotations_in_a_row() {
     let count = std::env::var("ROTATIONS").map_or(USUAL, |count| count.parse().expect("a number"));
-    let Some(estate) = Estate::founded(FleetKind::Ec2Fleet, &app("v0")) else { return };
-    let spec = LoadSpec::new(&estate.cloud.world.region, DOMAIN, 443).expect("the region's CA answers");
-    let (load, began) = (Load::start(LoadSpec { rate: RATE, ..spec }).expect("visitors come"), Instant::now());
+    let Some(estate) = Estate::founded(FleetKind::Ec2Fleet, &app("v0")) else {
+        return;
+    };
+    let spec =
+        LoadSpec::new(&estate.cloud.world.region, DOMAIN, 443).expect("the region's CA answers");
+    let (load, began) = (
+        Load::start(LoadSpec { rate: RATE, ..spec }).expect("visitors come"),
+        Instant::now(),
+    );
     for number in 1..=count {
         let failed = load.report().failed();
         rotate(&estate, number);
         let report = load.report();
-        println!("rotation {number} of {count}: {:.0} s, {} requests failed", began.elapsed().as_secs_f64(), report.failed() - failed);
+        println!(
+            "rotation {number} of {count}: {:.0} s, {} requests failed",
+            began.elapsed().as_secs_f64(),
+            report.failed() - failed
+        );
     }
     std::thread::sleep(AFTERMATH);
     let report = load.stop();
-    println!("{count} rotations in {:.0} s\n{}{report}", began.elapsed().as_secs_f64(), figures(&estate.history()[..count]));
+    println!(
+        "{count} rotations in {:.0} s\n{}{report}",
+        began.elapsed().as_secs_f64(),
+        figures(&estate.history()[..count])
+    );
 
     assert_eq!(report.failed(), 0, "{report}\n{}", estate.logs());
-    assert!(EVERYBODY.iter().all(|population| report.totals.get(population).is_some_and(|total| total.answered > 0)), "{report}");
+    assert!(
+        EVERYBODY.iter().all(|population| report
+            .totals
+            .get(population)
+            .is_some_and(|total| total.answered > 0)),
+        "{report}"
+    );
     report.assert_not_held_up();
-    assert_eq!(report.seen.len(), count + 1, "each instance answered, with one release\n{report}");
+    assert_eq!(
+        report.seen.len(),
+        count + 1,
+        "each instance answered, with one release\n{report}"
+    );
     estate.assert_never_out_of_bounds();
 }
 
@@ -51,7 +83,11 @@ fn rotate(estate: &Estate, number: usize) {
     };
     assert_eq!(ended.code(), 0, "{}\n{}", ended.stderr, estate.logs());
     let new = estate.living();
-    assert!(new.len() == 1 && new != old, "{new:?} after {old:?}\n{}", ended.stderr);
+    assert!(
+        new.len() == 1 && new != old,
+        "{new:?} after {old:?}\n{}",
+        ended.stderr
+    );
     assert_eq!(estate.current() != before, number % 2 == 1);
     assert_eq!(estate.history()[0]["end"]["outcome"], "promoted");
 }
@@ -63,17 +99,29 @@ fn figures(history: &[Value]) -> String {
         let steps = record["steps"].as_array().expect("it has steps");
         for name in STEPS {
             let own = steps.iter().filter(|step| step["name"] == name);
-            took.entry(name)
-                .or_default()
-                .push(own.filter_map(|step| step["end_ms"].as_u64()?.checked_sub(step["start_ms"].as_u64()?)).sum());
+            took.entry(name).or_default().push(
+                own.filter_map(|step| {
+                    step["end_ms"]
+                        .as_u64()?
+                        .checked_sub(step["start_ms"].as_u64()?)
+                })
+                .sum(),
+            );
         }
         let ends = steps.iter().filter_map(|step| step["end_ms"].as_u64());
-        took.entry("whole").or_default().push(ends.max().expect("a step has ended"));
+        took.entry("whole")
+            .or_default()
+            .push(ends.max().expect("a step has ended"));
     }
     let row = |name: &str| {
         let mut values = took[name].clone();
         values.sort_unstable();
-        format!("  {name:<8} {:>6} ms ({}–{})\n", values[(values.len() - 1) / 2], values[0], values[values.len() - 1])
+        format!(
+            "  {name:<8} {:>6} ms ({}–{})\n",
+            values[(values.len() - 1) / 2],
+            values[0],
+            values[values.len() - 1]
+        )
     };
     STEPS.into_iter().chain(["whole"]).map(row).collect()
 }

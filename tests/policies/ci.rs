@@ -1,4 +1,5 @@
-//! CI's policy: enough for deploys that go forward and back on each kind of fleet, and nothing beside.
+//! CI's policy: enough for deploys that go forward and back on each kind of fleet, and nothing
+//! beside.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::stories::noise;
 /// As within the stack: any fleet that carries the site's tag.
 const EC2_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:fleet/*";
 const SPOT_FLEET: &str = "arn:aws:ec2:ap-southeast-2:123456789012:spot-fleet-request/*";
-const GROUP: &str = "arn:aws:autoscaling:ap-southeast-2:123456789012:autoScalingGroup:*:autoScalingGroupName/*";
+const GROUP: &str =
+    "arn:aws:autoscaling:ap-southeast-2:123456789012:autoScalingGroup:*:autoScalingGroupName/*";
 
 pub const FLEETS: [(FleetKind, (&str, &str)); 3] = [
     (FleetKind::Ec2Fleet, ("ec2-fleet", EC2_FLEET)),
@@ -24,37 +26,78 @@ pub const FLEETS: [(FleetKind, (&str, &str)); 3] = [
 
 /// A site that serves, both of its roles under their policies, and CI's policy.
 fn guarded(kind: FleetKind, fleet: (&'static str, &'static str)) -> Option<(Site, Value)> {
-    guarded_with(Made { kind, ..Made::default() }, Values { fleet: Some(fleet), ..Values::default() })
+    guarded_with(
+        Made {
+            kind,
+            ..Made::default()
+        },
+        Values {
+            fleet: Some(fleet),
+            ..Values::default()
+        },
+    )
 }
 
 fn guarded_with(made: Made, values: Values) -> Option<(Site, Value)> {
     let site = Site::serving(made)?;
-    site.world.region.enforce(Principal::Instances, &instance_policy(values).to_string()).expect("the policy is one");
+    site.world
+        .region
+        .enforce(Principal::Instances, &instance_policy(values).to_string())
+        .expect("the policy is one");
     let policy = ci_policy(values);
     enforce(&site, &policy);
     Some((site, policy))
 }
 
 fn enforce(site: &Site, policy: &Value) {
-    site.world.region.enforce(Principal::Ci, &policy.to_string()).expect("the policy is one");
+    site.world
+        .region
+        .enforce(Principal::Ci, &policy.to_string())
+        .expect("the policy is one");
 }
 
 fn everything_that_ci_does(kind: FleetKind, fleet: (&'static str, &'static str)) {
-    let Some((site, _)) = guarded(kind, fleet) else { return };
+    let Some((site, _)) = guarded(kind, fleet) else {
+        return;
+    };
     let forward = deploy_and_prune(&site);
-    assert!(forward.code() == 0 && site.world.get(OLD).is_none(), "{}", forward.stderr);
+    assert!(
+        forward.code() == 0 && site.world.get(OLD).is_none(),
+        "{}",
+        forward.stderr
+    );
     assert_eq!(site.history()[0]["end"]["outcome"], "promoted");
     let back = deploy_that_is_stopped(&site);
-    assert!(back.code() != 0 && back.stderr.contains("the names go back"), "{}", back.stderr);
+    assert!(
+        back.code() != 0 && back.stderr.contains("the names go back"),
+        "{}",
+        back.stderr
+    );
     let failed = site.deploy(&broken("v4", "exit"));
-    assert!(failed.code() == 1 && failed.stderr.contains("--- the log of "), "{}", failed.stderr);
+    assert!(
+        failed.code() == 1 && failed.stderr.contains("--- the log of "),
+        "{}",
+        failed.stderr
+    );
     assert_eq!(upload_that_breaks(&site).code(), 1);
     assert_eq!(deploy_without_capacity(&site).code(), 1);
     status_by_the_buckets_own_file(&site).assert_success();
     site.ci(&["logs"]).assert_success();
-    let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    let denied: Vec<String> = site
+        .world
+        .region
+        .requests()
+        .into_iter()
+        .filter_map(|request| request.denied)
+        .collect();
     assert!(denied.is_empty(), "{denied:#?}");
-    let unused: Vec<String> = site.world.region.unused_grants(Principal::Ci).iter().map(ToString::to_string).collect();
+    let unused: Vec<String> = site
+        .world
+        .region
+        .unused_grants(Principal::Ci)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert!(unused.is_empty(), "nothing needs {unused:#?}");
 }
 
@@ -86,8 +129,16 @@ fn deploy_that_is_stopped(site: &Site) -> Ended {
 }
 
 fn upload_that_breaks(site: &Site) -> Ended {
-    let refused = Fault::Respond { status: 400, code: "InvalidPart".into(), message: "no".into(), retry_after: None };
-    let fault = site.world.region.fault(Match::service(Service::S3).operation("UploadPart"), refused);
+    let refused = Fault::Respond {
+        status: 400,
+        code: "InvalidPart".into(),
+        message: "no".into(),
+        retry_after: None,
+    };
+    let fault = site
+        .world
+        .region
+        .fault(Match::service(Service::S3).operation("UploadPart"), refused);
     let ended = site.deploy(&app("large").file("noise.bin", noise(24 << 20)));
     site.world.region.lift(fault);
     ended
@@ -102,9 +153,14 @@ fn deploy_without_capacity(site: &Site) -> Ended {
 }
 
 fn status_by_the_buckets_own_file(site: &Site) -> Ended {
-    site.world.put("site.toml", std::fs::read(site.world.path("site.toml")).expect("it was written"));
+    site.world.put(
+        "site.toml",
+        std::fs::read(site.world.path("site.toml")).expect("it was written"),
+    );
     let mut command = spotboot(&site.world);
-    command.args(["status", "--config", &format!("s3://{BUCKET}/site.toml")]).envs(site.world.region.env());
+    command
+        .args(["status", "--config", &format!("s3://{BUCKET}/site.toml")])
+        .envs(site.world.region.env());
     Running::spawn(command).end()
 }
 
@@ -134,20 +190,51 @@ fn it_suffices_on_an_auto_scaling_group() {
 #[test]
 fn an_elastic_ip_goes_back_with_it_and_without_it_the_run_says_what_it_misses() {
     let elastic_ip_arn = Some("arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*");
-    let made = Made { dns: "address = \"elastic\"\n", ..Made::default() };
-    let values = Values { fleet: Some(("ec2-fleet", EC2_FLEET)), elastic_ip_arn, ..Values::default() };
-    let Some((site, policy)) = guarded_with(made, values) else { return };
+    let made = Made {
+        dns: "address = \"elastic\"\n",
+        ..Made::default()
+    };
+    let values = Values {
+        fleet: Some(("ec2-fleet", EC2_FLEET)),
+        elastic_ip_arn,
+        ..Values::default()
+    };
+    let Some((site, policy)) = guarded_with(made, values) else {
+        return;
+    };
     let back = deploy_that_is_stopped(&site);
-    assert!(back.code() != 0 && back.stderr.contains("the Elastic IP leads there"), "{}", back.stderr);
-    let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    assert!(
+        back.code() != 0 && back.stderr.contains("the Elastic IP leads there"),
+        "{}",
+        back.stderr
+    );
+    let denied: Vec<String> = site
+        .world
+        .region
+        .requests()
+        .into_iter()
+        .filter_map(|request| request.denied)
+        .collect();
     assert!(denied.is_empty(), "{denied:#?}");
     let unused = site.world.region.unused_grants(Principal::Ci);
-    let unused: Vec<_> = unused.iter().filter(|grant| grant.action.ends_with("Address") || grant.action.ends_with("Addresses")).collect();
+    let unused: Vec<_> = unused
+        .iter()
+        .filter(|grant| grant.action.ends_with("Address") || grant.action.ends_with("Addresses"))
+        .collect();
     assert!(unused.is_empty(), "nothing needs {unused:#?}");
 
-    enforce(&site, &without(&policy, "MoveTheElasticIp", "ec2:AssociateAddress"));
+    enforce(
+        &site,
+        &without(&policy, "MoveTheElasticIp", "ec2:AssociateAddress"),
+    );
     let stuck = deploy_that_is_stopped(&site);
-    assert!(stuck.stderr.contains("allow ec2:AssociateAddress on arn:aws:ec2:*:*:elastic-ip/eipalloc-"), "{}", stuck.stderr);
+    assert!(
+        stuck
+            .stderr
+            .contains("allow ec2:AssociateAddress on arn:aws:ec2:*:*:elastic-ip/eipalloc-"),
+        "{}",
+        stuck.stderr
+    );
     enforce(&site, &policy);
     let next = deploy(&site);
     assert_eq!(next.code(), 0, "{}", next.stderr);
@@ -168,7 +255,12 @@ fn without_any_one_of_its_actions_a_command_says_which_one_it_misses() {
     let rows: [Row; 20] = [
         ("ReadTheSiteAndItsInstances", "s3:GetObject", status, Same),
         ("PublishPackages", "s3:PutObject", deploy, Same),
-        ("PublishPackages", "s3:AbortMultipartUpload", upload_that_breaks, Same),
+        (
+            "PublishPackages",
+            "s3:AbortMultipartUpload",
+            upload_that_breaks,
+            Same,
+        ),
         ("PublishPackages", "s3:DeleteObject", deploy_and_prune, Same),
         ("KeepTheDeployLog", "s3:GetObject", history, Same),
         ("KeepTheDeployLog", "s3:PutObject", deploy, Same),
@@ -176,33 +268,81 @@ fn without_any_one_of_its_actions_a_command_says_which_one_it_misses() {
         ("TryReleasesOneAtATime", "s3:PutObject", deploy, Same),
         ("ListAndTellWhatIsMissing", "s3:ListBucket", history, Same),
         ("FindTheZone", "route53:ListHostedZonesByName", status, Same),
-        ("ReadRecords", "route53:ListResourceRecordSets", status, Same),
-        ("SeeWhichInstancesLive", "ec2:DescribeInstances", status, Same),
+        (
+            "ReadRecords",
+            "route53:ListResourceRecordSets",
+            status,
+            Same,
+        ),
+        (
+            "SeeWhichInstancesLive",
+            "ec2:DescribeInstances",
+            status,
+            Same,
+        ),
         ("SeeTheFleet", "ec2:DescribeFleets", deploy, Same),
         ("WorkTheFleet", "ec2:DescribeFleetInstances", deploy, Same),
         ("WorkTheFleet", "ec2:ModifyFleet", deploy, HalfDone),
-        ("WorkTheFleet", "ec2:DescribeFleetHistory", deploy_without_capacity, HalfDone),
+        (
+            "WorkTheFleet",
+            "ec2:DescribeFleetHistory",
+            deploy_without_capacity,
+            HalfDone,
+        ),
         ("TryReleasesOneAtATime", "s3:DeleteObject", deploy, HalfDone),
-        ("EndInstancesOfTheSite", "ec2:TerminateInstances", deploy, HalfDone),
-        ("WaitForChanges", "route53:GetChange", deploy_that_is_stopped, HalfDone),
-        ("GiveTheNamesBack", "route53:ChangeResourceRecordSets", deploy_that_is_stopped, HalfDone),
+        (
+            "EndInstancesOfTheSite",
+            "ec2:TerminateInstances",
+            deploy,
+            HalfDone,
+        ),
+        (
+            "WaitForChanges",
+            "route53:GetChange",
+            deploy_that_is_stopped,
+            HalfDone,
+        ),
+        (
+            "GiveTheNamesBack",
+            "route53:ChangeResourceRecordSets",
+            deploy_that_is_stopped,
+            HalfDone,
+        ),
     ];
-    let Some((site, policy)) = guarded(FleetKind::Ec2Fleet, ("ec2-fleet", EC2_FLEET)) else { return };
-    let given: BTreeSet<Action> = rows.iter().map(|(statement, action, ..)| ((*statement).to_owned(), (*action).to_owned())).collect();
-    assert_eq!(given, actions(&policy), "the table's rows are not the policy's actions");
+    let Some((site, policy)) = guarded(FleetKind::Ec2Fleet, ("ec2-fleet", EC2_FLEET)) else {
+        return;
+    };
+    let given: BTreeSet<Action> = rows
+        .iter()
+        .map(|(statement, action, ..)| ((*statement).to_owned(), (*action).to_owned()))
+        .collect();
+    assert_eq!(
+        given,
+        actions(&policy),
+        "the table's rows are not the policy's actions"
+    );
     let mut flaws = Vec::new();
     for (statement, action, command, after) in rows {
         enforce(&site, &without(&policy, statement, action));
         let ended = command(&site);
         if !ended.stderr.contains(&format!("allow {action} on ")) {
-            flaws.push(format!("without {action} in {statement} nothing says so ({}):\n{}", ended.code(), ended.stderr));
+            flaws.push(format!(
+                "without {action} in {statement} nothing says so ({}):\n{}",
+                ended.code(),
+                ended.stderr
+            ));
         }
         enforce(&site, &policy);
         // As if it had lapsed: not every row gets to give it back.
         site.world.delete("locks/deploy.json");
         if after == HalfDone {
             let next = deploy(&site);
-            assert!(next.code() == 0, "after a run without {action} in {statement} the next one fails:\n{}\n{}", next.stderr, ended.stderr);
+            assert!(
+                next.code() == 0,
+                "after a run without {action} in {statement} the next one fails:\n{}\n{}",
+                next.stderr,
+                ended.stderr
+            );
         }
     }
     assert!(flaws.is_empty(), "{}", flaws.join("\n\n"));

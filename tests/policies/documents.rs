@@ -46,25 +46,45 @@ fn render(template: &str, site: Site) -> Value {
         kms_key_arn => site.kms_key_arn, elastic_ip_arn => site.elastic_ip_arn, parameter_arns => site.secrets[0].to_vec(), secret_arns => site.secrets[1].to_vec(), fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn),
         routing => site.routing.unwrap_or("simple"),
     };
-    let text = Environment::new().render_str(template, values).expect("the template renders");
+    let text = Environment::new()
+        .render_str(template, values)
+        .expect("the template renders");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
 /// Every action of every statement.
 pub fn actions(policy: &Value) -> BTreeSet<Action> {
-    let statements = policy["Statement"].as_array().expect("a policy has statements");
-    statements.iter().flat_map(|each| actions_of(each).into_iter().map(|action| (text(&each["Sid"]), action))).collect()
+    let statements = policy["Statement"]
+        .as_array()
+        .expect("a policy has statements");
+    statements
+        .iter()
+        .flat_map(|each| {
+            actions_of(each)
+                .into_iter()
+                .map(|action| (text(&each["Sid"]), action))
+        })
+        .collect()
 }
 
 /// The policy without one action of one statement; the statement goes with its last one.
 pub fn without(policy: &Value, statement: &str, action: &str) -> Value {
     let mut policy = policy.clone();
-    let statements = policy["Statement"].as_array_mut().expect("a policy has statements");
-    let found = statements.iter_mut().find(|each| each["Sid"] == statement).unwrap_or_else(|| panic!("no statement {statement}"));
+    let statements = policy["Statement"]
+        .as_array_mut()
+        .expect("a policy has statements");
+    let found = statements
+        .iter_mut()
+        .find(|each| each["Sid"] == statement)
+        .unwrap_or_else(|| panic!("no statement {statement}"));
     let mut left = actions_of(found);
     let before = left.len();
     left.retain(|each| each != action);
-    assert_eq!(left.len() + 1, before, "{statement} does not allow {action}");
+    assert_eq!(
+        left.len() + 1,
+        before,
+        "{statement} does not allow {action}"
+    );
     found["Action"] = left.into();
     statements.retain(|each| each["Action"] != Value::Array(Vec::new()));
     policy

@@ -1,4 +1,5 @@
-//! The instance's policy in an interruption, and in a recommendation that comes to nothing: enough on each kind of fleet, and nothing beside.
+//! The instance's policy in an interruption, and in a recommendation that comes to nothing: enough
+//! on each kind of fleet, and nothing beside.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -13,26 +14,52 @@ use crate::documents::{Site as Values, instance_policy, without};
 use crate::site::{Made, Site};
 
 /// What an instance asks of its fleet by.
-const STATEMENTS: [&str; 6] =
-    ["HearHowOthersFare", "SeeWhetherADeployRuns", "SeeTheFleet", "SeeTheGroup", "AskForAReplacement", "EndSparesOfTheSite"];
+const STATEMENTS: [&str; 6] = [
+    "HearHowOthersFare",
+    "SeeWhetherADeployRuns",
+    "SeeTheFleet",
+    "SeeTheGroup",
+    "AskForAReplacement",
+    "EndSparesOfTheSite",
+];
 
 /// A site that serves, its instances under their policy.
 fn guarded(kind: FleetKind, fleet: (&'static str, &'static str)) -> Option<(Site, Value)> {
-    let site = Site::serving(Made { kind, spare_for: "8s", ..Made::default() })?;
-    let policy = instance_policy(Values { fleet: Some(fleet), ..Values::default() });
+    let site = Site::serving(Made {
+        kind,
+        spare_for: "8s",
+        ..Made::default()
+    })?;
+    let policy = instance_policy(Values {
+        fleet: Some(fleet),
+        ..Values::default()
+    });
     enforce(&site, &policy);
     Some((site, policy))
 }
 
 fn enforce(site: &Site, policy: &Value) {
-    site.world.region.enforce(Principal::Instances, &policy.to_string()).expect("the policy is one");
+    site.world
+        .region
+        .enforce(Principal::Instances, &policy.to_string())
+        .expect("the policy is one");
 }
 
 /// A recommendation that comes to nothing.
 fn recommend(site: &Site, id: &str) {
-    let asked = site.fleet.log(id).matches("AWS may take this instance away").count();
+    let asked = site
+        .fleet
+        .log(id)
+        .matches("AWS may take this instance away")
+        .count();
     site.fleet.rebalance(id);
-    eventually("it is heard", || site.fleet.log(id).matches("AWS may take this instance away").count() > asked);
+    eventually("it is heard", || {
+        site.fleet
+            .log(id)
+            .matches("AWS may take this instance away")
+            .count()
+            > asked
+    });
 }
 
 fn wait_until_as_before(site: &Site, id: &str) {
@@ -43,7 +70,9 @@ fn wait_until_as_before(site: &Site, id: &str) {
 }
 
 fn suffices(kind: FleetKind, fleet: (&'static str, &'static str)) {
-    let Some((site, _)) = guarded(kind, fleet) else { return };
+    let Some((site, _)) = guarded(kind, fleet) else {
+        return;
+    };
     let id = site.living().remove(0);
     // No spare comes, and then one does.
     site.fleet.set_capacity(Some(1));
@@ -57,19 +86,35 @@ fn suffices(kind: FleetKind, fleet: (&'static str, &'static str)) {
     site.fleet.interrupt(&id, Duration::from_secs(60));
     eventually("another serves and the target is as it was", || {
         let new = site.living().into_iter().find(|living| *living != id);
-        site.fleet.target() == 1 && new.is_some_and(|new| site.phase(&new).as_deref() == Some("serving"))
+        site.fleet.target() == 1
+            && new.is_some_and(|new| site.phase(&new).as_deref() == Some("serving"))
     });
-    let denied: Vec<String> = site.world.region.requests().into_iter().filter_map(|request| request.denied).collect();
+    let denied: Vec<String> = site
+        .world
+        .region
+        .requests()
+        .into_iter()
+        .filter_map(|request| request.denied)
+        .collect();
     assert!(denied.is_empty(), "{denied:#?}");
-    let unused = site.world.region.unused_grants(Principal::Instances).into_iter().map(|grant| grant.to_string());
-    let unused: Vec<String> = unused.filter(|grant| STATEMENTS.iter().any(|statement| grant.contains(statement))).collect();
+    let unused = site
+        .world
+        .region
+        .unused_grants(Principal::Instances)
+        .into_iter()
+        .map(|grant| grant.to_string());
+    let unused: Vec<String> = unused
+        .filter(|grant| STATEMENTS.iter().any(|statement| grant.contains(statement)))
+        .collect();
     assert!(unused.is_empty(), "nothing needs {unused:#?}");
 }
 
 #[test]
 fn it_suffices_on_each_kind_of_fleet() {
     thread::scope(|scope| {
-        FLEETS.map(|(kind, fleet)| scope.spawn(move || suffices(kind, fleet))).map(|done| done.join().expect("it suffices"))
+        FLEETS
+            .map(|(kind, fleet)| scope.spawn(move || suffices(kind, fleet)))
+            .map(|done| done.join().expect("it suffices"))
     });
 }
 
@@ -83,16 +128,29 @@ fn without_any_one_of_its_actions_an_instance_says_which_one_it_misses() {
         ("EndSparesOfTheSite", "ec2:TerminateInstances"),
     ];
     let (kind, fleet) = FLEETS[0];
-    let Some((site, policy)) = guarded(kind, fleet) else { return };
-    let statements = policy["Statement"].as_array().expect("a policy has statements").iter();
+    let Some((site, policy)) = guarded(kind, fleet) else {
+        return;
+    };
+    let statements = policy["Statement"]
+        .as_array()
+        .expect("a policy has statements")
+        .iter();
     let given: BTreeSet<&str> = rows.iter().map(|(statement, _)| *statement).collect();
-    let of_fleet = statements.filter_map(|each| each["Sid"].as_str()).filter(|sid| STATEMENTS[1..].contains(sid)).collect::<BTreeSet<_>>();
-    assert_eq!(given, of_fleet, "the table's rows are not the policy's statements");
+    let of_fleet = statements
+        .filter_map(|each| each["Sid"].as_str())
+        .filter(|sid| STATEMENTS[1..].contains(sid))
+        .collect::<BTreeSet<_>>();
+    assert_eq!(
+        given, of_fleet,
+        "the table's rows are not the policy's statements"
+    );
     let id = site.living().remove(0);
     for (statement, action) in rows {
         enforce(&site, &without(&policy, statement, action));
         recommend(&site, &id);
-        eventually(&format!("it says that it misses {action}"), || site.fleet.log(&id).contains(&format!("allow {action} on ")));
+        eventually(&format!("it says that it misses {action}"), || {
+            site.fleet.log(&id).contains(&format!("allow {action} on "))
+        });
         enforce(&site, &policy);
         wait_until_as_before(&site, &id);
     }

@@ -1,6 +1,10 @@
-//! The IAM policies in launch-template/ suffice for what the commands do, and hold nothing that they do not need.
+//! The IAM policies in launch-template/ suffice for what the commands do, and hold nothing that
+//! they do not need.
 
-#![allow(clippy::disallowed_methods, reason = "the rule is about the product; this runs and watches the product")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; this runs and watches the product"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

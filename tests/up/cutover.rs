@@ -6,7 +6,8 @@ use time::{Duration, OffsetDateTime};
 use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Package, World};
 
 fn is_address_change(request: &Recorded) -> bool {
-    request.operation == "ChangeResourceRecordSets" && String::from_utf8_lossy(&request.body).contains("<Type>A</Type>")
+    request.operation == "ChangeResourceRecordSets"
+        && String::from_utf8_lossy(&request.body).contains("<Type>A</Type>")
 }
 
 fn minutes_ago(minutes: i64) -> OffsetDateTime {
@@ -18,25 +19,47 @@ fn the_record_changes_in_one_batch_and_only_after_the_proof() {
     let world = World::with_small_app();
     let machine = world.machine("i-0order");
     let running = machine.up();
-    let changes: Vec<Recorded> = world.region.requests().into_iter().filter(is_address_change).collect();
+    let changes: Vec<Recorded> = world
+        .region
+        .requests()
+        .into_iter()
+        .filter(is_address_change)
+        .collect();
     assert_eq!(changes.len(), 1, "{changes:?}");
     let batch = String::from_utf8_lossy(&changes[0].body).into_owned();
     assert!(
-        batch.contains("_spotboot.example.test") && batch.contains(OLD_ADDRESS) && batch.contains(&machine.address.to_string()),
+        batch.contains("_spotboot.example.test")
+            && batch.contains(OLD_ADDRESS)
+            && batch.contains(&machine.address.to_string()),
         "{batch}"
     );
 
     let report = world.report("i-0order").expect("it reports");
     let end = |name: &str| {
-        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["end_ms"].as_u64()).unwrap()
+        report["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|step| step["name"] == name)
+            .and_then(|step| step["end_ms"].as_u64())
+            .unwrap()
     };
     let start = |name: &str| {
-        report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).and_then(|step| step["start_ms"].as_u64()).unwrap()
+        report["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|step| step["name"] == name)
+            .and_then(|step| step["start_ms"].as_u64())
+            .unwrap()
     };
     assert!(end("proof") <= start("cutover"));
     drop(running);
     let requests = crate::logs::read(&machine, &["--kind", "access", "--json"]).stdout;
-    assert!(requests.contains("\"agent\":\"spotboot\""), "nobody proved this listener:\n{requests}");
+    assert!(
+        requests.contains("\"agent\":\"spotboot\""),
+        "nobody proved this listener:\n{requests}"
+    );
 }
 
 #[test]
@@ -53,7 +76,11 @@ fn a_later_instance_takes_over_and_an_older_one_never_takes_the_name_back() {
     let mut again = older.start();
     again.wait_for("standing by for example.test");
     assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
-    assert_eq!(world.region.route53().history().len(), written, "the older instance wrote something");
+    assert_eq!(
+        world.region.route53().history().len(),
+        written,
+        "the older instance wrote something"
+    );
     assert_eq!(world.report("i-0older").unwrap()["phase"], "stand_by");
     drop(second);
 }
@@ -75,11 +102,15 @@ fn a_stale_writers_batch_is_refused() {
     drop(Machine::launched(&world, "i-0first", minutes_ago(90)).up());
     let older = Machine::launched(&world, "i-0older", minutes_ago(60));
     let later = Machine::launched(&world, "i-0later", minutes_ago(30));
-    // The older one has read the records and decided; before its batch arrives, the later one takes over.
-    let stale = region::Match::service(region::Service::Route53).operation("ChangeResourceRecordSets").instance("i-0older");
+    // The older one has read the records and decided; before its batch arrives, the later one takes
+    // over.
+    let stale = region::Match::service(region::Service::Route53)
+        .operation("ChangeResourceRecordSets")
+        .instance("i-0older");
     let hold = world.region.hold(stale, region::Stage::BeforeActing);
     let mut slow = older.start();
-    hold.wait(std::time::Duration::from_secs(300)).expect("the older one submits its batch");
+    hold.wait(std::time::Duration::from_secs(300))
+        .expect("the older one submits its batch");
     let _owner = later.up();
     hold.release();
     slow.wait_for("standing by");
@@ -102,7 +133,10 @@ fn two_at_once_end_with_one_owner_and_one_order() {
     assert_eq!(world.record(DOMAIN, "A"), [later.address.to_string()]);
     assert_eq!(world.region.count(region::Service::Acme, "newOrder"), 1);
     let owners = world.record("_spotboot.example.test", "TXT");
-    assert!(owners.len() == 1 && owners[0].contains("owner=i-0later"), "{owners:?}");
+    assert!(
+        owners.len() == 1 && owners[0].contains("owner=i-0later"),
+        "{owners:?}"
+    );
     first.wait_for("s");
 }
 
@@ -117,7 +151,10 @@ fn ipv6_records_come_and_go_with_the_instance() {
     assert_eq!(world.record(DOMAIN, "AAAA"), ["2001:db8::7"]);
     let plain = Machine::launched(&world, "i-0plain", minutes_ago(30));
     let _running = plain.up();
-    assert!(world.record(DOMAIN, "AAAA").is_empty(), "visitors by IPv6 are sent to the old instance");
+    assert!(
+        world.record(DOMAIN, "AAAA").is_empty(),
+        "visitors by IPv6 are sent to the old instance"
+    );
 }
 
 #[test]
@@ -134,24 +171,45 @@ fn multivalue_keeps_one_record_an_instance_and_sweeps_the_gone() {
     let _c = machines[2].up();
     let mut left = world.record(DOMAIN, "A");
     left.sort();
-    let mut expected = [machines[0].address.to_string(), machines[2].address.to_string()];
+    let mut expected = [
+        machines[0].address.to_string(),
+        machines[2].address.to_string(),
+    ];
     expected.sort();
     assert_eq!(left, expected);
-    assert_eq!(world.region.route53().health_checks().len(), 2, "the gone instance's health check stays");
+    assert_eq!(
+        world.region.route53().health_checks().len(),
+        2,
+        "the gone instance's health check stays"
+    );
 }
 
 #[test]
 fn failover_keeps_a_primary_with_its_health_check_and_the_mirror_behind_it() {
     let world = World::with_small_app();
-    let machine = world.machine("i-0pair").section("dns", "routing = \"failover\"\n");
-    let machine = machine.section("failover", "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n");
+    let machine = world
+        .machine("i-0pair")
+        .section("dns", "routing = \"failover\"\n");
+    let machine = machine.section(
+        "failover",
+        "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n",
+    );
     let _running = machine.up();
-    let sets = world.region.route53().find(crate::common::ZONE, DOMAIN, "A");
+    let sets = world
+        .region
+        .route53()
+        .find(crate::common::ZONE, DOMAIN, "A");
     assert_eq!(sets.len(), 2, "{sets:?}");
-    let primary = sets.iter().find(|set| set.failover.as_deref() == Some("PRIMARY")).expect("a primary");
+    let primary = sets
+        .iter()
+        .find(|set| set.failover.as_deref() == Some("PRIMARY"))
+        .expect("a primary");
     assert_eq!(primary.values, [machine.address.to_string()]);
     assert!(primary.health_check.is_some());
-    assert!(sets.iter().any(|set| set.failover.as_deref() == Some("SECONDARY") && set.alias.is_some()));
+    assert!(
+        sets.iter()
+            .any(|set| set.failover.as_deref() == Some("SECONDARY") && set.alias.is_some())
+    );
 }
 
 #[test]
@@ -160,10 +218,18 @@ fn once_the_names_are_ours_nothing_ends_the_boot() {
     drop(world.machine("i-0first").up());
     let denied = region::Match::service(region::Service::Route53).operation("GetChange");
     world.region.fault(denied, region::Fault::access_denied());
-    let later = Machine::launched(&world, "i-0later", OffsetDateTime::now_utc() + Duration::minutes(1));
+    let later = Machine::launched(
+        &world,
+        "i-0later",
+        OffsetDateTime::now_utc() + Duration::minutes(1),
+    );
     let running = later.up();
     assert_eq!(later.visitor().get("/").status, 200);
-    assert!(running.log().contains("route53:GetChange"), "{}", running.log());
+    assert!(
+        running.log().contains("route53:GetChange"),
+        "{}",
+        running.log()
+    );
 }
 
 #[test]
@@ -176,7 +242,9 @@ fn a_name_of_another_site_is_left_alone() {
     world.put("shop/releases/current.json", pointer);
     let thief = world.machine("i-0thief").section("site", site);
     let before = world.record(DOMAIN, "A");
-    thief.up_to_end().assert_error(1, &["belongs to the site", "delete that TXT record"]);
+    thief
+        .up_to_end()
+        .assert_error(1, &["belongs to the site", "delete that TXT record"]);
     assert_eq!(world.record(DOMAIN, "A"), before);
 }
 
@@ -192,9 +260,20 @@ fn names_in_several_zones_move_together_each_zone_in_one_batch() {
         assert_eq!(visitor.resolve(name, "A"), [address.as_str()], "{name}");
         assert_eq!(visitor.get_as(name, "/").status, 200, "{name}");
     }
-    let owner = world.region.route53().find("Z0OTHER", "_spotboot.example.org", "TXT");
-    assert!(owner.len() == 1 && owner[0].values[0].contains("owner=i-0zones"), "{owner:?}");
-    let changes = world.region.requests().into_iter().filter(is_address_change).count();
+    let owner = world
+        .region
+        .route53()
+        .find("Z0OTHER", "_spotboot.example.org", "TXT");
+    assert!(
+        owner.len() == 1 && owner[0].values[0].contains("owner=i-0zones"),
+        "{owner:?}"
+    );
+    let changes = world
+        .region
+        .requests()
+        .into_iter()
+        .filter(is_address_change)
+        .count();
     assert_eq!(changes, 2, "one batch a zone");
 }
 
@@ -204,11 +283,23 @@ fn records_that_spotboot_does_not_manage_are_never_deleted() {
     let mut weighted = region::RecordSet::simple("www.example.test", "A", 60, ["203.0.113.9"]);
     weighted.set_identifier = Some("blue".to_owned());
     weighted.weight = Some(10);
-    world.region.route53().seed(crate::common::ZONE, weighted).expect("the zone takes it");
+    world
+        .region
+        .route53()
+        .seed(crate::common::ZONE, weighted)
+        .expect("the zone takes it");
     let mail = region::RecordSet::simple(DOMAIN, "MX", 60, ["10 mail.example.test."]);
-    world.region.route53().seed(crate::common::ZONE, mail).expect("the zone takes it");
+    world
+        .region
+        .route53()
+        .seed(crate::common::ZONE, mail)
+        .expect("the zone takes it");
     let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\"]\nbucket = \"example-site\"\n";
-    world.machine("i-0weight").section("site", site).up_to_end().assert_error(1, &["www.example.test", "delete the record set"]);
+    world
+        .machine("i-0weight")
+        .section("site", site)
+        .up_to_end()
+        .assert_error(1, &["www.example.test", "delete the record set"]);
     world.assert_record_untouched();
     let _running = world.machine("i-0mail").up();
     assert_eq!(world.record(DOMAIN, "MX"), ["10 mail.example.test."]);
@@ -218,8 +309,12 @@ fn records_that_spotboot_does_not_manage_are_never_deleted() {
 fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
     let world = World::with_small_app();
     let pair = |id: &str, minutes: i64| {
-        let machine = Machine::launched(&world, id, minutes_ago(minutes)).section("dns", "routing = \"failover\"\n");
-        machine.section("failover", "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n")
+        let machine = Machine::launched(&world, id, minutes_ago(minutes))
+            .section("dns", "routing = \"failover\"\n");
+        machine.section(
+            "failover",
+            "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n",
+        )
     };
     let (older, later) = (pair("i-0older", 60), pair("i-0later", 30));
     let first = older.up();
@@ -229,10 +324,18 @@ fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
     again.wait_for("standing by");
     drop(second);
     later.instance.set_state(State::Terminated);
-    // Its own check was deleted when it lost the names, and Route 53 takes no caller reference twice.
+    // Its own check was deleted when it lost the names, and Route 53 takes no caller reference
+    // twice.
     again.wait_for("took the names over");
-    let primary =
-        world.region.route53().find(crate::common::ZONE, DOMAIN, "A").into_iter().find(|set| set.failover.as_deref() == Some("PRIMARY"));
-    assert_eq!(primary.map(|set| set.values), Some(vec![older.address.to_string()]));
+    let primary = world
+        .region
+        .route53()
+        .find(crate::common::ZONE, DOMAIN, "A")
+        .into_iter()
+        .find(|set| set.failover.as_deref() == Some("PRIMARY"));
+    assert_eq!(
+        primary.map(|set| set.values),
+        Some(vec![older.address.to_string()])
+    );
     assert_eq!(world.region.route53().health_checks().len(), 1);
 }

@@ -1,4 +1,5 @@
-//! Services that throttle, fail, reset and hang: the boot succeeds, or ends within its deadline with a clear error.
+//! Services that throttle, fail, reset and hang: the boot succeeds, or ends within its deadline
+//! with a clear error.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,16 @@ const SERVICES: [Service; 4] = [Service::S3, Service::Route53, Service::Imds, Se
 fn survives(services: &[Service], fault: impl Fn(Service) -> Fault, times: usize) {
     for &service in services {
         let world = World::with_small_app();
-        let struck = world.region.fault(Match::service(service).times(times), fault(service));
+        let struck = world
+            .region
+            .fault(Match::service(service).times(times), fault(service));
         let machine = world.machine("i-0fault");
         let _running = machine.up();
         assert_eq!(machine.visitor().get("/").status, 200, "{service:?}");
-        assert!(world.region.hits(struck) > 0, "the fault on {service:?} struck nothing");
+        assert!(
+            world.region.hits(struck) > 0,
+            "the fault on {service:?} struck nothing"
+        );
     }
 }
 
@@ -28,15 +34,29 @@ fn a_burst_of_throttling_is_survived() {
 #[test]
 fn a_ca_that_limits_the_rate_is_obeyed() {
     let world = World::with_small_app();
-    world.region.fault(Match::service(Service::Acme).operation("newOrder"), Fault::Throttle);
-    world.machine("i-0limited").up_to_end().assert_error(1, &["429", "the CA limits the rate"]);
-    assert_eq!(world.region.count(Service::Acme, "newOrder"), 1, "the CA was asked again though it said no");
+    world.region.fault(
+        Match::service(Service::Acme).operation("newOrder"),
+        Fault::Throttle,
+    );
+    world
+        .machine("i-0limited")
+        .up_to_end()
+        .assert_error(1, &["429", "the CA limits the rate"]);
+    assert_eq!(
+        world.region.count(Service::Acme, "newOrder"),
+        1,
+        "the CA was asked again though it said no"
+    );
     world.assert_record_untouched();
 }
 
 #[test]
 fn a_burst_of_503_is_survived() {
-    survives(&SERVICES, |_| Fault::respond(503, "ServiceUnavailable", "try again"), 2);
+    survives(
+        &SERVICES,
+        |_| Fault::respond(503, "ServiceUnavailable", "try again"),
+        2,
+    );
 }
 
 #[test]
@@ -57,7 +77,10 @@ fn a_hang_of_ten_seconds_is_survived() {
 #[test]
 fn a_package_whose_body_breaks_off_is_taken_up_again() {
     let world = World::with_small_app();
-    let package = Match::service(Service::S3).operation("GetObject").path("packages/").times(1);
+    let package = Match::service(Service::S3)
+        .operation("GetObject")
+        .path("packages/")
+        .times(1);
     world.region.fault(package, Fault::Truncate(100));
     let machine = world.machine("i-0torn");
     let _running = machine.up();
@@ -68,16 +91,27 @@ fn a_package_whose_body_breaks_off_is_taken_up_again() {
 fn a_service_that_never_recovers_ends_the_boot_within_its_deadline() {
     let services = [
         (Service::S3, "GetObject", "s3://example-site/"),
-        (Service::Route53, "ListHostedZonesByName", "the hosted zone of example.test"),
+        (
+            Service::Route53,
+            "ListHostedZonesByName",
+            "the hosted zone of example.test",
+        ),
         (Service::Acme, "newOrder", "ordering a certificate"),
     ];
     for (service, operation, doing) in services {
         let world = World::with_small_app();
-        world.region.fault(Match::service(service).operation(operation), Fault::respond(503, "ServiceUnavailable", "try again"));
+        world.region.fault(
+            Match::service(service).operation(operation),
+            Fault::respond(503, "ServiceUnavailable", "try again"),
+        );
         let started = Instant::now();
         let ended = world.machine("i-0never").up_to_end();
         ended.assert_error(1, &[doing, "try again"]);
-        assert!(started.elapsed() < Duration::from_secs(300), "{service:?} took {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(300),
+            "{service:?} took {:?}",
+            started.elapsed()
+        );
         world.assert_record_untouched();
     }
 }
@@ -85,7 +119,10 @@ fn a_service_that_never_recovers_ends_the_boot_within_its_deadline() {
 #[test]
 fn another_clock_than_the_machines_own_is_no_trouble() {
     let world = World::with_small_app();
-    world.region.fault(Match::service(Service::S3), Fault::ClockSkew(time::Duration::minutes(4)));
+    world.region.fault(
+        Match::service(Service::S3),
+        Fault::ClockSkew(time::Duration::minutes(4)),
+    );
     let machine = world.machine("i-0skew");
     let _running = machine.up();
     assert_eq!(machine.visitor().get("/").status, 200);

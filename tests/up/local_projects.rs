@@ -1,4 +1,5 @@
-//! Packages that install projects of their own, and the code that is served after a release, a crash, or on another machine.
+//! Packages that install projects of their own, and the code that is served after a release, a
+//! crash, or on another machine.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,7 +16,11 @@ fn package(list: &str, who: &str, setup: &str) -> Package {
         "{setup}from setuptools import setup\nsetup(name='ourlib', version='1.0', py_modules=['ourlib'], package_dir={{'': 'src'}})\n"
     );
     let module = format!("WHO = '{who}'\n");
-    Package::default().file("web.py", WEB).file("requirements.txt", list).file("setup.py", setup).file("src/ourlib.py", module)
+    Package::default()
+        .file("web.py", WEB)
+        .file("requirements.txt", list)
+        .file("setup.py", setup)
+        .file("src/ourlib.py", module)
 }
 
 fn serves(machine: &Machine<'_>, who: &str) -> Running {
@@ -43,16 +48,26 @@ fn a_project_installed_in_its_folder_is_each_releases_own_and_survives_a_kill() 
     }
     running.kill9();
     drop(serves(&machine, "release 1"));
-    assert_eq!((owner(&release), owner(&release.join("begun"))), (owner(&machine.state()), owner(&machine.state())));
+    assert_eq!(
+        (owner(&release), owner(&release.join("begun"))),
+        (owner(&machine.state()), owner(&machine.state()))
+    );
 
     world.publish("v2", &package("-e .\n", "release 2", ""));
     drop(serves(&machine, "release 2"));
-    // The next restart finds what the installer wrote in the folder, and another machine installs for itself.
+    // The next restart finds what the installer wrote in the folder, and another machine installs
+    // for itself.
     drop(serves(&machine, "release 2"));
     let other = world.machine("i-0other").section("app", APP);
     let _running = serves(&other, "release 2");
-    eventually("all is done that waits until the site serves", || other.state().join("releases/current").is_symlink());
-    assert_eq!(world.list("cache/"), Vec::<String>::new(), "what an installer wrote in the release is not in the cache");
+    eventually("all is done that waits until the site serves", || {
+        other.state().join("releases/current").is_symlink()
+    });
+    assert_eq!(
+        world.list("cache/"),
+        Vec::<String>::new(),
+        "what an installer wrote in the release is not in the cache"
+    );
 }
 
 #[test]
@@ -61,16 +76,25 @@ fn another_wheel_in_the_package_is_another_key() {
     let machine = world.machine("i-0wheel").section("app", APP);
     for (number, version, list) in [
         (1, "v1", "vendor/ourlib-1.0-py3-none-any.whl\n"),
-        (2, "v2", "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n"),
+        (
+            2,
+            "v2",
+            "\u{feff}vendor/ourlib-1.0-py3-none-any.whl\t# ours\n",
+        ),
         (3, "v3", "--no-index\n--find-links=vendor\nourlib\n"),
     ] {
         let wheel = wheel(&format!("WHO = '{version}'\n"));
         world.publish(
             version,
-            &Package::default().file("web.py", WEB).file("requirements.txt", list).file("vendor/ourlib-1.0-py3-none-any.whl", wheel),
+            &Package::default()
+                .file("web.py", WEB)
+                .file("requirements.txt", list)
+                .file("vendor/ourlib-1.0-py3-none-any.whl", wheel),
         );
         let _running = serves(&machine, version);
-        eventually("what a wheel brings is shared", || world.list("cache/").len() == number);
+        eventually("what a wheel brings is shared", || {
+            world.list("cache/").len() == number
+        });
     }
 }
 
@@ -78,8 +102,17 @@ fn wheel(module: &str) -> Vec<u8> {
     let about = "ourlib-1.0.dist-info";
     Package::default()
         .file("ourlib.py", module)
-        .file(&format!("{about}/METADATA"), "Metadata-Version: 2.1\nName: ourlib\nVersion: 1.0\n")
-        .file(&format!("{about}/WHEEL"), "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        .file(&format!("{about}/RECORD"), format!("ourlib.py,,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n"))
+        .file(
+            &format!("{about}/METADATA"),
+            "Metadata-Version: 2.1\nName: ourlib\nVersion: 1.0\n",
+        )
+        .file(
+            &format!("{about}/WHEEL"),
+            "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        .file(
+            &format!("{about}/RECORD"),
+            format!("ourlib.py,,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n"),
+        )
         .zip()
 }

@@ -1,4 +1,5 @@
-//! `spotboot up`, from the compiled binary against a local region with the real nginx, gunicorn and pebble.
+//! `spotboot up`, from the compiled binary against a local region with the real nginx, gunicorn and
+//! pebble.
 
 #![allow(
     clippy::disallowed_methods,

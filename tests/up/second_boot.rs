@@ -20,8 +20,13 @@ fn a_cached_certificate_means_not_one_word_to_the_ca() {
     let second = world.machine("i-0two");
     let _running = second.up();
     assert_eq!(second.visitor().get("/").status, 200);
-    assert_eq!(world.region.count(Service::Acme, ""), 0, "the CA was asked something");
-    // The boot lists the generations and reads the newest; so does the resident once, and what the CA said last.
+    assert_eq!(
+        world.region.count(Service::Acme, ""),
+        0,
+        "the CA was asked something"
+    );
+    // The boot lists the generations and reads the newest; so does the resident once, and what the
+    // CA said last.
     let reads = world.region.count_where(certificate_reads);
     assert!(reads <= 5, "{reads} reads of what stands under certs/");
     assert_eq!(world.certificates().len(), 1);
@@ -36,9 +41,15 @@ fn running_again_on_the_same_machine_changes_nothing() {
     world.region.forget_requests();
     let _running = machine.up();
     assert_eq!(machine.visitor().get("/").status, 200);
-    assert_eq!(world.region.route53().history().len(), written, "something was written to Route 53");
+    assert_eq!(
+        world.region.route53().history().len(),
+        written,
+        "something was written to Route 53"
+    );
     assert_eq!(world.region.count(Service::Acme, ""), 0);
-    let downloads = world.region.count_where(|request| request.operation == "GetObject" && request.path.contains("packages/"));
+    let downloads = world.region.count_where(|request| {
+        request.operation == "GetObject" && request.path.contains("packages/")
+    });
     assert_eq!(downloads, 0, "the release was downloaded again");
 }
 
@@ -47,11 +58,18 @@ fn a_new_release_on_the_same_machine_takes_the_old_ones_place() {
     let world = World::with_small_app();
     let machine = world.machine("i-0upgrade");
     drop(machine.up());
-    world.publish("v2", &Package::small_app().file("assets/style.css", "body { color: navy }\n"));
+    world.publish(
+        "v2",
+        &Package::small_app().file("assets/style.css", "body { color: navy }\n"),
+    );
     let _running = machine.up();
     let visitor = machine.visitor();
     assert!(visitor.get("/").body.contains("release v2"));
-    assert_eq!(visitor.get("/assets/style.css").body.trim(), "body { color: navy }");
-    let current = std::fs::read_link(machine.state().join("releases/current")).expect("a current release");
+    assert_eq!(
+        visitor.get("/assets/style.css").body.trim(),
+        "body { color: navy }"
+    );
+    let current =
+        std::fs::read_link(machine.state().join("releases/current")).expect("a current release");
     assert_eq!(current.to_str(), Some("v2"));
 }

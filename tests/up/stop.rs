@@ -21,11 +21,23 @@ fn instance<'w>(world: &'w World, id: &str, minutes_ago: i64) -> Machine<'w> {
 #[test]
 fn an_instance_that_stops_after_another_took_over_fails_nobody() {
     let world = World::with_small_app();
-    let (first, second) = (instance(&world, "i-0first", 60), instance(&world, "i-0second", 30));
+    let (first, second) = (
+        instance(&world, "i-0first", 60),
+        instance(&world, "i-0second", 30),
+    );
     let old = first.up();
-    let ports = BTreeMap::from([&first, &second].map(|machine| (IpAddr::V4(machine.address), machine.https_port)));
-    let spec = LoadSpec::new(&world.region, DOMAIN, 0).expect("the region's CA answers").ports(move |address| ports[&address]);
-    let load = Load::start(LoadSpec { rate: 100, slow_takes: Duration::from_secs(8), ..spec }).expect("visitors come");
+    let ports = BTreeMap::from(
+        [&first, &second].map(|machine| (IpAddr::V4(machine.address), machine.https_port)),
+    );
+    let spec = LoadSpec::new(&world.region, DOMAIN, 0)
+        .expect("the region's CA answers")
+        .ports(move |address| ports[&address]);
+    let load = Load::start(LoadSpec {
+        rate: 100,
+        slow_takes: Duration::from_secs(8),
+        ..spec
+    })
+    .expect("visitors come");
     std::thread::sleep(Duration::from_secs(1));
     let _new = second.up();
     std::thread::sleep(LET_GO);
@@ -37,12 +49,23 @@ fn an_instance_that_stops_after_another_took_over_fails_nobody() {
     let report = load.stop();
     println!("the stop took {:?}\n{report}", ended - begun);
     report.assert_no_failures();
-    let [seen_first, seen_second] = [&first, &second].map(|machine| &report.seen[&(machine.address.into(), "v1".to_owned())]);
-    assert!(seen_first.last > begun + Duration::from_secs(1), "requests under way were answered during the stop\n{report}");
+    let [seen_first, seen_second] =
+        [&first, &second].map(|machine| &report.seen[&(machine.address.into(), "v1".to_owned())]);
+    assert!(
+        seen_first.last > begun + Duration::from_secs(1),
+        "requests under way were answered during the stop\n{report}"
+    );
     assert!(seen_second.last > ended, "the second serves on\n{report}");
     let connections = |population| report.totals[&population].connections;
-    assert!(connections(Population::KeepAlive) >= 40 && connections(Population::Http2) >= 8, "all moved to the second\n{report}");
-    assert_eq!(report.totals[&Population::KeepAlive].moved, 0, "each was told, none found its connection closed\n{report}");
+    assert!(
+        connections(Population::KeepAlive) >= 40 && connections(Population::Http2) >= 8,
+        "all moved to the second\n{report}"
+    );
+    assert_eq!(
+        report.totals[&Population::KeepAlive].moved,
+        0,
+        "each was told, none found its connection closed\n{report}"
+    );
 }
 
 #[test]
@@ -52,9 +75,16 @@ fn a_stopping_instance_says_so_ends_connections_and_answers_what_it_began() {
     let running = machine.up();
     let visitor = machine.visitor();
     let url = |path: &str| format!("https://{DOMAIN}:{}{path}", machine.https_port);
-    let get = |path: &str| visitor.curl(&url(path), &["--http1.1"]).expect("it answers");
+    let get = |path: &str| {
+        visitor
+            .curl(&url(path), &["--http1.1"])
+            .expect("it answers")
+    };
     let before = get("/");
-    assert!(before.headers.contains("Connection: keep-alive") && !before.headers.contains("close"), "{before:?}");
+    assert!(
+        before.headers.contains("Connection: keep-alive") && !before.headers.contains("close"),
+        "{before:?}"
+    );
     assert_eq!(get("/ping").status, 200);
 
     std::thread::scope(|scope| {
@@ -63,23 +93,54 @@ fn a_stopping_instance_says_so_ends_connections_and_answers_what_it_began() {
         signal(running.pid(), "TERM");
         let start = Instant::now();
         while world.report(machine.id()).expect("it reports")["phase"] != "stopped" {
-            assert!(start.elapsed() < Duration::from_secs(5), "the bucket hears nothing");
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "the bucket hears nothing"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
-        for path in ["/", "/a%2Fb%3Fc%0A?x=%2F", "/assets/style.css", "/assets/none", "/.well-known/spotboot"] {
+        for path in [
+            "/",
+            "/a%2Fb%3Fc%0A?x=%2F",
+            "/assets/style.css",
+            "/assets/none",
+            "/.well-known/spotboot",
+        ] {
             let answer = get(path);
             let expected = if path == "/assets/none" { 404 } else { 200 };
             assert_eq!(answer.status, expected, "{path}: {answer:?}");
-            assert!(answer.headers.contains("Connection: close") && !answer.headers.contains("keep-alive"), "{path}: {answer:?}");
-            assert!(!answer.body.starts_with("release") || answer.body.contains(&format!("path {path}\n")), "{path}: {answer:?}");
+            assert!(
+                answer.headers.contains("Connection: close")
+                    && !answer.headers.contains("keep-alive"),
+                "{path}: {answer:?}"
+            );
+            assert!(
+                !answer.body.starts_with("release")
+                    || answer.body.contains(&format!("path {path}\n")),
+                "{path}: {answer:?}"
+            );
         }
         let ping = get("/ping");
-        assert!(ping.status == 503 && ping.body.contains("about to stop"), "{ping:?}");
-        let posted = visitor.curl(&url("/post"), &["--data", "abc"]).expect("it answers");
+        assert!(
+            ping.status == 503 && ping.body.contains("about to stop"),
+            "{ping:?}"
+        );
+        let posted = visitor
+            .curl(&url("/post"), &["--data", "abc"])
+            .expect("it answers");
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert!(posted.version == "2" && posted.body.contains(sha256) && !posted.headers.contains("connection"), "{posted:?}");
+        assert!(
+            posted.version == "2"
+                && posted.body.contains(sha256)
+                && !posted.headers.contains("connection"),
+            "{posted:?}"
+        );
         let slow = slow.join().expect("it was asked");
-        assert_eq!((slow.status, slow.body.contains("release v1 path /slow")), (200, true), "{slow:?}");
+        assert_eq!(
+            (slow.status, slow.body.contains("release v1 path /slow")),
+            (200, true),
+            "{slow:?}"
+        );
     });
     assert_eq!(running.end().code(), 0);
 }
@@ -91,19 +152,39 @@ fn without_visitors_a_stop_takes_no_time_and_a_second_signal_waits_for_nobody() 
     let running = machine.up();
     let start = Instant::now();
     assert_eq!(running.stop().code(), 0);
-    assert!(start.elapsed() < Duration::from_secs(5), "a stop without visitors took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "a stop without visitors took {:?}",
+        start.elapsed()
+    );
 
     let running = machine.up();
-    assert_eq!(machine.visitor().get("/ping").status, 200, "the drain of the last run is over");
+    assert_eq!(
+        machine.visitor().get("/ping").status,
+        200,
+        "the drain of the last run is over"
+    );
     std::thread::scope(|scope| {
-        let slow = scope.spawn(|| machine.visitor().curl(&format!("https://{DOMAIN}:{}/slow?seconds=15", machine.https_port), &[]));
+        let slow = scope.spawn(|| {
+            machine.visitor().curl(
+                &format!("https://{DOMAIN}:{}/slow?seconds=15", machine.https_port),
+                &[],
+            )
+        });
         std::thread::sleep(Duration::from_secs(1));
         let start = Instant::now();
         signal(running.pid(), "TERM");
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(running.stop().code(), 0);
-        assert!(start.elapsed() < Duration::from_secs(3), "it waited {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "it waited {:?}",
+            start.elapsed()
+        );
         let answer = slow.join().expect("it was asked");
-        assert!(!answer.as_ref().is_ok_and(|answer| answer.status == 200), "{answer:?}");
+        assert!(
+            !answer.as_ref().is_ok_and(|answer| answer.status == 200),
+            "{answer:?}"
+        );
     });
 }

@@ -30,8 +30,16 @@ fn assert_serves(machine: &Machine<'_>, release: &str, deploy: Option<&str>) {
     let running = machine.up();
     let body = machine.visitor().get("/").body;
     assert!(body.contains(&format!("release {release}")), "{body}");
-    let report = machine.world.report(machine.id()).expect("the instance reports");
-    assert_eq!((report["release"].as_str(), report["deploy"].as_str()), (Some(release), deploy), "{report}\n{}", running.log());
+    let report = machine
+        .world
+        .report(machine.id())
+        .expect("the instance reports");
+    assert_eq!(
+        (report["release"].as_str(), report["deploy"].as_str()),
+        (Some(release), deploy),
+        "{report}\n{}",
+        running.log()
+    );
     let shown = machine.shown_chain();
     assert_eq!(report["chain"].as_str(), Some(shown.as_str()));
 }
@@ -40,8 +48,18 @@ fn assert_serves(machine: &Machine<'_>, release: &str, deploy: Option<&str>) {
 fn an_instance_boots_the_candidate_of_a_deploy_that_lives() {
     let world = world(Duration::minutes(2), Some(Duration::minutes(1)));
     let machine = Machine::launched(&world, "i-0trial", OffsetDateTime::now_utc());
-    let told = machine.run(&["up", "--dry-run", "--config", machine.write_site().to_str().unwrap()]).stdout;
-    assert!(told.contains(&format!("v2, on trial by deploy {DEPLOY}")), "{told}");
+    let told = machine
+        .run(&[
+            "up",
+            "--dry-run",
+            "--config",
+            machine.write_site().to_str().unwrap(),
+        ])
+        .stdout;
+    assert!(
+        told.contains(&format!("v2, on trial by deploy {DEPLOY}")),
+        "{told}"
+    );
     assert_serves(&machine, "v2", Some(DEPLOY));
 }
 
@@ -56,7 +74,14 @@ fn the_first_deploy_has_a_candidate_and_no_current_release() {
 fn a_candidate_whose_deploy_is_gone_is_left_alone() {
     let world = world(-Duration::SECOND, None);
     let machine = world.machine("i-0late");
-    let told = machine.run(&["up", "--dry-run", "--config", machine.write_site().to_str().unwrap()]).stdout;
+    let told = machine
+        .run(&[
+            "up",
+            "--dry-run",
+            "--config",
+            machine.write_site().to_str().unwrap(),
+        ])
+        .stdout;
     assert!(told.contains("v1, current"), "{told}");
     assert_serves(&machine, "v1", None);
 }
@@ -64,7 +89,11 @@ fn a_candidate_whose_deploy_is_gone_is_left_alone() {
 #[test]
 fn an_instance_that_served_before_the_trial_restarts_with_its_release() {
     let world = world(Duration::minutes(2), Some(Duration::minutes(1)));
-    let machine = Machine::launched(&world, "i-0older", OffsetDateTime::now_utc() - Duration::minutes(5));
+    let machine = Machine::launched(
+        &world,
+        "i-0older",
+        OffsetDateTime::now_utc() - Duration::minutes(5),
+    );
     assert_serves(&machine, "v1", None);
 }
 
@@ -82,5 +111,9 @@ fn a_candidate_that_fails_says_whose_it_was() {
     let machine = world.machine("i-0failing");
     machine.up_to_end().assert_error(1, &["packages/v2.zip"]);
     let report = world.report("i-0failing").expect("the instance reports");
-    assert_eq!((report["phase"].as_str(), report["deploy"].as_str()), (Some("failed"), Some(DEPLOY)), "{report}");
+    assert_eq!(
+        (report["phase"].as_str(), report["deploy"].as_str()),
+        (Some("failed"), Some(DEPLOY)),
+        "{report}"
+    );
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask kills`: the suite's own test of orders killed at random instants, as often as one wants, with its figures on the terminal.
+//! `cargo xtask kills`: the suite's own test of orders killed at random instants, as often as one
+//! wants, with its figures on the terminal.
 
 use anyhow::Result;
 
@@ -6,7 +7,8 @@ use crate::run::{cargo, run};
 use crate::seed::Seed;
 use crate::{packages, pebble};
 
-const TEST: &str = "dns01::kills::orders_killed_at_random_instants_leave_no_value_and_touch_none_of_the_others";
+const TEST: &str =
+    "dns01::kills::orders_killed_at_random_instants_leave_no_value_and_touch_none_of_the_others";
 
 #[derive(clap::Args)]
 pub(crate) struct Kills {
@@ -21,7 +23,25 @@ impl Kills {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
         pebble::install()?;
-        let test = ["test", "--workspace", "--test", "up", "--locked", "--", "--exact", TEST, "--nocapture"];
-        run(&cargo(), &test, &[("KILLS", &self.runs.to_string()), ("SEED", &self.seed.drawn()?), ("CI", "true")])
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "up",
+            "--locked",
+            "--",
+            "--exact",
+            TEST,
+            "--nocapture",
+        ];
+        run(
+            &cargo(),
+            &test,
+            &[
+                ("KILLS", &self.runs.to_string()),
+                ("SEED", &self.seed.drawn()?),
+                ("CI", "true"),
+            ],
+        )
     }
 }

@@ -1,8 +1,12 @@
 //! `cargo xtask`: the project's own chores.
 //!
-//! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before anything heavy is built.
+//! Few dependencies, so that it starts soon: what a chore needs of the machine is installed before
+//! anything heavy is built.
 
-#![allow(clippy::disallowed_macros, reason = "the rule is about the product; a chore says what it does")]
+#![allow(
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; a chore says what it does"
+)]
 
 mod kills;
 mod moto;
@@ -31,15 +35,20 @@ enum Chore {
     Test(test::Test),
     /// Measure a replacement instance's boot: time, API calls, memory, critical path
     Bench(stage::Bench),
-    /// Replace the instance again and again under visitors of every kind; fails if one of them is failed
+    /// Replace the instance again and again under visitors of every kind; fails if one of them is
+    /// failed
     Rotations(rotations::Rotations),
-    /// Tell instances again and again, at random instants of boots and deploys and under faults, that they end; fails if one is not replaced in time
+    /// Tell instances again and again, at random instants of boots and deploys and under faults,
+    /// that they end; fails if one is not replaced in time
     Notices(notices::Notices),
-    /// Take S3, the metadata service, DNS, the CA and the clock away from a site that serves, for long; fails if a visitor is failed
+    /// Take S3, the metadata service, DNS, the CA and the clock away from a site that serves, for
+    /// long; fails if a visitor is failed
     Outages(outages::Outages),
-    /// Renew certificates of seconds again and again under visitors of every kind; fails if one of them is failed
+    /// Renew certificates of seconds again and again under visitors of every kind; fails if one of
+    /// them is failed
     Renewals(renewals::Renewals),
-    /// Kill orders at random instants beside others for the same name; fails if a validation value stays or another's is touched
+    /// Kill orders at random instants beside others for the same name; fails if a validation value
+    /// stays or another's is touched
     Kills(kills::Kills),
 }
 

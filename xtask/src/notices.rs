@@ -1,4 +1,5 @@
-//! `cargo xtask notices`: the suite's own test of notices at random instants, as many as one wants, with its figures on the terminal.
+//! `cargo xtask notices`: the suite's own test of notices at random instants, as many as one wants,
+//! with its figures on the terminal.
 
 use anyhow::Result;
 
@@ -6,7 +7,8 @@ use crate::packages;
 use crate::run::{cargo, run};
 use crate::seed::Seed;
 
-const TEST: &str = "notices::a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was";
+const TEST: &str =
+    "notices::a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was";
 
 #[derive(clap::Args)]
 pub(crate) struct Notices {
@@ -23,8 +25,31 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
-        let (runs, sites, seed) = (self.runs.to_string(), self.sites.to_string(), self.seed.drawn()?);
-        let test = ["test", "--workspace", "--test", "deploy", "--locked", "--", "--exact", TEST, "--nocapture"];
-        run(&cargo(), &test, &[("NOTICES", &runs), ("LANES", &sites), ("SEED", &seed), ("CI", "true")])
+        let (runs, sites, seed) = (
+            self.runs.to_string(),
+            self.sites.to_string(),
+            self.seed.drawn()?,
+        );
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "deploy",
+            "--locked",
+            "--",
+            "--exact",
+            TEST,
+            "--nocapture",
+        ];
+        run(
+            &cargo(),
+            &test,
+            &[
+                ("NOTICES", &runs),
+                ("LANES", &sites),
+                ("SEED", &seed),
+                ("CI", "true"),
+            ],
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask outages`: the suite's own tests of outages, all at once and as long as one wants, with their figures on the terminal.
+//! `cargo xtask outages`: the suite's own tests of outages, all at once and as long as one wants,
+//! with their figures on the terminal.
 
 use anyhow::Result;
 
@@ -15,7 +16,21 @@ pub(crate) struct Outages {
 impl Outages {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
-        let test = ["test", "--workspace", "--test", "up", "--locked", "--", "outages::", "--nocapture", "--test-threads=8"];
-        run(&cargo(), &test, &[("OUTAGES", &(self.minutes * 60).to_string())])
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "up",
+            "--locked",
+            "--",
+            "outages::",
+            "--nocapture",
+            "--test-threads=8",
+        ];
+        run(
+            &cargo(),
+            &test,
+            &[("OUTAGES", &(self.minutes * 60).to_string())],
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask renewals`: the suite's own test of renewals in a row, as long as one wants, with its figures on the terminal.
+//! `cargo xtask renewals`: the suite's own test of renewals in a row, as long as one wants, with
+//! its figures on the terminal.
 
 use anyhow::Result;
 
@@ -18,7 +19,21 @@ impl Renewals {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
         pebble::install()?;
-        let test = ["test", "--workspace", "--test", "up", "--locked", "--", "--exact", TEST, "--nocapture"];
-        run(&cargo(), &test, &[("RENEWALS", &self.runs.to_string()), ("CI", "true")])
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "up",
+            "--locked",
+            "--",
+            "--exact",
+            TEST,
+            "--nocapture",
+        ];
+        run(
+            &cargo(),
+            &test,
+            &[("RENEWALS", &self.runs.to_string()), ("CI", "true")],
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask rotations`: the machine suite's own test of rotations in a row, as long as one wants, with its figures on the terminal.
+//! `cargo xtask rotations`: the machine suite's own test of rotations in a row, as long as one
+//! wants, with its figures on the terminal.
 
 use anyhow::Result;
 
@@ -17,7 +18,17 @@ pub(crate) struct Rotations {
 impl Rotations {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
-        let test = ["test", "--workspace", "--test", "machine", "--locked", "--", "--exact", TEST, "--nocapture"];
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "machine",
+            "--locked",
+            "--",
+            "--exact",
+            TEST,
+            "--nocapture",
+        ];
         run(&cargo(), &test, &[("ROTATIONS", &self.runs.to_string())])
     }
 }

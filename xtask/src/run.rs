@@ -1,5 +1,8 @@
 //! Starting programs, always in the workspace's root folder.
-#![expect(clippy::disallowed_methods, reason = "the rule is about the product; chores exist to start programs")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; chores exist to start programs"
+)]
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -10,7 +13,9 @@ use anyhow::{Context, Result, bail};
 
 /// The workspace's root folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask stands in the workspace")
 }
 
 /// The cargo that started us, so that both use one toolchain.
@@ -18,10 +23,14 @@ pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
-/// The folder of cargo's output for a profile (`debug`, `release`): this program stands in the first.
+/// The folder of cargo's output for a profile (`debug`, `release`): this program stands in the
+/// first.
 pub(crate) fn built(profile: &str, name: &str) -> Result<PathBuf> {
     let ours = std::env::current_exe().context("finding this program's own path")?;
-    let target = ours.ancestors().nth(2).context("this program does not stand in cargo's target folder")?;
+    let target = ours
+        .ancestors()
+        .nth(2)
+        .context("this program does not stand in cargo's target folder")?;
     Ok(target.join(profile).join(name))
 }
 
@@ -29,7 +38,10 @@ pub(crate) fn built(profile: &str, name: &str) -> Result<PathBuf> {
 pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
     let line = line(program, args);
     eprintln!("$ {line}");
-    let status = command(program, args).envs(env.iter().copied()).status().with_context(|| format!("starting {program}"))?;
+    let status = command(program, args)
+        .envs(env.iter().copied())
+        .status()
+        .with_context(|| format!("starting {program}"))?;
     if !status.success() {
         bail!("{line}: {status}");
     }
@@ -38,16 +50,24 @@ pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<
 
 /// What a program prints, whether or not it succeeds: for questions whose answer may be "no".
 pub(crate) fn ask(program: &str, args: &[&str]) -> Result<String> {
-    let output = command(program, args).stderr(Stdio::null()).output().with_context(|| format!("starting {program}"))?;
+    let output = command(program, args)
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {program}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether a program starts and succeeds, silently.
 pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
-    command(program, args).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command(program, args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
-/// Becomes another program, which then has our terminal and our signals. Returns only if that cannot be.
+/// Becomes another program, which then has our terminal and our signals. Returns only if that
+/// cannot be.
 pub(crate) fn become_program(program: &Path, args: &[OsString]) -> Result<()> {
     let error = Command::new(program).args(args).current_dir(root()).exec();
     Err(error).with_context(|| format!("starting {}", program.display()))
@@ -63,15 +83,20 @@ fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Whether `cargo run` has set the variable to describe this program. A cargo that inherits such variables builds the crates that read them in
-/// their build scripts (ring is one) anew, and all that needs those crates, each time it is called by turns from here and from a shell.
+/// Whether `cargo run` has set the variable to describe this program. A cargo that inherits such
+/// variables builds the crates that read them in their build scripts (ring is one) anew, and all
+/// that needs those crates, each time it is called by turns from here and from a shell.
 fn is_about_xtask(name: &str) -> bool {
-    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// A command line as one would type it (our arguments need no quoting).
 fn line(program: &str, args: &[&str]) -> String {
-    let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
+    let name = Path::new(program)
+        .file_name()
+        .map_or(program.into(), |name| name.to_string_lossy());
     [&[name.as_ref()], args].concat().join(" ")
 }
 
@@ -81,7 +106,10 @@ mod tests {
 
     #[test]
     fn a_program_that_is_started_does_not_inherit_what_cargo_says_of_this_one() {
-        assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "cargo test sets it as cargo run does");
+        assert!(
+            std::env::var_os("CARGO_PKG_NAME").is_some(),
+            "cargo test sets it as cargo run does"
+        );
         let environment = ask("env", &[]).unwrap();
         assert!(!environment.lines().any(is_about_xtask), "{environment}");
         assert!(environment.contains("PATH="), "{environment}");

@@ -1,4 +1,5 @@
-//! The long runs draw what happens from a number, another one each time unless it is given: a run that failed can be had again.
+//! The long runs draw what happens from a number, another one each time unless it is given: a run
+//! that failed can be had again.
 
 use std::time::SystemTime;
 
@@ -14,7 +15,9 @@ pub(crate) struct Seed {
 impl Seed {
     /// For the variable SEED.
     pub(crate) fn drawn(&self) -> Result<String> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_secs();
         Ok(self.seed.unwrap_or(now).to_string())
     }
 }

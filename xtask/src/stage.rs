@@ -1,6 +1,8 @@
-//! `cargo xtask demo` and `cargo xtask bench`: install and build what they need, then become the program that does the work.
+//! `cargo xtask demo` and `cargo xtask bench`: install and build what they need, then become the
+//! program that does the work.
 //!
-//! That program is the region's own `stage`: it holds a region, puts the sample site on it and runs the compiled spotboot.
+//! That program is the region's own `stage`: it holds a region, puts the sample site on it and runs
+//! the compiled spotboot.
 
 use std::ffi::OsString;
 
@@ -33,7 +35,11 @@ impl Demo {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
         build_dev()?;
-        let mut args: Vec<OsString> = vec!["demo".into(), "--spotboot".into(), built("debug", "spotboot")?.into()];
+        let mut args: Vec<OsString> = vec![
+            "demo".into(),
+            "--spotboot".into(),
+            built("debug", "spotboot")?.into(),
+        ];
         if self.once {
             args.push("--once".into());
         }
@@ -45,15 +51,36 @@ impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         packages::install_missing(packages::DEMO)?;
         build_dev()?;
-        run(&cargo(), &["build", "--release", "--package", "spotboot", "--locked"], &[])?;
-        let mut args: Vec<OsString> = vec!["bench".into(), "--spotboot".into(), built("release", "spotboot")?.into()];
-        let numbers = [("--runs", self.runs), ("--latency", self.latency), ("--idle", self.idle)];
-        args.extend(numbers.into_iter().flat_map(|(flag, number)| [flag.into(), number.to_string().into()]));
+        run(
+            &cargo(),
+            &["build", "--release", "--package", "spotboot", "--locked"],
+            &[],
+        )?;
+        let mut args: Vec<OsString> = vec![
+            "bench".into(),
+            "--spotboot".into(),
+            built("release", "spotboot")?.into(),
+        ];
+        let numbers = [
+            ("--runs", self.runs),
+            ("--latency", self.latency),
+            ("--idle", self.idle),
+        ];
+        args.extend(
+            numbers
+                .into_iter()
+                .flat_map(|(flag, number)| [flag.into(), number.to_string().into()]),
+        );
         become_program(&built("debug", "stage")?, &args)
     }
 }
 
-/// The whole workspace, as `cargo xtask test` builds it: a smaller selection would compile shared dependencies anew with fewer features.
+/// The whole workspace, as `cargo xtask test` builds it: a smaller selection would compile shared
+/// dependencies anew with fewer features.
 fn build_dev() -> Result<()> {
-    run(&cargo(), &["build", "--workspace", "--bins", "--locked"], &[])
+    run(
+        &cargo(),
+        &["build", "--workspace", "--bins", "--locked"],
+        &[],
+    )
 }

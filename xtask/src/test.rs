@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and every test, cheapest first; it ends at the first that fails.
 //!
-//! All steps select the whole workspace with one profile, so that no dependency is compiled for one step and again for the next.
+//! All steps select the whole workspace with one profile, so that no dependency is compiled for one
+//! step and again for the next.
 
 use std::time::{Duration, Instant};
 
@@ -45,9 +46,11 @@ enum Step {
     Adapters,
     /// The local region itself, and the compiled program: `init`, and all of it in booted machines
     Suites,
-    /// `up` against the local region: boots, renewals, outages and ends mostly wait, so several run at once
+    /// `up` against the local region: boots, renewals, outages and ends mostly wait, so several run
+    /// at once
     Ups,
-    /// CI's commands against the local region's fleets, and the policies of both roles: they mostly wait, so many run at once
+    /// CI's commands against the local region's fleets, and the policies of both roles: they mostly
+    /// wait, so many run at once
     Deploys,
     /// `cargo xtask demo --once`
     Demo,
@@ -63,10 +66,20 @@ enum Outcome {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let steps = self.chosen();
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Ups | Step::Deploys | Step::Demo)) {
+        if steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::Adapters | Step::Suites | Step::Ups | Step::Deploys | Step::Demo
+            )
+        }) {
             packages::install_missing(&[packages::DEMO, packages::CONTAINERS].concat())?;
         }
-        if steps.iter().any(|step| matches!(step, Step::Adapters | Step::Suites | Step::Ups | Step::Deploys)) {
+        if steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::Adapters | Step::Suites | Step::Ups | Step::Deploys
+            )
+        }) {
             moto::install()?;
             pebble::install()?;
         }
@@ -93,28 +106,74 @@ impl Test {
 
 impl Step {
     fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// What follows `cargo`.
     fn command(self) -> &'static [&'static str] {
         match self {
             Self::Format => &["fmt", "--all", "--check"],
-            Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
-            Self::Doc => &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
+            Self::Clippy => &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "--deny",
+                "warnings",
+            ],
+            Self::Doc => &[
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+                "--locked",
+            ],
             Self::Deny => &["deny", "--locked", "check", "bans", "licenses", "sources"],
             Self::Machete => &["machete"],
             Self::Build => &["test", "--workspace", "--no-run", "--locked"],
-            Self::Unit => &["test", "--workspace", "--lib", "--bins", "--locked", "--", "--quiet", "--skip", ADAPTERS],
+            Self::Unit => &[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--locked",
+                "--",
+                "--quiet",
+                "--skip",
+                ADAPTERS,
+            ],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
-            Self::Suites => &["test", "--workspace", "--test", "api", "--test", "init", "--test", "machine", "--locked", "--"],
+            Self::Suites => &[
+                "test",
+                "--workspace",
+                "--test",
+                "api",
+                "--test",
+                "init",
+                "--test",
+                "machine",
+                "--locked",
+                "--",
+            ],
             Self::Ups => &["test", "--workspace", "--test", "up", "--locked", "--"],
-            Self::Deploys => &["test", "--workspace", "--test", "deploy", "--test", "policies", "--locked", "--"],
+            Self::Deploys => &[
+                "test",
+                "--workspace",
+                "--test",
+                "deploy",
+                "--test",
+                "policies",
+                "--locked",
+                "--",
+            ],
             Self::Demo => &["xtask", "demo", "--once"],
         }
     }
 
-    /// How many tests of a suite that mostly waits run at once, for each processor that we may use: a quota counts as fewer processors.
+    /// How many tests of a suite that mostly waits run at once, for each processor that we may use:
+    /// a quota counts as fewer processors.
     fn tests_per_processor(self) -> Option<f64> {
         match self {
             Self::Ups => Some(2.5),
@@ -134,16 +193,27 @@ impl Step {
 
     fn perform(self, test_args: &[String]) -> Outcome {
         let cargo = cargo();
-        if let Some(extra) = self.extra().filter(|extra| !succeeds(&cargo, &[extra, "--version"])) {
-            return Outcome::Skipped(format!("not installed: cargo install --locked cargo-{extra}"));
+        if let Some(extra) = self
+            .extra()
+            .filter(|extra| !succeeds(&cargo, &[extra, "--version"]))
+        {
+            return Outcome::Skipped(format!(
+                "not installed: cargo install --locked cargo-{extra}"
+            ));
         }
         let mut args = self.command().to_vec();
-        let threads = self.tests_per_processor().map(|tests| format!("--test-threads={}", at_once(tests, processors())));
+        let threads = self
+            .tests_per_processor()
+            .map(|tests| format!("--test-threads={}", at_once(tests, processors())));
         args.extend(threads.as_deref());
-        if matches!(self, Self::Unit | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys) {
+        if matches!(
+            self,
+            Self::Unit | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys
+        ) {
             args.extend(test_args.iter().map(String::as_str));
         }
-        // A name that is asked for stands instead of all: test programs run what fits any of several.
+        // A name that is asked for stands instead of all: test programs run what fits any of
+        // several.
         if self == Self::Adapters && test_args.iter().all(|arg| arg.starts_with('-')) {
             args.push(ADAPTERS);
         }
@@ -158,14 +228,21 @@ impl Step {
 
 /// At least two, so that waiting tests never hold up all others.
 fn at_once(per_processor: f64, processors: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number, cut off")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small number, cut off"
+    )]
     let tests = (per_processor * f64::from(processors)) as u32;
     tests.max(2)
 }
 
 /// By their number, our affinity and a control group's quota.
 fn processors() -> u32 {
-    std::thread::available_parallelism().ok().and_then(|number| u32::try_from(number.get()).ok()).unwrap_or(1)
+    std::thread::available_parallelism()
+        .ok()
+        .and_then(|number| u32::try_from(number.get()).ok())
+        .unwrap_or(1)
 }
 
 /// Prints each step's time; the error, if there is one, names the step that failed.
@@ -179,7 +256,8 @@ fn conclude(summary: Vec<(Step, Outcome)>) -> Result<()> {
             Outcome::Skipped(why) => eprintln!("{name:<8}       – s  skipped, {why}"),
             Outcome::Failed(took, error) => {
                 eprintln!("{name:<8} {:>7.1} s  FAILED", took.as_secs_f64());
-                failure = Some(error.context(format!("{name} failed; the steps after it were not run")));
+                failure =
+                    Some(error.context(format!("{name} failed; the steps after it were not run")));
             }
         }
     }
@@ -196,18 +274,31 @@ mod tests {
 
     #[test]
     fn half_a_machine_runs_half_as_many_tests_at_once() {
-        let at = |processors| [Step::Ups, Step::Deploys].map(|step| at_once(step.tests_per_processor().unwrap(), processors));
+        let at = |processors| {
+            [Step::Ups, Step::Deploys]
+                .map(|step| at_once(step.tests_per_processor().unwrap(), processors))
+        };
         assert_eq!((at(2), at(1)), ([5, 8], [2, 4]));
     }
 
     #[test]
     fn every_suite_is_run_by_one_step() {
-        let named: Vec<_> = [Step::Suites, Step::Ups, Step::Deploys].iter().flat_map(|step| step.command()).collect();
+        let named: Vec<_> = [Step::Suites, Step::Ups, Step::Deploys]
+            .iter()
+            .flat_map(|step| step.command())
+            .collect();
         for folder in ["tests", "tests/region/tests"] {
-            for entry in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            for entry in std::fs::read_dir(root().join(folder))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+            {
                 let name = entry.file_name().unwrap().to_str().unwrap();
                 let is_suite = entry.join("main.rs").exists();
-                assert_eq!(named.iter().filter(|known| **known == &name).count(), usize::from(is_suite), "{name}");
+                assert_eq!(
+                    named.iter().filter(|known| **known == &name).count(),
+                    usize::from(is_suite),
+                    "{name}"
+                );
             }
         }
     }

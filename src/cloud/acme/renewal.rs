@@ -1,4 +1,5 @@
-//! ACME Renewal Information (RFC 9773): when a CA would like a certificate to be renewed. Anybody may ask, without an account.
+//! ACME Renewal Information (RFC 9773): when a CA would like a certificate to be renewed. Anybody
+//! may ask, without an account.
 
 use std::fmt;
 use std::path::Path;
@@ -16,7 +17,8 @@ use time::OffsetDateTime;
 use super::AcmeError;
 use super::http::{Client, retry_after};
 
-/// Where the CA does not say when to ask again; and the bounds that section 4.3.2 gives for what it says.
+/// Where the CA does not say when to ask again; and the bounds that section 4.3.2 gives for what it
+/// says.
 const ASK_AGAIN: Duration = Duration::from_secs(6 * 3600);
 const SOONEST: Duration = Duration::from_secs(60);
 const LATEST: Duration = Duration::from_secs(86_400);
@@ -43,10 +45,15 @@ struct Directory {
 }
 
 impl CertificateId {
-    /// Of a chain's first certificate; `None` for one that does not name its issuer's key, as self-signed ones.
+    /// Of a chain's first certificate; `None` for one that does not name its issuer's key, as
+    /// self-signed ones.
     pub fn of(chain_pem: &str) -> Option<Self> {
-        let leaf = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).next()?.ok()?;
-        Some(Self(CertificateIdentifier::try_from(&leaf).ok()?.into_owned()))
+        let leaf = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
+            .next()?
+            .ok()?;
+        Some(Self(
+            CertificateIdentifier::try_from(&leaf).ok()?.into_owned(),
+        ))
     }
 
     pub(super) fn identifier(&self) -> CertificateIdentifier<'static> {
@@ -60,40 +67,80 @@ impl fmt::Display for CertificateId {
     }
 }
 
-/// What the CA suggests for a certificate of its own. `None`: it gives no such information, or none for this one.
+/// What the CA suggests for a certificate of its own. `None`: it gives no such information, or none
+/// for this one.
 ///
 /// # Errors
 /// It is down, limits the rate, or says what makes no sense.
-pub async fn renewal_info(directory_url: &str, ca: Option<&Path>, id: &CertificateId) -> Result<Option<Suggestion>, AcmeError> {
+pub async fn renewal_info(
+    directory_url: &str,
+    ca: Option<&Path>,
+    id: &CertificateId,
+) -> Result<Option<Suggestion>, AcmeError> {
     let doing = format!("asking {directory_url} when to renew");
     let client = Client::new(ca)?;
     let Some(directory) = get::<Directory>(&client, directory_url, &doing).await? else {
         return Err(AcmeError::rejected(&doing, "there is no ACME directory"));
     };
-    let Some(url) = directory.0.renewal_info else { return Ok(None) };
-    let Some((info, again)) = get::<RenewalInfo>(&client, &format!("{}/{id}", url.trim_end_matches('/')), &doing).await? else {
+    let Some(url) = directory.0.renewal_info else {
+        return Ok(None);
+    };
+    let Some((info, again)) = get::<RenewalInfo>(
+        &client,
+        &format!("{}/{id}", url.trim_end_matches('/')),
+        &doing,
+    )
+    .await?
+    else {
         return Ok(None);
     };
     let (start, end) = (info.suggested_window.start, info.suggested_window.end);
     // Section 4.2: a window that ends before it starts is none.
     if end <= start {
-        return Err(AcmeError::rejected(&doing, format!("its window from {start} to {end} is none")));
+        return Err(AcmeError::rejected(
+            &doing,
+            format!("its window from {start} to {end} is none"),
+        ));
     }
-    Ok(Some(Suggestion { start, end, explanation: info.explanation_url, ask_again: again.unwrap_or(ASK_AGAIN).clamp(SOONEST, LATEST) }))
+    Ok(Some(Suggestion {
+        start,
+        end,
+        explanation: info.explanation_url,
+        ask_again: again.unwrap_or(ASK_AGAIN).clamp(SOONEST, LATEST),
+    }))
 }
 
 /// A document with its `Retry-After`; `None` where the CA refuses it.
-async fn get<T: DeserializeOwned>(client: &Client, url: &str, doing: &str) -> Result<Option<(T, Option<Duration>)>, AcmeError> {
-    let request = http::Request::get(url).header(http::header::USER_AGENT, "spotboot").body(BodyWrapper::<Bytes>::default());
-    let request = request.map_err(|error| AcmeError::rejected(doing, format!("{url} is no URL: {error}")))?;
-    let mut answer = client.request(request).await.map_err(|error| AcmeError::from(doing, &error))?;
+async fn get<T: DeserializeOwned>(
+    client: &Client,
+    url: &str,
+    doing: &str,
+) -> Result<Option<(T, Option<Duration>)>, AcmeError> {
+    let request = http::Request::get(url)
+        .header(http::header::USER_AGENT, "spotboot")
+        .body(BodyWrapper::<Bytes>::default());
+    let request =
+        request.map_err(|error| AcmeError::rejected(doing, format!("{url} is no URL: {error}")))?;
+    let mut answer = client
+        .request(request)
+        .await
+        .map_err(|error| AcmeError::from(doing, &error))?;
     if !answer.parts.status.is_success() {
         tracing::debug!(url, status = %answer.parts.status, "refused");
         return Ok(None);
     }
-    let again = answer.parts.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now()));
-    let body = answer.body.into_bytes().await.map_err(|error| AcmeError::rejected(doing, error.to_string()))?;
-    let document = serde_json::from_slice(&body).map_err(|error| AcmeError::from(doing, &instant_acme::Error::Json(error)))?;
+    let again = answer
+        .parts
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now()));
+    let body = answer
+        .body
+        .into_bytes()
+        .await
+        .map_err(|error| AcmeError::rejected(doing, error.to_string()))?;
+    let document = serde_json::from_slice(&body)
+        .map_err(|error| AcmeError::from(doing, &instant_acme::Error::Json(error)))?;
     Ok(Some((document, again)))
 }
 
@@ -104,7 +151,10 @@ mod tests {
     #[test]
     fn a_certificate_that_names_no_issuers_key_has_no_id() {
         let key = rcgen::KeyPair::generate().unwrap();
-        let alone = rcgen::CertificateParams::new(vec!["example.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let alone = rcgen::CertificateParams::new(vec!["example.test".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
         assert_eq!(CertificateId::of(&alone.pem()), None);
         assert_eq!(CertificateId::of("no certificate"), None);
     }
@@ -121,6 +171,9 @@ mod tests {
             yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb\n\
             +FYN/8oCIClDsqBklhB9KAelFiYt9+6FDj3z4KGVelYM5MdsO3pK\n\
             -----END CERTIFICATE-----\n";
-        assert_eq!(CertificateId::of(pem).unwrap().to_string(), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+        assert_eq!(
+            CertificateId::of(pem).unwrap().to_string(),
+            "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+        );
     }
 }

@@ -6,15 +6,20 @@ use tokio::time::{Instant, sleep};
 
 use super::AcmeError;
 
-/// All attempts of one step start within this: a boot has an older certificate to fall back on, perhaps.
+/// All attempts of one step start within this: a boot has an older certificate to fall back on,
+/// perhaps.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Repeats a step while the CA is unavailable, or limits the rate for a moment only.
 ///
-/// Each repetition is signed anew with a fresh nonce. A step whose answer was lost may so be done twice.
-pub(super) async fn retrying<T>(doing: &str, step: impl AsyncFn() -> Result<T, AcmeError>) -> Result<T, AcmeError> {
+/// Each repetition is signed anew with a fresh nonce. A step whose answer was lost may so be done
+/// twice.
+pub(super) async fn retrying<T>(
+    doing: &str,
+    step: impl AsyncFn() -> Result<T, AcmeError>,
+) -> Result<T, AcmeError> {
     let mut patience = Patience::new(Instant::now() + PATIENCE);
     loop {
         match step().await {
@@ -32,13 +37,18 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(deadline: Instant) -> Self {
-        Self { deadline, pause: FIRST_PAUSE }
+        Self {
+            deadline,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Sleeps before another attempt, or gives the error back where another makes no sense.
     pub(super) async fn wait(&mut self, doing: &str, error: AcmeError) -> Result<(), AcmeError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let Some(pause) = pause(&error, self.pause, left) else { return Err(error) };
+        let Some(pause) = pause(&error, self.pause, left) else {
+            return Err(error);
+        };
         tracing::debug!(doing, %error, ?pause, "asking the CA again");
         sleep(pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -68,18 +78,29 @@ mod tests {
 
     fn unavailable(retry_after: Option<u64>) -> AcmeError {
         let retry_after = retry_after.map(Duration::from_secs);
-        AcmeError::Unavailable { doing: String::new(), retry_after, detail: String::new() }
+        AcmeError::Unavailable {
+            doing: String::new(),
+            retry_after,
+            detail: String::new(),
+        }
     }
 
     fn limited(retry_after: Option<u64>) -> AcmeError {
         let retry_after = retry_after.map(Duration::from_secs);
-        AcmeError::RateLimited { doing: String::new(), retry_after, detail: String::new() }
+        AcmeError::RateLimited {
+            doing: String::new(),
+            retry_after,
+            detail: String::new(),
+        }
     }
 
     #[test]
     fn a_ca_that_is_down_is_asked_again_when_it_says() {
         assert_eq!(pause(&unavailable(None), OWN, LEFT), Some(OWN));
-        assert_eq!(pause(&unavailable(Some(5)), OWN, LEFT), Some(Duration::from_secs(5)));
+        assert_eq!(
+            pause(&unavailable(Some(5)), OWN, LEFT),
+            Some(Duration::from_secs(5))
+        );
         assert_eq!(pause(&unavailable(Some(0)), OWN, LEFT), Some(OWN));
     }
 
@@ -93,7 +114,10 @@ mod tests {
     #[test]
     fn a_rate_limit_without_an_end_is_final_and_a_short_one_is_not() {
         assert_eq!(pause(&limited(None), OWN, LEFT), None);
-        assert_eq!(pause(&limited(Some(2)), OWN, LEFT), Some(Duration::from_secs(2)));
+        assert_eq!(
+            pause(&limited(Some(2)), OWN, LEFT),
+            Some(Duration::from_secs(2))
+        );
     }
 
     #[test]

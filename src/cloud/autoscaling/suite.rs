@@ -9,7 +9,9 @@ use super::*;
 use crate::cloud::stand_in::cloud_answering;
 
 fn refusal(code: &str, message: &str) -> String {
-    format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    )
 }
 
 #[tokio::test]
@@ -33,10 +35,27 @@ async fn a_group_is_read_and_one_that_does_not_exist_is_none() {
         (200, format!("<DescribeAutoScalingGroupsResponse>{result}</DescribeAutoScalingGroupsResponse>"))
     })
     .await;
-    let instance = |id: &str, stage, protected| GroupInstance { id: id.into(), stage, healthy: true, protected };
-    let instances = vec![instance("i-1", Stage::InService, true), instance("i-2", Stage::Leaving, false)];
+    let instance = |id: &str, stage, protected| GroupInstance {
+        id: id.into(),
+        stage,
+        healthy: true,
+        protected,
+    };
+    let instances = vec![
+        instance("i-1", Stage::InService, true),
+        instance("i-2", Stage::Leaving, false),
+    ];
     let suspended = vec!["Launch".to_owned()];
-    let group = Group { name: "web".into(), min: 1, max: 4, desired: 2, instances, suspended, protects_new: false, ending: None };
+    let group = Group {
+        name: "web".into(),
+        min: 1,
+        max: 4,
+        desired: 2,
+        instances,
+        suspended,
+        protects_new: false,
+        ending: None,
+    };
     assert_eq!(cloud.autoscaling().group("web").await.unwrap(), Some(group));
     assert_eq!(cloud.autoscaling().group("other").await.unwrap(), None);
 }
@@ -60,10 +79,30 @@ async fn activities_are_read_back_to_a_time_and_no_further() {
         (200, format!("<DescribeScalingActivitiesResponse>{result}</DescribeScalingActivitiesResponse>"))
     })
     .await;
-    let activities = cloud.autoscaling().activities("web", datetime!(2026-11-20 10:48:00.9 UTC)).await.unwrap();
-    let told: Vec<_> = activities.iter().map(|activity| (activity.started.minute(), activity.failed, activity.text.as_str())).collect();
+    let activities = cloud
+        .autoscaling()
+        .activities("web", datetime!(2026-11-20 10:48:00.9 UTC))
+        .await
+        .unwrap();
+    let told: Vec<_> = activities
+        .iter()
+        .map(|activity| {
+            (
+                activity.started.minute(),
+                activity.failed,
+                activity.text.as_str(),
+            )
+        })
+        .collect();
     let launching = "Launching a new EC2 instance";
-    assert_eq!(told, [(50, false, launching), (49, true, "UnfulfillableCapacity - none"), (48, false, launching)]);
+    assert_eq!(
+        told,
+        [
+            (50, false, launching),
+            (49, true, "UnfulfillableCapacity - none"),
+            (48, false, launching)
+        ]
+    );
     assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
@@ -73,12 +112,20 @@ async fn a_termination_whose_answer_is_lost_is_not_sent_again() {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         let cloud = cloud_answering(move |body| {
-            assert!(body.contains("InstanceId=i-1") && body.contains("ShouldDecrementDesiredCapacity=true"), "{body}");
+            assert!(
+                body.contains("InstanceId=i-1")
+                    && body.contains("ShouldDecrementDesiredCapacity=true"),
+                "{body}"
+            );
             count.fetch_add(1, Ordering::Relaxed);
             (lost, refusal("ServiceUnavailable", "no"))
         })
         .await;
-        let asked_for = cloud.autoscaling().terminate("web", "i-1", true).await.unwrap();
+        let asked_for = cloud
+            .autoscaling()
+            .terminate("web", "i-1", true)
+            .await
+            .unwrap();
         assert!(matches!(asked_for, Asked::Unsure(_)), "{asked_for:?}");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
@@ -90,20 +137,37 @@ async fn what_was_not_done_is_told_from_what_never_will_be() {
         let cloud = cloud_answering(move |_| (400, refusal(code, "because"))).await;
         cloud.autoscaling().terminate("web", "i-1", true).await
     };
-    assert!(matches!(answer("ScalingActivityInProgress").await.unwrap(), Asked::NotNow));
+    assert!(matches!(
+        answer("ScalingActivityInProgress").await.unwrap(),
+        Asked::NotNow
+    ));
     assert!(matches!(answer("Throttling").await.unwrap(), Asked::NotNow));
-    assert!(matches!(answer("ValidationError").await.unwrap(), Asked::Refused(_)));
+    assert!(matches!(
+        answer("ValidationError").await.unwrap(),
+        Asked::Refused(_)
+    ));
     let error = answer("AccessDenied").await.unwrap_err().to_string();
     let resource = "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/web";
-    assert!(error.ends_with(&format!("allow autoscaling:TerminateInstanceInAutoScalingGroup on {resource}")), "{error}");
+    assert!(
+        error.ends_with(&format!(
+            "allow autoscaling:TerminateInstanceInAutoScalingGroup on {resource}"
+        )),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_desired_capacity_waits_for_no_cool_down() {
     let cloud = cloud_answering(|body| {
-        assert!(body.contains("DesiredCapacity=2") && body.contains("HonorCooldown=false"), "{body}");
+        assert!(
+            body.contains("DesiredCapacity=2") && body.contains("HonorCooldown=false"),
+            "{body}"
+        );
         (200, "<SetDesiredCapacityResponse/>".into())
     })
     .await;
-    assert!(matches!(cloud.autoscaling().set_desired("web", 2).await.unwrap(), Asked::Accepted));
+    assert!(matches!(
+        cloud.autoscaling().set_desired("web", 2).await.unwrap(),
+        Asked::Accepted
+    ));
 }

@@ -41,18 +41,34 @@ impl ElasticIp {
     }
 
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+        self.tags
+            .iter()
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// `None` without what EC2 never leaves out of a VPC's address.
     fn read(address: Address) -> Option<Self> {
-        let holder = match (address.instance_id.filter(|id| !id.is_empty()), address.network_interface_id) {
+        let holder = match (
+            address.instance_id.filter(|id| !id.is_empty()),
+            address.network_interface_id,
+        ) {
             (Some(id), _) => Holder::Instance(id),
             (None, Some(id)) => Holder::Interface(id),
             (None, None) => Holder::Nobody,
         };
-        let tags = address.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect();
-        Some(Self { allocation: address.allocation_id?, address: address.public_ip?.parse().ok()?, holder, tags })
+        let tags = address
+            .tags
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|tag| Some((tag.key?, tag.value?)))
+            .collect();
+        Some(Self {
+            allocation: address.allocation_id?,
+            address: address.public_ip?.parse().ok()?,
+            holder,
+            tags,
+        })
     }
 }
 
@@ -63,19 +79,40 @@ impl Ec2 {
         Ok(self.elastic_ips("allocation-id", allocation).await?.pop())
     }
 
-    pub async fn elastic_ips_tagged(&self, key: &str, value: &str) -> Result<Vec<ElasticIp>, Error> {
+    pub async fn elastic_ips_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Vec<ElasticIp>, Error> {
         self.elastic_ips(&format!("tag:{key}"), value).await
     }
 
     async fn elastic_ips(&self, filter: &str, value: &str) -> Result<Vec<ElasticIp>, Error> {
-        let doing = Doing::new(format!("looking for the Elastic IP with {filter} {value}")).needing("ec2:DescribeAddresses", "*");
+        let doing = Doing::new(format!("looking for the Elastic IP with {filter} {value}"))
+            .needing("ec2:DescribeAddresses", "*");
         let filter = Filter::builder().name(filter).values(value).build();
-        let answer = self.client.describe_addresses().filters(filter).send().await.map_err(|error| doing.failed(&error))?;
-        Ok(answer.addresses.unwrap_or_default().into_iter().filter_map(ElasticIp::read).collect())
+        let answer = self
+            .client
+            .describe_addresses()
+            .filters(filter)
+            .send()
+            .await
+            .map_err(|error| doing.failed(&error))?;
+        Ok(answer
+            .addresses
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(ElasticIp::read)
+            .collect())
     }
 
-    /// Leads it to an instance, whoever has it now; that instance's own public IPv4 address is given up for it. Safe to repeat.
-    pub async fn associate(&self, elastic: &ElasticIp, instance: &str) -> Result<Associated, Error> {
+    /// Leads it to an instance, whoever has it now; that instance's own public IPv4 address is
+    /// given up for it. Safe to repeat.
+    pub async fn associate(
+        &self,
+        elastic: &ElasticIp,
+        instance: &str,
+    ) -> Result<Associated, Error> {
         match self.ask_to_associate(elastic, instance, false).await {
             Ok(()) => Ok(Associated::Done),
             Err(error) if is_not_now(&error) => Ok(Associated::NotNow(error.message)),
@@ -87,24 +124,51 @@ impl Ec2 {
     pub async fn may_associate(&self, elastic: &ElasticIp, instance: &str) -> Result<(), Error> {
         match self.ask_to_associate(elastic, instance, true).await {
             // The answer to a dry run that is allowed.
-            Err(error) if error.code.as_deref() == Some("DryRunOperation") || is_not_now(&error) => Ok(()),
+            Err(error)
+                if error.code.as_deref() == Some("DryRunOperation") || is_not_now(&error) =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
 
-    async fn ask_to_associate(&self, elastic: &ElasticIp, instance: &str, dry_run: bool) -> Result<(), Error> {
-        let ElasticIp { allocation, address, .. } = elastic;
+    async fn ask_to_associate(
+        &self,
+        elastic: &ElasticIp,
+        instance: &str,
+        dry_run: bool,
+    ) -> Result<(), Error> {
+        let ElasticIp {
+            allocation,
+            address,
+            ..
+        } = elastic;
         let doing = Doing::new(format!("leading the Elastic IP {address} to {instance}"));
-        let resources = format!("arn:aws:ec2:*:*:elastic-ip/{allocation}, on instance/{instance} and on its network-interface/*");
+        let resources = format!(
+            "arn:aws:ec2:*:*:elastic-ip/{allocation}, on instance/{instance} and on its network-interface/*"
+        );
         let doing = doing.needing("ec2:AssociateAddress", resources);
-        let request = self.client.associate_address().allocation_id(allocation).instance_id(instance).allow_reassociation(true);
-        request.dry_run(dry_run).send().await.map(|_| ()).map_err(|error| doing.failed(&error))
+        let request = self
+            .client
+            .associate_address()
+            .allocation_id(allocation)
+            .instance_id(instance)
+            .allow_reassociation(true);
+        request
+            .dry_run(dry_run)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| doing.failed(&error))
     }
 }
 
-/// "The pending instance '…' is not in a valid state for this operation", which a booting one may be told for some seconds. The same code stands for
-/// what does not pass, as for an instance of several interfaces.
+/// "The pending instance '…' is not in a valid state for this operation", which a booting one may
+/// be told for some seconds. The same code stands for what does not pass, as for an instance of
+/// several interfaces.
 fn is_not_now(error: &Error) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
-    matches!(code, "InvalidInstanceID" | "IncorrectInstanceState") && error.message.contains("valid state")
+    matches!(code, "InvalidInstanceID" | "IncorrectInstanceState")
+        && error.message.contains("valid state")
 }

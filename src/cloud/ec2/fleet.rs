@@ -1,11 +1,13 @@
-//! What a Spot Fleet request and an EC2 Fleet have in common, which is all but the words of their two APIs.
+//! What a Spot Fleet request and an EC2 Fleet have in common, which is all but the words of their
+//! two APIs.
 
 use time::OffsetDateTime;
 
 use super::super::Error;
 use super::super::error::Doing;
 
-/// Pages of one answer: a fleet of a site has few instances, and its history is asked for from a time on.
+/// Pages of one answer: a fleet of a site has few instances, and its history is asked for from a
+/// time on.
 pub(super) const PAGES: usize = 20;
 
 /// A fleet as one call describes it; its instances are another call's.
@@ -17,7 +19,8 @@ pub struct FleetRequest {
     /// What the target counts: `units`, `vcpu` or `memory-mib`.
     pub unit: String,
     pub target: u32,
-    /// Units that the fleet counts as there; with weights it is not a number of instances. Instances marked for rebalance count nothing.
+    /// Units that the fleet counts as there; with weights it is not a number of instances.
+    /// Instances marked for rebalance count nothing.
     pub fulfilled: f64,
     pub purchase: Purchase,
 }
@@ -54,7 +57,8 @@ impl Purchase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetInstance {
     pub id: String,
-    /// By EC2's status checks. Neither API tells of a rebalance recommendation: only the instance itself hears of one.
+    /// By EC2's status checks. Neither API tells of a rebalance recommendation: only the instance
+    /// itself hears of one.
     pub healthy: bool,
 }
 
@@ -68,14 +72,28 @@ pub struct FleetTrouble {
 }
 
 impl FleetTrouble {
-    pub(super) fn new(at: OffsetDateTime, error: bool, event: &aws_sdk_ec2::types::EventInformation) -> Self {
+    pub(super) fn new(
+        at: OffsetDateTime,
+        error: bool,
+        event: &aws_sdk_ec2::types::EventInformation,
+    ) -> Self {
         let said = [event.event_sub_type(), event.event_description()];
-        Self { at, error, text: said.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ") }
+        Self {
+            at,
+            error,
+            text: said
+                .into_iter()
+                .flatten()
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+                .join(": "),
+        }
     }
 }
 
-/// Whether a history record tells of an error or gives information; `None` for what is no trouble at all. EC2 Fleet's reference
-/// knows `service-error` only, its events also have the words of Spot Fleet.
+/// Whether a history record tells of an error or gives information; `None` for what is no trouble
+/// at all. EC2 Fleet's reference knows `service-error` only, its events also have the words of Spot
+/// Fleet.
 pub(super) fn tells_of_error(event_type: &str) -> Option<bool> {
     match event_type {
         "service-error" | "error" => Some(true),
@@ -95,8 +113,14 @@ pub enum Modified {
 pub(super) fn modified<T>(done: Result<T, Error>) -> Result<Modified, Error> {
     match done {
         Ok(_) => Ok(Modified::Accepted),
-        // "The Spot Fleet request must be in the active state in order to modify it" (EC2 API reference, error codes).
-        Err(error) if error.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("FleetNotInModifiableState")) => {
+        // "The Spot Fleet request must be in the active state in order to modify it" (EC2 API
+        // reference, error codes).
+        Err(error)
+            if error
+                .code
+                .as_deref()
+                .is_some_and(|code| code.eq_ignore_ascii_case("FleetNotInModifiableState")) =>
+        {
             Ok(Modified::NotNow)
         }
         Err(error) => Err(error),
@@ -113,12 +137,16 @@ pub(super) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 
 /// `.NotFound` for an id that could be one, `.Malformed` for one that could not.
 fn unknown(code: &str) -> bool {
-    ["InvalidFleetId", "InvalidSpotFleetRequestId"].iter().any(|id| code.starts_with(id))
+    ["InvalidFleetId", "InvalidSpotFleetRequestId"]
+        .iter()
+        .any(|id| code.starts_with(id))
 }
 
 /// A number of the API, where those of a fleet are never negative.
 pub(super) fn count(number: Option<i32>) -> u32 {
-    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or(0)
 }
 
 pub(super) fn capacity(target: u32) -> i32 {

@@ -49,25 +49,45 @@ pub struct Described {
 
 impl Ec2 {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(config).interceptor(Count).build()) }
+        Self {
+            client: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(config)
+                    .interceptor(Count)
+                    .build(),
+            ),
+        }
     }
 
     /// Those of `ids` that are pending or running; an unknown id is simply not among them.
     pub async fn living(&self, ids: &[String]) -> Result<BTreeSet<String>, Error> {
-        let by_state = Filter::builder().name("instance-state-name").values("pending").values("running").build();
+        let by_state = Filter::builder()
+            .name("instance-state-name")
+            .values("pending")
+            .values("running")
+            .build();
         let mut living = BTreeSet::new();
         for ids in ids.chunks(FILTER_VALUES) {
-            living.extend(self.instances(ids, Some(&by_state)).await?.into_iter().filter_map(|instance| instance.instance_id));
+            living.extend(
+                self.instances(ids, Some(&by_state))
+                    .await?
+                    .into_iter()
+                    .filter_map(|instance| instance.instance_id),
+            );
         }
         Ok(living)
     }
 
-    /// Those of `ids` that EC2 knows, an hour after their end too; an unknown id is simply absent, and so may one be that was
-    /// launched a moment ago.
+    /// Those of `ids` that EC2 knows, an hour after their end too; an unknown id is simply absent,
+    /// and so may one be that was launched a moment ago.
     pub async fn describe(&self, ids: &[String]) -> Result<Vec<Described>, Error> {
         let mut described = Vec::new();
         for ids in ids.chunks(FILTER_VALUES) {
-            described.extend(self.instances(ids, None).await?.iter().filter_map(Described::read));
+            described.extend(
+                self.instances(ids, None)
+                    .await?
+                    .iter()
+                    .filter_map(Described::read),
+            );
         }
         Ok(described)
     }
@@ -77,7 +97,8 @@ impl Ec2 {
         if ids.is_empty() || self.terminate_all(ids).await? {
             return Ok(());
         }
-        // One unknown id fails the whole call (EC2 API reference, TerminateInstances): the others then go one by one.
+        // One unknown id fails the whole call (EC2 API reference, TerminateInstances): the others
+        // then go one by one.
         for id in ids {
             self.terminate_all(std::slice::from_ref(id)).await?;
         }
@@ -87,8 +108,17 @@ impl Ec2 {
     /// False if one of them is unknown, and so nothing was done.
     async fn terminate_all(&self, ids: &[String]) -> Result<bool, Error> {
         let doing = Doing::new(format!("terminating {}", ids.join(", ")));
-        let doing = doing.needing("ec2:TerminateInstances", format!("arn:aws:ec2:*:*:instance/{}", ids[0]));
-        match self.client.terminate_instances().set_instance_ids(Some(ids.to_vec())).send().await {
+        let doing = doing.needing(
+            "ec2:TerminateInstances",
+            format!("arn:aws:ec2:*:*:instance/{}", ids[0]),
+        );
+        match self
+            .client
+            .terminate_instances()
+            .set_instance_ids(Some(ids.to_vec()))
+            .send()
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) => match doing.failed(&error) {
                 error if error.code.as_deref() == Some("InvalidInstanceID.NotFound") => Ok(false),
@@ -97,19 +127,39 @@ impl Ec2 {
         }
     }
 
-    /// Also an empty page may be followed by another one (EC2 API reference, "Paginating the output"), and whoever is overlooked
-    /// counts as gone.
-    async fn instances(&self, ids: &[String], and: Option<&Filter>) -> Result<Vec<Instance>, Error> {
-        let doing = Doing::new(format!("looking for instances {}", ids.join(", "))).needing("ec2:DescribeInstances", "*");
+    /// Also an empty page may be followed by another one (EC2 API reference, "Paginating the
+    /// output"), and whoever is overlooked counts as gone.
+    async fn instances(
+        &self,
+        ids: &[String],
+        and: Option<&Filter>,
+    ) -> Result<Vec<Instance>, Error> {
+        let doing = Doing::new(format!("looking for instances {}", ids.join(", ")))
+            .needing("ec2:DescribeInstances", "*");
         // As filters, because an unknown id in `InstanceIds` is an error.
-        let by_id = Filter::builder().name("instance-id").set_values(Some(ids.to_vec())).build();
+        let by_id = Filter::builder()
+            .name("instance-id")
+            .set_values(Some(ids.to_vec()))
+            .build();
         let filters = std::iter::once(by_id).chain(and.cloned()).collect();
-        let request = self.client.describe_instances().set_filters(Some(filters)).max_results(PAGE);
+        let request = self
+            .client
+            .describe_instances()
+            .set_filters(Some(filters))
+            .max_results(PAGE);
         let (mut found, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
+            let page = request
+                .clone()
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| doing.failed(&error))?;
             found.extend(
-                page.reservations.unwrap_or_default().into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()),
+                page.reservations
+                    .unwrap_or_default()
+                    .into_iter()
+                    .flat_map(|reservation| reservation.instances.unwrap_or_default()),
             );
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
@@ -125,12 +175,19 @@ impl Described {
     fn read(instance: &Instance) -> Option<Self> {
         let state = instance.state().and_then(|state| state.name());
         let interface = instance.network_interfaces().first();
-        let ipv6 = instance.ipv6_address().or_else(|| interface?.ipv6_addresses().first()?.ipv6_address());
+        let ipv6 = instance
+            .ipv6_address()
+            .or_else(|| interface?.ipv6_addresses().first()?.ipv6_address());
         Some(Self {
             id: instance.instance_id()?.to_owned(),
-            living: matches!(state, Some(InstanceStateName::Pending | InstanceStateName::Running)),
+            living: matches!(
+                state,
+                Some(InstanceStateName::Pending | InstanceStateName::Running)
+            ),
             launched: to_time(instance.launch_time()?)?,
-            ipv4: instance.public_ip_address().and_then(|address| address.parse().ok()),
+            ipv4: instance
+                .public_ip_address()
+                .and_then(|address| address.parse().ok()),
             ipv6: ipv6.and_then(|address| address.parse().ok()),
             fleet: fleet_tag(instance),
         })
@@ -138,8 +195,19 @@ impl Described {
 }
 
 fn fleet_tag(instance: &Instance) -> Option<FleetTag> {
-    let value = |key: &str| instance.tags().iter().find(|tag| tag.key() == Some(key))?.value();
-    FLEET_TAGS.into_iter().find_map(|(key, kind)| Some(FleetTag { kind, id: value(key)?.to_owned() }))
+    let value = |key: &str| {
+        instance
+            .tags()
+            .iter()
+            .find(|tag| tag.key() == Some(key))?
+            .value()
+    };
+    FLEET_TAGS.into_iter().find_map(|(key, kind)| {
+        Some(FleetTag {
+            kind,
+            id: value(key)?.to_owned(),
+        })
+    })
 }
 
 fn to_time(time: &aws_sdk_ec2::primitives::DateTime) -> Option<OffsetDateTime> {

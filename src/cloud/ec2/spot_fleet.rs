@@ -1,9 +1,13 @@
 //! Spot Fleet requests: the older of the two APIs, as many sites still have.
 
-use aws_sdk_ec2::types::{BatchState, ExcessCapacityTerminationPolicy, InstanceHealthStatus, SpotFleetRequestConfig};
+use aws_sdk_ec2::types::{
+    BatchState, ExcessCapacityTerminationPolicy, InstanceHealthStatus, SpotFleetRequestConfig,
+};
 use time::OffsetDateTime;
 
-use super::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, PAGES, Purchase};
+use super::fleet::{
+    FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, PAGES, Purchase,
+};
 use super::fleet::{capacity, count, endless, found, modified, tells_of_error};
 use super::{Ec2, from_time, to_time};
 use crate::cloud::Error;
@@ -12,20 +16,41 @@ use crate::cloud::error::Doing;
 impl Ec2 {
     /// `None` where there is no such request.
     pub async fn spot_fleet(&self, id: &str) -> Result<Option<FleetRequest>, Error> {
-        let doing = Doing::new(format!("looking at Spot Fleet request {id}")).needing("ec2:DescribeSpotFleetRequests", "*");
-        let answer = self.client.describe_spot_fleet_requests().spot_fleet_request_ids(id).send().await;
+        let doing = Doing::new(format!("looking at Spot Fleet request {id}"))
+            .needing("ec2:DescribeSpotFleetRequests", "*");
+        let answer = self
+            .client
+            .describe_spot_fleet_requests()
+            .spot_fleet_request_ids(id)
+            .send()
+            .await;
         let answer = found(answer.map_err(|error| doing.failed(&error)))?;
-        Ok(answer.as_ref().and_then(|answer| answer.spot_fleet_request_configs().first()).map(read))
+        Ok(answer
+            .as_ref()
+            .and_then(|answer| answer.spot_fleet_request_configs().first())
+            .map(read))
     }
 
     pub async fn spot_fleet_instances(&self, id: &str) -> Result<Vec<FleetInstance>, Error> {
         let doing = Doing::new(format!("listing the instances of Spot Fleet request {id}"));
         let doing = doing.needing("ec2:DescribeSpotFleetInstances", arn(id));
-        let request = self.client.describe_spot_fleet_instances().spot_fleet_request_id(id);
+        let request = self
+            .client
+            .describe_spot_fleet_instances()
+            .spot_fleet_request_id(id);
         let (mut instances, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
-            instances.extend(page.active_instances().iter().filter_map(FleetInstance::read));
+            let page = request
+                .clone()
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| doing.failed(&error))?;
+            instances.extend(
+                page.active_instances()
+                    .iter()
+                    .filter_map(FleetInstance::read),
+            );
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(instances);
@@ -35,16 +60,33 @@ impl Ec2 {
     }
 
     /// In the order of their times, oldest first.
-    pub async fn spot_fleet_troubles(&self, id: &str, since: OffsetDateTime) -> Result<Vec<FleetTrouble>, Error> {
+    pub async fn spot_fleet_troubles(
+        &self,
+        id: &str,
+        since: OffsetDateTime,
+    ) -> Result<Vec<FleetTrouble>, Error> {
         let doing = Doing::new(format!("reading the history of Spot Fleet request {id}"));
         let doing = doing.needing("ec2:DescribeSpotFleetRequestHistory", arn(id));
-        let request = self.client.describe_spot_fleet_request_history().spot_fleet_request_id(id).start_time(from_time(since));
+        let request = self
+            .client
+            .describe_spot_fleet_request_history()
+            .spot_fleet_request_id(id)
+            .start_time(from_time(since));
         let (mut troubles, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = request.clone().set_next_token(next).send().await.map_err(|error| doing.failed(&error))?;
+            let page = request
+                .clone()
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| doing.failed(&error))?;
             troubles.extend(page.history_records().iter().filter_map(|record| {
                 let error = tells_of_error(record.event_type()?.as_str())?;
-                Some(FleetTrouble::new(to_time(record.timestamp()?)?, error, record.event_information()?))
+                Some(FleetTrouble::new(
+                    to_time(record.timestamp()?)?,
+                    error,
+                    record.event_information()?,
+                ))
             }));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
@@ -55,13 +97,25 @@ impl Ec2 {
     }
 
     /// Asks for another target; an instance beyond it stays.
-    pub async fn modify_spot_fleet(&self, id: &str, target: u32, purchase: Purchase) -> Result<Modified, Error> {
-        let doing = Doing::new(format!("setting the target of Spot Fleet request {id} to {target}"));
+    pub async fn modify_spot_fleet(
+        &self,
+        id: &str,
+        target: u32,
+        purchase: Purchase,
+    ) -> Result<Modified, Error> {
+        let doing = Doing::new(format!(
+            "setting the target of Spot Fleet request {id} to {target}"
+        ));
         let doing = doing.needing("ec2:ModifySpotFleetRequest", arn(id));
-        let request = self.client.modify_spot_fleet_request().spot_fleet_request_id(id).target_capacity(capacity(target));
+        let request = self
+            .client
+            .modify_spot_fleet_request()
+            .spot_fleet_request_id(id)
+            .target_capacity(capacity(target));
         let on_demand = (purchase == Purchase::OnDemand).then(|| capacity(target));
         let request = request.set_on_demand_target_capacity(on_demand);
-        let request = request.excess_capacity_termination_policy(ExcessCapacityTerminationPolicy::NoTermination);
+        let request = request
+            .excess_capacity_termination_policy(ExcessCapacityTerminationPolicy::NoTermination);
         modified(request.send().await.map_err(|error| doing.failed(&error)))
     }
 }
@@ -74,8 +128,12 @@ fn read(request: &SpotFleetRequestConfig) -> FleetRequest {
     let config = request.spot_fleet_request_config();
     let target = count(config.and_then(|config| config.target_capacity()));
     let on_demand = count(config.and_then(|config| config.on_demand_target_capacity()));
-    let upkeep = config.and_then(|config| config.r#type()).map_or("request", |upkeep| upkeep.as_str());
-    let unit = config.and_then(|config| config.target_capacity_unit_type()).map_or("units", |unit| unit.as_str());
+    let upkeep = config
+        .and_then(|config| config.r#type())
+        .map_or("request", |upkeep| upkeep.as_str());
+    let unit = config
+        .and_then(|config| config.target_capacity_unit_type())
+        .map_or("units", |unit| unit.as_str());
     FleetRequest {
         state: match request.spot_fleet_request_state() {
             Some(BatchState::Active) => FleetState::Active,
@@ -85,14 +143,22 @@ fn read(request: &SpotFleetRequestConfig) -> FleetRequest {
         upkeep: upkeep.to_owned(),
         unit: unit.to_owned(),
         target,
-        fulfilled: config.and_then(|config| config.fulfilled_capacity()).unwrap_or_default(),
+        fulfilled: config
+            .and_then(|config| config.fulfilled_capacity())
+            .unwrap_or_default(),
         purchase: Purchase::of(on_demand, target),
     }
 }
 
 impl FleetInstance {
     pub(super) fn read(instance: &aws_sdk_ec2::types::ActiveInstance) -> Option<Self> {
-        let healthy = !matches!(instance.instance_health(), Some(InstanceHealthStatus::UnhealthyStatus));
-        Some(Self { id: instance.instance_id()?.to_owned(), healthy })
+        let healthy = !matches!(
+            instance.instance_health(),
+            Some(InstanceHealthStatus::UnhealthyStatus)
+        );
+        Some(Self {
+            id: instance.instance_id()?.to_owned(),
+            healthy,
+        })
     }
 }

@@ -31,32 +31,61 @@ pub struct ChangeId(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submitted {
     Accepted(ChangeId),
-    /// `InvalidChangeBatch`, with its messages: the zone is not as the batch says. It may also be that the batch went through
-    /// and only its answer was lost, so read again before deciding.
+    /// `InvalidChangeBatch`, with its messages: the zone is not as the batch says. It may also be
+    /// that the batch went through and only its answer was lost, so read again before deciding.
     Refused(String),
 }
 
 impl Route53 {
     /// Submits one batch: Route 53 applies it whole or not at all.
-    pub async fn change(&self, zone_id: &str, changes: &[Change], comment: &str) -> Result<Submitted, Error> {
-        let listed = changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    pub async fn change(
+        &self,
+        zone_id: &str,
+        changes: &[Change],
+        comment: &str,
+    ) -> Result<Submitted, Error> {
+        let listed = changes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
         let doing = Doing::new(format!("changing hosted zone {zone_id} ({listed})"));
         let doing = doing.needing("route53:ChangeResourceRecordSets", zone_arn(zone_id));
         let changes = changes.iter().map(Change::to_sdk).collect();
-        let batch = ChangeBatch::builder().comment(comment).set_changes(Some(changes)).build().map_err(|error| doing.wrong(error))?;
+        let batch = ChangeBatch::builder()
+            .comment(comment)
+            .set_changes(Some(changes))
+            .build()
+            .map_err(|error| doing.wrong(error))?;
         queued(async || self.change_once(zone_id, &batch, &doing).await).await
     }
 
-    async fn change_once(&self, zone_id: &str, batch: &ChangeBatch, doing: &Doing) -> Result<Submitted, Error> {
-        let request = self.client.change_resource_record_sets().hosted_zone_id(zone_id).change_batch(batch.clone());
+    async fn change_once(
+        &self,
+        zone_id: &str,
+        batch: &ChangeBatch,
+        doing: &Doing,
+    ) -> Result<Submitted, Error> {
+        let request = self
+            .client
+            .change_resource_record_sets()
+            .hosted_zone_id(zone_id)
+            .change_batch(batch.clone());
         match request.send().await {
             Ok(answer) => {
-                let info = answer.change_info.ok_or_else(|| doing.wrong("the answer has no change"))?;
+                let info = answer
+                    .change_info
+                    .ok_or_else(|| doing.wrong("the answer has no change"))?;
                 Ok(Submitted::Accepted(ChangeId(info.id)))
             }
             Err(error) => match error.as_service_error() {
                 Some(ChangeResourceRecordSetsError::InvalidChangeBatch(refusal)) => {
-                    let messages = refusal.messages().iter().map(String::as_str).chain(refusal.message()).collect::<Vec<_>>();
+                    let messages = refusal
+                        .messages()
+                        .iter()
+                        .map(String::as_str)
+                        .chain(refusal.message())
+                        .collect::<Vec<_>>();
                     Ok(Submitted::Refused(messages.join("; ")))
                 }
                 _ => Err(doing.failed(&error)),
@@ -68,7 +97,10 @@ impl Route53 {
     pub async fn wait_in_sync(&self, change: &ChangeId, deadline: Instant) -> Result<(), Error> {
         let id = change.0.trim_start_matches("/change/");
         let doing = Doing::new(format!("waiting for change {id} to reach all name servers"));
-        let doing = doing.needing("route53:GetChange", format!("arn:aws:route53:::change/{id}"));
+        let doing = doing.needing(
+            "route53:GetChange",
+            format!("arn:aws:route53:::change/{id}"),
+        );
         let mut pause = FIRST_LOOK;
         loop {
             sleep_until((Instant::now() + pause).min(deadline)).await;
@@ -76,15 +108,26 @@ impl Route53 {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(doing.wrong_with_hint("it is still pending", "try again: Route 53 mostly takes less than a minute"));
+                return Err(doing.wrong_with_hint(
+                    "it is still pending",
+                    "try again: Route 53 mostly takes less than a minute",
+                ));
             }
             pause = (pause * 2).min(LONGEST_LOOK);
         }
     }
 
     async fn is_in_sync(&self, id: &str, doing: &Doing) -> Result<bool, Error> {
-        let answer = self.client.get_change().id(id).send().await.map_err(|error| doing.failed(&error))?;
-        Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
+        let answer = self
+            .client
+            .get_change()
+            .id(id)
+            .send()
+            .await
+            .map_err(|error| doing.failed(&error))?;
+        Ok(answer
+            .change_info
+            .is_some_and(|info| info.status == ChangeStatus::Insync))
     }
 }
 
@@ -100,7 +143,9 @@ impl Change {
             Self::Create(set) => (ChangeAction::Create, set),
             Self::Delete(set) => (ChangeAction::Delete, set),
         };
-        let change = aws_sdk_route53::types::Change::builder().action(action).resource_record_set(set.0.clone());
+        let change = aws_sdk_route53::types::Change::builder()
+            .action(action)
+            .resource_record_set(set.0.clone());
         change.build().expect("its action is given")
     }
 }
@@ -123,13 +168,20 @@ mod tests {
     #[test]
     fn a_change_is_shown_with_its_action() {
         let set = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()]);
-        assert_eq!(Change::Create(set.clone()).to_string(), "create A example.com → 203.0.113.7");
-        assert_eq!(Change::Delete(set).to_string(), "delete A example.com → 203.0.113.7");
+        assert_eq!(
+            Change::Create(set.clone()).to_string(),
+            "create A example.com → 203.0.113.7"
+        );
+        assert_eq!(
+            Change::Delete(set).to_string(),
+            "delete A example.com → 203.0.113.7"
+        );
     }
 
     #[test]
     fn a_delete_is_sent_exactly_as_the_record_was_read() {
-        let set = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()]).multivalue("i-1", Some("hc"));
+        let set = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()])
+            .multivalue("i-1", Some("hc"));
         let sent = Change::Delete(set.clone()).to_sdk();
         assert_eq!(sent.action, ChangeAction::Delete);
         assert_eq!(sent.resource_record_set, Some(set.0));

@@ -14,23 +14,46 @@ const SPARE_PAGES: usize = 20;
 impl Route53 {
     /// All record sets that have one of these names, in Route 53's order.
     ///
-    /// Starts at the first name and takes one page if it reaches the last; where others' records lie between, it jumps over them.
-    pub async fn record_sets(&self, zone_id: &str, names: &[String]) -> Result<Vec<RecordSet>, Error> {
-        let doing = Doing::new(format!("reading the records of {} in hosted zone {zone_id}", names.join(", ")));
+    /// Starts at the first name and takes one page if it reaches the last; where others' records
+    /// lie between, it jumps over them.
+    pub async fn record_sets(
+        &self,
+        zone_id: &str,
+        names: &[String],
+    ) -> Result<Vec<RecordSet>, Error> {
+        let doing = Doing::new(format!(
+            "reading the records of {} in hosted zone {zone_id}",
+            names.join(", ")
+        ));
         let doing = doing.needing("route53:ListResourceRecordSets", zone_arn(zone_id));
         let mut wanted: Vec<String> = names.iter().map(|name| names::listed(name)).collect();
         wanted.sort_by_cached_key(|name| names::order(name));
         wanted.dedup();
-        let Some(first) = wanted.first() else { return Ok(Vec::new()) };
+        let Some(first) = wanted.first() else {
+            return Ok(Vec::new());
+        };
         let mut start = Start::at(first);
         let mut found = Vec::new();
         for _ in 0..wanted.len() + SPARE_PAGES {
-            let request = self.client.list_resource_record_sets().hosted_zone_id(zone_id).max_items(PAGE);
-            let request = request.start_record_name(&start.name).set_start_record_identifier(start.identifier.clone());
-            let page = request.set_start_record_type(start.kind.clone()).send().await.map_err(|error| doing.failed(&error))?;
+            let request = self
+                .client
+                .list_resource_record_sets()
+                .hosted_zone_id(zone_id)
+                .max_items(PAGE);
+            let request = request
+                .start_record_name(&start.name)
+                .set_start_record_identifier(start.identifier.clone());
+            let page = request
+                .set_start_record_type(start.kind.clone())
+                .send()
+                .await
+                .map_err(|error| doing.failed(&error))?;
             let next = next_start(&page, &wanted);
             let sets = page.resource_record_sets.into_iter();
-            found.extend(sets.map(RecordSet).filter(|set| wanted.contains(&names::listed(&set.0.name))));
+            found.extend(
+                sets.map(RecordSet)
+                    .filter(|set| wanted.contains(&names::listed(&set.0.name))),
+            );
             match next {
                 Some(next) => start = next,
                 None => return Ok(found),
@@ -50,7 +73,11 @@ struct Start {
 
 impl Start {
     fn at(name: &str) -> Self {
-        Self { name: name.to_owned(), kind: None, identifier: None }
+        Self {
+            name: name.to_owned(),
+            kind: None,
+            identifier: None,
+        }
     }
 }
 
@@ -62,7 +89,11 @@ fn next_start(page: &ListResourceRecordSetsOutput, wanted: &[String]) -> Option<
     if names::order(wanted) > next {
         return Some(Start::at(wanted));
     }
-    Some(Start { name: name.to_owned(), kind: page.next_record_type.clone(), identifier: page.next_record_identifier.clone() })
+    Some(Start {
+        name: name.to_owned(),
+        kind: page.next_record_type.clone(),
+        identifier: page.next_record_identifier.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -72,13 +103,20 @@ mod tests {
     use super::*;
 
     fn page(next: Option<&str>) -> ListResourceRecordSetsOutput {
-        let page = ListResourceRecordSetsOutput::builder().set_resource_record_sets(Some(Vec::new())).max_items(PAGE);
-        let page = page.is_truncated(next.is_some()).set_next_record_name(next.map(str::to_owned)).next_record_type(RrType::Txt);
+        let page = ListResourceRecordSetsOutput::builder()
+            .set_resource_record_sets(Some(Vec::new()))
+            .max_items(PAGE);
+        let page = page
+            .is_truncated(next.is_some())
+            .set_next_record_name(next.map(str::to_owned))
+            .next_record_type(RrType::Txt);
         page.next_record_identifier("i-2").build().unwrap()
     }
 
     fn wanted() -> Vec<String> {
-        ["example.com.", "_spotboot.example.com.", "www.example.com."].map(str::to_owned).to_vec()
+        ["example.com.", "_spotboot.example.com.", "www.example.com."]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]
@@ -88,17 +126,30 @@ mod tests {
 
     #[test]
     fn a_page_that_reaches_past_the_last_name_is_the_last() {
-        assert_eq!(next_start(&page(Some("x.www.example.com.")), &wanted()), None);
+        assert_eq!(
+            next_start(&page(Some("x.www.example.com.")), &wanted()),
+            None
+        );
     }
 
     #[test]
     fn records_of_others_are_jumped_over() {
-        assert_eq!(next_start(&page(Some("b.example.com.")), &wanted()), Some(Start::at("www.example.com.")));
+        assert_eq!(
+            next_start(&page(Some("b.example.com.")), &wanted()),
+            Some(Start::at("www.example.com."))
+        );
     }
 
     #[test]
     fn a_page_that_ends_within_a_wanted_name_goes_on_there() {
-        let next = Start { name: "www.example.com.".into(), kind: Some(RrType::Txt), identifier: Some("i-2".into()) };
-        assert_eq!(next_start(&page(Some("www.example.com.")), &wanted()), Some(next));
+        let next = Start {
+            name: "www.example.com.".into(),
+            kind: Some(RrType::Txt),
+            identifier: Some("i-2".into()),
+        };
+        assert_eq!(
+            next_start(&page(Some("www.example.com.")), &wanted()),
+            Some(next)
+        );
     }
 }

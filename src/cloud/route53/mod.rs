@@ -33,7 +33,13 @@ pub struct Zone {
 
 impl Route53 {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: aws_sdk_route53::Client::from_conf(aws_sdk_route53::config::Builder::from(config).interceptor(Count).build()) }
+        Self {
+            client: aws_sdk_route53::Client::from_conf(
+                aws_sdk_route53::config::Builder::from(config)
+                    .interceptor(Count)
+                    .build(),
+            ),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ pub(super) fn plain(name: &str) -> String {
     unescape(name.strip_suffix('.').unwrap_or(name)).to_ascii_lowercase()
 }
 
-/// As Route 53 lists it: lower case, a final dot, and all but letters, digits, `-`, `_` and `.` as `\` and three octal digits
-/// ("DNS domain name format" in its developer guide).
+/// As Route 53 lists it: lower case, a final dot, and all but letters, digits, `-`, `_` and `.` as
+/// `\` and three octal digits ("DNS domain name format" in its developer guide).
 pub(super) fn listed(name: &str) -> String {
     let mut listed = String::with_capacity(name.len() + 1);
     for byte in plain(name).bytes() {
@@ -20,7 +20,8 @@ pub(super) fn listed(name: &str) -> String {
     listed + "."
 }
 
-/// What Route 53 sorts a listing by: the labels reversed, each with its dot (`ListResourceRecordSets`, "Sort order").
+/// What Route 53 sorts a listing by: the labels reversed, each with its dot
+/// (`ListResourceRecordSets`, "Sort order").
 pub(super) fn order(name: &str) -> String {
     let listed = listed(name);
     let labels = listed.strip_suffix('.').unwrap_or(&listed).rsplit('.');
@@ -32,7 +33,10 @@ fn unescape(name: &str) -> String {
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(u8::is_ascii);
+        let code = after
+            .get(..3)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok())
+            .filter(u8::is_ascii);
         match code {
             Some(code) => {
                 plain.push(code.into());
@@ -60,7 +64,10 @@ mod tests {
 
     #[test]
     fn underscores_and_hyphens_stay_as_they_are() {
-        assert_eq!(listed("_acme-challenge.example.com"), "_acme-challenge.example.com.");
+        assert_eq!(
+            listed("_acme-challenge.example.com"),
+            "_acme-challenge.example.com."
+        );
     }
 
     #[test]
@@ -71,9 +78,26 @@ mod tests {
 
     #[test]
     fn names_sort_by_their_labels_reversed() {
-        let mut names = ["www.example.com", "a.b.example.com", "example.com", "*.example.com", "_spotboot.example.com", "b.example.com"];
+        let mut names = [
+            "www.example.com",
+            "a.b.example.com",
+            "example.com",
+            "*.example.com",
+            "_spotboot.example.com",
+            "b.example.com",
+        ];
         names.sort_by_key(|name| order(name));
-        assert_eq!(names, ["example.com", "*.example.com", "_spotboot.example.com", "b.example.com", "a.b.example.com", "www.example.com"]);
+        assert_eq!(
+            names,
+            [
+                "example.com",
+                "*.example.com",
+                "_spotboot.example.com",
+                "b.example.com",
+                "a.b.example.com",
+                "www.example.com"
+            ]
+        );
     }
 
     #[test]

@@ -6,11 +6,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::cloud::Error;
 
-/// How long a request may queue behind the account's rate limit and other changes of its zone; the last attempt starts within it.
+/// How long a request may queue behind the account's rate limit and other changes of its zone; the
+/// last attempt starts within it.
 const QUEUE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes a request until Route 53 comes to it: where many ask at once, the SDK's own attempts are over too soon.
+/// Makes a request until Route 53 comes to it: where many ask at once, the SDK's own attempts are
+/// over too soon.
 pub(super) async fn queued<T>(request: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
     let deadline = Instant::now() + QUEUE;
     loop {

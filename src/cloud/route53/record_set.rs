@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use aws_sdk_route53::types::{AliasTarget, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType};
+use aws_sdk_route53::types::{
+    AliasTarget, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType,
+};
 
 use super::names;
 use super::text;
@@ -24,14 +26,21 @@ pub enum Role {
 
 /// All values of one name and kind (and, with a routing policy, one set identifier).
 ///
-/// Names and alias targets are kept as Route 53 lists them, so one that we make equals the same one read.
+/// Names and alias targets are kept as Route 53 lists them, so one that we make equals the same one
+/// read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordSet(pub(super) ResourceRecordSet);
 
 impl RecordSet {
     /// `name` as people write it; `values` of a TXT record unquoted; `ttl` in seconds.
     pub fn new(name: &str, kind: Kind, ttl: u32, values: Vec<String>) -> Self {
-        let wire = |value: String| if kind == Kind::Txt { text::quoted(&value) } else { value };
+        let wire = |value: String| {
+            if kind == Kind::Txt {
+                text::quoted(&value)
+            } else {
+                value
+            }
+        };
         let mut set = bare(name, kind);
         set.ttl = Some(ttl.into());
         set.resource_records = Some(values.into_iter().map(wire).map(record).collect());
@@ -39,10 +48,23 @@ impl RecordSet {
     }
 
     /// An alias takes its target's TTL. `target_zone_id` is the target's own zone.
-    pub fn alias(name: &str, kind: Kind, target_dns: &str, target_zone_id: &str, evaluate_health: bool) -> Self {
-        let target = AliasTarget::builder().dns_name(names::listed(target_dns)).hosted_zone_id(target_zone_id);
+    pub fn alias(
+        name: &str,
+        kind: Kind,
+        target_dns: &str,
+        target_zone_id: &str,
+        evaluate_health: bool,
+    ) -> Self {
+        let target = AliasTarget::builder()
+            .dns_name(names::listed(target_dns))
+            .hosted_zone_id(target_zone_id);
         let mut set = bare(name, kind);
-        set.alias_target = Some(target.evaluate_target_health(evaluate_health).build().expect("all its fields are given"));
+        set.alias_target = Some(
+            target
+                .evaluate_target_health(evaluate_health)
+                .build()
+                .expect("all its fields are given"),
+        );
         Self(set)
     }
 
@@ -99,7 +121,15 @@ impl RecordSet {
     /// Of a TXT record unquoted, each value's strings joined; empty for an alias.
     pub fn values(&self) -> Vec<String> {
         let is_text = self.0.r#type == RrType::Txt;
-        self.wire_values().map(|value| if is_text { text::unquoted(value) } else { value.to_owned() }).collect()
+        self.wire_values()
+            .map(|value| {
+                if is_text {
+                    text::unquoted(value)
+                } else {
+                    value.to_owned()
+                }
+            })
+            .collect()
     }
 
     pub(super) fn wire_values(&self) -> impl Iterator<Item = &str> {
@@ -135,7 +165,10 @@ impl RecordSet {
 }
 
 fn record(value: String) -> ResourceRecord {
-    ResourceRecord::builder().value(value).build().expect("its value is given")
+    ResourceRecord::builder()
+        .value(value)
+        .build()
+        .expect("its value is given")
 }
 
 fn bare(name: &str, kind: Kind) -> ResourceRecordSet {
@@ -144,7 +177,11 @@ fn bare(name: &str, kind: Kind) -> ResourceRecordSet {
         Kind::Aaaa => RrType::Aaaa,
         Kind::Txt => RrType::Txt,
     };
-    ResourceRecordSet::builder().name(names::listed(name)).r#type(kind).build().expect("name and type are given")
+    ResourceRecordSet::builder()
+        .name(names::listed(name))
+        .r#type(kind)
+        .build()
+        .expect("name and type are given")
 }
 
 /// `A example.com → 203.0.113.7`, and what sets it apart from others of the same name and kind.
@@ -168,16 +205,43 @@ mod tests {
 
     #[test]
     fn a_record_set_we_make_equals_the_same_one_read() {
-        let read = ResourceRecordSet::builder().name("\\052.example.com.").r#type(RrType::A).ttl(60);
-        let read = read.resource_records(ResourceRecord::builder().value("203.0.113.7").build().unwrap()).build().unwrap();
-        assert_eq!(RecordSet::new("*.Example.com", Kind::A, 60, vec!["203.0.113.7".into()]), RecordSet(read));
+        let read = ResourceRecordSet::builder()
+            .name("\\052.example.com.")
+            .r#type(RrType::A)
+            .ttl(60);
+        let read = read
+            .resource_records(
+                ResourceRecord::builder()
+                    .value("203.0.113.7")
+                    .build()
+                    .unwrap(),
+            )
+            .build()
+            .unwrap();
+        assert_eq!(
+            RecordSet::new("*.Example.com", Kind::A, 60, vec!["203.0.113.7".into()]),
+            RecordSet(read)
+        );
     }
 
     #[test]
     fn an_alias_equals_the_same_one_read() {
-        let target = AliasTarget::builder().dns_name("d111.cloudfront.net.").hosted_zone_id("Z2FDTNDATAQYW2").evaluate_target_health(false);
-        let read = ResourceRecordSet::builder().name("example.com.").r#type(RrType::Aaaa).alias_target(target.build().unwrap()).build();
-        let made = RecordSet::alias("example.com", Kind::Aaaa, "d111.cloudfront.net", "Z2FDTNDATAQYW2", false);
+        let target = AliasTarget::builder()
+            .dns_name("d111.cloudfront.net.")
+            .hosted_zone_id("Z2FDTNDATAQYW2")
+            .evaluate_target_health(false);
+        let read = ResourceRecordSet::builder()
+            .name("example.com.")
+            .r#type(RrType::Aaaa)
+            .alias_target(target.build().unwrap())
+            .build();
+        let made = RecordSet::alias(
+            "example.com",
+            Kind::Aaaa,
+            "d111.cloudfront.net",
+            "Z2FDTNDATAQYW2",
+            false,
+        );
         assert_eq!(made, RecordSet(read.unwrap()));
         assert!(made.is_alias() && made.ttl().is_none() && made.values().is_empty());
     }
@@ -186,18 +250,50 @@ mod tests {
     fn a_record_set_is_shown_as_people_say_it() {
         let simple = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()]);
         assert_eq!(simple.to_string(), "A example.com → 203.0.113.7");
-        assert_eq!(simple.multivalue("i-1", Some("hc")).to_string(), "A example.com → 203.0.113.7 [i-1]");
-        let text = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["heritage=spotboot".into()]);
-        assert_eq!(text.to_string(), "TXT _spotboot.example.com → \"heritage=spotboot\"");
-        let alias = RecordSet::alias("example.com", Kind::A, "d111.cloudfront.net.", "Z2FDTNDATAQYW2", false);
-        assert_eq!(alias.failover(Role::Secondary, "mirror", None).to_string(), "A example.com → alias d111.cloudfront.net [mirror]");
+        assert_eq!(
+            simple.multivalue("i-1", Some("hc")).to_string(),
+            "A example.com → 203.0.113.7 [i-1]"
+        );
+        let text = RecordSet::new(
+            "_spotboot.example.com",
+            Kind::Txt,
+            60,
+            vec!["heritage=spotboot".into()],
+        );
+        assert_eq!(
+            text.to_string(),
+            "TXT _spotboot.example.com → \"heritage=spotboot\""
+        );
+        let alias = RecordSet::alias(
+            "example.com",
+            Kind::A,
+            "d111.cloudfront.net.",
+            "Z2FDTNDATAQYW2",
+            false,
+        );
+        assert_eq!(
+            alias.failover(Role::Secondary, "mirror", None).to_string(),
+            "A example.com → alias d111.cloudfront.net [mirror]"
+        );
     }
 
     #[test]
     fn what_was_put_in_comes_out() {
-        let set = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["a \"b\"".into()]).multivalue("i-1", Some("hc-1"));
-        assert_eq!((set.name().as_str(), set.kind(), set.ttl()), ("_spotboot.example.com", Some(Kind::Txt), Some(60)));
+        let set = RecordSet::new(
+            "_spotboot.example.com",
+            Kind::Txt,
+            60,
+            vec!["a \"b\"".into()],
+        )
+        .multivalue("i-1", Some("hc-1"));
+        assert_eq!(
+            (set.name().as_str(), set.kind(), set.ttl()),
+            ("_spotboot.example.com", Some(Kind::Txt), Some(60))
+        );
         assert_eq!(set.values(), ["a \"b\""]);
-        assert_eq!((set.set_identifier(), set.health_check()), (Some("i-1"), Some("hc-1")));
+        assert_eq!(
+            (set.set_identifier(), set.health_check()),
+            (Some("i-1"), Some("hc-1"))
+        );
     }
 }

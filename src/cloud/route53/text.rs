@@ -1,20 +1,27 @@
-//! TXT values as Route 53 takes them: quoted strings of at most 255 bytes (RFC 1035 section 3.3.14).
+//! TXT values as Route 53 takes them: quoted strings of at most 255 bytes (RFC 1035 section
+//! 3.3.14).
 
 use std::fmt::Write as _;
 
 /// The longest character-string (RFC 1035 section 3.3).
 const STRING: usize = 255;
 
-/// One value in quotes; a longer one as several strings, which a resolver joins again (RFC 7208 section 3.3).
+/// One value in quotes; a longer one as several strings, which a resolver joins again (RFC 7208
+/// section 3.3).
 pub(super) fn quoted(value: &str) -> String {
-    let mut strings = value.as_bytes().chunks(STRING).map(quoted_string).collect::<Vec<_>>();
+    let mut strings = value
+        .as_bytes()
+        .chunks(STRING)
+        .map(quoted_string)
+        .collect::<Vec<_>>();
     if strings.is_empty() {
         strings.push(quoted_string(&[]));
     }
     strings.join(" ")
 }
 
-/// Quotes and backslashes are escaped; what is no printable ASCII is written in octal ("TXT record type" in the developer guide).
+/// Quotes and backslashes are escaped; what is no printable ASCII is written in octal ("TXT record
+/// type" in the developer guide).
 fn quoted_string(bytes: &[u8]) -> String {
     let mut quoted = String::with_capacity(bytes.len() + 2);
     quoted.push('"');
@@ -50,7 +57,10 @@ pub(super) fn unquoted(wire: &str) -> String {
 
 /// Takes what a backslash escapes: three octal digits, or one character.
 fn unescaped<'a>(after: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
-    let octal = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+    let octal = after
+        .get(..3)
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .and_then(|digits| u8::from_str_radix(digits, 8).ok());
     match (octal, after) {
         (Some(code), _) => {
             text.push(code);
@@ -70,7 +80,13 @@ mod tests {
 
     #[test]
     fn a_value_is_quoted_and_comes_back() {
-        for value in ["", "heritage=spotboot,site=a", "with \"quotes\" and \\ and a space", "grüße\t", "\\101"] {
+        for value in [
+            "",
+            "heritage=spotboot,site=a",
+            "with \"quotes\" and \\ and a space",
+            "grüße\t",
+            "\\101",
+        ] {
             assert_eq!(unquoted(&quoted(value)), value);
         }
         assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);

@@ -23,7 +23,9 @@ impl Clock {
     }
 
     fn see(&self, date: &str) {
-        let date = DateTime::from_str(date, Format::HttpDate).ok().and_then(|date| super::to_time(&date));
+        let date = DateTime::from_str(date, Format::HttpDate)
+            .ok()
+            .and_then(|date| super::to_time(&date));
         if let Some(date) = date {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
         }

@@ -1,4 +1,5 @@
-//! Large objects to disk: a few ranges at a time, each streamed to its own place in the file, so that memory stays small.
+//! Large objects to disk: a few ranges at a time, each streamed to its own place in the file, so
+//! that memory stays small.
 
 use std::io::SeekFrom;
 use std::ops::Range;
@@ -31,10 +32,16 @@ pub struct Download {
 }
 
 impl S3 {
-    /// Writes an object of at most `limit` bytes to the file `to` (created, or emptied); `None` if the key is absent.
+    /// Writes an object of at most `limit` bytes to the file `to` (created, or emptied); `None` if
+    /// the key is absent.
     ///
     /// No file is left where it ends in an error.
-    pub async fn download(&self, key: &str, to: &Path, limit: u64) -> Result<Option<Download>, Error> {
+    pub async fn download(
+        &self,
+        key: &str,
+        to: &Path,
+        limit: u64,
+    ) -> Result<Option<Download>, Error> {
         let mut tries = 1;
         loop {
             match self.download_once(key, to, limit).await {
@@ -44,39 +51,68 @@ impl S3 {
         }
     }
 
-    async fn download_once(&self, key: &str, to: &Path, limit: u64) -> Result<Option<Download>, Error> {
-        let Some(first) = self.first_part(key).await? else { return Ok(None) };
+    async fn download_once(
+        &self,
+        key: &str,
+        to: &Path,
+        limit: u64,
+    ) -> Result<Option<Download>, Error> {
+        let Some(first) = self.first_part(key).await? else {
+            return Ok(None);
+        };
         first.at_most(limit)?;
         let (size, etag) = (first.total, first.etag.clone());
         let disk = writing(to);
-        File::create(to).await.map_err(|error| at_disk(&disk, &error))?;
+        File::create(to)
+            .await
+            .map_err(|error| at_disk(&disk, &error))?;
         let saved = self.save_all(key, first, to).await;
         if saved.is_err() && is_file(to).await {
             let _ = tokio::fs::remove_file(to).await;
         }
-        Ok(Some(Download { size, sha256: saved?, etag }))
+        Ok(Some(Download {
+            size,
+            sha256: saved?,
+            etag,
+        }))
     }
 
     /// The SHA-256 of it all.
     async fn save_all(&self, key: &str, first: Reader, to: &Path) -> Result<String, Error> {
         let (size, etag) = (first.total, first.etag.clone());
-        let rest = iter(parts(size)).map(|part| self.save_part(key, part, &etag, to)).buffer_unordered(PARALLEL).try_collect::<()>();
+        let rest = iter(parts(size))
+            .map(|part| self.save_part(key, part, &etag, to))
+            .buffer_unordered(PARALLEL)
+            .try_collect::<()>();
         let (mut hash, ()) = tokio::try_join!(save_and_hash(first, to), rest)?;
-        hash_from(to, size.min(PART), &mut hash).await.map_err(|error| at_disk(&writing(to), &error))?;
+        hash_from(to, size.min(PART), &mut hash)
+            .await
+            .map_err(|error| at_disk(&writing(to), &error))?;
         Ok(hex::encode(hash.finalize()))
     }
 
     async fn first_part(&self, key: &str) -> Result<Option<Reader>, Error> {
         match self.reader(key, Some(0..PART), None).await {
             // An empty object has no first byte to start a range at (RFC 9110 section 15.5.17).
-            Err(error) if error.code.as_deref() == Some("InvalidRange") => self.reader(key, None, None).await,
+            Err(error) if error.code.as_deref() == Some("InvalidRange") => {
+                self.reader(key, None, None).await
+            }
             other => other,
         }
     }
 
-    async fn save_part(&self, key: &str, part: Range<u64>, etag: &Etag, to: &Path) -> Result<(), Error> {
+    async fn save_part(
+        &self,
+        key: &str,
+        part: Range<u64>,
+        etag: &Etag,
+        to: &Path,
+    ) -> Result<(), Error> {
         let reader = self.reader(key, Some(part.clone()), Some(etag)).await?;
-        let reader = reader.ok_or_else(|| self.reading(key).wrong("it was deleted while it was being read"))?;
+        let reader = reader.ok_or_else(|| {
+            self.reading(key)
+                .wrong("it was deleted while it was being read")
+        })?;
         save(reader, to, part.start, |_| ()).await
     }
 }
@@ -92,12 +128,21 @@ async fn save_and_hash(reader: Reader, to: &Path) -> Result<Sha256, Error> {
     Ok(hash)
 }
 
-async fn save(mut reader: Reader, to: &Path, at: u64, mut seen: impl FnMut(&[u8])) -> Result<(), Error> {
+async fn save(
+    mut reader: Reader,
+    to: &Path,
+    at: u64,
+    mut seen: impl FnMut(&[u8]),
+) -> Result<(), Error> {
     let disk = writing(to);
-    let mut file = open_at(to, at).await.map_err(|error| at_disk(&disk, &error))?;
+    let mut file = open_at(to, at)
+        .await
+        .map_err(|error| at_disk(&disk, &error))?;
     while let Some(bytes) = reader.next().await? {
         seen(&bytes);
-        file.write_all(&bytes).await.map_err(|error| at_disk(&disk, &error))?;
+        file.write_all(&bytes)
+            .await
+            .map_err(|error| at_disk(&disk, &error))?;
     }
     file.flush().await.map_err(|error| at_disk(&disk, &error))
 }
@@ -123,7 +168,9 @@ async fn hash_from(path: &Path, at: u64, hash: &mut Sha256) -> std::io::Result<(
 
 /// A device in the file's place is not ours to remove.
 async fn is_file(path: &Path) -> bool {
-    tokio::fs::symlink_metadata(path).await.is_ok_and(|metadata| metadata.is_file())
+    tokio::fs::symlink_metadata(path)
+        .await
+        .is_ok_and(|metadata| metadata.is_file())
 }
 
 fn writing(path: &Path) -> Doing {
@@ -132,7 +179,10 @@ fn writing(path: &Path) -> Doing {
 
 fn at_disk(doing: &Doing, error: &std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::StorageFull => doing.wrong_with_hint(error, "free some space on that disk, or give the instance a larger one"),
+        std::io::ErrorKind::StorageFull => doing.wrong_with_hint(
+            error,
+            "free some space on that disk, or give the instance a larger one",
+        ),
         _ => doing.wrong(error),
     }
 }
@@ -158,7 +208,14 @@ mod tests {
 
     #[test]
     fn a_full_disk_says_what_to_do() {
-        let error = at_disk(&writing(Path::new("/x")), &std::io::Error::from(std::io::ErrorKind::StorageFull));
-        assert!(error.to_string().contains("writing /x: ") && error.to_string().contains("free some space"), "{error}");
+        let error = at_disk(
+            &writing(Path::new("/x")),
+            &std::io::Error::from(std::io::ErrorKind::StorageFull),
+        );
+        assert!(
+            error.to_string().contains("writing /x: ")
+                && error.to_string().contains("free some space"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Objects of one bucket: conditional writes, bounded reads that outlive a broken connection, ranged downloads.
+//! Objects of one bucket: conditional writes, bounded reads that outlive a broken connection,
+//! ranged downloads.
 
 mod clock;
 mod download;
@@ -69,19 +70,30 @@ impl Connection {
     pub(super) fn new(config: &SdkConfig) -> Self {
         let clock = Clock::default();
         let s3 = Builder::from(config)
-            // Stores other than S3 seldom know the newer checksums; our own content is hashed where it matters, and TLS guards the way.
+            // Stores other than S3 seldom know the newer checksums; our own content is hashed where
+            // it matters, and TLS guards the way.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // Such stores seldom have a host name per bucket either.
-            .force_path_style(config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some())
+            .force_path_style(
+                config.endpoint_url().is_some()
+                    || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
+            )
             .interceptor(clock.clone())
             .interceptor(Count)
             .build();
-        Self { client: aws_sdk_s3::Client::from_conf(s3), clock }
+        Self {
+            client: aws_sdk_s3::Client::from_conf(s3),
+            clock,
+        }
     }
 
     pub(super) fn bucket(&self, bucket: &str) -> S3 {
-        S3 { client: self.client.clone(), clock: self.clock.clone(), bucket: bucket.to_owned() }
+        S3 {
+            client: self.client.clone(),
+            clock: self.clock.clone(),
+            bucket: bucket.to_owned(),
+        }
     }
 }
 
@@ -90,7 +102,8 @@ impl S3 {
         &self.bucket
     }
 
-    /// S3's own clock: its last answer's `Date` and the time since. One for all buckets; `None` before the first answer.
+    /// S3's own clock: its last answer's `Date` and the time since. One for all buckets; `None`
+    /// before the first answer.
     pub fn now(&self) -> Option<OffsetDateTime> {
         self.clock.now()
     }
@@ -101,19 +114,35 @@ impl S3 {
     }
 
     /// The same, of those whose keys come after one that need not be there.
-    pub async fn list_after(&self, prefix: &str, after: Option<&str>, max: usize) -> Result<Vec<Listed>, Error> {
+    pub async fn list_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<Listed>, Error> {
         let doing = self.listing(prefix);
         let mut listed = Vec::new();
         let mut next = None;
         while listed.len() < max {
             let wanted = i32::try_from((max - listed.len()).min(PAGE)).unwrap_or(i32::MAX);
-            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(wanted);
+            let request = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .max_keys(wanted);
             let request = request.set_start_after(after.map(str::to_owned));
-            let page = request.set_continuation_token(next).send().await.map_err(|error| doing.failed(&error))?;
+            let page = request
+                .set_continuation_token(next)
+                .send()
+                .await
+                .map_err(|error| doing.failed(&error))?;
             let room = max - listed.len();
             listed.extend(page.contents().iter().filter_map(listed_object).take(room));
             // A page that is empty yet promises another one could go on for ever.
-            next = page.next_continuation_token.filter(|_| page.key_count != Some(0));
+            next = page
+                .next_continuation_token
+                .filter(|_| page.key_count != Some(0));
             if next.is_none() {
                 break;
             }
@@ -121,11 +150,24 @@ impl S3 {
         Ok(listed)
     }
 
-    /// The folders right under a prefix that ends in `/`, each with its own `/`: the first page of them, which holds a thousand.
+    /// The folders right under a prefix that ends in `/`, each with its own `/`: the first page of
+    /// them, which holds a thousand.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).delimiter("/");
-        let page = request.send().await.map_err(|error| self.listing(prefix).failed(&error))?;
-        Ok(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)).collect())
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .delimiter("/");
+        let page = request
+            .send()
+            .await
+            .map_err(|error| self.listing(prefix).failed(&error))?;
+        Ok(page
+            .common_prefixes()
+            .iter()
+            .filter_map(|folder| folder.prefix().map(str::to_owned))
+            .collect())
     }
 
     fn listing(&self, prefix: &str) -> Doing {
@@ -144,7 +186,11 @@ impl S3 {
 
 fn listed_object(object: &aws_sdk_s3::types::Object) -> Option<Listed> {
     let modified = object.last_modified().and_then(to_time)?;
-    Some(Listed { key: object.key()?.to_owned(), size: u64::try_from(object.size()?).ok()?, modified })
+    Some(Listed {
+        key: object.key()?.to_owned(),
+        size: u64::try_from(object.size()?).ok()?,
+        modified,
+    })
 }
 
 fn to_time(time: &DateTime) -> Option<OffsetDateTime> {
@@ -152,7 +198,8 @@ fn to_time(time: &DateTime) -> Option<OffsetDateTime> {
 }
 
 fn etag(text: Option<&str>, doing: &Doing) -> Result<Etag, Error> {
-    text.map(|text| Etag(text.to_owned())).ok_or_else(|| doing.wrong("the answer has no ETag"))
+    text.map(|text| Etag(text.to_owned()))
+        .ok_or_else(|| doing.wrong("the answer has no ETag"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Reading objects. A body that breaks off or stalls is taken up where it ended, of the same version (`If-Match`).
+//! Reading objects. A body that breaks off or stalls is taken up where it ended, of the same
+//! version (`If-Match`).
 
 use std::ops::Range;
 use std::time::Duration;
@@ -70,20 +71,48 @@ impl S3 {
         }
     }
 
-    /// The same of an object that was read before, for who looks again and again: nothing is sent of one that is as it was.
-    pub async fn get_since(&self, key: &str, max: usize, seen: Option<&Etag>) -> Result<Since, Error> {
+    /// The same of an object that was read before, for who looks again and again: nothing is sent
+    /// of one that is as it was.
+    pub async fn get_since(
+        &self,
+        key: &str,
+        max: usize,
+        seen: Option<&Etag>,
+    ) -> Result<Since, Error> {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
-        match request.set_if_none_match(seen.map(|etag| etag.0.clone())).send().await {
-            Ok(answer) => self.reader_of(key, None, answer)?.whole(max).await.map(Since::Changed),
-            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == NOT_MODIFIED) => Ok(Since::Unchanged),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(Since::Gone),
+        match request
+            .set_if_none_match(seen.map(|etag| etag.0.clone()))
+            .send()
+            .await
+        {
+            Ok(answer) => self
+                .reader_of(key, None, answer)?
+                .whole(max)
+                .await
+                .map(Since::Changed),
+            Err(error)
+                if error
+                    .raw_response()
+                    .is_some_and(|answer| answer.status().as_u16() == NOT_MODIFIED) =>
+            {
+                Ok(Since::Unchanged)
+            }
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_no_such_key()) =>
+            {
+                Ok(Since::Gone)
+            }
             Err(error) => Err(self.reading(key).failed(&error)),
         }
     }
 
     /// Opens an object of at most `max` bytes for reading; `None` if the key is absent.
     pub async fn open(&self, key: &str, max: u64) -> Result<Option<Body>, Error> {
-        let Some(reader) = self.reader(key, None, None).await? else { return Ok(None) };
+        let Some(reader) = self.reader(key, None, None).await? else {
+            return Ok(None);
+        };
         reader.at_most(max)?;
         let chunks = try_unfold(reader, async |mut reader| {
             let bytes = reader.next().await.map_err(std::io::Error::other)?;
@@ -92,15 +121,29 @@ impl S3 {
         Ok(Some(Box::pin(StreamReader::new(chunks))))
     }
 
-    /// Starts reading: the whole object, or a range whose end may lie beyond the object's; of one version only, where `version` is given.
-    pub(super) async fn reader(&self, key: &str, range: Option<Range<u64>>, version: Option<&Etag>) -> Result<Option<Reader>, Error> {
-        let Some(answer) = self.get_object(key, range.as_ref(), version).await? else { return Ok(None) };
+    /// Starts reading: the whole object, or a range whose end may lie beyond the object's; of one
+    /// version only, where `version` is given.
+    pub(super) async fn reader(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        version: Option<&Etag>,
+    ) -> Result<Option<Reader>, Error> {
+        let Some(answer) = self.get_object(key, range.as_ref(), version).await? else {
+            return Ok(None);
+        };
         self.reader_of(key, range, answer).map(Some)
     }
 
-    fn reader_of(&self, key: &str, range: Option<Range<u64>>, answer: GetObjectOutput) -> Result<Reader, Error> {
+    fn reader_of(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        answer: GetObjectOutput,
+    ) -> Result<Reader, Error> {
         let doing = self.reading(key);
-        let (rest, total) = extent(&answer).ok_or_else(|| doing.wrong("the answer does not say how long the object is"))?;
+        let (rest, total) = extent(&answer)
+            .ok_or_else(|| doing.wrong("the answer does not say how long the object is"))?;
         if range.is_some_and(|range| range.start != rest.start) {
             return Err(doing.wrong("the answer is another range than the one that was asked for"));
         }
@@ -109,24 +152,47 @@ impl S3 {
             key: key.to_owned(),
             total,
             etag: etag(answer.e_tag(), &doing)?,
-            deadline: Instant::now() + OPERATION + Duration::from_secs((rest.end - rest.start) / SLOWEST),
+            deadline: Instant::now()
+                + OPERATION
+                + Duration::from_secs((rest.end - rest.start) / SLOWEST),
             rest,
             stream: answer.body,
             breaks: 0,
         })
     }
 
-    async fn get_object(&self, key: &str, range: Option<&Range<u64>>, version: Option<&Etag>) -> Result<Option<GetObjectOutput>, Error> {
-        let request = self.client.get_object().bucket(&self.bucket).key(key).set_range(range.map(range_header));
-        match request.set_if_match(version.map(|etag| etag.0.clone())).send().await {
+    async fn get_object(
+        &self,
+        key: &str,
+        range: Option<&Range<u64>>,
+        version: Option<&Etag>,
+    ) -> Result<Option<GetObjectOutput>, Error> {
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_range(range.map(range_header));
+        match request
+            .set_if_match(version.map(|etag| etag.0.clone()))
+            .send()
+            .await
+        {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_no_such_key()) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(self.reading(key).failed(&error)),
         }
     }
 
     pub(super) fn reading(&self, key: &str) -> Doing {
-        self.doing("reading", key).needing("s3:GetObject", self.arn(key))
+        self.doing("reading", key)
+            .needing("s3:GetObject", self.arn(key))
     }
 }
 
@@ -137,7 +203,10 @@ impl Reader {
         while let Some(bytes) = self.next().await? {
             body.extend_from_slice(&bytes);
         }
-        Ok(Object { body, etag: self.etag })
+        Ok(Object {
+            body,
+            etag: self.etag,
+        })
     }
 
     pub(super) fn at_most(&self, max: u64) -> Result<(), Error> {
@@ -145,14 +214,19 @@ impl Reader {
             return Ok(());
         }
         let doing = self.s3.reading(&self.key);
-        Err(doing.wrong(format_args!("it has {} bytes, and no more than {max} are expected there", self.total)))
+        Err(doing.wrong(format_args!(
+            "it has {} bytes, and no more than {max} are expected there",
+            self.total
+        )))
     }
 
     /// The next bytes, or `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let deadline = self.deadline;
         let late = self.s3.reading(&self.key).timed_out();
-        timeout_at(deadline, self.next_whatever_breaks()).await.unwrap_or(Err(late))
+        timeout_at(deadline, self.next_whatever_breaks())
+            .await
+            .unwrap_or(Err(late))
     }
 
     async fn next_whatever_breaks(&mut self) -> Result<Option<Bytes>, Error> {
@@ -171,7 +245,10 @@ impl Reader {
     fn taken(&mut self, bytes: Bytes) -> Result<Bytes, Error> {
         self.rest.start += bytes.len() as u64;
         if self.rest.start > self.rest.end {
-            return Err(self.s3.reading(&self.key).wrong("the body is longer than the answer said"));
+            return Err(self
+                .s3
+                .reading(&self.key)
+                .wrong("the body is longer than the answer said"));
         }
         Ok(bytes)
     }
@@ -179,15 +256,33 @@ impl Reader {
     /// Asks for the rest, of the same version.
     async fn take_up(&mut self, cause: &str) -> Result<(), Error> {
         self.breaks += 1;
-        tracing::debug!(key = self.key, at = self.rest.start, cause, "the body broke off");
+        tracing::debug!(
+            key = self.key,
+            at = self.rest.start,
+            cause,
+            "the body broke off"
+        );
         if self.breaks > BREAKS {
-            return Err(self.s3.reading(&self.key).wrong(format_args!("the body breaks off again and again: {cause}")));
+            return Err(self
+                .s3
+                .reading(&self.key)
+                .wrong(format_args!("the body breaks off again and again: {cause}")));
         }
         sleep(BREAK_PAUSE * self.breaks).await;
-        let answer = self.s3.get_object(&self.key, Some(&self.rest), Some(&self.etag)).await?;
-        let answer = answer.ok_or_else(|| self.s3.reading(&self.key).wrong("it was deleted while it was being read"))?;
+        let answer = self
+            .s3
+            .get_object(&self.key, Some(&self.rest), Some(&self.etag))
+            .await?;
+        let answer = answer.ok_or_else(|| {
+            self.s3
+                .reading(&self.key)
+                .wrong("it was deleted while it was being read")
+        })?;
         if extent(&answer).is_none_or(|(extent, _)| extent != self.rest) {
-            return Err(self.s3.reading(&self.key).wrong("the answer is another range than the one that was asked for"));
+            return Err(self
+                .s3
+                .reading(&self.key)
+                .wrong("the answer is another range than the one that was asked for"));
         }
         self.stream = answer.body;
         Ok(())
@@ -208,7 +303,9 @@ fn extent(answer: &GetObjectOutput) -> Option<(Range<u64>, u64)> {
     match answer.content_range() {
         Some(text) => content_range(text),
         None => {
-            let length = answer.content_length().and_then(|length| u64::try_from(length).ok())?;
+            let length = answer
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok())?;
             Some((0..length, length))
         }
     }
@@ -218,7 +315,8 @@ fn extent(answer: &GetObjectOutput) -> Option<(Range<u64>, u64)> {
 fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
+    let (first, last, total): (u64, u64, u64) =
+        (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
     (first <= last && last < total).then(|| (first..last + 1, total))
 }
 
@@ -233,7 +331,14 @@ mod tests {
 
     #[test]
     fn a_content_range_that_cannot_be_is_none() {
-        for bad in ["bytes 5-4/10", "bytes 0-10/10", "bytes */10", "bytes 0-9/*", "0-9/10", "bytes 0-18446744073709551615/10"] {
+        for bad in [
+            "bytes 5-4/10",
+            "bytes 0-10/10",
+            "bytes */10",
+            "bytes 0-9/*",
+            "0-9/10",
+            "bytes 0-18446744073709551615/10",
+        ] {
             assert_eq!(content_range(bad), None, "{bad}");
         }
     }

@@ -1,4 +1,5 @@
-//! Writing a large object part by part: on an instance with one part's worth of memory, from CI several parts at once.
+//! Writing a large object part by part: on an instance with one part's worth of memory, from CI
+//! several parts at once.
 
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ use super::{S3, etag};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
-/// How an upload goes: what it costs in memory, and how long a part may take. The SDK's watch gives up a stalled one earlier.
+/// How an upload goes: what it costs in memory, and how long a part may take. The SDK's watch gives
+/// up a stalled one earlier.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// At least S3's smallest part, 5 MiB ("Amazon S3 multipart upload limits"); ten thousand of them are far more than we ever write.
+    /// At least S3's smallest part, 5 MiB ("Amazon S3 multipart upload limits"); ten thousand of
+    /// them are far more than we ever write.
     part: usize,
     at_once: usize,
     /// One part's way up, on a slow line.
@@ -31,28 +34,55 @@ struct Pace {
 }
 
 /// Beside a site that serves.
-const MODEST: Pace = Pace { part: 5 << 20, at_once: 1, attempt: Duration::from_secs(60), operation: Duration::from_secs(180) };
+const MODEST: Pace = Pace {
+    part: 5 << 20,
+    at_once: 1,
+    attempt: Duration::from_secs(60),
+    operation: Duration::from_secs(180),
+};
 /// From CI, or from somebody's desk, whose slow line all parts share.
-const SWIFT: Pace = Pace { part: 8 << 20, at_once: 4, attempt: Duration::from_secs(480), operation: Duration::from_secs(1440) };
+const SWIFT: Pace = Pace {
+    part: 8 << 20,
+    at_once: 4,
+    attempt: Duration::from_secs(480),
+    operation: Duration::from_secs(1440),
+};
 
 impl Pace {
     fn times(self) -> aws_sdk_s3::config::Builder {
-        let times = TimeoutConfig::builder().operation_attempt_timeout(self.attempt).operation_timeout(self.operation).build();
+        let times = TimeoutConfig::builder()
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build();
         Config::builder().timeout_config(times)
     }
 }
 
 impl S3 {
-    /// Writes an object of unknown size: one PUT where it is small, else part by part. Nothing is left of it on an error.
-    pub async fn upload(&self, key: &str, body: impl AsyncRead + Send + Unpin) -> Result<(), Error> {
-        self.upload_at(MODEST, key, body, Condition::Always, &|_| {}).await.map(drop)
+    /// Writes an object of unknown size: one PUT where it is small, else part by part. Nothing is
+    /// left of it on an error.
+    pub async fn upload(
+        &self,
+        key: &str,
+        body: impl AsyncRead + Send + Unpin,
+    ) -> Result<(), Error> {
+        self.upload_at(MODEST, key, body, Condition::Always, &|_| {})
+            .await
+            .map(drop)
     }
 
-    /// Writes a large object that must not be there yet. `sent` hears after each part how many bytes are there.
+    /// Writes a large object that must not be there yet. `sent` hears after each part how many
+    /// bytes are there.
     ///
     /// Refused: the key is taken, be it by an attempt of our own whose answer was lost.
-    pub async fn upload_new(&self, key: &str, body: impl AsyncRead + Send + Unpin, sent: impl Fn(u64) + Sync) -> Result<Written, Error> {
-        self.upload_at(SWIFT, key, body, Condition::Absent, &sent).await
+    pub async fn upload_new(
+        &self,
+        key: &str,
+        body: impl AsyncRead + Send + Unpin,
+        sent: impl Fn(u64) + Sync,
+    ) -> Result<Written, Error> {
+        self.upload_at(SWIFT, key, body, Condition::Absent, &sent)
+            .await
     }
 
     async fn upload_at(
@@ -63,17 +93,35 @@ impl S3 {
         condition: Condition<'_>,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<Written, Error> {
-        let doing = self.doing("writing", key).needing("s3:PutObject", self.arn(key));
+        let doing = self
+            .doing("writing", key)
+            .needing("s3:PutObject", self.arn(key));
         let mut buffer = BytesMut::new();
         let first = next_part(&mut buffer, &mut body, pace.part, &doing).await?;
         if first.len() < pace.part {
             let size = first.len() as u64;
-            return self.put_whole(pace, key, first, condition, &doing).await.inspect(|_| sent(size));
+            return self
+                .put_whole(pace, key, first, condition, &doing)
+                .await
+                .inspect(|_| sent(size));
         }
-        let started = self.client.create_multipart_upload().bucket(&self.bucket).key(key).send().await;
+        let started = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await;
         let started = started.map_err(|error| doing.failed(&error))?;
         let id = started.upload_id().unwrap_or_default().to_owned();
-        let upload = Upload { s3: self.clone(), key: key.to_owned(), id, pace, doing: &doing, open: true };
+        let upload = Upload {
+            s3: self.clone(),
+            key: key.to_owned(),
+            id,
+            pace,
+            doing: &doing,
+            open: true,
+        };
         match upload.parts(first, buffer, body, sent).await {
             Ok(parts) => upload.complete(parts, condition).await,
             Err(error) => {
@@ -83,10 +131,29 @@ impl S3 {
         }
     }
 
-    async fn put_whole(&self, pace: Pace, key: &str, body: Bytes, condition: Condition<'_>, doing: &Doing) -> Result<Written, Error> {
+    async fn put_whole(
+        &self,
+        pace: Pace,
+        key: &str,
+        body: Bytes,
+        condition: Condition<'_>,
+        doing: &Doing,
+    ) -> Result<Written, Error> {
         let (absent, matches) = condition.headers();
-        let request = self.client.put_object().bucket(&self.bucket).key(key).set_if_none_match(absent).set_if_match(matches);
-        match request.body(ByteStream::from(body)).customize().config_override(pace.times()).send().await {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_if_none_match(absent)
+            .set_if_match(matches);
+        match request
+            .body(ByteStream::from(body))
+            .customize()
+            .config_override(pace.times())
+            .send()
+            .await
+        {
             Ok(answer) => Ok(Written::Stored(etag(answer.e_tag(), doing)?)),
             Err(error) if is_refused(&error, condition) => Ok(Written::Refused),
             Err(error) => Err(doing.failed(&error)),
@@ -113,7 +180,11 @@ impl Upload<'_> {
         mut body: impl AsyncRead + Send + Unpin,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Error> {
-        let mut stored = Stored { sent, parts: Vec::new(), total: 0 };
+        let mut stored = Stored {
+            sent,
+            parts: Vec::new(),
+            total: 0,
+        };
         let mut under_way = FuturesUnordered::new();
         let mut part = first;
         for number in 1.. {
@@ -139,24 +210,64 @@ impl Upload<'_> {
 
     async fn part(&self, number: i32, bytes: Bytes) -> Result<(CompletedPart, u64), Error> {
         let size = bytes.len() as u64;
-        let request = self.s3.client.upload_part().bucket(&self.s3.bucket).key(&self.key).upload_id(&self.id).part_number(number);
-        let sent = request.body(ByteStream::from(bytes)).customize().config_override(self.pace.times()).send().await;
+        let request = self
+            .s3
+            .client
+            .upload_part()
+            .bucket(&self.s3.bucket)
+            .key(&self.key)
+            .upload_id(&self.id)
+            .part_number(number);
+        let sent = request
+            .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(self.pace.times())
+            .send()
+            .await;
         let sent = sent.map_err(|error| self.doing.failed(&error))?;
-        Ok((CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build(), size))
+        Ok((
+            CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(sent.e_tag)
+                .build(),
+            size,
+        ))
     }
 
-    async fn complete(mut self, parts: Vec<CompletedPart>, condition: Condition<'_>) -> Result<Written, Error> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+    async fn complete(
+        mut self,
+        parts: Vec<CompletedPart>,
+        condition: Condition<'_>,
+    ) -> Result<Written, Error> {
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts))
+            .build();
         let (absent, matches) = condition.headers();
-        let request = self.s3.client.complete_multipart_upload().bucket(&self.s3.bucket).key(&self.key).upload_id(&self.id);
-        let request = request.multipart_upload(parts).set_if_none_match(absent).set_if_match(matches);
-        let ended = match request.customize().config_override(self.pace.times()).send().await {
+        let request = self
+            .s3
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.s3.bucket)
+            .key(&self.key)
+            .upload_id(&self.id);
+        let request = request
+            .multipart_upload(parts)
+            .set_if_none_match(absent)
+            .set_if_match(matches);
+        let ended = match request
+            .customize()
+            .config_override(self.pace.times())
+            .send()
+            .await
+        {
             Ok(answer) => {
                 self.open = false;
                 return Ok(Written::Stored(etag(answer.e_tag(), self.doing)?));
             }
             // An attempt whose answer was lost may have ended the upload.
-            Err(error) if is_refused(&error, condition) || is_gone(error.code(), condition) => Ok(Written::Refused),
+            Err(error) if is_refused(&error, condition) || is_gone(error.code(), condition) => {
+                Ok(Written::Refused)
+            }
             Err(error) => Err(self.doing.failed(&error)),
         };
         self.abort().await;
@@ -204,8 +315,18 @@ impl Drop for Upload<'_> {
 }
 
 async fn abort(s3: S3, key: String, id: String) {
-    let doing = s3.doing("giving up the upload of", &key).needing("s3:AbortMultipartUpload", s3.arn(&key));
-    match s3.client.abort_multipart_upload().bucket(&s3.bucket).key(&key).upload_id(&id).send().await {
+    let doing = s3
+        .doing("giving up the upload of", &key)
+        .needing("s3:AbortMultipartUpload", s3.arn(&key));
+    match s3
+        .client
+        .abort_multipart_upload()
+        .bucket(&s3.bucket)
+        .key(&key)
+        .upload_id(&id)
+        .send()
+        .await
+    {
         Ok(_) => {}
         Err(error) if error.code() == Some("NoSuchUpload") => {}
         Err(error) => {
@@ -219,12 +340,24 @@ fn is_gone(code: Option<&str>, condition: Condition<'_>) -> bool {
     code == Some("NoSuchUpload") && matches!(condition, Condition::Absent)
 }
 
-/// Up to one part's worth; less only at the end. The memory is that of the part before, once nobody holds its bytes any more: as much taken
-/// and given back for each part would stay with the process.
-async fn next_part(buffer: &mut BytesMut, body: &mut (impl AsyncRead + Send + Unpin), size: usize, doing: &Doing) -> Result<Bytes, Error> {
+/// Up to one part's worth; less only at the end. The memory is that of the part before, once nobody
+/// holds its bytes any more: as much taken and given back for each part would stay with the
+/// process.
+async fn next_part(
+    buffer: &mut BytesMut,
+    body: &mut (impl AsyncRead + Send + Unpin),
+    size: usize,
+    doing: &Doing,
+) -> Result<Bytes, Error> {
     buffer.reserve(size);
     let mut body = body.take(size as u64);
-    while buffer.len() < size && body.read_buf(buffer).await.map_err(|error| doing.wrong(error))? > 0 {}
+    while buffer.len() < size
+        && body
+            .read_buf(buffer)
+            .await
+            .map_err(|error| doing.wrong(error))?
+            > 0
+    {}
     Ok(buffer.split().freeze())
 }
 
@@ -240,7 +373,12 @@ mod tests {
         let mut buffer = BytesMut::new();
         let mut sizes = Vec::new();
         for _ in 0..4 {
-            sizes.push(next_part(&mut buffer, &mut body, PART, &Doing::new("writing")).await.unwrap().len());
+            sizes.push(
+                next_part(&mut buffer, &mut body, PART, &Doing::new("writing"))
+                    .await
+                    .unwrap()
+                    .len(),
+            );
         }
         assert_eq!(sizes, [PART, PART, 1, 0]);
     }
@@ -249,9 +387,17 @@ mod tests {
     async fn the_memory_of_a_part_is_used_for_the_next() {
         let mut body = tokio::io::repeat(7).take(2 * PART as u64);
         let mut buffer = BytesMut::new();
-        let first = next_part(&mut buffer, &mut body, PART, &Doing::new("writing")).await.unwrap();
+        let first = next_part(&mut buffer, &mut body, PART, &Doing::new("writing"))
+            .await
+            .unwrap();
         let at = first.as_ptr();
         drop(first);
-        assert_eq!(next_part(&mut buffer, &mut body, PART, &Doing::new("writing")).await.unwrap().as_ptr(), at);
+        assert_eq!(
+            next_part(&mut buffer, &mut body, PART, &Doing::new("writing"))
+                .await
+                .unwrap()
+                .as_ptr(),
+            at
+        );
     }
 }

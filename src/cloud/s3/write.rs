@@ -45,21 +45,46 @@ pub enum Removed {
 }
 
 impl S3 {
-    /// Writes an object, under SSE-KMS if `kms_key` is given, else under the bucket's own encryption.
+    /// Writes an object, under SSE-KMS if `kms_key` is given, else under the bucket's own
+    /// encryption.
     ///
-    /// An attempt whose answer is lost makes the next one fail its own condition. Then what stands there is compared with `body`,
-    /// so a body should name its writer.
-    pub async fn put(&self, key: &str, body: Vec<u8>, condition: Condition<'_>, kms_key: Option<&str>) -> Result<Written, Error> {
-        let doing = self.doing("writing", key).needing("s3:PutObject", self.arn(key));
+    /// An attempt whose answer is lost makes the next one fail its own condition. Then what stands
+    /// there is compared with `body`, so a body should name its writer.
+    pub async fn put(
+        &self,
+        key: &str,
+        body: Vec<u8>,
+        condition: Condition<'_>,
+        kms_key: Option<&str>,
+    ) -> Result<Written, Error> {
+        let doing = self
+            .doing("writing", key)
+            .needing("s3:PutObject", self.arn(key));
         let body = Bytes::from(body);
         let attempts = Attempts::default();
         let (absent, matches) = condition.headers();
-        let request = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(body.clone()));
-        let request = request.set_if_none_match(absent).set_if_match(matches).set_ssekms_key_id(kms_key.map(str::to_owned));
-        let request = request.set_server_side_encryption(kms_key.map(|_| ServerSideEncryption::AwsKms));
-        match request.customize().interceptor(attempts.clone()).send().await {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .body(ByteStream::from(body.clone()));
+        let request = request
+            .set_if_none_match(absent)
+            .set_if_match(matches)
+            .set_ssekms_key_id(kms_key.map(str::to_owned));
+        let request =
+            request.set_server_side_encryption(kms_key.map(|_| ServerSideEncryption::AwsKms));
+        match request
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await
+        {
             Ok(answer) => Ok(Written::Stored(etag(answer.e_tag(), &doing)?)),
-            Err(error) if is_refused(&error, condition) => self.refused(key, &body, attempts.count()).await,
+            Err(error) if is_refused(&error, condition) => {
+                self.refused(key, &body, attempts.count()).await
+            }
             Err(error) => Err(doing.failed(&error)),
         }
     }
@@ -76,12 +101,22 @@ impl S3 {
 
     /// Deletes an object; one that is not there is no error, and no refusal.
     pub async fn delete(&self, key: &str, condition: Condition<'_>) -> Result<Removed, Error> {
-        let doing = self.doing("deleting", key).needing("s3:DeleteObject", self.arn(key));
+        let doing = self
+            .doing("deleting", key)
+            .needing("s3:DeleteObject", self.arn(key));
         let (absent, matches) = condition.headers();
         if absent.is_some() {
             return Err(doing.wrong("an object that must be absent cannot be deleted"));
         }
-        match self.client.delete_object().bucket(&self.bucket).key(key).set_if_match(matches).send().await {
+        match self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_if_match(matches)
+            .send()
+            .await
+        {
             Ok(_) => Ok(Removed::Gone),
             Err(error) if error.code() == Some("NoSuchKey") => Ok(Removed::Gone),
             Err(error) if is_refused(&error, condition) => Ok(Removed::Refused),
@@ -101,12 +136,20 @@ impl Condition<'_> {
     }
 }
 
-pub(super) fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, condition: Condition<'_>) -> bool {
-    refuses(error.as_service_error().and_then(ProvideErrorMetadata::code), condition)
+pub(super) fn is_refused<E: ProvideErrorMetadata>(
+    error: &SdkError<E, HttpResponse>,
+    condition: Condition<'_>,
+) -> bool {
+    refuses(
+        error
+            .as_service_error()
+            .and_then(ProvideErrorMetadata::code),
+        condition,
+    )
 }
 
-/// S3 answers 412 where the condition does not hold, 409 where another conditional write is under way, and 404 where `If-Match`
-/// finds no object ("Conditional writes" in its user guide).
+/// S3 answers 412 where the condition does not hold, 409 where another conditional write is under
+/// way, and 404 where `If-Match` finds no object ("Conditional writes" in its user guide).
 fn refuses(code: Option<&str>, condition: Condition<'_>) -> bool {
     match code {
         Some("PreconditionFailed" | "ConditionalRequestConflict") => true,
@@ -148,12 +191,18 @@ mod tests {
     #[test]
     fn a_condition_that_does_not_hold_is_a_refusal_and_no_error() {
         assert!(refuses(Some("PreconditionFailed"), Condition::Absent));
-        assert!(refuses(Some("ConditionalRequestConflict"), Condition::Absent));
+        assert!(refuses(
+            Some("ConditionalRequestConflict"),
+            Condition::Absent
+        ));
     }
 
     #[test]
     fn an_object_that_should_match_and_is_gone_is_a_refusal() {
-        assert!(refuses(Some("NoSuchKey"), Condition::Matches(&Etag("\"1\"".into()))));
+        assert!(refuses(
+            Some("NoSuchKey"),
+            Condition::Matches(&Etag("\"1\"".into()))
+        ));
         assert!(!refuses(Some("NoSuchKey"), Condition::Always));
     }
 

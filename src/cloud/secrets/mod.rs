@@ -35,9 +35,15 @@ pub type Answers = BTreeMap<SecretRef, Result<Secret, Error>>;
 impl Secrets {
     pub(super) fn new(config: &SdkConfig) -> Self {
         Self {
-            ssm: aws_sdk_ssm::Client::from_conf(aws_sdk_ssm::config::Builder::from(config).interceptor(Count).build()),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(config)
+                    .interceptor(Count)
+                    .build(),
+            ),
             manager: aws_sdk_secretsmanager::Client::from_conf(
-                aws_sdk_secretsmanager::config::Builder::from(config).interceptor(Count).build(),
+                aws_sdk_secretsmanager::config::Builder::from(config)
+                    .interceptor(Count)
+                    .build(),
             ),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
@@ -45,14 +51,20 @@ impl Secrets {
 
     /// All at once; one that cannot be read says why, and keeps the others from nothing.
     pub async fn read(&self, wanted: impl IntoIterator<Item = &SecretRef>) -> Answers {
-        let (mut names, mut keys) = (BTreeSet::new(), BTreeMap::<&str, BTreeSet<Option<&str>>>::new());
+        let (mut names, mut keys) = (
+            BTreeSet::new(),
+            BTreeMap::<&str, BTreeSet<Option<&str>>>::new(),
+        );
         for place in wanted {
             match place {
                 SecretRef::Parameter(name) => drop(names.insert(name.as_str())),
-                SecretRef::Secret { id, key } => drop(keys.entry(id).or_default().insert(key.as_deref())),
+                SecretRef::Secret { id, key } => {
+                    drop(keys.entry(id).or_default().insert(key.as_deref()))
+                }
             }
         }
-        let (mut parameters, secrets) = future::join(self.parameters(&names), self.secrets(&keys)).await;
+        let (mut parameters, secrets) =
+            future::join(self.parameters(&names), self.secrets(&keys)).await;
         parameters.extend(secrets);
         parameters
     }
@@ -62,7 +74,11 @@ impl Secret {
     /// # Errors
     /// It is larger than a secret can be: the end of a sentence about it.
     fn new(value: String) -> Result<Self, String> {
-        if value.len() > LARGEST { Err(format!("its value is larger than {} KiB", LARGEST >> 10)) } else { Ok(Self(value)) }
+        if value.len() > LARGEST {
+            Err(format!("its value is larger than {} KiB", LARGEST >> 10))
+        } else {
+            Ok(Self(value))
+        }
     }
 
     /// For where it is used: an environment, a key; never a log, an argument or an error.
@@ -83,7 +99,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether it is the key that may not be used, where the secret itself may be read. The services say so in several ways.
+/// Whether it is the key that may not be used, where the secret itself may be read. The services
+/// say so in several ways.
 fn is_about_the_key(error: &Error) -> bool {
     let message = error.message.to_ascii_lowercase();
     let code = error.code.as_deref().unwrap_or_default();
@@ -99,7 +116,10 @@ fn about_the_key(error: Error, service: &str, region: &str) -> Error {
     let hint = format!(
         "allow kms:Decrypt on its customer key, for use through {service}.{region}.amazonaws.com; the key's own policy must let it too"
     );
-    Error { hint: Some(hint), ..error }
+    Error {
+        hint: Some(hint),
+        ..error
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! An order now. What it gives stands in the bucket as the next generation, and instances pick it up by themselves.
+//! An order now. What it gives stands in the bucket as the next generation, and instances pick it
+//! up by themselves.
 
 use std::time::Duration;
 
@@ -42,22 +43,46 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
     let certificates = certificates(remote, &holder);
     let newest = certificates.newest().await?;
     if globals.dry_run {
-        let (ledgers, names) = (certificates.ledgers().await?, identifiers(&remote.site.domains));
-        return told(globals, &plan(&ledgers, newest.as_ref(), &names, certificates.now(), force));
+        let (ledgers, names) = (
+            certificates.ledgers().await?,
+            identifiers(&remote.site.domains),
+        );
+        return told(
+            globals,
+            &plan(&ledgers, newest.as_ref(), &names, certificates.now(), force),
+        );
     }
-    let wanted = Wanted { instead_of: newest.as_ref(), force, patience: Duration::ZERO };
+    let wanted = Wanted {
+        instead_of: newest.as_ref(),
+        force,
+        patience: Duration::ZERO,
+    };
     match certificates.order(&remote.zones().await?, &wanted).await {
         Err(busy) if busy.is::<Busy>() => {
             error!("{busy}");
             Ok(Outcome::Locked)
         }
         Err(error) => Err(error),
-        Ok(Certificate { ca, serial, not_after, .. }) => {
-            let renewed = Renewed { ca, serial, not_after };
+        Ok(Certificate {
+            ca,
+            serial,
+            not_after,
+            ..
+        }) => {
+            let renewed = Renewed {
+                ca,
+                serial,
+                not_after,
+            };
             if globals.json {
                 output::json(&renewed)?;
             } else {
-                out!("{} issued serial {}, valid to {}", renewed.ca, renewed.serial, renewed.not_after);
+                out!(
+                    "{} issued serial {}, valid to {}",
+                    renewed.ca,
+                    renewed.serial,
+                    renewed.not_after
+                );
                 out!("it stands in the bucket; instances serve it within ten minutes");
             }
             Ok(Outcome::Done)
@@ -65,13 +90,27 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
     }
 }
 
-/// The CAs in the order in which they would be asked: the first that is not barred would be, the others only if it gives no certificate.
-fn plan(ledgers: &[(String, Ledger)], newest: Option<&Certificate>, names: &[String], now: OffsetDateTime, force: bool) -> Vec<Step> {
+/// The CAs in the order in which they would be asked: the first that is not barred would be, the
+/// others only if it gives no certificate.
+fn plan(
+    ledgers: &[(String, Ledger)],
+    newest: Option<&Certificate>,
+    names: &[String],
+    now: OffsetDateTime,
+    force: bool,
+) -> Vec<Step> {
     let step = |(ca, ledger): &(String, Ledger)| {
         let replaced = newest.filter(|newest| newest.ca == *ca);
         let barred = ledger.terms(replaced, names, now).err().filter(|_| !force);
-        let replaces = replaced.filter(|_| ledger.forced_terms(replaced, names, now).replaces).map(|replaced| replaced.serial.clone());
-        Step { ca: ca.clone(), names: names.to_vec(), replaces, barred: barred.map(|barred| barred.to_string()) }
+        let replaces = replaced
+            .filter(|_| ledger.forced_terms(replaced, names, now).replaces)
+            .map(|replaced| replaced.serial.clone());
+        Step {
+            ca: ca.clone(),
+            names: names.to_vec(),
+            replaces,
+            barred: barred.map(|barred| barred.to_string()),
+        }
     };
     ledgers.iter().map(step).collect()
 }
@@ -82,7 +121,11 @@ fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
     } else {
         steps.iter().for_each(Step::print);
     }
-    Ok(if steps.iter().all(|step| step.barred.is_some()) { Outcome::ProblemFound } else { Outcome::Done })
+    Ok(if steps.iter().all(|step| step.barred.is_some()) {
+        Outcome::ProblemFound
+    } else {
+        Outcome::Done
+    })
 }
 
 impl Step {
@@ -90,7 +133,11 @@ impl Step {
         match (&self.barred, &self.replaces) {
             (Some(why), _) => out!("{:<14} PROBLEM: {}", self.ca, in_one_line(why)),
             (None, Some(serial)) => {
-                out!("{:<14} order one for {}, as the successor of serial {serial}", self.ca, self.names.join(", "))
+                out!(
+                    "{:<14} order one for {}, as the successor of serial {serial}",
+                    self.ca,
+                    self.names.join(", ")
+                )
             }
             (None, None) => out!("{:<14} order one for {}", self.ca, self.names.join(", ")),
         }

@@ -1,4 +1,5 @@
-//! What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site serves.
+//! What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the site
+//! serves.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -68,8 +69,16 @@ async fn observe(remote: &Remote) -> Result<Shown> {
     let certificates = certificates(remote, "");
     let (found, ledgers) = tokio::try_join!(certificates.found(), certificates.ledgers())?;
     let (names, now) = (identifiers(&remote.site.domains), certificates.now());
-    let cas = found.into_iter().zip(ledgers).map(|(found, (ca, ledger))| Ca::new(ca, found.best, &ledger, &names, now)).collect();
-    Ok(Shown { names, cas, served: look(remote).await })
+    let cas = found
+        .into_iter()
+        .zip(ledgers)
+        .map(|(found, (ca, ledger))| Ca::new(ca, found.best, &ledger, &names, now))
+        .collect();
+    Ok(Shown {
+        names,
+        cas,
+        served: look(remote).await,
+    })
 }
 
 /// The site as its own records lead to it.
@@ -80,14 +89,29 @@ async fn look(remote: &Remote) -> Vec<Result<Served, String>> {
         Ok(standing) => standing.into_iter().flat_map(|standing| standing.records),
         Err(error) => return vec![Err(format!("finding the site's address: {error:#}"))],
     };
-    let values = records.filter(|set| set.name() == primary.as_str()).flat_map(|set| set.values());
+    let values = records
+        .filter(|set| set.name() == primary.as_str())
+        .flat_map(|set| set.values());
     let addresses = values.filter_map(|value| value.parse::<IpAddr>().ok());
-    let looks = addresses.map(async |address| served(SocketAddr::new(address, port), primary.as_str(), Instant::now() + GLANCE).await);
+    let looks = addresses.map(async |address| {
+        served(
+            SocketAddr::new(address, port),
+            primary.as_str(),
+            Instant::now() + GLANCE,
+        )
+        .await
+    });
     futures_util::future::join_all(looks).await
 }
 
 impl Ca {
-    fn new(ca: String, stored: Option<Stored>, ledger: &Ledger, names: &[String], now: OffsetDateTime) -> Self {
+    fn new(
+        ca: String,
+        stored: Option<Stored>,
+        ledger: &Ledger,
+        names: &[String],
+        now: OffsetDateTime,
+    ) -> Self {
         let barred = ledger.may_ask(names, now).err();
         let trouble = ledger.trouble.as_ref();
         Self {
@@ -104,21 +128,42 @@ impl Ca {
         match &self.certificate {
             None => out!("{}: no certificate of use", self.ca),
             Some(held) => {
-                out!("{}: generation {}, serial {}", self.ca, held.generation, held.serial);
+                out!(
+                    "{}: generation {}, serial {}",
+                    self.ca,
+                    held.generation,
+                    held.serial
+                );
                 out!("  names         {}", in_one_line(&held.names.join(" ")));
-                out!("  valid         from {} to {}", held.not_before, held.not_after);
+                out!(
+                    "  valid         from {} to {}",
+                    held.not_before,
+                    held.not_after
+                );
                 match &held.window {
                     Some(Window { start, end }) => {
-                        out!("  renewed       at {}, as the CA suggests from {start} to {end}", held.renewed_at)
+                        out!(
+                            "  renewed       at {}, as the CA suggests from {start} to {end}",
+                            held.renewed_at
+                        )
                     }
-                    None => out!("  renewed       at {}, by what is left of its life", held.renewed_at),
+                    None => out!(
+                        "  renewed       at {}, by what is left of its life",
+                        held.renewed_at
+                    ),
                 }
-                held.explanation.iter().for_each(|url| out!("                see {}", in_one_line(url)));
+                held.explanation
+                    .iter()
+                    .for_each(|url| out!("                see {}", in_one_line(url)));
             }
         }
         out!("  last 7 days   {} issued", self.issued_in_seven_days);
         if let Some(why) = &self.why {
-            out!("  failed        {} times, last: {}", self.failures, in_one_line(why));
+            out!(
+                "  failed        {} times, last: {}",
+                self.failures,
+                in_one_line(why)
+            );
         }
         if let Some(until) = self.not_asked_before {
             out!("  not asked     before {until}");
@@ -127,12 +172,27 @@ impl Ca {
 }
 
 impl Held {
-    fn new(Stored { certificate, generation }: Stored, ledger: &Ledger) -> Self {
+    fn new(
+        Stored {
+            certificate,
+            generation,
+        }: Stored,
+        ledger: &Ledger,
+    ) -> Self {
         let window = ledger.window(&certificate).copied();
         let explanation = window.and_then(|_| ledger.advice.as_ref()?.explanation.clone());
         let (names, renewed_at) = (certificate.names(), due(&certificate, window.as_ref()));
         let (not_before, not_after) = (certificate.not_before, certificate.not_after);
-        Self { generation, serial: certificate.serial, names, not_before, not_after, renewed_at, window, explanation }
+        Self {
+            generation,
+            serial: certificate.serial,
+            names,
+            not_before,
+            not_after,
+            renewed_at,
+            window,
+            explanation,
+        }
     }
 }
 
@@ -142,7 +202,11 @@ impl Shown {
         self.cas.iter().for_each(Ca::print);
         for served in &self.served {
             match served {
-                Ok(Served { address, serial, not_after }) => out!("served at {address}: serial {serial}, valid to {not_after}"),
+                Ok(Served {
+                    address,
+                    serial,
+                    not_after,
+                }) => out!("served at {address}: serial {serial}, valid to {not_after}"),
                 Err(why) => out!("not seen: {}", in_one_line(why)),
             }
         }

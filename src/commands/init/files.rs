@@ -48,19 +48,31 @@ pub fn show(files: &[File], force: bool) {
     }
 }
 
-/// Writes those that are not there yet, and with `force` those that differ; all or, where one is in the way, none.
+/// Writes those that are not there yet, and with `force` those that differ; all or, where one is in
+/// the way, none.
 ///
 /// # Errors
 /// Files that are there and differ, or that cannot be written.
 pub fn write(files: &[File], force: bool) -> Result<()> {
-    let in_the_way: Vec<String> =
-        files.iter().filter(|file| !force && file.fate() == Fate::Differs).map(|file| file.path.display().to_string()).collect();
+    let in_the_way: Vec<String> = files
+        .iter()
+        .filter(|file| !force && file.fate() == Fate::Differs)
+        .map(|file| file.path.display().to_string())
+        .collect();
     if !in_the_way.is_empty() {
-        bail!("these files are there and differ: {}; --force overwrites them, --out names another folder", in_the_way.join(", "));
+        bail!(
+            "these files are there and differ: {}; --force overwrites them, --out names another folder",
+            in_the_way.join(", ")
+        );
     }
     for file in files.iter().filter(|file| file.fate() != Fate::Same) {
-        let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.map_or(Ok(()), std::fs::create_dir_all).with_context(|| format!("making the folder of {}", file.path.display()))?;
+        let folder = file
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        folder
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .with_context(|| format!("making the folder of {}", file.path.display()))?;
         files::write_atomic(&file.path, &file.bytes, 0o644)?;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! `init`: a site.toml, and what an AWS account needs for it. It asks nothing of any network but for a site.toml in a bucket.
+//! `init`: a site.toml, and what an AWS account needs for it. It asks nothing of any network but
+//! for a site.toml in a bucket.
 
 mod files;
 mod next;
@@ -25,12 +26,18 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
         None => site::make(globals, &init.site, region(None, init).await?)?,
     };
     let plan = Plan::new(&site, init, region(Some(&site), init).await?)?;
-    let rendered = render::all(&plan)?.into_iter().map(|(name, bytes)| File::new(init.out.join(name), bytes));
+    let rendered = render::all(&plan)?
+        .into_iter()
+        .map(|(name, bytes)| File::new(init.out.join(name), bytes));
     let files: Vec<File> = new_file.into_iter().chain(rendered).collect();
     let blocked = !init.force && files.iter().any(|file| file.fate() == Fate::Differs);
     if globals.dry_run {
         files::show(&files, init.force);
-        return Ok(if blocked { Outcome::ProblemFound } else { Outcome::Done });
+        return Ok(if blocked {
+            Outcome::ProblemFound
+        } else {
+            Outcome::Done
+        });
     }
     files::write(&files, init.force)?;
     next::tell(globals, init, &plan, &files)?;
@@ -39,7 +46,10 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
 
 /// The file's, else the flag's, else what the AWS tools go by.
 async fn region(site: Option<&Site>, init: &Init) -> Result<Option<String>> {
-    match site.and_then(|site| site.region.clone()).or_else(|| init.site.region.clone()) {
+    match site
+        .and_then(|site| site.region.clone())
+        .or_else(|| init.site.region.clone())
+    {
         Some(region) => Ok(Some(region)),
         None => told_region(None).await,
     }

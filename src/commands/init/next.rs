@@ -14,46 +14,104 @@ use crate::shell;
 /// This binary cannot be found.
 pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> Result<()> {
     let (commands, budget) = (commands(globals, init, plan)?, budget(plan));
-    let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let paths: Vec<String> = files
+        .iter()
+        .map(|file| file.path.display().to_string())
+        .collect();
     if globals.json {
         output::json_line(&json!({ "files": paths, "next": commands, "budget": budget }))?;
         return Ok(());
     }
     out!("written: {}", paths.join(" "));
     if plan.lacks_account() {
-        out!("the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it");
+        out!(
+            "the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it"
+        );
     }
-    out!("\nOnce per account that never ran a spot instance: {}", service_linked_roles(plan.fleet));
+    out!(
+        "\nOnce per account that never ran a spot instance: {}",
+        service_linked_roles(plan.fleet)
+    );
     out!("\nNext:");
     commands.iter().for_each(|command| out!("  {command}"));
     out!("\nThe instance waits for the second, and serves after the third.");
     if let Some(budget) = budget {
-        out!("\nFor a mail to {} when the account is to cost more than {} USD a month:\n  {budget}", plan.email, init.budget);
+        out!(
+            "\nFor a mail to {} when the account is to cost more than {} USD a month:\n  {budget}",
+            plan.email,
+            init.budget
+        );
     }
     Ok(())
 }
 
 fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 3]> {
     let (region, bucket, prefix) = (&plan.region, &plan.site.bucket, &plan.site.prefix);
-    let (name, template) = (format!("spotboot-{}", plan.site.name), init.out.join("stack.yaml").display().to_string());
-    let stack = ["aws", "cloudformation", "deploy", "--region", region, "--stack-name", &name, "--template-file", &template];
-    let stack = shell::command(stack.into_iter().chain(["--capabilities", "CAPABILITY_IAM"]));
+    let (name, template) = (
+        format!("spotboot-{}", plan.site.name),
+        init.out.join("stack.yaml").display().to_string(),
+    );
+    let stack = [
+        "aws",
+        "cloudformation",
+        "deploy",
+        "--region",
+        region,
+        "--stack-name",
+        &name,
+        "--template-file",
+        &template,
+    ];
+    let stack = shell::command(
+        stack
+            .into_iter()
+            .chain(["--capabilities", "CAPABILITY_IAM"]),
+    );
     let config = globals.config.as_deref().unwrap_or("site.toml");
-    let copy = |from: &str, key: &str| shell::command(["aws", "s3", "cp", "--region", region, from, &format!("s3://{bucket}/{key}")]);
+    let copy = |from: &str, key: &str| {
+        shell::command([
+            "aws",
+            "s3",
+            "cp",
+            "--region",
+            region,
+            from,
+            &format!("s3://{bucket}/{key}"),
+        ])
+    };
     let mut uploads = Vec::new();
     if !config.starts_with("s3://") {
         uploads.push(copy(config, &format!("{prefix}site.toml")));
     }
     if let Place::Key(key) = &plan.program.place {
-        let ours = init.sha256.is_empty().then(std::env::current_exe).transpose()?;
-        uploads.push(copy(&ours.map_or_else(|| format!("spotboot-{}", plan.arch), |path| path.display().to_string()), key));
+        let ours = init
+            .sha256
+            .is_empty()
+            .then(std::env::current_exe)
+            .transpose()?;
+        uploads.push(copy(
+            &ours.map_or_else(
+                || format!("spotboot-{}", plan.arch),
+                |path| path.display().to_string(),
+            ),
+            key,
+        ));
     }
-    let config = globals.config.as_deref().into_iter().flat_map(|config| ["--config", config]);
-    let deploy = shell::command(["spotboot", "deploy", "./build", "--no-rotate"].into_iter().chain(config));
+    let config = globals
+        .config
+        .as_deref()
+        .into_iter()
+        .flat_map(|config| ["--config", config]);
+    let deploy = shell::command(
+        ["spotboot", "deploy", "./build", "--no-rotate"]
+            .into_iter()
+            .chain(config),
+    );
     Ok([stack, uploads.join(" && "), deploy])
 }
 
-/// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it. `None`: there is nobody to write to.
+/// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it.
+/// `None`: there is nobody to write to.
 fn budget(plan: &Plan<'_>) -> Option<String> {
     if plan.email.is_empty() {
         return None;
@@ -68,15 +126,27 @@ fn budget(plan: &Plan<'_>) -> Option<String> {
         })
     };
     let notices = json!([notice("ACTUAL", 80), notice("FORECASTED", 100)]);
-    let account = if plan.lacks_account() { "\"$(aws sts get-caller-identity --query Account --output text)\"" } else { plan.account };
+    let account = if plan.lacks_account() {
+        "\"$(aws sts get-caller-identity --query Account --output text)\""
+    } else {
+        plan.account
+    };
     let create = shell::command(["aws", "budgets", "create-budget", "--region", "us-east-1"]);
-    let what = shell::command(["--budget", &budget.to_string(), "--notifications-with-subscribers", &notices.to_string()]);
+    let what = shell::command([
+        "--budget",
+        &budget.to_string(),
+        "--notifications-with-subscribers",
+        &notices.to_string(),
+    ]);
     Some(format!("{create} --account-id {account} {what}"))
 }
 
-/// Fleets made by an API call do not make these roles by themselves (EC2 user guide, "Service-linked role for EC2 Fleet").
+/// Fleets made by an API call do not make these roles by themselves (EC2 user guide,
+/// "Service-linked role for EC2 Fleet").
 fn service_linked_roles(fleet: FleetChoice) -> String {
-    let create = |service: &str| format!("aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com");
+    let create = |service: &str| {
+        format!("aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com")
+    };
     match fleet {
         FleetChoice::AutoScalingGroup => create("spot"),
         FleetChoice::Ec2Fleet => format!("{}; {}", create("spot"), create("ec2fleet")),

@@ -1,4 +1,5 @@
-//! What is to be rendered: the site, the flags and their defaults, checked. All that is wrong is reported at once.
+//! What is to be rendered: the site, the flags and their defaults, checked. All that is wrong is
+//! reported at once.
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -8,13 +9,16 @@ use crate::cli::{Arch, FleetChoice, Init};
 use crate::commands::Usage;
 use crate::config::{FleetKind, Site};
 
-/// Where no account is told; it stands in the two policies that name one, for the reader to replace.
+/// Where no account is told; it stands in the two policies that name one, for the reader to
+/// replace.
 const NO_ACCOUNT: &str = "ACCOUNT_ID";
-/// Burstable ones of one to four GiB that every region has, which t3a is not: a group with a type that its region lacks cannot be made. Several,
-/// since each type in each zone is a pool of its own that can be empty.
+/// Burstable ones of one to four GiB that every region has, which t3a is not: a group with a type
+/// that its region lacks cannot be made. Several, since each type in each zone is a pool of its own
+/// that can be empty.
 const ARM_TYPES: [&str; 3] = ["t4g.small", "t4g.micro", "t4g.medium"];
 const X86_TYPES: [&str; 3] = ["t3.small", "t3.micro", "t3.medium"];
-/// Regions that show accounts fewer than three of their Availability Zones. CloudFormation cannot count them: `Fn::GetAZs` has no length.
+/// Regions that show accounts fewer than three of their Availability Zones. CloudFormation cannot
+/// count them: `Fn::GetAZs` has no length.
 const TWO_ZONES: [&str; 1] = ["us-west-1"];
 
 pub struct Plan<'a> {
@@ -39,10 +43,17 @@ impl<'a> Plan<'a> {
     pub fn new(site: &'a Site, init: &'a Init, region: Option<String>) -> Result<Self> {
         let mut wrong = odd_values(init);
         let arch = init.arch.map_or(std::env::consts::ARCH, word);
-        let zone = site.dns.hosted_zone_id.clone().or_else(|| init.site.zone.clone());
+        let zone = site
+            .dns
+            .hosted_zone_id
+            .clone()
+            .or_else(|| init.site.zone.clone());
         let sha256 = sha256(init, arch)?;
         if region.is_none() {
-            wrong.push("--region is missing: neither site.toml nor AWS_REGION nor the profile names one".into());
+            wrong.push(
+                "--region is missing: neither site.toml nor AWS_REGION nor the profile names one"
+                    .into(),
+            );
         }
         if zone.is_none() {
             wrong.push("--zone is missing: site.toml names no [dns] hosted_zone_id, and the policies allow one zone only".into());
@@ -50,19 +61,53 @@ impl<'a> Plan<'a> {
         if let Err(why) = &sha256 {
             wrong.push(why.clone());
         }
-        let program = sha256.as_ref().ok().map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256)).transpose();
+        let program = sha256
+            .as_ref()
+            .ok()
+            .map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256))
+            .transpose();
         let program = program.map_err(|why| wrong.push(why)).ok().flatten();
         let fleet = fleet(site, init).map_err(|why| wrong.push(why)).ok();
-        let (Some(region), Some(zone), Some(program), Some(fleet), []) = (region, zone, program, fleet, &wrong[..]) else {
+        let (Some(region), Some(zone), Some(program), Some(fleet), []) =
+            (region, zone, program, fleet, &wrong[..])
+        else {
             bail!(Usage(wrong.join("\n       ")));
         };
-        let zone = zone.strip_prefix("/hostedzone/").unwrap_or(&zone).to_owned();
-        let instance_types = if init.instance_types.is_empty() { usual_types(arch) } else { init.instance_types.clone() };
+        let zone = zone
+            .strip_prefix("/hostedzone/")
+            .unwrap_or(&zone)
+            .to_owned();
+        let instance_types = if init.instance_types.is_empty() {
+            usual_types(arch)
+        } else {
+            init.instance_types.clone()
+        };
         let image = init.image.clone().unwrap_or_else(|| amazon_linux(arch));
         let account = init.account.as_deref().unwrap_or(NO_ACCOUNT);
-        let contact = site.tls.contact.first().and_then(|url| url.strip_prefix("mailto:"));
-        let email = init.email.as_deref().or(contact).unwrap_or_default().to_owned();
-        Ok(Self { site, init, region, zone, fleet, arch, instance_types, image, program, account, email })
+        let contact = site
+            .tls
+            .contact
+            .first()
+            .and_then(|url| url.strip_prefix("mailto:"));
+        let email = init
+            .email
+            .as_deref()
+            .or(contact)
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Self {
+            site,
+            init,
+            region,
+            zone,
+            fleet,
+            arch,
+            instance_types,
+            image,
+            program,
+            account,
+            email,
+        })
     }
 
     /// As [`NO_ACCOUNT`] stands in the policies.
@@ -71,7 +116,11 @@ impl<'a> Plan<'a> {
     }
 
     pub fn zones(&self) -> u8 {
-        if TWO_ZONES.contains(&self.region.as_str()) { 2 } else { 3 }
+        if TWO_ZONES.contains(&self.region.as_str()) {
+            2
+        } else {
+            3
+        }
     }
 
     pub fn fleet_word(&self) -> &'static str {
@@ -90,8 +139,9 @@ fn word(arch: Arch) -> &'static str {
     }
 }
 
-/// site.toml's, where it names one. Else a group: CloudFormation changes one in place where it would replace a fleet, it never grows beyond its largest
-/// size, lowering its target and ending the instance is one call, and it says why no instance comes.
+/// site.toml's, where it names one. Else a group: CloudFormation changes one in place where it
+/// would replace a fleet, it never grows beyond its largest size, lowering its target and ending
+/// the instance is one call, and it says why no instance comes.
 fn fleet(site: &Site, init: &Init) -> Result<FleetChoice, String> {
     let named = site.fleet.as_ref().map(|fleet| match fleet.kind {
         FleetKind::SpotFleet => FleetChoice::SpotFleet,
@@ -99,19 +149,30 @@ fn fleet(site: &Site, init: &Init) -> Result<FleetChoice, String> {
         FleetKind::AutoScalingGroup => FleetChoice::AutoScalingGroup,
     });
     match (named, init.fleet) {
-        (Some(named), Some(asked)) if named != asked => Err("--fleet is not the kind that site.toml's [fleet] names".into()),
+        (Some(named), Some(asked)) if named != asked => {
+            Err("--fleet is not the kind that site.toml's [fleet] names".into())
+        }
         (named, asked) => Ok(asked.or(named).unwrap_or(FleetChoice::AutoScalingGroup)),
     }
 }
 
 fn usual_types(arch: &str) -> Vec<String> {
-    let types: &[&str] = if arch == word(Arch::Arm) { &ARM_TYPES } else { &X86_TYPES };
+    let types: &[&str] = if arch == word(Arch::Arm) {
+        &ARM_TYPES
+    } else {
+        &X86_TYPES
+    };
     types.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// The public parameter that always names the newest image (AL2023 user guide, "Launching AL2023 using the SSM parameter").
+/// The public parameter that always names the newest image (AL2023 user guide, "Launching AL2023
+/// using the SSM parameter").
 fn amazon_linux(arch: &str) -> String {
-    let arch = if arch == word(Arch::Arm) { "arm64" } else { "x86_64" };
+    let arch = if arch == word(Arch::Arm) {
+        "arm64"
+    } else {
+        "x86_64"
+    };
     format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}")
 }
 
@@ -120,8 +181,13 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
     let mut chosen = None;
     for given in &init.sha256 {
         let (of, hex) = given.split_once('=').unwrap_or((arch, given));
-        if !matches!(of, "x86_64" | "aarch64") || hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Ok(Err(format!("--sha256 {given} is not [x86_64=|aarch64=] and 64 hexadecimal digits")));
+        if !matches!(of, "x86_64" | "aarch64")
+            || hex.len() != 64
+            || !hex.bytes().all(|b| b.is_ascii_hexdigit())
+        {
+            return Ok(Err(format!(
+                "--sha256 {given} is not [x86_64=|aarch64=] and 64 hexadecimal digits"
+            )));
         }
         if of == arch {
             chosen = Some(hex.to_ascii_lowercase());
@@ -131,7 +197,9 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
         return Ok(Ok(hex));
     }
     if arch != std::env::consts::ARCH || init.binary.is_some() {
-        return Ok(Err(format!("--sha256 {arch}=… is missing: only the SHA-256 of this very binary is known")));
+        return Ok(Err(format!(
+            "--sha256 {arch}=… is missing: only the SHA-256 of this very binary is known"
+        )));
     }
     let own = std::env::current_exe().context("finding this binary")?;
     let bytes = std::fs::read(&own).with_context(|| format!("reading {}", own.display()))?;
@@ -140,7 +208,12 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
 
 /// The flags that are written into JSON, YAML and Python as they are.
 fn odd_values(init: &Init) -> Vec<String> {
-    let simple = |text: &str, more: &[u8]| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b));
+    let simple = |text: &str, more: &[u8]| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
     let mut wrong = Vec::new();
     let mut check = |flag: &str, value: Option<&str>, fits: &dyn Fn(&str) -> bool, wanted: &str| {
         if let Some(value) = value.filter(|value| !fits(value)) {
@@ -148,21 +221,76 @@ fn odd_values(init: &Init) -> Vec<String> {
         }
     };
     for name in &init.instance_types {
-        check("--instance-types", Some(name), &|name| simple(name, b".-") && name.contains('.'), "an instance type, as in t4g.small");
+        check(
+            "--instance-types",
+            Some(name),
+            &|name| simple(name, b".-") && name.contains('.'),
+            "an instance type, as in t4g.small",
+        );
     }
-    let is_image = |image: &str| (image.starts_with("ami-") || image.starts_with('/')) && simple(image, b"/-_.");
-    check("--image", init.image.as_deref(), &is_image, "ami-… or the /path of a Systems Manager parameter");
-    check("--root-device", Some(&init.root_device), &|name| name.starts_with("/dev/") && simple(name, b"/"), "a device, as in /dev/xvda");
-    check("--branch", Some(&init.branch), &|name| simple(name, b"/-_."), "a branch");
-    let is_repository = |name: &str| simple(name, b"/-_.@") && name.split('/').filter(|part| !part.is_empty()).count() == 2;
-    check("--github", init.github.as_deref(), &is_repository, "OWNER/REPO");
-    let is_account = |number: &str| number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
-    check("--account", init.account.as_deref(), &is_account, "an account's number of twelve digits");
+    let is_image = |image: &str| {
+        (image.starts_with("ami-") || image.starts_with('/')) && simple(image, b"/-_.")
+    };
+    check(
+        "--image",
+        init.image.as_deref(),
+        &is_image,
+        "ami-… or the /path of a Systems Manager parameter",
+    );
+    check(
+        "--root-device",
+        Some(&init.root_device),
+        &|name| name.starts_with("/dev/") && simple(name, b"/"),
+        "a device, as in /dev/xvda",
+    );
+    check(
+        "--branch",
+        Some(&init.branch),
+        &|name| simple(name, b"/-_."),
+        "a branch",
+    );
+    let is_repository = |name: &str| {
+        simple(name, b"/-_.@") && name.split('/').filter(|part| !part.is_empty()).count() == 2
+    };
+    check(
+        "--github",
+        init.github.as_deref(),
+        &is_repository,
+        "OWNER/REPO",
+    );
+    let is_account =
+        |number: &str| number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
+    check(
+        "--account",
+        init.account.as_deref(),
+        &is_account,
+        "an account's number of twelve digits",
+    );
     let is_address = |address: &str| address.contains('@') && simple(address, b"@.-_+");
-    check("--email", init.email.as_deref(), &is_address, "a mail address");
+    check(
+        "--email",
+        init.email.as_deref(),
+        &is_address,
+        "a mail address",
+    );
     let zone = init.site.zone.as_deref();
-    check("--zone", zone, &|id| simple(id.strip_prefix("/hostedzone/").unwrap_or(id), b""), "a hosted zone's id, as in Z0123ABC");
-    check("--region", init.site.region.as_deref(), &|name| simple(name, b"-"), "a region, as in eu-west-1");
-    check("--budget", (init.budget == 0).then_some("0"), &|_| false, "at least 1");
+    check(
+        "--zone",
+        zone,
+        &|id| simple(id.strip_prefix("/hostedzone/").unwrap_or(id), b""),
+        "a hosted zone's id, as in Z0123ABC",
+    );
+    check(
+        "--region",
+        init.site.region.as_deref(),
+        &|name| simple(name, b"-"),
+        "a region, as in eu-west-1",
+    );
+    check(
+        "--budget",
+        (init.budget == 0).then_some("0"),
+        &|_| false,
+        "at least 1",
+    );
     wrong
 }

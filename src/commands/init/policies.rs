@@ -1,4 +1,5 @@
-//! The IAM policies, for two readers: JSON that stands alone, and the same within the stack, where CloudFormation knows the account and the fleet.
+//! The IAM policies, for two readers: JSON that stands alone, and the same within the stack, where
+//! CloudFormation knows the account and the fleet.
 
 use std::collections::BTreeSet;
 
@@ -50,31 +51,54 @@ struct Values<'a> {
     branch: &'a str,
 }
 
-/// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml names one.
+/// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml
+/// names one.
 pub fn alone(plan: &Plan<'_>) -> Result<Policies> {
     let named = plan.site.fleet.as_ref().map(|fleet| fleet.id.as_str());
     render(&values(plan, plan.account, named.unwrap_or("*")))
 }
 
-/// Each with CloudFormation's own names in it, already as `Fn::Sub`. Both roles know the fleet by its tag, for it is made after everything else.
+/// Each with CloudFormation's own names in it, already as `Fn::Sub`. Both roles know the fleet by
+/// its tag, for it is made after everything else.
 pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
-    let Policies { instance, ci, trust } = render(&values(plan, "${AWS::AccountId}", "*"))?;
-    Ok(Policies { instance: substituted(&instance), ci: substituted(&ci), trust: trust.as_deref().map(substituted) })
+    let Policies {
+        instance,
+        ci,
+        trust,
+    } = render(&values(plan, "${AWS::AccountId}", "*"))?;
+    Ok(Policies {
+        instance: substituted(&instance),
+        ci: substituted(&ci),
+        trust: trust.as_deref().map(substituted),
+    })
 }
 
 fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
     let site = plan.site;
-    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region);
+    let arn = |service: &str, rest: &str| {
+        format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region)
+    };
     let fleet_arn = match plan.fleet {
-        FleetChoice::AutoScalingGroup => arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
+        FleetChoice::AutoScalingGroup => {
+            arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/")
+        }
         FleetChoice::Ec2Fleet => arn("ec2", "fleet/"),
         FleetChoice::SpotFleet => arn("ec2", "spot-fleet-request/"),
     };
-    let mut challenge_names: Vec<String> = site.domains.iter().map(|domain| format!("_acme-challenge.{}", domain.base())).collect();
+    let mut challenge_names: Vec<String> = site
+        .domains
+        .iter()
+        .map(|domain| format!("_acme-challenge.{}", domain.base()))
+        .collect();
     challenge_names.dedup();
     let secrets = site.secrets();
-    let arns =
-        |of: &dyn Fn(&SecretRef) -> bool| secrets.iter().filter(|place| of(place)).map(|place| place.arn(&plan.region, account)).collect();
+    let arns = |of: &dyn Fn(&SecretRef) -> bool| {
+        secrets
+            .iter()
+            .filter(|place| of(place))
+            .map(|place| place.arn(&plan.region, account))
+            .collect()
+    };
     Values {
         account,
         region: &plan.region,
@@ -88,7 +112,11 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
         names: site.domains.iter().map(ToString::to_string).collect(),
         ownership_names: [format!("_spotboot.{}", site.primary())],
         challenge_names,
-        kms_key_arn: site.tls.kms_key_id.as_deref().map(|key| kms_key_arn(key, &plan.region, account)),
+        kms_key_arn: site
+            .tls
+            .kms_key_id
+            .as_deref()
+            .map(|key| kms_key_arn(key, &plan.region, account)),
         parameter_arns: arns(&|place| matches!(place, SecretRef::Parameter(_))),
         secret_arns: arns(&|place| matches!(place, SecretRef::Secret { .. })),
         binary: match &plan.program.place {
@@ -106,7 +134,10 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
             Address::Instance => None,
             Address::Elastic { allocation } => {
                 let id = allocation.as_deref().unwrap_or("*");
-                Some(format!("arn:aws:ec2:{}:{account}:elastic-ip/{id}", plan.region))
+                Some(format!(
+                    "arn:aws:ec2:{}:{account}:elastic-ip/{id}",
+                    plan.region
+                ))
             }
         },
         fleet_kind: plan.fleet_word(),
@@ -116,8 +147,8 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
     }
 }
 
-/// A policy names a key by its own id, never by an alias (KMS developer guide, "Specifying KMS keys in IAM policy statements"): an alias leaves
-/// it to the condition that it is used through S3.
+/// A policy names a key by its own id, never by an alias (KMS developer guide, "Specifying KMS keys
+/// in IAM policy statements"): an alias leaves it to the condition that it is used through S3.
 fn kms_key_arn(key: &str, region: &str, account: &str) -> String {
     match key {
         arn if arn.starts_with("arn:") => arn.to_owned(),
@@ -129,20 +160,34 @@ fn kms_key_arn(key: &str, region: &str, account: &str) -> String {
 fn render(values: &Values<'_>) -> Result<Policies> {
     // These templates steer their own line breaks.
     let mut environment = templates::environment();
-    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .build()?,
+    );
     let fill = |template: &str| -> Result<String> {
         let text = templates::fill(&environment, template, values).map_err(anyhow::Error::msg)?;
-        serde_json::from_str::<serde_json::Value>(&text).map_err(|error| anyhow!("a policy is not JSON: {error}"))?;
+        serde_json::from_str::<serde_json::Value>(&text)
+            .map_err(|error| anyhow!("a policy is not JSON: {error}"))?;
         Ok(text)
     };
-    Ok(Policies { instance: fill(INSTANCE)?, ci: fill(CI)?, trust: values.github.is_some().then(|| fill(TRUST)).transpose()? })
+    Ok(Policies {
+        instance: fill(INSTANCE)?,
+        ci: fill(CI)?,
+        trust: values.github.is_some().then(|| fill(TRUST)).transpose()?,
+    })
 }
 
-/// Wraps each string of a JSON text that names something of CloudFormation's. None holds an escaped quotation mark.
+/// Wraps each string of a JSON text that names something of CloudFormation's. None holds an escaped
+/// quotation mark.
 fn substituted(json: &str) -> String {
     let mut parts: Vec<String> = json.split('"').map(str::to_owned).collect();
     for text in parts.iter_mut().skip(1).step_by(2) {
-        *text = if text.contains("${") { format!("{{ \"Fn::Sub\": \"{text}\" }}") } else { format!("\"{text}\"") };
+        *text = if text.contains("${") {
+            format!("{{ \"Fn::Sub\": \"{text}\" }}")
+        } else {
+            format!("\"{text}\"")
+        };
     }
     parts.concat()
 }
@@ -154,6 +199,9 @@ mod tests {
     #[test]
     fn only_what_names_something_of_cloudformation_is_substituted() {
         let json = r#"{"a": ["x", "arn:${AWS::AccountId}:y"], "b": {"c": "z"}}"#;
-        assert_eq!(substituted(json), r#"{"a": ["x", { "Fn::Sub": "arn:${AWS::AccountId}:y" }], "b": {"c": "z"}}"#);
+        assert_eq!(
+            substituted(json),
+            r#"{"a": ["x", { "Fn::Sub": "arn:${AWS::AccountId}:y" }], "b": {"c": "z"}}"#
+        );
     }
 }

@@ -21,9 +21,12 @@ pub fn choose(flag: Option<ReleaseChoice>) -> Result<ReleaseOn> {
         return Ok(meant(flag));
     }
     if io::stdin().is_terminal() && logs::is_terminal() {
-        return ask(&mut io::stdin().lock(), &mut logs::print_styled).context("asking where the site keeps its data");
+        return ask(&mut io::stdin().lock(), &mut logs::print_styled)
+            .context("asking where the site keeps its data");
     }
-    warn!("site.toml gets release_on = \"folder\": there is no terminal to ask at; for a site with a database server, --release-on fleet");
+    warn!(
+        "site.toml gets release_on = \"folder\": there is no terminal to ask at; for a site with a database server, --release-on fleet"
+    );
     Ok(ReleaseOn::Folder)
 }
 
@@ -65,7 +68,11 @@ mod tests {
         assert_eq!(answered("folder\n").0, ReleaseOn::Folder);
         let (chosen, said) = answered("postgres\n fleet \n");
         assert_eq!(chosen, ReleaseOn::Fleet);
-        assert!(said.contains("\"postgres\" is neither folder nor fleet") && said.matches(QUESTION).count() == 2, "{said}");
+        assert!(
+            said.contains("\"postgres\" is neither folder nor fleet")
+                && said.matches(QUESTION).count() == 2,
+            "{said}"
+        );
     }
 
     #[test]

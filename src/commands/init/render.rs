@@ -70,12 +70,19 @@ pub fn all(plan: &Plan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut files = vec![
         ("user-data", user_data),
         ("user-data.py", source.into_bytes()),
-        ("launch-template.json", launch_template(plan, &encoded, false)?.into_bytes()),
+        (
+            "launch-template.json",
+            launch_template(plan, &encoded, false)?.into_bytes(),
+        ),
         ("instance-policy.json", alone.instance.into_bytes()),
         ("ci-policy.json", alone.ci.into_bytes()),
         ("stack.yaml", stack(plan, &encoded)?.into_bytes()),
     ];
-    files.extend(alone.trust.map(|trust| ("ci-trust.json", trust.into_bytes())));
+    files.extend(
+        alone
+            .trust
+            .map(|trust| ("ci-trust.json", trust.into_bytes())),
+    );
     Ok(files)
 }
 
@@ -85,7 +92,11 @@ fn launch_template(plan: &Plan<'_>, user_data: &str, stack: bool) -> Result<Stri
     let values = LaunchTemplate {
         stack,
         site: &plan.site.name,
-        image: if stack { r#"{ "Ref": "ImageId" }"#.into() } else { format!("\"{resolve}{}\"", plan.image) },
+        image: if stack {
+            r#"{ "Ref": "ImageId" }"#.into()
+        } else {
+            format!("\"{resolve}{}\"", plan.image)
+        },
         instance_types: &plan.instance_types,
         burstable: plan.instance_types.iter().all(|name| name.starts_with('t')),
         instance_profile: if stack {
@@ -111,7 +122,11 @@ fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
         http_port: plan.site.web.http_port,
         https_port: plan.site.web.https_port,
         arch: plan.arch,
-        image_type: if by_parameter { "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>" } else { "AWS::EC2::Image::Id" },
+        image_type: if by_parameter {
+            "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+        } else {
+            "AWS::EC2::Image::Id"
+        },
         image: &plan.image,
         instance_types: &plan.instance_types,
         subnets: SUBNETS,
@@ -124,7 +139,9 @@ fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
         instance_policy: policies.instance.trim_end().to_owned(),
         ci_policy: policies.ci.trim_end().to_owned(),
         ci_trust: policies.trust.map(|trust| trust.trim_end().to_owned()),
-        launch_template: launch_template(plan, user_data, true)?.trim_end().to_owned(),
+        launch_template: launch_template(plan, user_data, true)?
+            .trim_end()
+            .to_owned(),
     };
     templates::fill(&templates::environment(), STACK, &values).map_err(anyhow::Error::msg)
 }

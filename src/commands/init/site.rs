@@ -39,23 +39,65 @@ pub async fn find(globals: &Globals) -> Result<Option<Site>> {
 /// Flags that say something else than the file.
 pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
     let domains: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
-    let contact = flags.contact.as_ref().map(|address| format!("mailto:{address}"));
+    let contact = flags
+        .contact
+        .as_ref()
+        .map(|address| format!("mailto:{address}"));
     let zone = flags.zone.as_deref().map(bare_zone);
     let contradicted = [
-        ("--name", flags.name.as_ref().is_some_and(|name| *name != site.name)),
-        ("--domain", !flags.domain.is_empty() && flags.domain != domains),
-        ("--bucket", flags.bucket.as_ref().is_some_and(|bucket| *bucket != site.bucket)),
-        ("--zone", site.dns.hosted_zone_id.is_some() && zone.is_some() && zone != site.dns.hosted_zone_id.as_deref()),
-        ("--region", site.region.is_some() && flags.region.is_some() && flags.region != site.region),
-        ("--kind", flags.kind.is_some_and(|kind| !is_kind(&site.app.kind, kind))),
+        (
+            "--name",
+            flags.name.as_ref().is_some_and(|name| *name != site.name),
+        ),
+        (
+            "--domain",
+            !flags.domain.is_empty() && flags.domain != domains,
+        ),
+        (
+            "--bucket",
+            flags
+                .bucket
+                .as_ref()
+                .is_some_and(|bucket| *bucket != site.bucket),
+        ),
+        (
+            "--zone",
+            site.dns.hosted_zone_id.is_some()
+                && zone.is_some()
+                && zone != site.dns.hosted_zone_id.as_deref(),
+        ),
+        (
+            "--region",
+            site.region.is_some() && flags.region.is_some() && flags.region != site.region,
+        ),
+        (
+            "--kind",
+            flags
+                .kind
+                .is_some_and(|kind| !is_kind(&site.app.kind, kind)),
+        ),
         ("--elastic-ip", flags.elastic_ip && !site.dns.is_elastic()),
-        ("--release-on", flags.release_on.is_some_and(|on| release_on::meant(on) != site.app.release_on.unwrap_or(ReleaseOn::Folder))),
-        ("--contact", contact.is_some_and(|contact| !site.tls.contact.contains(&contact))),
+        (
+            "--release-on",
+            flags.release_on.is_some_and(|on| {
+                release_on::meant(on) != site.app.release_on.unwrap_or(ReleaseOn::Folder)
+            }),
+        ),
+        (
+            "--contact",
+            contact.is_some_and(|contact| !site.tls.contact.contains(&contact)),
+        ),
     ];
-    let flags_against: Vec<&str> = contradicted.iter().filter(|(_, differs)| *differs).map(|(flag, _)| *flag).collect();
+    let flags_against: Vec<&str> = contradicted
+        .iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(flag, _)| *flag)
+        .collect();
     if !flags_against.is_empty() {
         let flags_against = flags_against.join(", ");
-        bail!(Usage(format!("there is a site.toml, and {flags_against} contradict it: edit the file, or name another with --config")));
+        bail!(Usage(format!(
+            "there is a site.toml, and {flags_against} contradict it: edit the file, or name another with --config"
+        )));
     }
     site.region = site.region.or_else(|| flags.region.clone());
     Ok(site)
@@ -65,7 +107,11 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
 ///
 /// # Errors
 /// Flags that are missing, all at once; then whatever is wrong with the file that they make.
-pub fn make(globals: &Globals, flags: &NewSite, region: Option<String>) -> Result<(Site, Option<File>)> {
+pub fn make(
+    globals: &Globals,
+    flags: &NewSite,
+    region: Option<String>,
+) -> Result<(Site, Option<File>)> {
     #[derive(Serialize)]
     struct Values<'a> {
         name: &'a str,
@@ -86,15 +132,30 @@ pub fn make(globals: &Globals, flags: &NewSite, region: Option<String>) -> Resul
         ("--region", region.is_none()),
         ("--kind", flags.kind.is_none()),
     ];
-    let missing: Vec<&str> = missing.iter().filter(|(_, missing)| *missing).map(|(flag, _)| *flag).collect();
-    let (Some(name), Some(bucket), Some(zone), Some(region), Some(kind), []) =
-        (&flags.name, &flags.bucket, &flags.zone, region, flags.kind, &missing[..])
-    else {
+    let missing: Vec<&str> = missing
+        .iter()
+        .filter(|(_, missing)| *missing)
+        .map(|(flag, _)| *flag)
+        .collect();
+    let (Some(name), Some(bucket), Some(zone), Some(region), Some(kind), []) = (
+        &flags.name,
+        &flags.bucket,
+        &flags.zone,
+        region,
+        flags.kind,
+        &missing[..],
+    ) else {
         let missing = missing.join(", ");
-        bail!(Usage(format!("there is no site.toml (name one with --config), and to make one these are missing: {missing}")));
+        bail!(Usage(format!(
+            "there is no site.toml (name one with --config), and to make one these are missing: {missing}"
+        )));
     };
     let contact = flags.contact.as_deref();
-    let release_on = if kind == SiteKind::Static { None } else { Some(release_on::choose(flags.release_on)?.word()) };
+    let release_on = if kind == SiteKind::Static {
+        None
+    } else {
+        Some(release_on::choose(flags.release_on)?.word())
+    };
     let values = Values {
         name,
         domains: &flags.domain,
@@ -107,7 +168,8 @@ pub fn make(globals: &Globals, flags: &NewSite, region: Option<String>) -> Resul
         contact,
     };
     let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
-    let text = templates::fill(&templates::environment(), TEMPLATE, &values).map_err(anyhow::Error::msg)?;
+    let text = templates::fill(&templates::environment(), TEMPLATE, &values)
+        .map_err(anyhow::Error::msg)?;
     let site = Site::parse(&format!("{} that the flags make", path.display()), &text)?;
     Ok((site, Some(File::new(path, text.into_bytes()))))
 }

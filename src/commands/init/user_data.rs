@@ -28,29 +28,49 @@ pub enum Place {
 }
 
 impl Program {
-    /// `{arch}` in the address stands for the architecture. Without an address, a key of its own for each binary: instances that boot from an
-    /// earlier template still find theirs.
+    /// `{arch}` in the address stands for the architecture. Without an address, a key of its own
+    /// for each binary: instances that boot from an earlier template still find theirs.
     ///
     /// # Errors
     /// What is wrong with the address, as a sentence.
-    pub fn new(address: Option<&str>, site: &Site, arch: &str, sha256: &str) -> Result<Self, String> {
+    pub fn new(
+        address: Option<&str>,
+        site: &Site,
+        arch: &str,
+        sha256: &str,
+    ) -> Result<Self, String> {
         let sha256 = sha256.to_owned();
         let Some(address) = address else {
             let key = site.key(&format!("bin/spotboot-{arch}-{}", &sha256[..8]));
-            return Ok(Self { sha256, place: Place::Key(key) });
+            return Ok(Self {
+                sha256,
+                place: Place::Key(key),
+            });
         };
         let whole = address.replace("{arch}", arch);
-        let plain = whole.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?=&%+,@".contains(&b));
+        let plain = whole
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~:/?=&%+,@".contains(&b));
         let own = format!("s3://{}/{}", site.bucket, site.prefix);
         match whole.strip_prefix("https://") {
-            _ if !plain => Err(format!("--binary {address} has characters that do not stand in an address as they are")),
-            Some(rest) if !rest.is_empty() => Ok(Self { sha256, place: Place::Https(whole) }),
+            _ if !plain => Err(format!(
+                "--binary {address} has characters that do not stand in an address as they are"
+            )),
+            Some(rest) if !rest.is_empty() => Ok(Self {
+                sha256,
+                place: Place::Https(whole),
+            }),
             Some(_) => Err(format!("--binary {address} names no host")),
             None if whole.starts_with(&own) && whole.len() > own.len() => {
                 let key = whole[format!("s3://{}/", site.bucket).len()..].to_owned();
-                Ok(Self { sha256, place: Place::Key(key) })
+                Ok(Self {
+                    sha256,
+                    place: Place::Key(key),
+                })
             }
-            None => Err(format!("--binary {address} is neither https://… nor below {own}, which is all that an instance's role may read")),
+            None => Err(format!(
+                "--binary {address} is neither https://… nor below {own}, which is all that an instance's role may read"
+            )),
         }
     }
 }
@@ -74,27 +94,46 @@ pub fn render(plan: &Plan<'_>) -> Result<(String, Vec<u8>)> {
         Place::Key(key) => (true, format!("/{bucket}/{}", in_path(key))),
         Place::Https(url) => (false, url.clone()),
     };
-    let values = Values { s3, region: &plan.region, binary, sha256: &plan.program.sha256, bucket, prefix };
-    let text = templates::fill(&templates::environment(), TEMPLATE, &values).map_err(anyhow::Error::msg)?;
-    let bytes = if text.len() <= LIMIT { text.clone().into_bytes() } else { compress(&text)? };
+    let values = Values {
+        s3,
+        region: &plan.region,
+        binary,
+        sha256: &plan.program.sha256,
+        bucket,
+        prefix,
+    };
+    let text = templates::fill(&templates::environment(), TEMPLATE, &values)
+        .map_err(anyhow::Error::msg)?;
+    let bytes = if text.len() <= LIMIT {
+        text.clone().into_bytes()
+    } else {
+        compress(&text)?
+    };
     if bytes.len() > LIMIT {
         let (size, over) = (bytes.len(), bytes.len() - LIMIT);
-        bail!(Usage(format!("user data takes {size} bytes, {over} too many: shorten --binary, [site] bucket or [site] prefix")));
+        bail!(Usage(format!(
+            "user data takes {size} bytes, {over} too many: shorten --binary, [site] bucket or [site] prefix"
+        )));
     }
     Ok((text, bytes))
 }
 
 /// The same bytes for the same text, whenever it is.
 fn compress(text: &str) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes())?;
     encoder.finish()
 }
 
-/// As the signature has it: everything but what is unreserved, and / (S3 API reference, "Create a canonical request").
+/// As the signature has it: everything but what is unreserved, and / (S3 API reference, "Create a
+/// canonical request").
 fn in_path(key: &str) -> String {
     let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     };
     key.bytes().map(encode).collect()

@@ -23,7 +23,10 @@ impl Rotation<'_> {
     /// From here on there is no way back: what fails leaves old instances serving, and says so.
     pub(super) async fn forward(mut self) -> Result<()> {
         let timeline = self.timeline.clone();
-        if let Err(error) = timeline.step("promote", &["bake"], self.make_current()).await {
+        if let Err(error) = timeline
+            .step("promote", &["bake"], self.make_current())
+            .await
+        {
             return self.superseded(error).await.and_then(Err);
         }
         self.wanted.trial = None;
@@ -31,12 +34,15 @@ impl Rotation<'_> {
         match self.replace_all().await {
             Ok(()) => self.end(Outcome::Promoted, None).await,
             Err(error) => {
-                let error = error
-                    .context(format!("{} is current, but old instances still serve; `spotboot rotate` replaces them", self.wanted.version));
+                let error = error.context(format!(
+                    "{} is current, but old instances still serve; `spotboot rotate` replaces them",
+                    self.wanted.version
+                ));
                 if let Err(second) = self.restore_target().await {
                     warn!("the fleet keeps its raised target: {second:#}");
                 }
-                self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await?;
+                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                    .await?;
                 Err(error)
             }
         }
@@ -52,17 +58,24 @@ impl Rotation<'_> {
         match retired {
             Ok(0) => self.end(Outcome::Promoted, None).await,
             Ok(left) => {
-                self.end(Outcome::Unfinished, Some(format!("{left} old instances still serve; `spotboot rotate` replaces them"))).await
+                self.end(
+                    Outcome::Unfinished,
+                    Some(format!(
+                        "{left} old instances still serve; `spotboot rotate` replaces them"
+                    )),
+                )
+                .await
             }
             Err(error) => {
                 self.restore_target().await?;
-                self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await
+                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                    .await
             }
         }
     }
 
-    /// Where another release was made current, this run is over: whoever did that decides what serves. Any other error is for the next
-    /// run to try again.
+    /// Where another release was made current, this run is over: whoever did that decides what
+    /// serves. Any other error is for the next run to try again.
     async fn superseded(&mut self, error: anyhow::Error) -> Result<anyhow::Error> {
         if !error.is::<Superseded>() {
             return Err(error);
@@ -72,7 +85,8 @@ impl Rotation<'_> {
         if let Err(second) = self.restore_target().await {
             warn!("the fleet keeps its raised target: {second:#}");
         }
-        self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await?;
+        self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+            .await?;
         Ok(error)
     }
 
@@ -90,25 +104,41 @@ impl Rotation<'_> {
             if left == 0 {
                 return Ok(());
             }
-            let fresh = self.members().await?.iter().filter(|member| !member.old && member.serves_wanted(&self.wanted)).count();
+            let fresh = self
+                .members()
+                .await?
+                .iter()
+                .filter(|member| !member.old && member.serves_wanted(&self.wanted))
+                .count();
             let needed = fresh + left.min(self.pace.batch as usize);
             let within = self.pace.timeout;
             let arrived = timeout(within, self.arrival(needed)).await;
-            arrived.with_context(|| format!("the next instances did not come within {}", humantime::format_duration(within)))??;
+            arrived.with_context(|| {
+                format!(
+                    "the next instances did not come within {}",
+                    humantime::format_duration(within)
+                )
+            })??;
         }
     }
 
-    /// Ends those that are no longer needed, once nobody is sent to them any more; how many old ones are left.
+    /// Ends those that are no longer needed, once nobody is sent to them any more; how many old
+    /// ones are left.
     async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
         let end = Instant::now() + 2 * self.pace.timeout;
         loop {
             let going = timeline.step("drain", &["promote"], self.drained()).await?;
             let members = self.members().await?;
-            match timeline.step("retire", &["drain"], self.retire(&members, &going)).await {
+            match timeline
+                .step("retire", &["drain"], self.retire(&members, &going))
+                .await
+            {
                 Ok(true) => {}
                 Ok(false) => continue,
-                Err(error) if Instant::now() < end && self.is_otherwise(&members, &going).await? => {
+                Err(error)
+                    if Instant::now() < end && self.is_otherwise(&members, &going).await? =>
+                {
                     warn!("{error:#}; looking again");
                     continue;
                 }
@@ -117,14 +147,16 @@ impl Rotation<'_> {
             info!(instances = going.join(" "), "retired");
             let mut stay = self.members().await?;
             stay.retain(|member| !going.contains(&member.node.id));
-            // Else the fleet has launched one more for an instance that was lost before the target was low.
+            // Else the fleet has launched one more for an instance that was lost before the target
+            // was low.
             if stay.iter().filter(|member| !member.is_going()).count() <= self.target() as usize {
                 return Ok(old_ones(&stay));
             }
         }
     }
 
-    /// Whether what was to be done is another thing by now: an instance that AWS takes away has raised the target meanwhile, say.
+    /// Whether what was to be done is another thing by now: an instance that AWS takes away has
+    /// raised the target meanwhile, say.
     async fn is_otherwise(&self, before: &[Member], going: &[String]) -> Result<bool> {
         let members = self.members().await?;
         let target = self.target();
@@ -132,8 +164,8 @@ impl Rotation<'_> {
         Ok(now != going || lowered(&members, &now, target) != lowered(before, going, target))
     }
 
-    /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is over in which somebody may still
-    /// remember the old address.
+    /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is
+    /// over in which somebody may still remember the old address.
     async fn drained(&mut self) -> Result<Vec<String>> {
         let end = Instant::now() + self.pace.timeout + 2 * self.drain();
         loop {
@@ -144,7 +176,11 @@ impl Rotation<'_> {
             // A run that takes up a killed one's work does not know since when.
             let since = *self.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;
-            let stays_so = leaving(&self.all_serving().await?, Way::Forward, self.target() as usize) == going;
+            let stays_so = leaving(
+                &self.all_serving().await?,
+                Way::Forward,
+                self.target() as usize,
+            ) == going;
             if stays_so && self.lead_elsewhere(&going).await? {
                 return Ok(going);
             }
@@ -178,7 +214,9 @@ impl Rotation<'_> {
 
     /// A new instance that AWS takes away does not count on the old ones, which are to go.
     async fn replace_interrupted(&self, members: &[Member]) {
-        if members.iter().any(|member| !member.old && member.is_going())
+        if members
+            .iter()
+            .any(|member| !member.old && member.is_going())
             && let Err(error) = self.raise(members).await
         {
             warn!("raising the target: {error:#}");
@@ -192,26 +230,46 @@ impl Rotation<'_> {
             if let Some(going) = members.iter().find(|member| member.is_going()) {
                 return Some(format!("AWS takes {} away", going.id()));
             }
-            return Some(format!("{} instances are there, and the fleet's target is {}", members.len(), self.target()));
+            return Some(format!(
+                "{} instances are there, and the fleet's target is {}",
+                members.len(),
+                self.target()
+            ));
         }
-        let new = || members.iter().filter(|member| !member.old && !member.is_going());
+        let new = || {
+            members
+                .iter()
+                .filter(|member| !member.old && !member.is_going())
+        };
         if let Some(silent) = new().find(|member| !member.serves_wanted(&self.wanted)) {
-            return Some(format!("{} does not serve {}", silent.id(), self.wanted.version));
+            return Some(format!(
+                "{} does not serve {}",
+                silent.id(),
+                self.wanted.version
+            ));
         }
         for member in new() {
-            if let Err(error) = look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await {
+            if let Err(error) =
+                look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await
+            {
                 return Some(format!("{error:#}"));
             }
         }
         None
     }
 
-    /// Whether any of them was in one. With other routing than multivalue the new instance's own cutover has done this.
+    /// Whether any of them was in one. With other routing than multivalue the new instance's own
+    /// cutover has done this.
     pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
         if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
             return Ok(false);
         }
-        let changes = self.remote.zones().await?.withdraw(&self.remote.route53, &self.remote.site.name, going).await?;
+        let changes = self
+            .remote
+            .zones()
+            .await?
+            .withdraw(&self.remote.route53, &self.remote.site.name, going)
+            .await?;
         if !changes.is_empty() {
             records::in_sync(&self.remote.route53, &changes).await?;
             self.in_sync = Some(Instant::now());
@@ -219,20 +277,37 @@ impl Rotation<'_> {
         Ok(!changes.is_empty())
     }
 
-    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were taken out of the answers.
+    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were
+    /// taken out of the answers.
     async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
         let multivalue = self.remote.site.dns.routing == Routing::Multivalue;
         let elastic = address::elastic(&self.remote.ec2, &self.remote.site).await?;
         let is_reached = |id: &String| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id));
-        Ok(multivalue || self.owners().await?.iter().all(|owner| !going.contains(owner)) && !going.iter().any(is_reached))
+        Ok(multivalue
+            || self
+                .owners()
+                .await?
+                .iter()
+                .all(|owner| !going.contains(owner))
+                && !going.iter().any(is_reached))
     }
 
     /// Nobody who serves goes for this.
     async fn restore_target(&mut self) -> Result<()> {
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
-        let silent = members.iter().filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        if !self.retire(&members, &silent.map(|member| member.id().to_owned()).collect::<Vec<_>>()).await? {
+        let silent = members
+            .iter()
+            .filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
+        if !self
+            .retire(
+                &members,
+                &silent
+                    .map(|member| member.id().to_owned())
+                    .collect::<Vec<_>>(),
+            )
+            .await?
+        {
             bail!("an instance that did not serve has just taken the names over; run again");
         }
         Ok(())

@@ -26,8 +26,8 @@ pub struct Held {
 }
 
 impl Held {
-    /// Asks for the lease. With `patient`, one that its holder no longer extends is waited out; one that is alive is never taken.
-    /// `None`: somebody else has it, which is said.
+    /// Asks for the lease. With `patient`, one that its holder no longer extends is waited out; one
+    /// that is alive is never taken. `None`: somebody else has it, which is said.
     ///
     /// # Errors
     /// Those of the bucket.
@@ -39,11 +39,14 @@ impl Held {
         let holder = format!("{run}: {by}");
         let mut seen: Option<OffsetDateTime> = None;
         loop {
-            let (other, expires) = match Lease::ask(&remote.state, &key, &holder, LEASE_LASTS).await? {
-                Asked::Held(lease) => return Ok(Some(Self { lease, run, by })),
-                Asked::Busy { holder, expires } => (holder, expires),
-                Asked::Done => anyhow::bail!("{key} says that deploys are over for good; delete that object"),
-            };
+            let (other, expires) =
+                match Lease::ask(&remote.state, &key, &holder, LEASE_LASTS).await? {
+                    Asked::Held(lease) => return Ok(Some(Self { lease, run, by })),
+                    Asked::Busy { holder, expires } => (holder, expires),
+                    Asked::Done => anyhow::bail!(
+                        "{key} says that deploys are over for good; delete that object"
+                    ),
+                };
             let extended = seen.is_some_and(|before| before != expires);
             if !patient || extended {
                 let alive = if extended { " and is alive" } else { "" };
@@ -69,6 +72,9 @@ fn random() -> u32 {
 /// Gives the lease back; one that cannot be given back lapses by itself.
 pub async fn give_up(lease: Lease) {
     if let Err(error) = lease.release().await {
-        tracing::warn!("the lock on deploys lapses by itself within {} s: {error:#}", LEASE_LASTS.as_secs());
+        tracing::warn!(
+            "the lock on deploys lapses by itself within {} s: {error:#}",
+            LEASE_LASTS.as_secs()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The rotation: new instances on trial beside the old ones, then one of the two goes.
 //!
-//! Up to [`Stage::Forward`] every failure leads back to the old instances, which never stopped. What a killed run leaves is told by its log;
-//! the next run ends it first.
+//! Up to [`Stage::Forward`] every failure leads back to the old instances, which never stopped.
+//! What a killed run leaves is told by its log; the next run ends it first.
 
 mod back;
 mod candidate;
@@ -65,13 +65,34 @@ impl<'r> Rotation<'r> {
     /// # Panics
     /// If it has not.
     pub fn new(remote: &'r Remote, log: Log, pace: Pace, timeline: Timeline) -> Self {
-        let fleet = Fleet::new(&remote.cloud, &log.record.rotation.as_ref().expect("a rotation is of a fleet").fleet);
+        let fleet = Fleet::new(
+            &remote.cloud,
+            &log.record
+                .rotation
+                .as_ref()
+                .expect("a rotation is of a fleet")
+                .fleet,
+        );
         let on_trial = log.record.release.is_some() && log.record.release != log.record.previous;
         let wanted = Wanted {
-            version: log.record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+            version: log
+                .record
+                .release
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), |release| release.version.clone()),
             trial: on_trial.then(|| log.record.id.clone()),
         };
-        Self { remote, log, fleet, noted: Cell::new(u32::MAX), wanted, pace, timeline, in_sync: None, ended_by: None }
+        Self {
+            remote,
+            log,
+            fleet,
+            noted: Cell::new(u32::MAX),
+            wanted,
+            pace,
+            timeline,
+            in_sync: None,
+            ended_by: None,
+        }
     }
 
     /// Forward if the trial is passed, else back; an error says why it was not.
@@ -85,86 +106,173 @@ impl<'r> Rotation<'r> {
     /// The living instances of the fleet that are not on their way out.
     async fn members(&self) -> Result<Vec<Member>> {
         let observed = self.fleet.observe().await?;
-        let listed: Vec<_> = observed.members.into_iter().filter(|member| !member.leaving).collect();
+        let listed: Vec<_> = observed
+            .members
+            .into_iter()
+            .filter(|member| !member.leaving)
+            .collect();
         let ids: Vec<String> = listed.iter().map(|member| member.id.clone()).collect();
-        let began = self.log.record.started.replace_nanosecond(0).context("a time without its nanoseconds is one")?;
+        let began = self
+            .log
+            .record
+            .started
+            .replace_nanosecond(0)
+            .context("a time without its nanoseconds is one")?;
         let mut members = Vec::new();
-        for instance in self.remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living) {
-            let marked = listed.iter().any(|member| member.id == instance.id && member.marked);
+        for instance in self
+            .remote
+            .ec2
+            .describe(&ids)
+            .await?
+            .into_iter()
+            .filter(|instance| instance.living)
+        {
+            let marked = listed
+                .iter()
+                .any(|member| member.id == instance.id && member.marked);
             let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
-            let node = Node { id: instance.id, launched: instance.launched, ipv4: instance.ipv4, ipv6: instance.ipv6 };
-            let before = self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
+            let node = Node {
+                id: instance.id,
+                launched: instance.launched,
+                ipv4: instance.ipv4,
+                ipv6: instance.ipv6,
+            };
+            let before =
+                self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
             let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);
-            members.push(Member { node, marked, old, said });
+            members.push(Member {
+                node,
+                marked,
+                old,
+                said,
+            });
         }
         self.heed_notes(&members).await?;
         Ok(members)
     }
 
-    /// An instance that AWS takes away may have asked for its replacement before the bucket took its note: what this run then took for the usual
-    /// target was not.
+    /// An instance that AWS takes away may have asked for its replacement before the bucket took
+    /// its note: what this run then took for the usual target was not.
     async fn heed_notes(&self, members: &[Member]) -> Result<()> {
         let began = self.log.record.started;
         let heed = |said: &Said| {
             let note = said.note.or(said.settled.filter(|_| said.updated >= began));
-            self.noted.set(note.map_or(u32::MAX, |note| note.target).min(self.noted.get()));
+            self.noted.set(
+                note.map_or(u32::MAX, |note| note.target)
+                    .min(self.noted.get()),
+            );
         };
-        members.iter().filter_map(|member| member.said.as_ref()).for_each(heed);
-        for gone in self.replaced().old.iter().filter(|old| members.iter().all(|member| member.id() != old.id)) {
-            said_by(&self.remote.state, &self.remote.site, &gone.id).await?.iter().for_each(heed);
+        members
+            .iter()
+            .filter_map(|member| member.said.as_ref())
+            .for_each(heed);
+        for gone in self
+            .replaced()
+            .old
+            .iter()
+            .filter(|old| members.iter().all(|member| member.id() != old.id))
+        {
+            said_by(&self.remote.state, &self.remote.site, &gone.id)
+                .await?
+                .iter()
+                .for_each(heed);
         }
         Ok(())
     }
 
     fn replaced(&self) -> &Replaced {
-        self.log.record.rotation.as_ref().expect("a rotation is of a fleet")
+        self.log
+            .record
+            .rotation
+            .as_ref()
+            .expect("a rotation is of a fleet")
     }
 
     fn target(&self) -> u32 {
         self.replaced().target.min(self.noted.get())
     }
 
-    /// How long the old address may be used by those who have asked for it, with what they then ask.
+    /// How long the old address may be used by those who have asked for it, with what they then
+    /// ask.
     fn drain(&self) -> Duration {
         3 * self.ttl() + self.pace.drain
     }
 
     /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        if self.replaced().elastic { Duration::ZERO } else { Duration::from_secs(self.remote.site.dns.ttl.into()) }
+        if self.replaced().elastic {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(self.remote.site.dns.ttl.into())
+        }
     }
 
-    /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody goes, and whoever asked looks again.
+    /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody
+    /// goes, and whoever asked looks again.
     ///
-    /// One that has come up since it was chosen would take the names over, as it was launched last, and be ended with them.
+    /// One that has come up since it was chosen would take the names over, as it was launched last,
+    /// and be ended with them.
     async fn retire(&mut self, members: &[Member], going: &[String]) -> Result<bool> {
         self.still_ours().await?;
-        let youngest = members.iter().filter(|member| going.contains(&member.node.id)).map(|member| member.node.launched).max();
-        if let Some(youngest) = youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue) {
+        let youngest = members
+            .iter()
+            .filter(|member| going.contains(&member.node.id))
+            .map(|member| member.node.launched)
+            .max();
+        if let Some(youngest) =
+            youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue)
+        {
             let zones = self.remote.zones().await?;
-            if !zones.stay(&self.remote.route53, going, youngest + Duration::from_secs(1)).await? {
+            if !zones
+                .stay(
+                    &self.remote.route53,
+                    going,
+                    youngest + Duration::from_secs(1),
+                )
+                .await?
+            {
                 return Ok(false);
             }
         }
-        self.fleet.retire(lowered(members, going, self.target()), going).await?;
+        self.fleet
+            .retire(lowered(members, going, self.target()), going)
+            .await?;
         Ok(true)
     }
 
-    /// Asked before anybody is ended: a run that was suspended past its lease finds here that another has taken its work over.
+    /// Asked before anybody is ended: a run that was suspended past its lease finds here that
+    /// another has taken its work over.
     async fn still_ours(&mut self) -> Result<()> {
         self.bring_up_to_date();
-        self.log.write().await.context("looking whether this run still has the lock")
+        self.log
+            .write()
+            .await
+            .context("looking whether this run still has the lock")
     }
 
     /// Whom the ownership records name.
     async fn owners(&self) -> Result<Vec<String>> {
-        let standing = self.remote.zones().await?.standing(&self.remote.route53).await?;
-        Ok(standing.into_iter().filter_map(|zone| zone.owner).map(|owner| owner.owner).collect())
+        let standing = self
+            .remote
+            .zones()
+            .await?
+            .standing(&self.remote.route53)
+            .await?;
+        Ok(standing
+            .into_iter()
+            .filter_map(|zone| zone.owner)
+            .map(|owner| owner.owner)
+            .collect())
     }
 
     fn bring_up_to_date(&mut self) {
         let target = self.target();
-        self.log.record.rotation.as_mut().expect("a rotation is of a fleet").target = target;
+        self.log
+            .record
+            .rotation
+            .as_mut()
+            .expect("a rotation is of a fleet")
+            .target = target;
         self.log.record.steps = steps(&self.timeline);
     }
 
@@ -181,7 +289,9 @@ impl<'r> Rotation<'r> {
 
     async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
         self.bring_up_to_date();
-        self.log.end(outcome, self.remote.now(), error, self.ended_by.take()).await
+        self.log
+            .end(outcome, self.remote.now(), error, self.ended_by.take())
+            .await
     }
 }
 

@@ -1,4 +1,5 @@
-//! A look at an instance from outside: its own address, its certificate, the site's names, the release that it is to serve.
+//! A look at an instance from outside: its own address, its certificate, the site's names, the
+//! release that it is to serve.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,13 +18,27 @@ use crate::site::report::Said;
 ///
 /// # Errors
 /// What was seen instead, with the address.
-pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, patience: Duration) -> Result<()> {
-    let address = said.address().with_context(|| format!("{instance} has no public address"))?;
+pub async fn look(
+    remote: &Remote,
+    instance: &str,
+    said: &Said,
+    release: &str,
+    patience: Duration,
+) -> Result<()> {
+    let address = said
+        .address()
+        .with_context(|| format!("{instance} has no public address"))?;
     let site = &remote.site;
     let expectation = Expectation {
         addr: SocketAddr::new(address, site.web.https_port),
-        hosts: site.domains.iter().map(|domain| domain.example_host()).collect(),
-        chain_pem: said.chain.clone().context("it does not say which certificate it serves: its spotboot is older than this one")?,
+        hosts: site
+            .domains
+            .iter()
+            .map(|domain| domain.example_host())
+            .collect(),
+        chain_pem: said.chain.clone().context(
+            "it does not say which certificate it serves: its spotboot is older than this one",
+        )?,
         release: release.to_owned(),
         instance: instance.to_owned(),
         health_path: site.app.health.path.clone(),
@@ -40,15 +55,35 @@ pub async fn look(remote: &Remote, instance: &str, said: &Said, release: &str, p
 ///
 /// # Errors
 /// As [`look`].
-pub async fn look_at(remote: &Remote, member: &Member, release: &str, patience: Duration) -> Result<()> {
-    let said = member.said.as_ref().with_context(|| format!("{} has said nothing of itself", member.id()))?;
+pub async fn look_at(
+    remote: &Remote,
+    member: &Member,
+    release: &str,
+    patience: Duration,
+) -> Result<()> {
+    let said = member
+        .said
+        .as_ref()
+        .with_context(|| format!("{} has said nothing of itself", member.id()))?;
     if remote.site.dns.is_elastic() && member.old {
-        return look(remote, member.id(), &without_elastic_ip(said, &member.node), release, patience).await;
+        return look(
+            remote,
+            member.id(),
+            &without_elastic_ip(said, &member.node),
+            release,
+            patience,
+        )
+        .await;
     }
     look(remote, member.id(), said, release, patience).await
 }
 
-/// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if it has one.
+/// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if
+/// it has one.
 fn without_elastic_ip(said: &Said, node: &Node) -> Said {
-    Said { public_ipv4: node.ipv4, public_ipv6: node.ipv6, ..said.clone() }
+    Said {
+        public_ipv4: node.ipv4,
+        public_ipv6: node.ipv6,
+        ..said.clone()
+    }
 }

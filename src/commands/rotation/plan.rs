@@ -1,4 +1,5 @@
-//! What a rotation would replace, and how long that would take: looked at before anything is changed.
+//! What a rotation would replace, and how long that would take: looked at before anything is
+//! changed.
 
 use std::fmt;
 use std::time::Duration;
@@ -44,26 +45,51 @@ impl Forecast {
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
         let rotation = replaced(remote, pace).await?;
-        let ttl = if rotation.elastic { 0 } else { u64::from(remote.site.dns.ttl) };
+        let ttl = if rotation.elastic {
+            0
+        } else {
+            u64::from(remote.site.dns.ttl)
+        };
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
-        let last_took = history.iter().filter(|record| is_whole(record)).find_map(Record::took).map(time::Duration::whole_seconds);
+        let last_took = history
+            .iter()
+            .filter(|record| is_whole(record))
+            .find_map(Record::took)
+            .map(time::Duration::whole_seconds);
         let drain = pace.drain.as_secs();
-        let release_command = (remote.site.app.kind != AppKind::S3).then(|| release_command(&remote.site, false));
-        Ok(Self { rotation, release_command, bake: ttl + drain, drain: 3 * ttl + drain, last_took })
+        let release_command =
+            (remote.site.app.kind != AppKind::S3).then(|| release_command(&remote.site, false));
+        Ok(Self {
+            rotation,
+            release_command,
+            bake: ttl + drain,
+            drain: 3 * ttl + drain,
+            last_took,
+        })
     }
 }
 
 fn is_whole(record: &Record) -> bool {
-    record.rotation.is_some() && record.end.as_ref().is_some_and(|end| end.outcome == Outcome::Promoted && end.ended_by.is_none())
+    record.rotation.is_some()
+        && record
+            .end
+            .as_ref()
+            .is_some_and(|end| end.outcome == Outcome::Promoted && end.ended_by.is_none())
 }
 
 /// Whether all names do. Where one does not yet, resolvers remember its former address, as ever.
 async fn leads_to_elastic_ip(remote: &Remote) -> Result<bool> {
-    let Some(elastic) = address::elastic(&remote.ec2, &remote.site).await? else { return Ok(false) };
+    let Some(elastic) = address::elastic(&remote.ec2, &remote.site).await? else {
+        return Ok(false);
+    };
     let only = [elastic.address.to_string()];
     let standing = remote.zones().await?.standing(&remote.route53).await?;
     // An alias, to the mirror, has none.
-    let mut values = standing.iter().flat_map(|zone| &zone.records).map(RecordSet::values).filter(|values| !values.is_empty());
+    let mut values = standing
+        .iter()
+        .flat_map(|zone| &zone.records)
+        .map(RecordSet::values)
+        .filter(|values| !values.is_empty());
     Ok(values.all(|values| values == only))
 }
 
@@ -85,11 +111,23 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
         return Err(usage(&format!(
             "{} takes at most {most} instances, and a rotation needs {} for a while; raise its MaxSize to that",
             fleet.id,
-            observed.target.saturating_add(pace.batch.min(observed.target))
+            observed
+                .target
+                .saturating_add(pace.batch.min(observed.target))
         )));
     }
-    let ids: Vec<String> = observed.members.into_iter().filter(|member| !member.leaving).map(|member| member.id).collect();
-    let living = remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living);
+    let ids: Vec<String> = observed
+        .members
+        .into_iter()
+        .filter(|member| !member.leaving)
+        .map(|member| member.id)
+        .collect();
+    let living = remote
+        .ec2
+        .describe(&ids)
+        .await?
+        .into_iter()
+        .filter(|instance| instance.living);
     let node = |instance: crate::cloud::ec2::Described| Node {
         id: instance.id,
         launched: instance.launched,
@@ -97,11 +135,18 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
         ipv6: instance.ipv6,
     };
     let old = living.map(node).collect();
-    Ok(Rotation { fleet, target: observed.target, old, elastic: leads_to_elastic_ip(remote).await?, new: Vec::new() })
+    Ok(Rotation {
+        fleet,
+        target: observed.target,
+        old,
+        elastic: leads_to_elastic_ip(remote).await?,
+        new: Vec::new(),
+    })
 }
 
-/// Without what instances have asked for that AWS takes away, or may; one that is gone may have left its replacement's place in the target. And without
-/// what a killed run has raised, which is settled before anything else.
+/// Without what instances have asked for that AWS takes away, or may; one that is gone may have
+/// left its replacement's place in the target. And without what a killed run has raised, which is
+/// settled before anything else.
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
     let (said, lately, runs) = try_join!(
@@ -109,20 +154,40 @@ async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
         said_since(&remote.state, &remote.site, remote.now() - LATELY),
         recent(&remote.state, &remote.site, 1),
     )?;
-    let unfinished = runs.into_iter().filter(|run| run.end.is_none()).filter_map(|run| run.rotation).map(|rotation| rotation.target);
-    let said = said.into_iter().flatten().chain(lately.into_iter().map(|(_, said)| said));
-    Ok(said.filter_map(|said| said.note).map(|note| note.target).chain(unfinished).fold(observed.target, u32::min))
+    let unfinished = runs
+        .into_iter()
+        .filter(|run| run.end.is_none())
+        .filter_map(|run| run.rotation)
+        .map(|rotation| rotation.target);
+    let said = said
+        .into_iter()
+        .flatten()
+        .chain(lately.into_iter().map(|(_, said)| said));
+    Ok(said
+        .filter_map(|said| said.note)
+        .map(|note| note.target)
+        .chain(unfinished)
+        .fold(observed.target, u32::min))
 }
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rotation { fleet, target, old, .. } = &self.rotation;
+        let Rotation {
+            fleet, target, old, ..
+        } = &self.rotation;
         writeln!(f, "fleet          {} with a target of {target}", fleet.id)?;
         if old.is_empty() {
-            writeln!(f, "instances      none is there; the fleet brings the first")?;
+            writeln!(
+                f,
+                "instances      none is there; the fleet brings the first"
+            )?;
         }
         for node in old {
-            writeln!(f, "instances      {} would go, once a new one serves", node.id)?;
+            writeln!(
+                f,
+                "instances      {} would go, once a new one serves",
+                node.id
+            )?;
         }
         if let Some(release_command) = &self.release_command {
             writeln!(f, "release command {release_command}")?;
@@ -134,7 +199,10 @@ impl fmt::Display for Forecast {
             span(self.bake),
             span(self.drain)
         )?;
-        match self.last_took.and_then(|seconds| u64::try_from(seconds).ok()) {
+        match self
+            .last_took
+            .and_then(|seconds| u64::try_from(seconds).ok())
+        {
             Some(seconds) => write!(f, "; the last run took {}", span(seconds)),
             None => Ok(()),
         }

@@ -13,7 +13,9 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// Those of the bucket, and a pointer that cannot be read.
 pub async fn current(remote: &Remote) -> Result<Option<Released>> {
-    Ok(Current::read(&remote.state, &remote.site).await?.map(|(current, _)| released(&current.release.into())))
+    Ok(Current::read(&remote.state, &remote.site)
+        .await?
+        .map(|(current, _)| released(&current.release.into())))
 }
 
 /// What making a release current comes to, by what stands there.
@@ -30,28 +32,58 @@ enum Next {
 /// # Errors
 /// Those of the bucket; and that another release was made current since the run began, which stays.
 pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
-    let Some(release) = &record.release else { return Ok(()) };
+    let Some(release) = &record.release else {
+        return Ok(());
+    };
     let key = Current::key(&remote.site);
-    let body =
-        Current { release: published(release, record)?, deploy: Some(record.id.clone()), in_place: record.in_place.is_some() }.to_json();
+    let body = Current {
+        release: published(release, record)?,
+        deploy: Some(record.id.clone()),
+        in_place: record.in_place.is_some(),
+    }
+    .to_json();
     for _ in 0..ATTEMPTS {
         let found = Current::read(&remote.state, &remote.site).await?;
-        match next(found.as_ref().map(|(current, _)| current.release.version.as_str()), release, record.previous.as_ref()) {
+        match next(
+            found
+                .as_ref()
+                .map(|(current, _)| current.release.version.as_str()),
+            release,
+            record.previous.as_ref(),
+        ) {
             Next::Done => return Ok(()),
-            Next::Leave(other) => return Err(Superseded { key, other, release: release.version.clone() }.into()),
+            Next::Leave(other) => {
+                return Err(Superseded {
+                    key,
+                    other,
+                    release: release.version.clone(),
+                }
+                .into());
+            }
             Next::Write => {}
         }
-        let condition = found.as_ref().map_or(Condition::Absent, |(_, etag)| Condition::Matches(etag));
-        if let Written::Stored(_) = remote.state.put(&key, body.clone(), condition, None).await? {
+        let condition = found
+            .as_ref()
+            .map_or(Condition::Absent, |(_, etag)| Condition::Matches(etag));
+        if let Written::Stored(_) = remote
+            .state
+            .put(&key, body.clone(), condition, None)
+            .await?
+        {
             return Ok(());
         }
     }
-    bail!("making {} current: {key} was changed by others at each of {ATTEMPTS} attempts", release.version)
+    bail!(
+        "making {} current: {key} was changed by others at each of {ATTEMPTS} attempts",
+        release.version
+    )
 }
 
 /// Another release is current by now.
 #[derive(Debug, thiserror::Error)]
-#[error("{key} names {other} since this run began, so {release} does not become current; deploy it anew if it should")]
+#[error(
+    "{key} names {other} since this run began, so {release} does not become current; deploy it anew if it should"
+)]
 pub struct Superseded {
     key: String,
     other: String,
@@ -61,18 +93,25 @@ pub struct Superseded {
 fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) -> Next {
     match found {
         Some(found) if found == release.version => Next::Done,
-        Some(found) if previous.is_none_or(|previous| previous.version != found) => Next::Leave(found.to_owned()),
+        Some(found) if previous.is_none_or(|previous| previous.version != found) => {
+            Next::Leave(found.to_owned())
+        }
         Some(_) | None => Next::Write,
     }
 }
 
 /// Somebody may have written the pointer by hand: then neither release is ours to choose.
 pub(super) async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()> {
-    let version = |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
+    let version =
+        |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
     let (now, before) = (version(&current(remote).await?), version(&record.previous));
     // Without a pointer a rotation is onto the newest package of the older convention.
     if now.is_some() && now != before && now != version(&record.release) {
-        bail!("releases/current.json names {} now, and {} when this run began", now.unwrap_or_default(), before.unwrap_or_default());
+        bail!(
+            "releases/current.json names {} now, and {} when this run began",
+            now.unwrap_or_default(),
+            before.unwrap_or_default()
+        );
     }
     Ok(())
 }
@@ -82,14 +121,37 @@ pub(super) async fn nobody_else_changed(remote: &Remote, record: &Record) -> Res
 /// # Errors
 /// A release of the older convention, which has no hash, cannot be pointed to.
 pub fn published(release: &Released, record: &Record) -> Result<Published> {
-    let Released { version, key, sha256, size } = release.clone();
-    let sha256 = sha256.with_context(|| format!("{version} was published without its SHA-256; deploy it anew"))?;
-    Ok(Published { version, key, sha256, size, commit: record.by.commit.clone(), by: Some(record.by.who.clone()) })
+    let Released {
+        version,
+        key,
+        sha256,
+        size,
+    } = release.clone();
+    let sha256 = sha256
+        .with_context(|| format!("{version} was published without its SHA-256; deploy it anew"))?;
+    Ok(Published {
+        version,
+        key,
+        sha256,
+        size,
+        commit: record.by.commit.clone(),
+        by: Some(record.by.who.clone()),
+    })
 }
 
 pub fn released(pointer: &Pointer) -> Released {
-    let Pointer { version, key, sha256, size } = pointer.clone();
-    Released { version, key, sha256, size }
+    let Pointer {
+        version,
+        key,
+        sha256,
+        size,
+    } = pointer.clone();
+    Released {
+        version,
+        key,
+        sha256,
+        size,
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +159,12 @@ mod tests {
     use super::*;
 
     fn release(version: &str) -> Released {
-        Released { version: version.into(), key: format!("packages/{version}.zip"), sha256: Some("ab".into()), size: 1 }
+        Released {
+            version: version.into(),
+            key: format!("packages/{version}.zip"),
+            sha256: Some("ab".into()),
+            size: 1,
+        }
     }
 
     #[test]
@@ -105,8 +172,15 @@ mod tests {
         let (mine, before) = (release("v2"), release("v1"));
         assert_eq!(next(Some("v1"), &mine, Some(&before)), Next::Write);
         assert_eq!(next(None, &mine, None), Next::Write);
-        assert_eq!(next(Some("v2"), &mine, Some(&before)), Next::Done, "a run that was killed had written it");
-        assert_eq!(next(Some("v3"), &mine, Some(&before)), Next::Leave("v3".into()));
+        assert_eq!(
+            next(Some("v2"), &mine, Some(&before)),
+            Next::Done,
+            "a run that was killed had written it"
+        );
+        assert_eq!(
+            next(Some("v3"), &mine, Some(&before)),
+            Next::Leave("v3".into())
+        );
         assert_eq!(next(Some("v3"), &mine, None), Next::Leave("v3".into()));
     }
 }

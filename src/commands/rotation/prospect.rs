@@ -31,30 +31,47 @@ impl Prospect {
         })
     }
 
-    /// Says in the log what the run is about, and since when: whoever is launched from now on takes part in a rotation's trial, and whoever
-    /// was seen does not.
+    /// Says in the log what the run is about, and since when: whoever is launched from now on takes
+    /// part in a rotation's trial, and whoever was seen does not.
     pub fn enter(self, record: &mut Record, remote: &Remote) {
         match self {
             Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
-            Self::InPlace(forecast) => record.in_place = Some(Residents { instances: forecast.instances }),
+            Self::InPlace(forecast) => {
+                record.in_place = Some(Residents {
+                    instances: forecast.instances,
+                })
+            }
         }
         record.started = remote.now();
     }
 }
 
-/// Tells where the release command would run, as the rest of a sentence about it. Only instances read the package's Procfile.
+/// Tells where the release command would run, as the rest of a sentence about it. Only instances
+/// read the package's Procfile.
 pub fn release_command(site: &Site, in_place: bool) -> String {
-    let whose = if site.app.release.is_some() { "" } else { "of the package's Procfile, if it has one, " };
+    let whose = if site.app.release.is_some() {
+        ""
+    } else {
+        "of the package's Procfile, if it has one, "
+    };
     let would = match (site.app.release_on, in_place) {
-        (Some(ReleaseOn::Fleet), true) => "would run once, on the first of them, before the release starts there",
+        (Some(ReleaseOn::Fleet), true) => {
+            "would run once, on the first of them, before the release starts there"
+        }
         (Some(ReleaseOn::Fleet), false) => "would run once per release, on the first new instance",
         (Some(ReleaseOn::Folder) | None, true) => {
             "would run on each of them, one after another, before the release starts there; what it does to their data folders stays, also if \
              the release is given up"
         }
-        (Some(ReleaseOn::Folder) | None, false) => "would run on each new instance, whose data folder is empty",
+        (Some(ReleaseOn::Folder) | None, false) => {
+            "would run on each new instance, whose data folder is empty"
+        }
     };
-    let unset = if site.app.release_on.is_none() { " ([app] release_on is not set, which means \"folder\")" } else { "" };
+    let unset = if site.app.release_on.is_none() {
+        " ([app] release_on is not set, which means \"folder\")"
+    } else {
+        ""
+    };
     format!("{whose}{would}{unset}")
 }
 
@@ -64,9 +81,14 @@ pub fn release_command(site: &Site, in_place: bool) -> String {
 /// Why the release does not serve everywhere.
 pub async fn carry_out(remote: &Remote, log: Log, pace: &Pace, timeline: &Timeline) -> Result<()> {
     if log.record.in_place.is_some() {
-        return InPlace::new(remote, log, pace.clone(), timeline.clone()).await?.run().await;
+        return InPlace::new(remote, log, pace.clone(), timeline.clone())
+            .await?
+            .run()
+            .await;
     }
-    Rotation::new(remote, log, pace.clone(), timeline.clone()).run().await
+    Rotation::new(remote, log, pace.clone(), timeline.clone())
+        .run()
+        .await
 }
 
 impl fmt::Display for Prospect {

@@ -9,25 +9,45 @@ use crate::cli::Pace;
 use crate::site::deploys::{Log, Outcome, Stage};
 use crate::site::report::Timeline;
 
-/// Finishes the newest run where it was decided to go forward, else undoes it. `run` is whose lease this happens under.
+/// Finishes the newest run where it was decided to go forward, else undoes it. `run` is whose lease
+/// this happens under.
 ///
 /// # Errors
 /// What could not be undone or finished: nothing new may be begun on top of it.
 pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline) -> Result<()> {
-    let Some(mut log) = Log::newest(&remote.state, &remote.site).await? else { return Ok(()) };
+    let Some(mut log) = Log::newest(&remote.state, &remote.site).await? else {
+        return Ok(());
+    };
     if log.record.end.is_some() {
         return Ok(());
     }
-    warn!("{} by {} did not come to its end; {}", log.record.id, log.record.by, intention(log.record.stage));
+    warn!(
+        "{} by {} did not come to its end; {}",
+        log.record.id,
+        log.record.by,
+        intention(log.record.stage)
+    );
     log.take_over(run).await?;
     if log.record.in_place.is_some() {
-        return InPlace::new(remote, log, pace.clone(), timeline.clone()).await?.settle(run, KILLED).await;
+        return InPlace::new(remote, log, pace.clone(), timeline.clone())
+            .await?
+            .settle(run, KILLED)
+            .await;
     }
     if log.record.rotation.is_none() {
         let published = current(remote).await? == log.record.release;
         candidate::withdraw(remote, &log.record.id).await?;
-        let outcome = if published { Outcome::Published } else { Outcome::RolledBack };
-        log.record.end(outcome, remote.now(), Some(KILLED.to_owned()), Some(run.to_owned()));
+        let outcome = if published {
+            Outcome::Published
+        } else {
+            Outcome::RolledBack
+        };
+        log.record.end(
+            outcome,
+            remote.now(),
+            Some(KILLED.to_owned()),
+            Some(run.to_owned()),
+        );
         return log.write().await;
     }
     let stage = log.record.stage;
@@ -38,7 +58,9 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
         Stage::Trial | Stage::Back => {
             let undone = rotation.undo().await;
             undone.map_err(|error| anyhow!("undoing the deploy that was killed: {error:#}"))?;
-            rotation.end(Outcome::RolledBack, Some(KILLED.to_owned())).await
+            rotation
+                .end(Outcome::RolledBack, Some(KILLED.to_owned()))
+                .await
         }
     }
 }

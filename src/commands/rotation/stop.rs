@@ -12,7 +12,10 @@ pub struct Stop {
 
 impl Stop {
     pub fn new() -> Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     pub async fn asked(&mut self) -> &'static str {
@@ -35,7 +38,8 @@ pub async fn unless_stopped<T>(work: impl Future<Output = Result<T>>) -> Result<
     }
 }
 
-/// Work that is carried out whatever signal comes. A run that is killed for all that is ended by the next one.
+/// Work that is carried out whatever signal comes. A run that is killed for all that is ended by
+/// the next one.
 ///
 /// # Errors
 /// The work's.

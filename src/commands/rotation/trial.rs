@@ -1,4 +1,5 @@
-//! The trial: new instances boot the release, prove themselves, are looked at from outside, and bake while the old ones serve on.
+//! The trial: new instances boot the release, prove themselves, are looked at from outside, and
+//! bake while the old ones serve on.
 
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
-use super::members::{Arrival, Member, arrived, nobody_to_go_back_to, raised, replaced_only, surplus};
+use super::members::{
+    Arrival, Member, arrived, nobody_to_go_back_to, raised, replaced_only, surplus,
+};
 use super::outside::look_at;
 use super::promotion::nobody_else_changed;
 use super::{Rotation, unless_stopped};
@@ -17,10 +20,12 @@ use crate::site::deploys::Stage;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the fleet is asked why nobody comes.
 const TROUBLE_EVERY: Duration = Duration::from_secs(20);
-/// An instance has proven itself before CI looks: what CI cannot reach now is behind a security group or not public.
+/// An instance has proven itself before CI looks: what CI cannot reach now is behind a security
+/// group or not public.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_secs(5);
-/// Looks in a row that a new instance may fail before it has failed the trial: CI's own network hiccups, too.
+/// Looks in a row that a new instance may fail before it has failed the trial: CI's own network
+/// hiccups, too.
 const FAILED_LOOKS: u32 = 2;
 
 impl Rotation<'_> {
@@ -31,7 +36,8 @@ impl Rotation<'_> {
             Ok(())
         })
         .await?;
-        let candidate = Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
+        let candidate =
+            Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
             let new = self.arrival(1).await?;
@@ -50,42 +56,64 @@ impl Rotation<'_> {
     async fn timed_out(&self) -> Error {
         let within = humantime::format_duration(self.pace.timeout);
         match timeout(GLANCE, self.fleet.trouble(self.log.record.started)).await {
-            Ok(Ok(Some(trouble))) => anyhow!("not done within {within} (--timeout); the fleet says: {trouble}"),
+            Ok(Ok(Some(trouble))) => {
+                anyhow!("not done within {within} (--timeout); the fleet says: {trouble}")
+            }
             _ => anyhow!("not done within {within} (--timeout)"),
         }
     }
 
-    /// Makes room for one batch more, and waits until its instances serve and are seen from outside.
+    /// Makes room for one batch more, and waits until its instances serve and are seen from
+    /// outside.
     pub(super) async fn arrival(&mut self, needed: usize) -> Result<Vec<Member>> {
         let timeline = self.timeline.clone();
-        timeline.step("raise", &[], async { self.raise(&self.members().await?).await }).await?;
+        timeline
+            .step("raise", &[], async {
+                self.raise(&self.members().await?).await
+            })
+            .await?;
         let since = self.remote.now();
-        let new = timeline.step("boot", &["raise"], self.boot(needed, since)).await?;
+        let new = timeline
+            .step("boot", &["raise"], self.boot(needed, since))
+            .await?;
         self.in_sync = Some(Instant::now());
         timeline.step("outside", &["boot"], self.see(&new)).await?;
         self.note().await;
         Ok(new)
     }
 
-    /// What is there beyond the target already would be taken for the new ones by the fleet. Whether none is left.
+    /// What is there beyond the target already would be taken for the new ones by the fleet.
+    /// Whether none is left.
     async fn clear_surplus(&mut self) -> Result<bool> {
         let members = self.members().await?;
         let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
         if surplus.is_empty() {
             return Ok(true);
         }
-        warn!("there are more instances than the target of {}: {} go", self.target(), surplus.join(", "));
+        warn!(
+            "there are more instances than the target of {}: {} go",
+            self.target(),
+            surplus.join(", ")
+        );
         self.take_out_of_answers(&surplus).await?;
         self.pass_names_on(&members, &surplus).await?;
-        if members.iter().any(|member| member.serves() && surplus.iter().any(|id| id == member.id())) {
-            info!(seconds = self.drain().as_secs(), "they answer until nobody asks them any more");
+        if members
+            .iter()
+            .any(|member| member.serves() && surplus.iter().any(|id| id == member.id()))
+        {
+            info!(
+                seconds = self.drain().as_secs(),
+                "they answer until nobody asks them any more"
+            );
             sleep(self.drain()).await;
         }
         self.retire(&members, &surplus).await
     }
 
     pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {
-        self.fleet.raise(raised(members, self.target(), self.pace.batch)).await
+        self.fleet
+            .raise(raised(members, self.target(), self.pace.batch))
+            .await
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {
@@ -95,19 +123,35 @@ impl Rotation<'_> {
             match self.members().await {
                 Ok(members) => {
                     self.heard_of(&members);
-                    if let Some(last) = nobody_to_go_back_to(&members, &self.wanted).filter(|_| self.log.record.stage == Stage::Trial) {
-                        bail!("AWS takes {} away, and no old instance stays that the names could go back to", last.id());
+                    if let Some(last) = nobody_to_go_back_to(&members, &self.wanted)
+                        .filter(|_| self.log.record.stage == Stage::Trial)
+                    {
+                        bail!(
+                            "AWS takes {} away, and no old instance stays that the names could go back to",
+                            last.id()
+                        );
                     }
                     match arrived(&members, &self.wanted, needed) {
-                        Arrival::Serving(ids) => return Ok(members.into_iter().filter(|member| ids.contains(&member.node.id)).collect()),
-                        Arrival::Failed { instance, why } => return Err(anyhow!("{instance} did not come up: {why}")),
+                        Arrival::Serving(ids) => {
+                            return Ok(members
+                                .into_iter()
+                                .filter(|member| ids.contains(&member.node.id))
+                                .collect());
+                        }
+                        Arrival::Failed { instance, why } => {
+                            return Err(anyhow!("{instance} did not come up: {why}"));
+                        }
                         Arrival::Waiting if replaced_only(&members, self.target() as usize) => {
                             if let Err(error) = self.clear_surplus().await {
                                 warn!("making room for a new instance: {error:#}");
                             }
                         }
-                        // What was shown before may have been older than instances that live: then nobody was asked for yet.
-                        Arrival::Waiting => self.raise(&members).await.unwrap_or_else(|error| warn!("raising the target: {error:#}")),
+                        // What was shown before may have been older than instances that live: then
+                        // nobody was asked for yet.
+                        Arrival::Waiting => self
+                            .raise(&members)
+                            .await
+                            .unwrap_or_else(|error| warn!("raising the target: {error:#}")),
                     }
                 }
                 Err(error) => warn!("looking at the fleet: {error:#}"),
@@ -125,7 +169,12 @@ impl Rotation<'_> {
     }
 
     fn heard_of(&mut self, members: &[Member]) {
-        let rotation = self.log.record.rotation.as_mut().expect("a rotation is of a fleet");
+        let rotation = self
+            .log
+            .record
+            .rotation
+            .as_mut()
+            .expect("a rotation is of a fleet");
         for member in members.iter().filter(|member| !member.old) {
             if !rotation.new.contains(&member.node.id) {
                 info!(instance = member.node.id, "a new instance");
@@ -146,7 +195,9 @@ impl Rotation<'_> {
         let lasts = self.ttl() + self.pace.drain;
         info!(seconds = lasts.as_secs(), "baking");
         let timeline = self.timeline.clone();
-        timeline.step("bake", &["outside"], self.watch(new, lasts)).await?;
+        timeline
+            .step("bake", &["outside"], self.watch(new, lasts))
+            .await?;
         self.note().await;
         Ok(())
     }
@@ -157,10 +208,17 @@ impl Rotation<'_> {
         // The last look is a good one.
         while Instant::now() < end || failed > 0 {
             let left = end.saturating_duration_since(Instant::now());
-            sleep(if left.is_zero() { LOOK_EVERY } else { LOOK_EVERY.min(left) }).await;
+            sleep(if left.is_zero() {
+                LOOK_EVERY
+            } else {
+                LOOK_EVERY.min(left)
+            })
+            .await;
             match self.glance(new).await {
                 Ok(()) => failed = 0,
-                Err(error) if failed + 1 >= FAILED_LOOKS => return Err(error.context("while baking")),
+                Err(error) if failed + 1 >= FAILED_LOOKS => {
+                    return Err(error.context("while baking"));
+                }
                 Err(error) => {
                     warn!("{error:#}");
                     failed += 1;
@@ -173,7 +231,9 @@ impl Rotation<'_> {
     async fn glance(&self, new: &[Member]) -> Result<()> {
         let now = self.members().await.context("looking at the fleet")?;
         for member in new {
-            let Some(now) = now.iter().find(|now| now.id() == member.id()) else { bail!("{} is gone", member.id()) };
+            let Some(now) = now.iter().find(|now| now.id() == member.id()) else {
+                bail!("{} is gone", member.id())
+            };
             if now.is_going() {
                 bail!("AWS takes {} away", member.id());
             }
@@ -181,8 +241,15 @@ impl Rotation<'_> {
         }
         // Whom the Elastic IP has just left has no address for minutes.
         let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();
-        for old in now.iter().filter(|member| member.old && member.serves() && is_reached(member)) {
-            let release = old.said.as_ref().and_then(|said| said.release.clone()).unwrap_or_default();
+        for old in now
+            .iter()
+            .filter(|member| member.old && member.serves() && is_reached(member))
+        {
+            let release = old
+                .said
+                .as_ref()
+                .and_then(|said| said.release.clone())
+                .unwrap_or_default();
             if let Err(error) = look_at(self.remote, old, &release, GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");
             }

@@ -35,7 +35,8 @@ pub(super) struct Serving {
     pub phase: Phase,
     pub zones: Zones,
     live: RefCell<Live>,
-    /// Held by whoever changes what the web server serves, from before the change to the end of its proof.
+    /// Held by whoever changes what the web server serves, from before the change to the end of its
+    /// proof.
     pub change: Mutex<()>,
     /// What the resident does not serve again for a while.
     pub unfit: RefCell<Option<Unfit>>,
@@ -88,9 +89,15 @@ impl Boot {
     pub(super) async fn boot(&self) -> Result<Serving> {
         let steps = &self.timeline;
         self.require_public_address()?;
-        // The word that this boot began is awaited in any case: it must not arrive after the word that it failed.
+        // The word that this boot began is awaited in any case: it must not arrive after the word
+        // that it failed.
         let (built, ready, before) = (SetOnce::new(), SetOnce::new(), Former::observe(&self.paths));
-        let prepare = async { try_join!(self.running_app(&before, &built, &ready), self.web_server(&built, &ready)) };
+        let prepare = async {
+            try_join!(
+                self.running_app(&before, &built, &ready),
+                self.web_server(&built, &ready)
+            )
+        };
         let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
         let proven = async {
             let ((), (certificate, zones)) = prepared?;
@@ -111,18 +118,32 @@ impl Boot {
             }
         };
         let Built { release, placed } = built.into_inner().expect("the app that runs was built");
-        let standing = steps.step("cutover", &["proof", "records"], self.cut_over(&zones, Some(observed))).await?;
+        let standing = steps
+            .step(
+                "cutover",
+                &["proof", "records"],
+                self.cut_over(&zones, Some(observed)),
+            )
+            .await?;
         let phase = match standing {
             Standing::Owner(changes) => {
                 // The names may point here already: from now on nothing ends this boot.
-                if let Err(error) = steps.step("in sync", &["cutover"], self.wait_in_sync(&changes)).await {
+                if let Err(error) = steps
+                    .step("in sync", &["cutover"], self.wait_in_sync(&changes))
+                    .await
+                {
                     warn!("whether all name servers know the change is not known: {error:#}");
                 }
                 Phase::Serving
             }
             Standing::StandBy => Phase::StandBy,
         };
-        let live = Live { app: Rc::new(placed.app), release, certificate, deploy: self.trial.get().cloned() };
+        let live = Live {
+            app: Rc::new(placed.app),
+            release,
+            certificate,
+            deploy: self.trial.get().cloned(),
+        };
         Ok(Serving {
             phase,
             zones,
@@ -135,7 +156,8 @@ impl Boot {
         })
     }
 
-    /// Also at what their owner has said of itself: it may have asked for this instance only in case.
+    /// Also at what their owner has said of itself: it may have asked for this instance only in
+    /// case.
     async fn look_at_records(&self, zones: &Zones) -> Result<Observed> {
         let observed = zones.observe(&self.route53).await?;
         self.leaves_names(&zones.read(&observed)?).await;
@@ -153,28 +175,72 @@ impl Boot {
     }
 
     /// From the pointer to an app that answers; the web server starts from when it is built.
-    async fn running_app(&self, before: &Former, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<()> {
+    async fn running_app(
+        &self,
+        before: &Former,
+        built: &SetOnce<Built>,
+        ready: &SetOnce<()>,
+    ) -> Result<()> {
         let steps = &self.timeline;
-        let (release, interpreter, secrets) =
-            try_join!(steps.step("release", &["accounts"], self.fetch_release()), self.host_packages(), self.app_secrets(steps))?;
+        let (release, interpreter, secrets) = try_join!(
+            steps.step("release", &["accounts"], self.fetch_release()),
+            self.host_packages(),
+            self.app_secrets(steps)
+        )?;
         let needs = &["release", "host packages", "interpreter", "secrets"];
-        let app = steps.step("dependencies", needs, self.provide_app(release.as_ref(), interpreter, secrets)).await?;
-        steps.step("build", &["dependencies"], async { app.build().await }).await?;
-        steps.step("release command", &["build"], self.release_command(&app, version_of(release.as_ref()))).await?;
+        let app = steps
+            .step(
+                "dependencies",
+                needs,
+                self.provide_app(release.as_ref(), interpreter, secrets),
+            )
+            .await?;
+        steps
+            .step("build", &["dependencies"], async { app.build().await })
+            .await?;
+        steps
+            .step(
+                "release command",
+                &["build"],
+                self.release_command(&app, version_of(release.as_ref())),
+            )
+            .await?;
         let placed = self.place(app, before).await?;
-        built.set(Built { release, placed }).map_err(|_| anyhow!("an app is built once"))?;
-        steps.step("app", &["release command"], self.start_app(&built.wait().await.placed.app)).await?;
+        built
+            .set(Built { release, placed })
+            .map_err(|_| anyhow!("an app is built once"))?;
+        steps
+            .step(
+                "app",
+                &["release command"],
+                self.start_app(&built.wait().await.placed.app),
+            )
+            .await?;
         ready.set(()).map_err(|_| anyhow!("an app gets ready once"))
     }
 
-    /// The certificate, then the web server while the app starts, where nobody is served yet. The zones serve the cutover too.
-    async fn web_server(&self, built: &SetOnce<Built>, ready: &SetOnce<()>) -> Result<(Certificate, Zones)> {
+    /// The certificate, then the web server while the app starts, where nobody is served yet. The
+    /// zones serve the cutover too.
+    async fn web_server(
+        &self,
+        built: &SetOnce<Built>,
+        ready: &SetOnce<()>,
+    ) -> Result<(Certificate, Zones)> {
         let (certificate, zones) = self.obtained_certificate().await?;
-        let Built { release, placed: Placed { app, beside, .. } } = built.wait().await;
+        let Built {
+            release,
+            placed: Placed { app, beside, .. },
+        } = built.wait().await;
         if *beside || !app.says_where_it_listens() {
             ready.wait().await;
         }
-        self.timeline.step("web", &["release command", "certificate"], self.start_web(app, release.as_ref(), &certificate)).await?;
+        self.timeline
+            .step(
+                "web",
+                &["release command", "certificate"],
+                self.start_web(app, release.as_ref(), &certificate),
+            )
+            .await?;
         Ok((certificate, zones))
     }
 
@@ -182,27 +248,47 @@ impl Boot {
         if self.site.app.kind == AppKind::S3 {
             return Ok(None);
         }
-        let Resolved { pointer, trial } = release::resolve(&self.state, &self.packages, &self.site, self.identity.launched).await?;
+        let Resolved { pointer, trial } = release::resolve(
+            &self.state,
+            &self.packages,
+            &self.site,
+            self.identity.launched,
+        )
+        .await?;
         if let Some(deploy) = trial {
             info!(deploy, release = pointer.version, "taking part in a trial");
-            self.trial.set(deploy).map_err(|_| anyhow!("a boot chooses its release once"))?;
+            self.trial
+                .set(deploy)
+                .map_err(|_| anyhow!("a boot chooses its release once"))?;
         }
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
-        Ok(Some(release::fetch(&self.packages, &pointer, &self.paths, account).await?))
+        Ok(Some(
+            release::fetch(&self.packages, &pointer, &self.paths, account).await?,
+        ))
     }
 
     /// And then the Python that runs the app, which may be one of them.
     async fn host_packages(&self) -> Result<Option<Interpreter>> {
         let steps = &self.timeline;
-        steps.step("host packages", &["accounts"], self.install_host_packages()).await?;
+        steps
+            .step("host packages", &["accounts"], self.install_host_packages())
+            .await?;
         match self.site.app.kind {
-            AppKind::Python { .. } => Ok(Some(steps.step("interpreter", &["host packages"], self.interpreter()).await?)),
+            AppKind::Python { .. } => Ok(Some(
+                steps
+                    .step("interpreter", &["host packages"], self.interpreter())
+                    .await?,
+            )),
             _ => Ok(None),
         }
     }
 
     pub(super) async fn interpreter(&self) -> Result<Interpreter> {
-        app::find_interpreter(&self.site.host_packages, self.accounts.as_ref().map(|accounts| &accounts.app)).await
+        app::find_interpreter(
+            &self.site.host_packages,
+            self.accounts.as_ref().map(|accounts| &accounts.app),
+        )
+        .await
     }
 
     async fn install_host_packages(&self) -> Result<()> {
@@ -221,9 +307,20 @@ impl Boot {
         interpreter: Option<Interpreter>,
         secrets: app::Secrets,
     ) -> Result<App> {
-        let package = release.map(|release| Package { version: release.version.clone(), root: release.root.clone() });
+        let package = release.map(|release| Package {
+            version: release.version.clone(),
+            root: release.root.clone(),
+        });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(&self.site, &self.identity.instance_id, package, &self.paths, account)?.provide(interpreter, &self.state, secrets).await
+        Plan::new(
+            &self.site,
+            &self.identity.instance_id,
+            package,
+            &self.paths,
+            account,
+        )?
+        .provide(interpreter, &self.state, secrets)
+        .await
     }
 
     pub(super) async fn start_app(&self, app: &App) -> Result<()> {
@@ -231,26 +328,60 @@ impl Boot {
         app.wait_ready(&self.services).await
     }
 
-    /// From the bucket, or by an order; and the zones of the names, which the order and the cutover need.
+    /// From the bucket, or by an order; and the zones of the names, which the order and the cutover
+    /// need.
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
-        let address =
-            async { if self.site.dns.is_elastic() { steps.step("address", &["accounts"], self.rehearse_address()).await } else { Ok(()) } };
+        let address = async {
+            if self.site.dns.is_elastic() {
+                steps
+                    .step("address", &["accounts"], self.rehearse_address())
+                    .await
+            } else {
+                Ok(())
+            }
+        };
         let (found, zones, ()) = try_join!(
-            steps.step("cached certificate", &["accounts"], async { self.certificates().newest().await }),
-            steps.step("zones", &["accounts"], Zones::find(&self.route53, &self.site)),
+            steps.step("cached certificate", &["accounts"], async {
+                self.certificates().newest().await
+            }),
+            steps.step(
+                "zones",
+                &["accounts"],
+                Zones::find(&self.route53, &self.site)
+            ),
             address,
         )?;
-        let certificate = steps.step("certificate", &["cached certificate", "zones"], self.certificate(found, &zones)).await?;
+        let certificate = steps
+            .step(
+                "certificate",
+                &["cached certificate", "zones"],
+                self.certificate(found, &zones),
+            )
+            .await?;
         Ok((certificate, zones))
     }
 
-    pub(super) async fn start_web(&self, app: &App, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        // In a folder of its own: whichever configuration nginx reads, it finds the key that belongs to the chain.
+    pub(super) async fn start_web(
+        &self,
+        app: &App,
+        release: Option<&Release>,
+        certificate: &Certificate,
+    ) -> Result<()> {
+        // In a folder of its own: whichever configuration nginx reads, it finds the key that
+        // belongs to the chain.
         let tls = self.paths.tls().join(&certificate.serial);
         files::create_dir(&tls, 0o700, None)?;
-        files::write_anew(&tls.join("fullchain.pem"), certificate.chain.as_bytes(), 0o644)?;
-        files::write_anew(&tls.join("key.pem"), certificate.key.pem().as_bytes(), 0o600)?;
+        files::write_anew(
+            &tls.join("fullchain.pem"),
+            certificate.chain.as_bytes(),
+            0o644,
+        )?;
+        files::write_anew(
+            &tls.join("key.pem"),
+            certificate.key.pem().as_bytes(),
+            0o600,
+        )?;
         let config = WebConfig {
             domains: self.site.domains.clone(),
             http_port: self.site.web.http_port,
@@ -276,18 +407,32 @@ impl Boot {
             app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
             app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
             app::Upstream::Website(bucket) => {
-                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+                    .iter()
+                    .find_map(|name| std::env::var(name).ok());
                 let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
-                web::Upstream::Website(website.map_err(|why| anyhow::anyhow!("finding the website of {bucket}: {why}"))?)
+                web::Upstream::Website(
+                    website
+                        .map_err(|why| anyhow::anyhow!("finding the website of {bucket}: {why}"))?,
+                )
             }
         })
     }
 
-    pub(super) async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+    pub(super) async fn prove(
+        &self,
+        release: Option<&Release>,
+        certificate: &Certificate,
+    ) -> Result<()> {
         self.prove_within(release, certificate, PROVEN_WITHIN).await
     }
 
-    pub(super) async fn prove_within(&self, release: Option<&Release>, certificate: &Certificate, within: Duration) -> Result<()> {
+    pub(super) async fn prove_within(
+        &self,
+        release: Option<&Release>,
+        certificate: &Certificate,
+        within: Duration,
+    ) -> Result<()> {
         let expectation = self.expectation(release, certificate);
         // The CA's clock may be a little ahead of S3's.
         let now = self.now().max(certificate.not_before);
@@ -298,10 +443,19 @@ impl Boot {
         proven.context("this instance's own listener")
     }
 
-    pub(super) fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+    pub(super) fn expectation(
+        &self,
+        release: Option<&Release>,
+        certificate: &Certificate,
+    ) -> Expectation {
         Expectation {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
-            hosts: self.site.domains.iter().map(|domain| domain.example_host()).collect(),
+            hosts: self
+                .site
+                .domains
+                .iter()
+                .map(|domain| domain.example_host())
+                .collect(),
             chain_pem: certificate.chain.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
@@ -312,7 +466,8 @@ impl Boot {
 
     /// What an earlier run of ours left beside what serves now.
     pub(super) async fn retire_leftovers(&self, serving: &Serving) {
-        self.retire_others(&serving.live().app, &serving.before).await;
+        self.retire_others(&serving.live().app, &serving.before)
+            .await;
     }
 
     /// What can wait until the site serves. Nothing of it is worth failing for.

@@ -1,4 +1,5 @@
-//! The certificate of this instance: from the bucket, else by an order that only one instance makes; and its replacement while the site serves.
+//! The certificate of this instance: from the bucket, else by an order that only one instance
+//! makes; and its replacement while the site serves.
 
 use std::time::Duration;
 
@@ -23,22 +24,47 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 impl Boot {
     pub(super) fn certificates(&self) -> Certificates<'_> {
         let (secrets, holder) = (self.cloud.secrets(), &self.identity.instance_id);
-        Certificates { s3: &self.state, site: &self.site, route53: &self.route53, secrets, holder }
-    }
-
-    /// The cached certificate if it is good, else a new one. One that is due is served first and renewed after: the CA is slow, or down.
-    pub(super) async fn certificate(&self, cached: Option<Certificate>, zones: &Zones) -> Result<Certificate> {
-        match cached {
-            Some(certificate) => Ok(certificate),
-            None => self.certificates().order(zones, &Wanted { patience: PATIENCE, ..Wanted::default() }).await,
+        Certificates {
+            s3: &self.state,
+            site: &self.site,
+            route53: &self.route53,
+            secrets,
+            holder,
         }
     }
 
-    /// Serves with another certificate, once it is seen on the own listener; else the former one comes back.
+    /// The cached certificate if it is good, else a new one. One that is due is served first and
+    /// renewed after: the CA is slow, or down.
+    pub(super) async fn certificate(
+        &self,
+        cached: Option<Certificate>,
+        zones: &Zones,
+    ) -> Result<Certificate> {
+        match cached {
+            Some(certificate) => Ok(certificate),
+            None => {
+                self.certificates()
+                    .order(
+                        zones,
+                        &Wanted {
+                            patience: PATIENCE,
+                            ..Wanted::default()
+                        },
+                    )
+                    .await
+            }
+        }
+    }
+
+    /// Serves with another certificate, once it is seen on the own listener; else the former one
+    /// comes back.
     pub(super) async fn swap(&self, serving: &Serving, certificate: Certificate) -> Result<()> {
         let _alone = serving.change.lock().await;
         let former = serving.live();
-        let next = Live { certificate, ..former.clone() };
+        let next = Live {
+            certificate,
+            ..former.clone()
+        };
         if let Err(error) = self.show(&next).await {
             self.start_web(&former.app, former.release.as_ref(), &former.certificate)
                 .await
@@ -54,14 +80,21 @@ impl Boot {
     /// Makes the web server serve this, and proves it.
     pub(super) async fn show(&self, live: &Live) -> Result<()> {
         let release = live.release.as_ref();
-        self.start_web(&live.app, release, &live.certificate).await?;
+        self.start_web(&live.app, release, &live.certificate)
+            .await?;
         let expectation = self.expectation(release, &live.certificate);
-        proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN).await.context("this instance's own listener")?;
+        proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN)
+            .await
+            .context("this instance's own listener")?;
         self.prove(release, &live.certificate).await
     }
 
     fn forget_certificates_but(&self, serials: &[&str]) {
-        for folder in std::fs::read_dir(self.paths.tls()).into_iter().flatten().flatten() {
+        for folder in std::fs::read_dir(self.paths.tls())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if serials.iter().all(|serial| folder.file_name() != *serial)
                 && folder.path().is_dir()
                 && let Err(error) = files::remove_dir(&folder.path())

@@ -30,9 +30,18 @@ struct Decision {
     problem: Option<String>,
 }
 
-pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity: &Identity, access: &Access) -> Result<Outcome> {
+pub(super) async fn print(
+    globals: &Globals,
+    site: Site,
+    paths: &Paths,
+    identity: &Identity,
+    access: &Access,
+) -> Result<Outcome> {
     let cloud = access.cloud(&region_of(&site, identity).await?).await?;
-    let mut decisions = vec![decision("identity", identified(identity)), decision("fleet", Ok(fleet(&site, identity)))];
+    let mut decisions = vec![
+        decision("identity", identified(identity)),
+        decision("fleet", Ok(fleet(&site, identity))),
+    ];
     decisions.extend(release(&cloud, &site, paths, identity).await);
     decisions.extend([
         decision("host packages", host_packages(&site).await),
@@ -47,21 +56,41 @@ pub(super) async fn print(globals: &Globals, site: Site, paths: &Paths, identity
         decisions.iter().for_each(Decision::print);
     }
     let sound = decisions.iter().all(|decision| decision.problem.is_none());
-    Ok(if sound { Outcome::Done } else { Outcome::ProblemFound })
+    Ok(if sound {
+        Outcome::Done
+    } else {
+        Outcome::ProblemFound
+    })
 }
 
 fn decision(step: &'static str, decided: Result<String>) -> Decision {
     match decided {
-        Ok(would) => Decision { step, would: Some(would), problem: None },
-        Err(problem) => Decision { step, would: None, problem: Some(format!("{problem:#}")) },
+        Ok(would) => Decision {
+            step,
+            would: Some(would),
+            problem: None,
+        },
+        Err(problem) => Decision {
+            step,
+            would: None,
+            problem: Some(format!("{problem:#}")),
+        },
     }
 }
 
 impl Decision {
     fn print(&self) {
         match (&self.would, &self.problem) {
-            (Some(would), _) => out!("{:<15} {}", self.step, would.replace('\n', "\n                ")),
-            (None, problem) => out!("{:<15} PROBLEM: {}", self.step, continued(problem.as_deref().unwrap_or_default())),
+            (Some(would), _) => out!(
+                "{:<15} {}",
+                self.step,
+                would.replace('\n', "\n                ")
+            ),
+            (None, problem) => out!(
+                "{:<15} PROBLEM: {}",
+                self.step,
+                continued(problem.as_deref().unwrap_or_default())
+            ),
         }
     }
 }
@@ -73,7 +102,11 @@ fn identified(identity: &Identity) -> Result<String> {
     if addresses.is_empty() {
         anyhow::bail!("{} has no public address", identity.instance_id);
     }
-    Ok(format!("{} at {}", identity.instance_id, addresses.join(" and ")))
+    Ok(format!(
+        "{} at {}",
+        identity.instance_id,
+        addresses.join(" and ")
+    ))
 }
 
 fn fleet(site: &Site, identity: &Identity) -> String {
@@ -87,25 +120,52 @@ fn fleet(site: &Site, identity: &Identity) -> String {
 /// The release, and the fate of its command.
 async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
     if site.app.kind == AppKind::S3 {
-        return vec![decision("release", Ok("no package: kind s3 forwards to the bucket".to_owned()))];
+        return vec![decision(
+            "release",
+            Ok("no package: kind s3 forwards to the bucket".to_owned()),
+        )];
     }
     let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-    let Resolved { pointer, trial } = match release::resolve(&state, &packages, site, identity.launched).await {
-        Ok(resolved) => resolved,
-        Err(error) => return vec![decision("release", Err(error))],
+    let Resolved { pointer, trial } =
+        match release::resolve(&state, &packages, site, identity.launched).await {
+            Ok(resolved) => resolved,
+            Err(error) => return vec![decision("release", Err(error))],
+        };
+    let here = if release::is_here(&pointer, paths) {
+        "use the unpacked"
+    } else {
+        "download, check and unpack"
     };
-    let here = if release::is_here(&pointer, paths) { "use the unpacked" } else { "download, check and unpack" };
-    let why = trial.map_or_else(|| "current".to_owned(), |deploy| format!("on trial by deploy {deploy}"));
-    let taken = format!("{here} {}, {why} ({} bytes, s3://{}/{})", pointer.version, pointer.size, site.packages.bucket, pointer.key);
-    vec![decision("release", Ok(taken)), decision("release command", release_command(&state, site, paths, &pointer).await)]
+    let why = trial.map_or_else(
+        || "current".to_owned(),
+        |deploy| format!("on trial by deploy {deploy}"),
+    );
+    let taken = format!(
+        "{here} {}, {why} ({} bytes, s3://{}/{})",
+        pointer.version, pointer.size, site.packages.bucket, pointer.key
+    );
+    vec![
+        decision("release", Ok(taken)),
+        decision(
+            "release command",
+            release_command(&state, site, paths, &pointer).await,
+        ),
+    ]
 }
 
-async fn release_command(state: &S3, site: &Site, paths: &Paths, pointer: &Pointer) -> Result<String> {
+async fn release_command(
+    state: &S3,
+    site: &Site,
+    paths: &Paths,
+    pointer: &Pointer,
+) -> Result<String> {
     let would = forecast(state, site, paths, &pointer.version).await?;
     let root = paths.releases().join(&pointer.version);
     Ok(match &site.app.release {
         Some(_) => would,
-        None if !release::is_here(pointer, paths) => format!("if the package's Procfile has a `release:` line, {would}"),
+        None if !release::is_here(pointer, paths) => {
+            format!("if the package's Procfile has a `release:` line, {would}")
+        }
         None if app::procfile_has_release(&root)? => would,
         None => "none".to_owned(),
     })
@@ -119,12 +179,19 @@ async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
         Ok(_) => Ok(format!("give {name} from {place}, which can be read")),
         Err(error) => Err(error.context(format!("{name} from {place}"))),
     };
-    wanted.iter().map(|entry| decision("secret", decide(entry))).collect()
+    wanted
+        .iter()
+        .map(|entry| decision("secret", decide(entry)))
+        .collect()
 }
 
 async fn host_packages(site: &Site) -> Result<String> {
     let missing = packages::missing(&site.host_packages).await?;
-    Ok(if missing.is_empty() { "nothing to install".to_owned() } else { format!("install {}", missing.join(" ")) })
+    Ok(if missing.is_empty() {
+        "nothing to install".to_owned()
+    } else {
+        format!("install {}", missing.join(" "))
+    })
 }
 
 /// An nginx that is to be installed cannot be looked at yet.
@@ -140,13 +207,37 @@ async fn web_server(site: &Site) -> Result<String> {
 
 async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
     let (s3, route53) = (cloud.s3(&site.bucket), cloud.route53());
-    let certificates = Certificates { s3: &s3, site, route53: &route53, secrets: cloud.secrets(), holder: &identity.instance_id };
-    let cas: Vec<&str> = site.tls.directories.iter().map(|ca| ca.slug.as_str()).collect();
-    let order = format!("order one for {} from {}", identifiers(&site.domains).join(", "), cas.join(", else from "));
-    let Some(cached) = certificates.newest().await? else { return Ok(order) };
-    let until = format!("the cached one of {}, valid until {}", cached.ca, cached.not_after);
+    let certificates = Certificates {
+        s3: &s3,
+        site,
+        route53: &route53,
+        secrets: cloud.secrets(),
+        holder: &identity.instance_id,
+    };
+    let cas: Vec<&str> = site
+        .tls
+        .directories
+        .iter()
+        .map(|ca| ca.slug.as_str())
+        .collect();
+    let order = format!(
+        "order one for {} from {}",
+        identifiers(&site.domains).join(", "),
+        cas.join(", else from ")
+    );
+    let Some(cached) = certificates.newest().await? else {
+        return Ok(order);
+    };
+    let until = format!(
+        "the cached one of {}, valid until {}",
+        cached.ca, cached.not_after
+    );
     let fresh = certificates.now() < due(&cached, None);
-    Ok(if fresh { format!("use {until}") } else { format!("use {until}, and once it serves {order}") })
+    Ok(if fresh {
+        format!("use {until}")
+    } else {
+        format!("use {until}, and once it serves {order}")
+    })
 }
 
 async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
@@ -159,17 +250,35 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
     let claim = names::claim(site, &node, names::shape(site, Checks::default())?);
     let plans = zones.plan(&route53, &ec2, &claim).await?;
     let moved = match &elastic {
-        Some(elastic) if !elastic.leads_to(&node.id) && !plans.iter().any(|(_, plan)| matches!(plan, Plan::StandBy(_))) => {
+        Some(elastic)
+            if !elastic.leads_to(&node.id)
+                && !plans
+                    .iter()
+                    .any(|(_, plan)| matches!(plan, Plan::StandBy(_))) =>
+        {
             ec2.may_associate(elastic, &node.id).await?;
-            Some(format!("lead the Elastic IP here: {}", address::describe(elastic)))
+            Some(format!(
+                "lead the Elastic IP here: {}",
+                address::describe(elastic)
+            ))
         }
-        Some(elastic) => Some(format!("leave the Elastic IP where it is: {}", address::describe(elastic))),
+        Some(elastic) => Some(format!(
+            "leave the Elastic IP where it is: {}",
+            address::describe(elastic)
+        )),
         None => None,
     };
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
         Plan::Unchanged => format!("{}: nothing to change", zone.name),
-        Plan::StandBy(owner) => format!("{}: stand by, {} was launched later and lives", zone.name, owner.owner),
-        Plan::Change(changes) => changes.iter().fold(format!("{}:", zone.name), |text, change| format!("{text}\n  {change}")),
+        Plan::StandBy(owner) => format!(
+            "{}: stand by, {} was launched later and lives",
+            zone.name, owner.owner
+        ),
+        Plan::Change(changes) => changes
+            .iter()
+            .fold(format!("{}:", zone.name), |text, change| {
+                format!("{text}\n  {change}")
+            }),
     });
     Ok(lines.chain(moved).collect::<Vec<_>>().join("\n"))
 }

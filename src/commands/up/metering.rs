@@ -26,7 +26,12 @@ pub(super) struct Metering {
 
 impl Default for Metering {
     fn default() -> Self {
-        Self { requests: Requests::default(), tally: Tally::default(), tail: RefCell::default(), phase: Cell::new(Phase::Booting) }
+        Self {
+            requests: Requests::default(),
+            tally: Tally::default(),
+            tail: RefCell::default(),
+            phase: Cell::new(Phase::Booting),
+        }
     }
 }
 
@@ -72,6 +77,9 @@ impl Metering {
 
     /// True: there is more.
     fn read(&self) -> bool {
-        self.tail.borrow_mut().as_mut().is_some_and(|tail| tail.read(|line| self.requests.count(line)))
+        self.tail
+            .borrow_mut()
+            .as_mut()
+            .is_some_and(|tail| tail.read(|line| self.requests.count(line)))
     }
 }

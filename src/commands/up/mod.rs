@@ -94,13 +94,18 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
     let site = site_of(&Place::of(globals.config.as_deref())?, &access).await?;
     let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
-    let identity = timeline.step("identity", &[], async { Ok(imds.identity().await?) }).await?;
+    let identity = timeline
+        .step("identity", &[], async { Ok(imds.identity().await?) })
+        .await?;
     if globals.dry_run {
         return dry_run::print(globals, site, &paths, &identity, &access).await;
     }
     files::create_dir(&paths.state, 0o755, None)?;
     let Some(lock) = FileLock::try_acquire(&paths.lock())? else {
-        error!("another spotboot runs on this machine; it holds {}", paths.lock().display());
+        error!(
+            "another spotboot runs on this machine; it holds {}",
+            paths.lock().display()
+        );
         return Ok(Outcome::Locked);
     };
     let mode = machine.services.map(|supervisor| match supervisor {
@@ -111,12 +116,18 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
     boot.live(globals).await
 }
 
-/// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts `up` again until there is one, and after exit
-/// code 2 it would not.
+/// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts
+/// `up` again until there is one, and after exit code 2 it would not.
 async fn site_of(place: &Place, access: &Access) -> Result<Site> {
     let read = place.read(access).await;
     if matches!(place, Place::Object { .. }) {
-        return read.map_err(|error| if error.is::<Usage>() { anyhow!("{error:#}") } else { error });
+        return read.map_err(|error| {
+            if error.is::<Usage>() {
+                anyhow!("{error:#}")
+            } else {
+                error
+            }
+        });
     }
     read
 }
@@ -133,9 +144,14 @@ impl Boot {
     ) -> Result<Self> {
         let region = region_of(&site, &identity).await?;
         let cloud = Access::on_instance(&imds).cloud(&region).await?;
-        let accounts = timeline.step("accounts", &["identity"], async { Ok(Accounts::ensure(&paths).await?) }).await?;
+        let accounts = timeline
+            .step("accounts", &["identity"], async {
+                Ok(Accounts::ensure(&paths).await?)
+            })
+            .await?;
         paths.prepare(accounts.as_ref())?;
-        let services = Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+        let services =
+            Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
         let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {

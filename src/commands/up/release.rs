@@ -1,4 +1,5 @@
-//! The release command, which brings the site's data up to date: where it runs, under the fleet's lease, and what became of it.
+//! The release command, which brings the site's data up to date: where it runs, under the fleet's
+//! lease, and what became of it.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ const LEASE_LASTS: Duration = Duration::from_secs(60);
 /// How long another instance's release command may take before we give up on it.
 const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The fleet's lease: its holder alone runs a release command. No version begins with `_`, and every instance's role may write `locks/release-*`.
+/// The fleet's lease: its holder alone runs a release command. No version begins with `_`, and
+/// every instance's role may write `locks/release-*`.
 const TURN: &str = "locks/release-_any.json";
 
 impl Boot {
@@ -30,13 +32,22 @@ impl Boot {
             return Ok(());
         }
         let release_on = self.release_on();
-        // Boxed, as are the parts below: leases and what they guard, one in the other, would make the boot's own future too large for its stack.
+        // Boxed, as are the parts below: leases and what they guard, one in the other, would make
+        // the boot's own future too large for its stack.
         let became = match release_on {
             ReleaseOn::Folder => Box::pin(self.release_on_folder(app, version)).await?,
             ReleaseOn::Fleet => Box::pin(self.release_on_fleet(app, version)).await?,
         };
-        info!(release = version, release_on = release_on.word(), "the release command {}", told(became));
-        self.released.replace(Some(ReleaseCommand { release: version.to_owned(), became }));
+        info!(
+            release = version,
+            release_on = release_on.word(),
+            "the release command {}",
+            told(became)
+        );
+        self.released.replace(Some(ReleaseCommand {
+            release: version.to_owned(),
+            became,
+        }));
         Ok(())
     }
 
@@ -67,9 +78,12 @@ impl Boot {
     }
 
     async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
-        let Some(mut done) = self.lease_on(&done_key(version)).await? else { return Ok(Became::DoneInFleet) };
+        let Some(mut done) = self.lease_on(&done_key(version)).await? else {
+            return Ok(Became::DoneInFleet);
+        };
         let run = async {
-            // The candidate is read within the turn: the command of a release that comes on trial later waits for its own.
+            // The candidate is read within the turn: the command of a release that comes on trial
+            // later waits for its own.
             let on_trial = Candidate::living(&self.state, &self.site).await?;
             let became = decide(ReleaseOn::Fleet, false, version, on_trial.as_ref());
             if became == Became::Ran {
@@ -87,9 +101,21 @@ impl Boot {
 
     /// Does `work` while no other instance of the fleet runs a release command.
     async fn in_turn<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let free = Lease::create(&self.state, &self.site.key(TURN), &self.identity.instance_id, LEASE_LASTS).await?;
-        let turn = if free.is_some() { free } else { Box::pin(self.lease_on(TURN)).await? };
-        let mut turn = turn.with_context(|| format!("{TURN} says that its work is done for good; delete that object"))?;
+        let free = Lease::create(
+            &self.state,
+            &self.site.key(TURN),
+            &self.identity.instance_id,
+            LEASE_LASTS,
+        )
+        .await?;
+        let turn = if free.is_some() {
+            free
+        } else {
+            Box::pin(self.lease_on(TURN)).await?
+        };
+        let mut turn = turn.with_context(|| {
+            format!("{TURN} says that its work is done for good; delete that object")
+        })?;
         let done = turn.guard(Box::pin(work)).await;
         give_back(turn).await;
         done
@@ -109,7 +135,10 @@ impl Boot {
                 info!(holder, "waiting for another instance's release command");
                 (waiting_for, deadline) = (holder, Instant::now() + PATIENCE);
             } else if Instant::now() >= deadline {
-                bail!("{holder} has been running a release command for {} s; see its log", PATIENCE.as_secs());
+                bail!(
+                    "{holder} has been running a release command for {} s; see its log",
+                    PATIENCE.as_secs()
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -120,31 +149,64 @@ impl Boot {
 ///
 /// # Errors
 /// Those of the bucket.
-pub(super) async fn forecast(state: &S3, site: &Site, paths: &Paths, version: &str) -> Result<String> {
+pub(super) async fn forecast(
+    state: &S3,
+    site: &Site,
+    paths: &Paths,
+    version: &str,
+) -> Result<String> {
     let data = paths.data();
     let became = match site.app.release_on {
         Some(ReleaseOn::Fleet) => {
             let has_run = Lease::is_done(state, &site.key(&done_key(version))).await?;
-            decide(ReleaseOn::Fleet, has_run, version, Candidate::living(state, site).await?.as_ref())
+            decide(
+                ReleaseOn::Fleet,
+                has_run,
+                version,
+                Candidate::living(state, site).await?.as_ref(),
+            )
         }
-        Some(ReleaseOn::Folder) | None => decide(ReleaseOn::Folder, data_folder::has_seen(&data, version), version, None),
+        Some(ReleaseOn::Folder) | None => decide(
+            ReleaseOn::Folder,
+            data_folder::has_seen(&data, version),
+            version,
+            None,
+        ),
     };
     let would = match (became, site.app.release_on) {
-        (Became::Ran, Some(ReleaseOn::Fleet)) => format!("run under the fleet's lease: it has not run for {version}"),
-        (Became::Ran, _) => format!("run under the fleet's lease: it has not run for {version} on the data folder {}", data.display()),
+        (Became::Ran, Some(ReleaseOn::Fleet)) => {
+            format!("run under the fleet's lease: it has not run for {version}")
+        }
+        (Became::Ran, _) => format!(
+            "run under the fleet's lease: it has not run for {version} on the data folder {}",
+            data.display()
+        ),
         (became, _) => format!("not run: it {}", told(became)),
     };
-    let unset = if site.app.release_on.is_none() { "; [app] release_on is not set, which means \"folder\"" } else { "" };
+    let unset = if site.app.release_on.is_none() {
+        "; [app] release_on is not set, which means \"folder\""
+    } else {
+        ""
+    };
     Ok(would + unset)
 }
 
 /// Decides what becomes of a release's command; `has_run` is about this data folder or this fleet.
-fn decide(release_on: ReleaseOn, has_run: bool, version: &str, on_trial: Option<&Candidate>) -> Became {
+fn decide(
+    release_on: ReleaseOn,
+    has_run: bool,
+    version: &str,
+    on_trial: Option<&Candidate>,
+) -> Became {
     match release_on {
         ReleaseOn::Folder if has_run => Became::SeenByFolder,
         ReleaseOn::Fleet if has_run => Became::DoneInFleet,
         // The data may be those of the release on trial already.
-        ReleaseOn::Fleet if on_trial.is_some_and(|candidate| candidate.release.version != version) => Became::LeftToTrial,
+        ReleaseOn::Fleet
+            if on_trial.is_some_and(|candidate| candidate.release.version != version) =>
+        {
+            Became::LeftToTrial
+        }
         ReleaseOn::Folder | ReleaseOn::Fleet => Became::Ran,
     }
 }
@@ -159,7 +221,8 @@ fn told(became: Became) -> &'static str {
     }
 }
 
-/// The object that says that a release's command is done for good, and is the lease on that until then.
+/// The object that says that a release's command is done for good, and is the lease on that until
+/// then.
 fn done_key(version: &str) -> String {
     format!("locks/release-{version}.json")
 }
@@ -178,23 +241,54 @@ mod tests {
     use crate::site::release::Published;
 
     fn on_trial(version: &str) -> Candidate {
-        let release = Published { version: version.into(), key: "k".into(), sha256: "ab".into(), size: 1, commit: None, by: None };
-        Candidate { release, deploy: "d".into(), expires: OffsetDateTime::UNIX_EPOCH, since: None, in_place: false }
+        let release = Published {
+            version: version.into(),
+            key: "k".into(),
+            sha256: "ab".into(),
+            size: 1,
+            commit: None,
+            by: None,
+        };
+        Candidate {
+            release,
+            deploy: "d".into(),
+            expires: OffsetDateTime::UNIX_EPOCH,
+            since: None,
+            in_place: false,
+        }
     }
 
     #[test]
     fn a_folder_is_brought_up_to_each_release_once_whatever_is_on_trial() {
         assert_eq!(decide(ReleaseOn::Folder, false, "v1", None), Became::Ran);
-        assert_eq!(decide(ReleaseOn::Folder, false, "v1", Some(&on_trial("v2"))), Became::Ran);
-        assert_eq!(decide(ReleaseOn::Folder, true, "v1", None), Became::SeenByFolder);
+        assert_eq!(
+            decide(ReleaseOn::Folder, false, "v1", Some(&on_trial("v2"))),
+            Became::Ran
+        );
+        assert_eq!(
+            decide(ReleaseOn::Folder, true, "v1", None),
+            Became::SeenByFolder
+        );
     }
 
     #[test]
     fn a_fleet_runs_it_once_and_during_a_trial_only_for_the_release_on_trial() {
         assert_eq!(decide(ReleaseOn::Fleet, false, "v1", None), Became::Ran);
-        assert_eq!(decide(ReleaseOn::Fleet, true, "v1", None), Became::DoneInFleet);
-        assert_eq!(decide(ReleaseOn::Fleet, true, "v1", Some(&on_trial("v2"))), Became::DoneInFleet);
-        assert_eq!(decide(ReleaseOn::Fleet, false, "v1", Some(&on_trial("v2"))), Became::LeftToTrial);
-        assert_eq!(decide(ReleaseOn::Fleet, false, "v2", Some(&on_trial("v2"))), Became::Ran);
+        assert_eq!(
+            decide(ReleaseOn::Fleet, true, "v1", None),
+            Became::DoneInFleet
+        );
+        assert_eq!(
+            decide(ReleaseOn::Fleet, true, "v1", Some(&on_trial("v2"))),
+            Became::DoneInFleet
+        );
+        assert_eq!(
+            decide(ReleaseOn::Fleet, false, "v1", Some(&on_trial("v2"))),
+            Became::LeftToTrial
+        );
+        assert_eq!(
+            decide(ReleaseOn::Fleet, false, "v2", Some(&on_trial("v2"))),
+            Became::Ran
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The app's secrets: fetched anew whenever a release is brought up, and kept nowhere but in its app's environment.
+//! The app's secrets: fetched anew whenever a release is brought up, and kept nowhere but in its
+//! app's environment.
 
 use anyhow::{Context, Result};
 

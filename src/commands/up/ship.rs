@@ -1,4 +1,5 @@
-//! The logs of this instance on their way to the bucket: set aside, packed, and sent, so that they outlive it.
+//! The logs of this instance on their way to the bucket: set aside, packed, and sent, so that they
+//! outlive it.
 //!
 //! A bucket that takes none costs a bounded part of the disk, and nothing else.
 
@@ -46,10 +47,22 @@ impl Boot {
         let dropped = self.outbox.keep_within(MOST_WAITING)?;
         if dropped > 0 {
             self.metering.tally.dropped(dropped as u64);
-            warn!(pieces = dropped, "the oldest logs are dropped: the bucket took none for long, and the disk is not to fill");
+            warn!(
+                pieces = dropped,
+                "the oldest logs are dropped: the bucket took none for long, and the disk is not to fill"
+            );
         }
-        let shipped = journal::ship(&self.outbox, &self.state, &journal::folder(&self.site, &self.identity.instance_id)).await?;
-        debug!(pieces = shipped.pieces, bytes = shipped.bytes, "the bucket has the logs");
+        let shipped = journal::ship(
+            &self.outbox,
+            &self.state,
+            &journal::folder(&self.site, &self.identity.instance_id),
+        )
+        .await?;
+        debug!(
+            pieces = shipped.pieces,
+            bytes = shipped.bytes,
+            "the bucket has the logs"
+        );
         self.metering.tally.shipped(until);
         Ok(())
     }
@@ -62,7 +75,9 @@ impl Boot {
             }
             self.ship().await
         };
-        let done = timeout(within, all).await.unwrap_or_else(|_| Err(anyhow!("not done within {} s", within.as_secs())));
+        let done = timeout(within, all)
+            .await
+            .unwrap_or_else(|_| Err(anyhow!("not done within {} s", within.as_secs())));
         if let Err(error) = done {
             warn!("the last of the logs stays on the instance: {error:#}");
         }
@@ -70,13 +85,22 @@ impl Boot {
 
     /// Whether there is a piece's worth already.
     pub(super) fn has_much_to_ship(&self) -> bool {
-        [self.paths.access_log(), self.paths.output_log()].into_iter().any(|log| Rotated::new(log).size() >= PIECE)
+        [self.paths.access_log(), self.paths.output_log()]
+            .into_iter()
+            .any(|log| Rotated::new(log).size() >= PIECE)
     }
 
     /// Into the outbox. What cannot be packed now is no reason not to ship the rest.
     async fn collect(&self) {
-        let said = if self.services.keep_a_journal() { self.collect_journal().await } else { self.collect_output().await };
-        for (what, done) in [("output", said), ("requests", self.collect_requests().await)] {
+        let said = if self.services.keep_a_journal() {
+            self.collect_journal().await
+        } else {
+            self.collect_output().await
+        };
+        for (what, done) in [
+            ("output", said),
+            ("requests", self.collect_requests().await),
+        ] {
             if let Err(error) = done {
                 warn!("the log of the {what} waits: {error:#}");
             }
@@ -84,12 +108,19 @@ impl Boot {
     }
 
     fn journal(&self) -> Journal<'_> {
-        Journal { outbox: &self.outbox, units: &UNITS }
+        Journal {
+            outbox: &self.outbox,
+            units: &UNITS,
+        }
     }
 
     async fn collect_journal(&self) -> Result<()> {
         for _ in 0..MOST_PULLS {
-            if !self.journal().pull(|span| Name::new(Stream::Output, span).to_string()).await? {
+            if !self
+                .journal()
+                .pull(|span| Name::new(Stream::Output, span).to_string())
+                .await?
+            {
                 break;
             }
         }
@@ -144,6 +175,9 @@ impl Boot {
             Stream::Access => access_time,
         };
         let aside: &Path = &log.aside();
-        Ok(pack(&self.outbox, aside, time_of, |span: Span| Name::new(stream, span).to_string()).await?)
+        Ok(pack(&self.outbox, aside, time_of, |span: Span| {
+            Name::new(stream, span).to_string()
+        })
+        .await?)
     }
 }

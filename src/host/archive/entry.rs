@@ -17,8 +17,9 @@ const LONGEST_COMPONENT: usize = 255;
 const DEEPEST: usize = 64;
 
 impl Name {
-    /// `raw` as the archive has it; None where it names the archive's own root. Backslashes count as separators, as zips made
-    /// on Windows have them (APPNOTE 4.4.17.1 forbids them, older .NET writes them all the same).
+    /// `raw` as the archive has it; None where it names the archive's own root. Backslashes count
+    /// as separators, as zips made on Windows have them (APPNOTE 4.4.17.1 forbids them, older .NET
+    /// writes them all the same).
     pub(super) fn parse(raw: &str) -> Result<Option<Self>, String> {
         let slashed = raw.replace('\\', "/");
         if slashed.starts_with('/') || has_drive(&slashed) {
@@ -27,14 +28,24 @@ impl Name {
         if slashed.chars().any(char::is_control) {
             return Err("has a control character in its name".into());
         }
-        let parts: Vec<&str> = slashed.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let parts: Vec<&str> = slashed
+            .split('/')
+            .filter(|part| !matches!(*part, "" | "."))
+            .collect();
         if parts.contains(&"..") {
             return Err("leads out of the folder with \"..\"".into());
         }
-        if slashed.len() > LONGEST_PATH || parts.len() > DEEPEST || parts.iter().any(|part| part.len() > LONGEST_COMPONENT) {
+        if slashed.len() > LONGEST_PATH
+            || parts.len() > DEEPEST
+            || parts.iter().any(|part| part.len() > LONGEST_COMPONENT)
+        {
             return Err("has too long a path".into());
         }
-        Ok(if parts.is_empty() { None } else { Some(Self(parts.join("/"))) })
+        Ok(if parts.is_empty() {
+            None
+        } else {
+            Some(Self(parts.join("/")))
+        })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -47,7 +58,8 @@ impl Name {
 
     /// Resource forks and folder settings that macOS adds to a zip beside the files meant.
     pub(super) fn is_mac_litter(&self) -> bool {
-        self.0.split('/').next() == Some("__MACOSX") || self.0.split('/').next_back() == Some(".DS_Store")
+        self.0.split('/').next() == Some("__MACOSX")
+            || self.0.split('/').next_back() == Some(".DS_Store")
     }
 
     /// How many folders stand above it.
@@ -62,7 +74,8 @@ fn has_drive(path: &str) -> bool {
     bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
 }
 
-/// The type bits of a Unix mode; an archive that has none (0) means by the name: a final slash is a folder.
+/// The type bits of a Unix mode; an archive that has none (0) means by the name: a final slash is a
+/// folder.
 pub(super) fn kind(mode: u32, named_as_folder: bool) -> Result<Kind, String> {
     const TYPE: u32 = 0o170000;
     match (mode & TYPE, named_as_folder) {
@@ -84,30 +97,43 @@ fn special(kind: u32) -> &'static str {
     }
 }
 
-/// Whether a link at `name` may point to `target`: relative, and `..` only at its start and not past the root.
+/// Whether a link at `name` may point to `target`: relative, and `..` only at its start and not
+/// past the root.
 ///
-/// A `..` behind a name could climb out through another link (`a/..` where `a` links deeper), so that is refused whatever it
-/// means. With that, every step of resolving stays inside: a link's own parents are real folders, and what follows the leading
-/// `..` is a real entry or again a link that was judged so.
+/// A `..` behind a name could climb out through another link (`a/..` where `a` links deeper), so
+/// that is refused whatever it means. With that, every step of resolving stays inside: a link's own
+/// parents are real folders, and what follows the leading `..` is a real entry or again a link that
+/// was judged so.
 pub(super) fn check_link(name: &Name, target: &str) -> Result<(), String> {
     if target.is_empty() || target.len() > LONGEST_PATH || target.chars().any(char::is_control) {
         return Err("is a link with an unusable target".into());
     }
     if target.starts_with('/') || target.contains('\\') {
-        return Err(format!("is a link to an absolute path, \"{}\"", super::error::escaped(target)));
+        return Err(format!(
+            "is a link to an absolute path, \"{}\"",
+            super::error::escaped(target)
+        ));
     }
     let parts = target.split('/').filter(|part| !matches!(*part, "" | "."));
     let mut climbs = 0;
     let mut descended = false;
     for part in parts {
         match part {
-            ".." if descended => return Err(format!("is a link with \"..\" inside its target, \"{}\"", super::error::escaped(target))),
+            ".." if descended => {
+                return Err(format!(
+                    "is a link with \"..\" inside its target, \"{}\"",
+                    super::error::escaped(target)
+                ));
+            }
             ".." => climbs += 1,
             _ => descended = true,
         }
     }
     if climbs > name.depth() {
-        return Err(format!("is a link out of the folder, to \"{}\"", super::error::escaped(target)));
+        return Err(format!(
+            "is a link out of the folder, to \"{}\"",
+            super::error::escaped(target)
+        ));
     }
     Ok(())
 }
@@ -122,9 +148,13 @@ mod tests {
 
     #[test]
     fn plain_names_are_kept_and_odd_spellings_made_clean() {
-        for (raw, clean) in
-            [("a/b.txt", "a/b.txt"), ("./a//b/", "a/b"), ("a\\b\\c.txt", "a/b/c.txt"), ("ä/…", "ä/…"), ("..a/b..", "..a/b..")]
-        {
+        for (raw, clean) in [
+            ("a/b.txt", "a/b.txt"),
+            ("./a//b/", "a/b"),
+            ("a\\b\\c.txt", "a/b/c.txt"),
+            ("ä/…", "ä/…"),
+            ("..a/b..", "..a/b.."),
+        ] {
             assert_eq!(name(raw).as_str(), clean, "{raw}");
         }
         assert_eq!(Name::parse("./").unwrap(), None);
@@ -152,7 +182,9 @@ mod tests {
         }
         assert!(Name::parse(&"x".repeat(256)).is_err());
         assert!(Name::parse(&"x/".repeat(65)).is_err());
-        assert!(Name::parse(&"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/".repeat(60)).is_err());
+        assert!(
+            Name::parse(&"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/".repeat(60)).is_err()
+        );
     }
 
     #[test]
@@ -170,12 +202,26 @@ mod tests {
 
     #[test]
     fn a_link_may_point_anywhere_inside_and_nowhere_else() {
-        for (at, to) in [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/e"), ("a/b", "./c"), ("a/b", ".."), ("lib64", "lib")] {
+        for (at, to) in [
+            ("a", "b"),
+            ("a/b", "../c"),
+            ("a/b/c", "../../d/e"),
+            ("a/b", "./c"),
+            ("a/b", ".."),
+            ("lib64", "lib"),
+        ] {
             assert_eq!(check_link(&name(at), to), Ok(()), "{at} → {to}");
         }
-        for (at, to) in
-            [("a", "/etc"), ("a", ".."), ("a/b", "../.."), ("a/b", "c/../../.."), ("a/b", "c/.."), ("a", ""), ("a", "x\0"), ("a", "..\\x")]
-        {
+        for (at, to) in [
+            ("a", "/etc"),
+            ("a", ".."),
+            ("a/b", "../.."),
+            ("a/b", "c/../../.."),
+            ("a/b", "c/.."),
+            ("a", ""),
+            ("a", "x\0"),
+            ("a", "..\\x"),
+        ] {
             assert!(check_link(&name(at), to).is_err(), "{at} → {to}");
         }
     }

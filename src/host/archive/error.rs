@@ -15,12 +15,19 @@ pub enum ArchiveError {
     #[error("{0}")]
     TooLarge(String),
     #[error("{doing} {}: {cause}", path.display())]
-    Disk { doing: &'static str, path: PathBuf, cause: io::Error },
+    Disk {
+        doing: &'static str,
+        path: PathBuf,
+        cause: io::Error,
+    },
 }
 
 impl ArchiveError {
     pub(super) fn refused(name: &str, why: impl Into<String>) -> Self {
-        Self::Refused { name: escaped(name), why: why.into() }
+        Self::Refused {
+            name: escaped(name),
+            why: why.into(),
+        }
     }
 
     pub(super) fn broken(doing: &str, cause: impl std::fmt::Display) -> Self {
@@ -37,10 +44,15 @@ impl ArchiveError {
     }
 }
 
-/// A name from an archive, fit for a terminal: control characters escaped, cut to a readable length.
+/// A name from an archive, fit for a terminal: control characters escaped, cut to a readable
+/// length.
 pub(super) fn escaped(name: &str) -> String {
     const LONGEST: usize = 200;
-    let mut shown: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let mut shown: String = name
+        .chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect();
     if name.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }

@@ -1,4 +1,5 @@
-//! The entries of one archive together: no name twice, nothing beneath a file or a link, and within the limits. Pure.
+//! The entries of one archive together: no name twice, nothing beneath a file or a link, and within
+//! the limits. Pure.
 
 use std::collections::HashMap;
 
@@ -15,9 +16,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// A package or a set of dependencies of a small site, with much room: what no honest one comes near, and what a cheap
-    /// instance's disk still takes.
-    pub const PACKAGE: Self = Self { entries: 100_000, bytes: 4 << 30 };
+    /// A package or a set of dependencies of a small site, with much room: what no honest one comes
+    /// near, and what a cheap instance's disk still takes.
+    pub const PACKAGE: Self = Self {
+        entries: 100_000,
+        bytes: 4 << 30,
+    };
 }
 
 pub(super) struct Ledger {
@@ -28,17 +32,32 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, seen: HashMap::new(), bytes: 0 }
+        Self {
+            limits,
+            seen: HashMap::new(),
+            bytes: 0,
+        }
     }
 
-    /// Enters one more entry; the folders that must be made for it (itself included, where it is one), outermost first.
-    pub(super) fn admit(&mut self, name: &Name, kind: Kind, size: u64) -> Result<Vec<String>, ArchiveError> {
+    /// Enters one more entry; the folders that must be made for it (itself included, where it is
+    /// one), outermost first.
+    pub(super) fn admit(
+        &mut self,
+        name: &Name,
+        kind: Kind,
+        size: u64,
+    ) -> Result<Vec<String>, ArchiveError> {
         let mut folders = Vec::new();
         for (end, _) in name.as_str().match_indices('/') {
             let above = &name.as_str()[..end];
             match self.seen.get(above) {
                 Some(Kind::Folder) => {}
-                Some(_) => return Err(ArchiveError::refused(name.as_str(), "stands beneath a file or a link of the same archive")),
+                Some(_) => {
+                    return Err(ArchiveError::refused(
+                        name.as_str(),
+                        "stands beneath a file or a link of the same archive",
+                    ));
+                }
                 None => self.enter(above, Kind::Folder, &mut folders)?,
             }
         }
@@ -51,9 +70,17 @@ impl Ledger {
         Ok(folders)
     }
 
-    fn enter(&mut self, name: &str, kind: Kind, folders: &mut Vec<String>) -> Result<(), ArchiveError> {
+    fn enter(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        folders: &mut Vec<String>,
+    ) -> Result<(), ArchiveError> {
         if self.seen.len() >= self.limits.entries {
-            return Err(ArchiveError::TooLarge(format!("it holds more than {} files", self.limits.entries)));
+            return Err(ArchiveError::TooLarge(format!(
+                "it holds more than {} files",
+                self.limits.entries
+            )));
         }
         self.seen.insert(name.into(), kind);
         if kind == Kind::Folder {
@@ -65,23 +92,32 @@ impl Ledger {
     fn weigh(&mut self, size: u64) -> Result<(), ArchiveError> {
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > self.limits.bytes {
-            return Err(ArchiveError::TooLarge(format!("it unpacks to more than {} MiB", self.limits.bytes >> 20)));
+            return Err(ArchiveError::TooLarge(format!(
+                "it unpacks to more than {} MiB",
+                self.limits.bytes >> 20
+            )));
         }
         Ok(())
     }
 
     pub(super) fn contents(&self) -> Contents {
-        Contents { entries: self.seen.len(), bytes: self.bytes }
+        Contents {
+            entries: self.seen.len(),
+            bytes: self.bytes,
+        }
     }
 }
 
-/// Whether `unpacked` bytes from `packed` ones look like content and not like a bomb. Deflate reaches 1032:1; text and source
-/// code reach about 10:1 and a sparse database file perhaps 100:1, so small archives may exceed the ratio.
+/// Whether `unpacked` bytes from `packed` ones look like content and not like a bomb. Deflate
+/// reaches 1032:1; text and source code reach about 10:1 and a sparse database file perhaps 100:1,
+/// so small archives may exceed the ratio.
 pub(super) fn check_ratio(packed: u64, unpacked: u64) -> Result<(), ArchiveError> {
     const RATIO: u64 = 100;
     const ALWAYS_ALLOWED: u64 = 64 << 20;
     if unpacked > ALWAYS_ALLOWED.max(packed.saturating_mul(RATIO)) {
-        return Err(ArchiveError::TooLarge(format!("it unpacks {packed} bytes to {unpacked}, more than {RATIO} times its size")));
+        return Err(ArchiveError::TooLarge(format!(
+            "it unpacks {packed} bytes to {unpacked}, more than {RATIO} times its size"
+        )));
     }
     Ok(())
 }
@@ -91,7 +127,10 @@ mod tests {
     use super::*;
 
     fn ledger() -> Ledger {
-        Ledger::new(Limits { entries: 5, bytes: 100 })
+        Ledger::new(Limits {
+            entries: 5,
+            bytes: 100,
+        })
     }
 
     fn name(raw: &str) -> Name {
@@ -101,10 +140,25 @@ mod tests {
     #[test]
     fn implied_folders_are_made_once_and_outermost_first() {
         let mut ledger = ledger();
-        assert_eq!(ledger.admit(&name("a/b/c"), Kind::File, 1).unwrap(), ["a", "a/b"]);
-        assert_eq!(ledger.admit(&name("a/b/d"), Kind::File, 1).unwrap(), Vec::<String>::new());
-        assert_eq!(ledger.admit(&name("a/"), Kind::Folder, 0).unwrap(), Vec::<String>::new());
-        assert_eq!(ledger.contents(), Contents { entries: 4, bytes: 2 });
+        assert_eq!(
+            ledger.admit(&name("a/b/c"), Kind::File, 1).unwrap(),
+            ["a", "a/b"]
+        );
+        assert_eq!(
+            ledger.admit(&name("a/b/d"), Kind::File, 1).unwrap(),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            ledger.admit(&name("a/"), Kind::Folder, 0).unwrap(),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            ledger.contents(),
+            Contents {
+                entries: 4,
+                bytes: 2
+            }
+        );
     }
 
     #[test]
@@ -112,9 +166,14 @@ mod tests {
         let mut ledger = ledger();
         ledger.admit(&name("f"), Kind::File, 1).unwrap();
         ledger.admit(&name("l"), Kind::Link, 0).unwrap();
-        for (raw, kind) in
-            [("f", Kind::File), ("./f", Kind::File), ("f", Kind::Folder), ("f/x", Kind::File), ("l/x", Kind::File), ("l", Kind::File)]
-        {
+        for (raw, kind) in [
+            ("f", Kind::File),
+            ("./f", Kind::File),
+            ("f", Kind::Folder),
+            ("f/x", Kind::File),
+            ("l/x", Kind::File),
+            ("l", Kind::File),
+        ] {
             assert!(ledger.admit(&name(raw), kind, 0).is_err(), "{raw}");
         }
         ledger.admit(&name("d"), Kind::Folder, 0).unwrap();
@@ -143,7 +202,10 @@ mod tests {
     fn a_bomb_is_told_from_content_by_its_ratio() {
         assert!(check_ratio(10 << 20, 900 << 20).is_ok());
         assert!(check_ratio(10 << 20, 1001 << 20).is_err());
-        assert!(check_ratio(1 << 10, 60 << 20).is_ok(), "a small one may hold zeros");
+        assert!(
+            check_ratio(1 << 10, 60 << 20).is_ok(),
+            "a small one may hold zeros"
+        );
         assert!(check_ratio(1 << 10, 65 << 20).is_err());
         assert!(check_ratio(u64::MAX, u64::MAX).is_ok());
     }

@@ -1,7 +1,9 @@
-//! Archives from elsewhere, unpacked so that nothing stands outside the given folder (invariant I9), and packed.
+//! Archives from elsewhere, unpacked so that nothing stands outside the given folder (invariant
+//! I9), and packed.
 //!
-//! Every name, type, size and link target is judged before anything is written from it; the writing itself only ever creates
-//! (`O_EXCL`) and never follows a link, because links are made last. Where an archive comes from and what it means is the caller's.
+//! Every name, type, size and link target is judged before anything is written from it; the writing
+//! itself only ever creates (`O_EXCL`) and never follows a link, because links are made last. Where
+//! an archive comes from and what it means is the caller's.
 
 mod entry;
 mod error;

@@ -1,4 +1,5 @@
-//! Packs a folder into a sealed `.tar.zst` stream: sorted, owned by nobody in particular, times kept.
+//! Packs a folder into a sealed `.tar.zst` stream: sorted, owned by nobody in particular, times
+//! kept.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
@@ -11,7 +12,8 @@ use super::{ArchiveError, settled_mode};
 
 /// 2 MiB: what bounds the memory on both sides.
 pub(super) const WINDOW_LOG: u32 = 21;
-/// About 70 MB/s on one processor while the site serves already; a boot then reads a fifth less than at level 3.
+/// About 70 MB/s on one processor while the site serves already; a boot then reads a fifth less
+/// than at level 3.
 const LEVEL: i32 = 6;
 
 /// What of a folder goes into the archive, and what for.
@@ -26,7 +28,8 @@ pub(super) struct Packing<'a> {
 /// Writes the archive, its seal included. A link that unpacking would refuse is an error.
 pub(super) fn pack(packing: &Packing<'_>, out: impl Write) -> Result<(), ArchiveError> {
     let writing = |error| ArchiveError::broken("writing the archive", error);
-    let mut encoder = zstd::Encoder::new(SealedWriter::new(out, packing.label), LEVEL).map_err(writing)?;
+    let mut encoder =
+        zstd::Encoder::new(SealedWriter::new(out, packing.label), LEVEL).map_err(writing)?;
     encoder.window_log(WINDOW_LOG).map_err(writing)?;
     encoder.include_checksum(true).map_err(writing)?;
     let mut tar = tar::Builder::new(encoder);
@@ -36,17 +39,27 @@ pub(super) fn pack(packing: &Packing<'_>, out: impl Write) -> Result<(), Archive
     Ok(())
 }
 
-fn pack_folder(packing: &Packing<'_>, relative: &str, tar: &mut tar::Builder<impl Write>) -> Result<(), ArchiveError> {
+fn pack_folder(
+    packing: &Packing<'_>,
+    relative: &str,
+    tar: &mut tar::Builder<impl Write>,
+) -> Result<(), ArchiveError> {
     let folder = packing.root.join(relative);
     let reading = || ArchiveError::disk("reading", &folder);
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(reading())? {
         let name = entry.map_err(reading())?.file_name();
-        names.push(name.into_string().map_err(|name| ArchiveError::refused(&name.to_string_lossy(), "has a name that is not UTF-8"))?);
+        names.push(name.into_string().map_err(|name| {
+            ArchiveError::refused(&name.to_string_lossy(), "has a name that is not UTF-8")
+        })?);
     }
     names.sort_unstable();
     for name in names {
-        let path = if relative.is_empty() { name } else { format!("{relative}/{name}") };
+        let path = if relative.is_empty() {
+            name
+        } else {
+            format!("{relative}/{name}")
+        };
         if !(packing.leave_out)(&path) {
             pack_entry(packing, &path, tar)?;
         }
@@ -54,28 +67,38 @@ fn pack_folder(packing: &Packing<'_>, relative: &str, tar: &mut tar::Builder<imp
     Ok(())
 }
 
-fn pack_entry(packing: &Packing<'_>, relative: &str, tar: &mut tar::Builder<impl Write>) -> Result<(), ArchiveError> {
+fn pack_entry(
+    packing: &Packing<'_>,
+    relative: &str,
+    tar: &mut tar::Builder<impl Write>,
+) -> Result<(), ArchiveError> {
     let path = packing.root.join(relative);
     let reading = || ArchiveError::disk("reading", &path);
     let writing = |error| ArchiveError::broken("writing the archive", error);
     let refuse = |why| ArchiveError::refused(relative, why);
-    let name = Name::parse(relative).map_err(refuse)?.ok_or_else(|| refuse("has no name".into()))?;
+    let name = Name::parse(relative)
+        .map_err(refuse)?
+        .ok_or_else(|| refuse("has no name".into()))?;
     let metadata = path.symlink_metadata().map_err(reading())?;
     let mut header = header(&metadata);
     if metadata.is_dir() {
-        tar.append_data(&mut header, relative, io::empty()).map_err(writing)?;
+        tar.append_data(&mut header, relative, io::empty())
+            .map_err(writing)?;
         return pack_folder(packing, relative, tar);
     }
     if metadata.is_symlink() {
         let target = fs::read_link(&path).map_err(reading())?;
         entry::check_link(&name, &target.to_string_lossy()).map_err(refuse)?;
-        return tar.append_link(&mut header, relative, &target).map_err(writing);
+        return tar
+            .append_link(&mut header, relative, &target)
+            .map_err(writing);
     }
     if !metadata.is_file() {
         return Err(refuse("is neither file, folder nor link".into()));
     }
     let file = File::open(&path).map_err(reading())?;
-    tar.append_data(&mut header, relative, file.take(metadata.len())).map_err(writing)
+    tar.append_data(&mut header, relative, file.take(metadata.len()))
+        .map_err(writing)
 }
 
 fn header(metadata: &Metadata) -> tar::Header {

@@ -1,4 +1,5 @@
-//! A release's package: made from a folder, the same bytes for the same content on any machine, or a zip that was made elsewhere.
+//! A release's package: made from a folder, the same bytes for the same content on any machine, or
+//! a zip that was made elsewhere.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
@@ -14,7 +15,8 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::tree::{Item, What, walk};
 use super::{ArchiveError, Limits, Zip};
 
-/// Part of the bytes, as is the deflater: a change of either makes other packages of the same content.
+/// Part of the bytes, as is the deflater: a change of either makes other packages of the same
+/// content.
 const LEVEL: i64 = 6;
 const BUFFER: usize = 256 << 10;
 const LARGEST_SHOWN: usize = 10;
@@ -48,17 +50,27 @@ impl Packed {
     }
 
     fn judged(place: Place, zip: &Zip) -> Result<Self, ArchiveError> {
-        let mut packed = Self { place, sha256: String::new(), size: 0, files: zip.files(), largest: zip.largest(LARGEST_SHOWN) };
+        let mut packed = Self {
+            place,
+            sha256: String::new(),
+            size: 0,
+            files: zip.files(),
+            largest: zip.largest(LARGEST_SHOWN),
+        };
         let path = packed.path().to_owned();
         (packed.sha256, packed.size) = hash(&path).map_err(ArchiveError::disk("reading", &path))?;
         Ok(packed)
     }
 }
 
-/// Packs what `.gitignore` and `.spotbootignore` do not leave out; `.git` is never packed. Whatever an instance would refuse is an error.
+/// Packs what `.gitignore` and `.spotbootignore` do not leave out; `.git` is never packed. Whatever
+/// an instance would refuse is an error.
 pub fn pack_folder(root: &Path) -> Result<Packed, ArchiveError> {
     let items = walk(root, Limits::PACKAGE)?;
-    let mut file = NamedTempFile::new().map_err(ArchiveError::disk("making a file in", &std::env::temp_dir()))?;
+    let mut file = NamedTempFile::new().map_err(ArchiveError::disk(
+        "making a file in",
+        &std::env::temp_dir(),
+    ))?;
     write(root, &items, file.as_file_mut())?;
     let zip = Zip::open(file.path(), Limits::PACKAGE)?;
     Packed::judged(Place::Made(file), &zip)
@@ -72,16 +84,26 @@ pub fn check_package(path: &Path) -> Result<Packed, ArchiveError> {
 }
 
 fn write(root: &Path, items: &[Item], out: &mut File) -> Result<(), ArchiveError> {
-    let writing = |error: &dyn std::fmt::Display| ArchiveError::broken("writing the package", error);
+    let writing =
+        |error: &dyn std::fmt::Display| ArchiveError::broken("writing the package", error);
     let mut zip = ZipWriter::new(BufWriter::with_capacity(BUFFER, out));
     for Item { name, what } in items {
         match what {
-            What::Folder => zip.add_directory(name.as_str(), options(0o755)).map_err(|error| writing(&error))?,
-            What::Link(target) => zip.add_symlink(name, target, options(0o777)).map_err(|error| writing(&error))?,
+            What::Folder => zip
+                .add_directory(name.as_str(), options(0o755))
+                .map_err(|error| writing(&error))?,
+            What::Link(target) => zip
+                .add_symlink(name, target, options(0o777))
+                .map_err(|error| writing(&error))?,
             What::File(seen) => {
-                let mode = if seen.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+                let mode = if seen.mode() & 0o100 == 0 {
+                    0o644
+                } else {
+                    0o755
+                };
                 let large = seen.len() >= u64::from(u32::MAX);
-                zip.start_file(name, options(mode).large_file(large)).map_err(|error| writing(&error))?;
+                zip.start_file(name, options(mode).large_file(large))
+                    .map_err(|error| writing(&error))?;
                 copy(root, name, seen, &mut zip)?;
             }
         }
@@ -90,7 +112,8 @@ fn write(root: &Path, items: &[Item], out: &mut File) -> Result<(), ArchiveError
     out.flush().map_err(|error| writing(&error))
 }
 
-/// The time is the earliest that a zip can tell. It stands for none: the instance has its own, from the content.
+/// The time is the earliest that a zip can tell. It stands for none: the instance has its own, from
+/// the content.
 fn options(mode: u32) -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -100,31 +123,58 @@ fn options(mode: u32) -> SimpleFileOptions {
 }
 
 /// Copies a file that is still the one that was judged, before and after.
-fn copy(root: &Path, name: &str, seen: &Metadata, out: &mut impl Write) -> Result<(), ArchiveError> {
+fn copy(
+    root: &Path,
+    name: &str,
+    seen: &Metadata,
+    out: &mut impl Write,
+) -> Result<(), ArchiveError> {
     let path = root.join(name);
     let changed = || ArchiveError::refused(name, "changed while it was being packed");
-    let file = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path);
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(&path);
     let file = file.map_err(ArchiveError::disk("opening", &path))?;
-    let is_same = |file: &File| file.metadata().is_ok_and(|now| identity(&now) == identity(seen));
+    let is_same = |file: &File| {
+        file.metadata()
+            .is_ok_and(|now| identity(&now) == identity(seen))
+    };
     if !is_same(&file) {
         return Err(changed());
     }
     let mut copied = 0;
     let mut buffer = Vec::with_capacity(BUFFER);
     // Whole buffers, for what the deflater makes of them may depend on where they end.
-    while (&file).take(BUFFER as u64).read_to_end(&mut buffer).map_err(ArchiveError::disk("reading", &path))? > 0 {
+    while (&file)
+        .take(BUFFER as u64)
+        .read_to_end(&mut buffer)
+        .map_err(ArchiveError::disk("reading", &path))?
+        > 0
+    {
         copied += buffer.len() as u64;
         if copied > seen.len() {
             return Err(changed());
         }
-        out.write_all(&buffer).map_err(|error| ArchiveError::broken("writing the package", error))?;
+        out.write_all(&buffer)
+            .map_err(|error| ArchiveError::broken("writing the package", error))?;
         buffer.clear();
     }
-    if copied == seen.len() && is_same(&file) { Ok(()) } else { Err(changed()) }
+    if copied == seen.len() && is_same(&file) {
+        Ok(())
+    } else {
+        Err(changed())
+    }
 }
 
 fn identity(metadata: &Metadata) -> (u64, u64, u64, i64, i64) {
-    (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+    (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    )
 }
 
 fn hash(path: &Path) -> io::Result<(String, u64)> {

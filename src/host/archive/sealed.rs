@@ -1,7 +1,7 @@
 //! A stream with a seal at its end: SHA-256 over all that goes before, and what the stream is for.
 //!
-//! The seal is a zstd skippable frame (RFC 8878, 3.1.2), so a sealed `.tar.zst` remains one for any tool. A truncated, altered
-//! or misplaced stream is told before its content is used.
+//! The seal is a zstd skippable frame (RFC 8878, 3.1.2), so a sealed `.tar.zst` remains one for any
+//! tool. A truncated, altered or misplaced stream is told before its content is used.
 
 use std::io::{self, Read, Write};
 
@@ -26,7 +26,11 @@ pub(super) struct SealedWriter<W> {
 
 impl<W: Write> SealedWriter<W> {
     pub(super) fn new(inner: W, label: &str) -> Self {
-        Self { inner, hash: Sha256::new(), purpose: purpose(label) }
+        Self {
+            inner,
+            hash: Sha256::new(),
+            purpose: purpose(label),
+        }
     }
 
     /// Writes the seal; a stream without it is a broken one.
@@ -65,7 +69,14 @@ pub(super) struct SealedReader<R> {
 impl<R: Read> SealedReader<R> {
     pub(super) fn new(inner: R, label: &str) -> Self {
         const BUFFER: usize = 64 << 10;
-        Self { inner, hash: Sha256::new(), purpose: purpose(label), buffer: vec![0; BUFFER].into(), start: 0, end: 0 }
+        Self {
+            inner,
+            hash: Sha256::new(),
+            purpose: purpose(label),
+            buffer: vec![0; BUFFER].into(),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Reads to the end and checks the seal.
@@ -78,7 +89,10 @@ impl<R: Read> SealedReader<R> {
         if held == expected {
             Ok(())
         } else {
-            Err(io::Error::new(io::ErrorKind::InvalidData, "its seal is missing or wrong: it is cut off or altered"))
+            Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its seal is missing or wrong: it is cut off or altered",
+            ))
         }
     }
 
@@ -124,8 +138,20 @@ mod tests {
 
     #[test]
     fn what_was_sealed_comes_back_whole_at_every_size_around_the_buffers() {
-        for size in [0, 1, SEAL - 1, SEAL, SEAL + 1, 65_536 - SEAL, 65_536, 65_537, 300_000] {
-            let content: Vec<u8> = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        for size in [
+            0,
+            1,
+            SEAL - 1,
+            SEAL,
+            SEAL + 1,
+            65_536 - SEAL,
+            65_536,
+            65_537,
+            300_000,
+        ] {
+            let content: Vec<u8> = (0..size)
+                .map(|index| u8::try_from(index % 251).unwrap())
+                .collect();
             let bytes = sealed(&content);
             let mut reader = SealedReader::new(&bytes[..], "label");
             let mut back = Vec::new();
@@ -141,10 +167,20 @@ mod tests {
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 0x10;
-            assert!(SealedReader::new(&flipped[..], "label").verify().is_err(), "byte {at}");
-            assert!(SealedReader::new(&bytes[..at], "label").verify().is_err(), "cut at {at}");
+            assert!(
+                SealedReader::new(&flipped[..], "label").verify().is_err(),
+                "byte {at}"
+            );
+            assert!(
+                SealedReader::new(&bytes[..at], "label").verify().is_err(),
+                "cut at {at}"
+            );
         }
-        assert!(SealedReader::new(&[&bytes[..], b"x"].concat()[..], "label").verify().is_err());
+        assert!(
+            SealedReader::new(&[&bytes[..], b"x"].concat()[..], "label")
+                .verify()
+                .is_err()
+        );
         assert!(SealedReader::new(&bytes[..], "another").verify().is_err());
         SealedReader::new(&bytes[..], "label").verify().unwrap();
     }

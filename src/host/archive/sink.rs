@@ -1,4 +1,5 @@
-//! Writes the judged entries of an archive beneath one folder: creating only, never following, with modes that are ours.
+//! Writes the judged entries of an archive beneath one folder: creating only, never following, with
+//! modes that are ours.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
@@ -9,7 +10,8 @@ use std::time::SystemTime;
 use super::ArchiveError;
 
 const FOLDER_MODE: u32 = 0o750;
-/// What is made in such a folder gets the folder's group: that spares a system call for each of thousands of files.
+/// What is made in such a folder gets the folder's group: that spares a system call for each of
+/// thousands of files.
 const SET_GROUP: u32 = 0o2000;
 const BUFFER: usize = 64 << 10;
 
@@ -22,18 +24,27 @@ pub(super) struct Sink {
     umask: u32,
 }
 
-/// The mode that a file from elsewhere gets: readable by the group, writable by nobody but its owner, executable where it was,
-/// never setuid, setgid or sticky.
+/// The mode that a file from elsewhere gets: readable by the group, writable by nobody but its
+/// owner, executable where it was, never setuid, setgid or sticky.
 pub fn settled_mode(mode: u32) -> u32 {
     let group_executes = (mode & 0o100) >> 3;
     (mode & 0o755) | 0o640 | group_executes
 }
 
 impl Sink {
-    /// Makes `root`, which must not exist. All in it will have `group`; None: the one that this process has.
+    /// Makes `root`, which must not exist. All in it will have `group`; None: the one that this
+    /// process has.
     pub(super) fn create(root: &Path, group: Option<u32>) -> Result<Self, ArchiveError> {
-        let folder_mode = if group.is_some() { FOLDER_MODE | SET_GROUP } else { FOLDER_MODE };
-        let sink = Self { root: root.to_owned(), folder_mode, umask: own_umask() };
+        let folder_mode = if group.is_some() {
+            FOLDER_MODE | SET_GROUP
+        } else {
+            FOLDER_MODE
+        };
+        let sink = Self {
+            root: root.to_owned(),
+            folder_mode,
+            umask: own_umask(),
+        };
         let make = || {
             fs::DirBuilder::new().mode(0o700).create(root)?;
             lchown(root, None, group)?;
@@ -47,12 +58,17 @@ impl Sink {
         let path = self.root.join(name);
         let make = || {
             fs::DirBuilder::new().mode(FOLDER_MODE).create(&path)?;
-            if self.umask & FOLDER_MODE == 0 { Ok(()) } else { fs::set_permissions(&path, Permissions::from_mode(self.folder_mode)) }
+            if self.umask & FOLDER_MODE == 0 {
+                Ok(())
+            } else {
+                fs::set_permissions(&path, Permissions::from_mode(self.folder_mode))
+            }
         };
         make().map_err(ArchiveError::disk("creating the folder", &path))
     }
 
-    /// Copies `content` to its end, at most `size` bytes: other than exactly `size` is an error, as is a failing `content`.
+    /// Copies `content` to its end, at most `size` bytes: other than exactly `size` is an error, as
+    /// is a failing `content`.
     pub(super) fn file(
         &self,
         name: &str,
@@ -63,10 +79,15 @@ impl Sink {
     ) -> Result<(), ArchiveError> {
         let path = self.root.join(name);
         let mode = settled_mode(mode);
-        let mut file =
-            File::options().write(true).create_new(true).mode(mode).open(&path).map_err(ArchiveError::disk("creating", &path))?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)
+            .map_err(ArchiveError::disk("creating", &path))?;
         copy(name, &path, content, &mut file, size)?;
-        self.finish(&file, mode, modified).map_err(ArchiveError::disk("setting mode and time of", &path))
+        self.finish(&file, mode, modified)
+            .map_err(ArchiveError::disk("setting mode and time of", &path))
     }
 
     fn finish(&self, file: &File, mode: u32, modified: Option<SystemTime>) -> io::Result<()> {
@@ -83,15 +104,24 @@ impl Sink {
     }
 }
 
-/// Asking by umask(2) would change it for every thread; where the kernel does not say (before 4.7), every mode is set again.
+/// Asking by umask(2) would change it for every thread; where the kernel does not say (before 4.7),
+/// every mode is set again.
 fn own_umask() -> u32 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok()).unwrap_or(0o777)
+    umask
+        .and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok())
+        .unwrap_or(0o777)
 }
 
 /// Reads one byte past `size`, so that the reader sees its own end and checks its own checksum.
-pub(super) fn copy(name: &str, path: &Path, content: impl Read, file: &mut impl Write, size: u64) -> Result<(), ArchiveError> {
+pub(super) fn copy(
+    name: &str,
+    path: &Path,
+    content: impl Read,
+    file: &mut impl Write,
+    size: u64,
+) -> Result<(), ArchiveError> {
     let mut content = content.take(size.saturating_add(1));
     let mut buffer = vec![0; BUFFER.min(usize::try_from(size).unwrap_or(BUFFER).saturating_add(1))];
     let mut written = 0;
@@ -100,13 +130,19 @@ pub(super) fn copy(name: &str, path: &Path, content: impl Read, file: &mut impl 
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(ArchiveError::Broken(format!("entry \"{}\" is damaged: {error}", super::error::escaped(name)))),
+            Err(error) => {
+                return Err(ArchiveError::Broken(format!(
+                    "entry \"{}\" is damaged: {error}",
+                    super::error::escaped(name)
+                )));
+            }
         };
         written += read as u64;
         if written > size {
             break;
         }
-        file.write_all(&buffer[..read]).map_err(ArchiveError::disk("writing", path))?;
+        file.write_all(&buffer[..read])
+            .map_err(ArchiveError::disk("writing", path))?;
     }
     if written != size {
         return Err(ArchiveError::Broken(format!(
@@ -125,9 +161,16 @@ mod tests {
 
     #[test]
     fn modes_keep_what_executes_and_lose_what_is_dangerous() {
-        for (given, settled) in
-            [(0, 0o640), (0o644, 0o644), (0o755, 0o755), (0o4755, 0o755), (0o777, 0o755), (0o600, 0o640), (0o700, 0o750), (0o444, 0o644)]
-        {
+        for (given, settled) in [
+            (0, 0o640),
+            (0o644, 0o644),
+            (0o755, 0o755),
+            (0o4755, 0o755),
+            (0o777, 0o755),
+            (0o600, 0o640),
+            (0o700, 0o750),
+            (0o444, 0o644),
+        ] {
             assert_eq!(settled_mode(given), settled, "{given:o}");
         }
     }
@@ -140,12 +183,22 @@ mod tests {
         for umask in [own_umask(), 0o077, 0o777] {
             let root = folder.path().join(umask.to_string());
             // A wrong belief about the umask that is too strict must do no harm.
-            let sink = Sink { umask, ..Sink::create(&root, group).unwrap() };
+            let sink = Sink {
+                umask,
+                ..Sink::create(&root, group).unwrap()
+            };
             sink.folder("sub").unwrap();
             sink.file("sub/file", 0o755, None, 0, &b""[..]).unwrap();
             let modes = ["", "sub", "sub/file"].map(|name| fs::metadata(root.join(name)).unwrap());
-            assert_eq!([0, 1, 2].map(|at| modes[at].mode() & 0o777), [0o750, 0o750, 0o755]);
-            assert!(modes.iter().all(|metadata| !is_root || metadata.gid() == 65534));
+            assert_eq!(
+                [0, 1, 2].map(|at| modes[at].mode() & 0o777),
+                [0o750, 0o750, 0o755]
+            );
+            assert!(
+                modes
+                    .iter()
+                    .all(|metadata| !is_root || metadata.gid() == 65534)
+            );
         }
     }
 

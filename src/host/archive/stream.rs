@@ -1,4 +1,5 @@
-//! Packing and unpacking beside the runtime: a blocking thread at one end of a bounded queue, a stream at the other.
+//! Packing and unpacking beside the runtime: a blocking thread at one end of a bounded queue, a
+//! stream at the other.
 
 use std::io::{self, BufWriter, Cursor, Read, Write};
 use std::path::PathBuf;
@@ -29,11 +30,28 @@ pub struct Unpacking {
 }
 
 /// Unpacks while it reads. Dropped half-way, the thread notices and cleans up after itself.
-pub async fn unpack_stream(mut archive: impl AsyncRead + Unpin, unpacking: Unpacking) -> Result<Contents, ArchiveError> {
+pub async fn unpack_stream(
+    mut archive: impl AsyncRead + Unpin,
+    unpacking: Unpacking,
+) -> Result<Contents, ArchiveError> {
     let (sender, receiver) = channel(QUEUE);
     let thread = tokio::task::spawn_blocking(move || {
-        let Unpacking { into, label, limits, group } = unpacking;
-        let unpacked = untar_zst(Inlet { receiver, chunk: Cursor::default() }, &label, &into, limits, group);
+        let Unpacking {
+            into,
+            label,
+            limits,
+            group,
+        } = unpacking;
+        let unpacked = untar_zst(
+            Inlet {
+                receiver,
+                chunk: Cursor::default(),
+            },
+            &label,
+            &into,
+            limits,
+            group,
+        );
         if unpacked.is_err() {
             let _ = std::fs::remove_dir_all(&into);
         }
@@ -43,22 +61,39 @@ pub async fn unpack_stream(mut archive: impl AsyncRead + Unpin, unpacking: Unpac
         let mut chunk = Vec::with_capacity(CHUNK);
         let read = archive.read_buf(&mut chunk).await;
         let last = !matches!(read, Ok(1..));
-        let queued = if let Ok(0) = read { Ok(()) } else { sender.send(read.map(|_| Cursor::new(chunk))).await };
+        let queued = if let Ok(0) = read {
+            Ok(())
+        } else {
+            sender.send(read.map(|_| Cursor::new(chunk))).await
+        };
         // A closed queue means that the thread has an error to tell.
         if last || queued.is_err() {
             break;
         }
     }
     drop(sender);
-    thread.await.unwrap_or_else(|panic| Err(ArchiveError::broken("unpacking it", panic)))
+    thread
+        .await
+        .unwrap_or_else(|panic| Err(ArchiveError::broken("unpacking it", panic)))
 }
 
 /// The sealed archive of a folder as a stream, which fails where the packing does.
-pub fn pack_stream(root: PathBuf, label: String, leave_out: impl Fn(&str) -> bool + Send + 'static) -> impl AsyncRead + Send + Unpin {
+pub fn pack_stream(
+    root: PathBuf,
+    label: String,
+    leave_out: impl Fn(&str) -> bool + Send + 'static,
+) -> impl AsyncRead + Send + Unpin {
     let (sender, mut receiver) = channel::<Chunk>(QUEUE);
     tokio::task::spawn_blocking(move || {
         let mut out = BufWriter::with_capacity(CHUNK, Outlet(sender.clone()));
-        let packed = pack(&Packing { root: &root, label: &label, leave_out: &leave_out }, &mut out);
+        let packed = pack(
+            &Packing {
+                root: &root,
+                label: &label,
+                leave_out: &leave_out,
+            },
+            &mut out,
+        );
         let packed = packed.map_err(io::Error::other).and_then(|()| out.flush());
         if let Err(error) = packed {
             // What is still buffered must not follow the error.
@@ -66,7 +101,9 @@ pub fn pack_stream(root: PathBuf, label: String, leave_out: impl Fn(&str) -> boo
             let _ = sender.blocking_send(Err(error));
         }
     });
-    StreamReader::new(futures_util::stream::poll_fn(move |context| receiver.poll_recv(context)))
+    StreamReader::new(futures_util::stream::poll_fn(move |context| {
+        receiver.poll_recv(context)
+    }))
 }
 
 struct Inlet {
@@ -111,7 +148,12 @@ mod tests {
     use super::*;
 
     fn unpacking(into: PathBuf) -> Unpacking {
-        Unpacking { into, label: "label".into(), limits: Limits::PACKAGE, group: None }
+        Unpacking {
+            into,
+            label: "label".into(),
+            limits: Limits::PACKAGE,
+            group: None,
+        }
     }
 
     #[tokio::test]
@@ -119,10 +161,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (source, into) = (folder.path().join("source"), folder.path().join("into"));
         fs::create_dir(&source).unwrap();
-        let content: Vec<u8> = (0..3_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        let content: Vec<u8> = (0..3_000_000_u32)
+            .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+            .collect();
         fs::write(source.join("file"), &content).unwrap();
         let stream = pack_stream(source, "label".into(), |_| false);
-        unpack_stream(stream, unpacking(into.clone())).await.unwrap();
+        unpack_stream(stream, unpacking(into.clone()))
+            .await
+            .unwrap();
         assert_eq!(fs::read(into.join("file")).unwrap(), content);
     }
 
@@ -133,10 +179,22 @@ mod tests {
         fs::create_dir(&source).unwrap();
         fs::write(source.join("file"), vec![1; 100_000]).unwrap();
         let mut bytes = Vec::new();
-        pack_stream(source.clone(), "label".into(), |_| false).read_to_end(&mut bytes).await.unwrap();
-        assert!(unpack_stream(&bytes[..bytes.len() / 2], unpacking(into.clone())).await.is_err());
+        pack_stream(source.clone(), "label".into(), |_| false)
+            .read_to_end(&mut bytes)
+            .await
+            .unwrap();
+        assert!(
+            unpack_stream(&bytes[..bytes.len() / 2], unpacking(into.clone()))
+                .await
+                .is_err()
+        );
         assert!(!into.exists());
         std::os::unix::fs::symlink("/etc", source.join("link")).unwrap();
-        assert!(pack_stream(source, "label".into(), |_| false).read_to_end(&mut Vec::new()).await.is_err());
+        assert!(
+            pack_stream(source, "label".into(), |_| false)
+                .read_to_end(&mut Vec::new())
+                .await
+                .is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What of a folder goes into a package, judged as the instance will judge the zip; nothing is packed yet.
+//! What of a folder goes into a package, judged as the instance will judge the zip; nothing is
+//! packed yet.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -40,13 +41,30 @@ struct Walk<'a> {
 
 /// All that is to be packed, in the order of the names' bytes.
 pub(super) fn walk(root: &Path, limits: Limits) -> Result<Vec<Item>, ArchiveError> {
-    let root = &root.canonicalize().map_err(ArchiveError::disk("reading", root))?;
-    let mut walk = Walk { root, rules: Rules::default(), ledger: Ledger::new(limits), items: Vec::new(), left_out: None };
+    let root = &root
+        .canonicalize()
+        .map_err(ArchiveError::disk("reading", root))?;
+    let mut walk = Walk {
+        root,
+        rules: Rules::default(),
+        ledger: Ledger::new(limits),
+        items: Vec::new(),
+        left_out: None,
+    };
     match walk.folder("") {
-        Err(ArchiveError::TooLarge(why)) => return Err(ArchiveError::TooLarge(format!("{why}; most of it: {}", walk.bulk(limits)))),
+        Err(ArchiveError::TooLarge(why)) => {
+            return Err(ArchiveError::TooLarge(format!(
+                "{why}; most of it: {}",
+                walk.bulk(limits)
+            )));
+        }
         done => done?,
     };
-    let Walk { mut items, left_out, .. } = walk;
+    let Walk {
+        mut items,
+        left_out,
+        ..
+    } = walk;
     if !items.iter().any(|item| matches!(item.what, What::File(_))) {
         return Err(ArchiveError::Broken(nothing(left_out)));
     }
@@ -66,7 +84,8 @@ fn nothing(left_out: Option<String>) -> String {
 }
 
 impl Walk<'_> {
-    /// Whether it has anything to pack, or is empty in truth. A folder of which the rules leave nothing is left out, as git does.
+    /// Whether it has anything to pack, or is empty in truth. A folder of which the rules leave
+    /// nothing is left out, as git does.
     fn folder(&mut self, relative: &str) -> Result<bool, ArchiveError> {
         let folder = self.root.join(relative);
         let names = names(&folder)?;
@@ -87,19 +106,34 @@ impl Walk<'_> {
         if name == ".git" || name == OURS {
             return Ok(false);
         }
-        let metadata = path.symlink_metadata().map_err(ArchiveError::disk("reading", path))?;
+        let metadata = path
+            .symlink_metadata()
+            .map_err(ArchiveError::disk("reading", path))?;
         if let Some(rule) = self.rules.against(path, metadata.is_dir(), self.root) {
             self.left_out.get_or_insert(rule);
             return Ok(false);
         }
-        let shown = || path.strip_prefix(self.root).unwrap_or(path).to_string_lossy().into_owned();
+        let shown = || {
+            path.strip_prefix(self.root)
+                .unwrap_or(path)
+                .to_string_lossy()
+                .into_owned()
+        };
         let refuse = |why: String| ArchiveError::refused(&shown(), why);
-        let name = name.into_string().map_err(|_| refuse("has a name that is not UTF-8".into()))?;
+        let name = name
+            .into_string()
+            .map_err(|_| refuse("has a name that is not UTF-8".into()))?;
         if name.contains('\\') {
             return Err(refuse("has a backslash in its name".into()));
         }
-        let relative = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-        let name = Name::parse(&relative).map_err(refuse)?.ok_or_else(|| refuse("has no name".into()))?;
+        let relative = if folder.is_empty() {
+            name
+        } else {
+            format!("{folder}/{name}")
+        };
+        let name = Name::parse(&relative)
+            .map_err(refuse)?
+            .ok_or_else(|| refuse("has no name".into()))?;
         let kind = entry::kind(metadata.permissions().mode(), metadata.is_dir()).map_err(refuse)?;
         if name.is_mac_litter() {
             return Ok(false);
@@ -107,7 +141,14 @@ impl Walk<'_> {
         self.admit(relative, &name, kind, path, metadata)
     }
 
-    fn admit(&mut self, relative: String, name: &Name, kind: Kind, path: &Path, metadata: Metadata) -> Result<bool, ArchiveError> {
+    fn admit(
+        &mut self,
+        relative: String,
+        name: &Name,
+        kind: Kind,
+        path: &Path,
+        metadata: Metadata,
+    ) -> Result<bool, ArchiveError> {
         let what = match kind {
             Kind::Folder => {
                 let before = self.items.len();
@@ -122,8 +163,15 @@ impl Walk<'_> {
             Kind::File => What::File(metadata),
             Kind::Link => What::Link(link_target(name, path)?),
         };
-        let size = if let What::File(metadata) = &what { metadata.len() } else { 0 };
-        self.items.push(Item { name: relative, what });
+        let size = if let What::File(metadata) = &what {
+            metadata.len()
+        } else {
+            0
+        };
+        self.items.push(Item {
+            name: relative,
+            what,
+        });
         self.ledger.admit(name, kind, size)?;
         Ok(true)
     }
@@ -133,16 +181,30 @@ impl Walk<'_> {
         const SHOWN: usize = 3;
         let mut parts: HashMap<&str, (usize, u64)> = HashMap::new();
         for item in &self.items {
-            let (files, bytes) = parts.entry(item.name.split('/').next().unwrap_or_default()).or_default();
+            let (files, bytes) = parts
+                .entry(item.name.split('/').next().unwrap_or_default())
+                .or_default();
             *files += 1;
-            *bytes += if let What::File(metadata) = &item.what { metadata.len() } else { 0 };
+            *bytes += if let What::File(metadata) = &item.what {
+                metadata.len()
+            } else {
+                0
+            };
         }
         let mut parts: Vec<_> = parts.into_iter().collect();
-        let share =
-            |files: usize, bytes: u64| (files as u64 * 1000 / limits.entries.max(1) as u64).max(bytes / (limits.bytes / 1000).max(1));
+        let share = |files: usize, bytes: u64| {
+            (files as u64 * 1000 / limits.entries.max(1) as u64)
+                .max(bytes / (limits.bytes / 1000).max(1))
+        };
         parts.sort_unstable_by_key(|&(name, (files, bytes))| (Reverse(share(files, bytes)), name));
         let shown = parts.iter().take(SHOWN);
-        let shown = shown.map(|(name, (files, bytes))| format!("{} ({} MiB, files: {files})", error::escaped(name), bytes >> 20));
+        let shown = shown.map(|(name, (files, bytes))| {
+            format!(
+                "{} ({} MiB, files: {files})",
+                error::escaped(name),
+                bytes >> 20
+            )
+        });
         shown.collect::<Vec<_>>().join(", ")
     }
 }
@@ -151,7 +213,9 @@ impl Walk<'_> {
 fn names(folder: &Path) -> Result<Vec<OsString>, ArchiveError> {
     let reading = || ArchiveError::disk("reading", folder);
     let entries = fs::read_dir(folder).map_err(reading())?;
-    let mut names = entries.map(|entry| Ok(entry.map_err(reading())?.file_name())).collect::<Result<Vec<_>, ArchiveError>>()?;
+    let mut names = entries
+        .map(|entry| Ok(entry.map_err(reading())?.file_name()))
+        .collect::<Result<Vec<_>, ArchiveError>>()?;
     names.sort_unstable();
     Ok(names)
 }
@@ -159,7 +223,10 @@ fn names(folder: &Path) -> Result<Vec<OsString>, ArchiveError> {
 fn link_target(name: &Name, path: &Path) -> Result<String, ArchiveError> {
     let target: PathBuf = fs::read_link(path).map_err(ArchiveError::disk("reading", path))?;
     let refuse = |why: String| ArchiveError::refused(name.as_str(), why);
-    let target = target.into_os_string().into_string().map_err(|_| refuse("is a link to a name that is not UTF-8".into()))?;
+    let target = target
+        .into_os_string()
+        .into_string()
+        .map_err(|_| refuse("is a link to a name that is not UTF-8".into()))?;
     entry::check_link(name, &target).map_err(refuse)?;
     Ok(target)
 }

@@ -1,7 +1,8 @@
 //! A sealed `.tar.zst` as [`super::pack`] writes it, unpacked while it streams in.
 //!
-//! Only what that writes is understood: files, folders, links, and GNU long names (of bounded length, unlike the tar crate's own
-//! reading of them). What is written is not to be used before the seal at the end has been found good.
+//! Only what that writes is understood: files, folders, links, and GNU long names (of bounded
+//! length, unlike the tar crate's own reading of them). What is written is not to be used before
+//! the seal at the end has been found good.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -29,7 +30,8 @@ struct SmallFile {
     content: Vec<u8>,
 }
 
-/// Unpacks the archive sealed for `label` into `into`, which must not exist. After an error the caller removes what is there.
+/// Unpacks the archive sealed for `label` into `into`, which must not exist. After an error the
+/// caller removes what is there.
 pub(super) fn untar_zst(
     archive: impl Read,
     label: &str,
@@ -41,23 +43,48 @@ pub(super) fn untar_zst(
     let (sender, receiver) = sync_channel(WAITING);
     let receiver = Mutex::new(receiver);
     std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(|| write_small_files(&sink, &receiver))).collect();
-        let read = Reader { sink: &sink, ledger: Ledger::new(limits), sender: &sender, links: Vec::new() }.read(archive, label);
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|_| scope.spawn(|| write_small_files(&sink, &receiver)))
+            .collect();
+        let read = Reader {
+            sink: &sink,
+            ledger: Ledger::new(limits),
+            sender: &sender,
+            links: Vec::new(),
+        }
+        .read(archive, label);
         drop(sender);
-        let written = writers.into_iter().try_for_each(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let written = writers.into_iter().try_for_each(|writer| {
+            writer
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
         written.and(read)
     })
 }
 
-/// To the end of the queue or the first error; the queue then fills up or closes, which the reader notices.
-fn write_small_files(sink: &Sink, receiver: &Mutex<Receiver<SmallFile>>) -> Result<(), ArchiveError> {
+/// To the end of the queue or the first error; the queue then fills up or closes, which the reader
+/// notices.
+fn write_small_files(
+    sink: &Sink,
+    receiver: &Mutex<Receiver<SmallFile>>,
+) -> Result<(), ArchiveError> {
     let mut outcome = Ok(());
     loop {
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = receiver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         let Ok(file) = next else { return outcome };
         if outcome.is_ok() {
             let size = file.content.len() as u64;
-            outcome = sink.file(&file.name, file.mode, Some(file.modified), size, &file.content[..]);
+            outcome = sink.file(
+                &file.name,
+                file.mode,
+                Some(file.modified),
+                size,
+                &file.content[..],
+            );
         }
     }
 }
@@ -100,11 +127,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn admit(&mut self, entry: &mut tar::Entry<'_, impl Read>, long: LongNames) -> Result<(), ArchiveError> {
-        let raw = long.name.unwrap_or_else(|| String::from_utf8_lossy(&entry.header().path_bytes()).into_owned());
+    fn admit(
+        &mut self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        long: LongNames,
+    ) -> Result<(), ArchiveError> {
+        let raw = long
+            .name
+            .unwrap_or_else(|| String::from_utf8_lossy(&entry.header().path_bytes()).into_owned());
         let refuse = |why: String| ArchiveError::refused(&raw, why);
         let kind = kind(entry.header().entry_type()).map_err(refuse)?;
-        let Some(name) = Name::parse(&raw).map_err(refuse)? else { return Ok(()) };
+        let Some(name) = Name::parse(&raw).map_err(refuse)? else {
+            return Ok(());
+        };
         for folder in self.ledger.admit(&name, kind, entry.size())? {
             self.sink.folder(&folder)?;
         }
@@ -113,7 +148,9 @@ impl Reader<'_> {
             Kind::File => self.file(name, entry),
             Kind::Link => {
                 let header = entry.header().link_name_bytes().unwrap_or_default();
-                let target = long.link.unwrap_or_else(|| String::from_utf8_lossy(&header).into_owned());
+                let target = long
+                    .link
+                    .unwrap_or_else(|| String::from_utf8_lossy(&header).into_owned());
                 entry::check_link(&name, &target).map_err(refuse)?;
                 self.links.push((name, target));
                 Ok(())
@@ -126,17 +163,27 @@ impl Reader<'_> {
         let mode = entry.header().mode().map_err(broken)?;
         let size = entry.size();
         // Python checks the time of a source file against the one its compiled form was made from.
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.header().mtime().map_err(broken)? & u64::from(u32::MAX));
+        let modified = SystemTime::UNIX_EPOCH
+            + Duration::from_secs(entry.header().mtime().map_err(broken)? & u64::from(u32::MAX));
         if size > SMALL {
-            return self.sink.file(name.as_str(), mode, Some(modified), size, entry);
+            return self
+                .sink
+                .file(name.as_str(), mode, Some(modified), size, entry);
         }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         entry.read_to_end(&mut content).map_err(broken)?;
         if content.len() as u64 != size {
             return Err(ArchiveError::Broken("it is cut off".into()));
         }
-        let file = SmallFile { name: name.as_str().to_owned(), mode, modified, content };
-        self.sender.send(file).map_err(|_| ArchiveError::Broken("its files could not be written".into()))
+        let file = SmallFile {
+            name: name.as_str().to_owned(),
+            mode,
+            modified,
+            content,
+        };
+        self.sender
+            .send(file)
+            .map_err(|_| ArchiveError::Broken("its files could not be written".into()))
     }
 }
 
@@ -151,28 +198,44 @@ fn kind(kind: tar::EntryType) -> Result<Kind, String> {
         tar::EntryType::Regular => Ok(Kind::File),
         tar::EntryType::Directory => Ok(Kind::Folder),
         tar::EntryType::Symlink => Ok(Kind::Link),
-        other => Err(format!("is neither file, folder nor link (type {:?})", char::from(other.as_byte()))),
+        other => Err(format!(
+            "is neither file, folder nor link (type {:?})",
+            char::from(other.as_byte())
+        )),
     }
 }
 
 fn read_long(entry: &mut impl Read) -> Result<String, ArchiveError> {
     const LONGEST: u64 = 4096;
     let mut bytes = Vec::new();
-    entry.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| ArchiveError::broken("it is damaged", error))?;
+    entry
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| ArchiveError::broken("it is damaged", error))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(ArchiveError::Broken("it has a name of more than 4096 bytes".into()));
+        return Err(ArchiveError::Broken(
+            "it has a name of more than 4096 bytes".into(),
+        ));
     }
     if bytes.last() == Some(&0) {
         bytes.pop();
     }
-    String::from_utf8(bytes).map_err(|error| ArchiveError::broken("it has an unreadable name", error))
+    String::from_utf8(bytes)
+        .map_err(|error| ArchiveError::broken("it has an unreadable name", error))
 }
 
 /// The zeros after the last entry, so that the decoder comes to its own checksum.
 fn read_padding(decoder: &mut impl Read) -> io::Result<()> {
     const MOST: u64 = 1 << 20;
     let read = io::copy(&mut decoder.take(MOST), &mut io::sink())?;
-    if read < MOST { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it goes on after its end")) }
+    if read < MOST {
+        Ok(())
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it goes on after its end",
+        ))
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use super::super::pack::{Packing, pack};
 use super::super::sealed::SealedWriter;
 use super::*;
 
-const LIMITS: Limits = Limits { entries: 3000, bytes: 10 << 20 };
+const LIMITS: Limits = Limits {
+    entries: 3000,
+    bytes: 10 << 20,
+};
 
 struct Place {
     folder: TempDir,
@@ -19,7 +22,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn source(&self) -> PathBuf {
@@ -32,7 +37,15 @@ impl Place {
 
     fn packed(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        pack(&Packing { root: &self.source(), label: "label", leave_out: &|path| path == "left/out" }, &mut bytes).unwrap();
+        pack(
+            &Packing {
+                root: &self.source(),
+                label: "label",
+                leave_out: &|path| path == "left/out",
+            },
+            &mut bytes,
+        )
+        .unwrap();
         bytes
     }
 
@@ -70,12 +83,21 @@ fn header(name: &str, kind: tar::EntryType, size: u64, link: &str) -> tar::Heade
 fn refusal(entries: &[(&str, tar::EntryType, &str, &str)]) -> String {
     let bytes = sealed(|builder| {
         for (name, kind, content, link) in entries {
-            builder.append(&header(name, *kind, content.len() as u64, link), content.as_bytes()).unwrap();
+            builder
+                .append(
+                    &header(name, *kind, content.len() as u64, link),
+                    content.as_bytes(),
+                )
+                .unwrap();
         }
     });
     let place = Place::new();
     let error = place.unpack(&bytes).unwrap_err();
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1, "{error}");
+    assert_eq!(
+        fs::read_dir(place.folder.path()).unwrap().count(),
+        1,
+        "{error}"
+    );
     error.to_string()
 }
 
@@ -91,18 +113,37 @@ fn a_folder_comes_back_as_it_was_but_for_what_is_left_out() {
     fs::write(source.join("large"), vec![9; 300_000]).unwrap();
     fs::set_permissions(source.join("large"), fs::Permissions::from_mode(0o4755)).unwrap();
     symlink("deep", source.join("link")).unwrap();
-    (0..1500).for_each(|index| fs::write(source.join(format!("deep/{index}")), format!("{index}")).unwrap());
+    (0..1500).for_each(|index| {
+        fs::write(source.join(format!("deep/{index}")), format!("{index}")).unwrap()
+    });
     let stamp = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    fs::File::options().write(true).open(source.join("large")).unwrap().set_modified(stamp).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(source.join("large"))
+        .unwrap()
+        .set_modified(stamp)
+        .unwrap();
 
     let contents = place.unpack(&place.packed()).unwrap();
     assert_eq!(contents.entries, 1500 + 7);
     let inside = place.inside();
-    assert_eq!(fs::read_to_string(inside.join(&long).join("module.py")).unwrap(), "x = 1");
+    assert_eq!(
+        fs::read_to_string(inside.join(&long).join("module.py")).unwrap(),
+        "x = 1"
+    );
     assert_eq!(fs::read(inside.join("large")).unwrap(), vec![9; 300_000]);
     let large = fs::metadata(inside.join("large")).unwrap();
-    assert_eq!((large.permissions().mode() & 0o7777, large.modified().unwrap()), (0o755, stamp));
-    assert_eq!(fs::read_to_string(inside.join("link/1234")).unwrap(), "1234");
+    assert_eq!(
+        (
+            large.permissions().mode() & 0o7777,
+            large.modified().unwrap()
+        ),
+        (0o755, stamp)
+    );
+    assert_eq!(
+        fs::read_to_string(inside.join("link/1234")).unwrap(),
+        "1234"
+    );
     assert!(inside.join("left").exists() && !inside.join("left/out").exists());
 }
 
@@ -110,7 +151,13 @@ fn a_folder_comes_back_as_it_was_but_for_what_is_left_out() {
 fn every_cut_and_every_flipped_bit_is_noticed() {
     let place = Place::new();
     fs::create_dir(place.source()).unwrap();
-    fs::write(place.source().join("a"), (0..3000_u32).map(|n| u8::try_from(n * n % 251).unwrap()).collect::<Vec<_>>()).unwrap();
+    fs::write(
+        place.source().join("a"),
+        (0..3000_u32)
+            .map(|n| u8::try_from(n * n % 251).unwrap())
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
     fs::write(place.source().join("b"), "b").unwrap();
     let bytes = place.packed();
     for at in (0..bytes.len()).step_by(7) {
@@ -119,7 +166,16 @@ fn every_cut_and_every_flipped_bit_is_noticed() {
         assert!(place.unpack(&flipped).is_err(), "bit of byte {at}");
         assert!(place.unpack(&bytes[..at]).is_err(), "cut at {at}");
     }
-    assert!(untar_zst(&bytes[..], "another label", &place.folder.path().join("x"), LIMITS, None).is_err());
+    assert!(
+        untar_zst(
+            &bytes[..],
+            "another label",
+            &place.folder.path().join("x"),
+            LIMITS,
+            None
+        )
+        .is_err()
+    );
     place.unpack(&bytes).unwrap();
 }
 
@@ -130,31 +186,68 @@ fn malicious_entries_are_refused_although_the_seal_is_good() {
     assert!(refusal(&[("/evil", Type::Regular, "x", "")]).contains("absolute"));
     assert!(refusal(&[("l", Type::Symlink, "", "/etc")]).contains("absolute"));
     assert!(refusal(&[("l", Type::Symlink, "", "../x")]).contains("out of the folder"));
-    assert!(refusal(&[("l", Type::Symlink, "", "."), ("l/x", Type::Regular, "x", "")]).contains("beneath"));
-    assert!(refusal(&[("a", Type::Regular, "x", ""), ("a", Type::Regular, "y", "")]).contains("twice"));
-    for kind in [Type::Link, Type::Char, Type::Block, Type::Fifo, Type::GNUSparse, Type::XHeader, Type::XGlobalHeader] {
-        assert!(refusal(&[("e", kind, "", "a")]).contains("neither"), "{kind:?}");
+    assert!(
+        refusal(&[
+            ("l", Type::Symlink, "", "."),
+            ("l/x", Type::Regular, "x", "")
+        ])
+        .contains("beneath")
+    );
+    assert!(
+        refusal(&[("a", Type::Regular, "x", ""), ("a", Type::Regular, "y", "")]).contains("twice")
+    );
+    for kind in [
+        Type::Link,
+        Type::Char,
+        Type::Block,
+        Type::Fifo,
+        Type::GNUSparse,
+        Type::XHeader,
+        Type::XGlobalHeader,
+    ] {
+        assert!(
+            refusal(&[("e", kind, "", "a")]).contains("neither"),
+            "{kind:?}"
+        );
     }
 }
 
 #[test]
 fn a_long_name_is_judged_like_any_other_and_bounded() {
     let evil = format!("{}/../../evil", "x".repeat(150));
-    assert!(refusal(&[("././@LongLink", tar::EntryType::GNULongName, &evil, ""), ("x", tar::EntryType::Regular, "", "")]).contains(".."));
+    assert!(
+        refusal(&[
+            ("././@LongLink", tar::EntryType::GNULongName, &evil, ""),
+            ("x", tar::EntryType::Regular, "", "")
+        ])
+        .contains("..")
+    );
     let endless = "x".repeat(5000);
-    assert!(refusal(&[("././@LongLink", tar::EntryType::GNULongName, &endless, "")]).contains("4096"));
+    assert!(
+        refusal(&[("././@LongLink", tar::EntryType::GNULongName, &endless, "")]).contains("4096")
+    );
 }
 
 #[test]
 fn a_bomb_ends_at_the_limit() {
     let zeros = "\0".repeat(11 << 20);
-    assert!(refusal(&[("zeros", tar::EntryType::Regular, &zeros, "")]).contains("more than 10 MiB"));
+    assert!(
+        refusal(&[("zeros", tar::EntryType::Regular, &zeros, "")]).contains("more than 10 MiB")
+    );
     let padding = sealed(|builder| {
-        builder.append(&header("a", tar::EntryType::Regular, 0, ""), &b""[..]).unwrap();
+        builder
+            .append(&header("a", tar::EntryType::Regular, 0, ""), &b""[..])
+            .unwrap();
         builder.finish().unwrap();
         builder.get_mut().extend_from_slice(&vec![0; 2 << 20]);
     });
-    assert!(Place::new().unpack(&padding).unwrap_err().to_string().contains("goes on after its end"));
+    assert!(
+        Place::new()
+            .unpack(&padding)
+            .unwrap_err()
+            .to_string()
+            .contains("goes on after its end")
+    );
 }
 
 #[test]
@@ -163,7 +256,17 @@ fn a_link_out_or_a_special_file_is_not_packed() {
         let place = Place::new();
         fs::create_dir(place.source()).unwrap();
         symlink(target, place.source().join("link")).unwrap();
-        let packed = pack(&Packing { root: &place.source(), label: "label", leave_out: &|_| false }, Vec::new());
-        assert!(matches!(packed, Err(ArchiveError::Refused { .. })), "{target}");
+        let packed = pack(
+            &Packing {
+                root: &place.source(),
+                label: "label",
+                leave_out: &|_| false,
+            },
+            Vec::new(),
+        );
+        assert!(
+            matches!(packed, Err(ArchiveError::Refused { .. })),
+            "{target}"
+        );
     }
 }

@@ -17,7 +17,8 @@ use super::zipfile::Reader;
 use super::{ArchiveError, Contents, error};
 use crate::host::times;
 
-/// What the directory of the largest package that we take may span; it bounds the memory that reading it costs.
+/// What the directory of the largest package that we take may span; it bounds the memory that
+/// reading it costs.
 const LARGEST_DIRECTORY: u64 = 16 << 20;
 
 /// A zip whose every entry has been found fit to unpack.
@@ -30,7 +31,8 @@ pub struct Zip {
 }
 
 /// What a thread does with a file, by its own handle on the archive.
-type Work<'a> = dyn Fn(&ZippedFile, &mut ZipArchive<Reader>) -> Result<(), ArchiveError> + Sync + 'a;
+type Work<'a> =
+    dyn Fn(&ZippedFile, &mut ZipArchive<Reader>) -> Result<(), ArchiveError> + Sync + 'a;
 
 struct ZippedFile {
     /// In the archive's directory.
@@ -45,7 +47,8 @@ impl Zip {
     /// Reads and judges the central directory and every local header; nothing is unpacked yet.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ArchiveError> {
         let file = File::open(path).map_err(ArchiveError::disk("opening", path))?;
-        let reader = Reader::new(file, LARGEST_DIRECTORY).map_err(ArchiveError::disk("reading", path))?;
+        let reader =
+            Reader::new(file, LARGEST_DIRECTORY).map_err(ArchiveError::disk("reading", path))?;
         let packed = reader.length();
         let mut zip = Self {
             archive: read_directory(reader)?,
@@ -70,15 +73,19 @@ impl Zip {
         let entry = self.archive.by_index_data(index).map_err(torn)?;
         let raw = entry_name(&entry)?;
         let refuse = |why: String| ArchiveError::refused(&raw, why);
-        let Some(name) = Name::parse(&raw).map_err(refuse)? else { return Ok(()) };
-        // Windows tools leave the upper half 0; those that fill it mean a Unix mode, whatever system they claim.
+        let Some(name) = Name::parse(&raw).map_err(refuse)? else {
+            return Ok(());
+        };
+        // Windows tools leave the upper half 0; those that fill it mean a Unix mode, whatever
+        // system they claim.
         let mode = entry.external_attributes() >> 16;
         let kind = entry::kind(mode, raw.ends_with(['/', '\\'])).map_err(refuse)?;
         check_packing(&entry).map_err(refuse)?;
         if name.is_mac_litter() {
             return Ok(());
         }
-        self.folders.extend(ledger.admit(&name, kind, entry.size())?);
+        self.folders
+            .extend(ledger.admit(&name, kind, entry.size())?);
         match kind {
             Kind::Folder => {}
             Kind::Link => {
@@ -88,7 +95,12 @@ impl Zip {
             }
             Kind::File => {
                 let mode = if mode == 0 { 0o644 } else { mode };
-                self.files.push(ZippedFile { index, name: name.into_string(), mode, size: entry.size() });
+                self.files.push(ZippedFile {
+                    index,
+                    name: name.into_string(),
+                    mode,
+                    size: entry.size(),
+                });
             }
         }
         Ok(())
@@ -97,12 +109,21 @@ impl Zip {
     fn link_target(&mut self, index: usize, raw: &str) -> Result<String, ArchiveError> {
         const LONGEST: u64 = 4096;
         let damaged = |error: &dyn std::fmt::Display| damaged(raw, error);
-        let entry = self.archive.by_index(index).map_err(|error| damaged(&error))?;
+        let entry = self
+            .archive
+            .by_index(index)
+            .map_err(|error| damaged(&error))?;
         if entry.size() > LONGEST {
-            return Err(ArchiveError::refused(raw, "is a link with an unusable target"));
+            return Err(ArchiveError::refused(
+                raw,
+                "is a link with an unusable target",
+            ));
         }
         let mut target = String::new();
-        entry.take(LONGEST + 1).read_to_string(&mut target).map_err(|error| damaged(&error))?;
+        entry
+            .take(LONGEST + 1)
+            .read_to_string(&mut target)
+            .map_err(|error| damaged(&error))?;
         Ok(target)
     }
 
@@ -118,17 +139,24 @@ impl Zip {
     pub fn largest(&self, most: usize) -> Vec<(String, u64)> {
         let mut files: Vec<&ZippedFile> = self.files.iter().collect();
         files.sort_unstable_by_key(|file| (Reverse(file.size), &file.name));
-        files.into_iter().take(most).map(|file| (file.name.clone(), file.size)).collect()
+        files
+            .into_iter()
+            .take(most)
+            .map(|file| (file.name.clone(), file.size))
+            .collect()
     }
 
-    /// Unpacks into `into`, which must not exist, readable by `group`. After an error the caller removes what is there.
+    /// Unpacks into `into`, which must not exist, readable by `group`. After an error the caller
+    /// removes what is there.
     pub fn unpack(&self, into: &Path, group: Option<u32>) -> Result<(), ArchiveError> {
         let sink = Sink::create(into, group)?;
         for folder in &self.folders {
             sink.folder(folder)?;
         }
         self.each_file(&|file, archive| file.unpack(archive, &sink))?;
-        self.links.iter().try_for_each(|(name, target)| sink.link(name, target))
+        self.links
+            .iter()
+            .try_for_each(|(name, target)| sink.link(name, target))
     }
 
     /// Reads every file to its end, and so finds what unpacking would find.
@@ -139,8 +167,14 @@ impl Zip {
     fn each_file(&self, work: &Work<'_>) -> Result<(), ArchiveError> {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.workers()).map(|_| scope.spawn(|| self.work(work, &next))).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            let workers: Vec<_> = (0..self.workers())
+                .map(|_| scope.spawn(|| self.work(work, &next)))
+                .collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
         })
     }
 
@@ -148,11 +182,13 @@ impl Zip {
         const MOST: usize = 4;
         const WORTH_A_THREAD: u64 = 1 << 20;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let worthwhile = usize::try_from(self.contents.footprint() / WORTH_A_THREAD).unwrap_or(MOST);
+        let worthwhile =
+            usize::try_from(self.contents.footprint() / WORTH_A_THREAD).unwrap_or(MOST);
         worthwhile.clamp(1, processors.min(MOST))
     }
 
-    /// One thread's share: the next file that no other has taken, until there is none or one of them is bad.
+    /// One thread's share: the next file that no other has taken, until there is none or one of
+    /// them is bad.
     fn work(&self, work: &Work<'_>, next: &AtomicUsize) -> Result<(), ArchiveError> {
         let mut archive = self.archive.clone();
         while let Some(file) = self.files.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -168,19 +204,30 @@ impl Zip {
 
 impl ZippedFile {
     fn unpack(&self, archive: &mut ZipArchive<Reader>, sink: &Sink) -> Result<(), ArchiveError> {
-        let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
+        let entry = archive
+            .by_index(self.index)
+            .map_err(|error| damaged(&self.name, error))?;
         // The time that the zip tells does not count: tools make it up, ours among them.
         let modified = times::of_content(entry.crc32());
         sink.file(&self.name, self.mode, Some(modified), self.size, entry)
     }
 
     fn verify(&self, archive: &mut ZipArchive<Reader>) -> Result<(), ArchiveError> {
-        let entry = archive.by_index(self.index).map_err(|error| damaged(&self.name, error))?;
-        sink::copy(&self.name, Path::new(&self.name), entry, &mut std::io::sink(), self.size)
+        let entry = archive
+            .by_index(self.index)
+            .map_err(|error| damaged(&self.name, error))?;
+        sink::copy(
+            &self.name,
+            Path::new(&self.name),
+            entry,
+            &mut std::io::sink(),
+            self.size,
+        )
     }
 }
 
-/// The central directory, each entry's local header found to say the same, and no entry hidden or there twice.
+/// The central directory, each entry's local header found to say the same, and no entry hidden or
+/// there twice.
 fn read_directory(reader: Reader) -> Result<ZipArchive<Reader>, ArchiveError> {
     let allowance = reader.allowance();
     let mut archive = ZipArchive::new(reader).map_err(torn)?;
@@ -188,7 +235,8 @@ fn read_directory(reader: Reader) -> Result<ZipArchive<Reader>, ArchiveError> {
     if archive.has_duplicate_names() {
         return Err(ArchiveError::Broken("it holds a name twice".into()));
     }
-    // Also refuses entries that share bytes, which unpack a small file to a huge one (Fifield, "A better zip bomb", 2019).
+    // Also refuses entries that share bytes, which unpack a small file to a huge one (Fifield, "A
+    // better zip bomb", 2019).
     archive.validate_header_consistency().map_err(torn)?;
     Ok(archive)
 }
@@ -198,16 +246,21 @@ fn torn(error: ZipError) -> ArchiveError {
 }
 
 fn damaged(name: &str, error: impl std::fmt::Display) -> ArchiveError {
-    ArchiveError::broken(&format!("entry \"{}\" is damaged", error::escaped(name)), error)
+    ArchiveError::broken(
+        &format!("entry \"{}\" is damaged", error::escaped(name)),
+        error,
+    )
 }
 
-/// UTF-8 whether or not flagged so (macOS and many libraries do not flag it), else as the flagless code page says.
+/// UTF-8 whether or not flagged so (macOS and many libraries do not flag it), else as the flagless
+/// code page says.
 fn entry_name(entry: &ZipFileEntry<'_>) -> Result<String, ArchiveError> {
     match std::str::from_utf8(entry.name_raw()) {
         Ok(name) => Ok(name.to_owned()),
-        Err(_) => {
-            entry.name().map(|name| name.into_owned()).map_err(|error| ArchiveError::broken("an entry has an unreadable name", error))
-        }
+        Err(_) => entry
+            .name()
+            .map(|name| name.into_owned())
+            .map_err(|error| ArchiveError::broken("an entry has an unreadable name", error)),
     }
 }
 
@@ -217,7 +270,9 @@ fn check_packing(entry: &ZipFileEntry<'_>) -> Result<(), String> {
     }
     match entry.compression() {
         CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
-        other => Err(format!("is compressed by {other}; make the package with deflate")),
+        other => Err(format!(
+            "is compressed by {other}; make the package with deflate"
+        )),
     }
 }
 

@@ -12,13 +12,18 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 
-const LIMITS: Limits = Limits { entries: 1000, bytes: 10 << 20 };
+const LIMITS: Limits = Limits {
+    entries: 1000,
+    bytes: 10 << 20,
+};
 
 /// A zip of these files, deflated.
 fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        writer.start_file(*name, SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+        writer
+            .start_file(*name, SimpleFileOptions::default().unix_permissions(0o644))
+            .unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -26,19 +31,35 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn with_link(name: &str, target: &str) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.start_file("a/file", SimpleFileOptions::default()).unwrap();
-    writer.add_symlink(name, target, SimpleFileOptions::default()).unwrap();
+    writer
+        .start_file("a/file", SimpleFileOptions::default())
+        .unwrap();
+    writer
+        .add_symlink(name, target, SimpleFileOptions::default())
+        .unwrap();
     writer.finish().unwrap().into_inner()
 }
 
 /// Where the n-th central directory header begins.
 fn central(bytes: &[u8], nth: usize) -> usize {
-    bytes.windows(4).enumerate().filter(|(_, window)| *window == b"PK\x01\x02").nth(nth).unwrap().0
+    bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| *window == b"PK\x01\x02")
+        .nth(nth)
+        .unwrap()
+        .0
 }
 
 /// Where the n-th local header begins.
 fn local(bytes: &[u8], nth: usize) -> usize {
-    bytes.windows(4).enumerate().filter(|(_, window)| *window == b"PK\x03\x04").nth(nth).unwrap().0
+    bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| *window == b"PK\x03\x04")
+        .nth(nth)
+        .unwrap()
+        .0
 }
 
 fn patch(bytes: &mut [u8], at: usize, with: &[u8]) {
@@ -47,9 +68,15 @@ fn patch(bytes: &mut [u8], at: usize, with: &[u8]) {
 
 fn rename(bytes: &mut [u8], from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
-    let places: Vec<usize> =
-        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes()).map(|(at, _)| at).collect();
-    places.into_iter().for_each(|at| patch(bytes, at, to.as_bytes()));
+    let places: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    places
+        .into_iter()
+        .for_each(|at| patch(bytes, at, to.as_bytes()));
 }
 
 struct Place {
@@ -58,7 +85,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn inside(&self) -> PathBuf {
@@ -86,7 +115,10 @@ fn refusal(bytes: &[u8]) -> String {
     let place = Place::new();
     let error = place.unpack(bytes).unwrap_err();
     assert!(place.is_clean_outside(), "{error}");
-    assert!(!place.inside().exists(), "judged before anything is written: {error}");
+    assert!(
+        !place.inside().exists(),
+        "judged before anything is written: {error}"
+    );
     error.to_string()
 }
 
@@ -98,36 +130,72 @@ fn mode(path: PathBuf) -> u32 {
 fn files_folders_links_and_modes_come_out_as_packed() {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default();
-    writer.start_file("bin/run", options.unix_permissions(0o755)).unwrap();
+    writer
+        .start_file("bin/run", options.unix_permissions(0o755))
+        .unwrap();
     writer.write_all(b"#!/bin/sh\n").unwrap();
-    writer.start_file("private", options.unix_permissions(0o600).compression_method(CompressionMethod::Stored)).unwrap();
+    writer
+        .start_file(
+            "private",
+            options
+                .unix_permissions(0o600)
+                .compression_method(CompressionMethod::Stored),
+        )
+        .unwrap();
     writer.write_all(&[7; 100_000]).unwrap();
     writer.add_directory("empty/", options).unwrap();
-    writer.add_symlink("bin/also", "../private", options).unwrap();
+    writer
+        .add_symlink("bin/also", "../private", options)
+        .unwrap();
     let place = Place::new();
-    let contents = place.unpack(&writer.finish().unwrap().into_inner()).unwrap();
+    let contents = place
+        .unpack(&writer.finish().unwrap().into_inner())
+        .unwrap();
     let inside = place.inside();
     assert_eq!(contents.entries, 5);
-    assert_eq!((mode(inside.clone()), mode(inside.join("bin")), mode(inside.join("empty"))), (0o750, 0o750, 0o750));
-    assert_eq!((mode(inside.join("bin/run")), mode(inside.join("private"))), (0o755, 0o640));
+    assert_eq!(
+        (
+            mode(inside.clone()),
+            mode(inside.join("bin")),
+            mode(inside.join("empty"))
+        ),
+        (0o750, 0o750, 0o750)
+    );
+    assert_eq!(
+        (mode(inside.join("bin/run")), mode(inside.join("private"))),
+        (0o755, 0o640)
+    );
     assert_eq!(fs::read(inside.join("bin/also")).unwrap(), [7; 100_000]);
 }
 
 #[test]
 fn many_files_are_unpacked_whole_by_several_threads() {
-    let names: Vec<String> = (0..500).map(|index| format!("d{}/f{index}", index % 7)).collect();
-    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+    let names: Vec<String> = (0..500)
+        .map(|index| format!("d{}/f{index}", index % 7))
+        .collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), name.as_bytes()))
+        .collect();
     let place = Place::new();
     assert_eq!(place.unpack(&zipped(&files)).unwrap().entries, 507);
     for name in &names {
-        assert_eq!(fs::read_to_string(place.inside().join(name)).unwrap(), *name);
+        assert_eq!(
+            fs::read_to_string(place.inside().join(name)).unwrap(),
+            *name
+        );
     }
 }
 
 #[test]
 fn zips_from_windows_and_macos_are_taken_without_their_litter() {
-    let mut bytes =
-        zipped(&[("app\\views.py", b"v"), ("__MACOSX/._views.py", b"x"), ("app/.DS_Store", b"x"), ("no_mode", b"n"), ("sch\u{f6}n", b"s")]);
+    let mut bytes = zipped(&[
+        ("app\\views.py", b"v"),
+        ("__MACOSX/._views.py", b"x"),
+        ("app/.DS_Store", b"x"),
+        ("no_mode", b"n"),
+        ("sch\u{f6}n", b"s"),
+    ]);
     let at = central(&bytes, 3);
     patch(&mut bytes, at + 5, &[0]);
     patch(&mut bytes, at + 38, &[0; 4]);
@@ -140,22 +208,47 @@ fn zips_from_windows_and_macos_are_taken_without_their_litter() {
 
 #[test]
 fn names_that_lead_out_are_refused_with_the_name_escaped() {
-    for name in ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "a/\x1b[2J"] {
+    for name in [
+        "../evil",
+        "a/../../evil",
+        "/etc/evil",
+        "..\\evil",
+        "C:\\evil",
+        "a/\x1b[2J",
+    ] {
         let error = refusal(&zipped(&[("good", b"g"), (name, b"x")]));
-        assert!(error.contains("entry \"") && !error.contains('\x1b'), "{error}");
+        assert!(
+            error.contains("entry \"") && !error.contains('\x1b'),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn links_out_and_files_beneath_links_are_refused() {
-    for target in ["/etc/passwd", "../..", "../../etc", "x/../../..", "", "..\\.."] {
+    for target in [
+        "/etc/passwd",
+        "../..",
+        "../../etc",
+        "x/../../..",
+        "",
+        "..\\..",
+    ] {
         refusal(&with_link("a/link", target));
     }
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.add_symlink("a", ".", SimpleFileOptions::default()).unwrap();
-    writer.start_file("a/b", SimpleFileOptions::default()).unwrap();
+    writer
+        .add_symlink("a", ".", SimpleFileOptions::default())
+        .unwrap();
+    writer
+        .start_file("a/b", SimpleFileOptions::default())
+        .unwrap();
     assert!(refusal(&writer.finish().unwrap().into_inner()).contains("beneath"));
-    assert!(Place::new().unpack(&with_link("a/link", "../a/file")).is_ok());
+    assert!(
+        Place::new()
+            .unpack(&with_link("a/link", "../a/file"))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -219,14 +312,20 @@ fn claimed_sizes_are_checked_against_what_comes_out() {
         patch(&mut bytes, local + 22, &claimed.to_le_bytes());
         patch(&mut bytes, central + 24, &claimed.to_le_bytes());
         let place = Place::new();
-        assert!(matches!(place.unpack(&bytes), Err(ArchiveError::Broken(_))), "{claimed}");
+        assert!(
+            matches!(place.unpack(&bytes), Err(ArchiveError::Broken(_))),
+            "{claimed}"
+        );
         assert!(place.is_clean_outside());
     }
     let mut bytes = zipped(&[("file", &[b'x'; 50])]);
     let (local, central) = (local(&bytes, 0), central(&bytes, 0));
     patch(&mut bytes, local + 14, &[1, 2, 3, 4]);
     patch(&mut bytes, central + 16, &[1, 2, 3, 4]);
-    assert!(matches!(Place::new().unpack(&bytes), Err(ArchiveError::Broken(_))), "wrong checksum");
+    assert!(
+        matches!(Place::new().unpack(&bytes), Err(ArchiveError::Broken(_))),
+        "wrong checksum"
+    );
 }
 
 #[test]
@@ -234,7 +333,10 @@ fn bombs_are_refused_before_they_are_lit() {
     assert!(refusal(&zipped(&[("zeros", &vec![0; 11 << 20])])).contains("more than 10 MiB"));
     let path = tempfile::NamedTempFile::new().unwrap();
     fs::write(path.path(), zipped(&[("zeros", &vec![0; 65 << 20])])).unwrap();
-    let error = Zip::open(path.path(), Limits::PACKAGE).err().unwrap().to_string();
+    let error = Zip::open(path.path(), Limits::PACKAGE)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("times its size"), "{error}");
     let names: Vec<String> = (0..1001).map(|index| index.to_string()).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
@@ -259,8 +361,12 @@ fn random(state: &mut u64) -> usize {
 #[test]
 fn a_damaged_zip_gives_the_same_files_or_an_error_and_nothing_outside() {
     let lines: String = (0..400).map(|line| format!("line {line}\n")).collect();
-    let files: Vec<(&str, &[u8])> =
-        vec![("a/one.txt", lines.as_bytes()), ("a/two.txt", b"two"), ("b/three.bin", &[3; 5000]), ("four", b"")];
+    let files: Vec<(&str, &[u8])> = vec![
+        ("a/one.txt", lines.as_bytes()),
+        ("a/two.txt", b"two"),
+        ("b/three.bin", &[3; 5000]),
+        ("four", b""),
+    ];
     let whole = zipped(&files);
     let place = Place::new();
     let mut state = 0x5eed_1234_9876_4321;
@@ -269,7 +375,9 @@ fn a_damaged_zip_gives_the_same_files_or_an_error_and_nothing_outside() {
         if round % 3 == 0 {
             bytes.truncate(random(&mut state) % whole.len());
         } else {
-            (0..=random(&mut state) % 3).for_each(|_| bytes[random(&mut state) % whole.len()] ^= 1 << (random(&mut state) % 8));
+            (0..=random(&mut state) % 3).for_each(|_| {
+                bytes[random(&mut state) % whole.len()] ^= 1 << (random(&mut state) % 8)
+            });
         }
         let outcome = place.unpack(&bytes);
         assert!(place.is_clean_outside(), "round {round}");
@@ -277,18 +385,34 @@ fn a_damaged_zip_gives_the_same_files_or_an_error_and_nothing_outside() {
             assert!(outcome.is_err(), "round {round}: torn, yet taken");
         }
         if outcome.is_ok() {
-            // Bits that carry no content (times, attributes, a version) may flip unseen; names may not without their local twin.
+            // Bits that carry no content (times, attributes, a version) may flip unseen; names may
+            // not without their local twin.
             for (name, content) in &files {
-                assert_eq!(fs::read(place.inside().join(name)).unwrap(), *content, "round {round}: {name}");
+                assert_eq!(
+                    fs::read(place.inside().join(name)).unwrap(),
+                    *content,
+                    "round {round}: {name}"
+                );
             }
         }
     }
 }
 
-/// The time that each kind of tool gives every file: none (zip's own default), Gradle's, Bazel's, a clock that is ahead, a real one.
+/// The time that each kind of tool gives every file: none (zip's own default), Gradle's, Bazel's, a
+/// clock that is ahead, a real one.
 fn stamps() -> Vec<zip::DateTime> {
-    let days = [(1980, 1, 1), (1980, 2, 1), (2010, 1, 1), (2040, 6, 1), (2026, 10, 3)];
-    days.into_iter().map(|(year, month, day)| zip::DateTime::from_date_and_time(year, month, day, 0, 0, 0).unwrap()).collect()
+    let days = [
+        (1980, 1, 1),
+        (1980, 2, 1),
+        (2010, 1, 1),
+        (2040, 6, 1),
+        (2026, 10, 3),
+    ];
+    days.into_iter()
+        .map(|(year, month, day)| {
+            zip::DateTime::from_date_and_time(year, month, day, 0, 0, 0).unwrap()
+        })
+        .collect()
 }
 
 #[test]
@@ -296,19 +420,40 @@ fn a_files_time_follows_from_its_content_whatever_the_zip_tells() {
     let times = |content: &[u8], stamp: zip::DateTime| {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in [("index.html", content), ("other", b"same")] {
-            writer.start_file(name, SimpleFileOptions::default().last_modified_time(stamp)).unwrap();
+            writer
+                .start_file(name, SimpleFileOptions::default().last_modified_time(stamp))
+                .unwrap();
             writer.write_all(content).unwrap();
         }
         let place = Place::new();
-        place.unpack(&writer.finish().unwrap().into_inner()).unwrap();
-        ["index.html", "other"].map(|name| fs::metadata(place.inside().join(name)).unwrap().modified().unwrap())
+        place
+            .unpack(&writer.finish().unwrap().into_inner())
+            .unwrap();
+        ["index.html", "other"].map(|name| {
+            fs::metadata(place.inside().join(name))
+                .unwrap()
+                .modified()
+                .unwrap()
+        })
     };
     let [first, other] = times(b"release 1", stamps()[0]);
     for stamp in stamps() {
-        assert_eq!(times(b"release 1", stamp), [first, other], "{stamp:?}: the same on every instance and for every tool");
+        assert_eq!(
+            times(b"release 1", stamp),
+            [first, other],
+            "{stamp:?}: the same on every instance and for every tool"
+        );
         let [changed, unchanged] = times(b"release 2", stamp);
-        assert!(changed != first && unchanged == other, "{stamp:?}: a browser's copy is judged by time and size");
-        assert!([first, other, changed].iter().all(|time| *time < SystemTime::now()), "{stamp:?}: a time in the future is none");
+        assert!(
+            changed != first && unchanged == other,
+            "{stamp:?}: a browser's copy is judged by time and size"
+        );
+        assert!(
+            [first, other, changed]
+                .iter()
+                .all(|time| *time < SystemTime::now()),
+            "{stamp:?}: a time in the future is none"
+        );
     }
 }
 
@@ -318,7 +463,10 @@ fn a_time_that_is_no_date_does_not_matter() {
     let time = |bytes: &[u8]| {
         let place = Place::new();
         place.unpack(bytes).unwrap();
-        fs::metadata(place.inside().join("file")).unwrap().modified().unwrap()
+        fs::metadata(place.inside().join("file"))
+            .unwrap()
+            .modified()
+            .unwrap()
     };
     let mut bytes = whole.clone();
     let (local, central) = (local(&bytes, 0), central(&bytes, 0));

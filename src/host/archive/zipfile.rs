@@ -1,4 +1,5 @@
-//! A zip file's bytes, read at a position of one's own: cheap to clone for each thread, and bounded while the directory is read.
+//! A zip file's bytes, read at a position of one's own: cheap to clone for each thread, and bounded
+//! while the directory is read.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -23,7 +24,14 @@ impl Reader {
     pub(super) fn new(file: File, allowance: u64) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let allowance = Arc::new(AtomicU64::new(allowance));
-        Ok(Self { file: Arc::new(file), length, at: 0, buffer: Vec::new(), buffered_at: 0, allowance })
+        Ok(Self {
+            file: Arc::new(file),
+            length,
+            at: 0,
+            buffer: Vec::new(),
+            buffered_at: 0,
+            allowance,
+        })
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -38,26 +46,41 @@ impl Reader {
     fn fill(&mut self) -> io::Result<()> {
         let left = self.allowance.load(Ordering::Relaxed);
         if left == 0 {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "its directory is too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "its directory is too large",
+            ));
         }
         self.buffer.resize(BUFFER, 0);
         let read = self.file.read_at(&mut self.buffer, self.at)?;
         self.buffer.truncate(read);
         self.buffered_at = self.at;
-        self.allowance.store(left.saturating_sub(read as u64), Ordering::Relaxed);
+        self.allowance
+            .store(left.saturating_sub(read as u64), Ordering::Relaxed);
         Ok(())
     }
 
     fn buffered(&self) -> &[u8] {
-        let skip = self.at.checked_sub(self.buffered_at).and_then(|skip| usize::try_from(skip).ok());
-        skip.and_then(|skip| self.buffer.get(skip..)).unwrap_or_default()
+        let skip = self
+            .at
+            .checked_sub(self.buffered_at)
+            .and_then(|skip| usize::try_from(skip).ok());
+        skip.and_then(|skip| self.buffer.get(skip..))
+            .unwrap_or_default()
     }
 }
 
 impl Clone for Reader {
     fn clone(&self) -> Self {
         let (file, allowance) = (Arc::clone(&self.file), self.allowance());
-        Self { file, length: self.length, at: self.at, buffer: Vec::new(), buffered_at: 0, allowance }
+        Self {
+            file,
+            length: self.length,
+            at: self.at,
+            buffer: Vec::new(),
+            buffered_at: 0,
+            allowance,
+        }
     }
 }
 
@@ -98,7 +121,9 @@ mod tests {
 
     #[test]
     fn clones_read_from_places_of_their_own() {
-        let content: Vec<u8> = (0..20_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        let content: Vec<u8> = (0..20_000_u32)
+            .map(|index| u8::try_from(index % 251).unwrap())
+            .collect();
         let mut one = reader(&content, u64::MAX);
         let mut other = one.clone();
         one.seek(SeekFrom::Start(9_000)).unwrap();
@@ -106,7 +131,10 @@ mod tests {
         one.read_to_end(&mut from_one).unwrap();
         other.seek(SeekFrom::End(-5)).unwrap();
         other.read_to_end(&mut from_other).unwrap();
-        assert_eq!((&from_one[..], &from_other[..]), (&content[9_000..], &content[19_995..]));
+        assert_eq!(
+            (&from_one[..], &from_other[..]),
+            (&content[9_000..], &content[19_995..])
+        );
         assert!(one.seek(SeekFrom::Current(-30_000)).is_err());
     }
 

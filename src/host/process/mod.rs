@@ -1,7 +1,7 @@
 //! Programs that run to their end within a deadline. The one place that starts processes.
 //!
-//! Each gets a session of its own, an empty environment but for what is given, and no input. What is left of the session
-//! when the program ends, or its deadline does, is killed.
+//! Each gets a session of its own, an empty environment but for what is given, and no input. What
+//! is left of the session when the program ends, or its deadline does, is killed.
 
 mod end;
 mod session;
@@ -29,7 +29,8 @@ const ERROR_LINES: usize = 20;
 /// How long output may still come once the program has ended: a child of its own may hold the pipe.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// A program to run, its arguments and its surroundings. Secrets may be among these, so it does not print.
+/// A program to run, its arguments and its surroundings. Secrets may be among these, so it does not
+/// print.
 #[derive(Clone)]
 pub struct Run {
     program: OsString,
@@ -55,9 +56,18 @@ pub enum ProcessError {
     #[error("running {what}: {cause}")]
     Start { what: String, cause: io::Error },
     #[error("running {what}: {status}{}", indented(tail))]
-    Failed { what: String, status: String, code: Option<i32>, tail: String },
+    Failed {
+        what: String,
+        status: String,
+        code: Option<i32>,
+        tail: String,
+    },
     #[error("running {what}: not done after {} s, killed{}", after.as_secs(), indented(tail))]
-    TimedOut { what: String, after: Duration, tail: String },
+    TimedOut {
+        what: String,
+        after: Duration,
+        tail: String,
+    },
 }
 
 impl ProcessError {
@@ -71,7 +81,8 @@ impl ProcessError {
 }
 
 impl Run {
-    /// `program` is a path, or a name looked up in the PATH given by [`Run::env`], else in [`search_path`].
+    /// `program` is a path, or a name looked up in the PATH given by [`Run::env`], else in
+    /// [`search_path`].
     ///
     /// Arguments show in errors and in the process table: never pass a secret as one.
     pub fn new(program: impl Into<OsString>) -> Self {
@@ -79,7 +90,10 @@ impl Run {
             program: program.into(),
             args: Vec::new(),
             cwd: None,
-            env: BTreeMap::from([("PATH".into(), search_path()), ("LANG".into(), "C.UTF-8".into())]),
+            env: BTreeMap::from([
+                ("PATH".into(), search_path()),
+                ("LANG".into(), "C.UTF-8".into()),
+            ]),
             account: None,
             umask: None,
             deadline: Duration::from_secs(60),
@@ -111,8 +125,14 @@ impl Run {
     }
 
     #[must_use]
-    pub fn envs<N: Into<OsString>, V: Into<OsString>>(mut self, vars: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.env.extend(vars.into_iter().map(|(name, value)| (name.into(), value.into())));
+    pub fn envs<N: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.env.extend(
+            vars.into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         self
     }
 
@@ -136,7 +156,8 @@ impl Run {
         self
     }
 
-    /// Runs the program to its end; an exit status other than 0 is an error that carries the last lines.
+    /// Runs the program to its end; an exit status other than 0 is an error that carries the last
+    /// lines.
     ///
     /// Dropping the future kills the program and what it started.
     ///
@@ -144,10 +165,16 @@ impl Run {
     /// The program is missing, cannot be started, fails, or is not done by the deadline.
     pub async fn output(self) -> Result<Output, ProcessError> {
         let what = self.describe();
-        let mut running = spawn::with_pipes(&self).map_err(|cause| start_error(&self, what.clone(), cause))?;
+        let mut running =
+            spawn::with_pipes(&self).map_err(|cause| start_error(&self, what.clone(), cause))?;
         let (mut stdout, mut stderr) = (Tail::default(), Tail::default());
         let work = async {
-            let streams = async { tokio::join!(stdout.fill(running.stdout.take()), stderr.fill(running.stderr.take())) };
+            let streams = async {
+                tokio::join!(
+                    stdout.fill(running.stdout.take()),
+                    stderr.fill(running.stderr.take())
+                )
+            };
             tokio::pin!(streams);
             tokio::select! {
                 _ = &mut streams => running.child.wait().await,
@@ -159,12 +186,24 @@ impl Run {
         };
         let status = tokio::time::timeout(self.deadline, work).await;
         running.kill_session();
-        let output = Output { stdout: stdout.text(), stderr: stderr.text() };
+        let output = Output {
+            stdout: stdout.text(),
+            stderr: stderr.text(),
+        };
         match status {
-            Err(_) => Err(ProcessError::TimedOut { what, after: self.deadline, tail: output.last_words() }),
+            Err(_) => Err(ProcessError::TimedOut {
+                what,
+                after: self.deadline,
+                tail: output.last_words(),
+            }),
             Ok(Err(cause)) => Err(ProcessError::Start { what, cause }),
             Ok(Ok(status)) if status.success() => Ok(output),
-            Ok(Ok(status)) => Err(ProcessError::Failed { what, status: describe(status), code: status.code(), tail: output.last_words() }),
+            Ok(Ok(status)) => Err(ProcessError::Failed {
+                what,
+                status: describe(status),
+                code: status.code(),
+                tail: output.last_words(),
+            }),
         }
     }
 
@@ -194,14 +233,22 @@ impl Run {
 impl Output {
     /// The last lines of stderr, or of stdout where stderr is empty.
     fn last_words(&self) -> String {
-        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let text = if self.stderr.trim().is_empty() {
+            &self.stdout
+        } else {
+            &self.stderr
+        };
         last_lines(text, ERROR_LINES)
     }
 }
 
 /// The last `count` lines that are not blank.
 pub fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
@@ -218,7 +265,8 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Our own PATH, and after it the system's folders: an ordinary user's often lacks sbin, where nginx is.
+/// Our own PATH, and after it the system's folders: an ordinary user's often lacks sbin, where
+/// nginx is.
 pub fn search_path() -> OsString {
     const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     match std::env::var_os("PATH").filter(|path| !path.is_empty()) {
@@ -233,13 +281,23 @@ pub fn search_path() -> OsString {
 
 /// The full path of a program, looked up in [`search_path`].
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    let executable = |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
-    std::env::split_paths(&search_path()).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(executable)
+    let executable = |path: &PathBuf| {
+        path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
+    };
+    std::env::split_paths(&search_path())
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(executable)
 }
 
-/// A folder of the PATH that is closed to us makes a missing program look like one that may not be run (execvp(3)).
+/// A folder of the PATH that is closed to us makes a missing program look like one that may not be
+/// run (execvp(3)).
 fn start_error(run: &Run, what: String, cause: io::Error) -> ProcessError {
-    let searched = || run.program.to_str().is_some_and(|name| !name.contains('/') && find_program(name).is_none());
+    let searched = || {
+        run.program
+            .to_str()
+            .is_some_and(|name| !name.contains('/') && find_program(name).is_none())
+    };
     match cause.kind() {
         io::ErrorKind::NotFound => ProcessError::NotFound { what },
         io::ErrorKind::PermissionDenied if searched() => ProcessError::NotFound { what },

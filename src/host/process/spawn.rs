@@ -47,7 +47,9 @@ impl Started {
     /// Signals the process itself. False: it has ended already.
     pub fn signal(&self, signal: Signal) -> bool {
         // The id is there until the process is waited for: no other process can have got it.
-        self.child.id().is_some_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid.cast_signed()), signal).is_ok())
+        self.child.id().is_some_and(|pid| {
+            nix::sys::signal::kill(Pid::from_raw(pid.cast_signed()), signal).is_ok()
+        })
     }
 }
 
@@ -59,9 +61,17 @@ impl Drop for Started {
 
 pub(super) fn with_pipes(run: &Run) -> io::Result<Piped> {
     let mut command = command(run, Signal::SIGKILL);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let session = child.id().unwrap_or_default();
-    Ok(Piped { stdout: child.stdout.take(), stderr: child.stderr.take(), child, session })
+    Ok(Piped {
+        stdout: child.stdout.take(),
+        stderr: child.stderr.take(),
+        child,
+        session,
+    })
 }
 
 pub(super) fn with_one_pipe(run: &Run) -> io::Result<Started> {
@@ -70,15 +80,33 @@ pub(super) fn with_one_pipe(run: &Run) -> io::Result<Started> {
     let mut command = command(run, Signal::SIGTERM);
     let child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
     // Also one that has ended already is in /proc until it is waited for.
-    let leader = child.id().and_then(Leader::of).ok_or(io::ErrorKind::Unsupported)?;
-    Ok(Started { child, leader, output: Some(pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?) })
+    let leader = child
+        .id()
+        .and_then(Leader::of)
+        .ok_or(io::ErrorKind::Unsupported)?;
+    Ok(Started {
+        child,
+        leader,
+        output: Some(pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?),
+    })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
-#[expect(unsafe_code, reason = "pre_exec: neither std nor nix sets the parent-death signal, session and umask of a child")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts programs"
+)]
+#[expect(
+    unsafe_code,
+    reason = "pre_exec: neither std nor nix sets the parent-death signal, session and umask of a child"
+)]
 fn command(run: &Run, at_our_death: Signal) -> Command {
     let mut command = Command::new(&run.program);
-    command.args(&run.args).env_clear().envs(&run.env).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(&run.args)
+        .env_clear()
+        .envs(&run.env)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     if let Some(cwd) = &run.cwd {
         command.current_dir(cwd);
     }
@@ -87,12 +115,14 @@ fn command(run: &Run, at_our_death: Signal) -> Command {
         command.uid(account.uid).gid(account.gid);
     }
     let (parent, umask) = (getpid(), run.umask);
-    // SAFETY: between fork and exec; only async-signal-safe system calls, no allocation, nothing shared is touched.
+    // SAFETY: between fork and exec; only async-signal-safe system calls, no allocation, nothing
+    // shared is touched.
     unsafe { command.pre_exec(move || prepare(parent, umask, at_our_death)) };
     command
 }
 
-/// Runs in the child, after std changed its uid: that change would clear the parent-death signal (prctl(2)).
+/// Runs in the child, after std changed its uid: that change would clear the parent-death signal
+/// (prctl(2)).
 fn prepare(parent: Pid, umask: Option<u32>, at_our_death: Signal) -> io::Result<()> {
     setsid()?;
     if let Some(mask) = umask {

@@ -1,6 +1,7 @@
 //! Ourselves as the keeper: the services are our children, and end with us.
 //!
-//! What they are is noted in the runtime folder, so that a run after one that was killed ends what outlived it.
+//! What they are is noted in the runtime folder, so that a run after one that was killed ends what
+//! outlived it.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -26,7 +27,10 @@ pub type Print = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Lines go to standard error.
 #[cfg(test)]
-#[expect(clippy::disallowed_macros, reason = "of a test, which shows it where it fails")]
+#[expect(
+    clippy::disallowed_macros,
+    reason = "of a test, which shows it where it fails"
+)]
 pub fn to_stderr() -> Print {
     Arc::new(|service, line| eprintln!("{service} | {line}"))
 }
@@ -62,7 +66,11 @@ impl Foreground {
     pub(super) async fn start(paths: &Paths, print: Print) -> Result<Self, ServiceError> {
         let records = paths.service_records();
         end_leftovers(&records).await?;
-        Ok(Self { slots: Mutex::default(), records, print })
+        Ok(Self {
+            slots: Mutex::default(),
+            records,
+            print,
+        })
     }
 
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
@@ -77,14 +85,26 @@ impl Foreground {
             old.stop().await;
         }
         slot.seen.reset();
-        *supervisor = Some(supervisor::start(service.clone(), &self.records, Arc::clone(&slot.seen), Arc::clone(&self.print))?);
-        Ok(if running { Ensured::Replaced } else { Ensured::Started })
+        *supervisor = Some(supervisor::start(
+            service.clone(),
+            &self.records,
+            Arc::clone(&slot.seen),
+            Arc::clone(&self.print),
+        )?);
+        Ok(if running {
+            Ensured::Replaced
+        } else {
+            Ensured::Started
+        })
     }
 
     pub(super) async fn runs(&self, service: &Service) -> bool {
         let slot = self.slot(&service.name);
         let supervisor = slot.supervisor.lock().await;
-        supervisor.as_ref().is_some_and(|known| known.service == *service) && matches!(slot.seen.state(), State::Running { .. })
+        supervisor
+            .as_ref()
+            .is_some_and(|known| known.service == *service)
+            && matches!(slot.seen.state(), State::Running { .. })
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
@@ -104,7 +124,14 @@ impl Foreground {
             Some(running) => running.reload().await,
             None => false,
         };
-        if done { Ok(()) } else { Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }) }
+        if done {
+            Ok(())
+        } else {
+            Err(ServiceError::NotRunning {
+                doing: "reloading",
+                name: name.into(),
+            })
+        }
     }
 
     pub(super) fn state(&self, name: &str) -> State {
@@ -115,7 +142,13 @@ impl Foreground {
         let slot = self.slot(name);
         let inner = slot.seen.lock();
         let skipped = inner.lines.len().saturating_sub(lines);
-        inner.lines.iter().skip(skipped).map(String::as_str).collect::<Vec<_>>().join("\n")
+        inner
+            .lines
+            .iter()
+            .skip(skipped)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     pub(super) async fn ended(&self, name: &str) -> String {
@@ -123,7 +156,13 @@ impl Foreground {
     }
 
     pub(super) async fn shutdown(&self) {
-        let names: Vec<String> = self.slots.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|slot| slot.name.clone()).collect();
+        let names: Vec<String> = self
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|slot| slot.name.clone())
+            .collect();
         for name in names.iter().rev() {
             let _ = self.stop(name).await;
         }
@@ -134,7 +173,11 @@ impl Foreground {
         if let Some(slot) = slots.iter().find(|slot| slot.name == name) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot { name: name.into(), supervisor: AsyncMutex::default(), seen: Arc::new(Seen::new()) });
+        let slot = Arc::new(Slot {
+            name: name.into(),
+            supervisor: AsyncMutex::default(),
+            seen: Arc::new(Seen::new()),
+        });
         slots.push(Arc::clone(&slot));
         slot
     }
@@ -142,7 +185,14 @@ impl Foreground {
 
 impl Seen {
     fn new() -> Self {
-        Self { inner: Mutex::new(Inner { state: State::Absent, lines: VecDeque::new(), ends: VecDeque::new() }), ended: Notify::new() }
+        Self {
+            inner: Mutex::new(Inner {
+                state: State::Absent,
+                lines: VecDeque::new(),
+                ends: VecDeque::new(),
+            }),
+            ended: Notify::new(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -196,10 +246,19 @@ impl Seen {
 }
 
 async fn end_leftovers(records: &Path) -> Result<(), ServiceError> {
-    let Ok(entries) = fs::read_dir(records) else { return Ok(()) };
+    let Ok(entries) = fs::read_dir(records) else {
+        return Ok(());
+    };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let name = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(leader) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Leader>(&bytes).ok())
+        let name = || {
+            path.file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        if let Some(leader) = fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Leader>(&bytes).ok())
             && !end_session(&leader, GONE).await
         {
             return Err(ServiceError::Leftover { name: name() });

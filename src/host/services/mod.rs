@@ -39,9 +39,11 @@ pub struct Service {
     pub workdir: PathBuf,
     /// `None`: the current user.
     pub account: Option<Account>,
-    /// Folders it may write to, as far as their modes allow. Those of [`Paths::prepare`] exist; others must.
+    /// Folders it may write to, as far as their modes allow. Those of [`Paths::prepare`] exist;
+    /// others must.
     pub writable: Vec<PathBuf>,
-    /// The instance's metadata service is out of reach (invariant I10): by the unit; in the foreground [`super::imds`] sees to it.
+    /// The instance's metadata service is out of reach (invariant I10): by the unit; in the
+    /// foreground [`super::imds`] sees to it.
     pub deny_imds: bool,
     pub umask: u32,
     /// Sent to the main process alone; whatever is left after `stop_timeout` is killed.
@@ -50,7 +52,8 @@ pub struct Service {
     /// Start it again, with a growing pause, whenever it ends.
     pub restart: bool,
     pub reload_signal: Option<Signal>,
-    /// It starts as root to bind ports below 1024 and drops its rights itself (a web server); else it gets no capability at all.
+    /// It starts as root to bind ports below 1024 and drops its rights itself (a web server); else
+    /// it gets no capability at all.
     pub low_ports: bool,
 }
 
@@ -85,20 +88,34 @@ pub enum Mode {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    #[error("keeping services with systemd: it is not PID 1 on this machine; use --services foreground")]
+    #[error(
+        "keeping services with systemd: it is not PID 1 on this machine; use --services foreground"
+    )]
     NoSystemd,
     #[error("keeping services with systemd: only root may; use --services foreground")]
     NotRoot,
     #[error("{doing} {name}: {cause}")]
-    Process { doing: &'static str, name: String, cause: ProcessError },
+    Process {
+        doing: &'static str,
+        name: String,
+        cause: ProcessError,
+    },
     #[error("{doing} {name}: {cause}")]
-    File { doing: &'static str, name: String, cause: FileError },
+    File {
+        doing: &'static str,
+        name: String,
+        cause: FileError,
+    },
     #[error("describing {name} to systemd: {cause}")]
     Unit { name: String, cause: String },
     #[error("{doing} {name}: it does not run")]
     NotRunning { doing: &'static str, name: String },
     #[error("starting {name}: {status}{tail}")]
-    Failed { name: String, status: String, tail: String },
+    Failed {
+        name: String,
+        status: String,
+        tail: String,
+    },
     #[error("starting {name}: a process of an earlier run cannot be ended")]
     Leftover { name: String },
 }
@@ -112,7 +129,10 @@ pub enum Services {
 /// Without its environment, which holds secrets.
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("name", &self.name).field("argv", &self.argv).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("argv", &self.argv)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,19 +149,27 @@ impl Services {
 
     /// `None`: systemd where it is PID 1 and we are root, else the foreground.
     ///
-    /// In the foreground this first ends whatever processes an earlier run left behind: hold [`Paths::lock`] before.
+    /// In the foreground this first ends whatever processes an earlier run left behind: hold
+    /// [`Paths::lock`] before.
     ///
     /// # Errors
     /// systemd was asked for and is not there, or a left-over process cannot be ended.
-    pub async fn choose(mode: Option<Mode>, paths: &Paths, print: Print) -> Result<Self, ServiceError> {
+    pub async fn choose(
+        mode: Option<Mode>,
+        paths: &Paths,
+        print: Print,
+    ) -> Result<Self, ServiceError> {
         match (mode, Self::require_systemd()) {
             (Some(Mode::Systemd), Err(error)) => Err(error),
             (Some(Mode::Systemd) | None, Ok(())) => Ok(Self::Systemd(Systemd::new(paths))),
-            (Some(Mode::Foreground), _) | (None, Err(_)) => Ok(Self::Foreground(Foreground::start(paths, print).await?)),
+            (Some(Mode::Foreground), _) | (None, Err(_)) => {
+                Ok(Self::Foreground(Foreground::start(paths, print).await?))
+            }
         }
     }
 
-    /// Makes the service run by this definition. Returns once its program was started, not once it answers.
+    /// Makes the service run by this definition. Returns once its program was started, not once it
+    /// answers.
     ///
     /// # Errors
     /// The program is missing or cannot be started.
@@ -214,8 +242,9 @@ impl Services {
         }
     }
 
-    /// Waits until the service ends, and says how (`exit status 1`). Each end since [`Services::ensure`] started it is told once,
-    /// also one from before the call; a stop of ours is none. For a `select!` beside the wait for readiness, and for the event loop.
+    /// Waits until the service ends, and says how (`exit status 1`). Each end since
+    /// [`Services::ensure`] started it is told once, also one from before the call; a stop of ours
+    /// is none. For a `select!` beside the wait for readiness, and for the event loop.
     pub async fn ended(&self, name: &str) -> String {
         match self {
             Self::Systemd(keeper) => keeper.ended(name).await,
@@ -228,7 +257,8 @@ impl Services {
         matches!(self, Self::Systemd(_))
     }
 
-    /// Whether the services end when we do: in the foreground always, under systemd only where the machine goes down.
+    /// Whether the services end when we do: in the foreground always, under systemd only where the
+    /// machine goes down.
     pub async fn end_with_us(&self) -> bool {
         match self {
             Self::Systemd(keeper) => keeper.ends().await,
@@ -236,7 +266,8 @@ impl Services {
         }
     }
 
-    /// Our own end: in the foreground the services are stopped, the last started first; under systemd they keep running.
+    /// Our own end: in the foreground the services are stopped, the last started first; under
+    /// systemd they keep running.
     pub async fn shutdown(&self) {
         if let Self::Foreground(keeper) = self {
             keeper.shutdown().await;

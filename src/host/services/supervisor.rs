@@ -51,13 +51,32 @@ enum End {
 }
 
 /// Starts the service's first run at once, so that a missing program is the caller's error.
-pub(super) fn start(service: Service, records: &Path, seen: Arc<Seen>, print: Print) -> Result<Supervisor, ServiceError> {
+pub(super) fn start(
+    service: Service,
+    records: &Path,
+    seen: Arc<Seen>,
+    print: Print,
+) -> Result<Supervisor, ServiceError> {
     let (sender, orders) = mpsc::channel(4);
     let record = records.join(format!("{}.json", service.name));
-    let keeper = Keeper { run: command(&service), record, seen, print, orders, service: service.clone() };
-    let first = keeper.begin().map_err(|cause| ServiceError::Process { doing: "starting", name: service.name.clone(), cause })?;
+    let keeper = Keeper {
+        run: command(&service),
+        record,
+        seen,
+        print,
+        orders,
+        service: service.clone(),
+    };
+    let first = keeper.begin().map_err(|cause| ServiceError::Process {
+        doing: "starting",
+        name: service.name.clone(),
+        cause,
+    })?;
     tokio::spawn(keeper.keep(first));
-    Ok(Supervisor { service, orders: sender })
+    Ok(Supervisor {
+        service,
+        orders: sender,
+    })
 }
 
 impl Supervisor {
@@ -79,13 +98,16 @@ impl Supervisor {
 impl Keeper {
     fn begin(&self) -> Result<Started, ProcessError> {
         let started = self.run.start()?;
-        // Without the note, a next run after a kill -9 relies on the parent-death signal alone: no reason not to serve.
+        // Without the note, a next run after a kill -9 relies on the parent-death signal alone: no
+        // reason not to serve.
         if let Ok(json) = serde_json::to_vec(&started.leader)
             && let Err(error) = files::write_anew(&self.record, &json, 0o600)
         {
             tracing::warn!(%error, service = self.service.name, "noting a service's process");
         }
-        self.seen.set(State::Running { pid: started.leader.pid });
+        self.seen.set(State::Running {
+            pid: started.leader.pid,
+        });
         Ok(started)
     }
 
@@ -116,8 +138,14 @@ impl Keeper {
 
     /// Stays with one run until it has ended and nothing of its session is left.
     async fn attend(&mut self, mut started: Started) -> End {
-        let reader =
-            started.output.take().map(|output| tokio::spawn(pump(output, self.label(), Arc::clone(&self.seen), Arc::clone(&self.print))));
+        let reader = started.output.take().map(|output| {
+            tokio::spawn(pump(
+                output,
+                self.label(),
+                Arc::clone(&self.seen),
+                Arc::clone(&self.print),
+            ))
+        });
         let kills = memory::kills();
         let end = loop {
             tokio::select! {
@@ -157,7 +185,11 @@ impl Keeper {
     }
 
     /// Waits before a restart; for ever where none is wanted. `Some`: stopped meanwhile.
-    async fn rest(&mut self, status: String, pause: Duration) -> Option<Option<oneshot::Sender<()>>> {
+    async fn rest(
+        &mut self,
+        status: String,
+        pause: Duration,
+    ) -> Option<Option<oneshot::Sender<()>>> {
         tracing::warn!(service = self.service.name, %status, restart = self.service.restart, "a service ended");
         self.seen.end(status);
         let until = tokio::time::Instant::now() + pause;
@@ -179,9 +211,14 @@ impl Keeper {
     }
 }
 
-/// The kernel does not say whom it ended for want of memory; but nobody else sends this signal just then.
+/// The kernel does not say whom it ended for want of memory; but nobody else sends this signal just
+/// then.
 fn with_memory(how: String, wanting: bool) -> String {
-    if wanting && how == "killed by SIGKILL" { format!("out of memory: {how}") } else { how }
+    if wanting && how == "killed by SIGKILL" {
+        format!("out of memory: {how}")
+    } else {
+        how
+    }
 }
 
 fn command(service: &Service) -> Run {
@@ -226,8 +263,14 @@ mod tests {
 
     #[test]
     fn only_a_kill_while_memory_is_wanting_is_put_down_to_it() {
-        assert_eq!(with_memory("killed by SIGKILL".into(), true), "out of memory: killed by SIGKILL");
-        assert_eq!(with_memory("killed by SIGKILL".into(), false), "killed by SIGKILL");
+        assert_eq!(
+            with_memory("killed by SIGKILL".into(), true),
+            "out of memory: killed by SIGKILL"
+        );
+        assert_eq!(
+            with_memory("killed by SIGKILL".into(), false),
+            "killed by SIGKILL"
+        );
         assert_eq!(with_memory("exit status 1".into(), true), "exit status 1");
     }
 }

@@ -8,26 +8,51 @@ use nix::sys::signal::Signal;
 use super::{ServiceError, State};
 use crate::host::process::Run;
 
-const PROPERTIES: &str =
-    "--property=LoadState,ActiveState,SubState,MainPID,ExecMainCode,ExecMainStatus,Result,InvocationID,TimeoutStopUSec";
+const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,MainPID,ExecMainCode,ExecMainStatus,Result,InvocationID,TimeoutStopUSec";
 /// systemd's answers come at once, or it is in trouble.
 const ASK: Duration = Duration::from_secs(20);
 
 /// Runs a verb of systemctl.
-pub(super) async fn systemctl(args: &[&str], name: &str, deadline: Duration) -> Result<(), ServiceError> {
-    let run = Run::new("systemctl").arg("--no-ask-password").args(args.iter().copied()).deadline(deadline);
-    run.output().await.map(drop).map_err(|cause| ServiceError::Process { doing: "telling systemd about", name: name.into(), cause })
+pub(super) async fn systemctl(
+    args: &[&str],
+    name: &str,
+    deadline: Duration,
+) -> Result<(), ServiceError> {
+    let run = Run::new("systemctl")
+        .arg("--no-ask-password")
+        .args(args.iter().copied())
+        .deadline(deadline);
+    run.output()
+        .await
+        .map(drop)
+        .map_err(|cause| ServiceError::Process {
+            doing: "telling systemd about",
+            name: name.into(),
+            cause,
+        })
 }
 
 pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
-    let run = Run::new("systemctl").args(["show", PROPERTIES, &format!("{name}.service")]).deadline(ASK);
-    let output = run.output().await.map_err(|cause| ServiceError::Process { doing: "asking systemd about", name: name.into(), cause })?;
+    let run = Run::new("systemctl")
+        .args(["show", PROPERTIES, &format!("{name}.service")])
+        .deadline(ASK);
+    let output = run.output().await.map_err(|cause| ServiceError::Process {
+        doing: "asking systemd about",
+        name: name.into(),
+        cause,
+    })?;
     Ok(Shown::parse(&output.stdout))
 }
 
-/// The machine is about to go down: shutdown.target is wanted or there already (systemctl(1), "is-system-running").
+/// The machine is about to go down: shutdown.target is wanted or there already (systemctl(1),
+/// "is-system-running").
 pub(super) async fn is_shutting_down() -> bool {
-    match Run::new("systemctl").args(["show", "--property=SystemState", "--value"]).deadline(ASK).output().await {
+    match Run::new("systemctl")
+        .args(["show", "--property=SystemState", "--value"])
+        .deadline(ASK)
+        .output()
+        .await
+    {
         Ok(output) => output.stdout.trim() == "stopping",
         Err(error) => {
             tracing::warn!("asking systemd whether the machine goes down: {error}");
@@ -39,18 +64,42 @@ pub(super) async fn is_shutting_down() -> bool {
 /// The last lines of a unit's log, empty where there is none.
 pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>) -> String {
     let unit = format!("{name}.service");
-    // What a program wrote just before its end may still be on its way; this waits until all of it is written (journalctl(1)).
-    if let Err(error) = Run::new("journalctl").arg("--sync").deadline(ASK).output().await {
+    // What a program wrote just before its end may still be on its way; this waits until all of it
+    // is written (journalctl(1)).
+    if let Err(error) = Run::new("journalctl")
+        .arg("--sync")
+        .deadline(ASK)
+        .output()
+        .await
+    {
         tracing::debug!(%error, "waiting for the journal");
     }
-    let mut run =
-        Run::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--reverse", "--lines", &lines.to_string(), "--unit", &unit]);
+    let mut run = Run::new("journalctl").args([
+        "--no-pager",
+        "--quiet",
+        "--output=cat",
+        "--reverse",
+        "--lines",
+        &lines.to_string(),
+        "--unit",
+        &unit,
+    ]);
     if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
-        run = run.arg(format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros()));
+        run = run.arg(format!(
+            "--since=@{}.{:06}",
+            since.as_secs(),
+            since.subsec_micros()
+        ));
     }
     match run.deadline(ASK).output().await {
         // Newest first, since beside --since a number of lines means the first ones.
-        Ok(output) => output.stdout.trim_end().lines().rev().collect::<Vec<_>>().join("\n"),
+        Ok(output) => output
+            .stdout
+            .trim_end()
+            .lines()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n"),
         Err(error) => error.to_string(),
     }
 }
@@ -60,7 +109,12 @@ pub(super) struct Shown(BTreeMap<String, String>);
 
 impl Shown {
     pub(super) fn parse(text: &str) -> Self {
-        Self(text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            text.lines()
+                .filter_map(|line| line.split_once('='))
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> &str {
@@ -83,11 +137,17 @@ impl Shown {
 
     pub(super) fn state(&self) -> State {
         match (self.get("MainPID").parse(), self.get("ActiveState")) {
-            (Ok(pid @ 1..), "active" | "reloading" | "activating" | "deactivating") => State::Running { pid },
+            (Ok(pid @ 1..), "active" | "reloading" | "activating" | "deactivating") => {
+                State::Running { pid }
+            }
             // 0: it never ran.
             _ if matches!(self.get("ExecMainCode"), "" | "0") => State::Absent,
             // Stopped by us, and left so.
-            (_, "inactive") if self.get("Result") == "success" && self.get("ExecMainStatus") != "0" => State::Absent,
+            (_, "inactive")
+                if self.get("Result") == "success" && self.get("ExecMainStatus") != "0" =>
+            {
+                State::Absent
+            }
             _ => State::Exited { status: self.end() },
         }
     }
@@ -99,7 +159,13 @@ impl Shown {
     /// ExecMainCode is the si_code of sigaction(2): 1 exited, 2 killed, 3 dumped core.
     fn end(&self) -> String {
         let status = self.get("ExecMainStatus");
-        let how = match (self.get("ExecMainCode"), status.parse().ok().and_then(|number: i32| Signal::try_from(number).ok())) {
+        let how = match (
+            self.get("ExecMainCode"),
+            status
+                .parse()
+                .ok()
+                .and_then(|number: i32| Signal::try_from(number).ok()),
+        ) {
             ("2" | "3", Some(signal)) => format!("killed by {signal}"),
             ("2" | "3", None) => format!("killed by signal {status}"),
             _ => format!("exit status {status}"),
@@ -114,18 +180,19 @@ impl Shown {
 
 /// As systemctl prints a TimeoutStopUSec: `1min 30s`, `31s`, `infinity`.
 fn parse_span(text: &str) -> Option<Duration> {
-    text.split_whitespace().try_fold(Duration::ZERO, |sum, part| {
-        let unit = part.find(|c: char| !c.is_ascii_digit())?;
-        let count: u64 = part[..unit].parse().ok()?;
-        let span = match &part[unit..] {
-            "h" => Duration::from_secs(count.checked_mul(3600)?),
-            "min" => Duration::from_secs(count.checked_mul(60)?),
-            "s" => Duration::from_secs(count),
-            "ms" => Duration::from_millis(count),
-            _ => return None,
-        };
-        sum.checked_add(span)
-    })
+    text.split_whitespace()
+        .try_fold(Duration::ZERO, |sum, part| {
+            let unit = part.find(|c: char| !c.is_ascii_digit())?;
+            let count: u64 = part[..unit].parse().ok()?;
+            let span = match &part[unit..] {
+                "h" => Duration::from_secs(count.checked_mul(3600)?),
+                "min" => Duration::from_secs(count.checked_mul(60)?),
+                "s" => Duration::from_secs(count),
+                "ms" => Duration::from_millis(count),
+                _ => return None,
+            };
+            sum.checked_add(span)
+        })
 }
 
 #[cfg(test)]
@@ -135,16 +202,34 @@ mod tests {
     #[test]
     fn a_unit_is_running_ended_or_absent() {
         let state = |text: &str| Shown::parse(text).state();
-        assert_eq!(state("LoadState=not-found\nActiveState=inactive\nMainPID=0\nExecMainCode=0\n"), State::Absent);
-        assert_eq!(state("ActiveState=active\nMainPID=42\nExecMainCode=0\n"), State::Running { pid: 42 });
-        let failed = "ActiveState=failed\nMainPID=0\nExecMainCode=2\nExecMainStatus=9\nResult=oom-kill\n";
-        assert_eq!(state(failed), State::Exited { status: "out of memory: killed by SIGKILL".into() });
+        assert_eq!(
+            state("LoadState=not-found\nActiveState=inactive\nMainPID=0\nExecMainCode=0\n"),
+            State::Absent
+        );
+        assert_eq!(
+            state("ActiveState=active\nMainPID=42\nExecMainCode=0\n"),
+            State::Running { pid: 42 }
+        );
+        let failed =
+            "ActiveState=failed\nMainPID=0\nExecMainCode=2\nExecMainStatus=9\nResult=oom-kill\n";
+        assert_eq!(
+            state(failed),
+            State::Exited {
+                status: "out of memory: killed by SIGKILL".into()
+            }
+        );
     }
 
     #[test]
     fn a_service_that_ended_well_by_itself_has_ended() {
-        let text = "ActiveState=inactive\nMainPID=0\nExecMainCode=1\nExecMainStatus=0\nResult=success\n";
-        assert_eq!(Shown::parse(text).state(), State::Exited { status: "exit status 0".into() });
+        let text =
+            "ActiveState=inactive\nMainPID=0\nExecMainCode=1\nExecMainStatus=0\nResult=success\n";
+        assert_eq!(
+            Shown::parse(text).state(),
+            State::Exited {
+                status: "exit status 0".into()
+            }
+        );
     }
 
     #[test]

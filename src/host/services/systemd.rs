@@ -1,4 +1,5 @@
-//! systemd as the keeper: units under /run/systemd/system, gone with the next boot. They run on when we end.
+//! systemd as the keeper: units under /run/systemd/system, gone with the next boot. They run on
+//! when we end.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,7 +21,8 @@ const OWN_UNIT: &str = "/etc/systemd/system/spotboot.service";
 const OWN_ENV: &str = "/etc/spotboot/spotboot.env";
 /// What systemd itself may take, beside a service's own time to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a service is looked at: closely until it runs, then in case that the kernel does not tell of its end.
+/// How often a service is looked at: closely until it runs, then in case that the kernel does not
+/// tell of its end.
 const CLOSE_LOOK: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_secs(30);
 /// From the end of a process until systemd has taken note of it.
@@ -81,15 +83,25 @@ pub struct SelfUnit {
 /// It fails, or does not say so by the deadline; the error carries the last lines of its log.
 pub async fn install_self(own: &SelfUnit, deadline: Duration) -> Result<(), ServiceError> {
     const NAME: &str = "spotboot";
-    let cause = |cause| ServiceError::Unit { name: NAME.into(), cause };
-    let (text, env) = (unit::render_ours(own, Path::new(OWN_ENV)).map_err(cause)?, unit::render_env(&own.env).map_err(cause)?);
+    let cause = |cause| ServiceError::Unit {
+        name: NAME.into(),
+        cause,
+    };
+    let (text, env) = (
+        unit::render_ours(own, Path::new(OWN_ENV)).map_err(cause)?,
+        unit::render_env(&own.env).map_err(cause)?,
+    );
     let write = || -> Result<(), FileError> {
         let folder = Path::new(OWN_ENV).parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e))?;
         files::write_atomic(Path::new(OWN_ENV), env.as_bytes(), 0o600)?;
         files::write_atomic(Path::new(OWN_UNIT), text.as_bytes(), 0o644)
     };
-    write().map_err(|cause| ServiceError::File { doing: "installing", name: NAME.into(), cause })?;
+    write().map_err(|cause| ServiceError::File {
+        doing: "installing",
+        name: NAME.into(),
+        cause,
+    })?;
     systemctl(&["daemon-reload"], NAME, PATIENCE).await?;
     systemctl(&["enable", NAME], NAME, PATIENCE).await?;
     let begun = SystemTime::now();
@@ -106,7 +118,12 @@ pub(super) fn is_pid_1() -> bool {
 
 impl Systemd {
     pub(super) fn new(paths: &Paths) -> Self {
-        Self { environments: paths.service_records(), runs: Mutex::default(), starts: Mutex::default(), pauses: Mutex::default() }
+        Self {
+            environments: paths.service_records(),
+            runs: Mutex::default(),
+            starts: Mutex::default(),
+            pauses: Mutex::default(),
+        }
     }
 
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
@@ -119,17 +136,25 @@ impl Systemd {
             return Ok(Ensured::Kept);
         }
         self.forget_pause(name);
-        // A unit that it does not know yet systemd reads by itself; a reload takes longer than all of the rest.
+        // A unit that it does not know yet systemd reads by itself; a reload takes longer than all
+        // of the rest.
         if before.is_known() {
             systemctl(&["daemon-reload"], name, PATIENCE).await?;
         }
         let begun = SystemTime::now();
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), begun);
+        self.starts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone(), begun);
         if let Err(error) = restart(service).await {
             return Err(failure(name, begun, error).await);
         }
         self.remember(service, &show(name).await?);
-        Ok(if was_running { Ensured::Replaced } else { Ensured::Started })
+        Ok(if was_running {
+            Ensured::Replaced
+        } else {
+            Ensured::Started
+        })
     }
 
     /// The services end now too: the machine goes down, and systemd stops them after us.
@@ -149,8 +174,15 @@ impl Systemd {
     pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
         let signal = self.known().get(name).and_then(|run| run.reload_signal);
         match (self.state(name).await?, signal) {
-            (State::Running { pid }, Some(signal)) if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() => Ok(()),
-            _ => Err(ServiceError::NotRunning { doing: "reloading", name: name.into() }),
+            (State::Running { pid }, Some(signal))
+                if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() =>
+            {
+                Ok(())
+            }
+            _ => Err(ServiceError::NotRunning {
+                doing: "reloading",
+                name: name.into(),
+            }),
         }
     }
 
@@ -169,11 +201,17 @@ impl Systemd {
     }
 
     pub(super) async fn log_tail(&self, name: &str, lines: usize) -> String {
-        let since = self.starts.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let since = self
+            .starts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied();
         journal(name, lines, since).await
     }
 
-    /// Between the look that finds an end and the return there is nothing to wait for: who drops this future misses none.
+    /// Between the look that finds an end and the return there is nothing to wait for: who drops
+    /// this future misses none.
     pub(super) async fn ended(&self, name: &str) -> String {
         loop {
             self.watch(name).await;
@@ -181,7 +219,11 @@ impl Systemd {
                 continue;
             }
             let shown = show(name).await;
-            let Some((ran, status)) = self.known().get_mut(name).and_then(|run| shown.ok().and_then(|shown| run.look(&shown))) else {
+            let Some((ran, status)) = self
+                .known()
+                .get_mut(name)
+                .and_then(|run| shown.ok().and_then(|shown| run.look(&shown)))
+            else {
                 continue;
             };
             self.slow_down(name, ran);
@@ -189,18 +231,24 @@ impl Systemd {
         }
     }
 
-    /// Until its process has ended, or it is to be looked at in any case. The time of that is kept, so that a caller who drops the future and
-    /// asks anew does not put it off.
+    /// Until its process has ended, or it is to be looked at in any case. The time of that is kept,
+    /// so that a caller who drops the future and asks anew does not put it off.
     async fn watch(&self, name: &str) {
-        let (look, pid) = self.known().get(name).map_or_else(|| (Instant::now() + LOOK, None), |run| (run.next_look, run.pid));
-        let Some(pid) = pid else { return tokio::time::sleep_until(look.into()).await };
+        let (look, pid) = self.known().get(name).map_or_else(
+            || (Instant::now() + LOOK, None),
+            |run| (run.next_look, run.pid),
+        );
+        let Some(pid) = pid else {
+            return tokio::time::sleep_until(look.into()).await;
+        };
         tokio::select! {
             () = tokio::time::sleep_until(look.into()) => {}
             Ok(()) = process::ended(pid) => tokio::time::sleep(NOTES).await,
         }
     }
 
-    /// Lets the next restart wait longer. systemd does so by itself from version 254 on only (systemd.service(5), "RestartSteps=").
+    /// Lets the next restart wait longer. systemd does so by itself from version 254 on only
+    /// (systemd.service(5), "RestartSteps=").
     fn slow_down(&self, name: &str, ran: Duration) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         let before = pauses.get(name).copied();
@@ -213,7 +261,10 @@ impl Systemd {
 
     /// Before a reload of systemd's.
     fn forget_pause(&self, name: &str) {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.pauses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
         let _ = fs::remove_file(pause_file(name));
     }
 
@@ -221,9 +272,14 @@ impl Systemd {
     fn write(&self, service: &Service) -> Result<bool, ServiceError> {
         let mut changed = false;
         for file in self.describe(service)? {
-            let writing = |cause| ServiceError::File { doing: "starting", name: service.name.clone(), cause };
+            let writing = |cause| ServiceError::File {
+                doing: "starting",
+                name: service.name.clone(),
+                cause,
+            };
             if !file.is_written() {
-                files::write_atomic(&file.path, file.text.as_bytes(), file.mode).map_err(writing)?;
+                files::write_atomic(&file.path, file.text.as_bytes(), file.mode)
+                    .map_err(writing)?;
                 changed = true;
             }
         }
@@ -237,8 +293,22 @@ impl Systemd {
         let mut env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         env.extend(service.env.clone());
         let describe = || Ok((unit::render(service, &env_file)?, unit::render_env(&env)?));
-        let (unit, env) = describe().map_err(|cause| ServiceError::Unit { name: name.clone(), cause })?;
-        Ok([Described { path: env_file, text: env, mode: 0o600 }, Described { path: unit_file(name), text: unit, mode: 0o644 }])
+        let (unit, env) = describe().map_err(|cause| ServiceError::Unit {
+            name: name.clone(),
+            cause,
+        })?;
+        Ok([
+            Described {
+                path: env_file,
+                text: env,
+                mode: 0o600,
+            },
+            Described {
+                path: unit_file(name),
+                text: unit,
+                mode: 0o644,
+            },
+        ])
     }
 
     fn remember(&self, service: &Service, shown: &Shown) {
@@ -246,7 +316,9 @@ impl Systemd {
         let mut runs = self.known();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
-            Some(known) if known.invocation == run.invocation => known.reload_signal = run.reload_signal,
+            Some(known) if known.invocation == run.invocation => {
+                known.reload_signal = run.reload_signal
+            }
             _ => drop(runs.insert(service.name.clone(), run)),
         }
     }
@@ -259,13 +331,24 @@ impl Systemd {
 impl Run {
     fn new(shown: &Shown, reload_signal: Option<Signal>) -> Self {
         let now = Instant::now();
-        let mut run = Self { invocation: shown.invocation().into(), end_told: false, pid: None, since: now, next_look: now, reload_signal };
+        let mut run = Self {
+            invocation: shown.invocation().into(),
+            end_told: false,
+            pid: None,
+            since: now,
+            next_look: now,
+            reload_signal,
+        };
         run.note(shown);
         run
     }
 
     fn note(&mut self, shown: &Shown) {
-        self.pid = if let State::Running { pid } = shown.state() { Some(pid) } else { None };
+        self.pid = if let State::Running { pid } = shown.state() {
+            Some(pid)
+        } else {
+            None
+        };
         self.next_look = Instant::now() + if self.pid.is_some() { LOOK } else { CLOSE_LOOK };
     }
 
@@ -299,12 +382,15 @@ impl Run {
     }
 }
 
-/// Also starts what does not run; Type=exec reports a program that cannot be executed, or that ends at once.
+/// Also starts what does not run; Type=exec reports a program that cannot be executed, or that ends
+/// at once.
 async fn restart(service: &Service) -> Result<(), ServiceError> {
     let name = &service.name;
-    let begin = || async { systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await };
+    let begin =
+        || async { systemctl(&["restart", name], name, service.stop_timeout + PATIENCE).await };
     match begin().await {
-        // Other units name it in their ordering, so systemd knew of its absence, and looks anew only where the folder's time has changed.
+        // Other units name it in their ordering, so systemd knew of its absence, and looks anew
+        // only where the folder's time has changed.
         Err(_) if !show(name).await?.is_known() => {
             systemctl(&["daemon-reload"], name, PATIENCE).await?;
             begin().await
@@ -320,12 +406,20 @@ fn pause_file(name: &str) -> PathBuf {
 /// Also for a restart that is waiting: a reload of systemd's sets its timer anew.
 async fn set_pause(name: String, pause: Duration) {
     let path = pause_file(&name);
-    let text = format!("# Written by spotboot while this service keeps ending.\n[Service]\nRestartSec={}ms\n", pause.as_millis());
+    let text = format!(
+        "# Written by spotboot while this service keeps ending.\n[Service]\nRestartSec={}ms\n",
+        pause.as_millis()
+    );
     let folder = path.parent().unwrap_or(&path);
-    let written = fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e));
+    let written =
+        fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e));
     let done = match written.and_then(|()| files::write_atomic(&path, text.as_bytes(), 0o644)) {
         Ok(()) => systemctl(&["daemon-reload"], &name, PATIENCE).await,
-        Err(cause) => Err(ServiceError::File { doing: "slowing down", name, cause }),
+        Err(cause) => Err(ServiceError::File {
+            doing: "slowing down",
+            name,
+            cause,
+        }),
     };
     if let Err(error) = done {
         tracing::warn!("restarts go on at the former pace: {error}");
@@ -344,7 +438,11 @@ async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceE
     };
     let log = journal(name, 20, Some(begun)).await;
     let tail = log.lines().map(|line| format!("\n    {line}")).collect();
-    ServiceError::Failed { name: name.into(), status: state, tail }
+    ServiceError::Failed {
+        name: name.into(),
+        status: state,
+        tail,
+    }
 }
 
 #[cfg(test)]

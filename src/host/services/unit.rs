@@ -1,4 +1,5 @@
-//! Unit files and their environment files, rendered so that no value can leave its place (systemd.syntax(7), systemd.service(5)).
+//! Unit files and their environment files, rendered so that no value can leave its place
+//! (systemd.syntax(7), systemd.service(5)).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -46,21 +47,41 @@ struct Ours<'a> {
 
 /// The unit file of a service, or why there can be none.
 pub(super) fn render(service: &Service, env_file: &Path) -> Result<String, String> {
-    let writable = service.writable.iter().map(|folder| text(folder.as_os_str())).collect::<Result<_, _>>()?;
+    let writable = service
+        .writable
+        .iter()
+        .map(|folder| text(folder.as_os_str()))
+        .collect::<Result<_, _>>()?;
     let unit = Unit {
         name: &service.name,
         description: &service.description,
         argv: argv(&service.argv)?,
         workdir: text(service.workdir.as_os_str())?,
         env_file: text(env_file.as_os_str())?,
-        account: service.account.as_ref().map(|account| Ids { uid: account.uid, gid: account.gid }),
+        account: service.account.as_ref().map(|account| Ids {
+            uid: account.uid,
+            gid: account.gid,
+        }),
         umask: format!("{:04o}", service.umask),
         restart: service.restart,
         stop_signal: service.stop_signal.as_str(),
-        stop_seconds: service.stop_timeout.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+        stop_seconds: service
+            .stop_timeout
+            .as_millis()
+            .div_ceil(1000)
+            .try_into()
+            .unwrap_or(u64::MAX),
         // Hidden as a rule, but not where the service itself stands there.
-        protect_home: if uses(service, &["/home", "/root", "/run/user"]) { "read-only" } else { "yes" },
-        private_tmp: if uses(service, &["/tmp", "/var/tmp"]) { "no" } else { "yes" },
+        protect_home: if uses(service, &["/home", "/root", "/run/user"]) {
+            "read-only"
+        } else {
+            "yes"
+        },
+        private_tmp: if uses(service, &["/tmp", "/var/tmp"]) {
+            "no"
+        } else {
+            "yes"
+        },
         writable,
         deny_imds: service.deny_imds,
         imds: imds::ADDRESSES,
@@ -70,20 +91,40 @@ pub(super) fn render(service: &Service, env_file: &Path) -> Result<String, Strin
 
 /// Our own unit file.
 pub(super) fn render_ours(unit: &SelfUnit, env_file: &Path) -> Result<String, String> {
-    let line: Vec<OsString> = [unit.program.clone().into_os_string()].into_iter().chain(unit.args.iter().cloned()).collect();
-    fill(OURS, &Ours { argv: argv(&line)?, env_file: text(env_file.as_os_str())? })
+    let line: Vec<OsString> = [unit.program.clone().into_os_string()]
+        .into_iter()
+        .chain(unit.args.iter().cloned())
+        .collect();
+    fill(
+        OURS,
+        &Ours {
+            argv: argv(&line)?,
+            env_file: text(env_file.as_os_str())?,
+        },
+    )
 }
 
-/// An EnvironmentFile (systemd.exec(5)): between double quotes only `"`, `\`, `` ` `` and `$` are special; line breaks may stand there.
+/// An EnvironmentFile (systemd.exec(5)): between double quotes only `"`, `\`, `` ` `` and `$` are
+/// special; line breaks may stand there.
 pub(super) fn render_env(env: &BTreeMap<String, String>) -> Result<String, String> {
     let mut file = String::new();
     for (name, value) in env {
         let first_is_digit = name.starts_with(|c: char| c.is_ascii_digit());
-        if name.is_empty() || first_is_digit || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(format!("{name:?} cannot be the name of an environment variable; use letters, digits and underscores"));
+        if name.is_empty()
+            || first_is_digit
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        {
+            return Err(format!(
+                "{name:?} cannot be the name of an environment variable; use letters, digits and underscores"
+            ));
         }
-        if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-            return Err(format!("the environment variable {name} holds a control character"));
+        if value
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
+        {
+            return Err(format!(
+                "the environment variable {name} holds a control character"
+            ));
         }
         file.push_str(name);
         file.push_str("=\"");
@@ -100,13 +141,21 @@ pub(super) fn render_env(env: &BTreeMap<String, String>) -> Result<String, Strin
 
 fn fill(template: &str, values: &impl Serialize) -> Result<String, String> {
     let mut environment = templates::environment();
-    environment.add_filter("command", |argv: Vec<String>| argv.iter().map(|arg| quote(arg)).collect::<Vec<_>>().join(" "));
+    environment.add_filter("command", |argv: Vec<String>| {
+        argv.iter()
+            .map(|arg| quote(arg))
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
     environment.add_filter("text", |text: String| plain(&text));
-    environment.add_filter("path", |path: String| quote_path(&path).map_err(templates::refusal));
+    environment.add_filter("path", |path: String| {
+        quote_path(&path).map_err(templates::refusal)
+    });
     templates::fill(&environment, template, values)
 }
 
-/// One argument, by C's escapes; `%` would start a specifier. The `:` before the command line keeps `$` as it is.
+/// One argument, by C's escapes; `%` would start a specifier. The `:` before the command line keeps
+/// `$` as it is.
 fn quote(arg: &str) -> String {
     let mut quoted = String::from("\"");
     for c in arg.chars() {
@@ -123,21 +172,33 @@ fn quote(arg: &str) -> String {
     quoted
 }
 
-/// The settings that take a path differ in whether they unquote, so what would need quoting is refused; a space within needs none.
+/// The settings that take a path differ in whether they unquote, so what would need quoting is
+/// refused; a space within needs none.
 fn quote_path(path: &str) -> Result<String, String> {
-    if !path.starts_with('/') || path.trim() != path || path.chars().any(|c| c.is_control() || matches!(c, '"' | '\'' | '\\')) {
-        return Err(format!("the path {path:?} is not absolute, or has quotes, backslashes or control characters in it"));
+    if !path.starts_with('/')
+        || path.trim() != path
+        || path
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '"' | '\'' | '\\'))
+    {
+        return Err(format!(
+            "the path {path:?} is not absolute, or has quotes, backslashes or control characters in it"
+        ));
     }
     Ok(path.replace('%', "%%"))
 }
 
 /// One line of plain text: a backslash at its end would join the next line to it.
 fn plain(text: &str) -> String {
-    text.replace(|c: char| c.is_control() || c == '\\', " ").replace('%', "%%")
+    text.replace(|c: char| c.is_control() || c == '\\', " ")
+        .replace('%', "%%")
 }
 
 fn argv(line: &[OsString]) -> Result<Vec<&str>, String> {
-    let argv = line.iter().map(|arg| text(arg)).collect::<Result<Vec<_>, _>>()?;
+    let argv = line
+        .iter()
+        .map(|arg| text(arg))
+        .collect::<Result<Vec<_>, _>>()?;
     match argv.first() {
         Some(program) if program.starts_with('/') => Ok(argv),
         _ => Err("its program has no absolute path".into()),
@@ -145,13 +206,21 @@ fn argv(line: &[OsString]) -> Result<Vec<&str>, String> {
 }
 
 fn text(value: &OsStr) -> Result<&str, String> {
-    value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"))
+    value
+        .to_str()
+        .ok_or_else(|| format!("{value:?} is not UTF-8"))
 }
 
 fn uses(service: &Service, places: &[&str]) -> bool {
-    let paths =
-        service.argv.iter().map(Path::new).chain(service.writable.iter().map(|folder| folder.as_path())).chain([service.workdir.as_path()]);
-    paths.into_iter().any(|path| places.iter().any(|place| path.starts_with(place)))
+    let paths = service
+        .argv
+        .iter()
+        .map(Path::new)
+        .chain(service.writable.iter().map(|folder| folder.as_path()))
+        .chain([service.workdir.as_path()]);
+    paths
+        .into_iter()
+        .any(|path| places.iter().any(|place| path.starts_with(place)))
 }
 
 #[cfg(test)]

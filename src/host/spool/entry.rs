@@ -22,7 +22,11 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// Control characters could rewrite what a terminal shows.
     pub fn new(time: OffsetDateTime, kind: &'a str, line: &'a str) -> Self {
-        Self { time, kind: kind.into(), line: kept_line(line) }
+        Self {
+            time,
+            kind: kind.into(),
+            line: kept_line(line),
+        }
     }
 
     /// With a line break at its end.
@@ -39,10 +43,17 @@ mod tests {
 
     #[test]
     fn a_line_comes_back_as_it_was_without_what_could_rewrite_a_terminal() {
-        let entry = Entry::new(OffsetDateTime::UNIX_EPOCH, "app", "a \"quoted\" \u{1b}[2Jline\r");
+        let entry = Entry::new(
+            OffsetDateTime::UNIX_EPOCH,
+            "app",
+            "a \"quoted\" \u{1b}[2Jline\r",
+        );
         let line = entry.to_line();
         let back: Entry<'_> = serde_json::from_slice(&line).unwrap();
-        assert_eq!((back.kind.as_ref(), back.line.as_ref()), ("app", "a \"quoted\" [2Jline"));
+        assert_eq!(
+            (back.kind.as_ref(), back.line.as_ref()),
+            ("app", "a \"quoted\" [2Jline")
+        );
         assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
     }
 }

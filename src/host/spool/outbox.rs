@@ -46,7 +46,10 @@ impl Outbox {
         for entry in fs::read_dir(&self.folder).map_err(listing)?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(FINISHED) && !name.starts_with('.') {
-                waiting.push(Waiting { name, size: entry.metadata().map_or(0, |meta| meta.len()) });
+                waiting.push(Waiting {
+                    name,
+                    size: entry.metadata().map_or(0, |meta| meta.len()),
+                });
             }
         }
         waiting.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -108,8 +111,16 @@ mod tests {
 
     #[test]
     fn the_oldest_go_first_and_only_as_many_as_must() {
-        let pieces: Vec<Waiting> = ["1", "2", "3"].map(|name| Waiting { name: name.into(), size: 10 }).into();
-        assert_eq!([30, 29, 20, 19, 0].map(|most| too_many(&pieces, most)), [0, 1, 1, 2, 3]);
+        let pieces: Vec<Waiting> = ["1", "2", "3"]
+            .map(|name| Waiting {
+                name: name.into(),
+                size: 10,
+            })
+            .into();
+        assert_eq!(
+            [30, 29, 20, 19, 0].map(|most| too_many(&pieces, most)),
+            [0, 1, 1, 2, 3]
+        );
         assert_eq!(too_many(&[], 0), 0);
     }
 
@@ -120,7 +131,12 @@ mod tests {
         for name in ["2.zst", "1.zst", ".part", ".ready-3.zst"] {
             fs::write(outbox.path(name), "12345").unwrap();
         }
-        let names: Vec<String> = outbox.waiting().unwrap().into_iter().map(|piece| piece.name).collect();
+        let names: Vec<String> = outbox
+            .waiting()
+            .unwrap()
+            .into_iter()
+            .map(|piece| piece.name)
+            .collect();
         assert_eq!(names, ["1.zst", "2.zst"]);
         assert_eq!(outbox.keep_within(5).unwrap(), 1);
         assert!(!outbox.path("1.zst").exists() && outbox.path(".part").exists());

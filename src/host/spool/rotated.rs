@@ -33,8 +33,8 @@ impl Rotated {
         fs::metadata(&self.live).map_or(0, |meta| meta.len())
     }
 
-    /// Also an empty one: its writer may have lines in memory, which it writes out when it opens the log anew. False: one is aside
-    /// already, or there is none.
+    /// Also an empty one: its writer may have lines in memory, which it writes out when it opens
+    /// the log anew. False: one is aside already, or there is none.
     ///
     /// # Errors
     /// Those of the disk.
@@ -42,28 +42,38 @@ impl Rotated {
         if !self.live.exists() || self.is_aside() {
             return Ok(false);
         }
-        fs::rename(&self.live, self.aside()).map_err(|e| FileError::new("setting aside", &self.live, e))?;
+        fs::rename(&self.live, self.aside())
+            .map_err(|e| FileError::new("setting aside", &self.live, e))?;
         Ok(true)
     }
 
-    /// Gives up what was written, for a disk that must not fill; whoever writes at the end of a file goes on at its start.
+    /// Gives up what was written, for a disk that must not fill; whoever writes at the end of a
+    /// file goes on at its start.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn empty(&self) -> Result<(), FileError> {
         let file = fs::OpenOptions::new().write(true).open(&self.live);
         match file.and_then(|file| file.set_len(0)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(FileError::new("emptying", &self.live, e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(FileError::new("emptying", &self.live, e))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether one of these processes has the file open. One that is gone, or not ours to look at, has nothing.
+/// Whether one of these processes has the file open. One that is gone, or not ours to look at, has
+/// nothing.
 pub fn is_open(path: &Path, processes: &[u32]) -> bool {
     let holds = |pid: &u32| {
-        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        files.filter_map(|file| fs::read_link(file.path()).ok()).any(|target| target == path)
+        let files = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        files
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|target| target == path)
     };
     processes.iter().any(holds)
 }

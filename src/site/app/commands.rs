@@ -1,4 +1,5 @@
-//! The site's own commands: `build` on each instance, `release` where the caller says so, who holds the fleet's lease for that.
+//! The site's own commands: `build` on each instance, `release` where the caller says so, who holds
+//! the fleet's lease for that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +19,8 @@ const UMASK: u32 = 0o027;
 const BUILT: &str = "built";
 
 impl App {
-    /// Runs `[app] build` in the release's folder, which only then the app's account may write to. False: nothing was to be done.
+    /// Runs `[app] build` in the release's folder, which only then the app's account may write to.
+    /// False: nothing was to be done.
     pub async fn build(&self) -> anyhow::Result<bool> {
         let root = &self.plan.root;
         let remark = marks::remarked(root, BUILT);
@@ -26,11 +28,18 @@ impl App {
             self.plan.take_back_unfinished(BUILT).await?;
             return Ok(false);
         };
-        let wanted = hex::encode(Sha256::digest(format!("{line}\n{}", self.dependencies.as_ref().map_or("", |found| &found.key))));
+        let wanted = hex::encode(Sha256::digest(format!(
+            "{line}\n{}",
+            self.dependencies.as_ref().map_or("", |found| &found.key)
+        )));
         if remark.as_deref() == Some(wanted.as_str()) {
             return Ok(false);
         }
-        let build = async { self.run(line, self.build_environment()).await.context("building the release with [app] build") };
+        let build = async {
+            self.run(line, self.build_environment())
+                .await
+                .context("building the release with [app] build")
+        };
         self.plan.lent(BUILT, build).await?;
         self.settle_times().await?;
         marks::remark(root, BUILT, &wanted)?;
@@ -45,21 +54,33 @@ impl App {
     /// Runs the release command, if there is one. The caller decides how often.
     pub async fn run_release_command(&self) -> anyhow::Result<()> {
         match self.release_command() {
-            Some(line) => self.run(line, self.environment()).await.context("running the release command"),
+            Some(line) => self
+                .run(line, self.environment())
+                .await
+                .context("running the release command"),
             None => Ok(()),
         }
     }
 
     async fn run(&self, line: &str, env: BTreeMap<String, String>) -> anyhow::Result<()> {
-        let command = shell(line).cwd(&self.plan.root).envs(env).user(self.plan.account.as_ref());
+        let command = shell(line)
+            .cwd(&self.plan.root)
+            .envs(env)
+            .user(self.plan.account.as_ref());
         command.umask(UMASK).deadline(DEADLINE).output().await?;
         Ok(())
     }
 
-    /// A build may unpack or copy files with any time, and the time of a file that it makes differs between instances.
+    /// A build may unpack or copy files with any time, and the time of a file that it makes differs
+    /// between instances.
     async fn settle_times(&self) -> anyhow::Result<()> {
         let served = self.plan.served_folders();
-        let settle = move || served.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| times::settle(folder));
+        let settle = move || {
+            served
+                .iter()
+                .filter(|folder| folder.is_dir())
+                .try_for_each(|folder| times::settle(folder))
+        };
         Ok(tokio::task::spawn_blocking(settle).await??)
     }
 }
@@ -83,7 +104,10 @@ mod tests {
         std::fs::write(root.join("allowed"), "").unwrap();
         assert!(app.build().await.unwrap());
         assert!(!app.build().await.unwrap());
-        assert_eq!(std::fs::read_to_string(root.join("made")).unwrap(), "x\nx\n");
+        assert_eq!(
+            std::fs::read_to_string(root.join("made")).unwrap(),
+            "x\nx\n"
+        );
     }
 
     #[tokio::test]
@@ -91,27 +115,49 @@ mod tests {
         let times = async |content: &str, stamp: &str| {
             let mut site = site("command", "./server");
             site.app.static_files.insert("/made/".into(), "made".into());
-            site.app.build =
-                Some(format!("mkdir made && printf {content} > made/a.js && touch -d {stamp} made/a.js && touch -d {stamp} other"));
+            site.app.build = Some(format!(
+                "mkdir made && printf {content} > made/a.js && touch -d {stamp} made/a.js && touch -d {stamp} other"
+            ));
             let (_folder, app) = app(&site, &[]);
             marks::mark(&app.plan.root, "").unwrap();
             app.build().await.unwrap();
-            ["made/a.js", "other"].map(|name| std::fs::metadata(app.plan.root.join(name)).unwrap().modified().unwrap())
+            ["made/a.js", "other"].map(|name| {
+                std::fs::metadata(app.plan.root.join(name))
+                    .unwrap()
+                    .modified()
+                    .unwrap()
+            })
         };
         // As npm's archives have it for every file.
         let [first, other] = times("one", "1985-10-26T08:15:00Z").await;
         let [changed, _] = times("two", "1985-10-26T08:15:00Z").await;
         let [same, _] = times("one", "2026-01-02T03:04:05Z").await;
-        assert!(first != changed && first == same, "nginx knows a file by its time and its size");
-        assert_eq!(other.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 499_162_500, "what nobody is served is left alone");
+        assert!(
+            first != changed && first == same,
+            "nginx knows a file by its time and its size"
+        );
+        assert_eq!(
+            other
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap()
+                .as_secs(),
+            499_162_500,
+            "what nobody is served is left alone"
+        );
     }
 
     #[tokio::test]
     async fn the_release_command_is_the_sites_or_the_procfiles() {
         let mut site = site("command", "./server");
         let (_folder, from_procfile) = app(&site, &[("Procfile", "release: exit 3")]);
-        let error = format!("{:#}", from_procfile.run_release_command().await.unwrap_err());
-        assert!(error.starts_with("running the release command: ") && error.contains("exit status 3"), "{error}");
+        let error = format!(
+            "{:#}",
+            from_procfile.run_release_command().await.unwrap_err()
+        );
+        assert!(
+            error.starts_with("running the release command: ") && error.contains("exit status 3"),
+            "{error}"
+        );
         site.app.release = Some("true".into());
         let (_folder, own) = app(&site, &[("Procfile", "release: exit 3")]);
         own.run_release_command().await.unwrap();
@@ -123,7 +169,8 @@ mod tests {
         site.app.build = Some("test -z \"$TOKEN\"".into());
         site.app.release = Some("test \"$TOKEN\" = t".into());
         let (_folder, mut app) = app(&site, &[]);
-        app.secrets.insert("TOKEN".into(), crate::cloud::secrets::Secret::of("t"));
+        app.secrets
+            .insert("TOKEN".into(), crate::cloud::secrets::Secret::of("t"));
         marks::mark(&app.plan.root, "").unwrap();
         assert!(app.build().await.unwrap());
         app.run_release_command().await.unwrap();
@@ -136,20 +183,45 @@ mod tests {
             return;
         }
         let mut site = site("command", "./server");
-        site.app.build = Some("id -u > who && mkdir made && chmod 777 made && touch made/file && rm old".into());
+        site.app.build =
+            Some("id -u > who && mkdir made && chmod 777 made && touch made/file && rm old".into());
         let (folder, mut app) = app(&site, &[("old", "")]);
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::set_permissions(app.plan.paths.releases(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        app.plan.account = Some(Account { name: "nobody".into(), uid: 65534, gid: 65534 });
+        std::fs::set_permissions(
+            app.plan.paths.releases(),
+            std::fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
+        app.plan.account = Some(Account {
+            name: "nobody".into(),
+            uid: 65534,
+            gid: 65534,
+        });
         let root = app.plan.root.clone();
         marks::mark(&root, "").unwrap();
         assert!(app.build().await.unwrap());
-        assert_eq!(std::fs::read_to_string(root.join("who")).unwrap(), "65534\n");
-        for path in [root.clone(), root.join("who"), root.join("made"), root.join("made/file")] {
+        assert_eq!(
+            std::fs::read_to_string(root.join("who")).unwrap(),
+            "65534\n"
+        );
+        for path in [
+            root.clone(),
+            root.join("who"),
+            root.join("made"),
+            root.join("made/file"),
+        ] {
             let metadata = std::fs::metadata(&path).unwrap();
-            assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o022), (0, 65534, 0), "{}", path.display());
+            assert_eq!(
+                (metadata.uid(), metadata.gid(), metadata.mode() & 0o022),
+                (0, 65534, 0),
+                "{}",
+                path.display()
+            );
         }
         app.plan.release = Some("touch made/more".into());
-        assert!(app.run_release_command().await.is_err(), "the release command may not write there");
+        assert!(
+            app.run_release_command().await.is_err(),
+            "the release command may not write there"
+        );
     }
 }

@@ -16,12 +16,19 @@ pub(super) fn site(kind: &str, argument: &str) -> Site {
     let text = "[site]\nname = \"example\"\ndomains = [\"example.com\"]\nbucket = \"site-bucket\"\n[app]\nkind = \"static\"\n[failover]\nbucket = \"mirror\"\n";
     let mut site = Site::parse("site.toml", text).unwrap();
     site.app.kind = match kind {
-        "python" => AppKind::Python { wsgi: argument.into() },
-        "command" => AppKind::Command { command: (!argument.is_empty()).then(|| argument.into()) },
+        "python" => AppKind::Python {
+            wsgi: argument.into(),
+        },
+        "command" => AppKind::Command {
+            command: (!argument.is_empty()).then(|| argument.into()),
+        },
         "static" => AppKind::Static,
         _ => AppKind::S3,
     };
-    site.app.health = Health { path: "/health".into(), timeout: Duration::from_secs(3) };
+    site.app.health = Health {
+        path: "/health".into(),
+        timeout: Duration::from_secs(3),
+    };
     site
 }
 
@@ -37,7 +44,16 @@ pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow:
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let plan = Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root }), &paths, None);
+    let plan = Plan::new(
+        site,
+        "i-1",
+        Some(Package {
+            version: "1.0".into(),
+            root,
+        }),
+        &paths,
+        None,
+    );
     (folder, plan)
 }
 
@@ -49,6 +65,15 @@ pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, Plan) {
 /// With dependencies that are only named.
 pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
     let (folder, plan) = plan(site, files);
-    let dependencies = matches!(site.app.kind, AppKind::Python { .. }).then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
-    (folder, App { plan, dependencies, secrets: Secrets::new(), answered: std::sync::OnceLock::new() })
+    let dependencies = matches!(site.app.kind, AppKind::Python { .. })
+        .then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
+    (
+        folder,
+        App {
+            plan,
+            dependencies,
+            secrets: Secrets::new(),
+            answered: std::sync::OnceLock::new(),
+        },
+    )
 }

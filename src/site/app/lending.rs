@@ -1,4 +1,5 @@
-//! The release's tree, lent to the app's account while the site's own code works in it: its build, and its projects that get installed.
+//! The release's tree, lent to the app's account while the site's own code works in it: its build,
+//! and its projects that get installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,9 +15,14 @@ use crate::host::{marks, ownership};
 const BEGUN: &str = "begun";
 
 impl Plan {
-    /// Has the work done while the app's account may write to the release's tree. The caller remarks what came of it; until then, and
-    /// also if we are killed meanwhile, the remark says that the tree may be half made.
-    pub(super) async fn lent<T>(&self, remark: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    /// Has the work done while the app's account may write to the release's tree. The caller
+    /// remarks what came of it; until then, and also if we are killed meanwhile, the remark says
+    /// that the tree may be half made.
+    pub(super) async fn lent<T>(
+        &self,
+        remark: &str,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         marks::remark(&self.root, remark, BEGUN)?;
         self.lend().await?;
         let done = work.await;
@@ -34,13 +40,17 @@ impl Plan {
     }
 
     async fn lend(&self) -> anyhow::Result<()> {
-        let Some(account) = self.account.clone() else { return Ok(()) };
+        let Some(account) = self.account.clone() else {
+            return Ok(());
+        };
         let root = self.root.clone();
         Ok(tokio::task::spawn_blocking(move || ownership::lend(&root, &account)).await??)
     }
 
     async fn take_back(&self) -> anyhow::Result<()> {
-        let Some(account) = self.account.clone() else { return Ok(()) };
+        let Some(account) = self.account.clone() else {
+            return Ok(());
+        };
         let root = self.root.clone();
         Ok(tokio::task::spawn_blocking(move || ownership::take_back(&root, &account)).await??)
     }
@@ -56,7 +66,10 @@ pub(super) fn listing(root: &Path) -> anyhow::Result<BTreeMap<PathBuf, (u64, Sys
             let entry = entry.with_context(reading)?;
             let metadata = entry.metadata().with_context(reading)?;
             if !metadata.is_dir() {
-                found.insert(entry.path(), (metadata.len(), metadata.modified().with_context(reading)?));
+                found.insert(
+                    entry.path(),
+                    (metadata.len(), metadata.modified().with_context(reading)?),
+                );
             } else if entry.file_name() != "__pycache__" {
                 folders.push(entry.path());
             }

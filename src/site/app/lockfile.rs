@@ -1,4 +1,5 @@
-//! What the package says it needs: which file, and a digest of all that decides what gets installed.
+//! What the package says it needs: which file, and a digest of all that decides what gets
+//! installed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,7 +36,8 @@ pub(super) struct Lock {
     pub(super) source: Source,
     /// Of every file's name and content, and of what else steers the installers.
     pub(super) digest: [u8; 32],
-    /// The next release may have something else under the same digest, so that what is installed fits this release only.
+    /// The next release may have something else under the same digest, so that what is installed
+    /// fits this release only.
     pub(super) tied: bool,
     pub(super) local: Local,
 }
@@ -61,14 +63,25 @@ pub(super) struct Installers {
 
 /// Reads what stands in an unpacked release.
 pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lock> {
-    let mut files =
-        Files { release, variables: &installers.variables, hash: Sha256::new(), read: Vec::new(), tied: false, local: Local::No };
+    let mut files = Files {
+        release,
+        variables: &installers.variables,
+        hash: Sha256::new(),
+        read: Vec::new(),
+        tied: false,
+        local: Local::No,
+    };
     let source = files.find_source()?;
     if installers.is_uv {
         files.enter_settings_of_uv(&source)?;
     }
     files.enter_variables()?;
-    Ok(Lock { source, digest: files.hash.finalize().into(), tied: files.tied, local: files.local })
+    Ok(Lock {
+        source,
+        digest: files.hash.finalize().into(),
+        tied: files.tied,
+        local: files.local,
+    })
 }
 
 impl Lock {
@@ -84,11 +97,14 @@ impl Lock {
 }
 
 fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
-    for (name, command) in
-        [("poetry.lock", "poetry export -o requirements.txt"), ("Pipfile.lock", "pipenv requirements > requirements.txt")]
-    {
+    for (name, command) in [
+        ("poetry.lock", "poetry export -o requirements.txt"),
+        ("Pipfile.lock", "pipenv requirements > requirements.txt"),
+    ] {
         if release.join(name).exists() {
-            bail!("the package has {name}, which is not read here; add a requirements.txt to it: `{command}`");
+            bail!(
+                "the package has {name}, which is not read here; add a requirements.txt to it: `{command}`"
+            );
         }
     }
     Ok(())
@@ -97,27 +113,49 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
 fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
     // Its full words would quote the file, which a build may have made a link to another.
     let document = DeTable::parse(text).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
-    let project = document.get_ref().get("project").and_then(|project| project.get_ref().get("dependencies"));
-    let Some(list) = project else { return Ok(Vec::new()) };
-    let list = list.get_ref().as_array().context("[project] dependencies is no list")?;
-    let text =
-        |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned).context("[project] dependencies holds what is no text");
+    let project = document
+        .get_ref()
+        .get("project")
+        .and_then(|project| project.get_ref().get("dependencies"));
+    let Some(list) = project else {
+        return Ok(Vec::new());
+    };
+    let list = list
+        .get_ref()
+        .as_array()
+        .context("[project] dependencies is no list")?;
+    let text = |item: &Spanned<DeValue<'_>>| {
+        item.get_ref()
+            .as_str()
+            .map(str::to_owned)
+            .context("[project] dependencies holds what is no text")
+    };
     list.iter().map(text).collect()
 }
 
-/// The folders that a uv.lock (`source = { editable = "lib" }`) or a pylock.toml (`directory = { path = "lib" }`) has installed. uv alone
-/// reads these files, and judges what is wrong in them.
+/// The folders that a uv.lock (`source = { editable = "lib" }`) or a pylock.toml (`directory = {
+/// path = "lib" }`) has installed. uv alone reads these files, and judges what is wrong in them.
 fn locked_folders(text: &str) -> Local {
-    let Ok(document) = DeTable::parse(text) else { return Local::No };
-    let packages = ["package", "packages"].iter().filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
+    let Ok(document) = DeTable::parse(text) else {
+        return Local::No;
+    };
+    let packages = ["package", "packages"]
+        .iter()
+        .filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
     let local = |package: &Spanned<DeValue<'_>>| {
         let package = package.get_ref();
-        let source =
-            |name: &str| package.get("source").and_then(|source| source.get_ref().get(name)).and_then(|path| path.get_ref().as_str());
+        let source = |name: &str| {
+            package
+                .get("source")
+                .and_then(|source| source.get_ref().get(name))
+                .and_then(|path| path.get_ref().as_str())
+        };
         // The project itself is not installed.
         let is_other = |path: &str| path != ".";
         let directory = package.get("directory").map(Spanned::get_ref);
-        let is_editable = directory.and_then(|directory| directory.get("editable")?.get_ref().as_bool()) == Some(true);
+        let is_editable = directory
+            .and_then(|directory| directory.get("editable")?.get_ref().as_bool())
+            == Some(true);
         if source("editable").is_some_and(is_other) || is_editable {
             Local::Editable
         } else if source("directory").is_some_and(is_other) || directory.is_some() {
@@ -126,7 +164,11 @@ fn locked_folders(text: &str) -> Local {
             Local::No
         }
     };
-    packages.flat_map(|packages| packages.iter()).map(local).max().unwrap_or(Local::No)
+    packages
+        .flat_map(|packages| packages.iter())
+        .map(local)
+        .max()
+        .unwrap_or(Local::No)
 }
 
 struct Files<'a> {
@@ -144,7 +186,10 @@ impl Files<'_> {
             return Ok(Source::Requirements);
         }
         if let Some(text) = self.add_text("uv.lock")? {
-            ensure!(self.add_text("pyproject.toml")?.is_some(), "the package has uv.lock but no pyproject.toml");
+            ensure!(
+                self.add_text("pyproject.toml")?.is_some(),
+                "the package has uv.lock but no pyproject.toml"
+            );
             self.installs(locked_folders(&text));
             return Ok(Source::UvLock);
         }
@@ -153,7 +198,8 @@ impl Files<'_> {
             return Ok(Source::PyLock);
         }
         if let Some(text) = self.add_text("pyproject.toml")? {
-            let list = project_dependencies(&text).context("reading the package's pyproject.toml")?;
+            let list =
+                project_dependencies(&text).context("reading the package's pyproject.toml")?;
             self.follow(Path::new(""), &list.join("\n"))?;
             return Ok(Source::Project(list));
         }
@@ -166,12 +212,21 @@ impl Files<'_> {
         if self.read.iter().any(|read| read == relative) {
             return Ok(true);
         }
-        ensure!(self.read.len() < MOST_FILES, "the package's requirements include more than {MOST_FILES} files");
-        let Some(bytes) = read(&self.release.join(relative))? else { return Ok(false) };
+        ensure!(
+            self.read.len() < MOST_FILES,
+            "the package's requirements include more than {MOST_FILES} files"
+        );
+        let Some(bytes) = read(&self.release.join(relative))? else {
+            return Ok(false);
+        };
         self.read.push(relative.to_owned());
         self.enter(&relative.to_string_lossy(), &bytes);
-        let list =
-            requirements::decode(&bytes).with_context(|| format!("reading {}: it is not UTF-8; save it as UTF-8", relative.display()))?;
+        let list = requirements::decode(&bytes).with_context(|| {
+            format!(
+                "reading {}: it is not UTF-8; save it as UTF-8",
+                relative.display()
+            )
+        })?;
         self.tied |= !list.exact;
         self.follow(relative, &list.text)?;
         Ok(true)
@@ -180,7 +235,8 @@ impl Files<'_> {
     /// Enters a file in UTF-8.
     fn add_text(&mut self, name: &str) -> anyhow::Result<Option<String>> {
         let text = super::read_text(&self.release.join(name), LARGEST)?;
-        text.iter().for_each(|text| self.enter(name, text.as_bytes()));
+        text.iter()
+            .for_each(|text| self.enter(name, text.as_bytes()));
         Ok(text)
     }
 
@@ -191,8 +247,12 @@ impl Files<'_> {
             for entry in requirements::entries(&line) {
                 match entry {
                     Entry::List(name) => self.include(&folder, &name, &list.to_string_lossy())?,
-                    Entry::Editable(name) => self.enter_place(requirements::place_of_editable(&name), Local::Editable)?,
-                    Entry::Requirement(name, hashed) => self.enter_place(requirements::place(&name, hashed), Local::Built)?,
+                    Entry::Editable(name) => {
+                        self.enter_place(requirements::place_of_editable(&name), Local::Editable)?
+                    }
+                    Entry::Requirement(name, hashed) => {
+                        self.enter_place(requirements::place(&name, hashed), Local::Built)?
+                    }
                     Entry::Links(place) => self.enter_links(&folder, &place)?,
                     Entry::Index(url) => self.tied |= !is_remote(&url),
                     Entry::Unknown => self.tied = true,
@@ -207,12 +267,17 @@ impl Files<'_> {
             self.tied = true;
             return Ok(());
         }
-        let path = joined(folder, name).with_context(|| format!("{by} includes {name}, outside of the package"))?;
-        ensure!(self.add_list(&path)?, "{by} includes {name}, which is not in the package");
+        let path = joined(folder, name)
+            .with_context(|| format!("{by} includes {name}, outside of the package"))?;
+        ensure!(
+            self.add_list(&path)?,
+            "{by} includes {name}, which is not in the package"
+        );
         Ok(())
     }
 
-    /// A file counts by its content; a folder, and a URL whose content may change, tie the dependencies to the release.
+    /// A file counts by its content; a folder, and a URL whose content may change, tie the
+    /// dependencies to the release.
     fn enter_place(&mut self, place: Place, if_folder: Local) -> anyhow::Result<()> {
         match place {
             Place::Index => {}
@@ -237,7 +302,10 @@ impl Files<'_> {
             return Ok(());
         }
         let path = requirements::file_path(place).unwrap_or_else(|| place.to_owned());
-        match self.inside(folder, &path).or_else(|| self.inside(Path::new(""), &path)) {
+        match self
+            .inside(folder, &path)
+            .or_else(|| self.inside(Path::new(""), &path))
+        {
             Some((relative, metadata)) if metadata.is_dir() => self.enter_archives(&relative),
             _ => {
                 self.tied = true;
@@ -250,7 +318,11 @@ impl Files<'_> {
     fn enter_archives(&mut self, folder: &Path) -> anyhow::Result<()> {
         let path = self.release.join(folder);
         let reading = || format!("reading {}", path.display());
-        let names = fs::read_dir(&path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>());
+        let names = fs::read_dir(&path).and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.file_name()))
+                .collect::<Result<Vec<_>, _>>()
+        });
         let mut names = names.with_context(reading)?;
         names.sort();
         for relative in names.iter().map(|name| folder.join(name)) {
@@ -280,20 +352,36 @@ impl Files<'_> {
         let project = match source {
             // It is entered already.
             Source::UvLock | Source::Project(_) => None,
-            _ => super::read_text(&self.release.join("pyproject.toml"), LARGEST)?.filter(|text| text.contains("tool.uv")),
+            _ => super::read_text(&self.release.join("pyproject.toml"), LARGEST)?
+                .filter(|text| text.contains("tool.uv")),
         };
-        project.iter().for_each(|text| self.enter("pyproject.toml", text.as_bytes()));
-        let reaches_further = |text: &String| ["find-links", "path", "workspace", "git", "file:"].iter().any(|word| text.contains(word));
+        project
+            .iter()
+            .for_each(|text| self.enter("pyproject.toml", text.as_bytes()));
+        let reaches_further = |text: &String| {
+            ["find-links", "path", "workspace", "git", "file:"]
+                .iter()
+                .any(|word| text.contains(word))
+        };
         self.tied |= settings.iter().chain(&project).any(reaches_further);
         Ok(())
     }
 
     fn enter_variables(&mut self) -> anyhow::Result<()> {
-        const LISTS: [&str; 6] =
-            ["PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE"];
+        const LISTS: [&str; 6] = [
+            "PIP_REQUIREMENT",
+            "PIP_CONSTRAINT",
+            "PIP_BUILD_CONSTRAINT",
+            "UV_CONSTRAINT",
+            "UV_BUILD_CONSTRAINT",
+            "UV_OVERRIDE",
+        ];
         for (name, value) in self.variables {
             self.enter(name, without_passwords(value).as_bytes());
-            let words: Vec<&str> = value.split([' ', ',', '\t', '\n']).filter(|word| !word.is_empty()).collect();
+            let words: Vec<&str> = value
+                .split([' ', ',', '\t', '\n'])
+                .filter(|word| !word.is_empty())
+                .collect();
             for word in words {
                 if LISTS.contains(&name.as_str()) && joined(Path::new(""), word).is_some() {
                     self.include(Path::new(""), word, name)?;
@@ -312,7 +400,8 @@ impl Files<'_> {
         let reading = || format!("reading {}", path.display());
         let mut file = File::open(&path).with_context(reading)?;
         let length = file.metadata().with_context(reading)?.len();
-        self.hash.update(format!("{}\n{length}\n", relative.display()));
+        self.hash
+            .update(format!("{}\n{length}\n", relative.display()));
         let mut buffer = vec![0; 64 << 10];
         loop {
             match file.read(&mut buffer).with_context(reading)? {
@@ -328,17 +417,29 @@ impl Files<'_> {
     }
 }
 
-/// A small file of the package; None: there is none. The site's build may have put anything in its place.
+/// A small file of the package; None: there is none. The site's build may have put anything in its
+/// place.
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let reading = || format!("reading {}", path.display());
     match path.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(reading),
-        Ok(metadata) => ensure!(metadata.is_file(), "reading {}: it is no file", path.display()),
+        Ok(metadata) => ensure!(
+            metadata.is_file(),
+            "reading {}: it is no file",
+            path.display()
+        ),
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).with_context(reading)?;
-    ensure!(bytes.len() as u64 <= LARGEST, "reading {}: it has more than {} KiB", path.display(), LARGEST >> 10);
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .with_context(reading)?;
+    ensure!(
+        bytes.len() as u64 <= LARGEST,
+        "reading {}: it has more than {} KiB",
+        path.display(),
+        LARGEST >> 10
+    );
     Ok(Some(bytes))
 }
 
@@ -352,7 +453,12 @@ fn without_passwords(value: &str) -> String {
     let bare = |word: &str| match word.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+            format!(
+                "{scheme}://{}{path}",
+                authority
+                    .rsplit_once('@')
+                    .map_or(authority, |(_, host)| host)
+            )
         }
         None => word.to_owned(),
     };

@@ -1,7 +1,7 @@
 //! The site's own program: what it needs, how it is built, started and known to be ready.
 //!
-//! [`Plan::new`] decides from site.toml and the unpacked package; [`Plan::provide`] brings the dependencies and makes it an
-//! [`App`], which can be built, started and awaited.
+//! [`Plan::new`] decides from site.toml and the unpacked package; [`Plan::provide`] brings the
+//! dependencies and makes it an [`App`], which can be built, started and awaited.
 
 mod command_line;
 mod commands;
@@ -82,7 +82,12 @@ impl App {
     /// No port is free.
     pub fn in_slot(&self, slot: Slot) -> anyhow::Result<Self> {
         let plan = self.plan.clone().in_slot(slot)?;
-        Ok(Self { plan, dependencies: self.dependencies.clone(), answered: OnceLock::new(), secrets: self.secrets.clone() })
+        Ok(Self {
+            plan,
+            dependencies: self.dependencies.clone(),
+            answered: OnceLock::new(),
+            secrets: self.secrets.clone(),
+        })
     }
 
     /// Whether it can run while another release of the site does.
@@ -103,7 +108,10 @@ impl App {
     /// Wherever it may listen.
     pub fn places(&self) -> Vec<Upstream> {
         let alternative = self.plan.alternative.map(Upstream::Tcp);
-        [self.plan.upstream.clone()].into_iter().chain(alternative).collect()
+        [self.plan.upstream.clone()]
+            .into_iter()
+            .chain(alternative)
+            .collect()
     }
 
     /// URL prefix → folder, for the web server. After the build, which may make them.
@@ -129,7 +137,14 @@ fn read_text(path: &Path, largest: u64) -> anyhow::Result<Option<String>> {
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let mut text = String::new();
-    file.take(largest + 1).read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
-    ensure!(text.len() as u64 <= largest, "reading {}: it has more than {} KiB", path.display(), largest >> 10);
+    file.take(largest + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("reading {}", path.display()))?;
+    ensure!(
+        text.len() as u64 <= largest,
+        "reading {}: it has more than {} KiB",
+        path.display(),
+        largest >> 10
+    );
     Ok(Some(text))
 }

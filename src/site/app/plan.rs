@@ -55,10 +55,19 @@ pub(super) enum Program {
 }
 
 impl Plan {
-    /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no package.
-    pub fn new(site: &Site, instance: &str, package: Option<Package>, paths: &Paths, account: Option<Account>) -> anyhow::Result<Self> {
+    /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no
+    /// package.
+    pub fn new(
+        site: &Site,
+        instance: &str,
+        package: Option<Package>,
+        paths: &Paths,
+        account: Option<Account>,
+    ) -> anyhow::Result<Self> {
         let mut plan = Self::bare(site, instance, paths, account);
-        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else { return plan.forwarding(site) };
+        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else {
+            return plan.forwarding(site);
+        };
         let procfile = procfile::read(&package.root)?;
         plan.program = match &site.app.kind {
             AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
@@ -78,8 +87,14 @@ impl Plan {
 
     /// What steers the installers on this machine.
     fn installers(&self) -> Installers {
-        let variables = environment::steering(&environment::for_installers(&self.site_env, std::env::vars_os()));
-        Installers { variables, is_uv: find_program_for(self.account.as_ref(), "uv").is_some() }
+        let variables = environment::steering(&environment::for_installers(
+            &self.site_env,
+            std::env::vars_os(),
+        ));
+        Installers {
+            variables,
+            is_uv: find_program_for(self.account.as_ref(), "uv").is_some(),
+        }
     }
 
     /// The same program in another place.
@@ -99,7 +114,9 @@ impl Plan {
     /// kind s3: nothing runs here but the web server.
     fn forwarding(mut self, site: &Site) -> anyhow::Result<Self> {
         let (AppKind::S3, Some(failover)) = (&site.app.kind, &site.failover) else {
-            bail!("planning the app: only kind s3 does without a package, and it needs [failover] bucket");
+            bail!(
+                "planning the app: only kind s3 does without a package, and it needs [failover] bucket"
+            );
         };
         self.upstream = Upstream::Website(failover.bucket.clone());
         self.build = None;
@@ -112,7 +129,11 @@ impl Plan {
             Upstream::Files(root) => Some(root.clone()),
             _ => None,
         };
-        self.static_files.values().map(|relative| self.root.join(relative)).chain(root).collect()
+        self.static_files
+            .values()
+            .map(|relative| self.root.join(relative))
+            .chain(root)
+            .collect()
     }
 
     /// Without what the package decides.
@@ -161,37 +182,59 @@ impl Plan {
         }
     }
 
-    /// The one that the site sets, else that of the run before (the app may still listen there), else a free one.
+    /// The one that the site sets, else that of the run before (the app may still listen there),
+    /// else a free one.
     fn port(&self) -> anyhow::Result<u16> {
         if let Some(port) = self.site_env.get("PORT") {
-            return port.parse().with_context(|| "reading PORT in [app] env: it is no port".to_owned());
+            return port
+                .parse()
+                .with_context(|| "reading PORT in [app] env: it is no port".to_owned());
         }
-        match super::read_text(&self.paths.app_port(self.slot), 16)?.and_then(|text| text.trim().parse().ok()) {
+        match super::read_text(&self.paths.app_port(self.slot), 16)?
+            .and_then(|text| text.trim().parse().ok())
+        {
             Some(port) => Ok(port),
             None => {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port for the app")?;
-                Ok(listener.local_addr().context("looking for a free port for the app")?.port())
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                    .context("looking for a free port for the app")?;
+                Ok(listener
+                    .local_addr()
+                    .context("looking for a free port for the app")?
+                    .port())
             }
         }
     }
 
-    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state` is the site's bucket.
+    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state`
+    /// is the site's bucket.
     ///
-    /// The first step that runs code of others: from here on it has no way to the instance's credentials.
-    /// A Python app needs the interpreter.
-    pub async fn provide(self, interpreter: Option<Interpreter>, state: &S3, secrets: Secrets) -> anyhow::Result<App> {
+    /// The first step that runs code of others: from here on it has no way to the instance's
+    /// credentials. A Python app needs the interpreter.
+    pub async fn provide(
+        self,
+        interpreter: Option<Interpreter>,
+        state: &S3,
+        secrets: Secrets,
+    ) -> anyhow::Result<App> {
         if !matches!(self.upstream, Upstream::Website(_)) {
             imds::set_reach(self.account.as_ref(), self.deny_imds).await;
         }
         let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(App { plan: self, dependencies, secrets, answered: OnceLock::new() })
+        Ok(App {
+            plan: self,
+            dependencies,
+            secrets,
+            answered: OnceLock::new(),
+        })
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.program {
-            Program::Python { wsgi, lock } => write!(f, "gunicorn serves {wsgi}, with {}", lock.describe())?,
+            Program::Python { wsgi, lock } => {
+                write!(f, "gunicorn serves {wsgi}, with {}", lock.describe())?
+            }
             Program::Line(line) => write!(f, "`{line}`")?,
             Program::None => write!(f, "no program")?,
         }
@@ -201,7 +244,9 @@ impl fmt::Display for Plan {
             Upstream::Files(folder) => write!(f, "; the files of {}", folder.display())?,
             Upstream::Website(host) => write!(f, "; the website of the bucket {host}")?,
         }
-        self.alternative.iter().try_for_each(|address| write!(f, " or {address}"))?;
+        self.alternative
+            .iter()
+            .try_for_each(|address| write!(f, " or {address}"))?;
         let commands = [("build", &self.build), ("release", &self.release)];
         commands
             .iter()

@@ -3,21 +3,42 @@ use super::*;
 
 #[test]
 fn without_a_command_the_procfile_has_it_and_without_both_the_error_says_so() {
-    let (_folder, own) = plan(&site("command", "./own $SPOTBOOT_SOCKET"), &[("Procfile", "web: ./other")]);
+    let (_folder, own) = plan(
+        &site("command", "./own $SPOTBOOT_SOCKET"),
+        &[("Procfile", "web: ./other")],
+    );
     assert_eq!(own.program, Program::Line("./own $SPOTBOOT_SOCKET".into()));
-    let (_folder, from_procfile) = plan(&site("command", ""), &[("Procfile", "web: ./other --port $PORT\nrelease: ./migrate")]);
-    assert_eq!(from_procfile.program, Program::Line("./other --port $PORT".into()));
+    let (_folder, from_procfile) = plan(
+        &site("command", ""),
+        &[("Procfile", "web: ./other --port $PORT\nrelease: ./migrate")],
+    );
+    assert_eq!(
+        from_procfile.program,
+        Program::Line("./other --port $PORT".into())
+    );
     assert_eq!(from_procfile.release.as_deref(), Some("./migrate"));
-    let error = try_plan(&site("command", ""), &[]).1.unwrap_err().to_string();
-    assert!(error.contains("[app] command") && error.contains("Procfile"), "{error}");
+    let error = try_plan(&site("command", ""), &[])
+        .1
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("[app] command") && error.contains("Procfile"),
+        "{error}"
+    );
 }
 
 #[test]
 fn each_kind_is_reached_in_its_own_way() {
     let (folder, python) = plan(&site("python", "x:y"), &[]);
-    assert_eq!(python.upstream, Upstream::Unix(folder.path().join("run/app/app.sock")));
+    assert_eq!(
+        python.upstream,
+        Upstream::Unix(folder.path().join("run/app/app.sock"))
+    );
     let (folder, files) = plan(&site("static", ""), &[]);
-    assert_eq!(files.upstream, Upstream::Files(folder.path().join("state/releases/1.0")));
+    assert_eq!(
+        files.upstream,
+        Upstream::Files(folder.path().join("state/releases/1.0"))
+    );
     assert_eq!(files.program, Program::None);
     let (_folder, website) = plan(&site("s3", ""), &[]);
     assert_eq!(website.upstream, Upstream::Website("mirror".into()));
@@ -28,10 +49,23 @@ fn each_kind_is_reached_in_its_own_way() {
 fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
     let mut site = site("command", "./server $PORT");
     let (_folder, plan) = plan(&site, &[]);
-    let Upstream::Tcp(free) = plan.upstream else { panic!("{plan}") };
+    let Upstream::Tcp(free) = plan.upstream else {
+        panic!("{plan}")
+    };
     assert!(free.ip().is_loopback() && free.port() > 0);
     std::fs::write(plan.paths.app_port(Slot::A), "4321").unwrap();
-    let again = |site: &Site| Plan::new(site, "i-1", Some(Package { version: "1.0".into(), root: plan.root.clone() }), &plan.paths, None);
+    let again = |site: &Site| {
+        Plan::new(
+            site,
+            "i-1",
+            Some(Package {
+                version: "1.0".into(),
+                root: plan.root.clone(),
+            }),
+            &plan.paths,
+            None,
+        )
+    };
     let kept = again(&site).unwrap();
     assert_eq!(kept.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));
     site.app.env.insert("PORT".into(), "9000".into());
@@ -39,7 +73,10 @@ fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
     assert_eq!(own.upstream, Upstream::Tcp(([127, 0, 0, 1], 9000).into()));
     site.app.env.insert("PORT".into(), "secret".into());
     let error = format!("{:#}", again(&site).unwrap_err());
-    assert!(!error.contains("secret"), "no value of the environment in an error: {error}");
+    assert!(
+        !error.contains("secret"),
+        "no value of the environment in an error: {error}"
+    );
 }
 
 #[test]
@@ -47,18 +84,38 @@ fn a_plan_shows_what_it_does_and_no_value_of_the_environment() {
     let mut site = site("python", "mysite.wsgi");
     site.app.env.insert("SECRET".into(), "hunter2".into());
     site.app.build = Some("make".into());
-    let (_folder, plan) = plan(&site, &[("requirements.txt", "django"), ("Procfile", "release: ./migrate")]);
+    let (_folder, plan) = plan(
+        &site,
+        &[
+            ("requirements.txt", "django"),
+            ("Procfile", "release: ./migrate"),
+        ],
+    );
     let shown = plan.to_string();
-    assert!(shown.starts_with("gunicorn serves mysite.wsgi, with requirements.txt; reached at /"), "{shown}");
-    assert!(shown.ends_with("; build by `make`; release by `./migrate`") && !shown.contains("hunter2"), "{shown}");
+    assert!(
+        shown.starts_with("gunicorn serves mysite.wsgi, with requirements.txt; reached at /"),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with("; build by `make`; release by `./migrate`") && !shown.contains("hunter2"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn static_folders_that_the_release_lacks_are_an_error_that_says_what_to_do() {
     let mut site = site("static", "");
-    site.app.static_files.insert("/static/".into(), "staticfiles".into());
+    site.app
+        .static_files
+        .insert("/static/".into(), "staticfiles".into());
     let (_folder, with) = super::super::fixtures::app(&site, &[("staticfiles/a.css", "")]);
     assert_eq!(with.static_folders().unwrap()[0].0, "/static/");
     let (_folder, without) = super::super::fixtures::app(&site, &[]);
-    assert!(without.static_folders().unwrap_err().to_string().contains("[app] build"));
+    assert!(
+        without
+            .static_folders()
+            .unwrap_err()
+            .to_string()
+            .contains("[app] build")
+    );
 }

@@ -35,7 +35,9 @@ fn parse(text: &str) -> anyhow::Result<Procfile> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, command) = line.split_once(':').with_context(|| format!("line {number} has no `name: command`"))?;
+        let (name, command) = line
+            .split_once(':')
+            .with_context(|| format!("line {number} has no `name: command`"))?;
         let slot = match name.trim_end() {
             "web" => &mut procfile.web,
             "release" => &mut procfile.release,
@@ -60,14 +62,21 @@ mod tests {
     fn web_and_release_are_found_among_others() {
         let text = "# processes\n\nweb: ./server --port $PORT --label a:b\r\nworker: ./worker\nrelease :  ./migrate\n";
         let procfile = parse(text).unwrap();
-        assert_eq!(procfile.web.as_deref(), Some("./server --port $PORT --label a:b"));
+        assert_eq!(
+            procfile.web.as_deref(),
+            Some("./server --port $PORT --label a:b")
+        );
         assert_eq!(procfile.release.as_deref(), Some("./migrate"));
         assert_eq!(parse("worker: x").unwrap(), Procfile::default());
     }
 
     #[test]
     fn what_is_no_procfile_is_told_with_its_line() {
-        for (text, line) in [("web ./server", "line 1"), ("\nweb:", "line 2"), ("web: a\nweb: b", "line 2")] {
+        for (text, line) in [
+            ("web ./server", "line 1"),
+            ("\nweb:", "line 2"),
+            ("web: a\nweb: b", "line 2"),
+        ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with(line), "{error}");
         }

@@ -1,4 +1,5 @@
-//! Whether the app answers: its health path is asked, as the web server would ask, until it is well or its time is up.
+//! Whether the app answers: its health path is asked, as the web server would ask, until it is well
+//! or its time is up.
 
 use std::io;
 use std::path::Path;
@@ -38,9 +39,12 @@ enum Unwell {
 }
 
 impl App {
-    /// Waits until the health path answers 2xx, or redirects to anything but itself. The app's end, or its time being up, is an error with its last lines.
+    /// Waits until the health path answers 2xx, or redirects to anything but itself. The app's end,
+    /// or its time being up, is an error with its last lines.
     pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
-        let Some(slot) = self.slot() else { return Ok(()) };
+        let Some(slot) = self.slot() else {
+            return Ok(());
+        };
         let timeout = self.plan.health.timeout;
         let mut last = None;
         let outcome = tokio::select! {
@@ -55,8 +59,15 @@ impl App {
                 Ok(())
             }
             Err(ended) => {
-                let why = if ended.is_empty() { self.complaint(last) } else { ended };
-                bail!("waiting for the app: {why}{}", quoted(&services.log_tail(slot.service(), LOG_LINES).await))
+                let why = if ended.is_empty() {
+                    self.complaint(last)
+                } else {
+                    ended
+                };
+                bail!(
+                    "waiting for the app: {why}{}",
+                    quoted(&services.log_tail(slot.service(), LOG_LINES).await)
+                )
             }
         }
     }
@@ -77,7 +88,8 @@ impl App {
         }
     }
 
-    /// Where the app may listen on either of two places, the first that takes a connection is its upstream.
+    /// Where the app may listen on either of two places, the first that takes a connection is its
+    /// upstream.
     async fn ask(&self, last: &mut Option<Unwell>) -> Result<(), Unwell> {
         let asked = self.ask_at(self.upstream(), last).await;
         match (&asked, self.plan.alternative) {
@@ -95,17 +107,21 @@ impl App {
         }
     }
 
-    /// Says `Silent` in `last` while it waits for the answer, as all the time that there is may pass meanwhile; an answer that came before tells
-    /// more.
+    /// Says `Silent` in `last` while it waits for the answer, as all the time that there is may
+    /// pass meanwhile; an answer that came before tells more.
     async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<(), Unwell> {
         match upstream {
             Upstream::Unix(socket) => {
-                let stream = UnixStream::connect(socket).await.map_err(Unwell::Unreachable)?;
+                let stream = UnixStream::connect(socket)
+                    .await
+                    .map_err(Unwell::Unreachable)?;
                 waits(last);
                 self.ask_on(stream).await
             }
             Upstream::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(Unwell::Unreachable)?;
+                let stream = TcpStream::connect(address)
+                    .await
+                    .map_err(Unwell::Unreachable)?;
                 waits(last);
                 self.ask_on(stream).await
             }
@@ -113,10 +129,16 @@ impl App {
         }
     }
 
-    async fn ask_on(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<(), Unwell> {
+    async fn ask_on(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<(), Unwell> {
         let mut client = http1::Builder::new();
         client.max_buf_size(LARGEST_HEAD);
-        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Unwell::NoHttp)?;
+        let (mut sender, connection) = client
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(Unwell::NoHttp)?;
         let driver = AbortOnDrop(tokio::spawn(connection));
         let request = Request::get(&self.plan.health.path)
             .header("host", self.plan.own.authority(&self.plan.host))
@@ -128,7 +150,13 @@ impl App {
             .map_err(|error| Unwell::Unreachable(io::Error::other(error)))?;
         let response = sender.send_request(request).await.map_err(Unwell::NoHttp)?;
         drop(driver);
-        self.judge(response.status(), response.headers().get(LOCATION).map(|location| location.as_bytes()))
+        self.judge(
+            response.status(),
+            response
+                .headers()
+                .get(LOCATION)
+                .map(|location| location.as_bytes()),
+        )
     }
 
     /// The proof follows a redirect; the app alone answers for the one that leads back to it.
@@ -136,7 +164,12 @@ impl App {
         if !status.is_success() && !redirects(status) {
             return Err(Unwell::Status(status));
         }
-        match self.plan.own.ask(&self.plan.host, &self.plan.health.path).map(|mut trail| trail.judge(status, location)) {
+        match self
+            .plan
+            .own
+            .ask(&self.plan.host, &self.plan.health.path)
+            .map(|mut trail| trail.judge(status, location))
+        {
             Some(Verdict::Unwell(why)) => Err(Unwell::Redirect(why)),
             _ => Ok(()),
         }
@@ -144,20 +177,36 @@ impl App {
 
     /// What the last attempt met, and what to do about it.
     fn complaint(&self, last: Option<Unwell>) -> String {
-        let (path, host, seconds) = (&self.plan.health.path, &self.plan.host, self.plan.health.timeout.as_secs());
+        let (path, host, seconds) = (
+            &self.plan.health.path,
+            &self.plan.host,
+            self.plan.health.timeout.as_secs(),
+        );
         let asked = format!("for {seconds} s, GET {path} for {host}");
         match last {
             Some(Unwell::Status(StatusCode::BAD_REQUEST)) => {
-                format!("{asked} was answered with 400; does the app accept that name (Django: ALLOWED_HOSTS)?")
+                format!(
+                    "{asked} was answered with 400; does the app accept that name (Django: ALLOWED_HOSTS)?"
+                )
             }
             Some(Unwell::Status(status)) => {
-                format!("{asked} was answered with {}; mend the app, or name a path that is well in [app] health", status.as_u16())
+                format!(
+                    "{asked} was answered with {}; mend the app, or name a path that is well in [app] health",
+                    status.as_u16()
+                )
             }
             Some(Unwell::Redirect(why)) => format!("{asked} {why}"),
-            Some(Unwell::Unreachable(error)) => format!("{asked} found nobody at {} ({error}); does the app listen there?", self.place()),
-            Some(Unwell::NoHttp(error)) => format!("{asked} met no HTTP at {} ({error})", self.place()),
+            Some(Unwell::Unreachable(error)) => format!(
+                "{asked} found nobody at {} ({error}); does the app listen there?",
+                self.place()
+            ),
+            Some(Unwell::NoHttp(error)) => {
+                format!("{asked} met no HTTP at {} ({error})", self.place())
+            }
             Some(Unwell::Silent) | None => {
-                format!("{asked} had no answer, though the app takes connections; it hangs, or needs a longer timeout in [app] health")
+                format!(
+                    "{asked} had no answer, though the app takes connections; it hangs, or needs a longer timeout in [app] health"
+                )
             }
         }
     }
@@ -167,7 +216,9 @@ impl App {
         let tcp = |address| format!("{address} ($PORT)");
         match (self.upstream(), self.plan.alternative) {
             (Upstream::Unix(path), None) => unix(path),
-            (Upstream::Unix(path), Some(address)) => format!("{} nor at {}", unix(path), tcp(address)),
+            (Upstream::Unix(path), Some(address)) => {
+                format!("{} nor at {}", unix(path), tcp(address))
+            }
             (Upstream::Tcp(address), _) => tcp(*address),
             (Upstream::Files(path), _) => path.display().to_string(),
             (Upstream::Website(host), _) => host.clone(),
@@ -184,7 +235,12 @@ fn waits(last: &mut Option<Unwell>) {
 fn quoted(log: &str) -> String {
     match log.trim_end() {
         "" => "; it wrote nothing".to_owned(),
-        log => format!("; its last lines:{}", log.lines().map(|line| format!("\n    {line}")).collect::<String>()),
+        log => format!(
+            "; its last lines:{}",
+            log.lines()
+                .map(|line| format!("\n    {line}"))
+                .collect::<String>()
+        ),
     }
 }
 

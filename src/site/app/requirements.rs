@@ -1,5 +1,6 @@
-//! Lists of requirements as pip reads them (its "Requirements File Format"): their text, their lines, and what a line reaches for
-//! beyond itself. uv reads the same lists. Opens nothing: [`super::lockfile`] does.
+//! Lists of requirements as pip reads them (its "Requirements File Format"): their text, their
+//! lines, and what a line reaches for beyond itself. uv reads the same lists. Opens nothing:
+//! [`super::lockfile`] does.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,8 @@ pub(super) struct Text {
     pub(super) exact: bool,
 }
 
-/// Decodes by the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: the bytes are no text in that encoding.
+/// Decodes by the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: the
+/// bytes are no text in that encoding.
 pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
     let marked = |mark: &[u8]| bytes.strip_prefix(mark);
     let text = if let Some(rest) = marked(b"\xef\xbb\xbf") {
@@ -22,11 +24,18 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
         utf_16(rest, u16::from_be_bytes)?
     } else {
         return match declared(bytes).as_deref() {
-            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => {
-                Some(Text { text: str::from_utf8(bytes).ok()?.to_owned(), exact: true })
-            }
-            Some("latin-1" | "latin1" | "iso-8859-1" | "iso8859-1") => Some(Text { text: latin_1(bytes), exact: true }),
-            Some(_) => Some(Text { text: latin_1(bytes), exact: false }),
+            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => Some(Text {
+                text: str::from_utf8(bytes).ok()?.to_owned(),
+                exact: true,
+            }),
+            Some("latin-1" | "latin1" | "iso-8859-1" | "iso8859-1") => Some(Text {
+                text: latin_1(bytes),
+                exact: true,
+            }),
+            Some(_) => Some(Text {
+                text: latin_1(bytes),
+                exact: false,
+            }),
         };
     };
     Some(Text { text, exact: true })
@@ -34,7 +43,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Text> {
 
 fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
-    let text = char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>().ok()?;
+    let text = char::decode_utf16(pairs.iter().copied().map(unit))
+        .collect::<Result<String, _>>()
+        .ok()?;
     rest.is_empty().then_some(text)
 }
 
@@ -44,15 +55,27 @@ fn latin_1(bytes: &[u8]) -> String {
 
 /// `# -*- coding: latin-1 -*-` in one of the first two lines.
 fn declared(bytes: &[u8]) -> Option<String> {
-    bytes.split(|byte| *byte == b'\n').take(2).filter(|line| line.starts_with(b"#")).find_map(|line| {
-        let line = String::from_utf8_lossy(line);
-        let after = line.split("coding").skip(1).find_map(|rest| rest.strip_prefix([':', '=']))?;
-        let name: String = after.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-        (!name.is_empty()).then(|| name.to_ascii_lowercase().replace('_', "-"))
-    })
+    bytes
+        .split(|byte| *byte == b'\n')
+        .take(2)
+        .filter(|line| line.starts_with(b"#"))
+        .find_map(|line| {
+            let line = String::from_utf8_lossy(line);
+            let after = line
+                .split("coding")
+                .skip(1)
+                .find_map(|rest| rest.strip_prefix([':', '=']))?;
+            let name: String = after
+                .trim_start()
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+                .collect();
+            (!name.is_empty()).then(|| name.to_ascii_lowercase().replace('_', "-"))
+        })
 }
 
-/// The logical lines: with their continuations, without comments, `${NAME}` replaced where the installers have such a variable.
+/// The logical lines: with their continuations, without comments, `${NAME}` replaced where the
+/// installers have such a variable.
 pub(super) fn lines(text: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut whole = Vec::new();
     let mut begun = String::new();
@@ -70,20 +93,32 @@ pub(super) fn lines(text: &str, variable: impl Fn(&str) -> Option<String>) -> Ve
         whole.push(std::mem::take(&mut begun));
     }
     whole.push(begun);
-    let clean = whole.iter().map(|line| without_comment(line).trim()).filter(|line| !line.is_empty());
+    let clean = whole
+        .iter()
+        .map(|line| without_comment(line).trim())
+        .filter(|line| !line.is_empty());
     clean.map(|line| expanded(line, &variable)).collect()
 }
 
 /// Where Python's `str.splitlines` ends a line.
 fn physical_lines(text: &str) -> impl Iterator<Item = &str> {
-    let ends = ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
+    let ends = [
+        '\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
+    ];
     // The empty line within `\r\n` would end a continuation.
     text.split("\r\n").flat_map(move |line| line.split(ends))
 }
 
 fn without_comment(line: &str) -> &str {
     let starts = line.match_indices('#').map(|(at, _)| at);
-    let comment = starts.filter(|at| line[..*at].chars().next_back().is_none_or(char::is_whitespace)).min();
+    let comment = starts
+        .filter(|at| {
+            line[..*at]
+                .chars()
+                .next_back()
+                .is_none_or(char::is_whitespace)
+        })
+        .min();
     comment.map_or(line, |at| &line[..at])
 }
 
@@ -93,8 +128,12 @@ fn expanded(line: &str, variable: impl Fn(&str) -> Option<String>) -> String {
     while let Some((before, after)) = rest.split_once("${") {
         text.push_str(before);
         let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-        let name = after.split_once('}').map(|(name, _)| name).filter(|name| !name.is_empty() && name.bytes().all(of_name));
-        match name.and_then(|name| Some((name, variable(name).filter(|value| !value.is_empty())?))) {
+        let name = after
+            .split_once('}')
+            .map(|(name, _)| name)
+            .filter(|name| !name.is_empty() && name.bytes().all(of_name));
+        match name.and_then(|name| Some((name, variable(name).filter(|value| !value.is_empty())?)))
+        {
             Some((name, value)) => {
                 text.push_str(&value);
                 rest = &after[name.len() + 1..];
@@ -156,8 +195,14 @@ const LONG: [(&str, Takes); 19] = [
     ("require-hashes", Takes::Nothing),
     ("pre", Takes::Nothing),
 ];
-const SHORT: [(char, Takes); 6] =
-    [('r', Takes::List), ('c', Takes::List), ('e', Takes::Editable), ('f', Takes::Links), ('i', Takes::Index), ('C', Takes::Value)];
+const SHORT: [(char, Takes); 6] = [
+    ('r', Takes::List),
+    ('c', Takes::List),
+    ('e', Takes::Editable),
+    ('f', Takes::Links),
+    ('i', Takes::Index),
+    ('C', Takes::Value),
+];
 
 /// The entries of one line without its comment.
 pub(super) fn entries(line: &str) -> Vec<Entry> {
@@ -166,7 +211,10 @@ pub(super) fn entries(line: &str) -> Vec<Entry> {
         *at += token.len() + 1;
         Some((start, token))
     });
-    let options_at = options_at.filter(|(_, token)| token.starts_with('-')).map(|(at, _)| at).next();
+    let options_at = options_at
+        .filter(|(_, token)| token.starts_with('-'))
+        .map(|(at, _)| at)
+        .next();
     let (requirement, options) = options_at.map_or((line, ""), |at| line.split_at(at));
     let options = options_of(options);
     let requirement = requirement.trim();
@@ -185,16 +233,22 @@ pub(super) fn entries(line: &str) -> Vec<Entry> {
     vec![Entry::Requirement(requirement.to_owned(), hashed)]
 }
 
-/// Python's optparse: `--name value`, `--name=value`, a beginning of the name that is no other's, `-n value`, `-nvalue`.
+/// Python's optparse: `--name value`, `--name=value`, a beginning of the name that is no other's,
+/// `-n value`, `-nvalue`.
 fn options_of(text: &str) -> Vec<(Option<Takes>, String)> {
     let mut found = Vec::new();
     let mut words = words(text).into_iter();
     while let Some(word) = words.next() {
         let (takes, value) = if let Some(long) = word.strip_prefix("--") {
-            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
+            let (name, value) = long
+                .split_once('=')
+                .map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
             (long_option(name), value)
         } else if let Some(short) = word.strip_prefix('-').and_then(|rest| rest.chars().next()) {
-            let takes = SHORT.iter().find(|(name, _)| *name == short).map(|(_, takes)| *takes);
+            let takes = SHORT
+                .iter()
+                .find(|(name, _)| *name == short)
+                .map(|(_, takes)| *takes);
             let value = word[1 + short.len_utf8()..].trim_start_matches('=');
             (takes, (!value.is_empty()).then(|| value.to_owned()))
         } else {
@@ -209,7 +263,9 @@ fn options_of(text: &str) -> Vec<(Option<Takes>, String)> {
 
 fn long_option(name: &str) -> Option<Takes> {
     let exact = LONG.iter().find(|(known, _)| *known == name);
-    let mut begun = LONG.iter().filter(|(known, _)| !name.is_empty() && known.starts_with(name));
+    let mut begun = LONG
+        .iter()
+        .filter(|(known, _)| !name.is_empty() && known.starts_with(name));
     match (exact, begun.next(), begun.next()) {
         (Some((_, takes)), ..) | (None, Some((_, takes)), None) => Some(*takes),
         _ => None,
@@ -251,7 +307,10 @@ pub(super) enum Place {
 /// The place of a requirement without its options.
 pub(super) fn place(requirement: &str, hashed: bool) -> Place {
     let separator = if is_url(requirement) { "; " } else { ";" };
-    let bare = requirement.split_once(separator).map_or(requirement, |(bare, _)| bare).trim();
+    let bare = requirement
+        .split_once(separator)
+        .map_or(requirement, |(bare, _)| bare)
+        .trim();
     if is_url(bare) {
         return place_of_url(bare, hashed);
     }
@@ -260,11 +319,19 @@ pub(super) fn place(requirement: &str, hashed: bool) -> Place {
         && is_name(without_extras(name.trim()))
     {
         let target = target.trim();
-        return if is_url(target) { place_of_url(target, hashed) } else { Place::Path(without_extras(target).to_owned()) };
+        return if is_url(target) {
+            place_of_url(target, hashed)
+        } else {
+            Place::Path(without_extras(target).to_owned())
+        };
     }
     let path = without_extras(bare);
     let is_path = path.contains('/') || path.starts_with('.') || is_archive(path);
-    if is_path { Place::Path(path.to_owned()) } else { Place::Index }
+    if is_path {
+        Place::Path(path.to_owned())
+    } else {
+        Place::Index
+    }
 }
 
 /// The place of an editable requirement: a folder needs no `/` there.
@@ -283,11 +350,14 @@ fn place_of_url(url: &str, hashed: bool) -> Place {
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_hash = |part: &str| {
         let known = ["sha224", "sha256", "sha384", "sha512", "sha1", "md5"];
-        part.split_once('=').is_some_and(|(name, value)| known.contains(&name) && is_hex(value))
+        part.split_once('=')
+            .is_some_and(|(name, value)| known.contains(&name) && is_hex(value))
     };
     let is_commit = |revision: &str| [40, 64].contains(&revision.len()) && is_hex(revision);
     let pinned = if is_versioned(url) {
-        address.rsplit_once('@').is_some_and(|(_, revision)| is_commit(revision))
+        address
+            .rsplit_once('@')
+            .is_some_and(|(_, revision)| is_commit(revision))
     } else {
         hashed || fragment.split('&').any(is_hash)
     };
@@ -296,45 +366,80 @@ fn place_of_url(url: &str, hashed: bool) -> Place {
 
 /// The path of a `file:` URL; None: the URL is of another kind.
 pub(super) fn file_path(url: &str) -> Option<String> {
-    let rest = scheme(url).filter(|scheme| scheme == "file").map(|_| &url["file:".len()..])?;
+    let rest = scheme(url)
+        .filter(|scheme| scheme == "file")
+        .map(|_| &url["file:".len()..])?;
     let rest = rest.split(['#', '?']).next().unwrap_or_default();
     if !rest.starts_with('/') {
         return Some(without_extras(rest).to_owned());
     }
-    let path = url::Url::parse(&format!("file:{rest}")).ok().and_then(|url| url.to_file_path().ok());
-    Some(path.map_or_else(|| rest.to_owned(), |path| without_extras(&path.to_string_lossy()).to_owned()))
+    let path = url::Url::parse(&format!("file:{rest}"))
+        .ok()
+        .and_then(|url| url.to_file_path().ok());
+    Some(path.map_or_else(
+        || rest.to_owned(),
+        |path| without_extras(&path.to_string_lossy()).to_owned(),
+    ))
 }
 
 fn scheme(text: &str) -> Option<Cow<'_, str>> {
     let (scheme, _) = text.split_once(':')?;
-    Some(if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) { scheme.into() } else { scheme.to_ascii_lowercase().into() })
+    Some(if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        scheme.into()
+    } else {
+        scheme.to_ascii_lowercase().into()
+    })
 }
 
 /// What pip takes for a URL, and not for a name or a path.
 pub(super) fn is_url(text: &str) -> bool {
-    scheme(text).is_some_and(|scheme| ["http", "https", "file", "ftp"].contains(&&*scheme)) || is_versioned(text)
+    scheme(text).is_some_and(|scheme| ["http", "https", "file", "ftp"].contains(&&*scheme))
+        || is_versioned(text)
 }
 
 /// `git+https://…`
 fn is_versioned(text: &str) -> bool {
     let systems = ["git", "hg", "svn", "bzr"];
-    scheme(text).is_some_and(|scheme| scheme.split_once('+').is_some_and(|(system, _)| systems.contains(&system)))
+    scheme(text).is_some_and(|scheme| {
+        scheme
+            .split_once('+')
+            .is_some_and(|(system, _)| systems.contains(&system))
+    })
 }
 
 fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// `./lib[dev]` → `./lib`
 fn without_extras(text: &str) -> &str {
-    let extras = text.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')).filter(|(bare, _)| !bare.is_empty());
+    let extras = text
+        .strip_suffix(']')
+        .and_then(|rest| rest.rsplit_once('['))
+        .filter(|(bare, _)| !bare.is_empty());
     extras.map_or(text, |(bare, _)| bare).trim_end()
 }
 
 /// A file that an installer unpacks, by its name.
 pub(super) fn is_archive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let ends = [".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"];
+    let ends = [
+        ".whl",
+        ".zip",
+        ".tar",
+        ".tar.gz",
+        ".tgz",
+        ".tar.bz2",
+        ".tbz",
+        ".tar.xz",
+        ".txz",
+        ".tlz",
+        ".tar.lz",
+        ".tar.lzma",
+    ];
     ends.iter().any(|end| name.ends_with(end))
 }
 

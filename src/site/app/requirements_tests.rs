@@ -8,19 +8,31 @@ fn lines_go_on_after_a_backslash_and_end_at_a_comment() {
     let read = |text: &str| lines(text, |name| (name == "PIP_X").then(|| "x".to_owned()));
     assert_eq!(read("a\\\nb # c\r\nd\t#e\n#f\\\ng#h"), ["ab", "d", "g#h"]);
     assert_eq!(read("a \\\n# b\nc\\"), ["a", "c"]);
-    assert_eq!(read("${PIP_X}==${PIP_Y} ${pip_x} ${ $"), ["x==${PIP_Y} ${pip_x} ${ $"]);
+    assert_eq!(
+        read("${PIP_X}==${PIP_Y} ${pip_x} ${ $"),
+        ["x==${PIP_Y} ${pip_x} ${ $"]
+    );
 }
 
 #[test]
 fn options_are_found_in_all_their_spellings() {
     let list = |name: &str| vec![Entry::List(name.into())];
-    for line in
-        ["-r a.txt", "-ra.txt", "-r=a.txt", "--requirement a.txt", "--requirement=a.txt", "--requirem 'a.txt'", "--pre -c \"a.txt\""]
-    {
+    for line in [
+        "-r a.txt",
+        "-ra.txt",
+        "-r=a.txt",
+        "--requirement a.txt",
+        "--requirement=a.txt",
+        "--requirem 'a.txt'",
+        "--pre -c \"a.txt\"",
+    ] {
         assert_eq!(entries(line), list("a.txt"), "{line}");
     }
     assert_eq!(entries("-r 'a b.txt'"), list("a b.txt"));
-    assert_eq!(entries("x==1 --hash=sha256:ab -r a.txt"), [Entry::Requirement("x==1".into(), true)]);
+    assert_eq!(
+        entries("x==1 --hash=sha256:ab -r a.txt"),
+        [Entry::Requirement("x==1".into(), true)]
+    );
     assert_eq!(entries("--no-binary x --future"), [Entry::Unknown]);
 }
 
@@ -144,12 +156,29 @@ async fn pip_reads_the_same_in_the_same_lists() {
         std::fs::write(path, "").unwrap();
     }
     let venv = folder.path().join("venv");
-    Run::new("python3").args(["-m", "venv"]).arg(&venv).output().await.unwrap();
-    let (script, input) = (folder.path().join("ask.py"), folder.path().join("lists.json"));
+    Run::new("python3")
+        .args(["-m", "venv"])
+        .arg(&venv)
+        .output()
+        .await
+        .unwrap();
+    let (script, input) = (
+        folder.path().join("ask.py"),
+        folder.path().join("lists.json"),
+    );
     std::fs::write(&script, ASK_PIP).unwrap();
     std::fs::write(&input, serde_json::to_vec(LISTS).unwrap()).unwrap();
-    let asked = Run::new(venv.join("bin/python")).arg(&script).cwd(folder.path()).output().await.unwrap();
-    let answers: Vec<Vec<String>> = asked.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let asked = Run::new(venv.join("bin/python"))
+        .arg(&script)
+        .cwd(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let answers: Vec<Vec<String>> = asked
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), LISTS.len(), "{}", asked.stdout);
     for (list, pip) in LISTS.iter().zip(answers) {
         assert_eq!(told(list), pip, "{}", String::from_utf8_lossy(list));
@@ -163,13 +192,31 @@ fn told(list: &[u8]) -> Vec<String> {
         Place::Url { .. } => "url".to_owned(),
         Place::Path(path) => {
             let relative = path.trim_start_matches("./").trim_end_matches('/');
-            format!("{kind} {}", if relative.is_empty() { "." } else { relative })
+            format!(
+                "{kind} {}",
+                if relative.is_empty() { "." } else { relative }
+            )
         }
     };
     let text = decode(list).unwrap().text;
-    let entries: Vec<Entry> = lines(&text, |_| None).iter().flat_map(|line| entries(line)).collect();
-    let lists = entries.iter().filter_map(|entry| if let Entry::List(name) = entry { Some(format!("list {name}")) } else { None });
-    let links = entries.iter().filter_map(|entry| if let Entry::Links(place) = entry { Some(format!("links {place}")) } else { None });
+    let entries: Vec<Entry> = lines(&text, |_| None)
+        .iter()
+        .flat_map(|line| entries(line))
+        .collect();
+    let lists = entries.iter().filter_map(|entry| {
+        if let Entry::List(name) = entry {
+            Some(format!("list {name}"))
+        } else {
+            None
+        }
+    });
+    let links = entries.iter().filter_map(|entry| {
+        if let Entry::Links(place) = entry {
+            Some(format!("links {place}"))
+        } else {
+            None
+        }
+    });
     let requirements = entries.iter().filter_map(|entry| match entry {
         Entry::Editable(name) => Some(shown(place_of_editable(name), "editable")),
         Entry::Requirement(name, hashed) => Some(shown(place(name, *hashed), "path")),

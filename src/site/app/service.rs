@@ -13,7 +13,8 @@ use crate::host::services::{Ensured, Service, Services, Signal};
 
 /// gunicorn's own grace for requests that run is 30 s.
 const STOP: Duration = Duration::from_secs(35);
-/// What the app writes is for its own account and group: the web server's workers reach its socket by the group.
+/// What the app writes is for its own account and group: the web server's workers reach its socket
+/// by the group.
 const UMASK: u32 = 0o007;
 
 impl App {
@@ -22,17 +23,27 @@ impl App {
         let paths = &self.plan.paths;
         let (argv, workers) = match &self.plan.program {
             Program::Python { wsgi, .. } => (self.gunicorn(wsgi)?, Some(workers())),
-            Program::Line(line) => (["/bin/sh", "-c", &command_line::replacing_the_shell(line)].map(OsString::from).to_vec(), None),
+            Program::Line(line) => (
+                ["/bin/sh", "-c", &command_line::replacing_the_shell(line)]
+                    .map(OsString::from)
+                    .to_vec(),
+                None,
+            ),
             Program::None => return None,
         };
         let mut env = self.environment();
         if let Some(workers) = workers {
-            // gunicorn's default only: the site's environment, gunicorn.conf.py or GUNICORN_CMD_ARGS may say otherwise.
-            env.entry("WEB_CONCURRENCY".into()).or_insert_with(|| workers.to_string());
+            // gunicorn's default only: the site's environment, gunicorn.conf.py or
+            // GUNICORN_CMD_ARGS may say otherwise.
+            env.entry("WEB_CONCURRENCY".into())
+                .or_insert_with(|| workers.to_string());
         }
         Some(Service {
             name: self.plan.slot.service().into(),
-            description: format!("The app of {}, release {}", self.plan.host, self.plan.version),
+            description: format!(
+                "The app of {}, release {}",
+                self.plan.host, self.plan.version
+            ),
             argv,
             env,
             workdir: self.plan.root.clone(),
@@ -65,13 +76,16 @@ impl App {
 
     /// Starts the service, or finds it running by the same definition; None where there is none.
     pub async fn start(&self, services: &Services) -> anyhow::Result<Option<Ensured>> {
-        let Some(service) = self.service() else { return Ok(None) };
+        let Some(service) = self.service() else {
+            return Ok(None);
+        };
         if let Upstream::Unix(socket) = &self.plan.upstream {
             remove_dead_socket(socket).await?;
         }
         if let Some(address) = self.plan.tcp_address() {
             let path = self.plan.paths.app_port(self.plan.slot);
-            std::fs::write(&path, address.port().to_string()).with_context(|| format!("writing {}", path.display()))?;
+            std::fs::write(&path, address.port().to_string())
+                .with_context(|| format!("writing {}", path.display()))?;
         }
         Ok(Some(services.ensure(&service).await?))
     }
@@ -82,16 +96,21 @@ async fn remove_dead_socket(socket: &Path) -> anyhow::Result<()> {
     const DEADLINE: Duration = Duration::from_secs(1);
     match tokio::time::timeout(DEADLINE, UnixStream::connect(socket)).await {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(socket).with_context(|| format!("removing the dead socket {}", socket.display()))
+            std::fs::remove_file(socket)
+                .with_context(|| format!("removing the dead socket {}", socket.display()))
         }
         _ => Ok(()),
     }
 }
 
-/// One more than the processors, so that one request that waits stops nobody; few, as all start at once on a small machine.
+/// One more than the processors, so that one request that waits stops nobody; few, as all start at
+/// once on a small machine.
 fn workers() -> usize {
     const MOST: usize = 8;
-    std::thread::available_parallelism().map_or(1, usize::from).saturating_add(1).min(MOST)
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .saturating_add(1)
+        .min(MOST)
 }
 
 #[cfg(test)]
@@ -103,8 +122,17 @@ mod tests {
     fn gunicorn_is_run_as_a_module_of_the_environment_on_the_socket() {
         let (_folder, app) = app(&site("python", "mysite.wsgi:application"), &[]);
         let service = app.service().unwrap();
-        let line = service.argv.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        assert!(line.contains("/bin/python -m gunicorn --bind unix:/") && line.contains("app.sock --umask 0007 "), "{line}");
+        let line = service
+            .argv
+            .iter()
+            .map(|arg| arg.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(
+            line.contains("/bin/python -m gunicorn --bind unix:/")
+                && line.contains("app.sock --umask 0007 "),
+            "{line}"
+        );
         assert!(line.ends_with(" mysite.wsgi:application"), "{line}");
         assert!(service.deny_imds && service.env["WEB_CONCURRENCY"].parse::<usize>().unwrap() >= 2);
     }
@@ -113,7 +141,10 @@ mod tests {
     fn the_sites_own_number_of_workers_stands() {
         let mut site = site("python", "x:y");
         site.app.env.insert("WEB_CONCURRENCY".into(), "1".into());
-        assert_eq!(app(&site, &[]).1.service().unwrap().env["WEB_CONCURRENCY"], "1");
+        assert_eq!(
+            app(&site, &[]).1.service().unwrap().env["WEB_CONCURRENCY"],
+            "1"
+        );
     }
 
     #[test]
@@ -121,8 +152,16 @@ mod tests {
         let mut site = site("command", "./server --key $KEY");
         site.app.env.insert("KEY".into(), "hunter2".into());
         let service = app(&site, &[]).1.service().unwrap();
-        assert!(service.argv.iter().all(|arg| !arg.to_string_lossy().contains("hunter2")));
-        assert_eq!((service.env["KEY"].as_str(), service.argv[2].to_str()), ("hunter2", Some("exec ./server --key $KEY")));
+        assert!(
+            service
+                .argv
+                .iter()
+                .all(|arg| !arg.to_string_lossy().contains("hunter2"))
+        );
+        assert_eq!(
+            (service.env["KEY"].as_str(), service.argv[2].to_str()),
+            ("hunter2", Some("exec ./server --key $KEY"))
+        );
         assert!(service.env.contains_key("PORT"));
     }
 

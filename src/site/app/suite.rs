@@ -1,4 +1,5 @@
-//! Projects that lie in the release, installed for real from the package index: pip builds them in their folder, as the app's account.
+//! Projects that lie in the release, installed for real from the package index: pip builds them in
+//! their folder, as the app's account.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -17,25 +18,45 @@ use crate::host::marks;
 use crate::host::process::Run;
 
 const BUCKET: &str = "site-bucket";
-const SETUPTOOLS: &str =
-    "from setuptools import setup\nsetup(name='ourlib', version='1.0', packages=['ourlib'], package_dir={'': 'src'})\n";
-const HATCHLING: &str =
-    "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n[project]\nname = 'ourlib'\nversion = '1.0'\n";
+const SETUPTOOLS: &str = "from setuptools import setup\nsetup(name='ourlib', version='1.0', packages=['ourlib'], package_dir={'': 'src'})\n";
+const HATCHLING: &str = "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n[project]\nname = 'ourlib'\nversion = '1.0'\n";
 const FLIT: &str = "[build-system]\nrequires = ['flit_core>=3.4']\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = 'ourlib'\nversion = '1.0'\ndescription = 'x'\n";
 const POETRY: &str = "[build-system]\nrequires = ['poetry-core']\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\nname = 'ourlib'\nversion = '1.0'\ndescription = 'x'\nauthors = []\npackages = [{ include = 'ourlib', from = 'src' }]\n";
-const BACKENDS: [(&str, &str); 4] =
-    [("setup.py", SETUPTOOLS), ("pyproject.toml", HATCHLING), ("pyproject.toml", FLIT), ("pyproject.toml", POETRY)];
+const BACKENDS: [(&str, &str); 4] = [
+    ("setup.py", SETUPTOOLS),
+    ("pyproject.toml", HATCHLING),
+    ("pyproject.toml", FLIT),
+    ("pyproject.toml", POETRY),
+];
 
 fn account() -> Account {
-    Account { name: "nobody".into(), uid: 65534, gid: 65534 }
+    Account {
+        name: "nobody".into(),
+        uid: 65534,
+        gid: 65534,
+    }
 }
 
 /// A release with a project at this place in it, and a list that names it so.
 fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir, Plan) {
-    let (about, module) = (format!("{place}{}", backend.0), format!("{place}src/ourlib/__init__.py"));
-    let (folder, mut plan) =
-        plan(&site("python", "x:y"), &[(&about, backend.1), (&module, "WHO = 'release 1'\n"), ("requirements.txt", list)]);
-    for open in [folder.path(), &folder.path().join("state"), plan.paths.releases().as_path(), plan.paths.venvs().as_path()] {
+    let (about, module) = (
+        format!("{place}{}", backend.0),
+        format!("{place}src/ourlib/__init__.py"),
+    );
+    let (folder, mut plan) = plan(
+        &site("python", "x:y"),
+        &[
+            (&about, backend.1),
+            (&module, "WHO = 'release 1'\n"),
+            ("requirements.txt", list),
+        ],
+    );
+    for open in [
+        folder.path(),
+        &folder.path().join("state"),
+        plan.paths.releases().as_path(),
+        plan.paths.venvs().as_path(),
+    ] {
         fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
     }
     marks::mark(&plan.root, "").unwrap();
@@ -46,7 +67,12 @@ fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir
 /// What the app would import, and from where.
 async fn imported(dependencies: &Dependencies) -> String {
     let line = "import importlib.metadata, ourlib; print(ourlib.WHO, importlib.metadata.version('ourlib'), ourlib.__file__)";
-    let output = Run::new(dependencies.python()).args(["-c", line]).user(Some(&account())).cwd("/").output().await;
+    let output = Run::new(dependencies.python())
+        .args(["-c", line])
+        .user(Some(&account()))
+        .cwd("/")
+        .output()
+        .await;
     output.unwrap().stdout.trim().to_owned()
 }
 
@@ -60,7 +86,11 @@ fn lent(root: &Path) -> Vec<String> {
             found.push(format!("{} {:o}", path.display(), metadata.mode()));
         }
         if metadata.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            left.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
     }
     found
@@ -68,7 +98,9 @@ fn lent(root: &Path) -> Vec<String> {
 
 async fn ensured(plan: &Plan, state: &S3) -> anyhow::Result<Dependencies> {
     let interpreter = interpreter::find(&[], plan.account.as_ref()).await?;
-    Ok(Dependencies::ensure(plan, Some(interpreter), state).await?.expect("kind python has dependencies"))
+    Ok(Dependencies::ensure(plan, Some(interpreter), state)
+        .await?
+        .expect("kind python has dependencies"))
 }
 
 #[tokio::test]
@@ -78,22 +110,45 @@ async fn a_project_in_the_release_is_installed_whatever_builds_it() {
         eprintln!("NOT TESTED: only root can run an installer as another account");
         return;
     }
-    let region = Region::start(Options { buckets: vec![BUCKET.to_owned()], start_acme: false, ..Options::default() }).unwrap();
+    let region = Region::start(Options {
+        buckets: vec![BUCKET.to_owned()],
+        start_acme: false,
+        ..Options::default()
+    })
+    .unwrap();
     let state = cloud_in(&region, Service::S3).await.s3(BUCKET);
     for backend in BACKENDS {
-        let forms = [("", ".", false), ("", "-e .", true), ("lib/", "./lib", false)];
+        let forms = [
+            ("", ".", false),
+            ("", "-e .", true),
+            ("lib/", "./lib", false),
+        ];
         join_all(forms.map(|(place, list, editable)| {
             let state = &state;
             async move {
                 let what = format!("{list} by {}", backend.1);
                 let (_folder, plan) = release(place, backend, list);
-                let dependencies = ensured(&plan, state).await.unwrap_or_else(|error| panic!("{what}: {error:#}"));
+                let dependencies = ensured(&plan, state)
+                    .await
+                    .unwrap_or_else(|error| panic!("{what}: {error:#}"));
                 let imported = imported(&dependencies).await;
                 assert!(imported.starts_with("release 1 1.0 "), "{what}: {imported}");
-                assert_eq!(imported.contains(plan.root.to_str().unwrap()), editable, "{what}: {imported}");
-                assert_eq!((lent(&plan.root), lent(&dependencies.venv)), (vec![], vec![]), "{what}");
+                assert_eq!(
+                    imported.contains(plan.root.to_str().unwrap()),
+                    editable,
+                    "{what}: {imported}"
+                );
+                assert_eq!(
+                    (lent(&plan.root), lent(&dependencies.venv)),
+                    (vec![], vec![]),
+                    "{what}"
+                );
                 let again = ensured(&plan, state).await.unwrap();
-                assert_eq!(fs::metadata(&again.venv).unwrap().ino(), fs::metadata(&dependencies.venv).unwrap().ino(), "{what}: made twice");
+                assert_eq!(
+                    fs::metadata(&again.venv).unwrap().ino(),
+                    fs::metadata(&dependencies.venv).unwrap().ino(),
+                    "{what}: made twice"
+                );
             }
         }))
         .await;

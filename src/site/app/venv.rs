@@ -32,7 +32,8 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Runs the installers as the app's account, as they run code of the packages; afterwards only we may write to the environment.
+    /// Runs the installers as the app's account, as they run code of the packages; afterwards only
+    /// we may write to the environment.
     pub(super) async fn make(&self) -> anyhow::Result<()> {
         let owner = self.account.map(|account| (account.uid, account.gid));
         for folder in [self.venv, self.home] {
@@ -48,7 +49,8 @@ impl Making<'_> {
         }
         // From here on the tree is only ours to change: what follows works on it as root.
         if self.uv().is_none() {
-            self.remove_pip().context("removing pip from the virtual environment")?;
+            self.remove_pip()
+                .context("removing pip from the virtual environment")?;
         }
         Ok(relocate::note_prefix(self.venv)?)
     }
@@ -70,9 +72,25 @@ impl Making<'_> {
     }
 
     async fn install_with_uv(&self, uv: &Path) -> anyhow::Result<()> {
-        let make = self.run(uv).args(["venv", "--quiet", "--no-project", "--python"]).arg(&self.interpreter.path).arg(self.venv);
-        make.output().await.context("making a virtual environment with uv")?;
-        let pip = || self.run(uv).args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]).arg(self.python());
+        let make = self
+            .run(uv)
+            .args(["venv", "--quiet", "--no-project", "--python"])
+            .arg(&self.interpreter.path)
+            .arg(self.venv);
+        make.output()
+            .await
+            .context("making a virtual environment with uv")?;
+        let pip = || {
+            self.run(uv)
+                .args([
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--compile-bytecode",
+                    "--python",
+                ])
+                .arg(self.python())
+        };
         let list = match &self.lock.source {
             Source::UvLock => {
                 let sync = self.run(uv).args([
@@ -95,13 +113,20 @@ impl Making<'_> {
             list.output().await.with_context(|| self.installing())?;
         }
         if !self.has("gunicorn")? {
-            pip().arg("gunicorn").output().await.context("installing gunicorn")?;
+            pip()
+                .arg("gunicorn")
+                .output()
+                .await
+                .context("installing gunicorn")?;
         }
         Ok(())
     }
 
     async fn install_with_pip(&self) -> anyhow::Result<()> {
-        let make = self.run(&self.interpreter.path).args(["-m", "venv"]).arg(self.venv);
+        let make = self
+            .run(&self.interpreter.path)
+            .args(["-m", "venv"])
+            .arg(self.venv);
         make.output().await.context(
             "making a virtual environment; on Debian its package stands in [host] packages of site.toml as \"python3-venv\" (or \"python3.12-venv\")",
         )?;
@@ -125,7 +150,11 @@ impl Making<'_> {
             list.output().await.with_context(|| self.installing())?;
         }
         if !self.has("gunicorn")? {
-            pip().arg("gunicorn").output().await.context("installing gunicorn")?;
+            pip()
+                .arg("gunicorn")
+                .output()
+                .await
+                .context("installing gunicorn")?;
         }
         Ok(())
     }
@@ -144,7 +173,12 @@ impl Making<'_> {
             ("UV_PYTHON_DOWNLOADS", "never".into()),
             ("UV_PROJECT_ENVIRONMENT", self.venv.into()),
         ];
-        Run::new(program).cwd(self.release).user(self.account).envs(env).envs(ours).deadline(DEADLINE)
+        Run::new(program)
+            .cwd(self.release)
+            .user(self.account)
+            .envs(env)
+            .envs(ours)
+            .deadline(DEADLINE)
     }
 
     fn python(&self) -> PathBuf {
@@ -152,12 +186,18 @@ impl Making<'_> {
     }
 
     fn site_packages(&self) -> PathBuf {
-        self.venv.join(format!("lib/python{}/site-packages", self.interpreter.minor_version()))
+        self.venv.join(format!(
+            "lib/python{}/site-packages",
+            self.interpreter.minor_version()
+        ))
     }
 
     fn has(&self, module: &str) -> anyhow::Result<bool> {
         let folder = self.site_packages();
-        folder.join(module).try_exists().with_context(|| format!("looking into {}", folder.display()))
+        folder
+            .join(module)
+            .try_exists()
+            .with_context(|| format!("looking into {}", folder.display()))
     }
 
     fn write_list(&self, list: &[String]) -> anyhow::Result<PathBuf> {
@@ -166,15 +206,24 @@ impl Making<'_> {
         Ok(path)
     }
 
-    /// A thousand files that no app needs and every later boot would unpack; all instances are to have the same, so it goes here too.
+    /// A thousand files that no app needs and every later boot would unpack; all instances are to
+    /// have the same, so it goes here too.
     fn remove_pip(&self) -> anyhow::Result<()> {
         for folder in [self.venv.join("bin"), self.site_packages()] {
             let real = fs::canonicalize(&folder)?;
-            ensure!(real.starts_with(fs::canonicalize(self.venv)?), "{} leads out of it", folder.display());
+            ensure!(
+                real.starts_with(fs::canonicalize(self.venv)?),
+                "{} leads out of it",
+                folder.display()
+            );
             for entry in fs::read_dir(&real)? {
                 let entry = entry?;
                 if is_pips(&entry.file_name().to_string_lossy()) {
-                    if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+                    if entry.file_type()?.is_dir() {
+                        fs::remove_dir_all(entry.path())?
+                    } else {
+                        fs::remove_file(entry.path())?
+                    }
                 }
             }
         }
@@ -186,7 +235,9 @@ impl Making<'_> {
 fn is_pips(name: &str) -> bool {
     let rest = name.strip_prefix("pip");
     rest.is_some_and(|rest| {
-        rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || (rest.starts_with('-') && rest.ends_with(".dist-info"))
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+            || (rest.starts_with('-') && rest.ends_with(".dist-info"))
     })
 }
 
@@ -199,7 +250,14 @@ mod tests {
         for name in ["pip", "pip3", "pip3.11", "pip-23.0.1.dist-info"] {
             assert!(is_pips(name), "{name}");
         }
-        for name in ["pip_audit", "pipx", "pip-tools", "pip_api-0.0.30.dist-info", "gunicorn", "pipenv-1.dist-info"] {
+        for name in [
+            "pip_audit",
+            "pipx",
+            "pip-tools",
+            "pip_api-0.0.30.dist-info",
+            "gunicorn",
+            "pipenv-1.dist-info",
+        ] {
             assert!(!is_pips(name), "{name}");
         }
     }

@@ -14,15 +14,22 @@ const LARGEST_KEY: usize = 4096;
 impl Desk<'_> {
     pub(super) async fn account(&self) -> Result<Acme> {
         let (tls, ca) = (&self.cache.site.tls, self.cache.ca);
-        match self.cache.s3.get(&self.account_key(), LARGEST_ACCOUNT).await? {
+        match self
+            .cache
+            .s3
+            .get(&self.account_key(), LARGEST_ACCOUNT)
+            .await?
+        {
             None => self.register(Condition::Absent).await,
-            Some(Object { body, etag }) => match Acme::open(&ca.url, tls.directory_ca.as_deref(), &body).await {
-                Err(AcmeError::UnknownAccount { .. }) => {
-                    warn!("the cached ACME account cannot be read; making a new one");
-                    self.register(Condition::Matches(&etag)).await
+            Some(Object { body, etag }) => {
+                match Acme::open(&ca.url, tls.directory_ca.as_deref(), &body).await {
+                    Err(AcmeError::UnknownAccount { .. }) => {
+                        warn!("the cached ACME account cannot be read; making a new one");
+                        self.register(Condition::Matches(&etag)).await
+                    }
+                    opened => Ok(opened?),
                 }
-                opened => Ok(opened?),
-            },
+            }
         }
     }
 
@@ -32,9 +39,24 @@ impl Desk<'_> {
             Some(eab) => Some(self.binding(eab).await?),
             None => None,
         };
-        let registered = Acme::register(&ca.url, tls.directory_ca.as_deref(), &tls.contact, binding.as_ref()).await;
+        let registered = Acme::register(
+            &ca.url,
+            tls.directory_ca.as_deref(),
+            &tls.contact,
+            binding.as_ref(),
+        )
+        .await;
         let (account, credentials) = registered.map_err(without_waiting)?;
-        let written = self.cache.s3.put(&self.account_key(), credentials, condition, tls.kms_key_id.as_deref()).await?;
+        let written = self
+            .cache
+            .s3
+            .put(
+                &self.account_key(),
+                credentials,
+                condition,
+                tls.kms_key_id.as_deref(),
+            )
+            .await?;
         if written == Written::Refused {
             warn!("another made an ACME account at the same time; this order uses its own");
         }
@@ -44,8 +66,12 @@ impl Desk<'_> {
     /// The key is fetched only for a registration, and kept nowhere.
     async fn binding(&self, eab: &Eab) -> Result<Binding> {
         let key = self.hmac_key(&eab.hmac_key).await?;
-        Binding::new(&eab.kid, &key)
-            .with_context(|| format!("tls.eab.{}: its hmac_key is not in base64url, as CAs give it", self.cache.ca.slug))
+        Binding::new(&eab.kid, &key).with_context(|| {
+            format!(
+                "tls.eab.{}: its hmac_key is not in base64url, as CAs give it",
+                self.cache.ca.slug
+            )
+        })
     }
 
     async fn hmac_key(&self, place: &HmacKey) -> Result<String> {
@@ -55,13 +81,18 @@ impl Desk<'_> {
                 let object = self.cache.s3.get(key, LARGEST_KEY).await?.with_context(|| {
                     format!("{at} does not exist; put {{\"hmac_key\": \"…\"}} there, or correct tls.eab.{}", self.cache.ca.slug)
                 })?;
-                let value: serde_json::Value = serde_json::from_slice(&object.body).map_err(|_| anyhow!("{at} is no JSON"))?;
-                let key = value["hmac_key"].as_str().with_context(|| format!("{at} has no text under \"hmac_key\""))?;
+                let value: serde_json::Value =
+                    serde_json::from_slice(&object.body).map_err(|_| anyhow!("{at} is no JSON"))?;
+                let key = value["hmac_key"]
+                    .as_str()
+                    .with_context(|| format!("{at} has no text under \"hmac_key\""))?;
                 Ok(key.to_owned())
             }
             HmacKey::Secret(place) => {
                 let mut answers = self.secrets.read([place]).await;
-                let answer = answers.remove(place).with_context(|| format!("{place} was not answered for"))?;
+                let answer = answers
+                    .remove(place)
+                    .with_context(|| format!("{place} was not answered for"))?;
                 Ok(answer?.reveal().to_owned())
             }
         }
@@ -72,7 +103,8 @@ impl Desk<'_> {
     }
 }
 
-/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays one.
+/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays
+/// one.
 pub(super) fn without_waiting(error: AcmeError) -> anyhow::Error {
     match error {
         AcmeError::Rejected { .. } => anyhow!("{error}"),

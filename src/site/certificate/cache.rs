@@ -1,4 +1,5 @@
-//! What the bucket holds of one CA's: the sealed generations, of which the newest that is of use counts, and the ledger.
+//! What the bucket holds of one CA's: the sealed generations, of which the newest that is of use
+//! counts, and the ledger.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -13,7 +14,8 @@ use crate::config::{Directory, Site};
 /// A chain of a few certificates with its key is a few KB.
 const LARGEST_SEAL: usize = 256 * 1024;
 const LARGEST_LEDGER: usize = 256 * 1024;
-/// One page. Three stay by rule; what lies beyond is there because we may not delete, and no reason to stop.
+/// One page. Three stay by rule; what lies beyond is there because we may not delete, and no reason
+/// to stop.
 const MOST_LISTED: usize = 1000;
 const KEPT: usize = 3;
 /// How often others may write the ledger at the same time.
@@ -62,8 +64,9 @@ impl Cache<'_> {
         self.ca_key(&format!("{}/{rest}", self.site.primary()))
     }
 
-    /// The newest generation that is of use; older ones are read only where newer ones are of none. `now` counts only where S3's
-    /// answer does not tell the time: a machine whose clock is wrong has no reason to ask the CA.
+    /// The newest generation that is of use; older ones are read only where newer ones are of none.
+    /// `now` counts only where S3's answer does not tell the time: a machine whose clock is wrong
+    /// has no reason to ask the CA.
     ///
     /// # Errors
     /// Those of the bucket. A broken generation is no error.
@@ -73,7 +76,13 @@ impl Cache<'_> {
         let next = generations.last().map_or(1, |newest| newest + 1);
         for generation in generations.into_iter().rev() {
             if let Some(certificate) = self.open(generation, now).await? {
-                return Ok(Found { best: Some(Stored { certificate, generation }), next });
+                return Ok(Found {
+                    best: Some(Stored {
+                        certificate,
+                        generation,
+                    }),
+                    next,
+                });
             }
         }
         Ok(Found { best: None, next })
@@ -94,27 +103,52 @@ impl Cache<'_> {
     pub async fn amend(&self, change: impl Fn(&mut Ledger, OffsetDateTime)) -> Result<()> {
         for _ in 0..AMENDED_WITHIN {
             let (mut ledger, etag) = self.read_ledger().await?;
-            change(&mut ledger, self.s3.now().unwrap_or_else(OffsetDateTime::now_utc));
+            change(
+                &mut ledger,
+                self.s3.now().unwrap_or_else(OffsetDateTime::now_utc),
+            );
             let body = serde_json::to_vec_pretty(&ledger).expect("a ledger is plain data");
             let condition = etag.as_ref().map_or(Condition::Absent, Condition::Matches);
-            if self.s3.put(&self.ledger_key(), body, condition, None).await? != Written::Refused {
+            if self
+                .s3
+                .put(&self.ledger_key(), body, condition, None)
+                .await?
+                != Written::Refused
+            {
                 if etag.is_none() {
-                    self.s3.delete(&self.refusal_key(), Condition::Always).await?;
+                    self.s3
+                        .delete(&self.refusal_key(), Condition::Always)
+                        .await?;
                 }
                 return Ok(());
             }
         }
-        anyhow::bail!("writing s3://{}/{}: others keep writing it", self.s3.bucket(), self.ledger_key())
+        anyhow::bail!(
+            "writing s3://{}/{}: others keep writing it",
+            self.s3.bucket(),
+            self.ledger_key()
+        )
     }
 
     async fn read_ledger(&self) -> Result<(Ledger, Option<Etag>)> {
         let Some(object) = self.s3.get(&self.ledger_key(), LARGEST_LEDGER).await? else {
             let refusal = self.s3.get(&self.refusal_key(), LARGEST_LEDGER).await?;
-            let trouble = refusal.and_then(|object| serde_json::from_slice(&object.body).ok()).map(Refusal::into_trouble);
-            return Ok((Ledger { trouble, ..Ledger::default() }, None));
+            let trouble = refusal
+                .and_then(|object| serde_json::from_slice(&object.body).ok())
+                .map(Refusal::into_trouble);
+            return Ok((
+                Ledger {
+                    trouble,
+                    ..Ledger::default()
+                },
+                None,
+            ));
         };
         let ledger = serde_json::from_slice(&object.body).unwrap_or_else(|error| {
-            warn!(key = self.ledger_key(), "the ledger is of no use, and is begun anew: {error}");
+            warn!(
+                key = self.ledger_key(),
+                "the ledger is of no use, and is begun anew: {error}"
+            );
             Ledger::default()
         });
         Ok((ledger, Some(object.etag)))
@@ -128,14 +162,20 @@ impl Cache<'_> {
         self.key("refused.json")
     }
 
-    /// Stores the next generation and removes those beyond the last three. `false`: somebody else stored that generation first.
+    /// Stores the next generation and removes those beyond the last three. `false`: somebody else
+    /// stored that generation first.
     ///
     /// # Errors
     /// Those of the bucket. An old generation that stays is none: the certificate is stored.
     pub async fn store(&self, certificate: &Certificate, generation: u64) -> Result<bool> {
         let key = self.key(&file_name(generation));
         let kms = self.site.tls.kms_key_id.as_deref();
-        if self.s3.put(&key, certificate.seal(), Condition::Absent, kms).await? == Written::Refused {
+        if self
+            .s3
+            .put(&key, certificate.seal(), Condition::Absent, kms)
+            .await?
+            == Written::Refused
+        {
             return Ok(false);
         }
         if let Err(error) = self.prune().await {
@@ -146,7 +186,9 @@ impl Cache<'_> {
 
     async fn prune(&self) -> Result<()> {
         for old in self.generations().await?.iter().rev().skip(KEPT) {
-            self.s3.delete(&self.key(&file_name(*old)), Condition::Always).await?;
+            self.s3
+                .delete(&self.key(&file_name(*old)), Condition::Always)
+                .await?;
         }
         Ok(())
     }
@@ -154,7 +196,10 @@ impl Cache<'_> {
     async fn generations(&self) -> Result<Vec<u64>> {
         let folder = self.key("");
         let listed = self.s3.list(&folder, MOST_LISTED).await?;
-        let mut generations: Vec<u64> = listed.iter().filter_map(|object| generation_of(object.key.strip_prefix(&folder)?)).collect();
+        let mut generations: Vec<u64> = listed
+            .iter()
+            .filter_map(|object| generation_of(object.key.strip_prefix(&folder)?))
+            .collect();
         generations.sort_unstable();
         Ok(generations)
     }
@@ -182,7 +227,13 @@ impl Cache<'_> {
 
 impl Refusal {
     fn into_trouble(self) -> Trouble {
-        Trouble { names: self.names, since: self.until, failures: 1, until: self.until, why: self.why }
+        Trouble {
+            names: self.names,
+            since: self.until,
+            failures: 1,
+            until: self.until,
+            why: self.why,
+        }
     }
 }
 

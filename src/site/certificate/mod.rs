@@ -1,4 +1,5 @@
-//! The site's certificate: cached in the bucket, ordered from a CA only when nothing there will do, renewed when that CA would like it.
+//! The site's certificate: cached in the bucket, ordered from a CA only when nothing there will do,
+//! renewed when that CA would like it.
 
 mod account;
 mod cache;

@@ -1,10 +1,12 @@
-//! What an instance does about its certificate: a pure function of what it serves, of what the bucket holds, and of `now`.
+//! What an instance does about its certificate: a pure function of what it serves, of what the
+//! bucket holds, and of `now`.
 
 use time::{Duration, OffsetDateTime};
 
 use super::{Certificate, Ledger, due};
 
-/// Another instance's certificate is picked up within this; and a machine may sleep, and its clock may be set.
+/// Another instance's certificate is picked up within this; and a machine may sleep, and its clock
+/// may be set.
 const LOOK_EVERY: Duration = Duration::minutes(10);
 /// S3 tells whole seconds.
 const SHORTEST: Duration = Duration::milliseconds(500);
@@ -40,26 +42,49 @@ pub enum Next {
 }
 
 pub fn next(view: &View<'_>) -> Next {
-    let View { now, serving, stored, .. } = *view;
+    let View {
+        now,
+        serving,
+        stored,
+        ..
+    } = *view;
     let newer = stored.filter(|stored| stored.is_newer_than(serving));
-    if newer.is_some_and(|newer| view.unfit.is_none_or(|(serial, until)| serial != newer.serial || now >= until)) {
+    if newer.is_some_and(|newer| {
+        view.unfit
+            .is_none_or(|(serial, until)| serial != newer.serial || now >= until)
+    }) {
         return Next::Show;
     }
     // One that does not prove itself here is no reason to order another one.
     let newest = newer.unwrap_or(serving);
     let none = Ledger::default();
-    let ledger = view.ledgers.iter().find(|(ca, _)| *ca == newest.ca).map(|(_, ledger)| ledger);
+    let ledger = view
+        .ledgers
+        .iter()
+        .find(|(ca, _)| *ca == newest.ca)
+        .map(|(_, ledger)| ledger);
     let looks = now + LOOK_EVERY;
     let asked_at = ledger.map_or(looks, |ledger| ledger.advice_due(newest));
     if asked_at <= now {
-        return Next::AskWindow { stored: newer.is_some() };
+        return Next::AskWindow {
+            stored: newer.is_some(),
+        };
     }
     let due = due(newest, ledger.unwrap_or(&none).window(newest));
     if now < due {
         return Next::Wait(due.min(asked_at).min(looks));
     }
-    let barred = |(ca, ledger): &(String, Ledger)| ledger.terms((*ca == newest.ca).then_some(newest), view.names, now).err();
-    match view.ledgers.iter().map(|entry| barred(entry).map_or(now, |barred| barred.until)).min() {
+    let barred = |(ca, ledger): &(String, Ledger)| {
+        ledger
+            .terms((*ca == newest.ca).then_some(newest), view.names, now)
+            .err()
+    };
+    match view
+        .ledgers
+        .iter()
+        .map(|entry| barred(entry).map_or(now, |barred| barred.until))
+        .min()
+    {
         Some(from) if from > now => Next::Wait(from.min(looks)),
         _ => Next::Renew,
     }
@@ -100,25 +125,55 @@ mod tests {
             let serving = certificate("01", NOW - age, 90.days());
             let mut ledger = Ledger::default();
             ledger.heard(&serving, Ok(None), NOW);
-            let ledgers = vec![("ca".to_owned(), ledger), ("other".to_owned(), Ledger::default())];
-            Self { stored: Some(serving.clone()), serving, unfit: None, ledgers }
+            let ledgers = vec![
+                ("ca".to_owned(), ledger),
+                ("other".to_owned(), Ledger::default()),
+            ];
+            Self {
+                stored: Some(serving.clone()),
+                serving,
+                unfit: None,
+                ledgers,
+            }
         }
 
         fn next_at(&self, now: OffsetDateTime) -> Next {
-            let unfit = self.unfit.as_ref().map(|(serial, until)| (serial.as_str(), *until));
-            let Self { serving, stored, ledgers, .. } = self;
-            next(&View { now, serving, stored: stored.as_ref(), unfit, ledgers, names: &names() })
+            let unfit = self
+                .unfit
+                .as_ref()
+                .map(|(serial, until)| (serial.as_str(), *until));
+            let Self {
+                serving,
+                stored,
+                ledgers,
+                ..
+            } = self;
+            next(&View {
+                now,
+                serving,
+                stored: stored.as_ref(),
+                unfit,
+                ledgers,
+                names: &names(),
+            })
         }
 
         fn fail(&mut self, ca: usize, now: OffsetDateTime) {
-            let limited = AcmeError::RateLimited { doing: String::new(), retry_after: Some(Span::from_secs(7200)), detail: String::new() };
+            let limited = AcmeError::RateLimited {
+                doing: String::new(),
+                retry_after: Some(Span::from_secs(7200)),
+                detail: String::new(),
+            };
             self.ledgers[ca].1.has_failed(&names(), &limited, now);
         }
     }
 
     #[test]
     fn a_fresh_certificate_is_looked_after_every_ten_minutes() {
-        assert_eq!(Scene::serving(1.days()).next_at(NOW), Next::Wait(NOW + 10.minutes()));
+        assert_eq!(
+            Scene::serving(1.days()).next_at(NOW),
+            Next::Wait(NOW + 10.minutes())
+        );
     }
 
     #[test]
@@ -132,9 +187,21 @@ mod tests {
     fn the_cas_window_goes_before_the_rule_and_is_asked_for_when_it_says() {
         let mut scene = Scene::serving(70.days());
         let (start, end, ask_again) = (NOW + 2.days(), NOW + 3.days(), Span::from_secs(300));
-        scene.ledgers[0].1.heard(&scene.serving, Ok(Some(&Suggestion { start, end, explanation: None, ask_again })), NOW);
+        scene.ledgers[0].1.heard(
+            &scene.serving,
+            Ok(Some(&Suggestion {
+                start,
+                end,
+                explanation: None,
+                ask_again,
+            })),
+            NOW,
+        );
         assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 5.minutes()));
-        assert_eq!(scene.next_at(NOW + 5.minutes()), Next::AskWindow { stored: false });
+        assert_eq!(
+            scene.next_at(NOW + 5.minutes()),
+            Next::AskWindow { stored: false }
+        );
     }
 
     #[test]
@@ -147,7 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_did_not_prove_itself_is_tried_again_later_and_none_is_ordered_meanwhile() {
+    fn a_certificate_that_did_not_prove_itself_is_tried_again_later_and_none_is_ordered_meanwhile()
+    {
         let mut scene = Scene::serving(80.days());
         scene.stored = Some(certificate("02", NOW, 90.days()));
         scene.unfit = Some(("02".to_owned(), NOW + 1.hours()));

@@ -1,8 +1,9 @@
 //! One order at the CA, made so that a crash at any instant costs no second one.
 //!
-//! The order's URL, its key and the TXT values stand in the bucket before anything is done with them;
-//! the next run takes the order up where it stands, and removes the values in any case. Only between the CA's answer to newOrder
-//! and the record of its URL can an order be lost, unissued: RFC 8555 has no way to find it again (CAs may return it, section 7.4).
+//! The order's URL, its key and the TXT values stand in the bucket before anything is done with
+//! them; the next run takes the order up where it stands, and removes the values in any case. Only
+//! between the CA's answer to newOrder and the record of its URL can an order be lost, unissued:
+//! RFC 8555 has no way to find it again (CAs may return it, section 7.4).
 
 use std::time::Duration;
 
@@ -62,24 +63,35 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Gets a certificate from the CA, as the successor of one of its own if there is one; the caller holds the lease that makes this order the
-    /// only one.
+    /// Gets a certificate from the CA, as the successor of one of its own if there is one; the
+    /// caller holds the lease that makes this order the only one.
     ///
     /// # Errors
-    /// The CA's, the ledger's ([`super::Barred`]), Route 53's and the bucket's; the next run goes on from where this one stopped.
+    /// The CA's, the ledger's ([`super::Barred`]), Route 53's and the bucket's; the next run goes
+    /// on from where this one stopped.
     pub async fn order(&self, replaces: Option<&Certificate>) -> Result<Certificate> {
         let names = self.names();
         let (ledger, now) = (self.cache.ledger().await?, self.now()?);
         let terms = match self.force {
             true => ledger.forced_terms(replaces, &names, now),
-            false => ledger.terms(replaces, &names, now).with_context(|| self.remedy())?,
+            false => ledger
+                .terms(replaces, &names, now)
+                .with_context(|| self.remedy())?,
         };
-        let ordered = self.order_now(replaces.filter(|_| terms.replaces), terms, &ledger).await;
-        if let Some(refusal) = ordered.as_ref().err().and_then(|error| error.downcast_ref::<AcmeError>()) {
-            self.note(|ledger, now| ledger.has_failed(&names, refusal, now)).await;
+        let ordered = self
+            .order_now(replaces.filter(|_| terms.replaces), terms, &ledger)
+            .await;
+        if let Some(refusal) = ordered
+            .as_ref()
+            .err()
+            .and_then(|error| error.downcast_ref::<AcmeError>())
+        {
+            self.note(|ledger, now| ledger.has_failed(&names, refusal, now))
+                .await;
         }
         let (certificate, exempt) = ordered?;
-        self.note(|ledger, now| ledger.has_issued(&certificate, &names, exempt, now)).await;
+        self.note(|ledger, now| ledger.has_issued(&certificate, &names, exempt, now))
+            .await;
         Ok(certificate)
     }
 
@@ -91,7 +103,11 @@ impl Desk<'_> {
     }
 
     fn remedy(&self) -> String {
-        format!("s3://{}/{} remembers it: delete that once the cause is mended", self.cache.s3.bucket(), self.cache.ledger_key())
+        format!(
+            "s3://{}/{} remembers it: delete that once the cause is mended",
+            self.cache.s3.bucket(),
+            self.cache.ledger_key()
+        )
     }
 
     fn now(&self) -> Result<OffsetDateTime> {
@@ -99,7 +115,12 @@ impl Desk<'_> {
     }
 
     /// And whether it counts against no limit of the CA's.
-    async fn order_now(&self, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Certificate, bool)> {
+    async fn order_now(
+        &self,
+        replaces: Option<&Certificate>,
+        terms: Terms,
+        ledger: &Ledger,
+    ) -> Result<(Certificate, bool)> {
         let (account, left) = tokio::try_join!(self.account(), self.left_behind())?;
         if let Some(pending) = left {
             let exempt = pending.exempt;
@@ -107,7 +128,9 @@ impl Desk<'_> {
                 return Ok((certificate, exempt));
             }
         }
-        let (order, pending) = self.begin_somehow(&account, replaces, terms, ledger).await?;
+        let (order, pending) = self
+            .begin_somehow(&account, replaces, terms, ledger)
+            .await?;
         let exempt = pending.exempt;
         Ok((self.conclude(order, pending).await?, exempt))
     }
@@ -122,7 +145,8 @@ impl Desk<'_> {
             self.forget().await?;
         }
         let (ca, domains) = (&self.cache.ca.slug, &self.cache.site.domains);
-        Certificate::check(ca, issued?, pending.key, domains, self.now()?).context("checking the certificate that the CA issued")
+        Certificate::check(ca, issued?, pending.key, domains, self.now()?)
+            .context("checking the certificate that the CA issued")
     }
 
     /// Removes the record of the order: its certificate is stored, or the CA will never issue it.
@@ -130,12 +154,16 @@ impl Desk<'_> {
     /// # Errors
     /// Those of the bucket.
     pub async fn forget(&self) -> Result<()> {
-        self.cache.s3.delete(&self.pending_key(), Condition::Always).await?;
+        self.cache
+            .s3
+            .delete(&self.pending_key(), Condition::Always)
+            .await?;
         Ok(())
     }
 
-    /// The certificate of the order that an earlier run left. `None`: the CA has dropped that order, or lost its account; or the order
-    /// is an old one whose record outlived its certificate's storing, so that what it gives is due or worse.
+    /// The certificate of the order that an earlier run left. `None`: the CA has dropped that
+    /// order, or lost its account; or the order is an old one whose record outlived its
+    /// certificate's storing, so that what it gives is due or worse.
     async fn resumed(&self, account: &Acme, pending: Pending) -> Result<Option<Certificate>> {
         let found = match account.resume(&pending.url).await {
             Err(AcmeError::UnknownAccount { .. }) => None,
@@ -148,7 +176,11 @@ impl Desk<'_> {
         info!("taking up the order that an earlier run left");
         match self.conclude(order, pending).await {
             Ok(certificate) => Ok((self.now()? < due(&certificate, None)).then_some(certificate)),
-            Err(error) if error.downcast_ref().is_some_and(|flaw| !matches!(flaw, Flaw::NotYet(_))) => {
+            Err(error)
+                if error
+                    .downcast_ref()
+                    .is_some_and(|flaw| !matches!(flaw, Flaw::NotYet(_))) =>
+            {
                 warn!("an order that an earlier run left gives no certificate of use: {error:#}");
                 Ok(None)
             }
@@ -165,29 +197,58 @@ impl Desk<'_> {
         ledger: &Ledger,
     ) -> Result<(Order, Pending)> {
         match self.begin(account, replaces, terms, ledger).await {
-            Err(error) if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) => {
+            Err(error)
+                if matches!(error.downcast_ref(), Some(AcmeError::UnknownAccount { .. })) =>
+            {
                 warn!("the CA does not know the cached account; making a new one");
-                self.begin(&self.register(Condition::Always).await?, replaces, terms, ledger).await
+                self.begin(
+                    &self.register(Condition::Always).await?,
+                    replaces,
+                    terms,
+                    ledger,
+                )
+                .await
             }
             begun => begun,
         }
     }
 
     async fn left_behind(&self) -> Result<Option<Pending>> {
-        let Some(object) = self.cache.s3.get(&self.pending_key(), LARGEST_PENDING).await? else { return Ok(None) };
+        let Some(object) = self
+            .cache
+            .s3
+            .get(&self.pending_key(), LARGEST_PENDING)
+            .await?
+        else {
+            return Ok(None);
+        };
         let pending = serde_json::from_slice::<Pending>(&object.body).ok();
-        if pending.as_ref().is_some_and(|pending| pending.names == self.names() && pending.key.key_pair().is_ok()) {
+        if pending
+            .as_ref()
+            .is_some_and(|pending| pending.names == self.names() && pending.key.key_pair().is_ok())
+        {
             return Ok(pending);
         }
         warn!("an order that an earlier run left is of no use any more");
         // Nobody else knows of its values: its record is about to be written over.
-        self.withdraw(&pending.map(|pending| pending.values).unwrap_or_default()).await;
+        self.withdraw(&pending.map(|pending| pending.values).unwrap_or_default())
+            .await;
         Ok(None)
     }
 
-    async fn begin(&self, account: &Acme, replaces: Option<&Certificate>, terms: Terms, ledger: &Ledger) -> Result<(Order, Pending)> {
+    async fn begin(
+        &self,
+        account: &Acme,
+        replaces: Option<&Certificate>,
+        terms: Terms,
+        ledger: &Ledger,
+    ) -> Result<(Order, Pending)> {
         let (names, profile) = (self.names(), self.profile(account)?);
-        info!(names = names.join(" "), ca = self.cache.ca.slug, "ordering a certificate");
+        info!(
+            names = names.join(" "),
+            ca = self.cache.ca.slug,
+            "ordering a certificate"
+        );
         let id = replaces.and_then(|replaced| CertificateId::of(&replaced.chain));
         let (order, exempt) = match account.new_order(&names, profile, id.as_ref()).await {
             Err(error @ AcmeError::NotReplaceable { .. }) => {
@@ -199,17 +260,27 @@ impl Desk<'_> {
             }
             order => (order?, terms.exempt),
         };
-        let pending = Pending { url: order.url().to_owned(), key: PrivateKey::generate()?, names, values: Vec::new(), exempt };
+        let pending = Pending {
+            url: order.url().to_owned(),
+            key: PrivateKey::generate()?,
+            names,
+            values: Vec::new(),
+            exempt,
+        };
         self.record(&pending).await?;
         Ok((order, pending))
     }
 
     /// The site's profile. A CA that stands in for the first one need not offer it.
     fn profile(&self, account: &Acme) -> Result<Option<&str>> {
-        let Some(profile) = self.cache.site.tls.profile.as_deref() else { return Ok(None) };
+        let Some(profile) = self.cache.site.tls.profile.as_deref() else {
+            return Ok(None);
+        };
         match account.offers_profile(profile) {
             Ok(()) => Ok(Some(profile)),
-            Err(error) if self.cache.ca == self.cache.site.first_ca() => Err(without_waiting(error)),
+            Err(error) if self.cache.ca == self.cache.site.first_ca() => {
+                Err(without_waiting(error))
+            }
             Err(error) => {
                 warn!("ordering without it: {error}");
                 Ok(None)
@@ -219,14 +290,32 @@ impl Desk<'_> {
 
     async fn record(&self, pending: &Pending) -> Result<()> {
         let body = serde_json::to_vec(pending).context("writing down the order")?;
-        self.cache.s3.put(&self.pending_key(), body, Condition::Always, self.cache.site.tls.kms_key_id.as_deref()).await?;
+        self.cache
+            .s3
+            .put(
+                &self.pending_key(),
+                body,
+                Condition::Always,
+                self.cache.site.tls.kms_key_id.as_deref(),
+            )
+            .await?;
         Ok(())
     }
 
-    /// The TXT values that the CA waits for, recorded before the first of them is written to a zone.
+    /// The TXT values that the CA waits for, recorded before the first of them is written to a
+    /// zone.
     async fn wanted(&self, order: &mut Order, pending: &mut Pending) -> Result<Vec<Value>> {
-        let wanted = order.challenges().await?.into_iter().map(|challenge| self.place(challenge)).collect::<Result<Vec<_>>>()?;
-        let fresh: Vec<Value> = wanted.iter().filter(|value| !pending.values.contains(value)).cloned().collect();
+        let wanted = order
+            .challenges()
+            .await?
+            .into_iter()
+            .map(|challenge| self.place(challenge))
+            .collect::<Result<Vec<_>>>()?;
+        let fresh: Vec<Value> = wanted
+            .iter()
+            .filter(|value| !pending.values.contains(value))
+            .cloned()
+            .collect();
         if !fresh.is_empty() {
             pending.values.extend(fresh);
             self.record(pending).await?;
@@ -235,30 +324,55 @@ impl Desk<'_> {
     }
 
     fn place(&self, challenge: Dns01) -> Result<Value> {
-        let domain = challenge.name.strip_prefix("_acme-challenge.").unwrap_or(&challenge.name);
-        let zone = (self.zone_of)(domain).with_context(|| format!("the CA wants a proof for {domain}, which is no name of this site"))?;
-        Ok(Value { zone, name: challenge.name, value: challenge.value })
+        let domain = challenge
+            .name
+            .strip_prefix("_acme-challenge.")
+            .unwrap_or(&challenge.name);
+        let zone = (self.zone_of)(domain).with_context(|| {
+            format!("the CA wants a proof for {domain}, which is no name of this site")
+        })?;
+        Ok(Value {
+            zone,
+            name: challenge.name,
+            value: challenge.value,
+        })
     }
 
     /// From a recorded order to the chain.
     async fn complete(&self, order: &mut Order, pending: &mut Pending) -> Result<String> {
         let mut changes = Vec::new();
         for value in self.wanted(order, pending).await? {
-            changes.push(self.route53.add_txt_value(&value.zone, &value.name, &value.value).await?);
+            changes.push(
+                self.route53
+                    .add_txt_value(&value.zone, &value.name, &value.value)
+                    .await?,
+            );
         }
         for change in &changes {
-            self.route53.wait_in_sync(change, Instant::now() + RECORDS_IN_SYNC_WITHIN).await?;
+            self.route53
+                .wait_in_sync(change, Instant::now() + RECORDS_IN_SYNC_WITHIN)
+                .await?;
         }
         order.validate(Instant::now() + VALIDATED_WITHIN).await?;
         let request = signing_request(&pending.key, &pending.names)?;
-        Ok(order.finalize(&request, Instant::now() + ISSUED_WITHIN).await?)
+        Ok(order
+            .finalize(&request, Instant::now() + ISSUED_WITHIN)
+            .await?)
     }
 
-    /// Removes our TXT values, and only ours. A value that stays does no harm, so this never fails an order.
+    /// Removes our TXT values, and only ours. A value that stays does no harm, so this never fails
+    /// an order.
     async fn withdraw(&self, values: &[Value]) {
         for value in values {
-            if let Err(error) = self.route53.remove_txt_value(&value.zone, &value.name, &value.value).await {
-                warn!(name = value.name, "a validation value stays in the zone: {error}");
+            if let Err(error) = self
+                .route53
+                .remove_txt_value(&value.zone, &value.name, &value.value)
+                .await
+            {
+                warn!(
+                    name = value.name,
+                    "a validation value stays in the zone: {error}"
+                );
             }
         }
     }
@@ -272,19 +386,33 @@ impl Desk<'_> {
     }
 }
 
-/// What is ordered for these domains: without those that a wildcard among them covers, since a CA may refuse them beside it
-/// (Boulder: "redundant with a wildcard domain in the same request").
+/// What is ordered for these domains: without those that a wildcard among them covers, since a CA
+/// may refuse them beside it (Boulder: "redundant with a wildcard domain in the same request").
 pub fn identifiers(domains: &[Domain]) -> Vec<String> {
-    let covered = |domain: &&Domain| !domain.is_wildcard() && domains.iter().any(|other| other.as_str() == wildcard_of(domain));
-    domains.iter().filter(|domain| !covered(domain)).map(ToString::to_string).collect()
+    let covered = |domain: &&Domain| {
+        !domain.is_wildcard()
+            && domains
+                .iter()
+                .any(|other| other.as_str() == wildcard_of(domain))
+    };
+    domains
+        .iter()
+        .filter(|domain| !covered(domain))
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// A request for these names, signed by the key, in DER (RFC 2986).
 fn signing_request(key: &PrivateKey, names: &[String]) -> Result<Vec<u8>> {
-    let mut params = CertificateParams::new(names.to_vec()).context("a name does not fit a signing request")?;
+    let mut params =
+        CertificateParams::new(names.to_vec()).context("a name does not fit a signing request")?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     let pair = key.key_pair().context("reading the order's key")?;
-    Ok(params.serialize_request(&pair).context("signing the request")?.der().to_vec())
+    Ok(params
+        .serialize_request(&pair)
+        .context("signing the request")?
+        .der()
+        .to_vec())
 }
 
 #[cfg(test)]
@@ -293,7 +421,16 @@ mod tests {
 
     #[test]
     fn a_name_that_a_wildcard_covers_is_not_ordered_beside_it() {
-        let domains = ["example.com", "www.example.com", "*.example.com", "a.b.example.com"].map(|name| Domain::parse(name).unwrap());
-        assert_eq!(identifiers(&domains), ["example.com", "*.example.com", "a.b.example.com"]);
+        let domains = [
+            "example.com",
+            "www.example.com",
+            "*.example.com",
+            "a.b.example.com",
+        ]
+        .map(|name| Domain::parse(name).unwrap());
+        assert_eq!(
+            identifiers(&domains),
+            ["example.com", "*.example.com", "a.b.example.com"]
+        );
     }
 }

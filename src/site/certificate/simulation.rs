@@ -1,5 +1,6 @@
-//! A year of certificates that live for six days, or ninety, in virtual time: the decisions are the product's own, around them stand a model of the CA with its
-//! windows and limits, a bucket, and a fleet whose instances are replaced daily. All that is random comes from a seed.
+//! A year of certificates that live for six days, or ninety, in virtual time: the decisions are the
+//! product's own, around them stand a model of the CA with its windows and limits, a bucket, and a
+//! fleet whose instances are replaced daily. All that is random comes from a seed.
 
 mod ca;
 
@@ -26,7 +27,8 @@ const LONG: Duration = Duration::days(90);
 const BACKDATED: Duration = Duration::hours(1);
 const WEEK: Duration = Duration::days(7);
 const LEASE: Duration = Duration::seconds(60);
-/// Others pick a renewal up within ten minutes; a look takes its time, and is repeated where S3 fails.
+/// Others pick a renewal up within ten minutes; a look takes its time, and is repeated where S3
+/// fails.
 const PICKED_UP: Duration = Duration::minutes(11);
 
 /// From a seed.
@@ -34,7 +36,10 @@ struct Chance(Rng);
 
 impl Chance {
     fn within(&mut self, least: Duration, most: Duration) -> Duration {
-        least + Duration::milliseconds(self.0.i64(0..=i64::try_from((most - least).whole_milliseconds()).expect("a span of days")))
+        least
+            + Duration::milliseconds(self.0.i64(
+                0..=i64::try_from((most - least).whole_milliseconds()).expect("a span of days"),
+            ))
     }
 
     fn one_in(&mut self, many: u32) -> bool {
@@ -90,15 +95,43 @@ impl World {
         let ca = Outages::every(3.days(), 40.minutes(), &mut chance);
         let s3 = Outages::every(4.days(), 10.minutes(), &mut chance);
         let ahead = chance.within(-30.seconds(), 30.seconds());
-        let mut ca = Ca { lifetime, outages: ca, ahead, issued: Vec::new(), orders: 1, asked: 0 };
-        let order = Order { at: BEGIN, replaces: None, exempt: false };
-        let first = certificate(&format!("{:016X}", chance.0.u64(..)), BEGIN - BACKDATED, lifetime);
+        let mut ca = Ca {
+            lifetime,
+            outages: ca,
+            ahead,
+            issued: Vec::new(),
+            orders: 1,
+            asked: 0,
+        };
+        let order = Order {
+            at: BEGIN,
+            replaces: None,
+            exempt: false,
+        };
+        let first = certificate(
+            &format!("{:016X}", chance.0.u64(..)),
+            BEGIN - BACKDATED,
+            lifetime,
+        );
         ca.issued.push((first.clone(), order));
         let (mut ledger, names) = (Ledger::default(), vec!["example.com".to_owned()]);
         ledger.has_issued(&first, &names, false, BEGIN);
-        let bucket =
-            Bucket { outages: s3, stored: vec![(first, BEGIN)], ledgers: vec![("ca".to_owned(), ledger)], lease: None, pending: None };
-        let mut world = Self { chance, ca, bucket, fleet: Vec::new(), events: BinaryHeap::new(), names, born: 0 };
+        let bucket = Bucket {
+            outages: s3,
+            stored: vec![(first, BEGIN)],
+            ledgers: vec![("ca".to_owned(), ledger)],
+            lease: None,
+            pending: None,
+        };
+        let mut world = Self {
+            chance,
+            ca,
+            bucket,
+            fleet: Vec::new(),
+            events: BinaryHeap::new(),
+            names,
+            born: 0,
+        };
         for slot in 0..instances {
             let instance = world.boot();
             world.fleet.push(instance);
@@ -109,9 +142,20 @@ impl World {
 
     fn boot(&mut self) -> Instance {
         self.born += 1;
-        let serving = self.bucket.stored.last().expect("there is always one").0.clone();
+        let serving = self
+            .bucket
+            .stored
+            .last()
+            .expect("there is always one")
+            .0
+            .clone();
         let off = self.chance.within((-1).hours(), 1.hours());
-        Instance { id: self.born, serving, off, heard: false }
+        Instance {
+            id: self.born,
+            serving,
+            off,
+            heard: false,
+        }
     }
 
     fn settle(&mut self, slot: usize, at: OffsetDateTime) {
@@ -126,10 +170,18 @@ impl World {
     }
 
     fn live(&mut self, until: OffsetDateTime, mut look: impl FnMut(&Self, OffsetDateTime)) {
-        while self.events.peek().is_some_and(|Reverse((at, _))| *at < until) {
-            let Some(Reverse((at, what))) = self.events.pop() else { break };
+        while self
+            .events
+            .peek()
+            .is_some_and(|Reverse((at, _))| *at < until)
+        {
+            let Some(Reverse((at, what))) = self.events.pop() else {
+                break;
+            };
             match what {
-                What::Replace { slot, id } if self.fleet[slot].id == id && self.bucket.outages.strike(at) => {
+                What::Replace { slot, id }
+                    if self.fleet[slot].id == id && self.bucket.outages.strike(at) =>
+                {
                     self.plan(at + 1.minutes(), what)
                 }
                 What::Replace { slot, id } if self.fleet[slot].id == id => {
@@ -153,32 +205,60 @@ impl World {
         }
         self.fleet[slot].heard = true;
         loop {
-            let (now, newest) = (self.fleet[slot].now(at), self.bucket.stored.last().map(|(certificate, _)| certificate.clone()));
+            let (now, newest) = (
+                self.fleet[slot].now(at),
+                self.bucket
+                    .stored
+                    .last()
+                    .map(|(certificate, _)| certificate.clone()),
+            );
             let serving = self.fleet[slot].serving.clone();
             let (ledgers, names) = (&self.bucket.ledgers, &self.names);
-            let view = View { now, serving: &serving, stored: newest.as_ref(), unfit: None, ledgers, names };
+            let view = View {
+                now,
+                serving: &serving,
+                stored: newest.as_ref(),
+                unfit: None,
+                ledgers,
+                names,
+            };
             match next(&view) {
                 Next::Wait(until) => return self.plan(at + pause(until, now), again),
                 Next::Show => self.fleet[slot].serving = newest.expect("it is shown"),
                 Next::AskWindow { .. } => {
                     let answer = self.ca.renewal_info(&serving, at);
-                    self.bucket.ledgers[0].1.heard(&serving, answer.as_ref().map(Option::as_ref), now);
+                    self.bucket.ledgers[0].1.heard(
+                        &serving,
+                        answer.as_ref().map(Option::as_ref),
+                        now,
+                    );
                 }
                 Next::Renew => return self.order(slot, at, &serving),
             }
         }
     }
 
-    /// As `commands::certificates` orders: under the lease, on the ledger's terms, and by an order that another has left if there is one.
+    /// As `commands::certificates` orders: under the lease, on the ledger's terms, and by an order
+    /// that another has left if there is one.
     fn order(&mut self, slot: usize, at: OffsetDateTime, replaced: &Certificate) {
         let id = self.fleet[slot].id;
-        if self.bucket.lease.is_some_and(|(holder, until)| holder != id && at < until) {
+        if self
+            .bucket
+            .lease
+            .is_some_and(|(holder, until)| holder != id && at < until)
+        {
             return self.plan(at + AGAIN, What::Wake { slot, id });
         }
         if self.bucket.pending.is_none() {
             let now = self.fleet[slot].now(at);
-            let terms = self.bucket.ledgers[0].1.terms(Some(replaced), &self.names, now).expect("the decision was to renew");
-            match self.ca.new_order(Some(replaced).filter(|_| terms.replaces), at) {
+            let terms = self.bucket.ledgers[0]
+                .1
+                .terms(Some(replaced), &self.names, now)
+                .expect("the decision was to renew");
+            match self
+                .ca
+                .new_order(Some(replaced).filter(|_| terms.replaces), at)
+            {
                 Ok(order) => self.bucket.pending = Some((order, terms)),
                 Err(error) => return self.failed(slot, at, &error),
             }
@@ -193,12 +273,18 @@ impl World {
     }
 
     fn finish(&mut self, slot: usize, at: OffsetDateTime) {
-        let (order, terms) = self.bucket.pending.clone().expect("an order stands until it is finished");
+        let (order, terms) = self
+            .bucket
+            .pending
+            .clone()
+            .expect("an order stands until it is finished");
         match self.ca.finalize(&order, at, &mut self.chance) {
             Err(error) => self.failed(slot, at, &error),
             Ok(issued) => {
                 let now = self.fleet[slot].now(at);
-                self.bucket.ledgers[0].1.has_issued(&issued, &self.names, terms.exempt, now);
+                self.bucket.ledgers[0]
+                    .1
+                    .has_issued(&issued, &self.names, terms.exempt, now);
                 self.bucket.stored.push((issued.clone(), at));
                 (self.bucket.pending, self.bucket.lease) = (None, None);
                 let id = self.fleet[slot].id;
@@ -210,7 +296,13 @@ impl World {
 
     fn failed(&mut self, slot: usize, at: OffsetDateTime, error: &AcmeError) {
         let (id, now) = (self.fleet[slot].id, self.fleet[slot].now(at));
-        assert!(!matches!(error, AcmeError::RateLimited { .. } | AcmeError::AlreadyReplaced { .. }), "at {at}: {error:?}");
+        assert!(
+            !matches!(
+                error,
+                AcmeError::RateLimited { .. } | AcmeError::AlreadyReplaced { .. }
+            ),
+            "at {at}: {error:?}"
+        );
         self.bucket.ledgers[0].1.has_failed(&self.names, error, now);
         self.bucket.lease = None;
         self.plan(at + AGAIN, What::Wake { slot, id });
@@ -220,12 +312,18 @@ impl World {
     fn assert_served(&self, at: OffsetDateTime) {
         let (newest, since) = self.bucket.stored.last().expect("there is always one");
         for instance in &self.fleet {
-            assert!(at < instance.serving.not_after, "at {at} an instance serves what ended at {}", instance.serving.not_after);
+            assert!(
+                at < instance.serving.not_after,
+                "at {at} an instance serves what ended at {}",
+                instance.serving.not_after
+            );
             let disturbed = self.bucket.outages.strike(at)
                 || self.bucket.outages.strike(at - PICKED_UP)
                 || self.bucket.outages.strike(at - 5.minutes());
             assert!(
-                instance.serving.serial == newest.serial || at - *since < PICKED_UP * 2 || disturbed,
+                instance.serving.serial == newest.serial
+                    || at - *since < PICKED_UP * 2
+                    || disturbed,
                 "at {at} an instance has not picked up what was stored at {since}"
             );
         }
@@ -233,13 +331,19 @@ impl World {
 }
 
 fn seeds() -> Range<u64> {
-    0..std::env::var("SEEDS").ok().map_or(4, |seeds| seeds.parse().expect("SEEDS is a number"))
+    0..std::env::var("SEEDS")
+        .ok()
+        .map_or(4, |seeds| seeds.parse().expect("SEEDS is a number"))
 }
 
 #[test]
 fn a_year_of_six_day_certificates_is_one_order_within_the_window_for_each() {
     for seed in seeds() {
-        let mut world = World::new(seed, 1 + usize::try_from(seed % 3).expect("a small number"), SHORT);
+        let mut world = World::new(
+            seed,
+            1 + usize::try_from(seed % 3).expect("a small number"),
+            SHORT,
+        );
         world.live(BEGIN + YEAR, |world, at| world.assert_served(at));
         let issued = &world.ca.issued;
         assert_eq!(
@@ -247,12 +351,24 @@ fn a_year_of_six_day_certificates_is_one_order_within_the_window_for_each() {
             issued.len() + usize::from(world.bucket.pending.is_some()),
             "seed {seed}: an order gave no certificate"
         );
-        assert!((105..=118).contains(&issued.len()), "seed {seed}: {} certificates in a year", issued.len());
+        assert!(
+            (105..=118).contains(&issued.len()),
+            "seed {seed}: {} certificates in a year",
+            issued.len()
+        );
         for pair in issued.windows(2) {
             let ((former, _), (_, order)) = (&pair[0], &pair[1]);
             let window = Ca::window(former);
-            assert!((window.start..=window.end).contains(&order.at), "seed {seed}: ordered at {}, the window is {window:?}", order.at);
-            assert_eq!(order.replaces.as_ref(), Some(&former.serial), "seed {seed}: the order names another certificate");
+            assert!(
+                (window.start..=window.end).contains(&order.at),
+                "seed {seed}: ordered at {}, the window is {window:?}",
+                order.at
+            );
+            assert_eq!(
+                order.replaces.as_ref(),
+                Some(&former.serial),
+                "seed {seed}: the order names another certificate"
+            );
             assert!(order.exempt, "seed {seed}");
         }
     }
@@ -269,10 +385,16 @@ fn with_the_ca_down(lifetime: Duration, days: i64) {
         let asked = world.ca.asked;
         world.live(back, |world, at| world.assert_served(at));
         let asked = i64::try_from(world.ca.asked - asked).expect("it is small");
-        assert!(asked < 40 * days, "seed {seed}: the CA was asked {asked} times while it was down");
+        assert!(
+            asked < 40 * days,
+            "seed {seed}: the CA was asked {asked} times while it was down"
+        );
         world.live(back + lifetime, |world, at| world.assert_served(at));
         let (renewed, _) = world.bucket.stored.last().expect("there is always one");
-        assert!(renewed.not_before > down, "seed {seed}: nothing was renewed after the CA was back");
+        assert!(
+            renewed.not_before > down,
+            "seed {seed}: nothing was renewed after the CA was back"
+        );
     }
 }
 

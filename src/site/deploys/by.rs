@@ -16,16 +16,34 @@ pub struct By {
 }
 
 impl By {
-    /// Reads the variables of GitHub Actions, GitLab CI, and otherwise the login's. `host` is this machine's name.
+    /// Reads the variables of GitHub Actions, GitLab CI, and otherwise the login's. `host` is this
+    /// machine's name.
     pub fn of(variable: impl Fn(&str) -> Option<String>, host: &str) -> Self {
-        let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+        let first = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+        };
         let github = || {
-            let (server, repository, run) = (variable("GITHUB_SERVER_URL")?, variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+            let (server, repository, run) = (
+                variable("GITHUB_SERVER_URL")?,
+                variable("GITHUB_REPOSITORY")?,
+                variable("GITHUB_RUN_ID")?,
+            );
             Some(format!("{server}/{repository}/actions/runs/{run}"))
         };
         Self {
-            who: first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "SUDO_USER", "USER", "LOGNAME"]).unwrap_or_else(|| "somebody".to_owned()),
-            from: github().or_else(|| first(&["CI_JOB_URL", "BUILD_URL"])).unwrap_or_else(|| host.to_owned()),
+            who: first(&[
+                "GITHUB_ACTOR",
+                "GITLAB_USER_LOGIN",
+                "SUDO_USER",
+                "USER",
+                "LOGNAME",
+            ])
+            .unwrap_or_else(|| "somebody".to_owned()),
+            from: github()
+                .or_else(|| first(&["CI_JOB_URL", "BUILD_URL"]))
+                .unwrap_or_else(|| host.to_owned()),
             commit: first(&["GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT"]),
             branch: first(&["GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "GIT_BRANCH"]),
         }
@@ -58,8 +76,14 @@ mod tests {
             Some(value.to_owned())
         };
         let by = By::of(variable, "fv-az1");
-        assert_eq!(by.to_string(), "mona on https://github.example/mona/site/actions/runs/7");
-        assert_eq!((by.commit.as_deref(), by.branch.as_deref()), (Some("abc123"), Some("main")));
+        assert_eq!(
+            by.to_string(),
+            "mona on https://github.example/mona/site/actions/runs/7"
+        );
+        assert_eq!(
+            (by.commit.as_deref(), by.branch.as_deref()),
+            (Some("abc123"), Some("main"))
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The deploy log: `deploys/<time>-<id>.json`, one object a run, from its first step to its end.
 //!
-//! It is also how a later run learns where a killed one stood; what to do about that is the commands' to decide.
+//! It is also how a later run learns where a killed one stood; what to do about that is the
+//! commands' to decide.
 
 mod by;
 mod log;
@@ -65,7 +66,8 @@ pub struct Rotation {
     pub fleet: Fleet,
     pub target: u32,
     pub old: Vec<Node>,
-    /// The names led to the site's Elastic IP already: nobody remembers an address that an instance keeps.
+    /// The names led to the site's Elastic IP already: nobody remembers an address that an instance
+    /// keeps.
     #[serde(default)]
     pub elastic: bool,
     /// Those that came instead, as far as this run had heard of them.
@@ -90,7 +92,8 @@ pub struct Node {
     pub ipv6: Option<Ipv6Addr>,
 }
 
-/// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed from then on.
+/// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed
+/// from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -135,7 +138,14 @@ pub enum Outcome {
 
 impl Record {
     /// A run that begins now.
-    pub fn new(id: String, verb: Verb, by: By, started: OffsetDateTime, release: Option<Released>, previous: Option<Released>) -> Self {
+    pub fn new(
+        id: String,
+        verb: Verb,
+        by: By,
+        started: OffsetDateTime,
+        release: Option<Released>,
+        previous: Option<Released>,
+    ) -> Self {
         Self {
             writer: id.clone(),
             id,
@@ -152,8 +162,19 @@ impl Record {
         }
     }
 
-    pub fn end(&mut self, outcome: Outcome, at: OffsetDateTime, error: Option<String>, ended_by: Option<String>) {
-        self.end = Some(End { outcome, at, error, ended_by });
+    pub fn end(
+        &mut self,
+        outcome: Outcome,
+        at: OffsetDateTime,
+        error: Option<String>,
+        ended_by: Option<String>,
+    ) {
+        self.end = Some(End {
+            outcome,
+            at,
+            error,
+            ended_by,
+        });
     }
 
     /// How long it took, where it has ended.
@@ -169,7 +190,9 @@ pub fn name_of_run(now: OffsetDateTime, random: u32) -> String {
 
 fn stamp(now: OffsetDateTime) -> String {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
-    now.to_offset(time::UtcOffset::UTC).format(&form).unwrap_or_else(|_| now.unix_timestamp().to_string())
+    now.to_offset(time::UtcOffset::UTC)
+        .format(&form)
+        .unwrap_or_else(|_| now.unix_timestamp().to_string())
 }
 
 #[cfg(test)]
@@ -185,7 +208,10 @@ mod tests {
     fn the_names_of_runs_sort_by_time() {
         let first = name_of_run(datetime!(2026-11-20 09:59:59 UTC), 0xffff_ffff);
         let second = name_of_run(datetime!(2026-11-20 10:00:00 UTC), 1);
-        assert_eq!((first.as_str(), second.as_str()), ("20261120T095959Z-ffffff", "20261120T100000Z-000001"));
+        assert_eq!(
+            (first.as_str(), second.as_str()),
+            ("20261120T095959Z-ffffff", "20261120T100000Z-000001")
+        );
         assert!(first < second);
     }
 }

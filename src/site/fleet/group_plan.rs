@@ -1,10 +1,12 @@
 //! What to do next with an Auto Scaling group, decided from one look at it.
 //!
-//! A group knows no lowering without termination: it ends as many as are too many, by its own choice. So its size goes down together
-//! with an instance that is named, and without one only while there are not more instances than the lower size.
+//! A group knows no lowering without termination: it ends as many as are too many, by its own
+//! choice. So its size goes down together with an instance that is named, and without one only
+//! while there are not more instances than the lower size.
 //!
-//! While a rotation needs a group larger than usual, the group may find its zones out of balance, and would end an instance for that: the instances that
-//! were in service before are protected until the size is as it was.
+//! While a rotation needs a group larger than usual, the group may find its zones out of balance,
+//! and would end an instance for that: the instances that were in service before are protected
+//! until the size is as it was.
 
 use anyhow::{Result, bail};
 
@@ -53,75 +55,123 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
         return Ok(Act::Done);
     }
     if target > group.max {
-        bail!("{name} takes at most {} instances and needs {target} for a while; raise its MaxSize to {target}", group.max);
+        bail!(
+            "{name} takes at most {} instances and needs {target} for a while; raise its MaxSize to {target}",
+            group.max
+        );
     }
     runs(group, &["Launch", "Terminate"], name)?;
     if asked {
         return Ok(Act::Wait("the higher desired capacity to be shown"));
     }
     let open = open(&group.instances);
-    Ok(if open.is_empty() { Act::Set } else { Act::Protect(open) })
+    Ok(if open.is_empty() {
+        Act::Set
+    } else {
+        Act::Protect(open)
+    })
 }
 
 /// Those that the group could end by its own choice.
 fn open<'i>(instances: impl IntoIterator<Item = &'i GroupInstance>) -> Vec<String> {
-    let open = instances.into_iter().filter(|instance| instance.stage == Stage::InService && !instance.protected);
+    let open = instances
+        .into_iter()
+        .filter(|instance| instance.stage == Stage::InService && !instance.protected);
     open.map(|instance| instance.id.clone()).collect()
 }
 
-/// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in service can.
+/// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in
+/// service can.
 pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) -> Result<bool> {
-    let in_service = group.instances.iter().any(|i| i.id == instance && i.stage == Stage::InService);
+    let in_service = group
+        .instances
+        .iter()
+        .any(|i| i.id == instance && i.stage == Stage::InService);
     if group.desired <= target || !in_service {
         return Ok(false);
     }
     if group.desired <= group.min {
-        bail!("{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}", group.min);
+        bail!(
+            "{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}",
+            group.min
+        );
     }
     Ok(true)
 }
 
-/// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have followed the one before.
+/// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have
+/// followed the one before.
 pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
-    let Seen { group, there, going, .. } = seen;
+    let Seen {
+        group,
+        there,
+        going,
+        ..
+    } = seen;
     let is_high = group.desired > target;
     if is_high || !there.is_empty() {
         runs(group, &["Terminate"], name)?;
     }
     if is_high && target < group.min {
-        bail!("{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}", group.min);
+        bail!(
+            "{name} keeps at least {} instances and is to keep {target}; lower its MinSize to {target}",
+            group.min
+        );
     }
     if *going {
         return Ok(Act::Wait("the instances to go"));
     }
     if let Some(id) = there.first() {
-        return Ok(Act::End { id: id.clone(), decrement: is_high });
+        return Ok(Act::End {
+            id: id.clone(),
+            decrement: is_high,
+        });
     }
-    if is_high { lower(seen, target, asked, name) } else { unprotect(seen, name) }
+    if is_high {
+        lower(seen, target, asked, name)
+    } else {
+        unprotect(seen, name)
+    }
 }
 
-/// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this very moment.
+/// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this
+/// very moment.
 fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     if seen.staying() > target {
-        bail!("{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end", seen.ids());
+        bail!(
+            "{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end",
+            seen.ids()
+        );
     }
     let open = open(seen.others.iter().copied());
     if asked {
         return Ok(Act::Wait("the lower desired capacity to be shown"));
     }
-    Ok(if open.is_empty() { Act::Set } else { Act::Protect(open) })
+    Ok(if open.is_empty() {
+        Act::Set
+    } else {
+        Act::Protect(open)
+    })
 }
 
-/// Ours, or that of a run which was killed before it came here: a group that does not protect new instances by its own setting is
-/// taken to protect none. Not while there are, or are about to be, more than the desired capacity, of which the group would then end one. A group that
-/// protects new instances ends none of those either: whoever asked has to name them.
+/// Ours, or that of a run which was killed before it came here: a group that does not protect new
+/// instances by its own setting is taken to protect none. Not while there are, or are about to be,
+/// more than the desired capacity, of which the group would then end one. A group that protects new
+/// instances ends none of those either: whoever asked has to name them.
 fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
     let group = seen.group;
-    let ours: Vec<String> = seen.others.iter().filter(|instance| instance.protected).map(|instance| instance.id.clone()).collect();
+    let ours: Vec<String> = seen
+        .others
+        .iter()
+        .filter(|instance| instance.protected)
+        .map(|instance| instance.id.clone())
+        .collect();
     if ours.is_empty() {
         return Ok(Act::Done);
     }
-    let about_to_be = seen.staying().saturating_add(u32::try_from(seen.launching).unwrap_or(u32::MAX));
+    let about_to_be = seen
+        .staying()
+        .saturating_add(u32::try_from(seen.launching).unwrap_or(u32::MAX));
     Ok(match group.protects_new {
         // What fails its health checks goes by itself.
         true if seen.healthy() > group.desired => bail!(
@@ -129,9 +179,13 @@ fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
             group.desired,
             seen.ids()
         ),
-        _ if about_to_be > seen.staying().max(group.desired) => Act::Wait("a launch that is under way to show its instance"),
+        _ if about_to_be > seen.staying().max(group.desired) => {
+            Act::Wait("a launch that is under way to show its instance")
+        }
         true => Act::Done,
-        false if seen.staying() > group.desired => Act::Wait("the group to end what came up too late"),
+        false if seen.staying() > group.desired => {
+            Act::Wait("the group to end what came up too late")
+        }
         false => Act::Unprotect(ours),
     })
 }
@@ -142,22 +196,46 @@ impl Seen<'_> {
     }
 
     fn healthy(&self) -> u32 {
-        u32::try_from(self.others.iter().filter(|instance| instance.healthy).count()).unwrap_or(u32::MAX)
+        u32::try_from(
+            self.others
+                .iter()
+                .filter(|instance| instance.healthy)
+                .count(),
+        )
+        .unwrap_or(u32::MAX)
     }
 
     fn ids(&self) -> String {
-        self.others.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>().join(", ")
+        self.others
+            .iter()
+            .map(|instance| instance.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
 fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
-    let suspended: Vec<&str> = processes.iter().copied().filter(|process| group.suspended.iter().any(|s| s == process)).collect();
+    let suspended: Vec<&str> = processes
+        .iter()
+        .copied()
+        .filter(|process| group.suspended.iter().any(|s| s == process))
+        .collect();
     if suspended.is_empty() {
         return Ok(());
     }
-    let resume = ["aws", "autoscaling", "resume-processes", "--auto-scaling-group-name", &group.name, "--scaling-processes"];
+    let resume = [
+        "aws",
+        "autoscaling",
+        "resume-processes",
+        "--auto-scaling-group-name",
+        &group.name,
+        "--scaling-processes",
+    ];
     let resume = shell::command(resume.into_iter().chain(suspended.iter().copied()));
-    bail!("{name} has its process {} suspended; resume it: {resume}", suspended.join(", "))
+    bail!(
+        "{name} has its process {} suspended; resume it: {resume}",
+        suspended.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -165,22 +243,56 @@ mod tests {
     use super::*;
 
     fn instance(id: &str, stage: Stage, protected: bool) -> GroupInstance {
-        GroupInstance { id: id.into(), stage, healthy: true, protected }
+        GroupInstance {
+            id: id.into(),
+            stage,
+            healthy: true,
+            protected,
+        }
     }
 
     fn group(desired: u32, instances: Vec<GroupInstance>) -> Group {
-        Group { name: "web".into(), min: 1, max: 3, desired, instances, suspended: Vec::new(), protects_new: false, ending: None }
+        Group {
+            name: "web".into(),
+            min: 1,
+            max: 3,
+            desired,
+            instances,
+            suspended: Vec::new(),
+            protects_new: false,
+            ending: None,
+        }
     }
 
     fn serving(desired: u32, ids: &[&str]) -> Group {
-        group(desired, ids.iter().map(|id| instance(id, Stage::InService, false)).collect())
+        group(
+            desired,
+            ids.iter()
+                .map(|id| instance(id, Stage::InService, false))
+                .collect(),
+        )
     }
 
     /// Those of `ids` go, whoever else is in the group stays.
     fn seen<'g>(group: &'g Group, ids: &[&str]) -> Seen<'g> {
-        let there = group.instances.iter().filter(|i| ids.contains(&i.id.as_str())).map(|i| i.id.clone()).collect();
-        let others = group.instances.iter().filter(|i| !ids.contains(&i.id.as_str())).collect();
-        Seen { group, there, going: false, others, launching: 0 }
+        let there = group
+            .instances
+            .iter()
+            .filter(|i| ids.contains(&i.id.as_str()))
+            .map(|i| i.id.clone())
+            .collect();
+        let others = group
+            .instances
+            .iter()
+            .filter(|i| !ids.contains(&i.id.as_str()))
+            .collect();
+        Seen {
+            group,
+            there,
+            going: false,
+            others,
+            launching: 0,
+        }
     }
 
     fn plan(seen: &Seen<'_>, target: u32, asked: bool) -> Result<Act> {
@@ -194,63 +306,148 @@ mod tests {
     #[test]
     fn the_size_goes_down_with_the_named_one() {
         let group = serving(2, &["i-old", "i-new"]);
-        assert_eq!(plan(&seen(&group, &["i-old"]), 1, false).unwrap(), Act::End { id: "i-old".into(), decrement: true });
+        assert_eq!(
+            plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
+            Act::End {
+                id: "i-old".into(),
+                decrement: true
+            }
+        );
     }
 
     #[test]
     fn a_size_that_is_low_enough_stays() {
         let group = serving(1, &["i-old", "i-new"]);
-        assert_eq!(plan(&seen(&group, &["i-old"]), 1, false).unwrap(), Act::End { id: "i-old".into(), decrement: false });
+        assert_eq!(
+            plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
+            Act::End {
+                id: "i-old".into(),
+                decrement: false
+            }
+        );
     }
 
     #[test]
     fn the_next_one_waits_until_the_one_before_is_on_its_way_out() {
         let group = serving(3, &["i-1", "i-2", "i-3"]);
-        assert!(matches!(plan(&Seen { going: true, ..seen(&group, &["i-2"]) }, 1, false).unwrap(), Act::Wait(_)));
+        assert!(matches!(
+            plan(
+                &Seen {
+                    going: true,
+                    ..seen(&group, &["i-2"])
+                },
+                1,
+                false
+            )
+            .unwrap(),
+            Act::Wait(_)
+        ));
     }
 
     #[test]
     fn a_size_that_no_instance_ever_filled_is_lowered_behind_a_protection() {
         let open = serving(2, &["i-old"]);
-        assert_eq!(plan(&seen(&open, &[]), 1, false).unwrap(), Act::Protect(ids(&["i-old"])));
+        assert_eq!(
+            plan(&seen(&open, &[]), 1, false).unwrap(),
+            Act::Protect(ids(&["i-old"]))
+        );
         let protected = group(2, vec![instance("i-old", Stage::InService, true)]);
         assert_eq!(plan(&seen(&protected, &[]), 1, false).unwrap(), Act::Set);
-        assert!(matches!(plan(&seen(&protected, &[]), 1, true).unwrap(), Act::Wait(_)));
+        assert!(matches!(
+            plan(&seen(&protected, &[]), 1, true).unwrap(),
+            Act::Wait(_)
+        ));
         let lowered = group(1, vec![instance("i-old", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&lowered, &[]), 1, true).unwrap(), Act::Unprotect(ids(&["i-old"])));
-        assert_eq!(plan(&seen(&serving(1, &["i-old"]), &[]), 1, true).unwrap(), Act::Done);
+        assert_eq!(
+            plan(&seen(&lowered, &[]), 1, true).unwrap(),
+            Act::Unprotect(ids(&["i-old"]))
+        );
+        assert_eq!(
+            plan(&seen(&serving(1, &["i-old"]), &[]), 1, true).unwrap(),
+            Act::Done
+        );
     }
 
     #[test]
     fn a_protection_that_a_killed_run_left_is_lifted_by_the_next() {
         let left = group(1, vec![instance("i-new", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&left, &["i-old"]), 1, false).unwrap(), Act::Unprotect(ids(&["i-new"])));
+        assert_eq!(
+            plan(&seen(&left, &["i-old"]), 1, false).unwrap(),
+            Act::Unprotect(ids(&["i-new"]))
+        );
     }
 
     #[test]
     fn a_group_that_protects_its_instances_itself_keeps_its_protection() {
-        let own = Group { protects_new: true, ..group(1, vec![instance("i-new", Stage::InService, true)]) };
+        let own = Group {
+            protects_new: true,
+            ..group(1, vec![instance("i-new", Stage::InService, true)])
+        };
         assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), Act::Done);
     }
 
     #[test]
     fn a_launch_that_shows_no_instance_yet_is_waited_for() {
         for protects_new in [false, true] {
-            let lowered = Group { protects_new, ..group(1, vec![instance("i-old", Stage::InService, true)]) };
-            assert!(matches!(plan(&Seen { launching: 1, ..seen(&lowered, &[]) }, 1, true).unwrap(), Act::Wait(_)));
+            let lowered = Group {
+                protects_new,
+                ..group(1, vec![instance("i-old", Stage::InService, true)])
+            };
+            assert!(matches!(
+                plan(
+                    &Seen {
+                        launching: 1,
+                        ..seen(&lowered, &[])
+                    },
+                    1,
+                    true
+                )
+                .unwrap(),
+                Act::Wait(_)
+            ));
             // Another has raised the size again, and it is wanted.
-            let raised = Group { desired: 2, ..lowered };
-            assert_eq!(plan(&Seen { launching: 1, ..seen(&raised, &[]) }, 2, true).unwrap() == Act::Done, protects_new);
+            let raised = Group {
+                desired: 2,
+                ..lowered
+            };
+            assert_eq!(
+                plan(
+                    &Seen {
+                        launching: 1,
+                        ..seen(&raised, &[])
+                    },
+                    2,
+                    true
+                )
+                .unwrap()
+                    == Act::Done,
+                protects_new
+            );
         }
     }
 
     #[test]
     fn what_came_up_too_late_is_to_be_named_where_the_group_protects_it() {
-        let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, true)]);
-        let own = Group { protects_new: true, ..late };
+        let late = group(
+            1,
+            vec![
+                instance("i-old", Stage::InService, true),
+                instance("i-late", Stage::Pending, true),
+            ],
+        );
+        let own = Group {
+            protects_new: true,
+            ..late
+        };
         let error = plan(&seen(&own, &[]), 1, true).unwrap_err().to_string();
         assert!(error.starts_with("Auto Scaling group web has more than 1 instances (i-old, i-late), and ends none of them"), "{error}");
-        assert_eq!(plan(&seen(&own, &["i-late"]), 1, false).unwrap(), Act::End { id: "i-late".into(), decrement: false });
+        assert_eq!(
+            plan(&seen(&own, &["i-late"]), 1, false).unwrap(),
+            Act::End {
+                id: "i-late".into(),
+                decrement: false
+            }
+        );
         let mut replaced = own.clone();
         replaced.instances[0].healthy = false;
         assert_eq!(plan(&seen(&replaced, &[]), 1, true).unwrap(), Act::Done);
@@ -258,8 +455,17 @@ mod tests {
 
     #[test]
     fn a_protection_stays_while_one_too_many_is_there() {
-        let late = group(1, vec![instance("i-old", Stage::InService, true), instance("i-late", Stage::Pending, false)]);
-        assert!(matches!(plan(&seen(&late, &[]), 1, true).unwrap(), Act::Wait(_)));
+        let late = group(
+            1,
+            vec![
+                instance("i-old", Stage::InService, true),
+                instance("i-late", Stage::Pending, false),
+            ],
+        );
+        assert!(matches!(
+            plan(&seen(&late, &[]), 1, true).unwrap(),
+            Act::Wait(_)
+        ));
     }
 
     #[test]
@@ -276,39 +482,89 @@ mod tests {
     #[test]
     fn a_group_is_raised_up_to_its_largest_size() {
         let group = serving(1, &["i-old"]);
-        assert_eq!(raise(&group, 2, false, "web").unwrap(), Act::Protect(ids(&["i-old"])), "while it is larger it may balance its zones");
-        assert_eq!(raise(&Group { instances: Vec::new(), ..group.clone() }, 2, false, "web").unwrap(), Act::Set);
-        assert!(matches!(raise(&group, 2, true, "web").unwrap(), Act::Wait(_)));
+        assert_eq!(
+            raise(&group, 2, false, "web").unwrap(),
+            Act::Protect(ids(&["i-old"])),
+            "while it is larger it may balance its zones"
+        );
+        assert_eq!(
+            raise(
+                &Group {
+                    instances: Vec::new(),
+                    ..group.clone()
+                },
+                2,
+                false,
+                "web"
+            )
+            .unwrap(),
+            Act::Set
+        );
+        assert!(matches!(
+            raise(&group, 2, true, "web").unwrap(),
+            Act::Wait(_)
+        ));
         assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
-        assert!(raise(&group, 4, false, "web").unwrap_err().to_string().ends_with("raise its MaxSize to 4"));
+        assert!(
+            raise(&group, 4, false, "web")
+                .unwrap_err()
+                .to_string()
+                .ends_with("raise its MaxSize to 4")
+        );
     }
 
     #[test]
     fn an_instance_leaves_with_the_size_that_was_raised_for_it() {
         let lets_go = |group: &Group| lets_go(group, "i-old", 1, "web");
         assert!(lets_go(&serving(2, &["i-old", "i-new"])).unwrap());
-        assert!(!lets_go(&serving(2, &["i-new"])).unwrap() && !lets_go(&serving(1, &["i-old"])).unwrap());
+        assert!(
+            !lets_go(&serving(2, &["i-new"])).unwrap()
+                && !lets_go(&serving(1, &["i-old"])).unwrap()
+        );
         assert!(!lets_go(&group(2, vec![instance("i-old", Stage::Pending, false)])).unwrap());
-        let smallest = Group { min: 2, ..serving(2, &["i-old", "i-new"]) };
-        assert!(lets_go(&smallest).unwrap_err().to_string().ends_with("lower its MinSize to 1"));
+        let smallest = Group {
+            min: 2,
+            ..serving(2, &["i-old", "i-new"])
+        };
+        assert!(
+            lets_go(&smallest)
+                .unwrap_err()
+                .to_string()
+                .ends_with("lower its MinSize to 1")
+        );
     }
 
     #[test]
     fn a_suspended_process_is_named() {
-        let suspended = |process: &str| Group { suspended: ids(&[process]), ..serving(1, &["i-old"]) };
+        let suspended = |process: &str| Group {
+            suspended: ids(&[process]),
+            ..serving(1, &["i-old"])
+        };
         assert_eq!(
-            raise(&suspended("Launch"), 2, false, "Auto Scaling group web").unwrap_err().to_string(),
+            raise(&suspended("Launch"), 2, false, "Auto Scaling group web")
+                .unwrap_err()
+                .to_string(),
             "Auto Scaling group web has its process Launch suspended; resume it: \
              aws autoscaling resume-processes --auto-scaling-group-name web --scaling-processes Launch"
         );
         assert!(raise(&suspended("AZRebalance"), 2, false, "web").is_ok());
         let group = suspended("Terminate");
-        assert!(plan(&seen(&group, &["i-old"]), 1, false).unwrap_err().to_string().contains("process Terminate suspended"));
+        assert!(
+            plan(&seen(&group, &["i-old"]), 1, false)
+                .unwrap_err()
+                .to_string()
+                .contains("process Terminate suspended")
+        );
     }
 
     #[test]
     fn a_size_below_the_smallest_is_refused() {
         let group = serving(1, &["i-old"]);
-        assert!(plan(&seen(&group, &["i-old"]), 0, false).unwrap_err().to_string().ends_with("lower its MinSize to 0"));
+        assert!(
+            plan(&seen(&group, &["i-old"]), 0, false)
+                .unwrap_err()
+                .to_string()
+                .ends_with("lower its MinSize to 0")
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The fleet that keeps a site's instances: how many there are to be, which there are, and which of them go.
+//! The fleet that keeps a site's instances: how many there are to be, which there are, and which of
+//! them go.
 //!
-//! Never in a way that lets the fleet choose who goes: its choice is neither the oldest nor the one that does not serve. Whom to
-//! replace, and when, is the caller's to say.
+//! Never in a way that lets the fleet choose who goes: its choice is neither the oldest nor the one
+//! that does not serve. Whom to replace, and when, is the caller's to say.
 
 mod group;
 mod group_plan;
@@ -54,8 +55,9 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub id: String,
-    /// No capacity to its fleet, which is about to replace it: unhealthy by the fleet's checks. That an instance was recommended for
-    /// rebalance is in no answer of these APIs; only the instance itself knows (its metadata), and EventBridge.
+    /// No capacity to its fleet, which is about to replace it: unhealthy by the fleet's checks.
+    /// That an instance was recommended for rebalance is in no answer of these APIs; only the
+    /// instance itself knows (its metadata), and EventBridge.
     pub marked: bool,
     /// It is being terminated, or has ended and is still listed.
     pub leaving: bool,
@@ -73,35 +75,54 @@ impl Fleet {
     /// Sends nothing.
     pub fn new(cloud: &Cloud, fleet: &config::Fleet) -> Self {
         let api = match fleet.kind {
-            FleetKind::SpotFleet | FleetKind::Ec2Fleet => Api::Request(Request::new(cloud.ec2(), fleet.clone())),
-            FleetKind::AutoScalingGroup => Api::Group(Group::new(cloud.autoscaling(), fleet.id.clone())),
+            FleetKind::SpotFleet | FleetKind::Ec2Fleet => {
+                Api::Request(Request::new(cloud.ec2(), fleet.clone()))
+            }
+            FleetKind::AutoScalingGroup => {
+                Api::Group(Group::new(cloud.autoscaling(), fleet.id.clone()))
+            }
         };
-        Self { ec2: cloud.ec2(), api }
+        Self {
+            ec2: cloud.ec2(),
+            api,
+        }
     }
 
     /// # Errors
-    /// A fleet that does not exist, that has ended, or that is of a sort that cannot be rotated; and those of AWS.
+    /// A fleet that does not exist, that has ended, or that is of a sort that cannot be rotated;
+    /// and those of AWS.
     pub async fn observe(&self) -> Result<Observed> {
         let mut observed = match &self.api {
             Api::Request(request) => request.observe().await?,
             Api::Group(group) => group.observe().await?,
         };
-        let ids: Vec<String> = observed.members.iter().map(|member| member.id.clone()).collect();
+        let ids: Vec<String> = observed
+            .members
+            .iter()
+            .map(|member| member.id.clone())
+            .collect();
         let known = self.know(&ids).await?;
         for member in &mut observed.members {
-            member.leaving |= known.get(&member.id).is_some_and(|instance| !instance.living);
+            member.leaving |= known
+                .get(&member.id)
+                .is_some_and(|instance| !instance.living);
             member.launched = known.get(&member.id).map(|instance| instance.launched);
         }
-        let counted = observed.members.iter().filter(|member| member.counts()).count();
+        let counted = observed
+            .members
+            .iter()
+            .filter(|member| member.counts())
+            .count();
         observed.settled &= u32::try_from(counted).is_ok_and(|counted| counted >= observed.target);
         Ok(observed)
     }
 
-    /// Asks for `target` instances where there are to be fewer, and returns when the fleet says so itself. Never lowers, and may be
-    /// called again.
+    /// Asks for `target` instances where there are to be fewer, and returns when the fleet says so
+    /// itself. Never lowers, and may be called again.
     ///
     /// # Errors
-    /// As [`Fleet::observe`]; a target that the fleet does not take; a fleet that does not come round to it.
+    /// As [`Fleet::observe`]; a target that the fleet does not take; a fleet that does not come
+    /// round to it.
     pub async fn raise(&self, target: u32) -> Result<()> {
         match &self.api {
             Api::Request(request) => request.raise(target).await,
@@ -109,7 +130,8 @@ impl Fleet {
         }
     }
 
-    /// The same in one attempt that waits for nothing: for who looks again soon, and has little time. A change that is under way makes it none.
+    /// The same in one attempt that waits for nothing: for who looks again soon, and has little
+    /// time. A change that is under way makes it none.
     ///
     /// # Errors
     /// As [`Fleet::raise`].
@@ -120,8 +142,9 @@ impl Fleet {
         }
     }
 
-    /// Asks in one attempt for the lower `target` on behalf of an instance that AWS takes away: nobody goes for it. A group, which would choose
-    /// somebody, lets that instance go instead, and its desired capacity with it.
+    /// Asks in one attempt for the lower `target` on behalf of an instance that AWS takes away:
+    /// nobody goes for it. A group, which would choose somebody, lets that instance go instead, and
+    /// its desired capacity with it.
     ///
     /// # Errors
     /// As [`Fleet::observe`]; a group that may not be smaller.
@@ -132,11 +155,13 @@ impl Fleet {
         }
     }
 
-    /// Lowers to `target` where it is higher, so that nobody goes for it, and then ends those of `ids` that are still there. Returns
-    /// when they are on their way out. Never ends another instance, and may be called again.
+    /// Lowers to `target` where it is higher, so that nobody goes for it, and then ends those of
+    /// `ids` that are still there. Returns when they are on their way out. Never ends another
+    /// instance, and may be called again.
     ///
     /// # Errors
-    /// As [`Fleet::raise`]; a group that has more instances than `target` once those of `ids` are gone.
+    /// As [`Fleet::raise`]; a group that has more instances than `target` once those of `ids` are
+    /// gone.
     pub async fn retire(&self, target: u32, ids: &[String]) -> Result<()> {
         match &self.api {
             Api::Request(request) => request.retire(self, target, ids).await,
@@ -144,7 +169,8 @@ impl Fleet {
         }
     }
 
-    /// The fleet's own word why no instance comes: the newest since `since`, an error before mere information.
+    /// The fleet's own word why no instance comes: the newest since `since`, an error before mere
+    /// information.
     ///
     /// # Errors
     /// Those of AWS.
@@ -160,11 +186,18 @@ impl Fleet {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        Ok(self.ec2.describe(ids).await?.into_iter().map(|instance| (instance.id.clone(), instance)).collect())
+        Ok(self
+            .ec2
+            .describe(ids)
+            .await?
+            .into_iter()
+            .map(|instance| (instance.id.clone(), instance))
+            .collect())
     }
 }
 
-/// Whether an instance is still there: by EC2, and where that does not know it yet (or no more), by its fleet.
+/// Whether an instance is still there: by EC2, and where that does not know it yet (or no more), by
+/// its fleet.
 fn is_there(id: &str, known: &BTreeMap<String, Described>, listed: bool) -> bool {
     known.get(id).map_or(listed, |instance| instance.living)
 }
@@ -180,9 +213,14 @@ enum Step {
 async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Step>) -> Result<()> {
     let until = Instant::now() + CONVERGES_WITHIN;
     loop {
-        let Step::Wait(reason) = step().await? else { return Ok(()) };
+        let Step::Wait(reason) = step().await? else {
+            return Ok(());
+        };
         if Instant::now() >= until {
-            bail!("{what}: still waiting for {reason} after {} s; run again", CONVERGES_WITHIN.as_secs());
+            bail!(
+                "{what}: still waiting for {reason} after {} s; run again",
+                CONVERGES_WITHIN.as_secs()
+            );
         }
         debug!("{what}: waiting for {reason}");
         tokio::time::sleep(LOOK_EVERY).await;
@@ -201,7 +239,9 @@ fn missing(fleet: &config::Fleet) -> anyhow::Error {
         FleetKind::Ec2Fleet => "ec2-fleet",
         FleetKind::AutoScalingGroup => "auto-scaling-group",
     };
-    anyhow!("there is no {name} {id}, and that looks like the id of another kind; correct [fleet] id, or set [fleet] kind = \"{kind}\"")
+    anyhow!(
+        "there is no {name} {id}, and that looks like the id of another kind; correct [fleet] id, or set [fleet] kind = \"{kind}\""
+    )
 }
 
 fn kind_by_id(id: &str) -> FleetKind {
@@ -229,10 +269,27 @@ mod tests {
 
     #[test]
     fn a_fleet_that_does_not_exist_says_what_to_set() {
-        let error = |kind, id: &str| missing(&config::Fleet { kind, id: id.into() }).to_string();
-        assert_eq!(error(FleetKind::Ec2Fleet, "fleet-1"), "there is no EC2 Fleet fleet-1 in this account and region; correct [fleet] id");
-        assert!(error(FleetKind::Ec2Fleet, "sfr-1").ends_with("or set [fleet] kind = \"spot-fleet\""));
-        assert!(error(FleetKind::SpotFleet, "web").ends_with("or set [fleet] kind = \"auto-scaling-group\""));
-        assert!(error(FleetKind::AutoScalingGroup, "fleet-1").ends_with("or set [fleet] kind = \"ec2-fleet\""));
+        let error = |kind, id: &str| {
+            missing(&config::Fleet {
+                kind,
+                id: id.into(),
+            })
+            .to_string()
+        };
+        assert_eq!(
+            error(FleetKind::Ec2Fleet, "fleet-1"),
+            "there is no EC2 Fleet fleet-1 in this account and region; correct [fleet] id"
+        );
+        assert!(
+            error(FleetKind::Ec2Fleet, "sfr-1").ends_with("or set [fleet] kind = \"spot-fleet\"")
+        );
+        assert!(
+            error(FleetKind::SpotFleet, "web")
+                .ends_with("or set [fleet] kind = \"auto-scaling-group\"")
+        );
+        assert!(
+            error(FleetKind::AutoScalingGroup, "fleet-1")
+                .ends_with("or set [fleet] kind = \"ec2-fleet\"")
+        );
     }
 }

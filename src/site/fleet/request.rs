@@ -31,24 +31,39 @@ impl Request {
     pub(super) async fn observe(&self) -> Result<Observed> {
         let fleet = self.look().await?;
         let instances = self.instances().await?.into_iter();
-        let members = instances.map(|instance| Member { id: instance.id, marked: !instance.healthy, leaving: false, launched: None });
-        // Under capacity rebalancing a marked instance is listed and not fulfilled, without a word which one it is.
-        let settled = fleet.state == FleetState::Active && fleet.fulfilled >= f64::from(fleet.target);
-        Ok(Observed { target: fleet.target, max: None, members: members.collect(), settled })
+        let members = instances.map(|instance| Member {
+            id: instance.id,
+            marked: !instance.healthy,
+            leaving: false,
+            launched: None,
+        });
+        // Under capacity rebalancing a marked instance is listed and not fulfilled, without a word
+        // which one it is.
+        let settled =
+            fleet.state == FleetState::Active && fleet.fulfilled >= f64::from(fleet.target);
+        Ok(Observed {
+            target: fleet.target,
+            max: None,
+            members: members.collect(),
+            settled,
+        })
     }
 
     pub(super) async fn raise(&self, target: u32) -> Result<()> {
         let mut asked = false;
-        converge(&format!("raising the target of {} to {target}", self.name()), async || {
-            let fleet = self.look().await?;
-            match plan::raise(&fleet, target, asked) {
-                Act::Done => return Ok(Step::Done),
-                Act::Modify => asked = self.modify(&fleet, target).await? == Modified::Accepted,
-                Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                Act::End(_) | Act::GiveUp => unreachable!("raising ends nobody"),
-            }
-            Ok(Step::Wait("the higher target to be taken"))
-        })
+        converge(
+            &format!("raising the target of {} to {target}", self.name()),
+            async || {
+                let fleet = self.look().await?;
+                match plan::raise(&fleet, target, asked) {
+                    Act::Done => return Ok(Step::Done),
+                    Act::Modify => asked = self.modify(&fleet, target).await? == Modified::Accepted,
+                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
+                    Act::End(_) | Act::GiveUp => unreachable!("raising ends nobody"),
+                }
+                Ok(Step::Wait("the higher target to be taken"))
+            },
+        )
         .await
     }
 
@@ -69,7 +84,8 @@ impl Request {
     }
 
     pub(super) async fn retire(&self, all: &Fleet, target: u32, ids: &[String]) -> Result<()> {
-        let (mut lowering, mut asked, mut was_low, mut ended) = (Lowering::NotAsked, None, false, None);
+        let (mut lowering, mut asked, mut was_low, mut ended) =
+            (Lowering::NotAsked, None, false, None);
         converge(&format!("lowering the target of {} to {target} and ending {}", self.name(), ids.join(", ")), async || {
             let recent = is_recent(asked);
             let fleet = self.look().await?;
@@ -116,9 +132,17 @@ impl Request {
     async fn there(&self, all: &Fleet, ids: &[String]) -> Result<Vec<String>> {
         let known = all.know(ids).await?;
         let unknown = ids.iter().any(|id| !known.contains_key(id));
-        let listed = if unknown { self.instances().await? } else { Vec::new() };
+        let listed = if unknown {
+            self.instances().await?
+        } else {
+            Vec::new()
+        };
         let lists = |id: &String| listed.iter().any(|instance| instance.id == *id);
-        Ok(ids.iter().filter(|id| is_there(id, &known, lists(id))).cloned().collect())
+        Ok(ids
+            .iter()
+            .filter(|id| is_there(id, &known, lists(id)))
+            .cloned()
+            .collect())
     }
 
     async fn look(&self) -> Result<FleetRequest> {
@@ -147,7 +171,12 @@ impl Request {
             Ok(Modified::NotNow) => Ok(Lowering::NotAsked),
             Ok(Modified::Accepted) if fleet.target > target => Ok(Lowering::Asked),
             Ok(Modified::Accepted) => Ok(Lowering::Blind),
-            Err(error) if fleet.target == target && error.code.is_some() && !error.is_access_denied() && !error.is_throttled() => {
+            Err(error)
+                if fleet.target == target
+                    && error.code.is_some()
+                    && !error.is_access_denied()
+                    && !error.is_throttled() =>
+            {
                 debug!("the target is {target} already: {error}");
                 Ok(Lowering::Asked)
             }
@@ -158,10 +187,24 @@ impl Request {
     async fn modify(&self, fleet: &FleetRequest, target: u32) -> Result<Modified, Error> {
         let id = &self.fleet.id;
         let modified = match self.fleet.kind {
-            FleetKind::SpotFleet => self.ec2.modify_spot_fleet(id, target, fleet.purchase).await?,
-            _ => self.ec2.modify_ec2_fleet(id, target, fleet.purchase).await?,
+            FleetKind::SpotFleet => {
+                self.ec2
+                    .modify_spot_fleet(id, target, fleet.purchase)
+                    .await?
+            }
+            _ => {
+                self.ec2
+                    .modify_ec2_fleet(id, target, fleet.purchase)
+                    .await?
+            }
         };
-        info!(fleet = id, from = fleet.target, to = target, ?modified, "setting the target");
+        info!(
+            fleet = id,
+            from = fleet.target,
+            to = target,
+            ?modified,
+            "setting the target"
+        );
         Ok(modified)
     }
 
@@ -176,10 +219,14 @@ fn is_recent(at: Option<Instant>) -> bool {
 
 /// The newest error, else the newest information.
 fn newest(troubles: Vec<FleetTrouble>) -> Option<String> {
-    troubles.into_iter().max_by_key(|trouble| (trouble.error, trouble.at)).map(|trouble| trouble.text)
+    troubles
+        .into_iter()
+        .max_by_key(|trouble| (trouble.error, trouble.at))
+        .map(|trouble| trouble.text)
 }
 
-/// With weights, a fleet may have all the units that it was asked for with fewer instances, and launches no more.
+/// With weights, a fleet may have all the units that it was asked for with fewer instances, and
+/// launches no more.
 fn weighted(fleet: &FleetRequest, instances: usize) -> Option<String> {
     let has_enough = fleet.fulfilled >= f64::from(fleet.target);
     let lacks = u32::try_from(instances).is_ok_and(|instances| instances < fleet.target);
@@ -199,22 +246,51 @@ mod tests {
     #[test]
     fn of_several_troubles_the_newest_error_is_told() {
         let trouble = |minute: u8, error, text: &str| FleetTrouble {
-            at: datetime!(2026-11-20 12:00 UTC).replace_minute(minute).unwrap(),
+            at: datetime!(2026-11-20 12:00 UTC)
+                .replace_minute(minute)
+                .unwrap(),
             error,
             text: text.into(),
         };
-        let troubles = vec![trouble(1, true, "old"), trouble(2, true, "new"), trouble(3, false, "by the way")];
+        let troubles = vec![
+            trouble(1, true, "old"),
+            trouble(2, true, "new"),
+            trouble(3, false, "by the way"),
+        ];
         assert_eq!(newest(troubles).as_deref(), Some("new"));
-        assert_eq!(newest(vec![trouble(3, false, "by the way")]).as_deref(), Some("by the way"));
+        assert_eq!(
+            newest(vec![trouble(3, false, "by the way")]).as_deref(),
+            Some("by the way")
+        );
         assert_eq!(newest(Vec::new()), None);
     }
 
     #[test]
     fn weights_that_hold_a_launch_back_are_named() {
         let (upkeep, unit) = ("maintain".to_owned(), "units".to_owned());
-        let fleet = FleetRequest { state: FleetState::Active, upkeep, unit, target: 2, fulfilled: 2.0, purchase: Purchase::Spot };
-        assert!(weighted(&fleet, 1).unwrap().starts_with("1 instances count as 2 of 2 units"));
+        let fleet = FleetRequest {
+            state: FleetState::Active,
+            upkeep,
+            unit,
+            target: 2,
+            fulfilled: 2.0,
+            purchase: Purchase::Spot,
+        };
+        assert!(
+            weighted(&fleet, 1)
+                .unwrap()
+                .starts_with("1 instances count as 2 of 2 units")
+        );
         assert_eq!(weighted(&fleet, 2), None);
-        assert_eq!(weighted(&FleetRequest { fulfilled: 1.0, ..fleet }, 1), None);
+        assert_eq!(
+            weighted(
+                &FleetRequest {
+                    fulfilled: 1.0,
+                    ..fleet
+                },
+                1
+            ),
+            None
+        );
     }
 }

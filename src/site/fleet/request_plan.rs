@@ -26,7 +26,10 @@ pub(super) fn check(fleet: &FleetRequest, name: &str) -> Result<()> {
         );
     }
     if fleet.unit != "units" {
-        bail!("{name} counts its target in {}, and one more of that is not one more instance; make one that counts units", fleet.unit);
+        bail!(
+            "{name} counts its target in {}, and one more of that is not one more instance; make one that counts units",
+            fleet.unit
+        );
     }
     if fleet.purchase == Purchase::Mixed {
         bail!(
@@ -51,7 +54,8 @@ pub(super) fn raise(fleet: &FleetRequest, target: u32, asked: bool) -> Act {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lowering {
     NotAsked,
-    /// Accepted a moment ago, of a target that was shown as low before: neither shows whether it is worked in.
+    /// Accepted a moment ago, of a target that was shown as low before: neither shows whether it is
+    /// worked in.
     Blind,
     /// Accepted, and whatever is shown from now on counts.
     Asked,
@@ -60,8 +64,8 @@ pub(super) enum Lowering {
 }
 
 impl Lowering {
-    /// After a look. `higher`: it shows a target above the one that was asked for; `was_low`: an earlier look did not; `recent`: asked so lately that
-    /// what is shown may be older.
+    /// After a look. `higher`: it shows a target above the one that was asked for; `was_low`: an
+    /// earlier look did not; `recent`: asked so lately that what is shown may be older.
     pub fn seen(self, higher: bool, was_low: bool, recent: bool) -> Self {
         match self {
             Self::Blind | Self::Asked if higher && !recent => Self::Undone,
@@ -74,12 +78,22 @@ impl Lowering {
 
 /// `there`: those to end that are still there.
 ///
-/// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A target that is shown as low
-/// enough may be older than one that was set seconds ago, so it is set all the same, once.
-pub(super) fn retire(fleet: &FleetRequest, target: u32, there: &[String], lowering: Lowering) -> Act {
+/// A fleet that replaces what it loses must have worked the lower target in before anybody goes. A
+/// target that is shown as low enough may be older than one that was set seconds ago, so it is set
+/// all the same, once.
+pub(super) fn retire(
+    fleet: &FleetRequest,
+    target: u32,
+    there: &[String],
+    lowering: Lowering,
+) -> Act {
     let busy = fleet.state == FleetState::Busy;
     if lowering == Lowering::NotAsked && fleet.target >= target {
-        return if busy { Act::Wait("an earlier change to be worked in") } else { Act::Modify };
+        return if busy {
+            Act::Wait("an earlier change to be worked in")
+        } else {
+            Act::Modify
+        };
     }
     if lowering != Lowering::Undone && (busy || fleet.target > target) {
         return Act::Wait("the lower target to be worked in");
@@ -98,7 +112,14 @@ mod tests {
 
     fn fleet(state: FleetState, target: u32) -> FleetRequest {
         let (upkeep, unit) = ("maintain".to_owned(), "units".to_owned());
-        FleetRequest { state, upkeep, unit, target, fulfilled: 1.0, purchase: Purchase::Spot }
+        FleetRequest {
+            state,
+            upkeep,
+            unit,
+            target,
+            fulfilled: 1.0,
+            purchase: Purchase::Spot,
+        }
     }
 
     fn active(target: u32) -> FleetRequest {
@@ -124,18 +145,34 @@ mod tests {
     #[test]
     fn a_fleet_that_is_being_modified_is_left_alone() {
         assert!(matches!(raise(&busy(1), 2, false), Act::Wait(_)));
-        assert!(matches!(retire(&busy(2), 1, &ids(&["i-1"]), Lowering::NotAsked), Act::Wait(_)));
+        assert!(matches!(
+            retire(&busy(2), 1, &ids(&["i-1"]), Lowering::NotAsked),
+            Act::Wait(_)
+        ));
     }
 
     #[test]
     fn a_target_that_is_higher_again_was_raised_by_another_unless_what_is_shown_may_be_older() {
         let higher = |lowering: Lowering, was_low, recent| lowering.seen(true, was_low, recent);
         assert_eq!(higher(Lowering::Asked, false, true), Lowering::Asked);
-        assert_eq!(higher(Lowering::Asked, true, true), Lowering::Undone, "it was seen to be worked in");
-        assert_eq!(higher(Lowering::Asked, false, false), Lowering::Undone);
-        assert_eq!((higher(Lowering::Blind, true, true), higher(Lowering::Blind, true, false)), (Lowering::Blind, Lowering::Undone));
         assert_eq!(
-            (higher(Lowering::NotAsked, true, false), Lowering::Blind.seen(false, true, false)),
+            higher(Lowering::Asked, true, true),
+            Lowering::Undone,
+            "it was seen to be worked in"
+        );
+        assert_eq!(higher(Lowering::Asked, false, false), Lowering::Undone);
+        assert_eq!(
+            (
+                higher(Lowering::Blind, true, true),
+                higher(Lowering::Blind, true, false)
+            ),
+            (Lowering::Blind, Lowering::Undone)
+        );
+        assert_eq!(
+            (
+                higher(Lowering::NotAsked, true, false),
+                Lowering::Blind.seen(false, true, false)
+            ),
             (Lowering::NotAsked, Lowering::Asked)
         );
     }
@@ -143,43 +180,93 @@ mod tests {
     #[test]
     fn nobody_goes_before_the_lower_target_is_worked_in() {
         let there = ids(&["i-1"]);
-        assert_eq!(retire(&active(2), 1, &there, Lowering::NotAsked), Act::Modify);
-        assert!(matches!(retire(&active(2), 1, &there, Lowering::Asked), Act::Wait(_)));
-        assert!(matches!(retire(&busy(1), 1, &there, Lowering::Asked), Act::Wait(_)));
-        assert_eq!(retire(&active(1), 1, &there, Lowering::Asked), Act::End(there));
+        assert_eq!(
+            retire(&active(2), 1, &there, Lowering::NotAsked),
+            Act::Modify
+        );
+        assert!(matches!(
+            retire(&active(2), 1, &there, Lowering::Asked),
+            Act::Wait(_)
+        ));
+        assert!(matches!(
+            retire(&busy(1), 1, &there, Lowering::Asked),
+            Act::Wait(_)
+        ));
+        assert_eq!(
+            retire(&active(1), 1, &there, Lowering::Asked),
+            Act::End(there)
+        );
     }
 
     #[test]
     fn a_low_target_that_may_be_old_is_set_before_anybody_goes() {
-        assert_eq!(retire(&active(1), 1, &ids(&["i-1"]), Lowering::NotAsked), Act::Modify);
+        assert_eq!(
+            retire(&active(1), 1, &ids(&["i-1"]), Lowering::NotAsked),
+            Act::Modify
+        );
         assert_eq!(retire(&active(1), 1, &[], Lowering::NotAsked), Act::Modify);
-        assert!(matches!(retire(&active(1), 1, &ids(&["i-1"]), Lowering::Blind), Act::Wait(_)));
+        assert!(matches!(
+            retire(&active(1), 1, &ids(&["i-1"]), Lowering::Blind),
+            Act::Wait(_)
+        ));
         assert_eq!(retire(&active(1), 1, &[], Lowering::Blind), Act::Done);
     }
 
     #[test]
     fn a_target_that_is_lower_still_stays_there() {
-        assert_eq!(retire(&active(1), 2, &ids(&["i-1"]), Lowering::NotAsked), Act::End(ids(&["i-1"])));
+        assert_eq!(
+            retire(&active(1), 2, &ids(&["i-1"]), Lowering::NotAsked),
+            Act::End(ids(&["i-1"]))
+        );
     }
 
     #[test]
     fn once_they_are_gone_it_is_done() {
         assert_eq!(retire(&active(1), 1, &[], Lowering::Asked), Act::Done);
-        assert_eq!(retire(&active(2), 1, &[], Lowering::Undone), Act::Done, "the target is somebody else's by now");
+        assert_eq!(
+            retire(&active(2), 1, &[], Lowering::Undone),
+            Act::Done,
+            "the target is somebody else's by now"
+        );
     }
 
     #[test]
     fn nobody_goes_whom_a_higher_target_would_replace() {
-        assert_eq!(retire(&active(2), 1, &ids(&["i-1"]), Lowering::Undone), Act::GiveUp);
+        assert_eq!(
+            retire(&active(2), 1, &ids(&["i-1"]), Lowering::Undone),
+            Act::GiveUp
+        );
     }
 
     #[test]
     fn fleets_that_cannot_be_rotated_say_why() {
-        let text = |fleet: FleetRequest| check(&fleet, "EC2 Fleet fleet-1").unwrap_err().to_string();
-        assert!(text(fleet(FleetState::Ended("deleted_running".into()), 1)).contains("is deleted_running and launches nothing"));
-        assert!(text(FleetRequest { upkeep: "request".into(), ..active(1) }).ends_with("make one of type maintain"));
-        assert!(text(FleetRequest { unit: "vcpu".into(), ..active(1) }).contains("counts its target in vcpu"));
-        assert!(text(FleetRequest { purchase: Purchase::Mixed, ..active(2) }).contains("some on spot"));
+        let text =
+            |fleet: FleetRequest| check(&fleet, "EC2 Fleet fleet-1").unwrap_err().to_string();
+        assert!(
+            text(fleet(FleetState::Ended("deleted_running".into()), 1))
+                .contains("is deleted_running and launches nothing")
+        );
+        assert!(
+            text(FleetRequest {
+                upkeep: "request".into(),
+                ..active(1)
+            })
+            .ends_with("make one of type maintain")
+        );
+        assert!(
+            text(FleetRequest {
+                unit: "vcpu".into(),
+                ..active(1)
+            })
+            .contains("counts its target in vcpu")
+        );
+        assert!(
+            text(FleetRequest {
+                purchase: Purchase::Mixed,
+                ..active(2)
+            })
+            .contains("some on spot")
+        );
         assert!(check(&busy(1), "it").is_ok());
     }
 }

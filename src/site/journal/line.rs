@@ -51,37 +51,72 @@ impl<'a> Line<'a> {
         match stream {
             Stream::Output => {
                 let Entry { time, kind, line } = serde_json::from_str(line).ok()?;
-                Some(Self { instance, time, kind, text: Text::Line(line) })
+                Some(Self {
+                    instance,
+                    time,
+                    kind,
+                    text: Text::Line(line),
+                })
             }
             Stream::Access => {
                 let text = Text::Request(serde_json::from_str(line).ok()?);
-                Some(Self { instance, time: access_time(line.as_bytes())?, kind: "access".into(), text })
+                Some(Self {
+                    instance,
+                    time: access_time(line.as_bytes())?,
+                    kind: "access".into(),
+                    text,
+                })
             }
         }
     }
 
     /// `app` is also what a second app beside the first one writes: `app-2`.
     pub fn is_of(&self, kind: &str) -> bool {
-        self.kind.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        self.kind
+            .strip_prefix(kind)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let time = self.time.to_offset(UtcOffset::UTC).format(&form).map_err(|_| fmt::Error)?;
+        let form = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
+        let time = self
+            .time
+            .to_offset(UtcOffset::UTC)
+            .format(&form)
+            .map_err(|_| fmt::Error)?;
         let text = match &self.text {
             Text::Line(line) => without_time(line).to_owned(),
-            Text::Request(request) => Request::deserialize(request).map_or_else(|_| request.to_string(), |request| request.to_string()),
+            Text::Request(request) => Request::deserialize(request)
+                .map_or_else(|_| request.to_string(), |request| request.to_string()),
         };
-        write!(f, "{time} {} | {}", in_one_line(&self.kind), in_one_line(&text))
+        write!(
+            f,
+            "{time} {} | {}",
+            in_one_line(&self.kind),
+            in_one_line(&text)
+        )
     }
 }
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, method, host, uri, status, bytes, seconds } = self;
-        write!(f, "{client} {method} {host}{uri} {status} {bytes} B {seconds:.3} s")
+        let Self {
+            client,
+            method,
+            host,
+            uri,
+            status,
+            bytes,
+            seconds,
+        } = self;
+        write!(
+            f,
+            "{client} {method} {host}{uri} {status} {bytes} B {seconds:.3} s"
+        )
     }
 }
 
@@ -103,9 +138,15 @@ mod tests {
     #[test]
     fn a_request_is_a_line_for_people_and_whole_for_programs() {
         let line = Line::read("i-1", Stream::Access, ACCESS).unwrap();
-        assert_eq!(line.to_string(), "2025-11-21T13:55:01.123Z access | 203.0.113.9 GET example.com/a?b 200 512 B 0.012 s");
+        assert_eq!(
+            line.to_string(),
+            "2025-11-21T13:55:01.123Z access | 203.0.113.9 GET example.com/a?b 200 512 B 0.012 s"
+        );
         let json = serde_json::to_value(&line).unwrap();
-        assert_eq!((&json["instance"], &json["request"]["upstream_status"]), (&"i-1".into(), &"200".into()));
+        assert_eq!(
+            (&json["instance"], &json["request"]["upstream_status"]),
+            (&"i-1".into(), &"200".into())
+        );
     }
 
     #[test]
@@ -119,7 +160,12 @@ mod tests {
 
     #[test]
     fn a_second_app_is_an_app_and_a_torn_line_is_none() {
-        let line = Line::read("i-1", Stream::Output, r#"{"time":"2025-11-21T13:55:01.5Z","kind":"app-2","line":"x"}"#).unwrap();
+        let line = Line::read(
+            "i-1",
+            Stream::Output,
+            r#"{"time":"2025-11-21T13:55:01.5Z","kind":"app-2","line":"x"}"#,
+        )
+        .unwrap();
         assert!(line.is_of("app") && !line.is_of("access") && !line.is_of("app-"));
         assert!(Line::read("i-1", Stream::Access, &ACCESS[..100]).is_none());
     }

@@ -1,4 +1,5 @@
-//! The lines of many objects in the order of their times, with few of the objects in memory at once: each is opened when its first line is due.
+//! The lines of many objects in the order of their times, with few of the objects in memory at
+//! once: each is opened when its first line is due.
 
 use std::collections::VecDeque;
 
@@ -22,7 +23,12 @@ pub struct Merge<'a> {
 impl<'a> Merge<'a> {
     /// `stored` by their first lines' time.
     pub fn new(s3: &'a S3, stored: Vec<Stored>, since: OffsetDateTime) -> Self {
-        Self { s3, since, coming: stored.into(), open: Vec::new() }
+        Self {
+            s3,
+            since,
+            coming: stored.into(),
+            open: Vec::new(),
+        }
     }
 
     /// The next line; `None` after the last one. What cannot be read is told, and passed over.
@@ -41,7 +47,8 @@ impl<'a> Merge<'a> {
     /// Whatever may have an earlier line than those that are open.
     fn due(&mut self) -> Option<Stored> {
         let next = self.open.iter().filter_map(Opened::next_time).min();
-        self.coming.pop_front_if(|stored| next.is_none_or(|next| stored.start() <= next))
+        self.coming
+            .pop_front_if(|stored| next.is_none_or(|next| stored.start() <= next))
     }
 
     async fn open(&mut self, stored: &Stored) -> Result<()> {
@@ -49,13 +56,22 @@ impl<'a> Merge<'a> {
             Ok(opened) => {
                 let broken = opened.as_ref().map_or(0, |opened| opened.broken);
                 if broken > 0 {
-                    warn!("{}: {broken} lines cannot be read, and are passed over", stored.key);
+                    warn!(
+                        "{}: {broken} lines cannot be read, and are passed over",
+                        stored.key
+                    );
                 }
                 self.open.extend(opened);
                 Ok(())
             }
             // Not about this object.
-            Err(error) if error.downcast_ref::<crate::cloud::Error>().is_some_and(|error| error.is_access_denied()) => Err(error),
+            Err(error)
+                if error
+                    .downcast_ref::<crate::cloud::Error>()
+                    .is_some_and(|error| error.is_access_denied()) =>
+            {
+                Err(error)
+            }
             Err(error) => {
                 warn!("passed over: {error:#}");
                 Ok(())

@@ -1,4 +1,5 @@
-//! The logs of the site's instances: what is shipped to `logs/<instance>/`, and how it is read from anywhere.
+//! The logs of the site's instances: what is shipped to `logs/<instance>/`, and how it is read from
+//! anywhere.
 
 mod boot_log;
 mod line;

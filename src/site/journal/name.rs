@@ -10,7 +10,8 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 use crate::host::spool::Span;
 
-const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second][subsecond digits:3]Z");
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second][subsecond digits:3]Z");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -20,7 +21,8 @@ pub enum Stream {
     Access,
 }
 
-/// Whole milliseconds; no line is earlier than the start, and none later than the millisecond of the end.
+/// Whole milliseconds; no line is earlier than the start, and none later than the millisecond of
+/// the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     pub stream: Stream,
@@ -30,13 +32,21 @@ pub struct Name {
 
 impl Name {
     pub fn new(stream: Stream, span: Span) -> Self {
-        Self { stream, start: span.start, end: span.end }
+        Self {
+            stream,
+            start: span.start,
+            end: span.end,
+        }
     }
 
     /// `None`: something else stands there.
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.strip_suffix(".zst")?.splitn(3, '-');
-        let time = |text: &str| PrimitiveDateTime::parse(text, TIME).ok().map(PrimitiveDateTime::assume_utc);
+        let time = |text: &str| {
+            PrimitiveDateTime::parse(text, TIME)
+                .ok()
+                .map(PrimitiveDateTime::assume_utc)
+        };
         let (end, start) = (time(parts.next()?)?, time(parts.next()?)?);
         let stream = match parts.next()? {
             "output" => Stream::Output,
@@ -58,12 +68,19 @@ impl fmt::Display for Name {
             Stream::Output => "output",
             Stream::Access => "access",
         };
-        write!(f, "{}-{}-{stream}.zst", spelled(self.end), spelled(self.start))
+        write!(
+            f,
+            "{}-{}-{stream}.zst",
+            spelled(self.end),
+            spelled(self.start)
+        )
     }
 }
 
 fn spelled(time: OffsetDateTime) -> String {
-    time.to_offset(UtcOffset::UTC).format(TIME).expect("a time of this millennium has all these parts")
+    time.to_offset(UtcOffset::UTC)
+        .format(TIME)
+        .expect("a time of this millennium has all these parts")
 }
 
 #[cfg(test)]
@@ -76,12 +93,19 @@ mod tests {
 
     #[test]
     fn a_name_is_read_as_it_was_spelled() {
-        let span = Span { start: datetime!(2026-11-21 14:55:01.003999 UTC), end: datetime!(2026-11-21 16:00:01.25 +1) };
+        let span = Span {
+            start: datetime!(2026-11-21 14:55:01.003999 UTC),
+            end: datetime!(2026-11-21 16:00:01.25 +1),
+        };
         assert_eq!(Name::new(Stream::Access, span).to_string(), NAME);
         let read = Name::parse(NAME).unwrap();
         assert_eq!(
             (read.stream, read.start, read.end),
-            (Stream::Access, datetime!(2026-11-21 14:55:01.003 UTC), datetime!(2026-11-21 15:00:01.25 UTC))
+            (
+                Stream::Access,
+                datetime!(2026-11-21 14:55:01.003 UTC),
+                datetime!(2026-11-21 15:00:01.25 UTC)
+            )
         );
     }
 
@@ -94,7 +118,12 @@ mod tests {
 
     #[test]
     fn other_objects_are_no_pieces() {
-        for other in ["boot.log", "20261121T150001250Z-access.zst", "20261121T150001250Z-20261121T145501003Z-core.zst", "x-y-access.zst"] {
+        for other in [
+            "boot.log",
+            "20261121T150001250Z-access.zst",
+            "20261121T150001250Z-20261121T145501003Z-core.zst",
+            "x-y-access.zst",
+        ] {
             assert_eq!(Name::parse(other), None, "{other}");
         }
     }

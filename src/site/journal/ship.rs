@@ -20,7 +20,13 @@ pub struct Shipped {
 pub async fn ship(outbox: &Outbox, s3: &S3, folder: &str) -> anyhow::Result<Shipped> {
     let mut shipped = Shipped::default();
     for piece in outbox.waiting()? {
-        s3.put(&format!("{folder}{}", piece.name), outbox.read(&piece)?, Condition::Always, None).await?;
+        s3.put(
+            &format!("{folder}{}", piece.name),
+            outbox.read(&piece)?,
+            Condition::Always,
+            None,
+        )
+        .await?;
         outbox.remove(&piece.name)?;
         shipped.pieces += 1;
         shipped.bytes += piece.size;
@@ -30,7 +36,9 @@ pub async fn ship(outbox: &Outbox, s3: &S3, folder: &str) -> anyhow::Result<Ship
 
 /// When a line of an output was written.
 pub fn entry_time(line: &[u8]) -> Option<OffsetDateTime> {
-    serde_json::from_slice::<Entry<'_>>(line).ok().map(|entry| entry.time)
+    serde_json::from_slice::<Entry<'_>>(line)
+        .ok()
+        .map(|entry| entry.time)
 }
 
 /// When nginx logged a request: at its end.
@@ -41,7 +49,8 @@ pub fn access_time(line: &[u8]) -> Option<OffsetDateTime> {
     }
     let logged: Logged = serde_json::from_slice(line).ok()?;
     // Milliseconds are all there is; as a float they are near a whole number of them.
-    OffsetDateTime::from_unix_timestamp_nanos((logged.msec * 1000.0).round() as i128 * 1_000_000).ok()
+    OffsetDateTime::from_unix_timestamp_nanos((logged.msec * 1000.0).round() as i128 * 1_000_000)
+        .ok()
 }
 
 #[cfg(test)]
@@ -52,8 +61,17 @@ mod tests {
 
     #[test]
     fn each_stream_tells_its_time() {
-        assert_eq!(access_time(br#"{"time":"x","msec":1763733301.123,"status":200}"#), Some(datetime!(2025-11-21 13:55:01.123 UTC)));
-        assert_eq!(entry_time(br#"{"time":"2025-11-21T13:55:01.5Z","kind":"app","line":""}"#), Some(datetime!(2025-11-21 13:55:01.5 UTC)));
-        assert_eq!((access_time(b"{\"msec\":17"), entry_time(b"")), (None, None));
+        assert_eq!(
+            access_time(br#"{"time":"x","msec":1763733301.123,"status":200}"#),
+            Some(datetime!(2025-11-21 13:55:01.123 UTC))
+        );
+        assert_eq!(
+            entry_time(br#"{"time":"2025-11-21T13:55:01.5Z","kind":"app","line":""}"#),
+            Some(datetime!(2025-11-21 13:55:01.5 UTC))
+        );
+        assert_eq!(
+            (access_time(b"{\"msec\":17"), entry_time(b"")),
+            (None, None)
+        );
     }
 }

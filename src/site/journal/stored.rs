@@ -38,7 +38,8 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Piece(Name),
-    /// Of a boot that failed, as it was told in one object. `shipped`: its lines are in a piece too, but for the failure at its end.
+    /// Of a boot that failed, as it was told in one object. `shipped`: its lines are in a piece
+    /// too, but for the failure at its end.
     BootLog {
         stored: OffsetDateTime,
         shipped: bool,
@@ -65,12 +66,18 @@ pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<Stored>> 
         None => s3.folders(&site.key("logs/")).await?,
     };
     if folders.len() >= MOST_INSTANCES {
-        warn!("more than {MOST_INSTANCES} instances have logs in the bucket: name one; let a lifecycle rule expire old logs");
+        warn!(
+            "more than {MOST_INSTANCES} instances have logs in the bucket: name one; let a lifecycle rule expire old logs"
+        );
     }
     let after = Name::ending_since(query.since);
     let listings = iter(&folders).map(|folder| {
         let after = format!("{folder}{after}");
-        async move { s3.list_after(folder, Some(&after), MOST_PIECES).await.map(|listed| of_instance(folder, &listed, query)) }
+        async move {
+            s3.list_after(folder, Some(&after), MOST_PIECES)
+                .await
+                .map(|listed| of_instance(folder, &listed, query))
+        }
     });
     let found: Vec<Vec<Stored>> = listings.buffer_unordered(AT_ONCE).try_collect().await?;
     let mut stored = found.concat();
@@ -83,33 +90,60 @@ pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<Stored>> 
 /// # Errors
 /// Those of the bucket.
 pub async fn known(s3: &S3, site: &Site) -> Result<BTreeSet<String>> {
-    Ok(s3.folders(&site.key("logs/")).await?.iter().map(|folder| instance_of(folder).to_owned()).collect())
+    Ok(s3
+        .folders(&site.key("logs/"))
+        .await?
+        .iter()
+        .map(|folder| instance_of(folder).to_owned())
+        .collect())
 }
 
 fn instance_of(folder: &str) -> &str {
-    folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    folder
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
 }
 
 fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
     let pieces = |listed: &Listed| Name::parse(listed.key.strip_prefix(folder)?);
     // What was shipped after a boot's log was stored goes at least as far as that.
-    let last_output =
-        listed.iter().filter(|each| pieces(each).is_some_and(|name| name.stream == Stream::Output)).map(|each| each.modified).max();
+    let last_output = listed
+        .iter()
+        .filter(|each| pieces(each).is_some_and(|name| name.stream == Stream::Output))
+        .map(|each| each.modified)
+        .max();
     let what = |listed: &Listed| match pieces(listed) {
         Some(name) => Some(What::Piece(name)),
-        None if listed.key.strip_prefix(folder) == Some(BOOT_LOG) && listed.modified >= query.since => {
-            Some(What::BootLog { stored: listed.modified, shipped: last_output.is_some_and(|last| last >= listed.modified) })
+        None if listed.key.strip_prefix(folder) == Some(BOOT_LOG)
+            && listed.modified >= query.since =>
+        {
+            Some(What::BootLog {
+                stored: listed.modified,
+                shipped: last_output.is_some_and(|last| last >= listed.modified),
+            })
         }
         None => None,
     };
     let wanted = |what: &What| match (what, query.kind.as_deref()) {
         (_, None) => true,
-        (What::Piece(Name { stream: Stream::Access, .. }), Some(kind)) => kind == "access",
+        (
+            What::Piece(Name {
+                stream: Stream::Access,
+                ..
+            }),
+            Some(kind),
+        ) => kind == "access",
         (_, Some(kind)) => kind != "access",
     };
     let stored = |listed: &Listed| {
         let what = what(listed).filter(wanted)?;
-        Some(Stored { instance: instance_of(folder).to_owned(), key: listed.key.clone(), what })
+        Some(Stored {
+            instance: instance_of(folder).to_owned(),
+            key: listed.key.clone(),
+            what,
+        })
     };
     listed.iter().filter_map(stored).collect()
 }
@@ -123,26 +157,45 @@ mod tests {
     const FOLDER: &str = "p/logs/i-1/";
 
     fn listed(name: &str, modified: OffsetDateTime) -> Listed {
-        Listed { key: format!("{FOLDER}{name}"), size: 1, modified }
+        Listed {
+            key: format!("{FOLDER}{name}"),
+            size: 1,
+            modified,
+        }
     }
 
     fn kinds(listed: &[Listed], kind: Option<&str>) -> Vec<String> {
-        let query = Query { instance: None, since: datetime!(2026-11-21 12:00 UTC), kind: kind.map(str::to_owned) };
+        let query = Query {
+            instance: None,
+            since: datetime!(2026-11-21 12:00 UTC),
+            kind: kind.map(str::to_owned),
+        };
         of_instance(FOLDER, listed, &query)
             .into_iter()
-            .map(|stored| format!("{} {:?}", stored.instance, stored.what).chars().take(12).collect())
+            .map(|stored| {
+                format!("{} {:?}", stored.instance, stored.what)
+                    .chars()
+                    .take(12)
+                    .collect()
+            })
             .collect()
     }
 
     #[test]
     fn a_kind_needs_its_own_stream_only() {
-        let (output, access) = ("20261121T150001250Z-20261121T145501003Z-output.zst", "20261121T150001250Z-20261121T145501003Z-access.zst");
+        let (output, access) = (
+            "20261121T150001250Z-20261121T145501003Z-output.zst",
+            "20261121T150001250Z-20261121T145501003Z-access.zst",
+        );
         let all = [
             listed(output, datetime!(2026-11-21 15:00 UTC)),
             listed(access, datetime!(2026-11-21 15:00 UTC)),
             listed("note.txt", datetime!(2026-11-21 15:00 UTC)),
         ];
-        assert_eq!([None, Some("app"), Some("access")].map(|kind| kinds(&all, kind).len()), [2, 1, 1]);
+        assert_eq!(
+            [None, Some("app"), Some("access")].map(|kind| kinds(&all, kind).len()),
+            [2, 1, 1]
+        );
     }
 
     #[test]
@@ -150,14 +203,30 @@ mod tests {
         let output = "20261121T130001250Z-20261121T125501003Z-output.zst";
         let what = |output_at, boot_at| {
             let listed = [listed(output, output_at), listed("boot.log", boot_at)];
-            let query = Query { instance: None, since: datetime!(2026-11-21 12:00 UTC), kind: None };
-            of_instance(FOLDER, &listed, &query).into_iter().find_map(|stored| match stored.what {
-                What::BootLog { shipped, .. } => Some(shipped),
-                What::Piece(_) => None,
-            })
+            let query = Query {
+                instance: None,
+                since: datetime!(2026-11-21 12:00 UTC),
+                kind: None,
+            };
+            of_instance(FOLDER, &listed, &query)
+                .into_iter()
+                .find_map(|stored| match stored.what {
+                    What::BootLog { shipped, .. } => Some(shipped),
+                    What::Piece(_) => None,
+                })
         };
-        let (early, late) = (datetime!(2026-11-21 13:00 UTC), datetime!(2026-11-21 13:10 UTC));
-        assert_eq!((what(late, early), what(early, late)), (Some(true), Some(false)));
-        assert_eq!(what(late, datetime!(2026-11-21 11:00 UTC)), None, "it is older than what was asked for");
+        let (early, late) = (
+            datetime!(2026-11-21 13:00 UTC),
+            datetime!(2026-11-21 13:10 UTC),
+        );
+        assert_eq!(
+            (what(late, early), what(early, late)),
+            (Some(true), Some(false))
+        );
+        assert_eq!(
+            what(late, datetime!(2026-11-21 11:00 UTC)),
+            None,
+            "it is older than what was asked for"
+        );
     }
 }

@@ -9,15 +9,31 @@ const BEFORE: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 #[tokio::test]
 async fn a_write_of_ours_that_was_never_answered_costs_no_lease_and_anothers_does() {
-    let options = Options { buckets: vec!["example-site".to_owned()], start_acme: false, ..Options::default() };
+    let options = Options {
+        buckets: vec!["example-site".to_owned()],
+        start_acme: false,
+        ..Options::default()
+    };
     let region = Region::start(options).unwrap();
     let s3 = cloud_in(&region, Service::S3).await.s3("example-site");
     let (key, lasts) = ("locks/deploy.json", Duration::from_secs(60));
-    let Asked::Held(mut ours) = Lease::ask(&s3, key, "i-1", lasts).await.unwrap() else { panic!("nobody has it") };
-    let unheard = Body { holder: "i-1".into(), expires: BEFORE, done: false }.to_json();
+    let Asked::Held(mut ours) = Lease::ask(&s3, key, "i-1", lasts).await.unwrap() else {
+        panic!("nobody has it")
+    };
+    let unheard = Body {
+        holder: "i-1".into(),
+        expires: BEFORE,
+        done: false,
+    }
+    .to_json();
     s3.put(key, unheard, Condition::Always, None).await.unwrap();
     ours.replace(false).await.unwrap();
-    let others = Body { holder: "i-2".into(), expires: BEFORE, done: false }.to_json();
+    let others = Body {
+        holder: "i-2".into(),
+        expires: BEFORE,
+        done: false,
+    }
+    .to_json();
     s3.put(key, others, Condition::Always, None).await.unwrap();
     assert!(ours.replace(false).await.unwrap_err().is::<Lost>());
 }

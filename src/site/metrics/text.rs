@@ -1,4 +1,5 @@
-//! All of it as text, made anew for whoever asks: nothing of it is kept between two questions but the counts.
+//! All of it as text, made anew for whoever asks: nothing of it is kept between two questions but
+//! the counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -49,58 +50,139 @@ pub fn text(requests: &Requests, standing: &Standing<'_>) -> String {
 }
 
 fn register_requests(registry: &mut Registry, requests: &Requests) {
-    registry.register("requests", "Requests answered by the web server, but for its own /ping", requests.answered.clone());
-    registry.register_with_unit("request", "From a request's first byte to its answer's last", Unit::Seconds, requests.seconds.clone());
+    registry.register(
+        "requests",
+        "Requests answered by the web server, but for its own /ping",
+        requests.answered.clone(),
+    );
+    registry.register_with_unit(
+        "request",
+        "From a request's first byte to its answer's last",
+        Unit::Seconds,
+        requests.seconds.clone(),
+    );
 }
 
 fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
     let build = version::build();
-    let built = [("commit", &build.commit), ("date", &build.date), ("target", &build.target)];
+    let built = [
+        ("commit", &build.commit),
+        ("date", &build.date),
+        ("target", &build.target),
+    ];
     let built = built.map(|(name, value)| (name, value.as_deref().unwrap_or_default()));
-    let about = [("release", standing.release), ("instance", standing.instance), ("version", version::NUMBER)].into_iter().chain(built);
-    let about: Vec<(&'static str, String)> = about.map(|(name, value)| (name, value.to_owned())).collect();
-    registry.register("release", "What is served, by which instance", Info::new(about));
+    let about = [
+        ("release", standing.release),
+        ("instance", standing.instance),
+        ("version", version::NUMBER),
+    ]
+    .into_iter()
+    .chain(built);
+    let about: Vec<(&'static str, String)> = about
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    registry.register(
+        "release",
+        "What is served, by which instance",
+        Info::new(about),
+    );
     let phases = Family::<Labels, Gauge>::default();
     phases.get_or_create(&one("phase", standing.phase)).set(1);
     registry.register("phase", "Where this instance stands", phases);
-    register_time(registry, "certificate_expiry", "When the certificate in use ends", Some(standing.certificate_ends));
-    register_time(registry, "certificate_renewal", "When its renewal is due", standing.renewal_due);
+    register_time(
+        registry,
+        "certificate_expiry",
+        "When the certificate in use ends",
+        Some(standing.certificate_ends),
+    );
+    register_time(
+        registry,
+        "certificate_renewal",
+        "When its renewal is due",
+        standing.renewal_due,
+    );
     let steps = Family::<Labels, Seconds>::default();
     for (step, milliseconds) in &standing.steps {
-        steps.get_or_create(&one("step", step)).set(*milliseconds as f64 / 1000.0);
+        steps
+            .get_or_create(&one("step", step))
+            .set(*milliseconds as f64 / 1000.0);
     }
-    registry.register_with_unit("boot_step", "How long each step of the boot took", Unit::Seconds, steps);
+    registry.register_with_unit(
+        "boot_step",
+        "How long each step of the boot took",
+        Unit::Seconds,
+        steps,
+    );
     let restarts = Family::<Labels, Counter>::default();
     for (service, count) in &standing.restarts {
-        restarts.get_or_create(&one("service", service)).inc_by(*count);
+        restarts
+            .get_or_create(&one("service", service))
+            .inc_by(*count);
     }
-    registry.register("service_restarts", "How often a service ended by itself", restarts);
+    registry.register(
+        "service_restarts",
+        "How often a service ended by itself",
+        restarts,
+    );
     let troubled = Family::<Labels, Gauge>::default();
     for service in &standing.troubled {
         troubled.get_or_create(&one("service", service)).set(1);
     }
-    registry.register("service_in_trouble", "Services that cannot stay up", troubled);
+    registry.register(
+        "service_in_trouble",
+        "Services that cannot stay up",
+        troubled,
+    );
 }
 
 fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
-    let (sent, throttled, failed) = <(Family<Labels, Counter>, Family<Labels, Counter>, Family<Labels, Counter>)>::default();
+    let (sent, throttled, failed) = <(
+        Family<Labels, Counter>,
+        Family<Labels, Counter>,
+        Family<Labels, Counter>,
+    )>::default();
     for (operation, calls) in calls {
-        let labels: Labels = vec![("service", operation.service.clone().into()), ("operation", operation.name.clone().into())];
-        for (family, count) in [(&sent, calls.sent), (&throttled, calls.throttled), (&failed, calls.failed)] {
+        let labels: Labels = vec![
+            ("service", operation.service.clone().into()),
+            ("operation", operation.name.clone().into()),
+        ];
+        for (family, count) in [
+            (&sent, calls.sent),
+            (&throttled, calls.throttled),
+            (&failed, calls.failed),
+        ] {
             family.get_or_create(&labels).inc_by(count);
         }
     }
     registry.register("aws_requests", "Requests to AWS, repeated ones too", sent);
-    registry.register("aws_throttled", "Of them, those that AWS answered with slow down", throttled);
+    registry.register(
+        "aws_throttled",
+        "Of them, those that AWS answered with slow down",
+        throttled,
+    );
     registry.register("aws_failed", "Of them, those that failed otherwise", failed);
 }
 
 fn register_logs(registry: &mut Registry, standing: &Standing<'_>) {
-    register_time(registry, "logs_shipped", "Until when the bucket has the logs", standing.last_shipped);
+    register_time(
+        registry,
+        "logs_shipped",
+        "Until when the bucket has the logs",
+        standing.last_shipped,
+    );
     let waiting: Gauge = Gauge::default();
     waiting.set(i64::try_from(standing.waiting_bytes).unwrap_or(i64::MAX));
-    registry.register_with_unit("logs_waiting", "Logs that are packed, and not in the bucket yet", Unit::Bytes, waiting);
-    registry.register("logs_dropped", "Pieces of logs that were given up", ConstCounter::new(standing.pieces_dropped));
+    registry.register_with_unit(
+        "logs_waiting",
+        "Logs that are packed, and not in the bucket yet",
+        Unit::Bytes,
+        waiting,
+    );
+    registry.register(
+        "logs_dropped",
+        "Pieces of logs that were given up",
+        ConstCounter::new(standing.pieces_dropped),
+    );
 }
 
 /// A Unix time.
@@ -108,7 +190,12 @@ fn register_time(registry: &mut Registry, name: &str, help: &str, time: Option<O
     let Some(time) = time else { return };
     let gauge: Gauge = Gauge::default();
     gauge.set(time.unix_timestamp());
-    registry.register_with_unit(name, help, Unit::Other("timestamp_seconds".to_owned()), gauge);
+    registry.register_with_unit(
+        name,
+        help,
+        Unit::Other("timestamp_seconds".to_owned()),
+        gauge,
+    );
 }
 
 fn one(name: &'static str, value: &str) -> Labels {
@@ -126,7 +213,10 @@ mod tests {
         let requests = Requests::default();
         requests.count(br#"{"method":"GET","status":200,"seconds":0.030}"#);
         requests.count(br#"{"method":"POST","status":200,"seconds":2.000}"#);
-        let operation = Operation { service: "Route 53".into(), name: "ChangeResourceRecordSets".into() };
+        let operation = Operation {
+            service: "Route 53".into(),
+            name: "ChangeResourceRecordSets".into(),
+        };
         let standing = Standing {
             instance: "i-1",
             release: "v\"1",
@@ -134,7 +224,14 @@ mod tests {
             certificate_ends: datetime!(2027-01-01 00:00 UTC),
             renewal_due: Some(datetime!(2026-12-01 00:00 UTC)),
             steps: vec![("release", 1500)],
-            calls: BTreeMap::from([(operation, Calls { sent: 3, throttled: 2, failed: 0 })]),
+            calls: BTreeMap::from([(
+                operation,
+                Calls {
+                    sent: 3,
+                    throttled: 2,
+                    failed: 0,
+                },
+            )]),
             restarts: BTreeMap::from([("spotboot-app", 1)]),
             troubled: vec!["spotboot-app"],
             last_shipped: None,
@@ -160,10 +257,25 @@ mod tests {
             assert_eq!(text.matches(line).count(), 1, "{line} in:\n{text}");
         }
         let build = version::build();
-        let (commit, target) = (build.commit.as_deref().unwrap_or_default(), build.target.as_deref().unwrap_or_default());
-        let told = text.lines().find(|line| line.starts_with("spotboot_release_info")).unwrap();
-        assert!(told.contains(&format!(r#"version="{}",commit="{commit}",date=""#, version::NUMBER)), "{told}");
-        assert!(told.contains(&format!(r#"target="{target}""#)) && !target.is_empty(), "{told}");
+        let (commit, target) = (
+            build.commit.as_deref().unwrap_or_default(),
+            build.target.as_deref().unwrap_or_default(),
+        );
+        let told = text
+            .lines()
+            .find(|line| line.starts_with("spotboot_release_info"))
+            .unwrap();
+        assert!(
+            told.contains(&format!(
+                r#"version="{}",commit="{commit}",date=""#,
+                version::NUMBER
+            )),
+            "{told}"
+        );
+        assert!(
+            told.contains(&format!(r#"target="{target}""#)) && !target.is_empty(),
+            "{told}"
+        );
         assert!(!text.contains("logs_shipped"), "nothing was shipped yet");
     }
 }

@@ -14,41 +14,80 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub(super) fn parse(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(|e| format!("the stored chain is no PEM: {e}"))?;
-    if chain.is_empty() { Err("the stored chain holds no certificate".into()) } else { Ok(chain) }
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|e| format!("the stored chain is no PEM: {e}"))?;
+    if chain.is_empty() {
+        Err("the stored chain holds no certificate".into())
+    } else {
+        Ok(chain)
+    }
 }
 
-/// The part that needs no listener: dates, name, and each signature up to the last certificate that the CA handed over.
-pub(super) fn check(chain: &[CertificateDer<'_>], host: &str, now: OffsetDateTime) -> Result<(), String> {
+/// The part that needs no listener: dates, name, and each signature up to the last certificate that
+/// the CA handed over.
+pub(super) fn check(
+    chain: &[CertificateDer<'_>],
+    host: &str,
+    now: OffsetDateTime,
+) -> Result<(), String> {
     for certificate in chain {
         check_dates(certificate, now)?;
     }
-    let (leaf, rest) = chain.split_first().ok_or("the stored chain holds no certificate")?;
+    let (leaf, rest) = chain
+        .split_first()
+        .ok_or("the stored chain holds no certificate")?;
     let name = ServerName::try_from(host).map_err(|_| format!("{host} is no host name"))?;
-    let leaf = EndEntityCert::try_from(leaf).map_err(|e| format!("the stored certificate cannot be read: {e}"))?;
-    leaf.verify_is_valid_for_subject_name(&name).map_err(|_| format!("the stored certificate is for {}", names(&leaf)))?;
+    let leaf = EndEntityCert::try_from(leaf)
+        .map_err(|e| format!("the stored certificate cannot be read: {e}"))?;
+    leaf.verify_is_valid_for_subject_name(&name)
+        .map_err(|_| format!("the stored certificate is for {}", names(&leaf)))?;
     let Some((last, intermediates)) = rest.split_last() else {
-        // Nothing above it was handed over: its bytes, compared with what the listener shows, are all there is.
+        // Nothing above it was handed over: its bytes, compared with what the listener shows, are
+        // all there is.
         return Ok(());
     };
-    let anchor = webpki::anchor_from_trusted_cert(last).map_err(|e| format!("the stored chain's last certificate cannot be read: {e}"))?;
-    let algorithms = ring::default_provider().signature_verification_algorithms.all;
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(now.unix_timestamp().try_into().unwrap_or(0)));
-    leaf.verify_for_usage(algorithms, &[anchor], intermediates, time, KeyUsage::server_auth(), None, None)
-        .map(drop)
-        .map_err(|e| format!("the stored chain does not lead from its first certificate to its last: {e}"))
+    let anchor = webpki::anchor_from_trusted_cert(last)
+        .map_err(|e| format!("the stored chain's last certificate cannot be read: {e}"))?;
+    let algorithms = ring::default_provider()
+        .signature_verification_algorithms
+        .all;
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(
+        now.unix_timestamp().try_into().unwrap_or(0),
+    ));
+    leaf.verify_for_usage(
+        algorithms,
+        &[anchor],
+        intermediates,
+        time,
+        KeyUsage::server_auth(),
+        None,
+        None,
+    )
+    .map(drop)
+    .map_err(|e| {
+        format!("the stored chain does not lead from its first certificate to its last: {e}")
+    })
 }
 
 fn check_dates(certificate: &CertificateDer<'_>, now: OffsetDateTime) -> Result<(), String> {
-    let (_, parsed) =
-        X509Certificate::from_der(certificate).map_err(|e| format!("a certificate of the stored chain cannot be read: {e}"))?;
-    let (from, to) = (parsed.validity().not_before.to_datetime(), parsed.validity().not_after.to_datetime());
+    let (_, parsed) = X509Certificate::from_der(certificate)
+        .map_err(|e| format!("a certificate of the stored chain cannot be read: {e}"))?;
+    let (from, to) = (
+        parsed.validity().not_before.to_datetime(),
+        parsed.validity().not_after.to_datetime(),
+    );
     if now < from {
-        return Err(format!("the certificate of {} is not valid before {from}, and it is {now}", parsed.subject()));
+        return Err(format!(
+            "the certificate of {} is not valid before {from}, and it is {now}",
+            parsed.subject()
+        ));
     }
     if now > to {
-        return Err(format!("the certificate of {} ended at {to}, and it is {now}", parsed.subject()));
+        return Err(format!(
+            "the certificate of {} ended at {to}, and it is {now}",
+            parsed.subject()
+        ));
     }
     Ok(())
 }
@@ -67,15 +106,23 @@ pub(super) struct Same {
 
 impl Same {
     pub(super) fn new(chain: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Self {
-        Self { chain: chain.to_vec(), shown: Mutex::new(None), provider }
+        Self {
+            chain: chain.to_vec(),
+            shown: Mutex::new(None),
+            provider,
+        }
     }
 
     pub(super) fn shown(&self) -> Option<String> {
-        self.shown_leaf().map(|(leaf, above)| describe(&leaf, above))
+        self.shown_leaf()
+            .map(|(leaf, above)| describe(&leaf, above))
     }
 
     pub(super) fn shown_leaf(&self) -> Option<(CertificateDer<'static>, usize)> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -97,7 +144,8 @@ impl ServerCertVerifier for Same {
         if std::iter::once(leaf).chain(rest).eq(&self.chain) {
             return Ok(ServerCertVerified::assertion());
         }
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((leaf.clone().into_owned(), rest.len()));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((leaf.clone().into_owned(), rest.len()));
         Err(rustls::Error::General("not the stored chain".into()))
     }
 
@@ -107,7 +155,12 @@ impl ServerCertVerifier for Same {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -116,16 +169,24 @@ impl ServerCertVerifier for Same {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
 fn describe(leaf: &CertificateDer<'_>, above: usize) -> String {
-    let names = EndEntityCert::try_from(leaf).map_or_else(|_| "unreadable names".into(), |leaf| names(&leaf));
+    let names = EndEntityCert::try_from(leaf)
+        .map_or_else(|_| "unreadable names".into(), |leaf| names(&leaf));
     match X509Certificate::from_der(leaf) {
         Ok((_, parsed)) => {
             let (issuer, serial) = (parsed.issuer(), parsed.raw_serial_as_string());

@@ -1,6 +1,8 @@
-//! The proof before the cutover: this instance's own listener, seen as a visitor's client would, under every name of the site.
+//! The proof before the cutover: this instance's own listener, seen as a visitor's client would,
+//! under every name of the site.
 //!
-//! The stored chain is trusted up to its last certificate and no further: a private CA, or none of the system's roots, is no obstacle.
+//! The stored chain is trusted up to its last certificate and no further: a private CA, or none of
+//! the system's roots, is no obstacle.
 
 mod chain;
 mod served;
@@ -32,7 +34,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const BODY: usize = 4096;
-/// Connections that must show the new certificate one after the other before a reload counts as done.
+/// Connections that must show the new certificate one after the other before a reload counts as
+/// done.
 const IN_A_ROW: u32 = 10;
 
 /// What must be seen.
@@ -61,18 +64,31 @@ pub struct ProofError {
     seen: String,
 }
 
-/// Passes only if every name is served with this chain, valid now, by this release on this instance, and the app answers through it.
+/// Passes only if every name is served with this chain, valid now, by this release on this
+/// instance, and the app answers through it.
 ///
 /// # Errors
 /// What was seen instead, at the deadline or once the listener has had time to settle.
-pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instant) -> Result<(), ProofError> {
-    let error = |host: &str, seen: String| ProofError { host: host.to_owned(), addr: expected.addr, seen };
-    let primary = expected.hosts.first().ok_or_else(|| error("the site", "it has no name".into()))?;
+pub async fn prove(
+    expected: &Expectation,
+    now: OffsetDateTime,
+    deadline: Instant,
+) -> Result<(), ProofError> {
+    let error = |host: &str, seen: String| ProofError {
+        host: host.to_owned(),
+        addr: expected.addr,
+        seen,
+    };
+    let primary = expected
+        .hosts
+        .first()
+        .ok_or_else(|| error("the site", "it has no name".into()))?;
     let chain = chain::parse(&expected.chain_pem).map_err(|seen| error(primary, seen))?;
     for host in &expected.hosts {
         chain::check(&chain, host, now).map_err(|seen| error(host, seen))?;
     }
-    // Another look makes sense until then; one that is under way may take as long as the caller gives it.
+    // Another look makes sense until then; one that is under way may take as long as the caller
+    // gives it.
     let settled = deadline.min(Instant::now() + SETTLED_WITHIN);
     for host in &expected.hosts {
         let (mut pause, mut before) = (PAUSE, None);
@@ -92,19 +108,29 @@ pub async fn prove(expected: &Expectation, now: OffsetDateTime, deadline: Instan
     Ok(())
 }
 
-/// After a reload, nginx's old workers may take connections for a moment, and show what they know. Passes once the listener has shown this chain
-/// under the primary name so often in a row that none of them can be left.
+/// After a reload, nginx's old workers may take connections for a moment, and show what they know.
+/// Passes once the listener has shown this chain under the primary name so often in a row that none
+/// of them can be left.
 ///
 /// # Errors
 /// What was seen last, at the deadline.
-pub async fn shown_by_all_workers(expected: &Expectation, deadline: Instant) -> Result<(), ProofError> {
+pub async fn shown_by_all_workers(
+    expected: &Expectation,
+    deadline: Instant,
+) -> Result<(), ProofError> {
     let host = expected.hosts.first().cloned().unwrap_or_default();
-    let error = |seen: String| ProofError { host: host.clone(), addr: expected.addr, seen };
+    let error = |seen: String| ProofError {
+        host: host.clone(),
+        addr: expected.addr,
+        seen,
+    };
     let chain = chain::parse(&expected.chain_pem).map_err(error)?;
     let (mut seen_in_a_row, mut last) = (0, "no answer in time, in the TLS handshake".to_owned());
     while seen_in_a_row < IN_A_ROW {
         let connection = async {
-            let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
+            let socket = TcpStream::connect(expected.addr)
+                .await
+                .map_err(|e| format!("nothing listens: {e}"))?;
             handshake(socket, &chain, &host).await.map(drop)
         };
         match timeout_at(deadline, connection).await {
@@ -129,7 +155,9 @@ async fn look(
 ) -> Result<(), String> {
     let mut step = "connecting";
     let look = async {
-        let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
+        let socket = TcpStream::connect(expected.addr)
+            .await
+            .map_err(|e| format!("nothing listens: {e}"))?;
         step = "in the TLS handshake";
         let mut requests = handshake(socket, chain, host).await?;
         step = "asking for the release";
@@ -152,7 +180,11 @@ async fn look(
 
 type Requests = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
 
-async fn handshake(socket: TcpStream, chain: &[CertificateDer<'static>], host: &str) -> Result<Requests, String> {
+async fn handshake(
+    socket: TcpStream,
+    chain: &[CertificateDer<'static>],
+    host: &str,
+) -> Result<Requests, String> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Same::new(chain, Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider)
@@ -161,25 +193,41 @@ async fn handshake(socket: TcpStream, chain: &[CertificateDer<'static>], host: &
         .dangerous()
         .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.map_err(|e| match verifier.shown() {
-        Some(shown) => format!("the listener shows another certificate than the stored one: {shown}"),
-        None => format!("the TLS handshake did not succeed: {e}"),
-    })?;
-    let (requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| chained(&e))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, socket)
+        .await
+        .map_err(|e| match verifier.shown() {
+            Some(shown) => {
+                format!("the listener shows another certificate than the stored one: {shown}")
+            }
+            None => format!("the TLS handshake did not succeed: {e}"),
+        })?;
+    let (requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| chained(&e))?;
     // Ends when the sender above is dropped.
     tokio::spawn(connection);
     Ok(requests)
 }
 
-async fn get(requests: &mut Requests, expected: &Expectation, host: &str, path: &str) -> Result<http::Response<Incoming>, String> {
+async fn get(
+    requests: &mut Requests,
+    expected: &Expectation,
+    host: &str,
+    path: &str,
+) -> Result<http::Response<Incoming>, String> {
     let request = Request::get(path)
         .header(header::HOST, expected.own.authority(host))
         .header(header::USER_AGENT, "spotboot")
         .body(Empty::new())
         .map_err(|e| format!("{path} cannot be asked for: {e}"))?;
     requests.ready().await.map_err(|e| chained(&e))?;
-    requests.send_request(request).await.map_err(|e| format!("no answer to GET {path}: {}", chained(&e)))
+    requests
+        .send_request(request)
+        .await
+        .map_err(|e| format!("no answer to GET {path}: {}", chained(&e)))
 }
 
 #[derive(Deserialize)]
@@ -188,32 +236,46 @@ struct About {
     instance: String,
 }
 
-async fn check_about(response: http::Response<Incoming>, expected: &Expectation) -> Result<(), String> {
+async fn check_about(
+    response: http::Response<Incoming>,
+    expected: &Expectation,
+) -> Result<(), String> {
     let status = response.status();
     if status != StatusCode::OK {
-        return Err(format!("/.well-known/spotboot answers {status}: another web server listens here"));
+        return Err(format!(
+            "/.well-known/spotboot answers {status}: another web server listens here"
+        ));
     }
-    let body = Limited::new(response.into_body(), BODY).collect().await.map_err(|e| format!("reading /.well-known/spotboot: {e}"))?;
-    let about: About =
-        serde_json::from_slice(&body.to_bytes()).map_err(|e| format!("/.well-known/spotboot is not what nginx was told to answer: {e}"))?;
+    let body = Limited::new(response.into_body(), BODY)
+        .collect()
+        .await
+        .map_err(|e| format!("reading /.well-known/spotboot: {e}"))?;
+    let about: About = serde_json::from_slice(&body.to_bytes())
+        .map_err(|e| format!("/.well-known/spotboot is not what nginx was told to answer: {e}"))?;
     if about.release != expected.release || about.instance != expected.instance {
         let expected = format!("release {} on {}", expected.release, expected.instance);
-        return Err(format!("release {} on {} answers, expected {expected}", about.release, about.instance));
+        return Err(format!(
+            "release {} on {} answers, expected {expected}",
+            about.release, about.instance
+        ));
     }
     Ok(())
 }
 
-/// As the app's readiness is judged; kinds without an app, whose package may lack the page or stand one folder too deep, are judged here only.
+/// As the app's readiness is judged; kinds without an app, whose package may lack the page or stand
+/// one folder too deep, are judged here only.
 fn check_health(status: StatusCode, expected: &Expectation) -> Result<(), String> {
     if status.is_success() || redirects(status) {
         return Ok(());
     }
     let path = &expected.health_path;
-    Err(format!("{path} answers {status} through the web server; serve that path, or name one that is well in [app] health"))
+    Err(format!(
+        "{path} answers {status} through the web server; serve that path, or name one that is well in [app] health"
+    ))
 }
 
-/// Follows redirects among the site's own names, at this listener, until something else answers: redirects that never end show
-/// visitors an error.
+/// Follows redirects among the site's own names, at this listener, until something else answers:
+/// redirects that never end show visitors an error.
 async fn follow(
     first: http::Response<Incoming>,
     expected: &Expectation,
@@ -221,7 +283,10 @@ async fn follow(
     host: &str,
 ) -> Result<(), String> {
     let path = &expected.health_path;
-    let mut trail = expected.own.ask(host, path).ok_or_else(|| format!("{path} cannot be asked for"))?;
+    let mut trail = expected
+        .own
+        .ask(host, path)
+        .ok_or_else(|| format!("{path} cannot be asked for"))?;
     let mut answer = first;
     loop {
         match judge(&mut trail, &answer) {
@@ -233,17 +298,41 @@ async fn follow(
 }
 
 fn judge(trail: &mut Trail<'_>, answer: &http::Response<Incoming>) -> Verdict {
-    trail.judge(answer.status(), answer.headers().get(header::LOCATION).map(|location| location.as_bytes()))
+    trail.judge(
+        answer.status(),
+        answer
+            .headers()
+            .get(header::LOCATION)
+            .map(|location| location.as_bytes()),
+    )
 }
 
 /// By a connection of its own, as the name may be another.
-async fn ask(url: &Url, expected: &Expectation, chain: &[CertificateDer<'static>]) -> Result<http::Response<Incoming>, String> {
+async fn ask(
+    url: &Url,
+    expected: &Expectation,
+    chain: &[CertificateDer<'static>],
+) -> Result<http::Response<Incoming>, String> {
     let host = url.host_str().unwrap_or_default();
     let asked = async {
-        let socket = TcpStream::connect(expected.addr).await.map_err(|e| format!("nothing listens: {e}"))?;
-        get(&mut handshake(socket, chain, host).await?, expected, host, &url[url::Position::BeforePath..]).await
+        let socket = TcpStream::connect(expected.addr)
+            .await
+            .map_err(|e| format!("nothing listens: {e}"))?;
+        get(
+            &mut handshake(socket, chain, host).await?,
+            expected,
+            host,
+            &url[url::Position::BeforePath..],
+        )
+        .await
     };
-    asked.await.map_err(|seen| format!("{} redirects to {}: {seen}", expected.health_path, shown_url(url)))
+    asked.await.map_err(|seen| {
+        format!(
+            "{} redirects to {}: {seen}",
+            expected.health_path,
+            shown_url(url)
+        )
+    })
 }
 
 /// A hyper error says why only in its source.

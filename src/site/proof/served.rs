@@ -38,13 +38,32 @@ pub async fn served(address: SocketAddr, host: &str, deadline: Instant) -> Resul
         .dangerous()
         .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
     let look = async {
-        let socket = TcpStream::connect(address).await.map_err(|e| format!("nothing listens at {address}: {e}"))?;
-        let refused = TlsConnector::from(Arc::new(config)).connect(name, socket).await.err().map(|e| e.to_string());
-        let (leaf, _) = verifier.shown_leaf().ok_or_else(|| format!("{address} shows no certificate: {}", refused.unwrap_or_default()))?;
-        let (_, leaf) = X509Certificate::from_der(&leaf).map_err(|e| format!("{address} shows what is no certificate: {e}"))?;
-        Ok(Served { address, serial: hex::encode_upper(leaf.raw_serial()), not_after: leaf.validity().not_after.to_datetime() })
+        let socket = TcpStream::connect(address)
+            .await
+            .map_err(|e| format!("nothing listens at {address}: {e}"))?;
+        let refused = TlsConnector::from(Arc::new(config))
+            .connect(name, socket)
+            .await
+            .err()
+            .map(|e| e.to_string());
+        let (leaf, _) = verifier.shown_leaf().ok_or_else(|| {
+            format!(
+                "{address} shows no certificate: {}",
+                refused.unwrap_or_default()
+            )
+        })?;
+        let (_, leaf) = X509Certificate::from_der(&leaf)
+            .map_err(|e| format!("{address} shows what is no certificate: {e}"))?;
+        Ok(Served {
+            address,
+            serial: hex::encode_upper(leaf.raw_serial()),
+            not_after: leaf.validity().not_after.to_datetime(),
+        })
     };
-    timeout_at(deadline, look).await.unwrap_or_else(|_| Err(format!("no answer from {address} in time")))
+    timeout_at(deadline, look)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer from {address} in time")))
 }

@@ -1,6 +1,7 @@
 //! The site's names in Route 53: whose they are, and the one batch that hands them over.
 //!
-//! Deciding is `plan`'s, purely; this file observes, submits, and looks again when Route 53 refuses.
+//! Deciding is `plan`'s, purely; this file observes, submits, and looks again when Route 53
+//! refuses.
 
 mod ownership;
 mod plan;
@@ -47,7 +48,8 @@ pub struct Standing {
 /// What became of asking for the names.
 #[derive(Debug)]
 pub enum Cutover {
-    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on their way.
+    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on
+    /// their way.
     Owner(Vec<ChangeId>),
     StandBy {
         owner: String,
@@ -60,7 +62,11 @@ impl Zones {
     /// # Errors
     /// Names a domain that no zone of this account holds, or one outside `dns.hosted_zone_id`.
     pub async fn find(route53: &Route53, site: &Site) -> Result<Self> {
-        let names: Vec<String> = site.domains.iter().map(|domain| domain.base().to_owned()).collect();
+        let names: Vec<String> = site
+            .domains
+            .iter()
+            .map(|domain| domain.base().to_owned())
+            .collect();
         let found = match &site.dns.hosted_zone_id {
             None => route53.zones_holding(&names).await?,
             Some(id) => {
@@ -68,7 +74,10 @@ impl Zones {
                 let zone = zone.with_context(|| {
                     format!("dns.hosted_zone_id {id} is no hosted zone of this account; `aws route53 list-hosted-zones` lists them")
                 })?;
-                names.iter().map(|name| holds(&zone, name).then(|| zone.clone())).collect()
+                names
+                    .iter()
+                    .map(|name| holds(&zone, name).then(|| zone.clone()))
+                    .collect()
             }
         };
         let mut zones: Vec<(Zone, Vec<Domain>)> = Vec::new();
@@ -79,12 +88,22 @@ impl Zones {
                 None => zones.push((zone, vec![domain.clone()])),
             }
         }
-        Ok(Self(zones.into_iter().map(|(zone, domains)| (zone, Names::new(domains))).collect()))
+        Ok(Self(
+            zones
+                .into_iter()
+                .map(|(zone, domains)| (zone, Names::new(domains)))
+                .collect(),
+        ))
     }
 
     /// The zone that holds a domain of the site.
     pub fn of(&self, domain: &str) -> Option<&Zone> {
-        let within = |(_, names): &&(Zone, Names)| names.domains.iter().any(|known| known.base() == domain || known.as_str() == domain);
+        let within = |(_, names): &&(Zone, Names)| {
+            names
+                .domains
+                .iter()
+                .any(|known| known.base() == domain || known.as_str() == domain)
+        };
         self.0.iter().find(within).map(|(zone, _)| zone)
     }
 
@@ -92,7 +111,12 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53 and EC2, and a conflict that a person has to settle.
-    pub async fn plan(&self, route53: &Route53, ec2: &Ec2, claim: &Claim) -> Result<Vec<(Zone, Plan)>> {
+    pub async fn plan(
+        &self,
+        route53: &Route53,
+        ec2: &Ec2,
+        claim: &Claim,
+    ) -> Result<Vec<(Zone, Plan)>> {
         let mut plans = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
             plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
@@ -112,13 +136,22 @@ impl Zones {
         Ok(Observed(observed))
     }
 
-    /// Takes the names over, unless a later instance that lives owns them. Of `observed`, what has become old costs a further
-    /// look, never a wrong change: a batch holds only for the records that it was made for.
+    /// Takes the names over, unless a later instance that lives owns them. Of `observed`, what has
+    /// become old costs a further look, never a wrong change: a batch holds only for the records
+    /// that it was made for.
     ///
     /// # Errors
     /// As [`Zones::plan`], and a batch that Route 53 refuses though nobody else wrote meanwhile.
-    pub async fn take_over(&self, route53: &Route53, ec2: &Ec2, claim: &Claim, observed: Option<Observed>) -> Result<Cutover> {
-        let mut observed = observed.map_or_else(Vec::new, |observed| observed.0).into_iter();
+    pub async fn take_over(
+        &self,
+        route53: &Route53,
+        ec2: &Ec2,
+        claim: &Claim,
+        observed: Option<Observed>,
+    ) -> Result<Cutover> {
+        let mut observed = observed
+            .map_or_else(Vec::new, |observed| observed.0)
+            .into_iter();
         let mut submitted = Vec::new();
         for (zone, names) in &self.0 {
             match take_zone(route53, ec2, zone, names, claim, observed.next()).await? {
@@ -133,16 +166,33 @@ impl Zones {
 impl Standing {
     /// Whether each name that answers with several instances does so with this one.
     pub fn answers_with(&self, instance: &str) -> bool {
-        let mut names: Vec<String> = self.records.iter().filter(|set| set.is_multivalue()).map(RecordSet::name).collect();
+        let mut names: Vec<String> = self
+            .records
+            .iter()
+            .filter(|set| set.is_multivalue())
+            .map(RecordSet::name)
+            .collect();
         names.dedup();
-        let answers = |name: &String| self.records.iter().any(|set| set.name() == *name && set.set_identifier() == Some(instance));
+        let answers = |name: &String| {
+            self.records
+                .iter()
+                .any(|set| set.name() == *name && set.set_identifier() == Some(instance))
+        };
         !names.is_empty() && names.iter().all(answers)
     }
 
-    /// The owner, and whoever has a record of a multivalue answer: the owner that was written last may be gone while those serve.
+    /// The owner, and whoever has a record of a multivalue answer: the owner that was written last
+    /// may be gone while those serve.
     pub fn instances(&self) -> impl Iterator<Item = &str> {
-        let neighbours = self.records.iter().filter(|set| set.is_multivalue()).filter_map(RecordSet::set_identifier);
-        self.owner.iter().map(|owner| owner.owner.as_str()).chain(neighbours)
+        let neighbours = self
+            .records
+            .iter()
+            .filter(|set| set.is_multivalue())
+            .filter_map(RecordSet::set_identifier);
+        self.owner
+            .iter()
+            .map(|owner| owner.owner.as_str())
+            .chain(neighbours)
     }
 }
 
@@ -163,55 +213,98 @@ impl Zones {
         let mut standing = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(&observed.0) {
             let owner = plan::owner(observed, names)?;
-            let records = observed.iter().filter(|set| set.is_address_or_cname()).cloned().collect();
-            standing.push(Standing { zone: zone.name.clone(), owner, records });
+            let records = observed
+                .iter()
+                .filter(|set| set.is_address_or_cname())
+                .cloned()
+                .collect();
+            standing.push(Standing {
+                zone: zone.name.clone(),
+                owner,
+                records,
+            });
         }
         Ok(standing)
     }
 
-    /// Gives the ownership of the names to whom they belong already anew, as of another launch: whoever was launched before that can no longer
-    /// take them over. False where they belong to somebody else.
+    /// Gives the ownership of the names to whom they belong already anew, as of another launch:
+    /// whoever was launched before that can no longer take them over. False where they belong to
+    /// somebody else.
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn fence(&self, route53: &Route53, instance: &str, launched: OffsetDateTime) -> Result<bool> {
-        let comment = format!("spotboot: {instance} keeps the names from whoever was launched before {launched}");
-        self.keep(route53, &comment, |observed, names| plan::fence(observed, names, instance, launched)).await
+    pub async fn fence(
+        &self,
+        route53: &Route53,
+        instance: &str,
+        launched: OffsetDateTime,
+    ) -> Result<bool> {
+        let comment = format!(
+            "spotboot: {instance} keeps the names from whoever was launched before {launched}"
+        );
+        self.keep(route53, &comment, |observed, names| {
+            plan::fence(observed, names, instance, launched)
+        })
+        .await
     }
 
-    /// Whose the primary domain's names are now. Where names are in several zones, that one is taken over first and decides.
+    /// Whose the primary domain's names are now. Where names are in several zones, that one is
+    /// taken over first and decides.
     ///
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
     pub async fn owner(&self, route53: &Route53) -> Result<Option<String>> {
         let (zone, names) = self.0.first().context("a site has a domain")?;
-        let observed = route53.record_sets(&zone.id, std::slice::from_ref(&names.ownership)).await?;
+        let observed = route53
+            .record_sets(&zone.id, std::slice::from_ref(&names.ownership))
+            .await?;
         Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
     }
 
-    /// Takes the records of these instances out of multivalue answers, and their health checks with them.
+    /// Takes the records of these instances out of multivalue answers, and their health checks with
+    /// them.
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn withdraw(&self, route53: &Route53, site: &str, going: &[String]) -> Result<Vec<ChangeId>> {
+    pub async fn withdraw(
+        &self,
+        route53: &Route53,
+        site: &str,
+        going: &[String],
+    ) -> Result<Vec<ChangeId>> {
         let mut submitted = Vec::new();
         for (zone, names) in &self.0 {
             let comment = format!("spotboot: {} go from {site}", going.join(", "));
-            let decide = async |observed: &[RecordSet]| Ok(plan::withdrawal(observed, names, site, going)?);
-            if let Cutover::Owner(changes) = swap(route53, zone, names, None, &comment, decide).await? {
+            let decide =
+                async |observed: &[RecordSet]| Ok(plan::withdrawal(observed, names, site, going)?);
+            if let Cutover::Owner(changes) =
+                swap(route53, zone, names, None, &comment, decide).await?
+            {
                 submitted.extend(changes);
             }
         }
         Ok(submitted)
     }
 
-    /// Keeps the names where they are while instances are ended that were launched until `now`; false where they lead to one of those.
+    /// Keeps the names where they are while instances are ended that were launched until `now`;
+    /// false where they lead to one of those.
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn stay(&self, route53: &Route53, going: &[String], now: OffsetDateTime) -> Result<bool> {
-        let comment = format!("spotboot: the names stay where they are while {} go", going.join(", "));
-        self.keep(route53, &comment, |observed, names| plan::stay(observed, names, going, now)).await
+    pub async fn stay(
+        &self,
+        route53: &Route53,
+        going: &[String],
+        now: OffsetDateTime,
+    ) -> Result<bool> {
+        let comment = format!(
+            "spotboot: the names stay where they are while {} go",
+            going.join(", ")
+        );
+        self.keep(route53, &comment, |observed, names| {
+            plan::stay(observed, names, going, now)
+        })
+        .await
     }
 
     /// False where the plan for a zone is to stand by.
@@ -223,7 +316,9 @@ impl Zones {
     ) -> Result<bool> {
         for (zone, names) in &self.0 {
             let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
-            if let Cutover::StandBy { .. } = swap(route53, zone, names, None, comment, decide).await? {
+            if let Cutover::StandBy { .. } =
+                swap(route53, zone, names, None, comment, decide).await?
+            {
                 return Ok(false);
             }
         }
@@ -232,19 +327,28 @@ impl Zones {
 }
 
 fn holds(zone: &Zone, name: &str) -> bool {
-    name.strip_suffix(zone.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(zone.name.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn no_zone(site: &Site, domain: &Domain) -> String {
     match &site.dns.hosted_zone_id {
-        Some(id) => format!("dns.hosted_zone_id {id} is a zone that does not hold {domain}; set the one that does, or leave it out"),
-        None => format!("no public hosted zone of this account holds {domain}; create one in Route 53, or run in the account that has it"),
+        Some(id) => format!(
+            "dns.hosted_zone_id {id} is a zone that does not hold {domain}; set the one that does, or leave it out"
+        ),
+        None => format!(
+            "no public hosted zone of this account holds {domain}; create one in Route 53, or run in the account that has it"
+        ),
     }
 }
 
 async fn decide(observed: &[RecordSet], names: &Names, claim: &Claim, ec2: &Ec2) -> Result<Plan> {
     let ask = plan::whom_to_ask(observed, names, claim);
-    let living = if ask.is_empty() { BTreeSet::new() } else { ec2.living(&ask).await? };
+    let living = if ask.is_empty() {
+        BTreeSet::new()
+    } else {
+        ec2.living(&ask).await?
+    };
     Ok(plan::plan(observed, names, claim, &living)?)
 }
 
@@ -257,7 +361,15 @@ async fn take_zone(
     earlier: Option<Vec<RecordSet>>,
 ) -> Result<Cutover> {
     let comment = format!("spotboot: {} takes over {}", claim.instance, claim.site);
-    swap(route53, zone, names, earlier, &comment, async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await).await
+    swap(
+        route53,
+        zone,
+        names,
+        earlier,
+        &comment,
+        async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await,
+    )
+    .await
 }
 
 /// Decides and submits until Route 53 takes it, each time for the records as they stand then.
@@ -279,7 +391,10 @@ async fn swap(
         if let Some((before, why)) = &refused
             && *before == observed
         {
-            bail!("Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}", zone.name);
+            bail!(
+                "Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}",
+                zone.name
+            );
         }
         let changes = match decide(&observed).await? {
             // Without a batch nothing tells whether that still holds.
@@ -288,14 +403,22 @@ async fn swap(
             Plan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
             Plan::Change(changes) => changes,
         };
-        changes.iter().for_each(|change| info!(zone = zone.name, "{change}"));
+        changes
+            .iter()
+            .for_each(|change| info!(zone = zone.name, "{change}"));
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
                 forget_health_checks(route53, &changes).await;
-                // The ownership record is read from Route 53 itself, which knows it at once. What was refused before may have been refused because
-                // it was done already, by a batch of ours whose answer was lost.
-                let leads_elsewhere = refused.is_some() || changes.iter().any(Change::is_of_address);
-                return Ok(Cutover::Owner(if leads_elsewhere { vec![id] } else { Vec::new() }));
+                // The ownership record is read from Route 53 itself, which knows it at once. What
+                // was refused before may have been refused because it was done already, by a batch
+                // of ours whose answer was lost.
+                let leads_elsewhere =
+                    refused.is_some() || changes.iter().any(Change::is_of_address);
+                return Ok(Cutover::Owner(if leads_elsewhere {
+                    vec![id]
+                } else {
+                    Vec::new()
+                }));
             }
             Submitted::Refused(why) => {
                 debug!(zone = zone.name, why, "refused; somebody else wrote first");
@@ -303,16 +426,38 @@ async fn swap(
             }
         }
     }
-    bail!("the zone {} was changed by others at each of {MOST_ATTEMPTS} attempts to take its names over; run again", zone.name)
+    bail!(
+        "the zone {} was changed by others at each of {MOST_ATTEMPTS} attempts to take its names over; run again",
+        zone.name
+    )
 }
 
-/// Deletes the health checks of record sets that this batch removed. One that stays costs money, never service.
+/// Deletes the health checks of record sets that this batch removed. One that stays costs money,
+/// never service.
 async fn forget_health_checks(route53: &Route53, changes: &[Change]) {
     let checks = |wanted: fn(&Change) -> Option<&RecordSet>| {
-        changes.iter().filter_map(wanted).filter_map(RecordSet::health_check).map(str::to_owned)
+        changes
+            .iter()
+            .filter_map(wanted)
+            .filter_map(RecordSet::health_check)
+            .map(str::to_owned)
     };
-    let kept: BTreeSet<String> = checks(|change| if let Change::Create(set) = change { Some(set) } else { None }).collect();
-    let gone: BTreeSet<String> = checks(|change| if let Change::Delete(set) = change { Some(set) } else { None }).collect();
+    let kept: BTreeSet<String> = checks(|change| {
+        if let Change::Create(set) = change {
+            Some(set)
+        } else {
+            None
+        }
+    })
+    .collect();
+    let gone: BTreeSet<String> = checks(|change| {
+        if let Change::Delete(set) = change {
+            Some(set)
+        } else {
+            None
+        }
+    })
+    .collect();
     for check in gone.difference(&kept) {
         if let Err(error) = route53.delete_health_check(check).await {
             warn!(check, "a health check of a former instance stays: {error}");
@@ -326,7 +471,9 @@ async fn forget_health_checks(route53: &Route53, changes: &[Change]) {
 /// Those of Route 53, and a change that is still on its way after [`IN_SYNC_WITHIN`].
 pub async fn in_sync(route53: &Route53, changes: &[ChangeId]) -> Result<()> {
     for change in changes {
-        route53.wait_in_sync(change, Instant::now() + IN_SYNC_WITHIN).await?;
+        route53
+            .wait_in_sync(change, Instant::now() + IN_SYNC_WITHIN)
+            .await?;
     }
     Ok(())
 }

@@ -24,10 +24,16 @@ impl Ownership {
         let owner = field("owner")?.to_owned();
         let launched = OffsetDateTime::parse(field("launched")?, &Rfc3339).ok()?;
         let generation = field("generation")?.parse().ok()?;
-        fields.next().is_none().then_some(Self { site, owner, launched, generation })
+        fields.next().is_none().then_some(Self {
+            site,
+            owner,
+            launched,
+            generation,
+        })
     }
 
-    /// Whether an instance with this launch time came after the owner. Two of the same second are told apart by their ids.
+    /// Whether an instance with this launch time came after the owner. Two of the same second are
+    /// told apart by their ids.
     pub fn is_before(&self, launched: OffsetDateTime, instance: &str) -> bool {
         (self.launched, self.owner.as_str()) < (launched, instance)
     }
@@ -36,7 +42,11 @@ impl Ownership {
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let launched = self.launched.format(&Rfc3339).map_err(|_| fmt::Error)?;
-        write!(f, "heritage=spotboot,site={},owner={},launched={launched},generation={}", self.site, self.owner, self.generation)
+        write!(
+            f,
+            "heritage=spotboot,site={},owner={},launched={launched},generation={}",
+            self.site, self.owner, self.generation
+        )
     }
 }
 
@@ -46,13 +56,24 @@ mod tests {
     use time::macros::datetime;
 
     fn ownership() -> Ownership {
-        Ownership { site: "example".into(), owner: "i-1".into(), launched: datetime!(2026-11-20 12:00 UTC), generation: 7 }
+        Ownership {
+            site: "example".into(),
+            owner: "i-1".into(),
+            launched: datetime!(2026-11-20 12:00 UTC),
+            generation: 7,
+        }
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        assert_eq!(ownership().to_string(), "heritage=spotboot,site=example,owner=i-1,launched=2026-11-20T12:00:00Z,generation=7");
-        assert_eq!(Ownership::parse(&ownership().to_string()), Some(ownership()));
+        assert_eq!(
+            ownership().to_string(),
+            "heritage=spotboot,site=example,owner=i-1,launched=2026-11-20T12:00:00Z,generation=7"
+        );
+        assert_eq!(
+            Ownership::parse(&ownership().to_string()),
+            Some(ownership())
+        );
     }
 
     #[test]

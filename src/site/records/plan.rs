@@ -9,7 +9,8 @@ use super::Ownership;
 use crate::cloud::route53::{Change, Kind, RecordSet, Role};
 use crate::config::Domain;
 
-/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and quotas").
+/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and
+/// quotas").
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// Nobody but us reads it, and never from a resolver.
 const OWNERSHIP_TTL: u32 = 60;
@@ -35,8 +36,8 @@ pub struct Claim {
 pub enum Right {
     /// It was launched later than their owner.
     Launch,
-    /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever was launched before,
-    /// the instance on trial above all, finds a later owner.
+    /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever
+    /// was launched before, the instance on trial above all, finds a later owner.
     Appointment,
 }
 
@@ -72,7 +73,11 @@ impl Names {
 
     /// Every name whose record sets the decision needs.
     pub fn all(&self) -> Vec<String> {
-        self.domains.iter().map(ToString::to_string).chain([self.ownership.clone()]).collect()
+        self.domains
+            .iter()
+            .map(ToString::to_string)
+            .chain([self.ownership.clone()])
+            .collect()
     }
 }
 
@@ -89,19 +94,40 @@ pub enum Plan {
 /// Why the names cannot be written at all; a person has to decide.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    #[error("{name} belongs to the site {owner:?}, not to {site:?}; if it moved here for good, delete that TXT record and run again")]
-    OtherSite { name: String, owner: String, site: String },
-    #[error("the TXT record {name} holds something that spotboot did not write; delete it or move it, then run again")]
+    #[error(
+        "{name} belongs to the site {owner:?}, not to {site:?}; if it moved here for good, delete that TXT record and run again"
+    )]
+    OtherSite {
+        name: String,
+        owner: String,
+        site: String,
+    },
+    #[error(
+        "the TXT record {name} holds something that spotboot did not write; delete it or move it, then run again"
+    )]
     ForeignText { name: String },
-    #[error("{set} is routed in a way that spotboot does not manage; delete the record set, then run again")]
+    #[error(
+        "{set} is routed in a way that spotboot does not manage; delete the record set, then run again"
+    )]
     ForeignRouting { set: String },
 }
 
 /// The instances whose being alive decides: a later owner, and whoever has a record beside ours.
 pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<String> {
-    let later_owner = owner_of(observed, names).ok().flatten().map(|(_, owner)| owner).filter(|owner| owner.is_later_than(claim));
-    let neighbours = observed.iter().filter(|set| set.is_multivalue() && claim.keeps_neighbours()).filter_map(RecordSet::set_identifier);
-    let ids: BTreeSet<String> = later_owner.map(|owner| owner.owner).into_iter().chain(neighbours.map(str::to_owned)).collect();
+    let later_owner = owner_of(observed, names)
+        .ok()
+        .flatten()
+        .map(|(_, owner)| owner)
+        .filter(|owner| owner.is_later_than(claim));
+    let neighbours = observed
+        .iter()
+        .filter(|set| set.is_multivalue() && claim.keeps_neighbours())
+        .filter_map(RecordSet::set_identifier);
+    let ids: BTreeSet<String> = later_owner
+        .map(|owner| owner.owner)
+        .into_iter()
+        .chain(neighbours.map(str::to_owned))
+        .collect();
     ids.into_iter().filter(|id| *id != claim.instance).collect()
 }
 
@@ -109,13 +135,23 @@ pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<
 ///
 /// # Errors
 /// Where something stands that is not ours to replace.
-pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTreeSet<String>) -> Result<Plan, Conflict> {
+pub fn plan(
+    observed: &[RecordSet],
+    names: &Names,
+    claim: &Claim,
+    living: &BTreeSet<String>,
+) -> Result<Plan, Conflict> {
     let standing = owner_of(observed, names)?;
     if let Some((_, owner)) = &standing {
         if owner.site != claim.site {
-            return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site.clone(), site: claim.site.clone() });
+            return Err(Conflict::OtherSite {
+                name: names.ownership.clone(),
+                owner: owner.site.clone(),
+                site: claim.site.clone(),
+            });
         }
-        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner) {
+        if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner)
+        {
             return Ok(Plan::StandBy(owner.clone()));
         }
     }
@@ -123,54 +159,122 @@ pub fn plan(observed: &[RecordSet], names: &Names, claim: &Claim, living: &BTree
     for domain in &names.domains {
         changes.extend(changes_of(observed, domain, claim, living)?);
     }
-    let ours = standing.as_ref().is_some_and(|(_, owner)| owner.owner == claim.instance);
-    if claim.right == Right::Launch && changes.is_empty() && (ours || claim.keeps_neighbours() && standing.is_some()) {
+    let ours = standing
+        .as_ref()
+        .is_some_and(|(_, owner)| owner.owner == claim.instance);
+    if claim.right == Right::Launch
+        && changes.is_empty()
+        && (ours || claim.keeps_neighbours() && standing.is_some())
+    {
         return Ok(Plan::Unchanged);
     }
-    Ok(Plan::Change(swap_of(standing, names, claim).into_iter().chain(changes).collect()))
+    Ok(Plan::Change(
+        swap_of(standing, names, claim)
+            .into_iter()
+            .chain(changes)
+            .collect(),
+    ))
 }
 
-/// What takes the records of instances that are to go out of a multivalue answer; with other routing there is nothing to take.
+/// What takes the records of instances that are to go out of a multivalue answer; with other
+/// routing there is nothing to take.
 ///
 /// # Errors
 /// As [`plan`].
-pub fn withdrawal(observed: &[RecordSet], names: &Names, site: &str, going: &[String]) -> Result<Plan, Conflict> {
-    let Some((standing, owner)) = owner_of(observed, names)? else { return Ok(Plan::Unchanged) };
+pub fn withdrawal(
+    observed: &[RecordSet],
+    names: &Names,
+    site: &str,
+    going: &[String],
+) -> Result<Plan, Conflict> {
+    let Some((standing, owner)) = owner_of(observed, names)? else {
+        return Ok(Plan::Unchanged);
+    };
     if owner.site != site {
-        return Err(Conflict::OtherSite { name: names.ownership.clone(), owner: owner.site, site: site.to_owned() });
+        return Err(Conflict::OtherSite {
+            name: names.ownership.clone(),
+            owner: owner.site,
+            site: site.to_owned(),
+        });
     }
-    let goes = |set: &&RecordSet| set.is_multivalue() && set.set_identifier().is_some_and(|id| going.iter().any(|gone| gone == id));
-    let deletes: Vec<Change> = observed.iter().filter(goes).cloned().map(Change::Delete).collect();
+    let goes = |set: &&RecordSet| {
+        set.is_multivalue()
+            && set
+                .set_identifier()
+                .is_some_and(|id| going.iter().any(|gone| gone == id))
+    };
+    let deletes: Vec<Change> = observed
+        .iter()
+        .filter(goes)
+        .cloned()
+        .map(Change::Delete)
+        .collect();
     if deletes.is_empty() {
         return Ok(Plan::Unchanged);
     }
-    let next = Ownership { generation: owner.generation + 1, ..owner };
-    let create = RecordSet::new(&names.ownership, Kind::Txt, standing.ttl().unwrap_or(OWNERSHIP_TTL), vec![next.to_string()]);
-    Ok(Plan::Change([Change::Delete(standing), Change::Create(create)].into_iter().chain(deletes).collect()))
+    let next = Ownership {
+        generation: owner.generation + 1,
+        ..owner
+    };
+    let create = RecordSet::new(
+        &names.ownership,
+        Kind::Txt,
+        standing.ttl().unwrap_or(OWNERSHIP_TTL),
+        vec![next.to_string()],
+    );
+    Ok(Plan::Change(
+        [Change::Delete(standing), Change::Create(create)]
+            .into_iter()
+            .chain(deletes)
+            .collect(),
+    ))
 }
 
 /// What makes an owner's ownership as old as `launched`; with none, nothing.
 ///
 /// # Errors
 /// As [`owner`].
-pub fn fence(observed: &[RecordSet], names: &Names, instance: &str, launched: OffsetDateTime) -> Result<Plan, Conflict> {
+pub fn fence(
+    observed: &[RecordSet],
+    names: &Names,
+    instance: &str,
+    launched: OffsetDateTime,
+) -> Result<Plan, Conflict> {
     match owner_of(observed, names)? {
         Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
-            let next = Ownership { launched, generation: owner.generation + 1, ..owner };
-            let create = RecordSet::new(&names.ownership, Kind::Txt, standing.ttl().unwrap_or(OWNERSHIP_TTL), vec![next.to_string()]);
-            Ok(Plan::Change(vec![Change::Delete(standing), Change::Create(create)]))
+            let next = Ownership {
+                launched,
+                generation: owner.generation + 1,
+                ..owner
+            };
+            let create = RecordSet::new(
+                &names.ownership,
+                Kind::Txt,
+                standing.ttl().unwrap_or(OWNERSHIP_TTL),
+                vec![next.to_string()],
+            );
+            Ok(Plan::Change(vec![
+                Change::Delete(standing),
+                Change::Create(create),
+            ]))
         }
         Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
         _ => Ok(Plan::Unchanged),
     }
 }
 
-/// What keeps the names with their owner while others are ended: whoever was launched until `now` stands by, whatever it has seen before.
-/// Where they lead to one of those that are `going`, it is [`Plan::StandBy`].
+/// What keeps the names with their owner while others are ended: whoever was launched until `now`
+/// stands by, whatever it has seen before. Where they lead to one of those that are `going`, it is
+/// [`Plan::StandBy`].
 ///
 /// # Errors
 /// As [`owner`].
-pub fn stay(observed: &[RecordSet], names: &Names, going: &[String], now: OffsetDateTime) -> Result<Plan, Conflict> {
+pub fn stay(
+    observed: &[RecordSet],
+    names: &Names,
+    going: &[String],
+    now: OffsetDateTime,
+) -> Result<Plan, Conflict> {
     match owner(observed, names)? {
         Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
         Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
@@ -186,41 +290,84 @@ pub fn owner(observed: &[RecordSet], names: &Names) -> Result<Option<Ownership>,
     Ok(owner_of(observed, names)?.map(|(_, owner)| owner))
 }
 
-/// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match what stands there,
-/// and a CREATE of what does ("ChangeResourceRecordSets" in the API reference).
+/// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match
+/// what stands there, and a CREATE of what does ("ChangeResourceRecordSets" in the API reference).
 fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Claim) -> Vec<Change> {
-    let generation = standing.as_ref().map_or(1, |(_, owner)| owner.generation + 1);
-    let next = Ownership { site: claim.site.clone(), owner: claim.instance.clone(), launched: claim.launched, generation };
-    let create = RecordSet::new(&names.ownership, Kind::Txt, claim.ttl, vec![next.to_string()]);
-    standing.map(|(set, _)| Change::Delete(set)).into_iter().chain([Change::Create(create)]).collect()
+    let generation = standing
+        .as_ref()
+        .map_or(1, |(_, owner)| owner.generation + 1);
+    let next = Ownership {
+        site: claim.site.clone(),
+        owner: claim.instance.clone(),
+        launched: claim.launched,
+        generation,
+    };
+    let create = RecordSet::new(
+        &names.ownership,
+        Kind::Txt,
+        claim.ttl,
+        vec![next.to_string()],
+    );
+    standing
+        .map(|(set, _)| Change::Delete(set))
+        .into_iter()
+        .chain([Change::Create(create)])
+        .collect()
 }
 
-fn owner_of(observed: &[RecordSet], names: &Names) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
-    let Some(set) = observed.iter().find(|set| set.name() == names.ownership && set.kind() == Some(Kind::Txt)) else { return Ok(None) };
+fn owner_of(
+    observed: &[RecordSet],
+    names: &Names,
+) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
+    let Some(set) = observed
+        .iter()
+        .find(|set| set.name() == names.ownership && set.kind() == Some(Kind::Txt))
+    else {
+        return Ok(None);
+    };
     let owner = match set.values().as_slice() {
         [value] => Ownership::parse(value),
         _ => None,
     };
-    let owner = owner.ok_or_else(|| Conflict::ForeignText { name: names.ownership.clone() })?;
+    let owner = owner.ok_or_else(|| Conflict::ForeignText {
+        name: names.ownership.clone(),
+    })?;
     Ok(Some((set.clone(), owner)))
 }
 
-fn changes_of(observed: &[RecordSet], domain: &Domain, claim: &Claim, living: &BTreeSet<String>) -> Result<Vec<Change>, Conflict> {
+fn changes_of(
+    observed: &[RecordSet],
+    domain: &Domain,
+    claim: &Claim,
+    living: &BTreeSet<String>,
+) -> Result<Vec<Change>, Conflict> {
     let wanted = claim.record_sets(domain.as_str());
-    let here: Vec<&RecordSet> = observed.iter().filter(|set| set.name() == domain.as_str() && set.is_address_or_cname()).collect();
+    let here: Vec<&RecordSet> = observed
+        .iter()
+        .filter(|set| set.name() == domain.as_str() && set.is_address_or_cname())
+        .collect();
     let mut changes = Vec::new();
     for set in &here {
         if set.is_foreign_routing() {
-            return Err(Conflict::ForeignRouting { set: set.to_string() });
+            return Err(Conflict::ForeignRouting {
+                set: set.to_string(),
+            });
         }
         let neighbour = claim.keeps_neighbours()
             && set.is_multivalue()
-            && set.set_identifier().is_some_and(|id| id != claim.instance && living.contains(id));
+            && set
+                .set_identifier()
+                .is_some_and(|id| id != claim.instance && living.contains(id));
         if !neighbour && !wanted.contains(set) {
             changes.push(Change::Delete((*set).clone()));
         }
     }
-    changes.extend(wanted.into_iter().filter(|set| !here.contains(&set)).map(Change::Create));
+    changes.extend(
+        wanted
+            .into_iter()
+            .filter(|set| !here.contains(&set))
+            .map(Change::Create),
+    );
     Ok(changes)
 }
 
@@ -236,8 +383,12 @@ impl Claim {
     }
 
     fn record_sets(&self, name: &str) -> Vec<RecordSet> {
-        let a = self.ipv4.map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
-        let aaaa = self.ipv6.map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
+        let a = self
+            .ipv4
+            .map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
+        let aaaa = self
+            .ipv6
+            .map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
         match &self.shape {
             Shape::Simple => a.into_iter().chain(aaaa).collect(),
             Shape::Multivalue { checks } => {
@@ -248,7 +399,10 @@ impl Claim {
             Shape::Failover { cloudfront, checks } => {
                 let pair = |primary: RecordSet, kind: Kind, check: &Option<String>| {
                     let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
-                    [primary.failover(Role::Primary, PRIMARY, check.as_deref()), mirror.failover(Role::Secondary, SECONDARY, None)]
+                    [
+                        primary.failover(Role::Primary, PRIMARY, check.as_deref()),
+                        mirror.failover(Role::Secondary, SECONDARY, None),
+                    ]
                 };
                 let a = a.map(|set| pair(set, Kind::A, &checks.ipv4));
                 let aaaa = aaaa.map(|set| pair(set, Kind::Aaaa, &checks.ipv6));
@@ -272,13 +426,32 @@ mod tests {
     fn claim(instance: &str, minutes: i64, shape: Shape) -> Claim {
         let launched = LAUNCHED + time::Duration::minutes(minutes);
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, 7));
-        Claim { site: "example".into(), instance: instance.into(), launched, ipv4, ipv6: None, ttl: 60, shape, right: Right::Launch }
+        Claim {
+            site: "example".into(),
+            instance: instance.into(),
+            launched,
+            ipv4,
+            ipv6: None,
+            ttl: 60,
+            shape,
+            right: Right::Launch,
+        }
     }
 
     fn text(owner: &str, minutes: i64, generation: u64) -> RecordSet {
         let launched = LAUNCHED + time::Duration::minutes(minutes);
-        let ownership = Ownership { site: "example".into(), owner: owner.into(), launched, generation };
-        RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec![ownership.to_string()])
+        let ownership = Ownership {
+            site: "example".into(),
+            owner: owner.into(),
+            launched,
+            generation,
+        };
+        RecordSet::new(
+            "_spotboot.example.com",
+            Kind::Txt,
+            60,
+            vec![ownership.to_string()],
+        )
     }
 
     fn a(address: &str) -> RecordSet {
@@ -298,7 +471,10 @@ mod tests {
 
     #[test]
     fn the_first_owner_creates_both_records() {
-        let expected = [Change::Create(text("i-2", 1, 1)), Change::Create(a("203.0.113.7"))];
+        let expected = [
+            Change::Create(text("i-2", 1, 1)),
+            Change::Create(a("203.0.113.7")),
+        ];
         assert_eq!(changes(&[], &claim("i-2", 1, Shape::Simple), &[]), expected);
     }
 
@@ -306,9 +482,16 @@ mod tests {
     fn a_later_instance_takes_over_by_compare_and_swap() {
         let observed = [text("i-1", 0, 4), a("203.0.113.1")];
         let [old_text, old_a] = observed.clone();
-        let expected =
-            [Change::Delete(old_text), Change::Create(text("i-2", 1, 5)), Change::Delete(old_a), Change::Create(a("203.0.113.7"))];
-        assert_eq!(changes(&observed, &claim("i-2", 1, Shape::Simple), &["i-1"]), expected);
+        let expected = [
+            Change::Delete(old_text),
+            Change::Create(text("i-2", 1, 5)),
+            Change::Delete(old_a),
+            Change::Create(a("203.0.113.7")),
+        ];
+        assert_eq!(
+            changes(&observed, &claim("i-2", 1, Shape::Simple), &["i-1"]),
+            expected
+        );
     }
 
     #[test]
@@ -316,23 +499,56 @@ mod tests {
         let observed = [text("i-2", 1, 5), a("203.0.113.2")];
         let older = claim("i-1", 0, Shape::Simple);
         assert_eq!(whom_to_ask(&observed, &names(), &older), ["i-2"]);
-        assert!(matches!(plan(&observed, &names(), &older, &living(&["i-2"])), Ok(Plan::StandBy(_))));
+        assert!(matches!(
+            plan(&observed, &names(), &older, &living(&["i-2"])),
+            Ok(Plan::StandBy(_))
+        ));
         assert_eq!(changes(&observed, &older, &[]).len(), 4);
     }
 
     #[test]
     fn names_that_are_given_back_stay_with_the_older_instance() {
         let observed = [text("i-2", 1, 5), a("203.0.113.2")];
-        let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
+        let appointed = Claim {
+            right: Right::Appointment,
+            ..claim("i-1", 3, Shape::Simple)
+        };
         let given = changes(&observed, &appointed, &["i-2"]);
-        assert!(given.contains(&Change::Create(text("i-1", 3, 6))) && given.contains(&Change::Create(a("203.0.113.7"))));
+        assert!(
+            given.contains(&Change::Create(text("i-1", 3, 6)))
+                && given.contains(&Change::Create(a("203.0.113.7")))
+        );
         let now = [text("i-1", 3, 6), a("203.0.113.7")];
-        assert!(matches!(plan(&now, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
-        assert_eq!(plan(&now, &names(), &claim("i-1", 0, Shape::Simple), &living(&[])), Ok(Plan::Unchanged), "its own restart");
-        assert_eq!(changes(&now, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 2, "a later one takes over as ever");
+        assert!(matches!(
+            plan(
+                &now,
+                &names(),
+                &claim("i-2", 1, Shape::Simple),
+                &living(&["i-1"])
+            ),
+            Ok(Plan::StandBy(_))
+        ));
+        assert_eq!(
+            plan(
+                &now,
+                &names(),
+                &claim("i-1", 0, Shape::Simple),
+                &living(&[])
+            ),
+            Ok(Plan::Unchanged),
+            "its own restart"
+        );
+        assert_eq!(
+            changes(&now, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(),
+            2,
+            "a later one takes over as ever"
+        );
         let later = [text("i-4", 4, 7), a("203.0.113.4")];
         assert!(
-            matches!(plan(&later, &names(), &appointed, &living(&["i-4"])), Ok(Plan::StandBy(_))),
+            matches!(
+                plan(&later, &names(), &appointed, &living(&["i-4"])),
+                Ok(Plan::StandBy(_))
+            ),
             "it came up meanwhile, and keeps them"
         );
     }
@@ -340,8 +556,17 @@ mod tests {
     #[test]
     fn even_names_that_never_moved_are_fenced_when_they_are_given_back() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
-        let appointed = Claim { right: Right::Appointment, ..claim("i-1", 3, Shape::Simple) };
-        assert_eq!(changes(&observed, &appointed, &[]), [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+        let appointed = Claim {
+            right: Right::Appointment,
+            ..claim("i-1", 3, Shape::Simple)
+        };
+        assert_eq!(
+            changes(&observed, &appointed, &[]),
+            [
+                Change::Delete(text("i-1", 0, 5)),
+                Change::Create(text("i-1", 3, 6))
+            ]
+        );
     }
 
     #[test]
@@ -349,78 +574,188 @@ mod tests {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let now = LAUNCHED + time::Duration::minutes(3);
         let stays = |going: &str| stay(&observed, &names(), &[going.to_owned()], now).unwrap();
-        assert_eq!(stays("i-2"), Plan::Change(vec![Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]));
-        assert!(matches!(stays("i-1"), Plan::StandBy(_)), "whom they lead to does not go");
+        assert_eq!(
+            stays("i-2"),
+            Plan::Change(vec![
+                Change::Delete(text("i-1", 0, 5)),
+                Change::Create(text("i-1", 3, 6))
+            ])
+        );
+        assert!(
+            matches!(stays("i-1"), Plan::StandBy(_)),
+            "whom they lead to does not go"
+        );
         let after = [text("i-1", 3, 6), a("203.0.113.7")];
-        assert!(matches!(plan(&after, &names(), &claim("i-2", 2, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
-        assert_eq!(changes(&after, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(), 2, "a later one takes over as ever");
+        assert!(matches!(
+            plan(
+                &after,
+                &names(),
+                &claim("i-2", 2, Shape::Simple),
+                &living(&["i-1"])
+            ),
+            Ok(Plan::StandBy(_))
+        ));
+        assert_eq!(
+            changes(&after, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(),
+            2,
+            "a later one takes over as ever"
+        );
     }
 
     #[test]
     fn an_owner_keeps_the_names_from_one_that_is_about_to_be_ended() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let at = |minutes| LAUNCHED + time::Duration::minutes(minutes);
-        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else { panic!("no fence") };
-        assert_eq!(changes, [Change::Delete(text("i-1", 0, 5)), Change::Create(text("i-1", 3, 6))]);
+        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else {
+            panic!("no fence")
+        };
+        assert_eq!(
+            changes,
+            [
+                Change::Delete(text("i-1", 0, 5)),
+                Change::Create(text("i-1", 3, 6))
+            ]
+        );
         let fenced = [text("i-1", 3, 6), a("203.0.113.7")];
-        assert!(matches!(plan(&fenced, &names(), &claim("i-2", 1, Shape::Simple), &living(&["i-1"])), Ok(Plan::StandBy(_))));
+        assert!(matches!(
+            plan(
+                &fenced,
+                &names(),
+                &claim("i-2", 1, Shape::Simple),
+                &living(&["i-1"])
+            ),
+            Ok(Plan::StandBy(_))
+        ));
         assert_eq!(fence(&fenced, &names(), "i-1", at(3)), Ok(Plan::Unchanged));
-        assert!(matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))), "another took them meanwhile");
+        assert!(
+            matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))),
+            "another took them meanwhile"
+        );
     }
 
     #[test]
     fn an_instance_that_goes_leaves_a_multivalue_answer_first() {
         let neighbour = |id: &str, address: &str| a(address).multivalue(id, Some("check"));
-        let observed = [text("i-2", 1, 4), neighbour("i-1", "203.0.113.1"), neighbour("i-2", "203.0.113.2")];
-        let Plan::Change(changes) = withdrawal(&observed, &names(), "example", &["i-1".into()]).unwrap() else { panic!("nothing goes") };
-        let expected =
-            [Change::Delete(text("i-2", 1, 4)), Change::Create(text("i-2", 1, 5)), Change::Delete(neighbour("i-1", "203.0.113.1"))];
+        let observed = [
+            text("i-2", 1, 4),
+            neighbour("i-1", "203.0.113.1"),
+            neighbour("i-2", "203.0.113.2"),
+        ];
+        let Plan::Change(changes) =
+            withdrawal(&observed, &names(), "example", &["i-1".into()]).unwrap()
+        else {
+            panic!("nothing goes")
+        };
+        let expected = [
+            Change::Delete(text("i-2", 1, 4)),
+            Change::Create(text("i-2", 1, 5)),
+            Change::Delete(neighbour("i-1", "203.0.113.1")),
+        ];
         assert_eq!(changes, expected);
-        assert_eq!(withdrawal(&observed, &names(), "example", &["i-9".into()]).unwrap(), Plan::Unchanged);
+        assert_eq!(
+            withdrawal(&observed, &names(), "example", &["i-9".into()]).unwrap(),
+            Plan::Unchanged
+        );
         assert!(withdrawal(&observed, &names(), "shop", &["i-1".into()]).is_err());
     }
 
     #[test]
     fn nothing_is_written_where_nothing_changes() {
         let observed = [text("i-2", 1, 5), a("203.0.113.7")];
-        assert_eq!(plan(&observed, &names(), &claim("i-2", 1, Shape::Simple), &living(&[])), Ok(Plan::Unchanged));
+        assert_eq!(
+            plan(
+                &observed,
+                &names(),
+                &claim("i-2", 1, Shape::Simple),
+                &living(&[])
+            ),
+            Ok(Plan::Unchanged)
+        );
     }
 
     #[test]
     fn a_stale_ipv6_record_goes_with_its_instance() {
         let stale = RecordSet::new("example.com", Kind::Aaaa, 60, vec!["2001:db8::1".into()]);
         let observed = [text("i-1", 0, 4), a("203.0.113.7"), stale.clone()];
-        assert!(changes(&observed, &claim("i-2", 1, Shape::Simple), &[]).contains(&Change::Delete(stale)));
+        assert!(
+            changes(&observed, &claim("i-2", 1, Shape::Simple), &[])
+                .contains(&Change::Delete(stale))
+        );
     }
 
     #[test]
     fn another_sites_names_and_foreign_text_are_left_alone() {
         let mut other = claim("i-2", 1, Shape::Simple);
         other.site = "shop".into();
-        assert!(matches!(plan(&[text("i-1", 0, 4)], &names(), &other, &living(&[])), Err(Conflict::OtherSite { .. })));
+        assert!(matches!(
+            plan(&[text("i-1", 0, 4)], &names(), &other, &living(&[])),
+            Err(Conflict::OtherSite { .. })
+        ));
         let foreign = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["hello".into()]);
-        assert!(matches!(plan(&[foreign], &names(), &claim("i-2", 1, Shape::Simple), &living(&[])), Err(Conflict::ForeignText { .. })));
+        assert!(matches!(
+            plan(
+                &[foreign],
+                &names(),
+                &claim("i-2", 1, Shape::Simple),
+                &living(&[])
+            ),
+            Err(Conflict::ForeignText { .. })
+        ));
     }
 
     #[test]
     fn multivalue_keeps_the_living_and_sweeps_the_gone() {
         let neighbour = |id: &str, address: &str| a(address).multivalue(id, Some("check"));
-        let observed = [text("i-9", 9, 4), neighbour("i-1", "203.0.113.1"), neighbour("i-3", "203.0.113.3")];
-        let mine = claim("i-2", 1, Shape::Multivalue { checks: Checks { ipv4: Some("mine".into()), ipv6: None } });
-        assert_eq!(whom_to_ask(&observed, &names(), &mine), ["i-1", "i-3", "i-9"]);
+        let observed = [
+            text("i-9", 9, 4),
+            neighbour("i-1", "203.0.113.1"),
+            neighbour("i-3", "203.0.113.3"),
+        ];
+        let mine = claim(
+            "i-2",
+            1,
+            Shape::Multivalue {
+                checks: Checks {
+                    ipv4: Some("mine".into()),
+                    ipv6: None,
+                },
+            },
+        );
+        assert_eq!(
+            whom_to_ask(&observed, &names(), &mine),
+            ["i-1", "i-3", "i-9"]
+        );
         let changes = changes(&observed, &mine, &["i-3", "i-9"]);
         assert!(changes.contains(&Change::Delete(neighbour("i-1", "203.0.113.1"))));
         assert!(!changes.contains(&Change::Delete(neighbour("i-3", "203.0.113.3"))));
-        assert!(changes.contains(&Change::Create(a("203.0.113.7").multivalue("i-2", Some("mine")))));
+        assert!(changes.contains(&Change::Create(
+            a("203.0.113.7").multivalue("i-2", Some("mine"))
+        )));
     }
 
     #[test]
     fn failover_replaces_the_simple_record_by_a_pair() {
-        let shape = Shape::Failover { cloudfront: "d111.cloudfront.net".into(), checks: Checks { ipv4: Some("mine".into()), ipv6: None } };
+        let shape = Shape::Failover {
+            cloudfront: "d111.cloudfront.net".into(),
+            checks: Checks {
+                ipv4: Some("mine".into()),
+                ipv6: None,
+            },
+        };
         let observed = [a("203.0.113.1")];
         let changes = changes(&observed, &claim("i-2", 1, shape), &[]);
         assert!(changes.contains(&Change::Delete(a("203.0.113.1"))));
-        assert!(changes.contains(&Change::Create(a("203.0.113.7").failover(Role::Primary, PRIMARY, Some("mine")))));
-        assert_eq!(changes.iter().filter(|change| matches!(change, Change::Create(set) if set.is_alias())).count(), 1);
+        assert!(changes.contains(&Change::Create(a("203.0.113.7").failover(
+            Role::Primary,
+            PRIMARY,
+            Some("mine")
+        ))));
+        assert_eq!(
+            changes
+                .iter()
+                .filter(|change| matches!(change, Change::Create(set) if set.is_alias()))
+                .count(),
+            1
+        );
     }
 }

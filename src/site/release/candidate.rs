@@ -17,11 +17,16 @@ pub struct Candidate {
     /// By S3's clock.
     #[serde(with = "time::serde::rfc3339")]
     pub expires: OffsetDateTime,
-    /// When the trial began, by S3's clock: an instance launched before serves already, and a restart of its `up` must not make it part
-    /// of the trial. None: every instance takes part.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    /// When the trial began, by S3's clock: an instance launched before serves already, and a
+    /// restart of its `up` must not make it part of the trial. None: every instance takes part.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
     pub since: Option<OffsetDateTime>,
-    /// Instances that serve try it beside the release that they serve, and nobody boots it: each is to have one to go back to.
+    /// Instances that serve try it beside the release that they serve, and nobody boots it: each is
+    /// to have one to go back to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_place: bool,
 }
@@ -43,7 +48,11 @@ impl Candidate {
     pub fn parse(body: &[u8]) -> anyhow::Result<Self> {
         let mut candidate: Self = serde_json::from_slice(body)?;
         candidate.release.check()?;
-        ensure!(is_plain_name(&candidate.deploy), "its deploy \"{}\" is no deploy's id", candidate.deploy.escape_debug());
+        ensure!(
+            is_plain_name(&candidate.deploy),
+            "its deploy \"{}\" is no deploy's id",
+            candidate.deploy.escape_debug()
+        );
         Ok(candidate)
     }
 
@@ -53,25 +62,45 @@ impl Candidate {
     /// Those of the bucket and of [`Candidate::parse`].
     pub async fn read(state: &S3, site: &Site) -> anyhow::Result<Option<(Self, Etag)>> {
         let key = Self::key(site);
-        let Some(object) = state.get(&key, Self::LARGEST).await.context("looking for a release on trial")? else { return Ok(None) };
-        let candidate = Self::parse(&object.body).with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
+        let Some(object) = state
+            .get(&key, Self::LARGEST)
+            .await
+            .context("looking for a release on trial")?
+        else {
+            return Ok(None);
+        };
+        let candidate = Self::parse(&object.body)
+            .with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
         Ok(Some((candidate, object.etag)))
     }
 
-    /// The release that is on trial now, in place or on new instances. An object that cannot be read as a candidate is tried by nobody.
+    /// The release that is on trial now, in place or on new instances. An object that cannot be
+    /// read as a candidate is tried by nobody.
     ///
     /// # Errors
     /// Those of the bucket, and that S3 does not tell the time.
     pub async fn living(state: &S3, site: &Site) -> anyhow::Result<Option<Self>> {
         let key = Self::key(site);
-        let Some(object) = state.get(&key, Self::LARGEST).await.context("looking for a release on trial")? else { return Ok(None) };
-        let now = state.now().context("looking for a release on trial: S3 does not tell the time")?;
-        Ok(Self::parse(&object.body).ok().filter(|candidate| now < candidate.expires))
+        let Some(object) = state
+            .get(&key, Self::LARGEST)
+            .await
+            .context("looking for a release on trial")?
+        else {
+            return Ok(None);
+        };
+        let now = state
+            .now()
+            .context("looking for a release on trial: S3 does not tell the time")?;
+        Ok(Self::parse(&object.body)
+            .ok()
+            .filter(|candidate| now < candidate.expires))
     }
 
     /// Whether an instance launched then is to serve it. EC2 tells launches in whole seconds.
     pub(super) fn tries(&self, launched: OffsetDateTime, now: OffsetDateTime) -> bool {
-        let began = self.since.map(|since| since.replace_nanosecond(0).unwrap_or(since));
+        let began = self
+            .since
+            .map(|since| since.replace_nanosecond(0).unwrap_or(since));
         !self.in_place && now < self.expires && began.is_none_or(|began| launched >= began)
     }
 }
@@ -94,12 +123,25 @@ mod tests {
             commit: None,
             by: Some("octo".into()),
         };
-        Candidate { release, deploy: "20261120T100000Z-a1b2c3".into(), expires: BEGAN + Duration::minutes(2), since, in_place: false }
+        Candidate {
+            release,
+            deploy: "20261120T100000Z-a1b2c3".into(),
+            expires: BEGAN + Duration::minutes(2),
+            since,
+            in_place: false,
+        }
     }
 
     #[test]
     fn a_candidate_comes_back_as_it_was_written() {
-        for written in [candidate(None), candidate(Some(BEGAN)), Candidate { in_place: true, ..candidate(None) }] {
+        for written in [
+            candidate(None),
+            candidate(Some(BEGAN)),
+            Candidate {
+                in_place: true,
+                ..candidate(None)
+            },
+        ] {
             assert_eq!(Candidate::parse(&written.to_json()).unwrap(), written);
         }
     }
@@ -108,12 +150,24 @@ mod tests {
     fn a_candidate_without_a_deploy_or_an_end_is_none() {
         let whole: serde_json::Value = serde_json::from_slice(&candidate(None).to_json()).unwrap();
         assert!(Candidate::parse(whole.to_string().as_bytes()).is_ok());
-        for (field, value) in [("deploy", "../x"), ("deploy", ""), ("expires", "soon"), ("sha256", "0a"), ("version", "a/b")] {
+        for (field, value) in [
+            ("deploy", "../x"),
+            ("deploy", ""),
+            ("expires", "soon"),
+            ("sha256", "0a"),
+            ("version", "a/b"),
+        ] {
             let mut broken = whole.clone();
             broken[field] = value.into();
-            assert!(Candidate::parse(broken.to_string().as_bytes()).is_err(), "{field} {value:?}");
+            assert!(
+                Candidate::parse(broken.to_string().as_bytes()).is_err(),
+                "{field} {value:?}"
+            );
             broken.as_object_mut().unwrap().remove(field);
-            assert!(Candidate::parse(broken.to_string().as_bytes()).is_err(), "no {field}");
+            assert!(
+                Candidate::parse(broken.to_string().as_bytes()).is_err(),
+                "no {field}"
+            );
         }
     }
 
@@ -128,14 +182,23 @@ mod tests {
     fn nobody_boots_what_is_tried_in_place() {
         let candidate = candidate(None);
         assert!(candidate.tries(BEGAN, BEGAN));
-        assert!(!Candidate { in_place: true, ..candidate }.tries(BEGAN, BEGAN));
+        assert!(
+            !Candidate {
+                in_place: true,
+                ..candidate
+            }
+            .tries(BEGAN, BEGAN)
+        );
     }
 
     #[test]
     fn an_instance_that_served_before_the_trial_stays_out_of_it() {
         let candidate = candidate(Some(BEGAN));
         assert!(!candidate.tries(datetime!(2026-11-20 10:00:04 UTC), BEGAN));
-        assert!(candidate.tries(datetime!(2026-11-20 10:00:05 UTC), BEGAN), "launched in the same second");
+        assert!(
+            candidate.tries(datetime!(2026-11-20 10:00:05 UTC), BEGAN),
+            "launched in the same second"
+        );
         assert!(candidate.tries(datetime!(2026-11-20 10:00:30 UTC), BEGAN));
     }
 }

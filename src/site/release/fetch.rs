@@ -1,4 +1,5 @@
-//! A package brought here: downloaded, its hash compared, unpacked aside, and only then given its name.
+//! A package brought here: downloaded, its hash compared, unpacked aside, and only then given its
+//! name.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +18,14 @@ const SPARE: u64 = 64 << 20;
 
 /// Unpacks the release to its folder, or finds it there whole already. It is not yet current.
 ///
-/// `packages` is the packages' bucket; `app` may read the release (None: we are an ordinary user). Needs [`Paths::lock`] held,
-/// as it sweeps away what an earlier run left half-done.
-pub async fn fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<&Account>) -> anyhow::Result<Release> {
+/// `packages` is the packages' bucket; `app` may read the release (None: we are an ordinary user).
+/// Needs [`Paths::lock`] held, as it sweeps away what an earlier run left half-done.
+pub async fn fetch(
+    packages: &S3,
+    pointer: &Pointer,
+    paths: &Paths,
+    app: Option<&Account>,
+) -> anyhow::Result<Release> {
     if let Some(release) = unpacked(pointer, paths) {
         return Ok(release);
     }
@@ -32,16 +38,31 @@ pub async fn fetch(packages: &S3, pointer: &Pointer, paths: &Paths, app: Option<
     let file = Downloaded(paths.downloads().join(format!("{}.zip", pointer.version)));
     let sha256 = download(packages, pointer, &package, &file.0).await?;
     let (path, into, group) = (file.0.clone(), root.clone(), app.map(|account| account.gid));
-    tokio::task::spawn_blocking(move || unpack(&path, &into, group)).await?.with_context(|| format!("unpacking {package}"))?;
+    tokio::task::spawn_blocking(move || unpack(&path, &into, group))
+        .await?
+        .with_context(|| format!("unpacking {package}"))?;
     marks::mark(&root, &sha256)?;
-    Ok(Release { version: pointer.version.clone(), root, sha256 })
+    Ok(Release {
+        version: pointer.version.clone(),
+        root,
+        sha256,
+    })
 }
 
 /// The release as an earlier run unpacked it, whole and from the same zip.
 pub(super) fn unpacked(pointer: &Pointer, paths: &Paths) -> Option<Release> {
     let root = paths.releases().join(&pointer.version);
-    let sha256 = marks::marked(&root).filter(|sha256| pointer.sha256.as_ref().is_none_or(|wanted| wanted == sha256))?;
-    Some(Release { version: pointer.version.clone(), root, sha256 })
+    let sha256 = marks::marked(&root).filter(|sha256| {
+        pointer
+            .sha256
+            .as_ref()
+            .is_none_or(|wanted| wanted == sha256)
+    })?;
+    Some(Release {
+        version: pointer.version.clone(),
+        root,
+        sha256,
+    })
 }
 
 /// Removed however the fetch ends.
@@ -53,14 +74,27 @@ impl Drop for Downloaded {
     }
 }
 
-async fn download(packages: &S3, pointer: &Pointer, package: &str, to: &Path) -> anyhow::Result<String> {
+async fn download(
+    packages: &S3,
+    pointer: &Pointer,
+    package: &str,
+    to: &Path,
+) -> anyhow::Result<String> {
     check_size(pointer.size).with_context(|| format!("downloading {package}"))?;
     let folder = to.parent().unwrap_or(to);
-    check_space(files::free_bytes(folder)?, pointer.size, folder).with_context(|| format!("downloading {package}"))?;
-    let Some(download) = packages.download(&pointer.key, to, LARGEST_PACKAGE).await.context("downloading the package")? else {
-        bail!("downloading {package}: it is not there, though the site's pointer names it; publish that release again, or point to another")
+    check_space(files::free_bytes(folder)?, pointer.size, folder)
+        .with_context(|| format!("downloading {package}"))?;
+    let Some(download) = packages
+        .download(&pointer.key, to, LARGEST_PACKAGE)
+        .await
+        .context("downloading the package")?
+    else {
+        bail!(
+            "downloading {package}: it is not there, though the site's pointer names it; publish that release again, or point to another"
+        )
     };
-    check_content(pointer, download.size, &download.sha256).with_context(|| format!("checking {package}"))?;
+    check_content(pointer, download.size, &download.sha256)
+        .with_context(|| format!("checking {package}"))?;
     Ok(download.sha256)
 }
 
@@ -82,7 +116,10 @@ fn check_content(pointer: &Pointer, size: u64, sha256: &str) -> anyhow::Result<(
              so it was not unpacked; publish the release again"
         ),
         None if pointer.size != size => {
-            bail!("it has {size} bytes, and {} when it was listed: it is being replaced just now; try again", pointer.size)
+            bail!(
+                "it has {size} bytes, and {} when it was listed: it is being replaced just now; try again",
+                pointer.size
+            )
         }
         _ => Ok(()),
     }
@@ -105,11 +142,18 @@ fn check_space(free: u64, needed: u64, folder: &Path) -> anyhow::Result<()> {
 fn unpack(package: &Path, root: &Path, group: Option<u32>) -> anyhow::Result<()> {
     let aside = marks::aside(root);
     let parent = root.parent().unwrap_or(root);
-    let outcome = Zip::open(package, Limits::PACKAGE).map_err(advise).and_then(|zip| {
-        check_space(files::free_bytes(parent)?, zip.contents().footprint(), parent)?;
-        zip.unpack(&aside, group).map_err(advise)?;
-        std::fs::rename(&aside, root).with_context(|| format!("renaming {} to {}", aside.display(), root.display()))
-    });
+    let outcome = Zip::open(package, Limits::PACKAGE)
+        .map_err(advise)
+        .and_then(|zip| {
+            check_space(
+                files::free_bytes(parent)?,
+                zip.contents().footprint(),
+                parent,
+            )?;
+            zip.unpack(&aside, group).map_err(advise)?;
+            std::fs::rename(&aside, root)
+                .with_context(|| format!("renaming {} to {}", aside.display(), root.display()))
+        });
     if outcome.is_err() {
         // The first error is the one to tell; the next boot sweeps too.
         let _ = files::remove_dir(&aside);
@@ -119,8 +163,12 @@ fn unpack(package: &Path, root: &Path, group: Option<u32>) -> anyhow::Result<()>
 
 fn advise(error: ArchiveError) -> anyhow::Error {
     let advice = match &error {
-        ArchiveError::Refused { .. } => "nothing of it was unpacked; make the package anew from sources that you trust",
-        ArchiveError::Broken(_) => "the upload was cut off or the file damaged; publish the release again",
+        ArchiveError::Refused { .. } => {
+            "nothing of it was unpacked; make the package anew from sources that you trust"
+        }
+        ArchiveError::Broken(_) => {
+            "the upload was cut off or the file damaged; publish the release again"
+        }
         ArchiveError::TooLarge(_) => "leave out what the site does not need to run",
         ArchiveError::Disk { .. } if error.is_disk_full() => {
             "the disk is full; remove what is not needed there or give the instance a larger one"
@@ -137,13 +185,23 @@ mod tests {
     use super::*;
 
     fn pointer(sha256: Option<&str>) -> Pointer {
-        Pointer { version: "1".into(), key: "packages/1.zip".into(), sha256: sha256.map(Into::into), size: 100 }
+        Pointer {
+            version: "1".into(),
+            key: "packages/1.zip".into(),
+            sha256: sha256.map(Into::into),
+            size: 100,
+        }
     }
 
     #[test]
     fn another_hash_than_the_pointers_is_refused_with_both() {
-        let error = check_content(&pointer(Some("aa")), 100, "bb").unwrap_err().to_string();
-        assert!(error.contains("is bb") && error.contains("wants aa"), "{error}");
+        let error = check_content(&pointer(Some("aa")), 100, "bb")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("is bb") && error.contains("wants aa"),
+            "{error}"
+        );
         assert!(check_content(&pointer(Some("aa")), 100, "aa").is_ok());
         assert!(check_content(&pointer(None), 99, "any").is_err());
         assert!(check_content(&pointer(None), 100, "any").is_ok());
@@ -151,8 +209,13 @@ mod tests {
 
     #[test]
     fn too_small_a_disk_is_told_with_the_folder_and_both_sizes() {
-        let error = check_space(100 << 20, 200 << 20, Path::new("/state/releases")).unwrap_err().to_string();
-        assert!(error.contains("/state/releases has 100 MiB free and needs 264"), "{error}");
+        let error = check_space(100 << 20, 200 << 20, Path::new("/state/releases"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/state/releases has 100 MiB free and needs 264"),
+            "{error}"
+        );
         assert!(check_space(264 << 20, 200 << 20, Path::new("/state")).is_ok());
         assert!(check_space(u64::MAX - 1, u64::MAX, Path::new("/state")).is_err());
     }
@@ -162,7 +225,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (package, root) = (folder.path().join("p.zip"), folder.path().join("1.0"));
         let mut writer = zip::ZipWriter::new(std::fs::File::create(&package).unwrap());
-        writer.start_file("manage.py", zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file("manage.py", zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(&[b'x'; 5000]).unwrap();
         writer.finish().unwrap();
         let whole = std::fs::read(&package).unwrap();
@@ -173,7 +238,11 @@ mod tests {
         damaged[45] ^= 0xff;
         std::fs::write(&package, damaged).unwrap();
         unpack(&package, &root, None).unwrap_err();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is left behind"
+        );
         std::fs::write(&package, whole).unwrap();
         unpack(&package, &root, None).unwrap();
         assert_eq!(std::fs::read(root.join("manage.py")).unwrap().len(), 5000);

@@ -1,4 +1,5 @@
-//! The package that this instance serves: which one, its download and unpacking, the switch to it, and how many stay.
+//! The package that this instance serves: which one, its download and unpacking, the switch to it,
+//! and how many stay.
 //!
 //! What the package's program needs and how it runs is the app's.
 
@@ -25,7 +26,8 @@ pub use published::{Current, Published};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     pub version: String,
-    /// `releases/<version>`: readable by the app's group, writable by root only (as an ordinary user: by us).
+    /// `releases/<version>`: readable by the app's group, writable by root only (as an ordinary
+    /// user: by us).
     pub root: PathBuf,
     /// Of the zip, in hex.
     pub sha256: String,
@@ -36,9 +38,14 @@ pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
     fetch::unpacked(pointer, paths).is_some()
 }
 
-/// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the release serves, as it syncs.
+/// Points `releases/current` to it, for people and tools; nothing of ours reads the link. Once the
+/// release serves, as it syncs.
 pub fn activate(release: &Release, paths: &Paths) -> anyhow::Result<()> {
-    files::symlink_atomic(Path::new(&release.version), &paths.releases().join("current")).context("making the release current")
+    files::symlink_atomic(
+        Path::new(&release.version),
+        &paths.releases().join("current"),
+    )
+    .context("making the release current")
 }
 
 /// Removes all releases but this one and the newest others, `keep` in all; the versions that went.
@@ -46,8 +53,11 @@ pub fn retain(release: &Release, paths: &Paths, keep: usize) -> anyhow::Result<V
     marks::retain(&paths.releases(), &release.version, keep).context("removing older releases")
 }
 
-/// Puts the release on disk, so that it is not unpacked again after a restart of the machine. Slow: once it serves.
+/// Puts the release on disk, so that it is not unpacked again after a restart of the machine. Slow:
+/// once it serves.
 pub async fn settle(release: &Release) -> anyhow::Result<()> {
     let root = release.root.clone();
-    tokio::task::spawn_blocking(move || marks::flush(&root)).await?.context("settling the release")
+    tokio::task::spawn_blocking(move || marks::flush(&root))
+        .await?
+        .context("settling the release")
 }

@@ -13,16 +13,19 @@ use crate::host::archive::{ArchiveError, Packed, check_package, pack_folder};
 
 const MOST_PACKAGES: usize = 10_000;
 const ZIP: &str = ".zip";
-/// `20261103T101500Z-1a2b3c4d`, where a 0 stands for any digit and an x for any of hexadecimal ones.
+/// `20261103T101500Z-1a2b3c4d`, where a 0 stands for any digit and an x for any of hexadecimal
+/// ones.
 const FORM: &[u8] = b"00000000T000000Z-xxxxxxxx";
 
-/// The package of a folder, or a ready zip, after every check that an instance makes. Slow: it reads and packs all of it.
+/// The package of a folder, or a ready zip, after every check that an instance makes. Slow: it
+/// reads and packs all of it.
 ///
 /// # Errors
 /// There is nothing to ship, or something that no instance would take.
 pub fn package(path: &Path) -> anyhow::Result<Packed> {
     let packed = if path.is_dir() {
-        pack_folder(path).map_err(|error| advise(error, "leave it out by a line in .spotbootignore"))
+        pack_folder(path)
+            .map_err(|error| advise(error, "leave it out by a line in .spotbootignore"))
     } else {
         check_package(path).map_err(|error| advise(error, "make the zip anew"))
     };
@@ -40,10 +43,14 @@ fn advise(error: ArchiveError, refused: &str) -> anyhow::Error {
     anyhow::anyhow!("{error}; {advice}")
 }
 
-/// UTC to the second, then the beginning of the zip's SHA-256: sorts by time, and tells by whom nothing but content was changed.
+/// UTC to the second, then the beginning of the zip's SHA-256: sorts by time, and tells by whom
+/// nothing but content was changed.
 pub fn version(now: OffsetDateTime, sha256: &str) -> String {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let stamp = now.to_offset(UtcOffset::UTC).format(&form).expect("a time of ours has all its parts");
+    let stamp = now
+        .to_offset(UtcOffset::UTC)
+        .format(&form)
+        .expect("a time of ours has all its parts");
     format!("{stamp}-{}", &sha256[..8])
 }
 
@@ -61,44 +68,100 @@ pub async fn publish(
     let version = version(now, &packed.sha256);
     let key = format!("{prefix}{version}{ZIP}");
     let reading = || format!("reading {}", packed.path().display());
-    let file = tokio::fs::File::open(packed.path()).await.with_context(reading)?;
-    ensure!(file.metadata().await.with_context(reading)?.len() == packed.size, "{}: it changed after it was checked", reading());
-    match packages.upload_new(&key, file, sent).await.context("publishing the package")? {
+    let file = tokio::fs::File::open(packed.path())
+        .await
+        .with_context(reading)?;
+    ensure!(
+        file.metadata().await.with_context(reading)?.len() == packed.size,
+        "{}: it changed after it was checked",
+        reading()
+    );
+    match packages
+        .upload_new(&key, file, sent)
+        .await
+        .context("publishing the package")?
+    {
         Written::Stored(_) => {}
-        // The answer to our own attempt may have been lost: a name with its second and its hash is nobody else's.
+        // The answer to our own attempt may have been lost: a name with its second and its hash is
+        // nobody else's.
         Written::Refused if stands(packages, &key, packed.size).await? => {}
         Written::Refused => {
-            bail!("publishing s3://{}/{key}: another package stands there already; deploy again in a second", packages.bucket())
+            bail!(
+                "publishing s3://{}/{key}: another package stands there already; deploy again in a second",
+                packages.bucket()
+            )
         }
     }
-    Ok(Published { version, key, sha256: packed.sha256.clone(), size: packed.size, commit: None, by: None })
+    Ok(Published {
+        version,
+        key,
+        sha256: packed.sha256.clone(),
+        size: packed.size,
+        commit: None,
+        by: None,
+    })
 }
 
 async fn stands(packages: &S3, key: &str, size: u64) -> anyhow::Result<bool> {
-    let listed = packages.list(key, 1).await.context("looking for the package")?;
-    Ok(listed.iter().any(|object| object.key == key && object.size == size))
+    let listed = packages
+        .list(key, 1)
+        .await
+        .context("looking for the package")?;
+    Ok(listed
+        .iter()
+        .any(|object| object.key == key && object.size == size))
 }
 
-/// Deletes packages of ours but for the `keep` newest and the versions in `never`; the versions that went.
+/// Deletes packages of ours but for the `keep` newest and the versions in `never`; the versions
+/// that went.
 ///
 /// # Errors
 /// Those of the bucket; what went before stays gone.
-pub async fn prune(packages: &S3, prefix: &str, keep: usize, never: &[String]) -> anyhow::Result<Vec<String>> {
-    let listed = packages.list(prefix, MOST_PACKAGES).await.context("looking for old packages")?;
-    let old = outdated(listed.iter().map(|object| object.key.as_str()), prefix, keep, never);
+pub async fn prune(
+    packages: &S3,
+    prefix: &str,
+    keep: usize,
+    never: &[String],
+) -> anyhow::Result<Vec<String>> {
+    let listed = packages
+        .list(prefix, MOST_PACKAGES)
+        .await
+        .context("looking for old packages")?;
+    let old = outdated(
+        listed.iter().map(|object| object.key.as_str()),
+        prefix,
+        keep,
+        never,
+    );
     for version in &old {
-        packages.delete(&format!("{prefix}{version}{ZIP}"), Condition::Always).await.context("removing old packages")?;
+        packages
+            .delete(&format!("{prefix}{version}{ZIP}"), Condition::Always)
+            .await
+            .context("removing old packages")?;
     }
     Ok(old)
 }
 
 /// Oldest first. What is not named as we name packages is not ours to delete.
-fn outdated<'a>(keys: impl Iterator<Item = &'a str>, prefix: &str, keep: usize, never: &[String]) -> Vec<String> {
-    let version = |key: &'a str| key.strip_prefix(prefix)?.strip_suffix(ZIP).filter(|version| is_ours(version));
+fn outdated<'a>(
+    keys: impl Iterator<Item = &'a str>,
+    prefix: &str,
+    keep: usize,
+    never: &[String],
+) -> Vec<String> {
+    let version = |key: &'a str| {
+        key.strip_prefix(prefix)?
+            .strip_suffix(ZIP)
+            .filter(|version| is_ours(version))
+    };
     let mut versions: Vec<&str> = keys.filter_map(version).collect();
     versions.sort_unstable();
     versions.truncate(versions.len().saturating_sub(keep));
-    versions.into_iter().filter(|version| never.iter().all(|kept| kept != version)).map(str::to_owned).collect()
+    versions
+        .into_iter()
+        .filter(|version| never.iter().all(|kept| kept != version))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn is_ours(version: &str) -> bool {

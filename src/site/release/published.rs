@@ -1,4 +1,5 @@
-//! A release as CI published it, and `releases/current.json`, which names the last one that has served.
+//! A release as CI published it, and `releases/current.json`, which names the last one that has
+//! served.
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,8 @@ pub struct Current {
     /// The deploy that promoted it; None where something else wrote the pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
-    /// It took the place of the release before on the instances that served, which nobody replaces for it: one that missed that follows.
+    /// It took the place of the release before on the instances that served, which nobody replaces
+    /// for it: one that missed that follows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_place: bool,
 }
@@ -42,10 +44,25 @@ pub struct Current {
 impl Published {
     /// Brings it to its one form, or says what is wrong with it.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
-        let Self { version, key, sha256, .. } = self;
-        ensure!(is_plain_name(version), "its version \"{}\" is no file name of letters, digits and .-_+", version.escape_debug());
-        ensure!(!key.is_empty() && key.len() <= 1024, "its key is no key of S3");
-        ensure!(sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()), "its sha256 is not 64 hexadecimal digits");
+        let Self {
+            version,
+            key,
+            sha256,
+            ..
+        } = self;
+        ensure!(
+            is_plain_name(version),
+            "its version \"{}\" is no file name of letters, digits and .-_+",
+            version.escape_debug()
+        );
+        ensure!(
+            !key.is_empty() && key.len() <= 1024,
+            "its key is no key of S3"
+        );
+        ensure!(
+            sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "its sha256 is not 64 hexadecimal digits"
+        );
         sha256.make_ascii_lowercase();
         Ok(())
     }
@@ -74,8 +91,15 @@ impl Current {
     /// Those of the bucket and of [`Current::parse`].
     pub async fn read(state: &S3, site: &Site) -> anyhow::Result<Option<(Self, Etag)>> {
         let key = Self::key(site);
-        let Some(object) = state.get(&key, LARGEST_POINTER).await.context("finding the release")? else { return Ok(None) };
-        let current = Self::parse(&object.body).with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
+        let Some(object) = state
+            .get(&key, LARGEST_POINTER)
+            .await
+            .context("finding the release")?
+        else {
+            return Ok(None);
+        };
+        let current = Self::parse(&object.body)
+            .with_context(|| format!("reading s3://{}/{key}", state.bucket()))?;
         Ok(Some((current, object.etag)))
     }
 }
@@ -86,7 +110,10 @@ pub(super) fn is_plain_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
     text.len() <= LONGEST
         && text.bytes().all(allowed)
-        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
         && text != "current"
 }
 
@@ -102,27 +129,41 @@ mod tests {
 
     #[test]
     fn a_pointer_is_read_and_what_it_says_beyond_is_ignored() {
-        let Current { release, deploy, .. } = current("20261103T101500Z-1a2b", "packages/x.zip", HASH).unwrap();
+        let Current {
+            release, deploy, ..
+        } = current("20261103T101500Z-1a2b", "packages/x.zip", HASH).unwrap();
         assert_eq!(release.sha256, HASH.to_lowercase());
-        assert_eq!((release.version.as_str(), release.size), ("20261103T101500Z-1a2b", 7));
+        assert_eq!(
+            (release.version.as_str(), release.size),
+            ("20261103T101500Z-1a2b", 7)
+        );
         assert_eq!((deploy, release.commit, release.by), (None, None, None));
     }
 
     #[test]
     fn a_pointer_comes_back_as_it_was_written() {
         let mut written = current("1", "packages/1.zip", HASH).unwrap();
-        assert!(!String::from_utf8(written.to_json()).unwrap().contains("null"));
+        assert!(
+            !String::from_utf8(written.to_json())
+                .unwrap()
+                .contains("null")
+        );
         written.deploy = Some("20261103T101500Z-a1b2c3".into());
         (written.release.commit, written.release.by) = (Some("0a1b".into()), Some("octo".into()));
         assert_eq!(Current::parse(&written.to_json()).unwrap(), written);
         let plain: serde_json::Value = serde_json::from_slice(&written.to_json()).unwrap();
-        assert_eq!((&plain["version"], &plain["size"], &plain["by"]), (&"1".into(), &7.into(), &"octo".into()));
+        assert_eq!(
+            (&plain["version"], &plain["size"], &plain["by"]),
+            (&"1".into(), &7.into(), &"octo".into())
+        );
     }
 
     #[test]
     fn a_version_that_is_no_plain_file_name_is_refused() {
         let long = "x".repeat(101);
-        for version in ["", "..", ".hidden", "a/b", "../x", "current", "a b", "ä", "-x", &long] {
+        for version in [
+            "", "..", ".hidden", "a/b", "../x", "current", "a b", "ä", "-x", &long,
+        ] {
             assert!(current(version, "k", HASH).is_err(), "{version}");
         }
     }

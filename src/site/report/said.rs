@@ -58,12 +58,17 @@ impl Said {
 
     /// It answered when it last spoke.
     pub fn serves(&self) -> bool {
-        matches!(self.phase, Phase::Serving | Phase::StandBy | Phase::Interrupted)
+        matches!(
+            self.phase,
+            Phase::Serving | Phase::StandBy | Phase::Interrupted
+        )
     }
 
     /// Where it is looked at from outside: many machines that look, CI's among them, have no IPv6.
     pub fn address(&self) -> Option<IpAddr> {
-        self.public_ipv4.map(IpAddr::V4).or(self.public_ipv6.map(IpAddr::V6))
+        self.public_ipv4
+            .map(IpAddr::V4)
+            .or(self.public_ipv6.map(IpAddr::V6))
     }
 }
 
@@ -73,7 +78,9 @@ impl Said {
 /// Those of the bucket.
 pub async fn said_by(s3: &S3, site: &Site, instance: &str) -> Result<Option<Said>> {
     let key = site.key(&format!("instances/{instance}.json"));
-    let Some(object) = s3.get(&key, LARGEST).await? else { return Ok(None) };
+    let Some(object) = s3.get(&key, LARGEST).await? else {
+        return Ok(None);
+    };
     match serde_json::from_slice(&object.body) {
         Ok(said) => Ok(Some(said)),
         Err(error) => {
@@ -87,12 +94,29 @@ pub async fn said_by(s3: &S3, site: &Site, instance: &str) -> Result<Option<Said
 ///
 /// # Errors
 /// Those of the bucket.
-pub async fn said_since(s3: &S3, site: &Site, since: OffsetDateTime) -> Result<Vec<(String, Said)>> {
+pub async fn said_since(
+    s3: &S3,
+    site: &Site,
+    since: OffsetDateTime,
+) -> Result<Vec<(String, Said)>> {
     let listed = s3.list(&site.key("instances/"), MOST).await?;
     let recent = listed.into_iter().filter(|object| object.modified >= since);
-    let ids = recent.filter_map(|object| Some(object.key.rsplit_once('/')?.1.strip_suffix(".json")?.to_owned()));
-    let said = try_join_all(ids.map(async |id| anyhow::Ok((said_by(s3, site, &id).await?, id)))).await?;
-    Ok(said.into_iter().filter_map(|(said, id)| Some((id, said?))).collect())
+    let ids = recent.filter_map(|object| {
+        Some(
+            object
+                .key
+                .rsplit_once('/')?
+                .1
+                .strip_suffix(".json")?
+                .to_owned(),
+        )
+    });
+    let said =
+        try_join_all(ids.map(async |id| anyhow::Ok((said_by(s3, site, &id).await?, id)))).await?;
+    Ok(said
+        .into_iter()
+        .filter_map(|(said, id)| Some((id, said?)))
+        .collect())
 }
 
 #[cfg(test)]
@@ -104,6 +128,10 @@ mod tests {
         let text = r#"{"instance":"i-1","phase":"stand_by","spotboot":"0.1.0","release":"v1","public_ipv4":"203.0.113.7","public_ipv6":null,
             "launched":"2026-11-20T12:00:00Z","updated":"2026-11-20T12:01:00Z","steps":[],"critical_path":[],"error":null}"#;
         let said: Said = serde_json::from_str(text).unwrap();
-        assert!(said.serves() && said.chain.is_none() && said.address() == Some(Ipv4Addr::new(203, 0, 113, 7).into()));
+        assert!(
+            said.serves()
+                && said.chain.is_none()
+                && said.address() == Some(Ipv4Addr::new(203, 0, 113, 7).into())
+        );
     }
 }

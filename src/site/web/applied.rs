@@ -1,7 +1,9 @@
-//! Which configuration nginx was last told to read: one that it has read already is no reason to reload it, since whoever is about to ask
-//! on a connection that it keeps is failed by that, where the machine is slow.
+//! Which configuration nginx was last told to read: one that it has read already is no reason to
+//! reload it, since whoever is about to ask on a connection that it keeps is failed by that, where
+//! the machine is slow.
 //!
-//! The note goes before a change begins and comes back when nginx was told of it, so that none is overlooked after a kill half-way.
+//! The note goes before a change begins and comes back when nginx was told of it, so that none is
+//! overlooked after a kill half-way.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The time between the decision to stop and the stop: clients are moved away, and none of them is failed.
+//! The time between the decision to stop and the stop: clients are moved away, and none of them is
+//! failed.
 
 use std::time::Duration;
 
@@ -9,15 +10,17 @@ use crate::host::{files, network};
 
 use super::WebError;
 
-/// A client on a connection that it keeps alive hears of the drain with its next answer. One that is silent for longer hardly sends its next
-/// request in the very moment when nginx closes the connection; and whatever ends the instance grants a stop some minutes at best.
+/// A client on a connection that it keeps alive hears of the drain with its next answer. One that
+/// is silent for longer hardly sends its next request in the very moment when nginx closes the
+/// connection; and whatever ends the instance grants a stop some minutes at best.
 const AT_MOST: Duration = Duration::from_secs(15);
 /// Nobody has been connected for this long: nobody is about to be failed.
 const QUIET: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// From now on every answer of HTTP/1.x ends its connection, and `/ping` answers 503. Returns once no client is left, or when those who are left have had
-/// their time: nginx's own graceful stop is theirs, as it finishes the requests that run and ends HTTP/2 with GOAWAY.
+/// From now on every answer of HTTP/1.x ends its connection, and `/ping` answers 503. Returns once
+/// no client is left, or when those who are left have had their time: nginx's own graceful stop is
+/// theirs, as it finishes the requests that run and ends HTTP/2 with GOAWAY.
 ///
 /// # Errors
 /// nginx cannot be told.

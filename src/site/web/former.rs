@@ -28,8 +28,14 @@ pub struct Former {
 impl Former {
     pub fn observe(paths: &Paths) -> Self {
         let text = std::fs::read_to_string(paths.nginx().join("nginx.conf")).ok();
-        let workers = running(&paths.nginx_pid()).map(children).unwrap_or_default();
-        Self { paths: paths.clone(), text, workers }
+        let workers = running(&paths.nginx_pid())
+            .map(children)
+            .unwrap_or_default();
+        Self {
+            paths: paths.clone(),
+            text,
+            workers,
+        }
     }
 
     /// Whether nginx ran.
@@ -39,8 +45,15 @@ impl Former {
 
     /// Whether visitors were led to the app that listens there.
     pub fn asks(&self, upstream: &Upstream) -> bool {
-        let Ok(Some(server)) = app_server(upstream) else { return false };
-        let line = |text: &String| text.lines().any(|line| line.trim_start().starts_with(&format!("server \"{server}\" ")));
+        let Ok(Some(server)) = app_server(upstream) else {
+            return false;
+        };
+        let line = |text: &String| {
+            text.lines().any(|line| {
+                line.trim_start()
+                    .starts_with(&format!("server \"{server}\" "))
+            })
+        };
         self.text.as_ref().is_some_and(line)
     }
 
@@ -49,16 +62,27 @@ impl Former {
     /// # Errors
     /// It does not run, or its configuration cannot be written.
     pub async fn put_back(&self, services: &Services) -> Result<(), WebError> {
-        let Some(text) = &self.text else { return Ok(()) };
+        let Some(text) = &self.text else {
+            return Ok(());
+        };
         forget(&self.paths);
-        files::write_anew(&self.paths.nginx().join("nginx.conf"), text.as_bytes(), 0o644)?;
+        files::write_anew(
+            &self.paths.nginx().join("nginx.conf"),
+            text.as_bytes(),
+            0o644,
+        )?;
         Ok(services.reload(SERVICE).await?)
     }
 
-    /// Waits until nobody is served as before any more: the app that they ask may go then. nginx itself ends what lasts too long.
+    /// Waits until nobody is served as before any more: the app that they ask may go then. nginx
+    /// itself ends what lasts too long.
     pub async fn is_over(&self) {
         let served = async {
-            while running(&self.paths.nginx_pid()).is_some_and(|master| children(master).iter().any(|pid| self.workers.contains(pid))) {
+            while running(&self.paths.nginx_pid()).is_some_and(|master| {
+                children(master)
+                    .iter()
+                    .any(|pid| self.workers.contains(pid))
+            }) {
                 sleep(LOOK_EVERY).await;
             }
         };
@@ -80,6 +104,9 @@ mod tests {
         std::fs::write(paths.nginx().join("nginx.conf"), text).unwrap();
         let former = Former::observe(&paths);
         assert!(former.asks(&Upstream::Unix("/run/app/app-b.sock".into())));
-        assert!(!former.asks(&Upstream::Unix("/run/app/app.sock".into())) && !former.asks(&Upstream::Files("/".into())));
+        assert!(
+            !former.asks(&Upstream::Unix("/run/app/app.sock".into()))
+                && !former.asks(&Upstream::Files("/".into()))
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The lists that build tools leave of the files they made: which of them have a name with a hash in it.
+//! The lists that build tools leave of the files they made: which of them have a name with a hash
+//! in it.
 //!
-//! Read are Django's staticfiles.json, Vite's manifest.json, webpack's and its relatives' (also asset-manifest.json, rev-manifest.json and
-//! Sprockets'), and esbuild's metafile. A tool may be told to put no hash into a name, so being listed is not enough.
+//! Read are Django's staticfiles.json, Vite's manifest.json, webpack's and its relatives' (also
+//! asset-manifest.json, rev-manifest.json and Sprockets'), and esbuild's metafile. A tool may be
+//! told to put no hash into a name, so being listed is not enough.
 
 use std::fs::File;
 use std::io::Read;
@@ -36,23 +38,46 @@ const PAIRS: [&str; 4] = ["paths", "files", "assets", "latest"];
 
 /// Whether a file of that name may be a manifest; an app's icons have a manifest.json, too.
 pub(super) fn is_one(name: &str) -> bool {
-    NAMES.contains(&name) || SPROCKETS.iter().any(|prefix| name.starts_with(prefix) && name.ends_with(".json"))
+    NAMES.contains(&name)
+        || SPROCKETS
+            .iter()
+            .any(|prefix| name.starts_with(prefix) && name.ends_with(".json"))
 }
 
-/// The files that a manifest lists with a hash in their name, as `known` has them. `base` is the address of the folder that it stands for.
-pub(super) fn hashed_names<'f>(path: &Path, base: &str, known: impl Fn(&str) -> Option<&'f str>) -> Vec<&'f str> {
-    let Some(Value::Object(entries)) = read(path) else { return Vec::new() };
+/// The files that a manifest lists with a hash in their name, as `known` has them. `base` is the
+/// address of the folder that it stands for.
+pub(super) fn hashed_names<'f>(
+    path: &Path,
+    base: &str,
+    known: impl Fn(&str) -> Option<&'f str>,
+) -> Vec<&'f str> {
+    let Some(Value::Object(entries)) = read(path) else {
+        return Vec::new();
+    };
     let mut pairs = Vec::new();
     read_pairs(&entries, &mut pairs);
-    let hashed = pairs.into_iter().filter(|(own, given)| has_hash(own, given));
-    hashed.filter_map(|(_, given)| resolve(given, base, &known)).collect()
+    let hashed = pairs
+        .into_iter()
+        .filter(|(own, given)| has_hash(own, given));
+    hashed
+        .filter_map(|(_, given)| resolve(given, base, &known))
+        .collect()
 }
 
-/// None: it is no JSON, too large, or gone. Nothing depends on it but how long a browser keeps a file.
+/// None: it is no JSON, too large, or gone. Nothing depends on it but how long a browser keeps a
+/// file.
 fn read(path: &Path) -> Option<Value> {
     let mut text = Vec::new();
-    File::open(path).ok()?.take(LARGEST + 1).read_to_end(&mut text).ok()?;
-    if text.len() as u64 > LARGEST { None } else { serde_json::from_slice(&text).ok() }
+    File::open(path)
+        .ok()?
+        .take(LARGEST + 1)
+        .read_to_end(&mut text)
+        .ok()?;
+    if text.len() as u64 > LARGEST {
+        None
+    } else {
+        serde_json::from_slice(&text).ok()
+    }
 }
 
 /// What a file was made from, as far as it is known, and what it was named.
@@ -62,9 +87,18 @@ fn read_pairs<'v>(entries: &'v Map<String, Value>, pairs: &mut Vec<Pair<'v>>) {
     for (key, entry) in entries {
         match entry {
             // Other texts stand in an app's manifest.json.
-            Value::String(given) if extension(key).is_some() && extension(key) == extension(given) => pairs.push((key, given)),
+            Value::String(given)
+                if extension(key).is_some() && extension(key) == extension(given) =>
+            {
+                pairs.push((key, given))
+            }
             Value::Object(fields) if key == "outputs" => {
-                pairs.extend(fields.iter().map(|(given, about)| (about["entryPoint"].as_str().unwrap_or_default(), given.as_str())));
+                pairs.extend(fields.iter().map(|(given, about)| {
+                    (
+                        about["entryPoint"].as_str().unwrap_or_default(),
+                        given.as_str(),
+                    )
+                }));
             }
             Value::Object(fields) if PAIRS.contains(&key.as_str()) => read_pairs(fields, pairs),
             Value::Object(fields) => read_entry(key, fields, pairs),
@@ -80,22 +114,43 @@ fn read_entry<'v>(key: &'v str, fields: &'v Map<String, Value>, pairs: &mut Vec<
     }
     // Vite names a shared part by what it has named it.
     let own = field("name").unwrap_or(key);
-    pairs.extend(field("file").or(field("digested_path")).map(|given| (own, given)));
-    let lists = ["css", "assets"].iter().filter_map(|list| fields.get(*list)?.as_array());
-    pairs.extend(lists.flatten().filter_map(Value::as_str).map(|given| (own, given)));
+    pairs.extend(
+        field("file")
+            .or(field("digested_path"))
+            .map(|given| (own, given)),
+    );
+    let lists = ["css", "assets"]
+        .iter()
+        .filter_map(|list| fields.get(*list)?.as_array());
+    pairs.extend(
+        lists
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|given| (own, given)),
+    );
 }
 
-/// Whether the tool put a hash into the name that it gave: behind the file's own name, or elsewhere as a part that can hardly be anything else.
+/// Whether the tool put a hash into the name that it gave: behind the file's own name, or elsewhere
+/// as a part that can hardly be anything else.
 fn has_hash(own: &str, given: &str) -> bool {
     let (own, given) = (file_name(own), file_name(given));
     let stem = given.rsplit_once('.').map_or(given, |(stem, _)| stem);
     let separators = ['-', '.', '_', '~'];
     let own_stem = own.split('.').next().unwrap_or_default();
-    let behind = stem.strip_prefix(own_stem).filter(|_| !own_stem.is_empty()).and_then(|rest| rest.strip_prefix(separators));
-    let added = |part: &&str| !own.contains(part) && (SHORTEST_HASH..=LONGEST_HASH).contains(&part.len());
+    let behind = stem
+        .strip_prefix(own_stem)
+        .filter(|_| !own_stem.is_empty())
+        .and_then(|rest| rest.strip_prefix(separators));
+    let added =
+        |part: &&str| !own.contains(part) && (SHORTEST_HASH..=LONGEST_HASH).contains(&part.len());
     let behind = behind.into_iter().flat_map(|rest| rest.split('.'));
-    behind.filter(added).any(|part| Signs::of(part).may_be_a_hash())
-        || stem.split(separators).filter(added).any(|part| Signs::of(part).must_be_a_hash())
+    behind
+        .filter(added)
+        .any(|part| Signs::of(part).may_be_a_hash())
+        || stem
+            .split(separators)
+            .filter(added)
+            .any(|part| Signs::of(part).must_be_a_hash())
 }
 
 /// Of what a part of a name consists.
@@ -116,7 +171,9 @@ impl Signs {
             digit: has(u8::is_ascii_digit),
             hexadecimal: part.bytes().all(|b| b.is_ascii_hexdigit()),
             // For URLs (RFC 4648, section 5).
-            base64: part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+            base64: part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
         }
     }
 
@@ -131,15 +188,25 @@ impl Signs {
     }
 }
 
-/// A manifest's names are relative to its folder, to the folder that the tool ran in, or to the site: the longest end that is a file here.
-fn resolve<'f>(given: &str, base: &str, known: impl Fn(&str) -> Option<&'f str>) -> Option<&'f str> {
-    let path = given.split_once("://").map_or(given, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+/// A manifest's names are relative to its folder, to the folder that the tool ran in, or to the
+/// site: the longest end that is a file here.
+fn resolve<'f>(
+    given: &str,
+    base: &str,
+    known: impl Fn(&str) -> Option<&'f str>,
+) -> Option<&'f str> {
+    let path = given.split_once("://").map_or(given, |(_, rest)| {
+        rest.split_once('/').map_or("", |(_, path)| path)
+    });
     let path = path.trim_start_matches("./");
     if path.split('/').any(|part| part == "..") {
         return None;
     }
-    let mut ends = std::iter::successors(Some(path.trim_start_matches('/')), |end| end.split_once('/').map(|(_, rest)| rest));
-    ends.find_map(|end| known(&format!("{base}{end}"))).or_else(|| known(path))
+    let mut ends = std::iter::successors(Some(path.trim_start_matches('/')), |end| {
+        end.split_once('/').map(|(_, rest)| rest)
+    });
+    ends.find_map(|end| known(&format!("{base}{end}")))
+        .or_else(|| known(path))
 }
 
 #[cfg(test)]
@@ -176,18 +243,47 @@ mod tests {
     #[test]
     fn each_tools_manifest_is_read() {
         let sha = "a".repeat(63) + "1";
-        let sprockets = format!(r#"{{"files": {{"app-{sha}.js": {{"logical_path": "app.js"}}}}, "assets": {{"app.js": "app-{sha}.js"}}}}"#);
+        let sprockets = format!(
+            r#"{{"files": {{"app-{sha}.js": {{"logical_path": "app.js"}}}}, "assets": {{"app.js": "app-{sha}.js"}}}}"#
+        );
         for (text, file) in [
-            (r#"{"paths": {"a.css": "a.0a1b2c3d4e5f.css"}, "version": "1.1"}"#, "a.0a1b2c3d4e5f.css".to_owned()),
-            (r#"{"main.ts": {"file": "main-DiwrgTda.js", "imports": ["_x.js"]}}"#, "main-DiwrgTda.js".to_owned()),
-            (r#"{"main.ts": {"file": "m.js", "css": ["main-DiwrgTda.css"]}}"#, "main-DiwrgTda.css".to_owned()),
-            (r#"{"files": {"main.js": "/site/main.0a1b2c3d.js"}, "entrypoints": ["main.0a1b2c3d.js"]}"#, "main.0a1b2c3d.js".to_owned()),
-            (r#"{"main.js": "https://cdn.example/x/main.0a1b2c3d.js?v=1"}"#, String::new()),
-            (r#"{"main.js": "https://cdn.example/x/main.0a1b2c3d.js"}"#, "main.0a1b2c3d.js".to_owned()),
-            (r#"{"outputs": {"public/app-5KVB6GTN.js": {"entryPoint": "src/app.ts"}}}"#, "app-5KVB6GTN.js".to_owned()),
+            (
+                r#"{"paths": {"a.css": "a.0a1b2c3d4e5f.css"}, "version": "1.1"}"#,
+                "a.0a1b2c3d4e5f.css".to_owned(),
+            ),
+            (
+                r#"{"main.ts": {"file": "main-DiwrgTda.js", "imports": ["_x.js"]}}"#,
+                "main-DiwrgTda.js".to_owned(),
+            ),
+            (
+                r#"{"main.ts": {"file": "m.js", "css": ["main-DiwrgTda.css"]}}"#,
+                "main-DiwrgTda.css".to_owned(),
+            ),
+            (
+                r#"{"files": {"main.js": "/site/main.0a1b2c3d.js"}, "entrypoints": ["main.0a1b2c3d.js"]}"#,
+                "main.0a1b2c3d.js".to_owned(),
+            ),
+            (
+                r#"{"main.js": "https://cdn.example/x/main.0a1b2c3d.js?v=1"}"#,
+                String::new(),
+            ),
+            (
+                r#"{"main.js": "https://cdn.example/x/main.0a1b2c3d.js"}"#,
+                "main.0a1b2c3d.js".to_owned(),
+            ),
+            (
+                r#"{"outputs": {"public/app-5KVB6GTN.js": {"entryPoint": "src/app.ts"}}}"#,
+                "app-5KVB6GTN.js".to_owned(),
+            ),
             (&sprockets, format!("app-{sha}.js")),
-            (r#"{"app.js": {"digested_path": "app-0a1b2c3d.js", "integrity": "x"}}"#, "app-0a1b2c3d.js".to_owned()),
-            (r#"{"name": "App", "start_url": "a.0a1b2c3d.js", "icons": [{"src": "a.0a1b2c3d.png"}]}"#, String::new()),
+            (
+                r#"{"app.js": {"digested_path": "app-0a1b2c3d.js", "integrity": "x"}}"#,
+                "app-0a1b2c3d.js".to_owned(),
+            ),
+            (
+                r#"{"name": "App", "start_url": "a.0a1b2c3d.js", "icons": [{"src": "a.0a1b2c3d.png"}]}"#,
+                String::new(),
+            ),
             (r#"["a.0a1b2c3d.js"]"#, String::new()),
             ("{", String::new()),
         ] {
@@ -195,9 +291,19 @@ mod tests {
             let path = folder.path().join("manifest.json");
             std::fs::write(&path, text).unwrap();
             let url = format!("/s/{file}");
-            let mut found = hashed_names(&path, "/s/", |asked| (asked == url && !file.is_empty()).then_some(url.as_str()));
+            let mut found = hashed_names(&path, "/s/", |asked| {
+                (asked == url && !file.is_empty()).then_some(url.as_str())
+            });
             found.dedup();
-            assert_eq!(found, if file.is_empty() { Vec::new() } else { vec![url.as_str()] }, "{text}");
+            assert_eq!(
+                found,
+                if file.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![url.as_str()]
+                },
+                "{text}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx itself before each use.
+//! The web server: nginx, its configuration rendered from `templates/nginx.conf`, checked by nginx
+//! itself before each use.
 
 mod applied;
 mod drain;
@@ -86,7 +87,11 @@ pub enum WebError {
          ones have it; choose such an image, or install nginx from nginx.org's packages",
         program.display()
     )]
-    TooOld { program: PathBuf, version: Version, oldest: Version },
+    TooOld {
+        program: PathBuf,
+        version: Version,
+        oldest: Version,
+    },
     #[error("asking nginx for its version: {0}")]
     Version(String),
     #[error("describing the site to nginx: {0}")]
@@ -103,15 +108,21 @@ pub enum WebError {
     Silent { log: String },
 }
 
-/// Makes nginx serve by this configuration: starts it, or reloads the one that runs by another. Returns once it listens.
+/// Makes nginx serve by this configuration: starts it, or reloads the one that runs by another.
+/// Returns once it listens.
 ///
 /// A configuration that nginx refuses changes nothing: what ran before runs on.
 ///
 /// # Errors
-/// nginx is missing, refuses the configuration, or cannot be started; its own words are in the error.
+/// nginx is missing, refuses the configuration, or cannot be started; its own words are in the
+/// error.
 pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebError> {
     let nginx = Nginx::find().await?;
-    let text = render(config, &Machine::observe(&nginx), &immutable::paths(config).await)?;
+    let text = render(
+        config,
+        &Machine::observe(&nginx),
+        &immutable::paths(config).await,
+    )?;
     let checked = check(config, &nginx, &text).await?;
     packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
     let before = running(&config.paths.nginx_pid());
@@ -137,7 +148,8 @@ struct Checked {
 
 impl Checked {
     fn take_effect(self) -> Result<(), WebError> {
-        std::fs::rename(&self.candidate, &self.in_use).map_err(|e| FileError::new("replacing", &self.in_use, e).into())
+        std::fs::rename(&self.candidate, &self.in_use)
+            .map_err(|e| FileError::new("replacing", &self.in_use, e).into())
     }
 }
 
@@ -145,7 +157,10 @@ async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked,
     let folder = config.paths.nginx();
     let (candidate, in_use) = (folder.join("nginx.conf.checked"), folder.join("nginx.conf"));
     files::write_anew(&candidate, text.as_bytes(), 0o644)?;
-    nginx.check(&candidate, &folder).await.map_err(WebError::Refused)?;
+    nginx
+        .check(&candidate, &folder)
+        .await
+        .map_err(WebError::Refused)?;
     Ok(Checked { candidate, in_use })
 }
 
@@ -174,7 +189,11 @@ fn service(config: &WebConfig, nginx: &Nginx) -> Service {
 }
 
 /// nginx writes its pid file after it has bound its ports.
-async fn listening(config: &WebConfig, services: &Services, before: Option<u32>) -> Result<(), WebError> {
+async fn listening(
+    config: &WebConfig,
+    services: &Services,
+    before: Option<u32>,
+) -> Result<(), WebError> {
     let bound = async {
         while running(&config.paths.nginx_pid()).is_none_or(|pid| Some(pid) == before) {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -189,8 +208,14 @@ async fn listening(config: &WebConfig, services: &Services, before: Option<u32>)
 
 /// The process of nginx's pid file, if there is one: a killed nginx leaves the file behind.
 fn running(pid_file: &Path) -> Option<u32> {
-    let pid = std::fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "nginx").then_some(pid)
+    let pid = std::fs::read_to_string(pid_file)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    std::fs::read_to_string(format!("/proc/{pid}/comm"))
+        .is_ok_and(|name| name.trim() == "nginx")
+        .then_some(pid)
 }
 
 #[cfg(test)]

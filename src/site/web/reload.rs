@@ -1,5 +1,6 @@
-//! A reload that fails nobody: nginx's former workers close every idle connection when they are told to end, also one on which a request has just
-//! arrived. So the clients of HTTP/1.x are first made to come anew; requests that run, and HTTP/2, are nginx's own to end well.
+//! A reload that fails nobody: nginx's former workers close every idle connection when they are
+//! told to end, also one on which a request has just arrived. So the clients of HTTP/1.x are first
+//! made to come anew; requests that run, and HTTP/2, are nginx's own to end well.
 
 use std::time::Duration;
 
@@ -33,9 +34,17 @@ impl Drop for Moving<'_> {
 }
 
 /// Returns once the former workers take no connections any more; one that hangs is left to nginx.
-pub(super) async fn reload(config: &WebConfig, services: &Services, master: Option<u32>) -> Result<(), WebError> {
+pub(super) async fn reload(
+    config: &WebConfig,
+    services: &Services,
+    master: Option<u32>,
+) -> Result<(), WebError> {
     let _moving = Moving::begin(&config.paths)?;
-    let _ = timeout(MOVED_WITHIN, nobody_is_connected(&[config.http_port, config.https_port])).await;
+    let _ = timeout(
+        MOVED_WITHIN,
+        nobody_is_connected(&[config.http_port, config.https_port]),
+    )
+    .await;
     let master = running(&config.paths.nginx_pid()).or(master);
     let former = master.map(workers).unwrap_or_default();
     services.reload(SERVICE).await?;
@@ -56,8 +65,12 @@ async fn nobody_is_connected(ports: &[u16]) {
 
 /// The children of nginx's first process.
 fn workers(master: u32) -> Vec<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"))
+        .unwrap_or_default();
+    children
+        .split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 /// One that ends says so in its title before it closes its listeners; one that is gone has none.

@@ -35,7 +35,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn observe(nginx: &Nginx) -> Self {
-        Self { nginx: nginx.clone(), ipv6: network::has_ipv6(), name_servers: network::name_servers() }
+        Self {
+            nginx: nginx.clone(),
+            ipv6: network::has_ipv6(),
+            name_servers: network::name_servers(),
+        }
     }
 }
 
@@ -92,26 +96,58 @@ struct Static<'a> {
 ///
 /// # Errors
 /// A path or name holds what nginx cannot be told, such as a line break.
-pub fn render(config: &WebConfig, machine: &Machine, immutable: &[String]) -> Result<String, WebError> {
+pub fn render(
+    config: &WebConfig,
+    machine: &Machine,
+    immutable: &[String],
+) -> Result<String, WebError> {
     let mut environment = templates::environment();
-    environment.add_filter("literal", |text: String| literal(&text).map_err(templates::refusal));
-    environment.add_filter("part", |text: String| part(&text).map_err(templates::refusal));
-    environment.add_filter("quoted", |text: String| quoted(&text).map_err(templates::refusal));
+    environment.add_filter("literal", |text: String| {
+        literal(&text).map_err(templates::refusal)
+    });
+    environment.add_filter("part", |text: String| {
+        part(&text).map_err(templates::refusal)
+    });
+    environment.add_filter("quoted", |text: String| {
+        quoted(&text).map_err(templates::refusal)
+    });
     let values = values(config, machine, immutable).map_err(WebError::Value)?;
     templates::fill(&environment, TEMPLATE, &values).map_err(WebError::Value)
 }
 
-fn values<'a>(config: &'a WebConfig, machine: &Machine, immutable: &'a [String]) -> Result<Values<'a>, String> {
-    let places = config.static_files.iter().map(static_place).collect::<Result<Vec<_>, _>>()?;
-    let (static_folders, static_files) = places.into_iter().partition(|place| place.prefix.ends_with('/'));
-    let port_suffix = if config.https_port == 443 { String::new() } else { format!(":{}", config.https_port) };
-    let primary = config.domains.first().ok_or("the site has no name")?.example_host();
+fn values<'a>(
+    config: &'a WebConfig,
+    machine: &Machine,
+    immutable: &'a [String],
+) -> Result<Values<'a>, String> {
+    let places = config
+        .static_files
+        .iter()
+        .map(static_place)
+        .collect::<Result<Vec<_>, _>>()?;
+    let (static_folders, static_files) = places
+        .into_iter()
+        .partition(|place| place.prefix.ends_with('/'));
+    let port_suffix = if config.https_port == 443 {
+        String::new()
+    } else {
+        format!(":{}", config.https_port)
+    };
+    let primary = config
+        .domains
+        .first()
+        .ok_or("the site has no name")?
+        .example_host();
     let website = match &config.upstream {
         Upstream::Website(website) => Some(website),
         _ => None,
     };
     let folder = config.paths.nginx();
-    let https = if machine.nginx.has_http2_directive() { " ssl" } else { " ssl http2" };
+    let https = if machine.nginx.has_http2_directive() {
+        " ssl"
+    } else {
+        " ssl http2"
+    };
     Ok(Values {
         pid: text(&config.paths.nginx_pid())?,
         tmp: text(&folder.join("tmp"))?,
@@ -127,7 +163,11 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine, immutable: &'a [String])
         key: text(&config.key)?,
         http2_directive: machine.nginx.has_http2_directive(),
         resolvers: resolvers(website, machine)?,
-        names: config.domains.iter().map(|domain| domain.as_str()).collect(),
+        names: config
+            .domains
+            .iter()
+            .map(|domain| domain.as_str())
+            .collect(),
         http_addresses: addresses(config.http_port, "", machine),
         https_addresses: addresses(config.https_port, https, machine),
         about: json!({ "release": config.release, "instance": config.instance }).to_string(),
@@ -144,8 +184,12 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine, immutable: &'a [String])
         }),
         hsts: config.hsts.map(|kept| kept.as_secs()),
         immutable,
-        health_host: website.map_or(format!("{primary}{port_suffix}"), |website| website.authority.clone()),
-        health_uri: website.map_or(config.health_path.clone(), |website| website.uri(&config.health_path)),
+        health_host: website.map_or(format!("{primary}{port_suffix}"), |website| {
+            website.authority.clone()
+        }),
+        health_uri: website.map_or(config.health_path.clone(), |website| {
+            website.uri(&config.health_path)
+        }),
         health_itself: itself(&primary, config),
         health_files: health_files(&config.health_path),
         static_folders,
@@ -154,17 +198,35 @@ fn values<'a>(config: &'a WebConfig, machine: &Machine, immutable: &'a [String])
     })
 }
 
-/// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges it: port 80 sends its visitors to HTTPS.
+/// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges
+/// it: port 80 sends its visitors to HTTPS.
 fn itself(host: &str, config: &WebConfig) -> String {
-    let port = |port: u16, usual: u16| if port == usual { format!("(:{port})?") } else { format!(":{port}") };
+    let port = |port: u16, usual: u16| {
+        if port == usual {
+            format!("(:{port})?")
+        } else {
+            format!(":{port}")
+        }
+    };
     let (http, https) = (port(config.http_port, 80), port(config.https_port, 443));
-    let (host, path, https_port) = (matched(host), matched(&config.health_path), config.https_port);
+    let (host, path, https_port) = (
+        matched(host),
+        matched(&config.health_path),
+        config.https_port,
+    );
     format!("^((?i:(https:)?//{host}{https}|http://{host}({http}|:{https_port})))?{path}")
 }
 
-/// For a pattern of PCRE: a sign that is no letter and no digit stands for itself behind a backslash.
+/// For a pattern of PCRE: a sign that is no letter and no digit stands for itself behind a
+/// backslash.
 fn matched(text: &str) -> String {
-    text.chars().flat_map(|c| [(!c.is_ascii_alphanumeric()).then_some('\\'), Some(c)].into_iter().flatten()).collect()
+    text.chars()
+        .flat_map(|c| {
+            [(!c.is_ascii_alphanumeric()).then_some('\\'), Some(c)]
+                .into_iter()
+                .flatten()
+        })
+        .collect()
 }
 
 /// The app's address as nginx spells it; None where there is no app.
@@ -177,7 +239,10 @@ pub(super) fn app_server(upstream: &Upstream) -> Result<Option<String>, String> 
 }
 
 fn addresses(port: u16, options: &str, machine: &Machine) -> Vec<String> {
-    let all = [Some(format!("{port}{options}")), machine.ipv6.then(|| format!("[::]:{port}{options}"))];
+    let all = [
+        Some(format!("{port}{options}")),
+        machine.ipv6.then(|| format!("[::]:{port}{options}")),
+    ];
     all.into_iter().flatten().collect()
 }
 
@@ -202,11 +267,26 @@ pub fn health_files(path: &str) -> Vec<String> {
 /// nginx asks them for a website's address again and again: it changes.
 fn resolvers(website: Option<&Website>, machine: &Machine) -> Result<Vec<String>, String> {
     match website {
-        Some(website) if website.host().trim_matches(['[', ']']).parse::<IpAddr>().is_err() => {
+        Some(website)
+            if website
+                .host()
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_err() =>
+        {
             if machine.name_servers.is_empty() {
-                return Err(format!("/etc/resolv.conf names no server that could be asked for {}", website.host()));
+                return Err(format!(
+                    "/etc/resolv.conf names no server that could be asked for {}",
+                    website.host()
+                ));
             }
-            let spelled = |server: &IpAddr| if server.is_ipv6() { format!("[{server}]") } else { server.to_string() };
+            let spelled = |server: &IpAddr| {
+                if server.is_ipv6() {
+                    format!("[{server}]")
+                } else {
+                    server.to_string()
+                }
+            };
             Ok(machine.name_servers.iter().map(spelled).collect())
         }
         _ => Ok(Vec::new()),
@@ -214,10 +294,13 @@ fn resolvers(website: Option<&Website>, machine: &Machine) -> Result<Vec<String>
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
 }
 
-/// A whole quoted value, for where nginx may or may not replace variables: so there can be none in it.
+/// A whole quoted value, for where nginx may or may not replace variables: so there can be none in
+/// it.
 fn literal(text: &str) -> Result<String, String> {
     if text.contains('$') {
         return Err(format!("{text:?} has a $, which nginx would replace"));

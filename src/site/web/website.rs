@@ -1,6 +1,7 @@
 //! Where a bucket is a website.
 
-/// Regions whose website endpoint has a dash before its name (AWS General Reference, "Amazon S3 website endpoints").
+/// Regions whose website endpoint has a dash before its name (AWS General Reference, "Amazon S3
+/// website endpoints").
 const DASHED: [&str; 9] = [
     "us-east-1",
     "us-west-1",
@@ -25,15 +26,24 @@ pub struct Website {
 }
 
 impl Website {
-    /// The bucket's website endpoint in its region; with `endpoint` (AWS_ENDPOINT_URL_S3), that endpoint, path-style.
+    /// The bucket's website endpoint in its region; with `endpoint` (AWS_ENDPOINT_URL_S3), that
+    /// endpoint, path-style.
     ///
     /// # Errors
     /// The endpoint is no URL with just a host and perhaps a port.
     pub fn of_bucket(bucket: &str, region: &str, endpoint: Option<&str>) -> Result<Self, String> {
         let Some(endpoint) = endpoint else {
             let separator = if DASHED.contains(&region) { '-' } else { '.' };
-            let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-            return Ok(Self { scheme: "http", authority: format!("{bucket}.s3-website{separator}{region}.{suffix}"), folder: None });
+            let suffix = if region.starts_with("cn-") {
+                "amazonaws.com.cn"
+            } else {
+                "amazonaws.com"
+            };
+            return Ok(Self {
+                scheme: "http",
+                authority: format!("{bucket}.s3-website{separator}{region}.{suffix}"),
+                folder: None,
+            });
         };
         let parsed = endpoint.parse::<http::Uri>().ok().and_then(|uri| {
             let scheme = match uri.scheme_str()? {
@@ -42,10 +52,17 @@ impl Website {
                 _ => return None,
             };
             let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-            uri.authority().filter(|_| bare).map(|authority| (scheme, authority.to_string()))
+            uri.authority()
+                .filter(|_| bare)
+                .map(|authority| (scheme, authority.to_string()))
         });
-        let (scheme, authority) = parsed.ok_or_else(|| format!("the S3 endpoint {endpoint:?} is not http(s)://host[:port]"))?;
-        Ok(Self { scheme, authority, folder: Some(format!("/{bucket}")) })
+        let (scheme, authority) = parsed
+            .ok_or_else(|| format!("the S3 endpoint {endpoint:?} is not http(s)://host[:port]"))?;
+        Ok(Self {
+            scheme,
+            authority,
+            folder: Some(format!("/{bucket}")),
+        })
     }
 
     /// Without the port.
@@ -62,7 +79,14 @@ impl Website {
             None => path.to_owned(),
             Some(folder) => {
                 let path = path.split_once('?').map_or(path, |(path, _)| path);
-                format!("{folder}{path}{}", if path.ends_with('/') { "index.html" } else { "" })
+                format!(
+                    "{folder}{path}{}",
+                    if path.ends_with('/') {
+                        "index.html"
+                    } else {
+                        ""
+                    }
+                )
             }
         }
     }
@@ -75,15 +99,27 @@ mod tests {
     #[test]
     fn each_region_spells_its_endpoint_its_own_way() {
         let authority = |region| Website::of_bucket("b", region, None).unwrap().authority;
-        assert_eq!(authority("ap-southeast-2"), "b.s3-website-ap-southeast-2.amazonaws.com");
-        assert_eq!(authority("eu-central-1"), "b.s3-website.eu-central-1.amazonaws.com");
-        assert_eq!(authority("cn-north-1"), "b.s3-website.cn-north-1.amazonaws.com.cn");
+        assert_eq!(
+            authority("ap-southeast-2"),
+            "b.s3-website-ap-southeast-2.amazonaws.com"
+        );
+        assert_eq!(
+            authority("eu-central-1"),
+            "b.s3-website.eu-central-1.amazonaws.com"
+        );
+        assert_eq!(
+            authority("cn-north-1"),
+            "b.s3-website.cn-north-1.amazonaws.com.cn"
+        );
     }
 
     #[test]
     fn another_endpoint_serves_objects_so_folders_get_their_index() {
         let website = Website::of_bucket("b", "x", Some("http://127.0.0.1:9000/")).unwrap();
-        assert_eq!((website.authority.as_str(), website.host()), ("127.0.0.1:9000", "127.0.0.1"));
+        assert_eq!(
+            (website.authority.as_str(), website.host()),
+            ("127.0.0.1:9000", "127.0.0.1")
+        );
         assert_eq!(website.uri("/docs/?q"), "/b/docs/index.html");
         assert_eq!(website.uri("/a.css"), "/b/a.css");
     }
@@ -91,7 +127,10 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_no_plain_url_is_refused() {
         for bad in ["127.0.0.1:9000", "ftp://x", "http://x/path", "http://"] {
-            assert!(Website::of_bucket("b", "x", Some(bad)).is_err(), "{bad} was taken");
+            assert!(
+                Website::of_bucket("b", "x", Some(bad)).is_err(),
+                "{bad} was taken"
+            );
         }
     }
 }

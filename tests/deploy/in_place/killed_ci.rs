@@ -23,22 +23,65 @@ struct Kill {
     forward: bool,
 }
 
-const fn kill(operation: &'static str, path: &'static str, nth: usize, stage: Stage, forward: bool) -> Kill {
-    Kill { operation, path, nth, stage, forward }
+const fn kill(
+    operation: &'static str,
+    path: &'static str,
+    nth: usize,
+    stage: Stage,
+    forward: bool,
+) -> Kill {
+    Kill {
+        operation,
+        path,
+        nth,
+        stage,
+        forward,
+    }
 }
 
-/// The log is written at the beginning, when the release is live, when it was seen, at the decision, and at the end.
+/// The log is written at the beginning, when the release is live, when it was seen, at the
+/// decision, and at the end.
 const KILLS: [Kill; 10] = [
     kill("PutObject", "deploys/", 1, Stage::AfterActing, false),
-    kill("PutObject", "releases/candidate.json", 1, Stage::AfterActing, false),
+    kill(
+        "PutObject",
+        "releases/candidate.json",
+        1,
+        Stage::AfterActing,
+        false,
+    ),
     kill("PutObject", "deploys/", 2, Stage::BeforeActing, false),
     kill("PutObject", "deploys/", 4, Stage::BeforeActing, false),
     kill("PutObject", "deploys/", 4, Stage::AfterActing, true),
-    kill("PutObject", "releases/current.json", 1, Stage::BeforeActing, true),
-    kill("PutObject", "releases/current.json", 1, Stage::AfterActing, true),
-    kill("DeleteObject", "releases/candidate.json", 1, Stage::AfterActing, true),
+    kill(
+        "PutObject",
+        "releases/current.json",
+        1,
+        Stage::BeforeActing,
+        true,
+    ),
+    kill(
+        "PutObject",
+        "releases/current.json",
+        1,
+        Stage::AfterActing,
+        true,
+    ),
+    kill(
+        "DeleteObject",
+        "releases/candidate.json",
+        1,
+        Stage::AfterActing,
+        true,
+    ),
     kill("PutObject", "deploys/", 5, Stage::BeforeActing, true),
-    kill("DeleteObject", "locks/deploy.json", 1, Stage::BeforeActing, true),
+    kill(
+        "DeleteObject",
+        "locks/deploy.json",
+        1,
+        Stage::BeforeActing,
+        true,
+    ),
 ];
 
 impl Lone<'_> {
@@ -57,10 +100,15 @@ impl Lone<'_> {
     fn survive(&self, kill: Kill, old: &Package, new: &Package, texts: [&str; 2]) -> bool {
         let world = self.machine.world;
         let before = self.current();
-        let at = Match::any().by_ci().operation(kill.operation).path(kill.path).nth(kill.nth);
+        let at = Match::any()
+            .by_ci()
+            .operation(kill.operation)
+            .path(kill.path)
+            .nth(kill.nth);
         let hold = world.region.hold(at, kill.stage);
         let running = self.begin(new);
-        hold.wait(PATIENCE).unwrap_or_else(|_| panic!("{kill:?} is not reached:\n{}", running.log()));
+        hold.wait(PATIENCE)
+            .unwrap_or_else(|_| panic!("{kill:?} is not reached:\n{}", running.log()));
         running.kill9();
         match kill.stage {
             Stage::BeforeActing => hold.discard(),
@@ -71,11 +119,21 @@ impl Lone<'_> {
         }
         self.lapse();
         // By itself: without CI only what is current counts.
-        eventually("the trial is over", || self.report()["release"].as_str() == Some(&self.current()));
+        eventually("the trial is over", || {
+            self.report()["release"].as_str() == Some(&self.current())
+        });
         let next = self.deploy(if kill.forward { new } else { old });
         assert_eq!(next.code(), 0, "{kill:?}\n{}\n{}", next.stderr, self.log());
-        assert_eq!(self.current() != before, kill.forward, "{kill:?}\n{}", next.stderr);
-        self.assert_settled(texts[usize::from(kill.forward)], &format!("{kill:?}\n{}", next.stderr));
+        assert_eq!(
+            self.current() != before,
+            kill.forward,
+            "{kill:?}\n{}",
+            next.stderr
+        );
+        self.assert_settled(
+            texts[usize::from(kill.forward)],
+            &format!("{kill:?}\n{}", next.stderr),
+        );
         kill.forward
     }
 }
@@ -98,6 +156,9 @@ fn a_deploy_in_place_converges_wherever_it_is_killed() {
     };
     thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        lanes.into_iter().for_each(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        lanes.into_iter().for_each(|lane| {
+            lane.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
     });
 }

@@ -1,4 +1,5 @@
-//! The Django site of tests/sample, as a user has it: it brings its database up to date and collects its static files beside the release that serves.
+//! The Django site of tests/sample, as a user has it: it brings its database up to date and
+//! collects its static files beside the release that serves.
 
 use region::load::{Load, LoadSpec};
 
@@ -12,14 +13,26 @@ const NEW: &str = "body { color: teal }\n";
 #[test]
 fn the_sample_site_goes_live_in_place_and_nobody_is_failed() {
     let world = World::new();
-    let lone = Lone::with(&world, |machine| machine.section("app", Package::sample_app()), &Package::sample_site());
+    let lone = Lone::with(
+        &world,
+        |machine| machine.section("app", Package::sample_app()),
+        &Package::sample_site(),
+    );
     let page = |path: &str| lone.machine.visitor().get_as(DOMAIN, path).body;
     assert!(page("/").contains(&lone.current()) && page(SHEET) != NEW);
-    let spec = LoadSpec::new(&world.region, DOMAIN, lone.machine.https_port).expect("the region's CA answers");
+    let spec = LoadSpec::new(&world.region, DOMAIN, lone.machine.https_port)
+        .expect("the region's CA answers");
     let rate = number("RATE", 50).try_into().expect("it is small");
-    let visitors = Load::start(LoadSpec { rate, slow_clients: 0, upload_clients: 0, ..spec }).expect("visitors come");
+    let visitors = Load::start(LoadSpec {
+        rate,
+        slow_clients: 0,
+        upload_clients: 0,
+        ..spec
+    })
+    .expect("visitors come");
 
-    lone.deploy(&Package::sample_site().file("notes/static/notes/site.css", NEW)).assert_success();
+    lone.deploy(&Package::sample_site().file("notes/static/notes/site.css", NEW))
+        .assert_success();
     assert!(page("/").contains(&lone.current()), "{}", lone.log());
     assert_eq!(page(SHEET), NEW);
     let report = visitors.stop();

@@ -28,11 +28,21 @@ pub fn some(chance: &mut Rng, kind: FleetKind) -> Vec<(Match, Fault)> {
 fn one(chance: &mut Rng, calls: &[Call]) -> (Match, Fault) {
     let (service, operation, path) = calls[chance.usize(..calls.len())];
     let fault = match chance.usize(..5) {
-        0 => Fault::respond(500, "InternalError", "We encountered an internal error. Please try again."),
+        0 => Fault::respond(
+            500,
+            "InternalError",
+            "We encountered an internal error. Please try again.",
+        ),
         1 => Fault::unavailable(),
         2 => Fault::Throttle,
         3 => Fault::LoseAnswer,
         _ => Fault::Delay(millis(chance, 100, 1500)),
     };
-    (Match::service(service).operation(operation).path(path).times(chance.usize(1..4)), fault)
+    (
+        Match::service(service)
+            .operation(operation)
+            .path(path)
+            .times(chance.usize(1..4)),
+        fault,
+    )
 }

@@ -1,5 +1,5 @@
-//! Notices at random instants, against random phases of boots and deploys, with faults: a replacement is asked for in time, and then all is as it
-//! was.
+//! Notices at random instants, against random phases of boots and deploys, with faults: a
+//! replacement is asked for in time, and then all is as it was.
 
 mod faults;
 mod round;
@@ -20,7 +20,11 @@ use round::{Moment, Round, Told};
 /// The variables NOTICES, and LANES for how many sites at once, say otherwise.
 const USUAL: usize = 6;
 const USUAL_LANES: usize = 3;
-const KINDS: [FleetKind; 3] = [FleetKind::Ec2Fleet, FleetKind::SpotFleet, FleetKind::AutoScalingGroup];
+const KINDS: [FleetKind; 3] = [
+    FleetKind::Ec2Fleet,
+    FleetKind::SpotFleet,
+    FleetKind::AutoScalingGroup,
+];
 const IN_TIME: Duration = Duration::from_secs(5);
 /// A site's region keeps all that ever happened in it, and a look at that takes the longer.
 const ON_ONE_SITE: usize = 20;
@@ -36,12 +40,24 @@ struct Figures {
 
 #[test]
 fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as_it_was() {
-    let (count, lanes, seed) = (number("NOTICES", USUAL), number("LANES", USUAL_LANES), seed());
+    let (count, lanes, seed) = (
+        number("NOTICES", USUAL),
+        number("LANES", USUAL_LANES),
+        seed(),
+    );
     println!("{count} notices on {lanes} sites from SEED={seed}");
     let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
-    let site = |kind: FleetKind| Upset::of(Made { kind, restarts: true, ..Made::default() });
+    let site = |kind: FleetKind| {
+        Upset::of(Made {
+            kind,
+            restarts: true,
+            ..Made::default()
+        })
+    };
     let lane = |kind: FleetKind| {
-        let Some(mut upset) = site(kind) else { return false };
+        let Some(mut upset) = site(kind) else {
+            return false;
+        };
         let mut rounds = 0;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +82,10 @@ fn a_replacement_is_asked_for_in_time_whenever_a_notice_comes_and_then_all_is_as
     let tested = thread::scope(|scope| {
         let kinds = KINDS.into_iter().cycle().take(lanes);
         let lanes: Vec<_> = kinds.map(|kind| scope.spawn(move || lane(kind))).collect();
-        lanes.into_iter().all(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        lanes.into_iter().all(|lane| {
+            lane.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     });
     if tested {
         figures.into_inner().expect("no lane panicked").conclude();
@@ -85,17 +104,30 @@ impl Figures {
         self.asked.extend(told.asked);
         self.violations.extend(told.violations);
         if self.asked.len().is_multiple_of(50) {
-            println!("{} notices, {} violations", self.asked.len(), self.violations.len());
+            println!(
+                "{} notices, {} violations",
+                self.asked.len(),
+                self.violations.len()
+            );
         }
     }
 
     fn conclude(mut self) {
         // One that nobody asked for comes last.
-        self.asked.sort_by_key(|asked| asked.unwrap_or(Duration::MAX));
+        self.asked
+            .sort_by_key(|asked| asked.unwrap_or(Duration::MAX));
         let count = self.asked.len();
         let at = |share: usize| self.asked[(count * share).div_ceil(100).saturating_sub(1)];
-        let in_time = self.asked.iter().filter(|asked| asked.is_some_and(|asked| asked <= IN_TIME)).count();
-        let Self { moments, violations, .. } = &self;
+        let in_time = self
+            .asked
+            .iter()
+            .filter(|asked| asked.is_some_and(|asked| asked <= IN_TIME))
+            .count();
+        let Self {
+            moments,
+            violations,
+            ..
+        } = &self;
         println!(
             "{count} notices in {moments:?}: asked for within {IN_TIME:?} {in_time}, median {:?}, 99 % {:?}, worst {:?}",
             at(50),
@@ -104,7 +136,13 @@ impl Figures {
         );
         println!("{} violations", violations.len());
         assert!(violations.is_empty(), "{violations:#?}");
-        assert!(count < MANY || in_time * 100 >= count * 99, "too many were late");
-        assert!(self.asked.iter().all(Option::is_some), "one ended before anybody asked for its replacement");
+        assert!(
+            count < MANY || in_time * 100 >= count * 99,
+            "too many were late"
+        );
+        assert!(
+            self.asked.iter().all(Option::is_some),
+            "one ended before anybody asked for its replacement"
+        );
     }
 }

@@ -15,12 +15,14 @@ use crate::common::{DOMAIN, Running, millis};
 use crate::upset::Upset;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// From the last notice to where all is as it was: two boots, a deploy and its way back, on a busy machine.
+/// From the last notice to where all is as it was: two boots, a deploy and its way back, on a busy
+/// machine.
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 /// An instance stops so long before its end, at the earliest, where somebody may still come to it.
 const LAST: Duration = Duration::from_secs(7);
-/// From when an instance could take over to when all visitors find it: a run that keeps the names for another comes to its next step, the
-/// instance sees that it is needed and proves itself, and resolvers forget.
+/// From when an instance could take over to when all visitors find it: a run that keeps the names
+/// for another comes to its next step, the instance sees that it is needed and proves itself, and
+/// resolvers forget.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(25);
 const LOOK_AT_REPORTS_EVERY: Duration = Duration::from_millis(500);
 /// A second.
@@ -92,9 +94,19 @@ impl<'u> Round<'u> {
 
     pub fn play(mut self) -> Told {
         let visitors = self.upset.visitors(VISITORS);
-        let moment = [Moment::Quiet, Moment::Deploy, Moment::Deploy, Moment::BrokenDeploy, Moment::Rotation][self.chance.usize(..5)];
+        let moment = [
+            Moment::Quiet,
+            Moment::Deploy,
+            Moment::Deploy,
+            Moment::BrokenDeploy,
+            Moment::Rotation,
+        ][self.chance.usize(..5)];
         let run = self.begin(moment);
-        let wait = if run.is_some() { millis(&mut self.chance, 0, 9000) } else { millis(&mut self.chance, 0, 500) };
+        let wait = if run.is_some() {
+            millis(&mut self.chance, 0, 9000)
+        } else {
+            millis(&mut self.chance, 0, 500)
+        };
         self.look_on_for(wait);
         let faults = faults::some(&mut self.chance, self.upset.site.fleet.kind());
         self.faulted = !faults.is_empty();
@@ -112,8 +124,17 @@ impl<'u> Round<'u> {
         let mut violations = self.violations();
         violations.extend(self.failed(&visitors.stop()));
         violations.extend(settled.err());
-        let explained = if violations.is_empty() { String::new() } else { self.upset.site.logs() + "--- CI\n" + &self.runs };
-        Told { moment, asked: self.given.iter().map(|given| given.asked).collect(), violations, explained }
+        let explained = if violations.is_empty() {
+            String::new()
+        } else {
+            self.upset.site.logs() + "--- CI\n" + &self.runs
+        };
+        Told {
+            moment,
+            asked: self.given.iter().map(|given| given.asked).collect(),
+            violations,
+            explained,
+        }
     }
 
     fn begin(&mut self, moment: Moment) -> Option<Running> {
@@ -121,7 +142,9 @@ impl<'u> Round<'u> {
             Moment::Quiet => None,
             Moment::Rotation => Some(self.upset.rotate()),
             Moment::Deploy | Moment::BrokenDeploy => {
-                let content = self.upset.content((moment == Moment::BrokenDeploy).then_some("exit"));
+                let content = self
+                    .upset
+                    .content((moment == Moment::BrokenDeploy).then_some("exit"));
                 Some(self.upset.deploy(&content))
             }
         }
@@ -130,12 +153,24 @@ impl<'u> Round<'u> {
     fn give_notice(&mut self) {
         let known: BTreeSet<&str> = self.given.iter().map(|given| given.id.as_str()).collect();
         let fleet = &self.upset.site.fleet;
-        let living: Vec<String> = fleet.living().into_iter().map(|one| one.id).filter(|id| !known.contains(id.as_str())).collect();
-        let Some(id) = living.get(self.chance.usize(..living.len().max(1))) else { return };
+        let living: Vec<String> = fleet
+            .living()
+            .into_iter()
+            .map(|one| one.id)
+            .filter(|id| !known.contains(id.as_str()))
+            .collect();
+        let Some(id) = living.get(self.chance.usize(..living.len().max(1))) else {
+            return;
+        };
         let notice = millis(&mut self.chance, 15_000, 25_000);
         self.upset.site.fleet.interrupt(id, notice);
         let (at, ends) = (Instant::now(), OffsetDateTime::now_utc() + notice);
-        self.given.push(Given { id: id.clone(), at, ends, asked: None });
+        self.given.push(Given {
+            id: id.clone(),
+            at,
+            ends,
+            asked: None,
+        });
     }
 
     fn look_on_for(&mut self, time: Duration) {
@@ -150,9 +185,17 @@ impl<'u> Round<'u> {
     fn look(&mut self) {
         let fleet = &self.upset.site.fleet;
         let (target, instances) = (fleet.target() as usize, fleet.instances());
-        let lives = |instance: &&FleetInstance| matches!(instance.state, State::Pending | State::Running);
-        let living: Vec<String> = instances.iter().filter(lives).map(|instance| instance.id.clone()).collect();
-        let going = living.iter().filter(|id| self.given.iter().any(|given| given.id == **id)).count();
+        let lives =
+            |instance: &&FleetInstance| matches!(instance.state, State::Pending | State::Running);
+        let living: Vec<String> = instances
+            .iter()
+            .filter(lives)
+            .map(|instance| instance.id.clone())
+            .collect();
+        let going = living
+            .iter()
+            .filter(|id| self.given.iter().any(|given| given.id == **id))
+            .count();
         let is_asked_for = living.len() > going || target > going;
         for given in self.given.iter_mut().filter(|given| given.asked.is_none()) {
             // One that a rotation ends needs nobody in its place.
@@ -165,7 +208,9 @@ impl<'u> Round<'u> {
                 self.addresses.insert(address.into(), instance.id.clone());
             }
             if !living.contains(&instance.id) {
-                self.gone.entry(instance.id).or_insert_with(OffsetDateTime::now_utc);
+                self.gone
+                    .entry(instance.id)
+                    .or_insert_with(OffsetDateTime::now_utc);
             }
         }
         if self.looked.elapsed() >= LOOK_AT_REPORTS_EVERY {
@@ -178,10 +223,15 @@ impl<'u> Round<'u> {
         let site = &self.upset.site;
         let current = site.current();
         for id in living {
-            let Some(report) = site.world.report(id) else { continue };
-            let is_ready = ["serving", "stand_by"].contains(&report["phase"].as_str().unwrap_or_default());
+            let Some(report) = site.world.report(id) else {
+                continue;
+            };
+            let is_ready =
+                ["serving", "stand_by"].contains(&report["phase"].as_str().unwrap_or_default());
             if is_ready && report["release"].as_str() == current.as_deref() {
-                self.ready.entry(id.clone()).or_insert_with(OffsetDateTime::now_utc);
+                self.ready
+                    .entry(id.clone())
+                    .or_insert_with(OffsetDateTime::now_utc);
             } else {
                 self.ready.remove(id);
             }
@@ -198,31 +248,60 @@ impl<'u> Round<'u> {
             }
             let ended = run.take();
             self.runs += &ended.as_ref().map(Running::log).unwrap_or_default();
-            if ended.is_some() && self.upset.log().iter().any(|record| record["end"].is_null()) {
+            if ended.is_some()
+                && self
+                    .upset
+                    .log()
+                    .iter()
+                    .any(|record| record["end"].is_null())
+            {
                 // It could not undo all, and has said so: the next run does.
                 run = Some(self.upset.rotate());
                 continue;
             }
-            let nobody_ends = self.given.iter().all(|given| self.gone.contains_key(&given.id));
+            let nobody_ends = self
+                .given
+                .iter()
+                .all(|given| self.gone.contains_key(&given.id));
             if nobody_ends && self.is_as_it_was() {
                 return Ok(());
             }
         }
         self.runs += &run.map(|run| run.log()).unwrap_or_default();
         let site = &self.upset.site;
-        let say =
-            |id: &String| site.world.report(id).map(|report| format!("{id} {} {} {}", report["phase"], report["release"], report["note"]));
+        let say = |id: &String| {
+            site.world.report(id).map(|report| {
+                format!(
+                    "{id} {} {} {}",
+                    report["phase"], report["release"], report["note"]
+                )
+            })
+        };
         let living: Vec<_> = site.living().iter().map(say).collect();
-        let log = self.upset.log().pop().map(|log| format!("{} {} {}", log["stage"], log["end"], log["rotation"]));
-        Err(format!("not as it was: the target is {}, {living:?} live; {log:?}", site.fleet.target()))
+        let log = self
+            .upset
+            .log()
+            .pop()
+            .map(|log| format!("{} {} {}", log["stage"], log["end"], log["rotation"]));
+        Err(format!(
+            "not as it was: the target is {}, {living:?} live; {log:?}",
+            site.fleet.target()
+        ))
     }
 
     fn is_as_it_was(&self) -> bool {
         let site = &self.upset.site;
         let living = site.living();
-        let [one] = living.as_slice() else { return false };
-        let owner = site.world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat();
-        site.fleet.target() == 1 && site.phase(one).as_deref() == Some("serving") && owner.contains(&format!("owner={one},"))
+        let [one] = living.as_slice() else {
+            return false;
+        };
+        let owner = site
+            .world
+            .record(&format!("_spotboot.{DOMAIN}"), "TXT")
+            .concat();
+        site.fleet.target() == 1
+            && site.phase(one).as_deref() == Some("serving")
+            && owner.contains(&format!("owner={one},"))
     }
 
     fn violations(&self) -> Vec<String> {
@@ -230,40 +309,79 @@ impl<'u> Round<'u> {
         let history = self.upset.site.world.region.route53().history();
         let mut owner: Option<Owner> = history[..self.batches].iter().rev().find_map(Owner::of);
         for batch in &history[self.batches..] {
-            let Some(next) = Owner::of(batch) else { continue };
-            violations.extend(owner.as_ref().and_then(|owner| self.is_wrong(owner, &next, batch)));
+            let Some(next) = Owner::of(batch) else {
+                continue;
+            };
+            violations.extend(
+                owner
+                    .as_ref()
+                    .and_then(|owner| self.is_wrong(owner, &next, batch)),
+            );
             owner = Some(next);
         }
         violations
     }
 
-    /// Never more than one beside each that ends; where calls fail, whoever asks may not know what others have asked for.
+    /// Never more than one beside each that ends; where calls fail, whoever asks may not know what
+    /// others have asked for.
     fn census(&self) -> Vec<String> {
         let census = self.upset.site.world.region.census();
         let most = 2 + self.given.len() + usize::from(self.faulted);
         let round = census.iter().filter(|census| census.at >= self.began);
-        round.filter(|census| census.living > most).map(|census| format!("out of bounds: {census:?}")).collect()
+        round
+            .filter(|census| census.living > most)
+            .map(|census| format!("out of bounds: {census:?}"))
+            .collect()
     }
 
-    /// Whom nobody served though somebody could have: the instance that he came to, which AWS had not ended yet, or its replacement.
+    /// Whom nobody served though somebody could have: the instance that he came to, which AWS had
+    /// not ended yet, or its replacement.
     fn failed(&self, report: &Report) -> Option<String> {
         let is_wrong = |failure: &&Failure| {
             let came = failure.at - failure.took;
-            let Some(id) = failure.address.and_then(|address| self.addresses.get(&address)) else { return true };
-            let ends = self.given.iter().find(|given| given.id == *id).map(|given| given.ends);
-            let others = self.ready.iter().filter(|(other, _)| *other != id && !self.given.iter().any(|given| given.id == **other));
-            ends.is_none_or(|ends| came < ends - LAST || others.into_iter().any(|(_, since)| *since + TAKES_OVER_WITHIN < came))
+            let Some(id) = failure
+                .address
+                .and_then(|address| self.addresses.get(&address))
+            else {
+                return true;
+            };
+            let ends = self
+                .given
+                .iter()
+                .find(|given| given.id == *id)
+                .map(|given| given.ends);
+            let others = self.ready.iter().filter(|(other, _)| {
+                *other != id && !self.given.iter().any(|given| given.id == **other)
+            });
+            ends.is_none_or(|ends| {
+                came < ends - LAST
+                    || others
+                        .into_iter()
+                        .any(|(_, since)| *since + TAKES_OVER_WITHIN < came)
+            })
         };
         let mut wrong = report.failures.iter().filter(is_wrong);
         let first = wrong.next()?;
-        Some(format!("{} failed of {}, first {first:?}", 1 + wrong.count(), report.answered()))
+        Some(format!(
+            "{} failed of {}, first {first:?}",
+            1 + wrong.count(),
+            report.answered()
+        ))
     }
 
     fn is_wrong(&self, before: &Owner, after: &Owner, batch: &Batch) -> Option<String> {
-        let lives = self.gone.get(&before.id).is_none_or(|gone| *gone > batch.at);
+        let lives = self
+            .gone
+            .get(&before.id)
+            .is_none_or(|gone| *gone > batch.at);
         let overwritten = before.id != after.id && after.launched < before.launched && lives;
         let skipped = after.generation != before.generation + 1;
-        (overwritten || skipped).then(|| format!("the owner {before:?}, who lives: {lives}, is followed by {after:?}: {}", batch.comment))
+        (overwritten || skipped).then(|| {
+            format!(
+                "the owner {before:?}, who lives: {lives}, is followed by {after:?}: {}",
+                batch.comment
+            )
+        })
     }
 }
 
@@ -277,10 +395,25 @@ struct Owner {
 
 impl Owner {
     fn of(batch: &Batch) -> Option<Self> {
-        let created = batch.changes.iter().find(|change| change.action == Action::Create && change.set.kind == "TXT")?;
+        let created = batch
+            .changes
+            .iter()
+            .find(|change| change.action == Action::Create && change.set.kind == "TXT")?;
         let text = created.set.values.concat();
-        let field = |name: &str| text.split([',', '"']).find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
-        let launched = OffsetDateTime::parse(&field("launched")?, &time::format_description::well_known::Rfc3339).ok()?;
-        Some(Self { id: field("owner")?, launched, generation: field("generation")?.parse().ok()? })
+        let field = |name: &str| {
+            text.split([',', '"'])
+                .find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
+                .map(str::to_owned)
+        };
+        let launched = OffsetDateTime::parse(
+            &field("launched")?,
+            &time::format_description::well_known::Rfc3339,
+        )
+        .ok()?;
+        Some(Self {
+            id: field("owner")?,
+            launched,
+            generation: field("generation")?.parse().ok()?,
+        })
     }
 }

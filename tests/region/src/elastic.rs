@@ -1,7 +1,9 @@
-//! Elastic IPs: whom each leads to, and what its moving does to the instances' own public addresses.
+//! Elastic IPs: whom each leads to, and what its moving does to the instances' own public
+//! addresses.
 //!
-//! Associating one takes an instance's public address from it; whoever loses an Elastic IP has none, and gets another one "within a few minutes".
-//! What goes through the former address is lost. <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-eips.html>
+//! Associating one takes an instance's public address from it; whoever loses an Elastic IP has
+//! none, and gets another one "within a few minutes". What goes through the former address is lost.
+//! <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-eips.html>
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -67,7 +69,11 @@ pub(crate) struct Addresses {
 
 impl Default for Addresses {
     fn default() -> Addresses {
-        Addresses { wiring: Mutex::new(Arc::new(Loopback::default())), renumbered_after: Mutex::default(), allocated: Mutex::default() }
+        Addresses {
+            wiring: Mutex::new(Arc::new(Loopback::default())),
+            renumbered_after: Mutex::default(),
+            allocated: Mutex::default(),
+        }
     }
 }
 
@@ -84,8 +90,16 @@ impl Addresses {
         locked(&self.wiring).clone()
     }
 
-    pub(crate) fn allocate(&self, tags: BTreeMap<String, String>, holder: Holder) -> Result<ElasticIp> {
-        let elastic = ElasticIp { allocation: format!("eipalloc-{}", unique(17)), address: self.wiring().fresh()?, tags };
+    pub(crate) fn allocate(
+        &self,
+        tags: BTreeMap<String, String>,
+        holder: Holder,
+    ) -> Result<ElasticIp> {
+        let elastic = ElasticIp {
+            allocation: format!("eipalloc-{}", unique(17)),
+            address: self.wiring().fresh()?,
+            tags,
+        };
         locked(&self.allocated).push((elastic.clone(), holder));
         Ok(elastic)
     }
@@ -99,11 +113,15 @@ impl Addresses {
 }
 
 impl Registry {
-    /// All that are allocated, with whom each leads to; one leads to nobody whose instance is terminated.
+    /// All that are allocated, with whom each leads to; one leads to nobody whose instance is
+    /// terminated.
     pub(crate) fn elastic_ips(&self) -> Vec<(ElasticIp, Holder)> {
         let mut all = locked(&self.addresses.allocated).clone();
         for (_, holder) in &mut all {
-            let gone = |id: &String| self.machine(id).is_none_or(|machine| locked(&machine.now).state == State::Terminated);
+            let gone = |id: &String| {
+                self.machine(id)
+                    .is_none_or(|machine| locked(&machine.now).state == State::Terminated)
+            };
             if matches!(holder, Holder::Instance(id) if gone(id)) {
                 *holder = Holder::Nobody;
             }
@@ -114,25 +132,41 @@ impl Registry {
     /// Leads it to an instance, and away from whoever had it, who gets another address later.
     pub(crate) fn associate(&self, elastic: &ElasticIp, machine: &Machine) -> Result<()> {
         let held = self.elastic_ips();
-        let of = |id: &str| held.iter().find(|(_, holder)| *holder == Holder::Instance(id.to_owned())).map(|(elastic, _)| elastic.clone());
+        let of = |id: &str| {
+            held.iter()
+                .find(|(_, holder)| *holder == Holder::Instance(id.to_owned()))
+                .map(|(elastic, _)| elastic.clone())
+        };
         if of(&machine.spec.id).is_some_and(|has| has.allocation == elastic.allocation) {
             return Ok(());
         }
         let wiring = self.addresses.wiring();
-        if let Some((_, Holder::Instance(former))) = held.iter().find(|(has, _)| has.allocation == elastic.allocation)
+        if let Some((_, Holder::Instance(former))) = held
+            .iter()
+            .find(|(has, _)| has.allocation == elastic.allocation)
             && let Some(former) = self.machine(former)
         {
             let at = Instant::now() + *locked(&self.addresses.renumbered_after);
-            let next = former.spec.public_ipv4.map(|_| wiring.fresh()).transpose()?.map(|address| (at, address));
+            let next = former
+                .spec
+                .public_ipv4
+                .map(|_| wiring.fresh())
+                .transpose()?
+                .map(|address| (at, address));
             if let Some((_, address)) = next {
                 wiring.lead(address, &former.spec)?;
             }
             former.renumber(None, next);
         }
         // One that it had already stays allocated, and leads nowhere.
-        of(&machine.spec.id).iter().for_each(|had| self.addresses.set(&had.allocation, &Holder::Nobody));
+        of(&machine.spec.id)
+            .iter()
+            .for_each(|had| self.addresses.set(&had.allocation, &Holder::Nobody));
         wiring.lead(elastic.address, &machine.spec)?;
-        self.addresses.set(&elastic.allocation, &Holder::Instance(machine.spec.id.clone()));
+        self.addresses.set(
+            &elastic.allocation,
+            &Holder::Instance(machine.spec.id.clone()),
+        );
         machine.renumber(Some(elastic.address), None);
         Ok(())
     }
@@ -150,16 +184,26 @@ pub(crate) struct Numbering {
 
 impl Numbering {
     pub(crate) fn new(address: Option<Ipv4Addr>) -> Numbering {
-        Numbering { address, next: None, changed: None }
+        Numbering {
+            address,
+            next: None,
+            changed: None,
+        }
     }
 
     fn address(&self, at: Instant) -> Option<Ipv4Addr> {
-        self.address.or_else(|| self.next.filter(|(from, _)| *from <= at).map(|(_, address)| address))
+        self.address.or_else(|| {
+            self.next
+                .filter(|(from, _)| *from <= at)
+                .map(|(_, address)| address)
+        })
     }
 
-    /// Whether a connection that began then is dead now: its address was given up since, or there is none.
+    /// Whether a connection that began then is dead now: its address was given up since, or there
+    /// is none.
     fn is_cut_off(&self, opened: Instant, at: Instant) -> bool {
-        self.changed.is_some_and(|changed| opened < changed || self.address(at).is_none())
+        self.changed
+            .is_some_and(|changed| opened < changed || self.address(at).is_none())
     }
 }
 
@@ -175,11 +219,17 @@ impl Machine {
     }
 
     pub(crate) fn is_cut_off(&self, opened: Instant) -> bool {
-        locked(&self.now).numbering.is_cut_off(opened, Instant::now())
+        locked(&self.now)
+            .numbering
+            .is_cut_off(opened, Instant::now())
     }
 
     fn renumber(&self, address: Option<Ipv4Addr>, next: Option<(Instant, Ipv4Addr)>) {
-        locked(&self.now).numbering = Numbering { address, next, changed: Some(Instant::now()) };
+        locked(&self.now).numbering = Numbering {
+            address,
+            next,
+            changed: Some(Instant::now()),
+        };
     }
 }
 
@@ -188,19 +238,33 @@ mod tests {
     use super::*;
 
     fn launched(registry: &Registry, id: &str, address: [u8; 4]) -> Arc<Machine> {
-        registry.launch(InstanceSpec::new(id).public_ipv4(address.into()), State::Running).unwrap()
+        registry
+            .launch(
+                InstanceSpec::new(id).public_ipv4(address.into()),
+                State::Running,
+            )
+            .unwrap()
     }
 
     #[test]
     fn an_association_takes_two_addresses_away_and_gives_one_back_later() {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let (first, second) = (launched(&registry, "i-1", [203, 0, 113, 1]), launched(&registry, "i-2", [203, 0, 113, 2]));
-        let elastic = registry.addresses.allocate(BTreeMap::new(), Holder::Nobody).unwrap();
+        let (first, second) = (
+            launched(&registry, "i-1", [203, 0, 113, 1]),
+            launched(&registry, "i-2", [203, 0, 113, 2]),
+        );
+        let elastic = registry
+            .addresses
+            .allocate(BTreeMap::new(), Holder::Nobody)
+            .unwrap();
         registry.addresses.renumber_after(Duration::from_secs(60));
         registry.associate(&elastic, &first).unwrap();
         assert_eq!(first.public_ipv4(), Some(elastic.address));
         registry.associate(&elastic, &second).unwrap();
-        assert_eq!((first.public_ipv4(), second.public_ipv4()), (None, Some(elastic.address)));
+        assert_eq!(
+            (first.public_ipv4(), second.public_ipv4()),
+            (None, Some(elastic.address))
+        );
         registry.addresses.renumber_after(Duration::ZERO);
         registry.associate(&elastic, &first).unwrap();
         let after = second.public_ipv4().expect("another address");
@@ -215,7 +279,11 @@ mod tests {
         let later = at + Duration::from_secs(1);
         let kept = Numbering::new(Some([203, 0, 113, 1].into()));
         assert!(!kept.is_cut_off(before, later) && !Numbering::new(None).is_cut_off(before, later));
-        let lost = Numbering { address: None, next: Some((later, [203, 0, 113, 9].into())), changed: Some(at) };
+        let lost = Numbering {
+            address: None,
+            next: Some((later, [203, 0, 113, 9].into())),
+            changed: Some(at),
+        };
         assert!(lost.is_cut_off(before, at) && lost.is_cut_off(at, at));
         assert!(lost.is_cut_off(before, later) && !lost.is_cut_off(at, later));
     }

@@ -42,7 +42,9 @@ impl InstanceSpec {
             public_ipv4: None,
             public_ipv6: None,
             private_ipv4: Ipv4Addr::new(10, 0, 0, 10),
-            launched: OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+            launched: OffsetDateTime::now_utc()
+                .replace_nanosecond(0)
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
             instance_type: "t3.micro".to_owned(),
             image: "ami-0123456789abcdef0".to_owned(),
             tags: BTreeMap::new(),
@@ -95,7 +97,8 @@ impl State {
     }
 }
 
-/// A launched instance. Its metadata service lives as long as this handle; EC2 remembers the instance beyond that.
+/// A launched instance. Its metadata service lives as long as this handle; EC2 remembers the
+/// instance beyond that.
 pub struct Instance {
     pub(crate) machine: Arc<Machine>,
     pub(crate) env: BTreeMap<String, String>,
@@ -111,7 +114,8 @@ impl Instance {
         &self.machine.spec
     }
 
-    /// The endpoints, its own IMDS among them; its credentials and region come from there, as on EC2.
+    /// The endpoints, its own IMDS among them; its credentials and region come from there, as on
+    /// EC2.
     pub fn env(&self) -> BTreeMap<String, String> {
         self.env.clone()
     }

@@ -26,13 +26,25 @@ impl Launchpad {
         let machine = self.hub.registry.launch(spec, state)?;
         let metadata = self.open(Serves::One(machine.clone()), SocketAddr::new(self.bind, 0))?;
         let mut env = self.endpoints.clone();
-        env.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), format!("http://{}", self.reach(metadata.addr)));
-        Ok(Instance { machine, env, metadata })
+        env.insert(
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(),
+            format!("http://{}", self.reach(metadata.addr)),
+        );
+        Ok(Instance {
+            machine,
+            env,
+            metadata,
+        })
     }
 
     pub(crate) fn open(&self, serves: Serves, addr: SocketAddr) -> Result<Port> {
-        let (hub, imds) = (self.hub.clone(), Imds::new(self.hub.registry.clone(), serves));
-        run_on(&self.handle, async move { Port::open(hub, Arc::new(imds), addr, None).await })
+        let (hub, imds) = (
+            self.hub.clone(),
+            Imds::new(self.hub.registry.clone(), serves),
+        );
+        run_on(&self.handle, async move {
+            Port::open(hub, Arc::new(imds), addr, None).await
+        })
     }
 
     pub(crate) fn reach(&self, addr: SocketAddr) -> SocketAddr {

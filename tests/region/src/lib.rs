@@ -1,5 +1,7 @@
-//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server, s3s-fs; Route 53, EC2, the keepers of secrets and of identities, and IMDS are ours.
-//! Everything runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the [`Region`] stops it all.
+//! One AWS region on one machine, from real parts wherever there is one: pebble, hickory-server,
+//! s3s-fs; Route 53, EC2, the keepers of secrets and of identities, and IMDS are ours. Everything
+//! runs on the region's own threads, so that a plain `#[test]` can drive it; dropping the
+//! [`Region`] stops it all.
 //!
 //! ```no_run
 //! use region::{Fault, InstanceSpec, Match, Options, RecordSet, Region, Service};
@@ -14,7 +16,8 @@
 //! # anyhow::Ok(())
 //! ```
 //!
-//! A fleet keeps its target by itself, from instances that a [`Launcher`] starts: [`machine::Machines`], or [`machine::Processes`] as here.
+//! A fleet keeps its target by itself, from instances that a [`Launcher`] starts:
+//! [`machine::Machines`], or [`machine::Processes`] as here.
 //!
 //! ```no_run
 //! use std::{sync::Arc, time::Duration};
@@ -66,7 +69,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use acme::later_pebble;
 pub use elastic::{ElasticIp, Wiring};
-pub use fleet::{Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running};
+pub use fleet::{
+    Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running,
+};
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};
 pub use identity::{Identities, Keys, LoginSession, SsoSession, Trust};
@@ -74,7 +79,9 @@ pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;
 pub use region::Region;
 pub(crate) use region::run_on;
-pub use route53::{Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records};
+pub use route53::{
+    Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records,
+};
 pub use s3::Objects;
 pub use turn::Turn;
 pub use vault::Vault;

@@ -22,17 +22,20 @@ pub struct Options {
     pub insync_delay: Duration,
     /// A round trip to every service.
     pub latency: Duration,
-    /// How long an instance has no public address that has lost an Elastic IP; AWS gives it another one "within a few minutes".
+    /// How long an instance has no public address that has lost an Elastic IP; AWS gives it another
+    /// one "within a few minutes".
     pub renumbered_after: Duration,
     /// Route 53's requests per second and account; AWS has 5, none is no limit.
     pub route53_rate: Option<u32>,
     /// How many of pebble's nonces are refused, in percent.
     pub nonce_reject_percent: u8,
-    /// A pebble of another version than the one in PATH: [`crate::later_pebble`] knows renewal information and profiles.
+    /// A pebble of another version than the one in PATH: [`crate::later_pebble`] knows renewal
+    /// information and profiles.
     pub pebble: Option<PathBuf>,
     /// The CA's profiles and how long their certificates live; without any, pebble's own.
     pub profiles: Vec<(String, Duration)>,
-    /// Whom the CA takes accounts for: ids and keys (base64url) of external account binding. Without any, for everybody.
+    /// Whom the CA takes accounts for: ids and keys (base64url) of external account binding.
+    /// Without any, for everybody.
     pub external_accounts: Vec<(String, String)>,
     /// The name server by which the CA validates, where it is another region's.
     pub validates_by: Option<SocketAddr>,

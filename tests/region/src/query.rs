@@ -1,4 +1,5 @@
-//! AWS' Query protocol as EC2 and Auto Scaling speak it: an action and its parameters as a form, lists by number.
+//! AWS' Query protocol as EC2 and Auto Scaling speak it: an action and its parameters as a form,
+//! lists by number.
 //! <https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html>, <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,12 @@ impl Form {
         } else {
             String::from_utf8_lossy(&call.body).into_owned()
         };
-        Form(text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decoded(name), decoded(value))).collect())
+        Form(
+            text.split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(name, value)| (decoded(name), decoded(value)))
+                .collect(),
+        )
     }
 
     pub(crate) fn action(&self) -> &str {
@@ -27,23 +33,47 @@ impl Form {
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
-        let missing = || Refusal::new(400, "MissingParameter", format!("The request must contain the parameter {name}"));
-        self.get(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+        let missing = || {
+            Refusal::new(
+                400,
+                "MissingParameter",
+                format!("The request must contain the parameter {name}"),
+            )
+        };
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(missing)
     }
 
     pub(crate) fn number(&self, name: &str) -> Result<Option<u32>, Refusal> {
-        let wrong = |_| Refusal::new(400, "InvalidParameterValue", format!("Value for parameter {name} is invalid"));
-        self.get(name).map(|value| value.parse().map_err(wrong)).transpose()
+        let wrong = |_| {
+            Refusal::new(
+                400,
+                "InvalidParameterValue",
+                format!("Value for parameter {name} is invalid"),
+            )
+        };
+        self.get(name)
+            .map(|value| value.parse().map_err(wrong))
+            .transpose()
     }
 
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
-        let wrong = |_| Refusal::new(400, "InvalidParameterValue", format!("Value for parameter {name} is invalid"));
+        let wrong = |_| {
+            Refusal::new(
+                400,
+                "InvalidParameterValue",
+                format!("Value for parameter {name} is invalid"),
+            )
+        };
         self.required(name)?.parse().map_err(wrong)
     }
 
     /// `Name.1`, `Name.2`, …; Auto Scaling's are `Name.member.1`.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        (1..).map_while(|index| self.0.get(&format!("{name}.{index}")).cloned()).collect()
+        (1..)
+            .map_while(|index| self.0.get(&format!("{name}.{index}")).cloned())
+            .collect()
     }
 
     pub(crate) fn filters(&self) -> Vec<(String, Vec<String>)> {
@@ -57,7 +87,11 @@ impl Form {
 
     pub(crate) fn unknown_action(&self) -> Refusal {
         let action = self.get("Action").unwrap_or("(none)");
-        Refusal::new(400, "InvalidAction", format!("The action {action} is not valid for this web service."))
+        Refusal::new(
+            400,
+            "InvalidAction",
+            format!("The action {action} is not valid for this web service."),
+        )
     }
 }
 
@@ -79,12 +113,21 @@ mod tests {
             .into(),
         );
         assert_eq!(form.list("InstanceId"), ["i-1", "i-2"]);
-        assert_eq!(form.filters(), [("instance-state-name".to_owned(), vec!["running".to_owned(), "pending".to_owned()])]);
+        assert_eq!(
+            form.filters(),
+            [(
+                "instance-state-name".to_owned(),
+                vec!["running".to_owned(), "pending".to_owned()]
+            )]
+        );
     }
 
     #[test]
     fn a_number_that_is_none_is_refused() {
-        let form = Form(BTreeMap::from([("TargetCapacity".to_owned(), "-1".to_owned())]));
+        let form = Form(BTreeMap::from([(
+            "TargetCapacity".to_owned(),
+            "-1".to_owned(),
+        )]));
         assert!(form.number("TargetCapacity").is_err());
         assert!(form.number("Other").is_ok_and(|number| number.is_none()));
     }

@@ -52,17 +52,38 @@ pub struct Region {
 
 impl Region {
     pub fn start(options: Options) -> Result<Region> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("region").enable_all().build()?;
-        let folder = tempfile::Builder::new().prefix("spotboot-region-").tempdir().context("making the region's folder")?;
-        let hub = Arc::new(Hub::new(Arc::new(Registry::new(&options.region, &options.account)), options.latency));
-        hub.registry.addresses.renumber_after(options.renumbered_after);
-        let route53 = Arc::new(Mutex::new(route53::State::new(options.insync_delay, options.route53_rate)));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("region")
+            .enable_all()
+            .build()?;
+        let folder = tempfile::Builder::new()
+            .prefix("spotboot-region-")
+            .tempdir()
+            .context("making the region's folder")?;
+        let hub = Arc::new(Hub::new(
+            Arc::new(Registry::new(&options.region, &options.account)),
+            options.latency,
+        ));
+        hub.registry
+            .addresses
+            .renumber_after(options.renumbered_after);
+        let route53 = Arc::new(Mutex::new(route53::State::new(
+            options.insync_delay,
+            options.route53_rate,
+        )));
         for (name, id) in &options.zones {
             locked(&route53).add_zone(name, id, false)?;
         }
         let fleets = Arc::new(Fleets::default());
         let ledger = fleets.ledger.clone();
-        let s3 = S3::new(hub.registry.clone(), &folder.path().join("s3"), &options.buckets, &options.public_buckets, ledger)?;
+        let s3 = S3::new(
+            hub.registry.clone(),
+            &folder.path().join("s3"),
+            &options.buckets,
+            &options.public_buckets,
+            ledger,
+        )?;
         let store = s3.store.clone();
         let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
         let authority = Authority::new(options.addresses())?;
@@ -70,13 +91,31 @@ impl Region {
         std::fs::write(&acme_ca, authority.pem())?;
         let tls = TlsAcceptor::from(authority.server()?);
         let settings = Settings::new(dns, &options);
-        let acme = Arc::new(Acme::new(hub.registry.clone(), authority, settings, folder.path().to_owned()));
+        let acme = Arc::new(Acme::new(
+            hub.registry.clone(),
+            authority,
+            settings,
+            folder.path().to_owned(),
+        ));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
         let (vault, identities) = (Vault::default(), Identities::new(hub.registry.clone()));
         let kept = (vault.clone(), identities.clone());
-        let opening = services::open_all(hub.clone(), options.bind, s3, route53_service, (acme.clone(), tls), fleets.clone(), kept);
+        let opening = services::open_all(
+            hub.clone(),
+            options.bind,
+            s3,
+            route53_service,
+            (acme.clone(), tls),
+            fleets.clone(),
+            kept,
+        );
         let ports = run_on(runtime.handle(), opening)?;
-        let launchpad = Arc::new(services::launchpad(&hub, runtime.handle(), &options, &ports));
+        let launchpad = Arc::new(services::launchpad(
+            &hub,
+            runtime.handle(),
+            &options,
+            &ports,
+        ));
         if options.start_acme {
             let acme = acme.clone();
             run_on(runtime.handle(), async move { acme.start().await })?;
@@ -112,10 +151,18 @@ impl Region {
         env
     }
 
-    /// Where a service listens, as a URL without a path. Each instance has an IMDS of its own: see [`Instance::env`].
+    /// Where a service listens, as a URL without a path. Each instance has an IMDS of its own: see
+    /// [`Instance::env`].
     pub fn endpoint(&self, service: Service) -> String {
-        let scheme = if service == Service::Acme { "https" } else { "http" };
-        self.ports.get(&service).map(|port| format!("{scheme}://{}", self.launchpad.reach(port.addr))).unwrap_or_default()
+        let scheme = if service == Service::Acme {
+            "https"
+        } else {
+            "http"
+        };
+        self.ports
+            .get(&service)
+            .map(|port| format!("{scheme}://{}", self.launchpad.reach(port.addr)))
+            .unwrap_or_default()
     }
 
     /// The account id and region's name stand in what instances are told.
@@ -128,8 +175,8 @@ impl Region {
         self.launchpad.launch(spec, State::Running)
     }
 
-    /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by [`InstanceSpec::peer`].
-    /// Returns the address, with the port that port 0 became.
+    /// Serves the metadata of all instances at one address (169.254.169.254:80), telling them by
+    /// [`InstanceSpec::peer`]. Returns the address, with the port that port 0 became.
     pub fn serve_metadata_at(&self, addr: SocketAddr) -> Result<SocketAddr> {
         let port = self.launchpad.open(Serves::ByPeer, addr)?;
         let addr = port.addr;
@@ -148,25 +195,47 @@ impl Region {
     }
 
     /// One that an interface has which is no instance's: a NAT gateway's.
-    pub fn allocate_address_of_interface(&self, tags: &[(&str, &str)], interface: &str) -> Result<ElasticIp> {
+    pub fn allocate_address_of_interface(
+        &self,
+        tags: &[(&str, &str)],
+        interface: &str,
+    ) -> Result<ElasticIp> {
         self.allocate(tags, Holder::Interface(interface.to_owned()))
     }
 
     fn allocate(&self, tags: &[(&str, &str)], holder: Holder) -> Result<ElasticIp> {
-        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let tags = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         self.hub.registry.addresses.allocate(tags, holder)
     }
 
     /// As somebody at the console would.
     pub fn associate_address(&self, elastic: &ElasticIp, instance: &str) -> Result<()> {
-        let machine = self.hub.registry.machine(instance).with_context(|| format!("no instance {instance} was launched"))?;
+        let machine = self
+            .hub
+            .registry
+            .machine(instance)
+            .with_context(|| format!("no instance {instance} was launched"))?;
         self.hub.registry.associate(elastic, &machine)
     }
 
     /// The instance that an Elastic IP leads to.
     pub fn holder_of(&self, elastic: &ElasticIp) -> Option<String> {
-        let found = self.hub.registry.elastic_ips().into_iter().find(|(known, _)| known.allocation == elastic.allocation);
-        found.and_then(|(_, holder)| if let Holder::Instance(id) = holder { Some(id) } else { None })
+        let found = self
+            .hub
+            .registry
+            .elastic_ips()
+            .into_iter()
+            .find(|(known, _)| known.allocation == elastic.allocation);
+        found.and_then(|(_, holder)| {
+            if let Holder::Instance(id) = holder {
+                Some(id)
+            } else {
+                None
+            }
+        })
     }
 
     /// Creates a fleet, which launches its instances at once.
@@ -180,7 +249,11 @@ impl Region {
     }
 
     /// Waits until the latest count is as wanted.
-    pub fn wait_for_census(&self, wanted: impl Fn(&Census) -> bool, timeout: Duration) -> Result<Census> {
+    pub fn wait_for_census(
+        &self,
+        wanted: impl Fn(&Census) -> bool,
+        timeout: Duration,
+    ) -> Result<Census> {
         self.fleets.ledger.wait(wanted, timeout)
     }
 
@@ -191,15 +264,22 @@ impl Region {
 
     /// How many requests a service had; `""` is any operation.
     pub fn count(&self, service: Service, operation: &str) -> usize {
-        self.count_where(|request| request.service == service && (operation.is_empty() || request.operation == operation))
+        self.count_where(|request| {
+            request.service == service && (operation.is_empty() || request.operation == operation)
+        })
     }
 
     pub fn count_where(&self, wanted: impl Fn(&Recorded) -> bool) -> usize {
         self.hub.recorder.count(wanted)
     }
 
-    /// The first such request, past ones included; none if there was none in time. It may not be answered yet: ask for a `status` where that matters.
-    pub fn wait_for_request(&self, wanted: impl Fn(&Recorded) -> bool, timeout: Duration) -> Option<Recorded> {
+    /// The first such request, past ones included; none if there was none in time. It may not be
+    /// answered yet: ask for a `status` where that matters.
+    pub fn wait_for_request(
+        &self,
+        wanted: impl Fn(&Recorded) -> bool,
+        timeout: Duration,
+    ) -> Option<Recorded> {
         self.hub.recorder.wait(wanted, timeout)
     }
 
@@ -230,7 +310,8 @@ impl Region {
         Hold::set(self.hub.clone(), scope, stage)
     }
 
-    /// From now on the principal may do only what this policy (JSON) allows. Without one it may do all.
+    /// From now on the principal may do only what this policy (JSON) allows. Without one it may do
+    /// all.
     ///
     /// # Errors
     /// The policy is no policy, or has an operator, a key or an element that is not known here.
@@ -238,9 +319,12 @@ impl Region {
         self.hub.guard.enforce(principal, policy)
     }
 
-    /// Whether the principal's policy would allow an action on a resource (an ARN) that no condition key tells anything of.
+    /// Whether the principal's policy would allow an action on a resource (an ARN) that no
+    /// condition key tells anything of.
     pub fn allows(&self, principal: Principal, action: &str, resource: &str) -> bool {
-        self.hub.guard.allows(principal, &Request::new(action, resource))
+        self.hub
+            .guard
+            .allows(principal, &Request::new(action, resource))
     }
 
     /// What the principal's policy allows and no request has needed so far.
@@ -252,7 +336,8 @@ impl Region {
         self.hub.set_latency(service, round_trip);
     }
 
-    /// The service refuses connections and ends those that are open. For an instance's own IMDS see [`Instance::metadata_down`].
+    /// The service refuses connections and ends those that are open. For an instance's own IMDS see
+    /// [`Instance::metadata_down`].
     pub fn down(&self, service: Service) {
         self.switch(service, false);
     }
@@ -263,18 +348,28 @@ impl Region {
     }
 
     fn switch(&self, service: Service, open: bool) {
-        self.ports.get(&service).into_iter().for_each(|port| port.switch(open));
+        self.ports
+            .get(&service)
+            .into_iter()
+            .for_each(|port| port.switch(open));
         if service == Service::Imds {
-            locked(&self.shared_metadata).iter().for_each(|port| port.switch(open));
+            locked(&self.shared_metadata)
+                .iter()
+                .for_each(|port| port.switch(open));
         }
     }
 
     pub fn s3(&self) -> Objects {
-        Objects { handle: self.handle().clone(), store: self.store.clone() }
+        Objects {
+            handle: self.handle().clone(),
+            store: self.store.clone(),
+        }
     }
 
     pub fn route53(&self) -> Records {
-        Records { state: self.route53.clone() }
+        Records {
+            state: self.route53.clone(),
+        }
     }
 
     /// What SSM and Secrets Manager keep.
@@ -307,20 +402,32 @@ impl Region {
         run_on(self.handle(), async move { acme.issuer_roots().await })
     }
 
-    /// When the CA suggests to renew a certificate (PEM, leaf first), in RFC 3339. Needs [`crate::later_pebble`].
+    /// When the CA suggests to renew a certificate (PEM, leaf first), in RFC 3339. Needs
+    /// [`crate::later_pebble`].
     pub fn suggest_renewal(&self, certificate: &str, start: &str, end: &str) -> Result<()> {
         let answer = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
         let (acme, certificate) = (self.acme.clone(), certificate.to_owned());
-        run_on(self.handle(), async move { acme.set_renewal_info(&certificate, &answer).await })
+        run_on(self.handle(), async move {
+            acme.set_renewal_info(&certificate, &answer).await
+        })
     }
 
-    /// Every secret key, session token, metadata token and value of the vault so far: what must stand in no log.
+    /// Every secret key, session token, metadata token and value of the vault so far: what must
+    /// stand in no log.
     pub fn secrets(&self) -> Vec<String> {
-        self.hub.registry.secrets().into_iter().chain(self.vault.values()).collect()
+        self.hub
+            .registry
+            .secrets()
+            .into_iter()
+            .chain(self.vault.values())
+            .collect()
     }
 
     fn handle(&self) -> &Handle {
-        self.runtime.as_ref().map(Runtime::handle).expect("the runtime lives as long as the region")
+        self.runtime
+            .as_ref()
+            .map(Runtime::handle)
+            .expect("the runtime lives as long as the region")
     }
 }
 
@@ -337,7 +444,10 @@ impl Drop for Region {
 }
 
 /// Runs a future on the region's own threads and waits for it; also fine within another runtime.
-pub(crate) fn run_on<T: Send + 'static>(handle: &Handle, future: impl Future<Output = T> + Send + 'static) -> T {
+pub(crate) fn run_on<T: Send + 'static>(
+    handle: &Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
     handle.spawn(async move { sender.send(future.await) });
     receiver.recv().expect("a task of the region panicked")

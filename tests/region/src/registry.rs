@@ -25,7 +25,11 @@ pub(crate) struct Credentials {
 impl Credentials {
     fn new(prefix: &str, session: bool) -> Credentials {
         let access_key = format!("{prefix}{}", unique(16).to_uppercase());
-        Credentials { access_key, secret: unique(40), session: session.then(|| unique(120)) }
+        Credentials {
+            access_key,
+            secret: unique(40),
+            session: session.then(|| unique(120)),
+        }
     }
 }
 
@@ -86,7 +90,15 @@ impl Registry {
         let ci = Credentials::new("AKIA", false);
         let (region, account) = (region.to_owned(), account.to_owned());
         let (machines, issued, tokens) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Registry { region, account, ci, addresses: Addresses::default(), machines, issued, tokens }
+        Registry {
+            region,
+            account,
+            ci,
+            addresses: Addresses::default(),
+            machines,
+            issued,
+            tokens,
+        }
     }
 
     pub(crate) fn launch(&self, spec: InstanceSpec, state: State) -> Result<Arc<Machine>> {
@@ -102,7 +114,11 @@ impl Registry {
             numbering: Numbering::new(spec.public_ipv4),
             tokens_since: std::time::Instant::now(),
         };
-        let machine = Arc::new(Machine { credentials: Credentials::new("ASIA", true), now: Mutex::new(now), spec });
+        let machine = Arc::new(Machine {
+            credentials: Credentials::new("ASIA", true),
+            now: Mutex::new(now),
+            spec,
+        });
         machines.insert(machine.spec.id.clone(), machine.clone());
         Ok(machine)
     }
@@ -117,13 +133,26 @@ impl Registry {
 
     pub(crate) fn at(&self, peer: IpAddr) -> Option<Arc<Machine>> {
         let peer = peer.to_canonical();
-        locked(&self.machines).values().find(|machine| machine.spec.peer == Some(peer)).cloned()
+        locked(&self.machines)
+            .values()
+            .find(|machine| machine.spec.peer == Some(peer))
+            .cloned()
     }
 
     /// Gives somebody an access key: a temporary one, with a session token, where it expires.
-    pub(crate) fn issue(&self, prefix: &str, arn: String, expires: Option<OffsetDateTime>) -> Credentials {
+    pub(crate) fn issue(
+        &self,
+        prefix: &str,
+        arn: String,
+        expires: Option<OffsetDateTime>,
+    ) -> Credentials {
         let credentials = Credentials::new(prefix, expires.is_some());
-        locked(&self.issued).push(Holder { credentials: credentials.clone(), arn, expires, machine: None });
+        locked(&self.issued).push(Holder {
+            credentials: credentials.clone(),
+            arn,
+            expires,
+            machine: None,
+        });
         credentials
     }
 
@@ -134,17 +163,36 @@ impl Registry {
     fn holder(&self, access_key: &str) -> Option<Holder> {
         if access_key == self.ci.access_key {
             let arn = format!("arn:aws:iam::{}:user/ci", self.account);
-            return Some(Holder { credentials: self.ci.clone(), arn, expires: None, machine: None });
+            return Some(Holder {
+                credentials: self.ci.clone(),
+                arn,
+                expires: None,
+                machine: None,
+            });
         }
         if let Some(machine) = self.owner(access_key) {
-            let arn = format!("arn:aws:sts::{}:assumed-role/instance/{}", self.account, machine.spec.id);
-            return Some(Holder { credentials: machine.credentials.clone(), arn, expires: None, machine: Some(machine) });
+            let arn = format!(
+                "arn:aws:sts::{}:assumed-role/instance/{}",
+                self.account, machine.spec.id
+            );
+            return Some(Holder {
+                credentials: machine.credentials.clone(),
+                arn,
+                expires: None,
+                machine: Some(machine),
+            });
         }
-        locked(&self.issued).iter().find(|holder| holder.credentials.access_key == access_key).cloned()
+        locked(&self.issued)
+            .iter()
+            .find(|holder| holder.credentials.access_key == access_key)
+            .cloned()
     }
 
     fn owner(&self, access_key: &str) -> Option<Arc<Machine>> {
-        locked(&self.machines).values().find(|machine| machine.credentials.access_key == access_key).cloned()
+        locked(&self.machines)
+            .values()
+            .find(|machine| machine.credentials.access_key == access_key)
+            .cloned()
     }
 
     /// The ARN of whoever signed the call.
@@ -158,12 +206,16 @@ impl Registry {
         if holder.credentials.session.as_deref() != call.header("x-amz-security-token") {
             return Some(TokenFault::Invalid);
         }
-        holder.expires.is_some_and(|at| at <= OffsetDateTime::now_utc()).then_some(TokenFault::Expired)
+        holder
+            .expires
+            .is_some_and(|at| at <= OffsetDateTime::now_utc())
+            .then_some(TokenFault::Expired)
     }
 
     /// The instance whose credentials signed the call, or else the one at its address.
     pub(crate) fn instance_of(&self, call: &Call) -> Option<String> {
-        self.caller_machine(call).map(|machine| machine.spec.id.clone())
+        self.caller_machine(call)
+            .map(|machine| machine.spec.id.clone())
     }
 
     pub(crate) fn caller_machine(&self, call: &Call) -> Option<Arc<Machine>> {
@@ -174,20 +226,31 @@ impl Registry {
     /// Tells who signed, without checking the signature itself; refused as IAM words it.
     pub(crate) fn caller(&self, call: &Call) -> Result<Caller, Refusal> {
         let Some(key) = access_key(call) else {
-            return Err(Refusal::new(403, "MissingAuthenticationToken", "Missing Authentication Token"));
+            return Err(Refusal::new(
+                403,
+                "MissingAuthenticationToken",
+                "Missing Authentication Token",
+            ));
         };
         match (self.holder(key), self.token_fault(call)) {
             (Some(holder), None) => Ok(holder.machine.map_or(Caller::Ci, Caller::Instance)),
-            (_, Some(TokenFault::Expired)) => {
-                Err(Refusal::new(403, "ExpiredToken", "The security token included in the request is expired"))
-            }
-            _ => Err(Refusal::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")),
+            (_, Some(TokenFault::Expired)) => Err(Refusal::new(
+                403,
+                "ExpiredToken",
+                "The security token included in the request is expired",
+            )),
+            _ => Err(Refusal::new(
+                403,
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid.",
+            )),
         }
     }
 
     /// The caller, as IAM names it in a refusal.
     pub(crate) fn arn_of(&self, call: &Call) -> String {
-        self.signer(call).unwrap_or_else(|| format!("arn:aws:iam::{}:user/ci", self.account))
+        self.signer(call)
+            .unwrap_or_else(|| format!("arn:aws:iam::{}:user/ci", self.account))
     }
 
     pub(crate) fn issued_token(&self, token: &str) {
@@ -198,9 +261,15 @@ impl Registry {
     pub(crate) fn secrets(&self) -> Vec<String> {
         let machines = self.machines();
         let roles = machines.iter().map(|machine| machine.credentials.clone());
-        let issued: Vec<Credentials> = locked(&self.issued).iter().map(|holder| holder.credentials.clone()).collect();
-        let keys =
-            roles.chain(issued).chain([self.ci.clone()]).flat_map(|credentials| [Some(credentials.secret), credentials.session]).flatten();
+        let issued: Vec<Credentials> = locked(&self.issued)
+            .iter()
+            .map(|holder| holder.credentials.clone())
+            .collect();
+        let keys = roles
+            .chain(issued)
+            .chain([self.ci.clone()])
+            .flat_map(|credentials| [Some(credentials.secret), credentials.session])
+            .flatten();
         keys.chain(locked(&self.tokens).clone()).collect()
     }
 }
@@ -211,11 +280,15 @@ fn access_key(call: &Call) -> Option<&str> {
     after.split_once('/').map(|(key, _)| key)
 }
 
-/// So many letters and digits that no other call gives; not a secret worth the name, but nothing here guards anything.
+/// So many letters and digits that no other call gives; not a secret worth the name, but nothing
+/// here guards anything.
 pub(crate) fn unique(length: usize) -> String {
     let mut text = String::new();
     while text.len() < length {
-        text.push_str(&format!("{:016x}", RandomState::new().build_hasher().finish()));
+        text.push_str(&format!(
+            "{:016x}",
+            RandomState::new().build_hasher().finish()
+        ));
     }
     text.truncate(length);
     text
@@ -228,16 +301,26 @@ mod tests {
     #[test]
     fn two_instances_never_share_an_id_or_credentials() {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let first = registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap();
-        let second = registry.launch(InstanceSpec::new("i-2"), State::Running).unwrap();
+        let first = registry
+            .launch(InstanceSpec::new("i-1"), State::Running)
+            .unwrap();
+        let second = registry
+            .launch(InstanceSpec::new("i-2"), State::Running)
+            .unwrap();
         assert_ne!(first.credentials.access_key, second.credentials.access_key);
-        assert!(registry.launch(InstanceSpec::new("i-1"), State::Running).is_err());
+        assert!(
+            registry
+                .launch(InstanceSpec::new("i-1"), State::Running)
+                .is_err()
+        );
     }
 
     #[test]
     fn every_secret_is_told() {
         let registry = Registry::new("ap-southeast-2", "123456789012");
-        let machine = registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap();
+        let machine = registry
+            .launch(InstanceSpec::new("i-1"), State::Running)
+            .unwrap();
         registry.issued_token("a-token");
         let secrets = registry.secrets();
         assert!(secrets.contains(&machine.credentials.secret));

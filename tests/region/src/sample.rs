@@ -1,4 +1,5 @@
-//! The sample site as a release: zipped as CI would zip it, and published where an instance looks for it.
+//! The sample site as a release: zipped as CI would zip it, and published where an instance looks
+//! for it.
 
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +15,14 @@ use zip::write::SimpleFileOptions;
 use crate::Objects;
 
 /// What running the site by hand leaves in its folder (see .gitignore); never part of a release.
-const LEFT_OUT: &[&str] = &["__pycache__", "staticfiles", "secret_key", "db.sqlite3", "db.sqlite3-shm", "db.sqlite3-wal"];
+const LEFT_OUT: &[&str] = &[
+    "__pycache__",
+    "staticfiles",
+    "secret_key",
+    "db.sqlite3",
+    "db.sqlite3-shm",
+    "db.sqlite3-wal",
+];
 
 /// A release that stands in the bucket, and that `releases/current.json` names.
 #[derive(Debug, Clone)]
@@ -35,10 +43,16 @@ pub fn folder() -> PathBuf {
 pub fn package(folder: &Path) -> Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for path in files(folder)? {
-        let content = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let content =
+            std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let mode = path.metadata()?.permissions().mode();
-        let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default()).unix_permissions(mode);
-        let name = path.strip_prefix(folder).expect("files() lists what is inside").to_string_lossy();
+        let options = SimpleFileOptions::default()
+            .last_modified_time(zip::DateTime::default())
+            .unix_permissions(mode);
+        let name = path
+            .strip_prefix(folder)
+            .expect("files() lists what is inside")
+            .to_string_lossy();
         zip.start_file(name, options)?;
         zip.write_all(&content)?;
     }
@@ -49,23 +63,41 @@ pub fn package(folder: &Path) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// The bucket is not there.
-pub fn publish(objects: &Objects, bucket: &str, prefix: &str, package: Vec<u8>) -> Result<Published> {
+pub fn publish(
+    objects: &Objects,
+    bucket: &str,
+    prefix: &str,
+    package: Vec<u8>,
+) -> Result<Published> {
     let sha256 = hex::encode(Sha256::digest(&package));
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let now = OffsetDateTime::now_utc().format(format).expect("the format asks for nothing that a time lacks");
+    let now = OffsetDateTime::now_utc()
+        .format(format)
+        .expect("the format asks for nothing that a time lacks");
     let version = format!("{now}-{}", &sha256[..12]);
     let key = format!("{prefix}packages/{version}.zip");
     let pointer = serde_json::json!({ "version": version, "key": key, "sha256": sha256, "size": package.len() });
     objects.put(bucket, &key, package)?;
-    objects.put(bucket, &format!("{prefix}releases/current.json"), pointer.to_string())?;
+    objects.put(
+        bucket,
+        &format!("{prefix}releases/current.json"),
+        pointer.to_string(),
+    )?;
     Ok(Published { version, key })
 }
 
 /// All files below a folder, in order of their paths.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
-    paths.retain(|path| !path.file_name().is_some_and(|name| LEFT_OUT.iter().any(|left_out| name == *left_out)));
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| {
+        !path
+            .file_name()
+            .is_some_and(|name| LEFT_OUT.iter().any(|left_out| name == *left_out))
+    });
     paths.sort();
     let mut found = Vec::new();
     for path in paths {
@@ -86,8 +118,14 @@ mod tests {
         let bytes = package(&folder()).unwrap();
         assert_eq!(bytes, package(&folder()).unwrap());
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-        assert_eq!(zip.by_name("manage.py").unwrap().unix_mode().unwrap() & 0o777, 0o755);
+        assert_eq!(
+            zip.by_name("manage.py").unwrap().unix_mode().unwrap() & 0o777,
+            0o755
+        );
         assert!(zip.by_name("mysite/settings.py").is_ok());
-        assert!(zip.file_names().all(|name| !name.unwrap().contains("__pycache__")));
+        assert!(
+            zip.file_names()
+                .all(|name| !name.unwrap().contains("__pycache__"))
+        );
     }
 }

@@ -30,19 +30,61 @@ pub(crate) async fn open_all(
     (vault, identities): (Vault, Identities),
 ) -> Result<BTreeMap<Service, Port>> {
     let at = SocketAddr::new(bind, 0);
-    let (ec2, groups) = (Ec2::new(hub.registry.clone(), fleets.clone()), AutoScaling::new(hub.registry.clone(), fleets));
-    let (parameters, manager) = (Parameters::new(hub.registry.clone(), vault.clone()), Manager::new(hub.registry.clone(), vault));
+    let (ec2, groups) = (
+        Ec2::new(hub.registry.clone(), fleets.clone()),
+        AutoScaling::new(hub.registry.clone(), fleets),
+    );
+    let (parameters, manager) = (
+        Parameters::new(hub.registry.clone(), vault.clone()),
+        Manager::new(hub.registry.clone(), vault),
+    );
     Ok(BTreeMap::from([
-        (Service::S3, Port::open(hub.clone(), Arc::new(s3), at, None).await?),
-        (Service::Route53, Port::open(hub.clone(), Arc::new(route53), at, None).await?),
-        (Service::Ec2, Port::open(hub.clone(), Arc::new(ec2), at, None).await?),
-        (Service::AutoScaling, Port::open(hub.clone(), Arc::new(groups), at, None).await?),
-        (Service::Ssm, Port::open(hub.clone(), Arc::new(parameters), at, None).await?),
-        (Service::SecretsManager, Port::open(hub.clone(), Arc::new(manager), at, None).await?),
-        (Service::Sts, Port::open(hub.clone(), Arc::new(Sts::new(hub.registry.clone(), identities.clone())), at, None).await?),
-        (Service::Sso, Port::open(hub.clone(), Arc::new(Portal(identities.clone())), at, None).await?),
-        (Service::SsoOidc, Port::open(hub.clone(), Arc::new(Oidc(identities.clone())), at, None).await?),
-        (Service::SignIn, Port::open(hub.clone(), Arc::new(SignIn(identities)), at, None).await?),
+        (
+            Service::S3,
+            Port::open(hub.clone(), Arc::new(s3), at, None).await?,
+        ),
+        (
+            Service::Route53,
+            Port::open(hub.clone(), Arc::new(route53), at, None).await?,
+        ),
+        (
+            Service::Ec2,
+            Port::open(hub.clone(), Arc::new(ec2), at, None).await?,
+        ),
+        (
+            Service::AutoScaling,
+            Port::open(hub.clone(), Arc::new(groups), at, None).await?,
+        ),
+        (
+            Service::Ssm,
+            Port::open(hub.clone(), Arc::new(parameters), at, None).await?,
+        ),
+        (
+            Service::SecretsManager,
+            Port::open(hub.clone(), Arc::new(manager), at, None).await?,
+        ),
+        (
+            Service::Sts,
+            Port::open(
+                hub.clone(),
+                Arc::new(Sts::new(hub.registry.clone(), identities.clone())),
+                at,
+                None,
+            )
+            .await?,
+        ),
+        (
+            Service::Sso,
+            Port::open(hub.clone(), Arc::new(Portal(identities.clone())), at, None).await?,
+        ),
+        (
+            Service::SsoOidc,
+            Port::open(hub.clone(), Arc::new(Oidc(identities.clone())), at, None).await?,
+        ),
+        (
+            Service::SignIn,
+            Port::open(hub.clone(), Arc::new(SignIn(identities)), at, None).await?,
+        ),
         (Service::Acme, Port::open(hub, acme, at, Some(tls)).await?),
     ]))
 }
@@ -61,12 +103,28 @@ const NAMED: [(&str, Service); 10] = [
     ("SIGNIN", Service::SignIn),
 ];
 
-pub(crate) fn launchpad(hub: &Arc<Hub>, handle: &Handle, options: &Options, ports: &BTreeMap<Service, Port>) -> Launchpad {
+pub(crate) fn launchpad(
+    hub: &Arc<Hub>,
+    handle: &Handle,
+    options: &Options,
+    ports: &BTreeMap<Service, Port>,
+) -> Launchpad {
     let (bind, advertise, endpoints) = (options.bind, options.advertise, BTreeMap::new());
-    let mut launchpad = Launchpad { hub: hub.clone(), handle: handle.clone(), bind, advertise, endpoints };
+    let mut launchpad = Launchpad {
+        hub: hub.clone(),
+        handle: handle.clone(),
+        bind,
+        advertise,
+        endpoints,
+    };
     for (name, service) in NAMED {
-        let url = ports.get(&service).map(|port| format!("http://{}", launchpad.reach(port.addr))).unwrap_or_default();
-        launchpad.endpoints.insert(format!("AWS_ENDPOINT_URL_{name}"), url);
+        let url = ports
+            .get(&service)
+            .map(|port| format!("http://{}", launchpad.reach(port.addr)))
+            .unwrap_or_default();
+        launchpad
+            .endpoints
+            .insert(format!("AWS_ENDPOINT_URL_{name}"), url);
     }
     launchpad
 }

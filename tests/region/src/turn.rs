@@ -1,6 +1,9 @@
-//! Whose turn it is: on one machine few crowds visit at a time, and few sites of a fleet run, whichever tests and processes are behind them. Tests
-//! that wait for their turn cost nothing.
-#![allow(clippy::disallowed_methods, reason = "the rule is about the product; tests wait in plain threads")]
+//! Whose turn it is: on one machine few crowds visit at a time, and few sites of a fleet run,
+//! whichever tests and processes are behind them. Tests that wait for their turn cost nothing.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; tests wait in plain threads"
+)]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,13 +13,15 @@ use std::time::{Duration, Instant};
 
 /// Crowds at once; each asks for less than a third of what the machine answered before it came.
 const CROWDS_PER_PROCESSOR: usize = 2;
-/// Sites at once, each with a region, a CA, its instances and their apps. Sites wait for the most part, but all of them boot at first.
+/// Sites at once, each with a region, a CA, its instances and their apps. Sites wait for the most
+/// part, but all of them boot at first.
 const SITES_PER_PROCESSOR: usize = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longer than all crowds, or all sites, of a suite together, one after another.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// The right to visit, or to run a site, until it is dropped; the kernel takes it from a process that dies.
+/// The right to visit, or to run a site, until it is dropped; the kernel takes it from a process
+/// that dies.
 pub struct Turn(#[expect(dead_code, reason = "the lock is held by the open file")] File);
 
 impl Turn {
@@ -25,7 +30,8 @@ impl Turn {
         Self::wait("visitors", CROWDS_PER_PROCESSOR)
     }
 
-    /// Waits until few enough sites run. Who has one waits for no second, or all would wait for each other.
+    /// Waits until few enough sites run. Who has one waits for no second, or all would wait for
+    /// each other.
     ///
     /// # Errors
     /// The lock files cannot be made, or no other site ended within an hour.
@@ -34,7 +40,9 @@ impl Turn {
     }
 
     fn wait(whose: &str, per_processor: usize) -> io::Result<Self> {
-        let files = (0..at_once(per_processor)).map(|number| open(place(whose, number))).collect::<io::Result<Vec<_>>>()?;
+        let files = (0..at_once(per_processor))
+            .map(|number| open(place(whose, number)))
+            .collect::<io::Result<Vec<_>>>()?;
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             for file in &files {
@@ -46,7 +54,10 @@ impl Turn {
             }
             thread::sleep(LOOK_EVERY);
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, format!("other {whose} have had their turn for {PATIENCE:?}")))
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("other {whose} have had their turn for {PATIENCE:?}"),
+        ))
     }
 }
 
@@ -57,11 +68,18 @@ fn at_once(per_processor: usize) -> usize {
 
 /// Each user's own, for nobody may open another's file in a shared folder to write.
 fn place(whose: &str, number: usize) -> PathBuf {
-    std::env::temp_dir().join(format!("spotboot-{whose}-{}-{number}.lock", nix::unistd::getuid()))
+    std::env::temp_dir().join(format!(
+        "spotboot-{whose}-{}-{number}.lock",
+        nix::unistd::getuid()
+    ))
 }
 
 fn open(path: PathBuf) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
 }
 
 #[cfg(test)]
@@ -74,7 +92,10 @@ mod tests {
         let held: Vec<Turn> = (0..at_once(CROWDS_PER_PROCESSOR)).map(|_| wait()).collect();
         let waiting = thread::spawn(wait);
         thread::sleep(LOOK_EVERY * 4);
-        assert!(!waiting.is_finished(), "one crowd more than may be visits at once");
+        assert!(
+            !waiting.is_finished(),
+            "one crowd more than may be visits at once"
+        );
         // Sites wait for sites only.
         drop(Turn::wait("other-tests", 1).unwrap());
         drop(held);

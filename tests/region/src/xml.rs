@@ -8,7 +8,9 @@ pub(crate) struct Xml(String);
 impl Xml {
     /// A whole document with one root element.
     pub(crate) fn document(root: &str, namespace: &str, content: impl FnOnce(&mut Xml)) -> String {
-        let mut xml = Xml(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{namespace}\">"));
+        let mut xml = Xml(format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{namespace}\">"
+        ));
         content(&mut xml);
         xml.0.push_str(&format!("</{root}>"));
         xml.0
@@ -43,6 +45,9 @@ mod tests {
             xml.text("B", "1 < 2");
             xml.maybe("C", None::<&str>);
         });
-        assert_eq!(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"urn:x\"><B>1 &lt; 2</B></A>");
+        assert_eq!(
+            xml,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"urn:x\"><B>1 &lt; 2</B></A>"
+        );
     }
 }

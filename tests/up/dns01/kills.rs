@@ -1,4 +1,5 @@
-//! Orders that are killed at random instants, again and again, while those of other sites go on beside them.
+//! Orders that are killed at random instants, again and again, while those of other sites go on
+//! beside them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,13 +75,27 @@ fn orders_killed_at_random_instants_leave_no_value_and_touch_none_of_the_others(
     println!("{kills} kills in {lanes} lanes from SEED={seed}");
     let (started, mut figures) = (Instant::now(), Figures::default());
     while figures.kills() < kills {
-        let world = World::with(Options { pebble: Some(pebble.clone()), ..Options::default() });
+        let world = World::with(Options {
+            pebble: Some(pebble.clone()),
+            ..Options::default()
+        });
         let left = (kills - figures.kills()).min(IN_ONE_REGION);
-        figures.add(in_one_region(&world, left, lanes, seed.wrapping_add(figures.kills() as u64)));
+        figures.add(in_one_region(
+            &world,
+            left,
+            lanes,
+            seed.wrapping_add(figures.kills() as u64),
+        ));
         println!("{} s: {figures:?}", started.elapsed().as_secs());
     }
-    assert!(kills < MANY || figures.struck.len() == 5, "some phase was never struck");
-    assert!(kills < USUAL || lanes == 1 || figures.most > 1, "no two values stood at the same time");
+    assert!(
+        kills < MANY || figures.struck.len() == 5,
+        "some phase was never struck"
+    );
+    assert!(
+        kills < USUAL || lanes == 1 || figures.most > 1,
+        "no two values stood at the same time"
+    );
 }
 
 fn in_one_region(world: &World, kills: usize, lanes: usize, seed: u64) -> Figures {
@@ -90,17 +105,35 @@ fn in_one_region(world: &World, kills: usize, lanes: usize, seed: u64) -> Figure
         let begin = |number| {
             scope.spawn({
                 let left = &left;
-                move || Lane { world, number, left, chance: Rng::with_seed(seed.wrapping_add((number as u64) << 32)), takes: TAKES }.run()
+                move || {
+                    Lane {
+                        world,
+                        number,
+                        left,
+                        chance: Rng::with_seed(seed.wrapping_add((number as u64) << 32)),
+                        takes: TAKES,
+                    }
+                    .run()
+                }
             })
         };
         let lanes: Vec<_> = (0..lanes).map(begin).collect();
         for lane in lanes {
-            figures.add(lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            figures.add(
+                lane.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
     });
     let history = History::of(world, &record());
-    assert!(world.record(&record(), "TXT").is_empty(), "a value stays: {history:#?}");
-    assert!(history.values.iter().all(|value| value.removed), "{history:#?}");
+    assert!(
+        world.record(&record(), "TXT").is_empty(),
+        "a value stays: {history:#?}"
+    );
+    assert!(
+        history.values.iter().all(|value| value.removed),
+        "{history:#?}"
+    );
     figures.most = history.most;
     figures
 }
@@ -120,19 +153,29 @@ impl Lane<'_> {
     fn run(mut self) -> Figures {
         let mut figures = Figures::default();
         while self.takes_one() {
-            let site = Site::new(self.world, &format!("i-0lane{}site{}", self.number, figures.sites));
+            let site = Site::new(
+                self.world,
+                &format!("i-0lane{}site{}", self.number, figures.sites),
+            );
             figures.add(self.kill_in_a_row(&site));
         }
         figures
     }
 
     fn takes_one(&self) -> bool {
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
     }
 
     /// One kill at least, which is taken already; then the order may run to its end.
     fn kill_in_a_row(&mut self, site: &Site<'_>) -> Figures {
-        let mut figures = Figures { sites: 1, ..Figures::default() };
+        let mut figures = Figures {
+            sites: 1,
+            ..Figures::default()
+        };
         let mut more = self.chance.usize(..MOST_IN_A_ROW);
         loop {
             let orders = site.orders();
@@ -159,7 +202,11 @@ impl Lane<'_> {
 
     /// False where the order had ended before its time had come.
     fn kill(&mut self, site: &Site<'_>, whole: bool) -> bool {
-        let after = millis(&mut self.chance, 0, self.takes.as_millis().try_into().expect("it is short"));
+        let after = millis(
+            &mut self.chance,
+            0,
+            self.takes.as_millis().try_into().expect("it is short"),
+        );
         let (started, mut running) = (Instant::now(), site.order());
         while started.elapsed() < after && !running.has_ended() {
             thread::sleep(LOOK_EVERY);
@@ -192,23 +239,53 @@ fn is_done(site: &Site<'_>) -> bool {
 }
 
 fn assert_is_done(site: &Site<'_>, lost: usize) {
-    let (history, standing) = (History::of(site.world(), &record()), site.world().record(&record(), "TXT"));
-    let left: Vec<_> = history.of_writer(site.name()).filter(|value| standing.contains(&value.value)).collect();
-    assert!(left.is_empty(), "{} is done and leaves {left:#?}", site.name());
-    assert!(is_done(site), "{} has no certificate, or keeps its order", site.name());
+    let (history, standing) = (
+        History::of(site.world(), &record()),
+        site.world().record(&record(), "TXT"),
+    );
+    let left: Vec<_> = history
+        .of_writer(site.name())
+        .filter(|value| standing.contains(&value.value))
+        .collect();
+    assert!(
+        left.is_empty(),
+        "{} is done and leaves {left:#?}",
+        site.name()
+    );
+    assert!(
+        is_done(site),
+        "{} has no certificate, or keeps its order",
+        site.name()
+    );
     // RFC 8555 has no way to find an order again whose URL died with us; it is never issued.
     assert_eq!(site.orders(), 1 + lost, "orders of {}", site.name());
-    assert!(site.issued() <= 1 && site.serials().len() == 1, "{} were issued to {}", site.issued(), site.name());
+    assert!(
+        site.issued() <= 1 && site.serials().len() == 1,
+        "{} were issued to {}",
+        site.issued(),
+        site.name()
+    );
 }
 
 fn phase(site: &Site<'_>) -> Phase {
     if !site.serials().is_empty() {
         return Phase::Stored;
     }
-    let Some(pending) = site.object("pending.json") else { return Phase::NotRecorded };
-    let values: Vec<String> = pending["values"].as_array().expect("an array").iter().map(|value| value["value"].to_string()).collect();
+    let Some(pending) = site.object("pending.json") else {
+        return Phase::NotRecorded;
+    };
+    let values: Vec<String> = pending["values"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|value| value["value"].to_string())
+        .collect();
     let standing = site.world().record(&record(), "TXT");
-    let has_stood = || History::of(site.world(), &record()).of_writer(site.name()).any(|stood| values.contains(&stood.value));
+    let has_stood = || {
+        History::of(site.world(), &record())
+            .of_writer(site.name())
+            .any(|stood| values.contains(&stood.value))
+    };
     match values.iter().any(|value| standing.contains(value)) {
         true => Phase::ValueStanding,
         false if has_stood() => Phase::ValueRemoved,

@@ -38,11 +38,28 @@ async fn an_instance_is_described_with_its_addresses_and_the_fleet_that_it_is_ta
         launched: datetime!(2026-11-20 10:00 UTC),
         ipv4: Some(Ipv4Addr::new(203, 0, 113, 7)),
         ipv6: Some("2001:db8::7".parse().unwrap()),
-        fleet: Some(FleetTag { kind: FleetKind::Ec2Fleet, id: "fleet-1".into() }),
+        fleet: Some(FleetTag {
+            kind: FleetKind::Ec2Fleet,
+            id: "fleet-1".into(),
+        }),
     };
     let launched = datetime!(2026-11-20 09:00 UTC);
-    let second = Described { id: "i-2".into(), living: false, launched, ipv4: None, ipv6: None, fleet: None };
-    assert_eq!(cloud.ec2().describe(&ids(&["i-1", "i-2", "i-unknown"])).await.unwrap(), [first, second]);
+    let second = Described {
+        id: "i-2".into(),
+        living: false,
+        launched,
+        ipv4: None,
+        ipv6: None,
+        fleet: None,
+    };
+    assert_eq!(
+        cloud
+            .ec2()
+            .describe(&ids(&["i-1", "i-2", "i-unknown"]))
+            .await
+            .unwrap(),
+        [first, second]
+    );
 }
 
 #[tokio::test]
@@ -63,8 +80,15 @@ async fn an_unknown_instance_does_not_save_the_others() {
         (200, "<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>".into())
     })
     .await;
-    cloud.ec2().terminate(&ids(&["i-1", "i-unknown", "i-2"])).await.unwrap();
-    assert_eq!(*asked.lock().unwrap(), ["i-1 i-unknown i-2", "i-1", "i-unknown", "i-2"]);
+    cloud
+        .ec2()
+        .terminate(&ids(&["i-1", "i-unknown", "i-2"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        *asked.lock().unwrap(),
+        ["i-1 i-unknown i-2", "i-1", "i-unknown", "i-2"]
+    );
     cloud.ec2().terminate(&[]).await.unwrap();
     assert_eq!(asked.lock().unwrap().len(), 4);
 }

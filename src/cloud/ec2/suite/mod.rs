@@ -22,12 +22,29 @@ fn ids(ids: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn those_that_are_pending_or_running_live_and_an_unknown_one_does_not() {
     let (region, ec2) = region().await;
-    let states = [State::Pending, State::Running, State::ShuttingDown, State::Terminated, State::Stopping, State::Stopped];
+    let states = [
+        State::Pending,
+        State::Running,
+        State::ShuttingDown,
+        State::Terminated,
+        State::Stopping,
+        State::Stopped,
+    ];
     for state in states {
-        region.launch(InstanceSpec::new(&format!("i-{state:?}"))).unwrap().set_state(state);
+        region
+            .launch(InstanceSpec::new(&format!("i-{state:?}")))
+            .unwrap()
+            .set_state(state);
     }
-    let asked: Vec<_> = states.iter().map(|state| format!("i-{state:?}")).chain(["i-unknown".to_owned()]).collect();
-    assert_eq!(ec2.living(&asked).await.unwrap(), BTreeSet::from(["i-Pending".to_owned(), "i-Running".to_owned()]));
+    let asked: Vec<_> = states
+        .iter()
+        .map(|state| format!("i-{state:?}"))
+        .chain(["i-unknown".to_owned()])
+        .collect();
+    assert_eq!(
+        ec2.living(&asked).await.unwrap(),
+        BTreeSet::from(["i-Pending".to_owned(), "i-Running".to_owned()])
+    );
     assert_eq!(region.count(Service::Ec2, "DescribeInstances"), 1);
 }
 
@@ -63,9 +80,19 @@ async fn a_denial_names_the_permission() {
     let (region, ec2) = region().await;
     region.fault(
         Match::service(Service::Ec2),
-        Fault::respond(403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
+        Fault::respond(
+            403,
+            "UnauthorizedOperation",
+            "You are not authorized to perform this operation.",
+        ),
     );
     let error = ec2.living(&ids(&["i-1"])).await.unwrap_err();
-    assert!(error.is_access_denied() && error.to_string().ends_with("allow ec2:DescribeInstances on *"), "{error}");
+    assert!(
+        error.is_access_denied()
+            && error
+                .to_string()
+                .ends_with("allow ec2:DescribeInstances on *"),
+        "{error}"
+    );
     assert_eq!(region.count(Service::Ec2, ""), 1);
 }

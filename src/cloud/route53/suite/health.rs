@@ -5,31 +5,75 @@ use super::*;
 #[tokio::test]
 async fn a_check_is_made_once_for_a_caller_reference() {
     let (region, route53) = region().await;
-    let make = || route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1");
+    let make = || {
+        route53.health_check_for(
+            [203, 0, 113, 7].into(),
+            443,
+            "www.example.test",
+            "/ping",
+            "i-1",
+        )
+    };
     let id = make().await.unwrap();
     assert_eq!(make().await.unwrap(), id);
     let checks = region.route53().health_checks();
     let config = &checks[0].config;
     assert_eq!(
-        (checks.len(), config.kind.as_str(), config.ip_address.as_deref(), config.port),
+        (
+            checks.len(),
+            config.kind.as_str(),
+            config.ip_address.as_deref(),
+            config.port
+        ),
         (1, "HTTPS", Some("203.0.113.7"), Some(443))
     );
-    assert_eq!((config.fully_qualified_domain_name.as_deref(), config.resource_path.as_deref()), (Some("www.example.test"), Some("/ping")));
-    assert_eq!((config.request_interval, config.failure_threshold, config.enable_sni), (Some(10), Some(3), Some(true)));
+    assert_eq!(
+        (
+            config.fully_qualified_domain_name.as_deref(),
+            config.resource_path.as_deref()
+        ),
+        (Some("www.example.test"), Some("/ping"))
+    );
+    assert_eq!(
+        (
+            config.request_interval,
+            config.failure_threshold,
+            config.enable_sni
+        ),
+        (Some(10), Some(3), Some(true))
+    );
 }
 
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_check() {
     let (region, route53) = region().await;
     region.fault(on("CreateHealthCheck").nth(1), Fault::LoseAnswer);
-    route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap();
+    route53
+        .health_check_for(
+            [203, 0, 113, 7].into(),
+            443,
+            "www.example.test",
+            "/ping",
+            "i-1",
+        )
+        .await
+        .unwrap();
     assert_eq!(region.route53().health_checks().len(), 1);
 }
 
 #[tokio::test]
 async fn deleting_a_check_that_is_gone_is_no_error() {
     let (region, route53) = region().await;
-    let id = route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap();
+    let id = route53
+        .health_check_for(
+            [203, 0, 113, 7].into(),
+            443,
+            "www.example.test",
+            "/ping",
+            "i-1",
+        )
+        .await
+        .unwrap();
     region.fault(on("DeleteHealthCheck").nth(1), Fault::LoseAnswer);
     route53.delete_health_check(&id).await.unwrap();
     route53.delete_health_check(&id).await.unwrap();
@@ -39,7 +83,15 @@ async fn deleting_a_check_that_is_gone_is_no_error() {
 #[tokio::test]
 async fn a_check_that_was_deleted_is_made_anew_and_then_kept() {
     let (region, route53) = region().await;
-    let make = || route53.health_check_for([203, 0, 113, 7].into(), 443, "www.example.test", "/ping", "i-1");
+    let make = || {
+        route53.health_check_for(
+            [203, 0, 113, 7].into(),
+            443,
+            "www.example.test",
+            "/ping",
+            "i-1",
+        )
+    };
     let first = make().await.unwrap();
     route53.delete_health_check(&first).await.unwrap();
     let second = make().await.unwrap();
@@ -52,7 +104,16 @@ async fn a_check_that_was_deleted_is_made_anew_and_then_kept() {
 async fn another_address_is_another_check() {
     let (region, route53) = region().await;
     for last in [7, 8] {
-        route53.health_check_for([203, 0, 113, last].into(), 443, "www.example.test", "/ping", "i-1").await.unwrap();
+        route53
+            .health_check_for(
+                [203, 0, 113, last].into(),
+                443,
+                "www.example.test",
+                "/ping",
+                "i-1",
+            )
+            .await
+            .unwrap();
     }
     assert_eq!(region.route53().health_checks().len(), 2);
 }

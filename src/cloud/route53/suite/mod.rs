@@ -34,12 +34,23 @@ fn address(name: &str, value: &str) -> RecordSet {
 }
 
 fn seed(region: &Region, name: &str, kind: &str, values: &[&str]) {
-    region.route53().seed(ZONE, region::RecordSet::simple(name, kind, 300, values.iter().copied())).unwrap();
+    region
+        .route53()
+        .seed(
+            ZONE,
+            region::RecordSet::simple(name, kind, 300, values.iter().copied()),
+        )
+        .unwrap();
 }
 
 /// A record's values as they stand; empty where there is none.
 fn values(region: &Region, name: &str, kind: &str) -> Vec<String> {
-    region.route53().find(ZONE, name, kind).into_iter().flat_map(|set| set.values).collect()
+    region
+        .route53()
+        .find(ZONE, name, kind)
+        .into_iter()
+        .flat_map(|set| set.values)
+        .collect()
 }
 
 fn soon() -> Instant {

@@ -4,7 +4,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::*;
 
-against_both!(any_answer_tells_the_time, buckets_of_one_client_share_the_time);
+against_both!(
+    any_answer_tells_the_time,
+    buckets_of_one_client_share_the_time
+);
 
 async fn any_answer_tells_the_time(store: Store) {
     let s3 = store.without_bucket().await;

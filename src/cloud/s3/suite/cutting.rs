@@ -27,7 +27,9 @@ pub(super) async fn before(store: SocketAddr, cuts: Vec<Cut>) -> SocketAddr {
 }
 
 async fn pass(mut client: TcpStream, store: SocketAddr, cut: Option<Cut>) {
-    let Ok(mut store) = TcpStream::connect(store).await else { return };
+    let Ok(mut store) = TcpStream::connect(store).await else {
+        return;
+    };
     let limit = match cut {
         Some(Cut::Reset(bytes) | Cut::Close(bytes)) => bytes,
         None => u64::MAX,

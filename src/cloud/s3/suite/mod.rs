@@ -1,5 +1,5 @@
-//! One set of checks against two stores that are not ours: s3s-fs behind the region's front, and moto. What only the front can show (requests,
-//! faults) stands in `faults`.
+//! One set of checks against two stores that are not ours: s3s-fs behind the region's front, and
+//! moto. What only the front can show (requests, faults) stands in `faults`.
 
 mod clock;
 mod conditions;
@@ -37,17 +37,25 @@ macro_rules! against_both {
 use against_both;
 
 async fn put(s3: &S3, key: &str, body: &[u8]) -> Etag {
-    match s3.put(key, body.to_vec(), Condition::Always, None).await.unwrap() {
+    match s3
+        .put(key, body.to_vec(), Condition::Always, None)
+        .await
+        .unwrap()
+    {
         Written::Stored(etag) => etag,
         Written::Refused => panic!("a write without a condition was refused"),
     }
 }
 
-/// Bytes that repeat only after a prime number of them, so that no two ranges of an object are alike.
+/// Bytes that repeat only after a prime number of them, so that no two ranges of an object are
+/// alike.
 fn pattern(length: usize) -> Vec<u8> {
     const PERIOD: usize = 65_537;
     let words = (0u32..).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes());
-    let mut bytes = words.take(PERIOD).collect::<Vec<_>>().repeat(length / PERIOD + 1);
+    let mut bytes = words
+        .take(PERIOD)
+        .collect::<Vec<_>>()
+        .repeat(length / PERIOD + 1);
     bytes.truncate(length);
     bytes
 }

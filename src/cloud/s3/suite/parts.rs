@@ -16,7 +16,10 @@ async fn upload(s3: &S3, size: usize) -> Result<Written, crate::cloud::Error> {
 }
 
 fn assert_stands(region: &Region, size: usize) {
-    assert!(region.s3().get(BUCKET, "p/x").unwrap().unwrap() == pattern(size), "the object is not what was written");
+    assert!(
+        region.s3().get(BUCKET, "p/x").unwrap().unwrap() == pattern(size),
+        "the object is not what was written"
+    );
 }
 
 #[tokio::test]
@@ -24,8 +27,17 @@ async fn several_parts_go_up_at_once_but_no_more_than_the_memory_is_worth() {
     let (region, s3) = region().await;
     region.fault(on("UploadPart"), Fault::Delay(Duration::from_millis(400)));
     upload(&s3, 9 * PART).await.unwrap();
-    let parts: Vec<Recorded> = region.requests().into_iter().filter(|request| request.operation == "UploadPart").collect();
-    let under_way = |at| parts.iter().filter(|part| part.at <= at && at < part.at + part.took.unwrap()).count();
+    let parts: Vec<Recorded> = region
+        .requests()
+        .into_iter()
+        .filter(|request| request.operation == "UploadPart")
+        .collect();
+    let under_way = |at| {
+        parts
+            .iter()
+            .filter(|part| part.at <= at && at < part.at + part.took.unwrap())
+            .count()
+    };
     let most = parts.iter().map(|part| under_way(part.at)).max();
     assert_eq!((parts.len(), most), (9, Some(AT_ONCE)));
     assert_stands(&region, 9 * PART);
@@ -34,10 +46,18 @@ async fn several_parts_go_up_at_once_but_no_more_than_the_memory_is_worth() {
 #[tokio::test]
 async fn parts_that_break_are_sent_again() {
     let (region, s3) = region().await;
-    for (nth, fault) in [(1, Fault::Reset), (2, Fault::unavailable()), (4, Fault::LoseAnswer), (6, Fault::Throttle)] {
+    for (nth, fault) in [
+        (1, Fault::Reset),
+        (2, Fault::unavailable()),
+        (4, Fault::LoseAnswer),
+        (6, Fault::Throttle),
+    ] {
         region.fault(on("UploadPart").nth(nth), fault);
     }
-    assert!(matches!(upload(&s3, 3 * PART + 1).await.unwrap(), Written::Stored(_)));
+    assert!(matches!(
+        upload(&s3, 3 * PART + 1).await.unwrap(),
+        Written::Stored(_)
+    ));
     assert_eq!(region.count(Service::S3, "UploadPart"), 8);
     assert_stands(&region, 3 * PART + 1);
 }
@@ -47,7 +67,11 @@ async fn an_end_whose_answer_was_lost_counts_as_taken_and_the_object_stands() {
     for (operation, size) in [("CompleteMultipartUpload", PART + 1), ("PutObject", 9)] {
         let (region, s3) = region().await;
         region.fault(on(operation).nth(1), Fault::LoseAnswer);
-        assert_eq!(upload(&s3, size).await.unwrap(), Written::Refused, "{operation}");
+        assert_eq!(
+            upload(&s3, size).await.unwrap(),
+            Written::Refused,
+            "{operation}"
+        );
         assert_stands(&region, size);
     }
 }
@@ -58,7 +82,13 @@ async fn an_upload_that_no_attempt_brings_up_is_aborted() {
     region.fault(on("UploadPart").nth(2), Fault::access_denied());
     let error = upload(&s3, 3 * PART).await.unwrap_err();
     assert!(error.is_access_denied(), "{error}");
-    assert_eq!((region.count(Service::S3, "AbortMultipartUpload"), region.count(Service::S3, "CompleteMultipartUpload")), (1, 0));
+    assert_eq!(
+        (
+            region.count(Service::S3, "AbortMultipartUpload"),
+            region.count(Service::S3, "CompleteMultipartUpload")
+        ),
+        (1, 0)
+    );
     assert_eq!(region.s3().get(BUCKET, "p/x").unwrap(), None);
 }
 
@@ -69,7 +99,9 @@ async fn an_upload_that_nobody_waits_for_any_more_is_aborted() {
     let uploading = tokio::spawn(async move { upload(&s3, 3 * PART).await });
     tokio::task::block_in_place(|| hold.wait(SOON)).unwrap();
     uploading.abort();
-    let aborted = tokio::task::block_in_place(|| region.wait_for_request(|request| request.operation == "AbortMultipartUpload", SOON));
+    let aborted = tokio::task::block_in_place(|| {
+        region.wait_for_request(|request| request.operation == "AbortMultipartUpload", SOON)
+    });
     assert!(aborted.is_some(), "parts are left behind");
     hold.release();
 }

@@ -25,11 +25,28 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) async fn of_region() -> Self {
-        let region = Region::start(Options { region: REGION.into(), buckets: vec!["check".into()], ..Options::default() }).unwrap();
+        let region = Region::start(Options {
+            region: REGION.into(),
+            buckets: vec!["check".into()],
+            ..Options::default()
+        })
+        .unwrap();
         let env = region.env();
-        let keys = [env["AWS_ACCESS_KEY_ID"].clone(), env["AWS_SECRET_ACCESS_KEY"].clone()];
-        let at = region.endpoint(Service::S3).trim_start_matches("http://").parse().unwrap();
-        Self { s3: cloud(at, &keys).await.s3("check"), at, keys, _region: Some(region) }
+        let keys = [
+            env["AWS_ACCESS_KEY_ID"].clone(),
+            env["AWS_SECRET_ACCESS_KEY"].clone(),
+        ];
+        let at = region
+            .endpoint(Service::S3)
+            .trim_start_matches("http://")
+            .parse()
+            .unwrap();
+        Self {
+            s3: cloud(at, &keys).await.s3("check"),
+            at,
+            keys,
+            _region: Some(region),
+        }
     }
 
     pub(super) async fn of_moto() -> Self {
@@ -38,8 +55,18 @@ impl Store {
         let keys = ["AKIAEXAMPLE".to_owned(), "secret".to_owned()];
         let bucket = format!("check-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let s3 = cloud(at, &keys).await.s3(&bucket);
-        s3.client.create_bucket().bucket(&bucket).send().await.unwrap();
-        Self { s3, at, keys, _region: None }
+        s3.client
+            .create_bucket()
+            .bucket(&bucket)
+            .send()
+            .await
+            .unwrap();
+        Self {
+            s3,
+            at,
+            keys,
+            _region: None,
+        }
     }
 
     /// The same store behind a line that cuts its first connections off.

@@ -38,23 +38,60 @@ async fn a_body_of_parts_and_a_rest_is_written_over_an_older_object(store: Store
 
 async fn a_body_that_fails_leaves_the_older_object(store: Store) {
     put(&store.s3, "cache/x.tar.zst", b"older").await;
-    let pieces = [Ok(Bytes::from(pattern(PART + 1))), Err(std::io::Error::other("the disk is gone"))];
-    let error = store.s3.upload("cache/x.tar.zst", StreamReader::new(iter(pieces))).await.unwrap_err();
-    assert!(error.to_string().ends_with("/cache/x.tar.zst: the disk is gone"), "{error}");
-    assert_eq!(store.s3.get("cache/x.tar.zst", 100).await.unwrap().unwrap().body, b"older");
+    let pieces = [
+        Ok(Bytes::from(pattern(PART + 1))),
+        Err(std::io::Error::other("the disk is gone")),
+    ];
+    let error = store
+        .s3
+        .upload("cache/x.tar.zst", StreamReader::new(iter(pieces)))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("/cache/x.tar.zst: the disk is gone"),
+        "{error}"
+    );
+    assert_eq!(
+        store
+            .s3
+            .get("cache/x.tar.zst", 100)
+            .await
+            .unwrap()
+            .unwrap()
+            .body,
+        b"older"
+    );
 }
 
 async fn a_new_object_is_written_whole_and_its_progress_told(store: Store) {
-    for (key, size) in [("p/small", 9), ("p/empty", 0), ("p/parts", 5 * SWIFT_PART), ("p/rest", 2 * SWIFT_PART + 7)] {
+    for (key, size) in [
+        ("p/small", 9),
+        ("p/empty", 0),
+        ("p/parts", 5 * SWIFT_PART),
+        ("p/rest", 2 * SWIFT_PART + 7),
+    ] {
         let body = pattern(size);
         let told = std::sync::Mutex::new(Vec::new());
-        let written = store.s3.upload_new(key, body.as_slice(), |bytes| told.lock().unwrap().push(bytes)).await.unwrap();
+        let written = store
+            .s3
+            .upload_new(key, body.as_slice(), |bytes| {
+                told.lock().unwrap().push(bytes)
+            })
+            .await
+            .unwrap();
         let object = store.s3.get(key, size).await.unwrap().unwrap();
-        assert!(object.body == body, "{key}: the object is not what was written");
+        assert!(
+            object.body == body,
+            "{key}: the object is not what was written"
+        );
         assert_eq!(written, Written::Stored(object.etag), "{key}");
         let told = told.into_inner().unwrap();
         assert!(
-            told.is_sorted() && told.last() == Some(&(size as u64)) && told.len() == size.div_ceil(SWIFT_PART).max(1),
+            told.is_sorted()
+                && told.last() == Some(&(size as u64))
+                && told.len() == size.div_ceil(SWIFT_PART).max(1),
             "{key}: {told:?}"
         );
     }
@@ -63,15 +100,42 @@ async fn a_new_object_is_written_whole_and_its_progress_told(store: Store) {
 async fn a_key_that_is_taken_is_refused_and_keeps_its_object(store: Store) {
     put(&store.s3, "p/taken", b"older").await;
     for size in [9, SWIFT_PART + 1] {
-        assert_eq!(store.s3.upload_new("p/taken", pattern(size).as_slice(), |_| {}).await.unwrap(), Written::Refused);
-        assert_eq!(store.s3.get("p/taken", 100).await.unwrap().unwrap().body, b"older");
+        assert_eq!(
+            store
+                .s3
+                .upload_new("p/taken", pattern(size).as_slice(), |_| {})
+                .await
+                .unwrap(),
+            Written::Refused
+        );
+        assert_eq!(
+            store.s3.get("p/taken", 100).await.unwrap().unwrap().body,
+            b"older"
+        );
     }
-    let unfinished = store.s3.client.list_multipart_uploads().bucket(store.s3.bucket()).send().await;
+    let unfinished = store
+        .s3
+        .client
+        .list_multipart_uploads()
+        .bucket(store.s3.bucket())
+        .send()
+        .await;
     // s3s-fs does not list them; moto does.
-    assert!(unfinished.is_err() || unfinished.unwrap().uploads().is_empty(), "an unfinished upload is left");
+    assert!(
+        unfinished.is_err() || unfinished.unwrap().uploads().is_empty(),
+        "an unfinished upload is left"
+    );
 }
 
 async fn assert_uploads(s3: &S3, body: &[u8]) {
     s3.upload("cache/x.tar.zst", body).await.unwrap();
-    assert!(s3.get("cache/x.tar.zst", body.len()).await.unwrap().unwrap().body == body, "the object is not what was written");
+    assert!(
+        s3.get("cache/x.tar.zst", body.len())
+            .await
+            .unwrap()
+            .unwrap()
+            .body
+            == body,
+        "the object is not what was written"
+    );
 }

@@ -28,25 +28,43 @@ impl Forecast {
     /// Those of AWS; a site that has no releases; none of its instances serves.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
         if remote.site.app.kind == AppKind::S3 {
-            return Err(usage("kind s3 forwards to a bucket and has no releases: there is nothing to take the place of another"));
+            return Err(usage(
+                "kind s3 forwards to a bucket and has no releases: there is nothing to take the place of another",
+            ));
         }
         let residents = Source::of(remote).await?.residents(remote).await?;
         let serves = |resident: &Resident| resident.said.as_ref().is_some_and(Said::serves);
-        let instances: Vec<String> = residents.into_iter().filter(serves).map(|resident| resident.id).collect();
+        let instances: Vec<String> = residents
+            .into_iter()
+            .filter(serves)
+            .map(|resident| resident.id)
+            .collect();
         if instances.is_empty() {
-            return Err(usage("no instance serves the site, so none can take the release in place; deploy without --in-place"));
+            return Err(usage(
+                "no instance serves the site, so none can take the release in place; deploy without --in-place",
+            ));
         }
-        Ok(Self { instances, release_command: release_command(&remote.site, true), bake: pace.drain.as_secs() })
+        Ok(Self {
+            instances,
+            release_command: release_command(&remote.site, true),
+            bake: pace.drain.as_secs(),
+        })
     }
 }
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for instance in &self.instances {
-            writeln!(f, "instances      {instance} would start the release beside what it serves")?;
+            writeln!(
+                f,
+                "instances      {instance} would start the release beside what it serves"
+            )?;
         }
         writeln!(f, "release command {}", self.release_command)?;
         let bake = humantime::format_duration(Duration::from_secs(self.bake));
-        write!(f, "time           until every instance has started it, and {bake} of baking")
+        write!(
+            f,
+            "time           until every instance has started it, and {bake} of baking"
+        )
     }
 }

@@ -1,7 +1,9 @@
-//! A deploy in place: the instances that serve take the release beside the one that they serve, and then in its place.
+//! A deploy in place: the instances that serve take the release beside the one that they serve, and
+//! then in its place.
 //!
-//! The stages, the lease, the log and the pointers are those of a rotation; only, the instances stay. What an instance does is its own to
-//! decide, by what is on trial and what is current; so every way back is to take the release off trial.
+//! The stages, the lease, the log and the pointers are those of a rotation; only, the instances
+//! stay. What an instance does is its own to decide, by what is on trial and what is current; so
+//! every way back is to take the release off trial.
 
 mod forecast;
 mod residents;
@@ -24,7 +26,8 @@ use crate::site::report::Timeline;
 pub use forecast::Forecast;
 use residents::{Progress, Resident, Source, progress};
 
-/// An instance looks every two seconds while it has a release on trial, every ten before; then it proves what it serves.
+/// An instance looks every two seconds while it has a release on trial, every ten before; then it
+/// proves what it serves.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 /// In a row, as the word that one begins may be on its way.
 const QUIET_LOOKS: u32 = 2;
@@ -47,10 +50,25 @@ impl<'r> InPlace<'r> {
     /// # Errors
     /// Those of AWS, which tells where the instances are found.
     pub async fn new(remote: &'r Remote, log: Log, pace: Pace, timeline: Timeline) -> Result<Self> {
-        let version = log.record.release.as_ref().map_or_else(|| "none".to_owned(), |release| release.version.clone());
-        let wanted = Wanted { version, trial: Some(log.record.id.clone()) };
+        let version = log
+            .record
+            .release
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |release| release.version.clone());
+        let wanted = Wanted {
+            version,
+            trial: Some(log.record.id.clone()),
+        };
         let source = Source::of(remote).await?;
-        Ok(Self { remote, log, source, wanted, pace, timeline, ended_by: None })
+        Ok(Self {
+            remote,
+            log,
+            source,
+            wanted,
+            pace,
+            timeline,
+            ended_by: None,
+        })
     }
 
     /// Forward if the trial is passed, else back; an error says why it was not.
@@ -67,7 +85,9 @@ impl<'r> InPlace<'r> {
         match self.log.record.stage {
             Stage::Forward => self.finish().await,
             Stage::Trial | Stage::Back => {
-                self.undo().await.context("undoing the deploy that was killed")?;
+                self.undo()
+                    .await
+                    .context("undoing the deploy that was killed")?;
                 self.end(Outcome::RolledBack, Some(why.to_owned())).await
             }
         }
@@ -76,13 +96,17 @@ impl<'r> InPlace<'r> {
     /// The instances keep what they serve once they see that it is current.
     async fn forward(mut self) -> Result<()> {
         let timeline = self.timeline.clone();
-        match timeline.step("promote", &["bake"], self.make_current()).await {
+        match timeline
+            .step("promote", &["bake"], self.make_current())
+            .await
+        {
             Ok(()) => self.end(Outcome::Promoted, None).await,
             Err(error) => self.superseded(error).await.and_then(Err),
         }
     }
 
-    /// The instances may have gone back meanwhile, as nobody kept the release on trial: those follow what is current.
+    /// The instances may have gone back meanwhile, as nobody kept the release on trial: those
+    /// follow what is current.
     async fn finish(mut self) -> Result<()> {
         if let Err(error) = self.make_current().await {
             return self.superseded(error).await.map(|error| warn!("{error:#}"));
@@ -109,7 +133,8 @@ impl<'r> InPlace<'r> {
             return Err(error);
         }
         candidate::withdraw(self.remote, &self.log.record.id).await?;
-        self.end(Outcome::Unfinished, Some(format!("{error:#}"))).await?;
+        self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+            .await?;
         Ok(error)
     }
 
@@ -120,7 +145,9 @@ impl<'r> InPlace<'r> {
             let missing = match self.source.residents(self.remote).await {
                 Ok(residents) => match progress(&residents, &self.wanted, &self.log.record.id) {
                     Progress::Live(_) => return None,
-                    Progress::Failed { instance, why } => return Some(format!("{instance}: {why}")),
+                    Progress::Failed { instance, why } => {
+                        return Some(format!("{instance}: {why}"));
+                    }
                     Progress::Waiting(why) => why,
                 },
                 Err(error) => format!("{error:#}"),
@@ -138,7 +165,8 @@ impl<'r> InPlace<'r> {
         match self.undo().await {
             Ok(failures) => {
                 let cause = failures.into_iter().fold(cause, told_too);
-                self.end(Outcome::RolledBack, Some(format!("{cause:#}"))).await?;
+                self.end(Outcome::RolledBack, Some(format!("{cause:#}")))
+                    .await?;
                 Err(cause.context("rolled back"))
             }
             Err(error) => {
@@ -155,28 +183,48 @@ impl<'r> InPlace<'r> {
         }
         candidate::withdraw(self.remote, &self.log.record.id).await?;
         let timeline = self.timeline.clone();
-        timeline.step("undo", &[], async { Ok(self.all_back().await) }).await
+        timeline
+            .step("undo", &[], async { Ok(self.all_back().await) })
+            .await
     }
 
-    /// Waits until no instance has to do with the release any more; one that does not hear of it holds up nobody. What those where it failed
-    /// say of that.
+    /// Waits until no instance has to do with the release any more; one that does not hear of it
+    /// holds up nobody. What those where it failed say of that.
     async fn all_back(&self) -> Vec<String> {
         let run = &self.log.record.id;
         let (end, mut quiet) = (Instant::now() + BACK_WITHIN, 0);
         loop {
             sleep(LOOK_EVERY).await;
-            let residents = self.source.residents(self.remote).await.unwrap_or_else(|error| {
-                warn!("looking at the instances: {error:#}");
-                Vec::new()
-            });
-            let still: Vec<&str> = residents.iter().filter(|each| each.is_at_it(run)).map(|each| each.id.as_str()).collect();
-            quiet = if still.is_empty() && !residents.is_empty() { quiet + 1 } else { 0 };
+            let residents = self
+                .source
+                .residents(self.remote)
+                .await
+                .unwrap_or_else(|error| {
+                    warn!("looking at the instances: {error:#}");
+                    Vec::new()
+                });
+            let still: Vec<&str> = residents
+                .iter()
+                .filter(|each| each.is_at_it(run))
+                .map(|each| each.id.as_str())
+                .collect();
+            quiet = if still.is_empty() && !residents.is_empty() {
+                quiet + 1
+            } else {
+                0
+            };
             if quiet >= QUIET_LOOKS {
                 self.print_logs(&residents).await;
-                return residents.iter().filter_map(|each| Some(format!("{}: {}", each.id, each.failure(run)?))).collect();
+                return residents
+                    .iter()
+                    .filter_map(|each| Some(format!("{}: {}", each.id, each.failure(run)?)))
+                    .collect();
             }
             if Instant::now() >= end {
-                warn!("{} does not say that it went back; `spotboot status` tells what it serves", still.join(", "));
+                warn!(
+                    "{} does not say that it went back; `spotboot status` tells what it serves",
+                    still.join(", ")
+                );
                 return Vec::new();
             }
         }
@@ -184,7 +232,10 @@ impl<'r> InPlace<'r> {
 
     /// Of those where the release failed.
     async fn print_logs(&self, residents: &[Resident]) {
-        for resident in residents.iter().filter(|resident| resident.failure(&self.log.record.id).is_some()) {
+        for resident in residents
+            .iter()
+            .filter(|resident| resident.failure(&self.log.record.id).is_some())
+        {
             print_log(self.remote, &resident.id, "trial.log").await;
         }
     }
@@ -192,7 +243,11 @@ impl<'r> InPlace<'r> {
     /// Puts the steps so far into the log.
     async fn note(&mut self, live: &[String]) {
         let known = &mut self.log.record.in_place.get_or_insert_default().instances;
-        let fresh: Vec<String> = live.iter().filter(|id| !known.contains(id)).cloned().collect();
+        let fresh: Vec<String> = live
+            .iter()
+            .filter(|id| !known.contains(id))
+            .cloned()
+            .collect();
         known.extend(fresh);
         self.log.record.steps = steps(&self.timeline);
         self.log.note().await;
@@ -205,7 +260,9 @@ impl<'r> InPlace<'r> {
 
     async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
         self.log.record.steps = steps(&self.timeline);
-        self.log.end(outcome, self.remote.now(), error, self.ended_by.take()).await?;
+        self.log
+            .end(outcome, self.remote.now(), error, self.ended_by.take())
+            .await?;
         info!(release = self.wanted.version, outcome = ?outcome, "ended");
         Ok(())
     }
@@ -213,5 +270,9 @@ impl<'r> InPlace<'r> {
 
 /// An instance that goes back by itself tells why when CI has seen already that something is wrong.
 fn told_too(cause: Error, failure: String) -> Error {
-    if format!("{cause:#}").contains(&failure) { cause } else { cause.context(failure) }
+    if format!("{cause:#}").contains(&failure) {
+        cause
+    } else {
+        cause.context(failure)
+    }
 }

@@ -1,4 +1,5 @@
-//! The instances that serve, as a deploy in place sees them, and how far they are: a pure function of what they say.
+//! The instances that serve, as a deploy in place sees them, and how far they are: a pure function
+//! of what they say.
 
 use anyhow::Result;
 
@@ -49,18 +50,36 @@ impl Source {
     /// Those of AWS.
     pub async fn residents(&self, remote: &Remote) -> Result<Vec<Resident>> {
         let ids: Vec<String> = match self {
-            Self::Fleet(fleet) => {
-                fleet.observe().await?.members.into_iter().filter(|member| !member.leaving).map(|member| member.id).collect()
-            }
+            Self::Fleet(fleet) => fleet
+                .observe()
+                .await?
+                .members
+                .into_iter()
+                .filter(|member| !member.leaving)
+                .map(|member| member.id)
+                .collect(),
             Self::Names(zones) => {
                 let standing = zones.standing(&remote.route53).await?;
-                standing.iter().flat_map(|zone| zone.instances()).map(str::to_owned).collect()
+                standing
+                    .iter()
+                    .flat_map(|zone| zone.instances())
+                    .map(str::to_owned)
+                    .collect()
             }
         };
         let mut residents = Vec::new();
-        for instance in remote.ec2.describe(&ids).await?.into_iter().filter(|instance| instance.living) {
+        for instance in remote
+            .ec2
+            .describe(&ids)
+            .await?
+            .into_iter()
+            .filter(|instance| instance.living)
+        {
             let said = said_by(&remote.state, &remote.site, &instance.id).await?;
-            residents.push(Resident { id: instance.id, said });
+            residents.push(Resident {
+                id: instance.id,
+                said,
+            });
         }
         Ok(residents)
     }
@@ -69,42 +88,67 @@ impl Source {
 impl Resident {
     /// One that AWS takes away serves on, and what takes its place boots what is current then.
     fn counts(&self) -> bool {
-        self.said.as_ref().is_some_and(|said| said.serves() && said.phase != Phase::Interrupted)
+        self.said
+            .as_ref()
+            .is_some_and(|said| said.serves() && said.phase != Phase::Interrupted)
     }
 
     /// Why the release does not serve there, once that is so.
     pub fn failure(&self, run: &str) -> Option<&str> {
-        self.said.as_ref()?.tried.as_ref().filter(|tried| tried.deploy == run)?.error.as_deref()
+        self.said
+            .as_ref()?
+            .tried
+            .as_ref()
+            .filter(|tried| tried.deploy == run)?
+            .error
+            .as_deref()
     }
 
-    /// It starts the release of that run, or serves it: whatever came of the trial, it has not heard of it.
+    /// It starts the release of that run, or serves it: whatever came of the trial, it has not
+    /// heard of it.
     pub fn is_at_it(&self, run: &str) -> bool {
         let tried = self.said.as_ref().and_then(|said| said.tried.as_ref());
-        tried.is_some_and(|tried| tried.deploy == run && matches!(tried.attempt, Attempt::Starting | Attempt::OnTrial))
+        tried.is_some_and(|tried| {
+            tried.deploy == run && matches!(tried.attempt, Attempt::Starting | Attempt::OnTrial)
+        })
     }
 
     pub fn serves(&self, wanted: &Wanted) -> bool {
         let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
-        self.said.as_ref().is_some_and(|said| runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial))
+        self.said.as_ref().is_some_and(|said| {
+            runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial)
+        })
     }
 }
 
 /// How far they are with the release of this run.
 pub fn progress(residents: &[Resident], wanted: &Wanted, run: &str) -> Progress {
-    if let Some((resident, why)) = residents.iter().find_map(|resident| Some((resident, resident.failure(run)?))) {
-        return Progress::Failed { instance: resident.id.clone(), why: why.to_owned() };
+    if let Some((resident, why)) = residents
+        .iter()
+        .find_map(|resident| Some((resident, resident.failure(run)?)))
+    {
+        return Progress::Failed {
+            instance: resident.id.clone(),
+            why: why.to_owned(),
+        };
     }
     let ids = |wanted: bool, of: &dyn Fn(&&Resident) -> bool| -> Vec<String> {
-        residents.iter().filter(|each| each.counts() && of(each) == wanted).map(|each| each.id.clone()).collect()
+        residents
+            .iter()
+            .filter(|each| each.counts() && of(each) == wanted)
+            .map(|each| each.id.clone())
+            .collect()
     };
     let serves = |each: &&Resident| each.serves(wanted);
     let (live, others) = (ids(true, &serves), ids(false, &serves));
     match (live.is_empty(), others.is_empty()) {
         (false, true) => Progress::Live(live),
         (true, true) => Progress::Waiting("no instance serves".to_owned()),
-        (_, false) => {
-            Progress::Waiting(format!("{} does not serve {} yet; a spotboot before this one never does", others.join(", "), wanted.version))
-        }
+        (_, false) => Progress::Waiting(format!(
+            "{} does not serve {} yet; a spotboot before this one never does",
+            others.join(", "),
+            wanted.version
+        )),
     }
 }
 
@@ -133,20 +177,41 @@ mod tests {
             until: None,
             error: None,
         };
-        Resident { id: id.into(), said: Some(said) }
+        Resident {
+            id: id.into(),
+            said: Some(said),
+        }
     }
 
     fn progress(residents: &[Resident]) -> Progress {
-        super::progress(residents, &Wanted { version: "v2".into(), trial: Some("d".into()) }, "d")
+        super::progress(
+            residents,
+            &Wanted {
+                version: "v2".into(),
+                trial: Some("d".into()),
+            },
+            "d",
+        )
     }
 
     #[test]
     fn a_release_is_live_once_every_instance_that_serves_serves_it_on_this_trial() {
-        let (old, new) = (resident("i-1", Phase::Serving, "v1", None), resident("i-2", Phase::StandBy, "v2", Some("d")));
-        assert_eq!(progress(std::slice::from_ref(&new)), Progress::Live(vec!["i-2".into()]));
-        assert!(matches!(progress(&[old, new.clone()]), Progress::Waiting(why) if why.contains("i-1 does not serve v2")));
+        let (old, new) = (
+            resident("i-1", Phase::Serving, "v1", None),
+            resident("i-2", Phase::StandBy, "v2", Some("d")),
+        );
+        assert_eq!(
+            progress(std::slice::from_ref(&new)),
+            Progress::Live(vec!["i-2".into()])
+        );
+        assert!(
+            matches!(progress(&[old, new.clone()]), Progress::Waiting(why) if why.contains("i-1 does not serve v2"))
+        );
         let other = resident("i-1", Phase::Serving, "v2", Some("e"));
-        assert!(matches!(progress(&[other, new]), Progress::Waiting(_)), "on another run's trial");
+        assert!(
+            matches!(progress(&[other, new]), Progress::Waiting(_)),
+            "on another run's trial"
+        );
         assert!(matches!(progress(&[]), Progress::Waiting(_)));
     }
 
@@ -154,21 +219,46 @@ mod tests {
     fn who_boots_or_goes_is_not_waited_for() {
         let new = resident("i-2", Phase::Serving, "v2", Some("d"));
         let live = Progress::Live(vec!["i-2".into()]);
-        for phase in [Phase::Booting, Phase::Failed, Phase::Interrupted, Phase::Stopped] {
-            assert_eq!(progress(&[resident("i-1", phase, "v1", None), new.clone()]), live, "{phase:?}");
+        for phase in [
+            Phase::Booting,
+            Phase::Failed,
+            Phase::Interrupted,
+            Phase::Stopped,
+        ] {
+            assert_eq!(
+                progress(&[resident("i-1", phase, "v1", None), new.clone()]),
+                live,
+                "{phase:?}"
+            );
         }
-        let silent = Resident { id: "i-1".into(), said: None };
+        let silent = Resident {
+            id: "i-1".into(),
+            said: None,
+        };
         assert_eq!(progress(&[silent, new]), live);
-        assert!(matches!(progress(&[resident("i-1", Phase::Interrupted, "v2", Some("d"))]), Progress::Waiting(_)));
+        assert!(matches!(
+            progress(&[resident("i-1", Phase::Interrupted, "v2", Some("d"))]),
+            Progress::Waiting(_)
+        ));
     }
 
     #[test]
     fn an_instance_is_at_it_from_the_start_to_the_end_of_its_attempt() {
         let mut resident = resident("i-1", Phase::Serving, "v1", None);
         assert!(!resident.is_at_it("d"));
-        let ends = [(Attempt::Starting, true), (Attempt::OnTrial, true), (Attempt::Withdrawn, false), (Attempt::Failed, false)];
+        let ends = [
+            (Attempt::Starting, true),
+            (Attempt::OnTrial, true),
+            (Attempt::Withdrawn, false),
+            (Attempt::Failed, false),
+        ];
         for (attempt, at_it) in ends {
-            let tried = Tried { deploy: "d".into(), release: "v2".into(), attempt, error: None };
+            let tried = Tried {
+                deploy: "d".into(),
+                release: "v2".into(),
+                attempt,
+                error: None,
+            };
             resident.said.as_mut().unwrap().tried = Some(tried);
             assert_eq!(resident.is_at_it("d"), at_it, "{attempt:?}");
             assert!(!resident.is_at_it("e"));
@@ -186,7 +276,10 @@ mod tests {
         };
         failed.said.as_mut().unwrap().tried = Some(tried("d"));
         let new = resident("i-2", Phase::Serving, "v2", Some("d"));
-        let failure = Progress::Failed { instance: "i-1".into(), why: "exit status 3".into() };
+        let failure = Progress::Failed {
+            instance: "i-1".into(),
+            why: "exit status 3".into(),
+        };
         assert_eq!(progress(&[new, failed.clone()]), failure);
         failed.said.as_mut().unwrap().tried = Some(tried("e"));
         assert!(matches!(progress(&[failed]), Progress::Waiting(_)));

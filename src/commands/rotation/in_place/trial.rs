@@ -1,4 +1,5 @@
-//! The trial in place: every instance that serves starts the release and leads its visitors there, is looked at from outside, and bakes.
+//! The trial in place: every instance that serves starts the release and leads its visitors there,
+//! is looked at from outside, and bakes.
 
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use super::residents::{Progress, Resident, progress};
 use super::{InPlace, LOOK_EVERY};
 use crate::site::deploys::Stage;
 
-/// An instance has proven itself before CI looks: what CI cannot reach now is behind a security group or not public.
+/// An instance has proven itself before CI looks: what CI cannot reach now is behind a security
+/// group or not public.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// Looks in a row that an instance may fail before it has failed the trial: CI's own network hiccups, too.
+/// Looks in a row that an instance may fail before it has failed the trial: CI's own network
+/// hiccups, too.
 const FAILED_LOOKS: u32 = 2;
 
 /// What one look at all instances has shown.
@@ -51,8 +54,14 @@ impl InPlace<'_> {
         };
         match done {
             Some(done) => done?,
-            None if waiting.is_empty() => bail!("not done within {} (--timeout)", humantime::format_duration(within)),
-            None => bail!("not done within {} (--timeout): {waiting}", humantime::format_duration(within)),
+            None if waiting.is_empty() => bail!(
+                "not done within {} (--timeout)",
+                humantime::format_duration(within)
+            ),
+            None => bail!(
+                "not done within {} (--timeout): {waiting}",
+                humantime::format_duration(within)
+            ),
         }
         self.decide(Stage::Forward).await
     }
@@ -61,7 +70,11 @@ impl InPlace<'_> {
     async fn go_live(&mut self, waiting: &mut String) -> Result<()> {
         let (timeline, began) = (self.timeline.clone(), Instant::now());
         let live = timeline.step("live", &[], self.all_live(waiting)).await?;
-        info!(seconds = began.elapsed().as_secs(), instances = live.len(), "live on every instance that serves");
+        info!(
+            seconds = began.elapsed().as_secs(),
+            instances = live.len(),
+            "live on every instance that serves"
+        );
         self.note(&live).await;
         timeline.step("outside", &["live"], self.see(&live)).await?;
         self.note(&live).await;
@@ -85,17 +98,24 @@ impl InPlace<'_> {
 
     async fn see(&self, live: &[String]) -> Result<()> {
         let residents = self.source.residents(self.remote).await?;
-        for resident in residents.iter().filter(|resident| live.contains(&resident.id)) {
+        for resident in residents
+            .iter()
+            .filter(|resident| live.contains(&resident.id))
+        {
             self.look_at(resident, SEEN_WITHIN).await?;
         }
         Ok(())
     }
 
-    /// As long as requests to the release before may last, and whoever comes up meanwhile has taken the release, too.
+    /// As long as requests to the release before may last, and whoever comes up meanwhile has taken
+    /// the release, too.
     async fn bake(&mut self, waiting: &mut String) -> Result<()> {
         let lasts = self.pace.drain;
         info!(seconds = lasts.as_secs(), "baking");
-        self.timeline.clone().step("bake", &["outside"], self.watch(lasts, waiting)).await
+        self.timeline
+            .clone()
+            .step("bake", &["outside"], self.watch(lasts, waiting))
+            .await
     }
 
     async fn watch(&self, lasts: Duration, waiting: &mut String) -> Result<()> {
@@ -104,13 +124,20 @@ impl InPlace<'_> {
         // The last look is a good one.
         while Instant::now() < end || !well {
             let left = end.saturating_duration_since(Instant::now());
-            sleep(if left.is_zero() { WATCH_EVERY } else { WATCH_EVERY.min(left) }).await;
+            sleep(if left.is_zero() {
+                WATCH_EVERY
+            } else {
+                WATCH_EVERY.min(left)
+            })
+            .await;
             well = false;
             match self.glance().await {
                 Look::Well => (failed, well) = (0, true),
                 Look::Waiting(why) => *waiting = why,
                 Look::Failed(error) => return Err(error),
-                Look::Unwell(error) if failed + 1 >= FAILED_LOOKS => return Err(error.context("while baking")),
+                Look::Unwell(error) if failed + 1 >= FAILED_LOOKS => {
+                    return Err(error.context("while baking"));
+                }
                 Look::Unwell(error) => {
                     warn!("{error:#}");
                     failed += 1;
@@ -128,9 +155,14 @@ impl InPlace<'_> {
         let live = match progress(&residents, &self.wanted, &self.log.record.id) {
             Progress::Live(live) => live,
             Progress::Waiting(why) => return Look::Waiting(why),
-            Progress::Failed { instance, why } => return Look::Failed(anyhow!("{instance}: {why}")),
+            Progress::Failed { instance, why } => {
+                return Look::Failed(anyhow!("{instance}: {why}"));
+            }
         };
-        for resident in residents.iter().filter(|resident| live.contains(&resident.id)) {
+        for resident in residents
+            .iter()
+            .filter(|resident| live.contains(&resident.id))
+        {
             if let Err(error) = self.look_at(resident, GLANCE).await {
                 return Look::Unwell(error);
             }
@@ -139,7 +171,16 @@ impl InPlace<'_> {
     }
 
     async fn look_at(&self, resident: &Resident, patience: Duration) -> Result<()> {
-        let Some(said) = &resident.said else { bail!("{} has said nothing of itself", resident.id) };
-        look(self.remote, &resident.id, said, &self.wanted.version, patience).await
+        let Some(said) = &resident.said else {
+            bail!("{} has said nothing of itself", resident.id)
+        };
+        look(
+            self.remote,
+            &resident.id,
+            said,
+            &self.wanted.version,
+            patience,
+        )
+        .await
     }
 }

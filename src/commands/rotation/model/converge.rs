@@ -1,4 +1,5 @@
-//! Whether all can come right from wherever it stands: stateright sees that no state is a wrong end; a circle without a way out would be none.
+//! Whether all can come right from wherever it stands: stateright sees that no state is a wrong
+//! end; a circle without a way out would be none.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -39,5 +40,9 @@ pub fn lost(story: &Story) -> Vec<World> {
             right.extend(&before[at]);
         }
     }
-    known.into_iter().filter(|(_, at)| !comes_right[*at]).map(|(world, _)| world).collect()
+    known
+        .into_iter()
+        .filter(|(_, at)| !comes_right[*at])
+        .map(|(world, _)| world)
+        .collect()
 }

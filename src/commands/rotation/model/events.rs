@@ -10,16 +10,35 @@ use crate::site::report::Phase;
 impl World {
     /// As many instances as there are to be, the last of them with the names.
     pub fn begin(target: u8, left: Left) -> Self {
-        let phase = |id| if id + 1 == target { Phase::Serving } else { Phase::StandBy };
+        let phase = |id| {
+            if id + 1 == target {
+                Phase::Serving
+            } else {
+                Phase::StandBy
+            }
+        };
         let machine = |id| Machine {
-            up: if id + 1 == target { Up::Serving } else { Up::StandBy },
+            up: if id + 1 == target {
+                Up::Serving
+            } else {
+                Up::StandBy
+            },
             serves: Some(Release::Old),
             proven: true,
-            told: Told { phase: Some(phase(id)), release: Some(Release::Old), ..Told::default() },
+            told: Told {
+                phase: Some(phase(id)),
+                release: Some(Release::Old),
+                ..Told::default()
+            },
             ..Machine::launched()
         };
         let owner = target - 1;
-        let names = Names { owner, launched: 60 * u32::from(owner), generation: 1, leads_to: owner };
+        let names = Names {
+            owner,
+            launched: 60 * u32::from(owner),
+            generation: 1,
+            leads_to: owner,
+        };
         Self {
             target,
             machines: (0..target).map(machine).collect(),
@@ -40,7 +59,9 @@ impl World {
     pub fn does(&mut self, action: Action) -> bool {
         match action {
             Action::Launch => self.launches_one(),
-            Action::Recommend(id) => self.left.takes(|left| &mut left.recommendations) && self.recommend(id),
+            Action::Recommend(id) => {
+                self.left.takes(|left| &mut left.recommendations) && self.recommend(id)
+            }
             Action::Notice(id) => self.left.takes(|left| &mut left.notices) && self.announce(id),
             Action::Dies(id) => self.dies(id),
             Action::Lost(id) => {
@@ -51,7 +72,11 @@ impl World {
             Action::Crash(id) => self.left.takes(|left| &mut left.crashes) && self.crash(id),
             Action::Over(id) => {
                 let machine = self.machine_mut(id);
-                let waits = machine.told.note.is_some_and(|note| note.mark == Mark::Rebalance) && machine.told.note == machine.note;
+                let waits = machine
+                    .told
+                    .note
+                    .is_some_and(|note| note.mark == Mark::Rebalance)
+                    && machine.told.note == machine.note;
                 let passes = waits && !std::mem::replace(&mut machine.over, true);
                 // No answer is that old.
                 self.before = self.before.take().filter(|_| !passes);
@@ -60,20 +85,28 @@ impl World {
             Action::Boot(id) => self.boots(id),
             Action::Tell(id) => self.tells(id),
             Action::Hand(id) => self.machine(id).is_resident() && self.hands_over(id, false),
-            Action::HandStale(id) => self.left.takes(|left| &mut left.stale) && self.hands_over(id, true),
+            Action::HandStale(id) => {
+                self.left.takes(|left| &mut left.stale) && self.hands_over(id, true)
+            }
             Action::HandFails(id) => {
                 let calls = self.machine(id).hand != Hand::Looks;
                 self.machine_mut(id).hand = Hand::Looks;
                 calls && self.left.takes(|left| &mut left.faults)
             }
-            Action::HandUntold(id) => self.left.takes(|left| &mut left.faults) && self.plans_untold(id),
+            Action::HandUntold(id) => {
+                self.left.takes(|left| &mut left.faults) && self.plans_untold(id)
+            }
             Action::Leave(id) => self.leaves(id),
             Action::Start => self.starts(),
             Action::Run => self.runs(false),
             Action::RunStale => self.left.takes(|left| &mut left.stale) && self.runs(true),
             Action::RunFails => self.run_fails(),
             Action::TimesOut => self.run_times_out(),
-            Action::Kill => self.run.is_some() && self.left.takes(|left| &mut left.kills) && self.run.take().is_some(),
+            Action::Kill => {
+                self.run.is_some()
+                    && self.left.takes(|left| &mut left.kills)
+                    && self.run.take().is_some()
+            }
             Action::Lapse => {
                 let lapses = self.run.is_none() && self.locked;
                 if lapses {
@@ -114,9 +147,19 @@ impl World {
     fn crash(&mut self, id: Id) -> bool {
         let machine = self.machine_mut(id);
         // It stands on its disk, too.
-        let note = if machine.untold { machine.note } else { machine.told.note };
+        let note = if machine.untold {
+            machine.note
+        } else {
+            machine.told.note
+        };
         let runs = !matches!(machine.up, Up::Crashed | Up::Stopped | Up::Failed);
-        (machine.up, machine.hand, machine.note, machine.over, machine.handled) = (Up::Crashed, Hand::Looks, note, false, false);
+        (
+            machine.up,
+            machine.hand,
+            machine.note,
+            machine.over,
+            machine.handled,
+        ) = (Up::Crashed, Hand::Looks, note, false, false);
         runs
     }
 }

@@ -10,7 +10,16 @@ impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "target {}", self.target)?;
         for (id, machine) in self.machines.iter().enumerate() {
-            let Machine { up, serves, hand, note, told, ends, recommended, .. } = machine;
+            let Machine {
+                up,
+                serves,
+                hand,
+                note,
+                told,
+                ends,
+                recommended,
+                ..
+            } = machine;
             write!(f, " | i-{id} ")?;
             match (machine.lives, ends, recommended) {
                 (false, ..) => write!(f, "gone {:?}", told.note)?,
@@ -23,12 +32,16 @@ impl fmt::Display for World {
                 }
             }
         }
-        let names = self.names.as_ref().map(|names| (names.owner, names.generation));
+        let names = self
+            .names
+            .as_ref()
+            .map(|names| (names.owner, names.generation));
         write!(
             f,
             " | names {names:?} | current {:?}, trial {:?} | {:?} {:?} locked {}",
             self.current, self.on_trial, self.log, self.run, self.locked
         )?;
-        self.wrong.map_or(Ok(()), |wrong| write!(f, " | WRONG: {wrong}"))
+        self.wrong
+            .map_or(Ok(()), |wrong| write!(f, " | WRONG: {wrong}"))
     }
 }

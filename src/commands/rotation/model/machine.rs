@@ -29,7 +29,8 @@ pub struct Machine {
     pub untold: bool,
     /// It knows of a fence of its own.
     pub fenced: bool,
-    /// It has decided on what still holds: when it chose whom to end others served, and nobody was lost since.
+    /// It has decided on what still holds: when it chose whom to end others served, and nobody was
+    /// lost since.
     pub sure: bool,
     pub told: Told,
 }
@@ -107,13 +108,25 @@ impl Machine {
 
     /// Nothing of it is left but its words in the bucket.
     pub fn end(&mut self) {
-        let told = Told { note: self.told.note, settled: self.told.settled, ..Told::default() };
-        *self = Self { lives: false, up: Up::Stopped, told, proven: self.proven, ..Self::launched() };
+        let told = Told {
+            note: self.told.note,
+            settled: self.told.settled,
+            ..Told::default()
+        };
+        *self = Self {
+            lives: false,
+            up: Up::Stopped,
+            told,
+            proven: self.proven,
+            ..Self::launched()
+        };
     }
 
     /// Its event loop runs, which begins with a report.
     pub fn is_resident(&self) -> bool {
-        self.lives && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..)) && self.told.phase.is_some()
+        self.lives
+            && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..))
+            && self.told.phase.is_some()
     }
 
     pub fn mark(&self) -> Option<Mark> {
@@ -124,6 +137,10 @@ impl Machine {
 
 impl Noted {
     pub fn note(self) -> Note {
-        Note { mark: self.mark, target: self.target.into(), since: between(self.since) }
+        Note {
+            mark: self.mark,
+            target: self.target.into(),
+            since: between(self.since),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The names in Route 53, written by the batches that [`records::plan`](crate::site::records) decides.
+//! The names in Route 53, written by the batches that [`records::plan`](crate::site::records)
+//! decides.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -50,7 +51,8 @@ enum Question {
     Stay(Vec<Id>, u32),
 }
 
-/// The same few questions come up in millions of states, and the records that answer them are text: each is asked once in each thread.
+/// The same few questions come up in millions of states, and the records that answer them are text:
+/// each is asked once in each thread.
 #[derive(Default)]
 struct Known {
     answers: HashMap<(Option<Names>, Question), Answer>,
@@ -74,10 +76,22 @@ impl Asks {
         let id = self.who();
         let (launched, right) = match self {
             Self::Launched(id) => (at(id), Right::Launch),
-            Self::Appointed(_, seconds) => (at(0) + Duration::from_secs(seconds.into()), Right::Appointment),
+            Self::Appointed(_, seconds) => (
+                at(0) + Duration::from_secs(seconds.into()),
+                Right::Appointment,
+            ),
         };
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
-        Claim { site: "example".into(), instance: name(id), launched, ipv4, ipv6: None, ttl: 60, shape: Shape::Simple, right }
+        Claim {
+            site: "example".into(),
+            instance: name(id),
+            launched,
+            ipv4,
+            ipv6: None,
+            ttl: 60,
+            shape: Shape::Simple,
+            right,
+        }
     }
 }
 
@@ -86,16 +100,35 @@ fn group() -> records::Names {
 }
 
 fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
-    let Some(names) = names else { return Vec::new() };
+    let Some(names) = names else {
+        return Vec::new();
+    };
     let launched = at(0) + Duration::from_secs(names.launched.into());
-    let ownership = Ownership { site: "example".into(), owner: name(names.owner), launched, generation: names.generation.into() };
-    let text = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec![ownership.to_string()]);
+    let ownership = Ownership {
+        site: "example".into(),
+        owner: name(names.owner),
+        launched,
+        generation: names.generation.into(),
+    };
+    let text = RecordSet::new(
+        "_spotboot.example.com",
+        Kind::Txt,
+        60,
+        vec![ownership.to_string()],
+    );
     let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
-    vec![text, RecordSet::new("example.com", Kind::A, 60, vec![address])]
+    vec![
+        text,
+        RecordSet::new("example.com", Kind::A, 60, vec![address]),
+    ]
 }
 
 fn read(sets: &[RecordSet]) -> Option<Names> {
-    let value = |kind| sets.iter().find(|set| set.kind() == Some(kind)).map(|set| set.values().remove(0));
+    let value = |kind| {
+        sets.iter()
+            .find(|set| set.kind() == Some(kind))
+            .map(|set| set.values().remove(0))
+    };
     let ownership = Ownership::parse(&value(Kind::Txt)?)?;
     let address: Ipv4Addr = value(Kind::A)?.parse().ok()?;
     Some(Names {
@@ -151,13 +184,23 @@ impl Question {
             Self::Claim(asks, living) => {
                 let claim = asks.claim();
                 let asked = whom_to_ask(sets, &names, &claim);
-                let living: BTreeSet<String> = living.iter().copied().map(name).filter(|id| asked.contains(id)).collect();
+                let living: BTreeSet<String> = living
+                    .iter()
+                    .copied()
+                    .map(name)
+                    .filter(|id| asked.contains(id))
+                    .collect();
                 plan(sets, &names, &claim, &living)
             }
             Self::Open(me) => records::fence(sets, &names, &name(*me), at(*me)),
             Self::Stay(going, now) => {
                 let going: Vec<String> = going.iter().copied().map(name).collect();
-                records::stay(sets, &names, &going, at(0) + Duration::from_secs((*now).into()))
+                records::stay(
+                    sets,
+                    &names,
+                    &going,
+                    at(0) + Duration::from_secs((*now).into()),
+                )
             }
         };
         plan.expect("nobody else writes there")
@@ -169,8 +212,16 @@ fn submitted(names: Option<&Names>, changes: &[Change]) -> Option<Names> {
     let mut zone = record_sets(names);
     for change in changes {
         match change {
-            Change::Delete(set) => _ = zone.remove(zone.iter().position(|standing| standing == set)?),
-            Change::Create(set) if zone.iter().any(|s| s.name() == set.name() && s.kind() == set.kind()) => return None,
+            Change::Delete(set) => {
+                _ = zone.remove(zone.iter().position(|standing| standing == set)?)
+            }
+            Change::Create(set)
+                if zone
+                    .iter()
+                    .any(|s| s.name() == set.name() && s.kind() == set.kind()) =>
+            {
+                return None;
+            }
             Change::Create(set) => zone.push(set.clone()),
         }
     }
@@ -180,13 +231,25 @@ fn submitted(names: Option<&Names>, changes: &[Change]) -> Option<Names> {
 impl World {
     /// Submits a batch for what was seen; whether Route 53 took it.
     pub fn submit(&mut self, batch: Batch) -> bool {
-        let after = KNOWN.with_borrow_mut(|Known { batches, submitted: known, .. }| {
-            let after = || submitted(self.names.as_ref(), &batches[batch.0]);
-            known.entry((self.names.clone(), batch)).or_insert_with(after).clone()
-        });
+        let after = KNOWN.with_borrow_mut(
+            |Known {
+                 batches,
+                 submitted: known,
+                 ..
+             }| {
+                let after = || submitted(self.names.as_ref(), &batches[batch.0]);
+                known
+                    .entry((self.names.clone(), batch))
+                    .or_insert_with(after)
+                    .clone()
+            },
+        );
         let Some(after) = after else { return false };
         if let Some(before) = &self.names {
-            if before.owner != after.owner && before.launched > after.launched && self.machine(before.owner).lives {
+            if before.owner != after.owner
+                && before.launched > after.launched
+                && self.machine(before.owner).lives
+            {
                 self.wrong = Some("an older instance takes the names from a newer one that lives");
             }
             if after.generation != before.generation + 1 {
@@ -197,7 +260,8 @@ impl World {
         true
     }
 
-    /// Whether the names stand as they were decided to: nothing was to change, or Route 53 took the batch.
+    /// Whether the names stand as they were decided to: nothing was to change, or Route 53 took the
+    /// batch.
     pub fn carry_out(&mut self, answer: Answer) -> bool {
         match answer {
             Answer::Unchanged => true,

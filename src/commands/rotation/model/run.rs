@@ -1,4 +1,5 @@
-//! A run of CI, as the rotation's own files have it: what they decide purely is asked of them, what they do step by step is told again.
+//! A run of CI, as the rotation's own files have it: what they decide purely is asked of them, what
+//! they do step by step is told again.
 
 use std::time::Duration;
 
@@ -56,7 +57,9 @@ impl Step {
     /// What fails here leads back.
     pub fn is_trial(&self) -> bool {
         match self {
-            Self::Clear | Self::Put | Self::Raise | Self::Boot | Self::Bake(_) | Self::Decide => true,
+            Self::Clear | Self::Put | Self::Raise | Self::Boot | Self::Bake(_) | Self::Decide => {
+                true
+            }
             Self::Raising(_, next)
             | Self::Appoint(_, _, next)
             | Self::Fence(_, _, _, next)
@@ -84,8 +87,12 @@ impl Step {
     /// A call that may get lost, and what the run does then.
     fn lost(&self) -> Option<Self> {
         match self {
-            Self::Lower(_, _, next) | Self::End(_, next) if **next == Self::Undo => Some(Self::Undo),
-            Self::Lower(_, _, next) | Self::End(_, next) if matches!(**next, Self::Left(_)) => Some(Self::Restore),
+            Self::Lower(_, _, next) | Self::End(_, next) if **next == Self::Undo => {
+                Some(Self::Undo)
+            }
+            Self::Lower(_, _, next) | Self::End(_, next) if matches!(**next, Self::Left(_)) => {
+                Some(Self::Restore)
+            }
             Self::MadeUp => Some(Self::Undo),
             step if step.is_trial() => Some(Self::Back),
             _ => None,
@@ -96,7 +103,11 @@ impl Step {
 impl World {
     /// A run begins, or one that ends what a killed run has left.
     pub fn starts(&mut self) -> bool {
-        let unended = self.log.as_ref().filter(|log| log.end.is_none()).map(|log| log.stage);
+        let unended = self
+            .log
+            .as_ref()
+            .filter(|log| log.end.is_none())
+            .map(|log| log.stage);
         if self.locked || (unended.is_none() && self.left.deploys == 0) {
             return false;
         }
@@ -108,13 +119,19 @@ impl World {
         };
         self.left.deploys -= u8::from(unended.is_none());
         self.locked = true;
-        self.run = Some(Run { step, settles: unended.is_some(), sure: false });
+        self.run = Some(Run {
+            step,
+            settles: unended.is_some(),
+            sure: false,
+        });
         true
     }
 
     /// The run's call gets lost, or what it waits for takes too long.
     pub fn run_fails(&mut self) -> bool {
-        let Some(next) = self.run.as_ref().and_then(|run| run.step.lost()) else { return false };
+        let Some(next) = self.run.as_ref().and_then(|run| run.step.lost()) else {
+            return false;
+        };
         self.left.faults > 0 && {
             self.left.faults -= 1;
             self.goes(next)
@@ -134,7 +151,9 @@ impl World {
     /// The bucket takes a note sooner than a run gets that far.
     pub fn ends_untold(&self, step: &Step) -> bool {
         match step {
-            Step::Lower(_, going, _) | Step::End(going, _) => going.iter().any(|&id| self.machine(id).untold),
+            Step::Lower(_, going, _) | Step::End(going, _) => {
+                going.iter().any(|&id| self.machine(id).untold)
+            }
             _ => false,
         }
     }
@@ -149,22 +168,38 @@ impl World {
     /// Where it cannot be killed between two steps, what others cannot tell apart is one.
     pub fn runs(&mut self, stale: bool) -> bool {
         let went = self.goes_on(stale);
-        let goes_at_once =
-            |step: &Step| matches!(step, Step::Clear | Step::Raise | Step::Promote | Step::Withdraw | Step::GiveBack | Step::MakeUp);
-        while went && self.left.kills == 0 && self.run.as_ref().is_some_and(|run| goes_at_once(&run.step)) {
+        let goes_at_once = |step: &Step| {
+            matches!(
+                step,
+                Step::Clear
+                    | Step::Raise
+                    | Step::Promote
+                    | Step::Withdraw
+                    | Step::GiveBack
+                    | Step::MakeUp
+            )
+        };
+        while went
+            && self.left.kills == 0
+            && self.run.as_ref().is_some_and(|run| goes_at_once(&run.step))
+        {
             self.goes_on(stale);
         }
         went
     }
 
     fn goes_on(&mut self, stale: bool) -> bool {
-        let Some(run) = self.run.clone() else { return false };
+        let Some(run) = self.run.clone() else {
+            return false;
+        };
         self.heed_notes();
         let next = match run.step {
             Step::Begin => self.begin_run(stale),
             Step::Clear => self.clear(stale),
             Step::Put => {
-                self.on_trial = Some(Trial { since: self.log().since });
+                self.on_trial = Some(Trial {
+                    since: self.log().since,
+                });
                 Step::Raise
             }
             Step::Raise => Step::Raising(self.raised(&self.members(stale)), Box::new(Step::Boot)),
@@ -191,7 +226,9 @@ impl World {
             Step::Restore => {
                 let members = self.members(stale);
                 let going = leaving(&members, Way::Forward, self.target_of_run());
-                let silent = members.iter().filter(|member| going.contains(&member.node.id) && !member.serves());
+                let silent = members
+                    .iter()
+                    .filter(|member| going.contains(&member.node.id) && !member.serves());
                 let silent = silent.map(|member| id(member.id())).collect();
                 self.retire(&members, silent, Step::Close(End::Unfinished))
             }
@@ -212,12 +249,21 @@ impl World {
             Step::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
             Step::Fence(seen, target, going, next) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let fenced = self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
-                if fenced { Step::Lower(target, going, next) } else { next.looks_again() }
+                let fenced =
+                    self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
+                if fenced {
+                    Step::Lower(target, going, next)
+                } else {
+                    next.looks_again()
+                }
             }
             Step::Lower(target, going, next) => {
                 self.change_fleet(By::Run, |world| world.target = world.target.min(target));
-                if going.is_empty() { *next } else { Step::End(going, next) }
+                if going.is_empty() {
+                    *next
+                } else {
+                    Step::End(going, next)
+                }
             }
             Step::End(going, next) => {
                 self.terminate(By::Run, &going, run.sure);
@@ -229,9 +275,15 @@ impl World {
 
     /// As `Rotation::members` does, before anything is made of them.
     fn heed_notes(&mut self) {
-        let Some(log) = self.log.as_ref().filter(|log| log.end.is_none()) else { return };
-        let heeded = self.ids().filter(|id| log.old.contains(id) || self.machine(*id).lives);
-        let noted = heeded.filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled)).map(|note| note.target);
+        let Some(log) = self.log.as_ref().filter(|log| log.end.is_none()) else {
+            return;
+        };
+        let heeded = self
+            .ids()
+            .filter(|id| log.old.contains(id) || self.machine(*id).lives);
+        let noted = heeded
+            .filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled))
+            .map(|note| note.target);
         let target = noted.fold(log.target, u8::min);
         self.log = self.log.take().map(|log| Log { target, ..log });
     }
@@ -246,7 +298,10 @@ impl World {
 
     pub fn wanted(&self) -> Wanted {
         let trial = self.log().stage != Stage::Forward || self.current == Release::Old;
-        Wanted { version: Release::New.version().into(), trial: trial.then(|| RUN.into()) }
+        Wanted {
+            version: Release::New.version().into(),
+            trial: trial.then(|| RUN.into()),
+        }
     }
 
     /// As `Rotation::members` puts them together.
@@ -275,8 +330,18 @@ impl World {
             });
             let before = log.old.contains(&id) || at(id) < between(log.since);
             let old = is_old(before, said.as_ref(), RUN, &self.wanted());
-            let node = Node { id: name(id), launched: at(id), ipv4: None, ipv6: None };
-            Member { node, marked: false, old, said }
+            let node = Node {
+                id: name(id),
+                launched: at(id),
+                ipv4: None,
+                ipv6: None,
+            };
+            Member {
+                node,
+                marked: false,
+                old,
+                said,
+            }
         };
         living.map(member).collect()
     }

@@ -1,4 +1,5 @@
-//! What there is: instances, their fleet, the names, the bucket's words, and one run of CI. Small numbers, so that states are few.
+//! What there is: instances, their fleet, the names, the bucket's words, and one run of CI. Small
+//! numbers, so that states are few.
 
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ pub struct World {
     /// Somebody holds the lock on deploys, alive or not.
     pub locked: bool,
     pub left: Left,
-    /// The target, and who was listed, before the last change: to all but who made it, and waited until it was shown.
+    /// The target, and who was listed, before the last change: to all but who made it, and waited
+    /// until it was shown.
     pub before: Option<Before>,
     /// What an act of ours has done that none may do.
     pub wrong: Option<&'static str>,
@@ -136,7 +138,10 @@ impl World {
     }
 
     pub fn serving(&self) -> usize {
-        self.machines.iter().filter(|machine| machine.lives && machine.serves.is_some()).count()
+        self.machines
+            .iter()
+            .filter(|machine| machine.lives && machine.serves.is_some())
+            .count()
     }
 
     pub fn launches(&self) -> u8 {
@@ -145,7 +150,11 @@ impl World {
 
     /// Remembers what stale answers show, and changes the fleet.
     pub fn change_fleet(&mut self, by: By, change: impl FnOnce(&mut Self)) {
-        let before = Before { target: self.target, listed: self.living(), by };
+        let before = Before {
+            target: self.target,
+            listed: self.living(),
+            by,
+        };
         change(self);
         let changed = (before.target, &before.listed) != (self.target, &self.living());
         self.before = (self.left.stale > 0 && changed).then_some(before);
@@ -158,7 +167,11 @@ impl World {
 
     /// Target and list as an answer shows them.
     pub fn shown(&self, stale: bool) -> (u8, Vec<Id>) {
-        let before = self.before.as_ref().filter(|_| stale).map(|before| (before.target, before.listed.clone()));
+        let before = self
+            .before
+            .as_ref()
+            .filter(|_| stale)
+            .map(|before| (before.target, before.listed.clone()));
         before.unwrap_or_else(|| (self.target, self.living()))
     }
 
@@ -175,8 +188,13 @@ impl World {
     /// The fleet as an instance sees it.
     pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
         let (target, listed) = self.shown(stale);
-        let stopped = listed.iter().filter(|&&id| id != me && self.machine(id).lives && self.has_stopped(id)).count();
-        let is_member = |id: &Id| self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me);
+        let stopped = listed
+            .iter()
+            .filter(|&&id| id != me && self.machine(id).lives && self.has_stopped(id))
+            .count();
+        let is_member = |id: &Id| {
+            self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me)
+        };
         let members = self.ids().filter(is_member).map(|id| Neighbour {
             id: name(id),
             launched: at(id),
@@ -191,11 +209,15 @@ impl World {
             members: members.collect(),
             stopped: u32::try_from(stopped).expect("they are few"),
             owners: self.owners(),
-            run: log.map(|log| crate::site::handover::Run { target: log.target.into(), lives: self.locked }),
+            run: log.map(|log| crate::site::handover::Run {
+                target: log.target.into(),
+                lives: self.locked,
+            }),
         }
     }
 
-    /// The same, as far as anybody can tell: of generations only the order counts, among those that somebody has seen.
+    /// The same, as far as anybody can tell: of generations only the order counts, among those that
+    /// somebody has seen.
     pub fn canonical(mut self) -> Self {
         for machine in &mut self.machines {
             machine.over &= machine.note.is_some();
@@ -204,7 +226,10 @@ impl World {
         known.sort_unstable();
         known.dedup();
         for names in self.seen_names_mut() {
-            let rank = known.iter().position(|&generation| generation == names.generation).expect("it is among them");
+            let rank = known
+                .iter()
+                .position(|&generation| generation == names.generation)
+                .expect("it is among them");
             names.generation = u8::try_from(rank + 1).expect("they are few");
         }
         self
@@ -212,8 +237,16 @@ impl World {
 
     fn seen_names(&self) -> impl Iterator<Item = &Names> {
         let seen = self.machines.iter().flat_map(|machine| {
-            let submits = if let Up::Submits(seen, _) = &machine.up { seen.as_ref() } else { None };
-            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &machine.hand { seen.as_ref() } else { None };
+            let submits = if let Up::Submits(seen, _) = &machine.up {
+                seen.as_ref()
+            } else {
+                None
+            };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &machine.hand {
+                seen.as_ref()
+            } else {
+                None
+            };
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter().filter_map(|run| match &run.step {
@@ -225,8 +258,16 @@ impl World {
 
     fn seen_names_mut(&mut self) -> impl Iterator<Item = &mut Names> {
         let seen = self.machines.iter_mut().flat_map(|machine| {
-            let submits = if let Up::Submits(seen, _) = &mut machine.up { seen.as_mut() } else { None };
-            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &mut machine.hand { seen.as_mut() } else { None };
+            let submits = if let Up::Submits(seen, _) = &mut machine.up {
+                seen.as_mut()
+            } else {
+                None
+            };
+            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &mut machine.hand {
+                seen.as_mut()
+            } else {
+                None
+            };
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter_mut().filter_map(|run| match &mut run.step {
@@ -236,20 +277,29 @@ impl World {
         self.names.iter_mut().chain(seen).chain(run)
     }
 
-    /// Whether others serve, and stay, than those that are to go, and the names lead to one that stays.
+    /// Whether others serve, and stay, than those that are to go, and the names lead to one that
+    /// stays.
     pub fn others_serve(&self, going: &[Id]) -> bool {
-        let owned = self.names.as_ref().is_some_and(|names| self.machine(names.owner).lives && !self.machine(names.owner).told.going);
-        let stays = |machine: &Machine| machine.lives && machine.serves.is_some() && !machine.told.going;
-        owned && self.ids().any(|id| !going.contains(&id) && stays(self.machine(id)))
+        let owned = self.names.as_ref().is_some_and(|names| {
+            self.machine(names.owner).lives && !self.machine(names.owner).told.going
+        });
+        let stays =
+            |machine: &Machine| machine.lives && machine.serves.is_some() && !machine.told.going;
+        owned
+            && self
+                .ids()
+                .any(|id| !going.contains(&id) && stays(self.machine(id)))
     }
 
-    /// Takes instances away, by an act of ours. That nobody is left is its fault if others served when it was decided, and none of them was
-    /// lost in the moment since.
+    /// Takes instances away, by an act of ours. That nobody is left is its fault if others served
+    /// when it was decided, and none of them was lost in the moment since.
     pub fn terminate(&mut self, by: By, ids: &[Id], sure: bool) {
         let owner = self.names.as_ref().map(|names| names.owner);
         let led_to = owner.is_some_and(|owner| ids.contains(&owner) && self.machine(owner).lives);
         let served = self.serving() > 0;
-        self.change_fleet(by, |world| ids.iter().for_each(|&id| world.machine_mut(id).end()));
+        self.change_fleet(by, |world| {
+            ids.iter().for_each(|&id| world.machine_mut(id).end())
+        });
         if sure && led_to {
             self.wrong = Some("it ends the instance that the names lead to");
         }
@@ -260,7 +310,9 @@ impl World {
 
     /// Whoever has chosen already could not know of that.
     pub fn nobody_is_sure(&mut self) {
-        self.machines.iter_mut().for_each(|machine| machine.sure = false);
+        self.machines
+            .iter_mut()
+            .for_each(|machine| machine.sure = false);
         self.run.iter_mut().for_each(|run| run.sure = false);
     }
 
@@ -286,5 +338,7 @@ pub fn name(id: Id) -> String {
 }
 
 pub fn id(name: &str) -> Id {
-    name.strip_prefix("i-").and_then(|id| id.parse().ok()).expect("it is one of ours")
+    name.strip_prefix("i-")
+        .and_then(|id| id.parse().ok())
+        .expect("it is one of ours")
 }

@@ -23,7 +23,9 @@ impl Boot {
     /// One look, and what follows from it; how long it may rest then.
     pub(super) async fn look(&self, serving: Option<&Serving>) -> Result<Duration> {
         let bucket_until = Instant::now() + TOLD_WITHIN;
-        let Some(fleet) = self.fleet().await? else { return Ok(self.serve_to_the_end(serving).await) };
+        let Some(fleet) = self.fleet().await? else {
+            return Ok(self.serve_to_the_end(serving).await);
+        };
         let mut seen = self.seen(&fleet, bucket_until).await?;
         let note = self.noted(&seen, serving, bucket_until).await;
         if let Some(serving) = serving.filter(|_| note.is_over(self.now(), self.site.spare_for)) {
@@ -31,7 +33,8 @@ impl Boot {
         }
         let act = plan(&seen, &note, self.now(), self.site.spare_for);
         debug!(?seen, ?act, "handing over");
-        self.perform(&act, note.mark, &fleet, &seen, serving).await?;
+        self.perform(&act, note.mark, &fleet, &seen, serving)
+            .await?;
         if note.mark == Mark::Notice {
             self.give_way(&seen, serving).await;
         }
@@ -56,7 +59,10 @@ impl Boot {
     async fn noted(&self, seen: &Seen, serving: Option<&Serving>, bucket_until: Instant) -> Note {
         let known = self.handover.marked().note;
         let note = match known {
-            Some(note) => Note { target: seen.usual_target(Some(&note)), ..note },
+            Some(note) => Note {
+                target: seen.usual_target(Some(&note)),
+                ..note
+            },
             None => self.first_note(seen, bucket_until).await,
         };
         if known != Some(note) {
@@ -86,7 +92,11 @@ impl Boot {
     }
 
     fn keep_note(&self, note: Option<Note>) {
-        if let Err(error) = marked::keep(&Handover::note_file(&self.paths), &self.identity.instance_id, note) {
+        if let Err(error) = marked::keep(
+            &Handover::note_file(&self.paths),
+            &self.identity.instance_id,
+            note,
+        ) {
             warn!("a restart of this program would not know of the note: {error:#}");
         }
     }
@@ -102,12 +112,27 @@ impl Boot {
         }
     }
 
-    async fn perform(&self, act: &Act, mark: Mark, fleet: &Fleet, seen: &Seen, serving: Option<&Serving>) -> Result<()> {
+    async fn perform(
+        &self,
+        act: &Act,
+        mark: Mark,
+        fleet: &Fleet,
+        seen: &Seen,
+        serving: Option<&Serving>,
+    ) -> Result<()> {
         let me = &self.identity.instance_id;
-        self.settle_note(matches!(act, Act::Done), mark, serving).await;
+        self.settle_note(matches!(act, Act::Done), mark, serving)
+            .await;
         match act {
-            Act::Wait if mark == Mark::Notice && seen.max.is_some_and(|max| max <= seen.target) && seen.members.len() < 2 => {
-                bail!("the group takes at most {} instances, so no replacement comes before this one ends; raise its MaxSize", seen.target)
+            Act::Wait
+                if mark == Mark::Notice
+                    && seen.max.is_some_and(|max| max <= seen.target)
+                    && seen.members.len() < 2 =>
+            {
+                bail!(
+                    "the group takes at most {} instances, so no replacement comes before this one ends; raise its MaxSize",
+                    seen.target
+                )
             }
             Act::Wait | Act::Done => Ok(()),
             Act::Raise(target) => {
@@ -133,11 +158,13 @@ impl Boot {
                 (marked.note, marked.told) = (None, false);
             }
             self.keep_note(None);
-            self.tell_of_note(serving, Instant::now() + TOLD_WITHIN).await;
+            self.tell_of_note(serving, Instant::now() + TOLD_WITHIN)
+                .await;
         }
     }
 
-    /// Lowers the target again and ends who is not needed, who can take the names no more from the moment when that is decided.
+    /// Lowers the target again and ends who is not needed, who can take the names no more from the
+    /// moment when that is decided.
     pub(super) async fn bring_back(
         &self,
         fleet: &Fleet,
@@ -146,26 +173,56 @@ impl Boot {
         seen: &Seen,
         serving: Option<&Serving>,
     ) -> Result<()> {
-        let Some(serving) = serving else { return Ok(()) };
-        info!(target, going = going.join(" "), "the fleet goes back to what it was");
+        let Some(serving) = serving else {
+            return Ok(());
+        };
+        info!(
+            target,
+            going = going.join(" "),
+            "the fleet goes back to what it was"
+        );
         let is_multivalue = self.site.dns.routing == Routing::Multivalue;
-        let launched = seen.members.iter().filter(|member| going.contains(&member.id)).map(|member| member.launched).max();
+        let launched = seen
+            .members
+            .iter()
+            .filter(|member| going.contains(&member.id))
+            .map(|member| member.launched)
+            .max();
         match launched {
-            Some(_) if is_multivalue => _ = serving.zones.withdraw(&self.route53, &self.site.name, going).await?,
+            Some(_) if is_multivalue => {
+                _ = serving
+                    .zones
+                    .withdraw(&self.route53, &self.site.name, going)
+                    .await?
+            }
             Some(launched) => self.keep_names(serving, going, launched, seen).await?,
             None => {}
         }
         within(RETIRED_WITHIN, fleet.retire(target, going)).await?;
         // One that came up meanwhile.
         if is_multivalue && !going.is_empty() {
-            serving.zones.withdraw(&self.route53, &self.site.name, going).await?;
+            serving
+                .zones
+                .withdraw(&self.route53, &self.site.name, going)
+                .await?;
         }
         Ok(())
     }
 
-    /// The names stay with their owner whatever those do that were launched at `after` or before, of whom some are `going`.
-    async fn keep_names(&self, serving: &Serving, going: &[String], after: OffsetDateTime, seen: &Seen) -> Result<()> {
-        if !serving.zones.stay(&self.route53, going, after + Duration::from_secs(1)).await? {
+    /// The names stay with their owner whatever those do that were launched at `after` or before,
+    /// of whom some are `going`.
+    async fn keep_names(
+        &self,
+        serving: &Serving,
+        going: &[String],
+        after: OffsetDateTime,
+        seen: &Seen,
+    ) -> Result<()> {
+        if !serving
+            .zones
+            .stay(&self.route53, going, after + Duration::from_secs(1))
+            .await?
+        {
             bail!("one of {} has the names by now", going.join(", "));
         }
         if seen.owners.contains(&seen.me) {
@@ -177,7 +234,14 @@ impl Boot {
     /// Spares may take the names over again.
     pub(super) async fn open_names(&self, serving: &Serving) -> Result<()> {
         // Where another has them by now there is nothing to open.
-        serving.zones.fence(&self.route53, &self.identity.instance_id, self.identity.launched).await?;
+        serving
+            .zones
+            .fence(
+                &self.route53,
+                &self.identity.instance_id,
+                self.identity.launched,
+            )
+            .await?;
         self.handover.fenced.set(false);
         Ok(())
     }

@@ -1,6 +1,8 @@
-//! What an instance does once AWS has said that it takes it away, or may: beside its boot as beside the site that it serves.
+//! What an instance does once AWS has said that it takes it away, or may: beside its boot as beside
+//! the site that it serves.
 //!
-//! What to do is `site::handover`'s to decide; here it is looked, and done. Every piece may be dropped at any await and begun again.
+//! What to do is `site::handover`'s to decide; here it is looked, and done. Every piece may be
+//! dropped at any await and begun again.
 
 mod act;
 mod marked;
@@ -37,7 +39,8 @@ const SOON: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(15);
 /// The longest drain of its clients, and then the end of its services.
 const GRACE: Duration = Duration::from_secs(22);
-/// Resolvers keep a name for the TTL, and some that ask other resolvers for as long again, and again.
+/// Resolvers keep a name for the TTL, and some that ask other resolvers for as long again, and
+/// again.
 const RESOLVED_FOR: Duration = Duration::from_secs(3);
 /// How exactly the end is met.
 const TICK: Duration = Duration::from_millis(200);
@@ -89,7 +92,10 @@ impl Handover {
     }
 
     fn mark(&self) -> Option<Mark> {
-        self.marked().note.map(|note| note.mark).or(self.marked().heard.as_ref().map(Heard::mark))
+        self.marked()
+            .note
+            .map(|note| note.mark)
+            .or(self.marked().heard.as_ref().map(Heard::mark))
     }
 
     fn note_file(paths: &Paths) -> PathBuf {
@@ -98,11 +104,18 @@ impl Handover {
 }
 
 impl Boot {
-    /// Takes up what an earlier run of `up` had begun. Before the first report, which would take its note from the bucket.
+    /// Takes up what an earlier run of `up` had begun. Before the first report, which would take
+    /// its note from the bucket.
     pub(super) async fn recall(&self) {
-        let note = marked::recall(&Handover::note_file(&self.paths), &self.identity.instance_id);
+        let note = marked::recall(
+            &Handover::note_file(&self.paths),
+            &self.identity.instance_id,
+        );
         let heard = self.heard().await;
-        self.handover.marked.borrow_mut().recall(note, heard.is_ok());
+        self.handover
+            .marked
+            .borrow_mut()
+            .recall(note, heard.is_ok());
         if let Ok(heard) = heard {
             self.hear(heard);
         }
@@ -129,11 +142,18 @@ impl Boot {
     }
 
     fn hear(&self, heard: Option<Heard>) {
-        if !self.handover.marked.borrow_mut().hear(heard, &self.clocks()) {
+        if !self
+            .handover
+            .marked
+            .borrow_mut()
+            .hear(heard, &self.clocks())
+        {
             return;
         }
         match &self.handover.marked().heard {
-            Some(Heard::Notice(notice)) => warn!(action = notice.action, at = %notice.time, "AWS takes this instance away"),
+            Some(Heard::Notice(notice)) => {
+                warn!(action = notice.action, at = %notice.time, "AWS takes this instance away")
+            }
             Some(Heard::Rebalance { since }) => info!(%since, "AWS may take this instance away"),
             None => info!("AWS does not take this instance away after all"),
         }
@@ -141,7 +161,11 @@ impl Boot {
 
     /// S3's first, once it was heard.
     pub(super) fn clocks(&self) -> Vec<OffsetDateTime> {
-        self.state.now().into_iter().chain([OffsetDateTime::now_utc()]).collect()
+        self.state
+            .now()
+            .into_iter()
+            .chain([OffsetDateTime::now_utc()])
+            .collect()
     }
 
     async fn see_to_it(&self, serving: Option<&Serving>) -> Minded {
@@ -164,7 +188,8 @@ impl Boot {
         }
     }
 
-    /// A recommendation that site.toml does not want to hear of, or whose spare had its time in an earlier run.
+    /// A recommendation that site.toml does not want to hear of, or whose spare had its time in an
+    /// earlier run.
     fn ignore_what_is_over(&self) {
         let mut marked = self.handover.marked.borrow_mut();
         if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
@@ -179,21 +204,41 @@ impl Boot {
         if let Some(known) = self.handover.fleet.get() {
             return Ok(known.clone());
         }
-        let found = self.find_fleet().await.context("finding this instance's fleet")?;
+        let found = self
+            .find_fleet()
+            .await
+            .context("finding this instance's fleet")?;
         if found.is_none() {
-            warn!("nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet");
+            warn!(
+                "nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet"
+            );
         }
-        Ok(self.handover.fleet.get_or_init(|| found.map(|fleet| Fleet::new(&self.cloud, &fleet))).clone())
+        Ok(self
+            .handover
+            .fleet
+            .get_or_init(|| found.map(|fleet| Fleet::new(&self.cloud, &fleet)))
+            .clone())
     }
 
     async fn find_fleet(&self) -> Result<Option<config::Fleet>> {
-        if let Some(fleet) = self.site.fleet.clone().or_else(|| self.identity.fleet.clone().map(Into::into)) {
+        if let Some(fleet) = self
+            .site
+            .fleet
+            .clone()
+            .or_else(|| self.identity.fleet.clone().map(Into::into))
+        {
             return Ok(Some(fleet));
         }
         // The metadata service shows tags only where it is told to.
         let me = std::slice::from_ref(&self.identity.instance_id);
-        let described = observe::within(observe::FLEET_WITHIN, async { self.ec2.describe(me).await.map_err(Error::from) }).await?;
-        Ok(described.into_iter().find_map(|instance| instance.fleet).map(Into::into))
+        let described = observe::within(observe::FLEET_WITHIN, async {
+            self.ec2.describe(me).await.map_err(Error::from)
+        })
+        .await?;
+        Ok(described
+            .into_iter()
+            .find_map(|instance| instance.fleet)
+            .map(Into::into))
     }
 
     /// Until it is time to stop.
@@ -207,7 +252,8 @@ impl Boot {
         std::future::pending().await
     }
 
-    /// Whether others have the names still, for whose sake it stops early: a rotation that goes back may have given them to this instance.
+    /// Whether others have the names still, for whose sake it stops early: a rotation that goes
+    /// back may have given them to this instance.
     async fn is_left_out(&self, serving: Option<&Serving>) -> bool {
         match serving.filter(|_| self.handover.marked().taken_over.is_some()) {
             Some(serving) => self.others_have_them_still(serving).await,
@@ -218,7 +264,9 @@ impl Boot {
     /// What is hibernated stops nothing: it goes on where it was.
     fn left(&self) -> Option<Duration> {
         let marked = self.handover.marked();
-        let notice = marked.notice().filter(|notice| notice.action != "hibernate")?;
+        let notice = marked
+            .notice()
+            .filter(|notice| notice.action != "hibernate")?;
         Some(marked.left_until(leaves_at(notice.time, marked.taken_over, GRACE)))
     }
 
@@ -229,12 +277,22 @@ impl Boot {
         Instant::now() + left.unwrap_or_default()
     }
 
-    /// Until when somebody may come who has resolved the names to this instance before another took them over.
+    /// Until when somebody may come who has resolved the names to this instance before another took
+    /// them over.
     pub(super) fn expected_until(&self) -> Instant {
         // Nobody comes by an Elastic IP any more that has moved.
-        let ttl = if self.site.dns.is_elastic() { 0 } else { self.site.dns.ttl };
-        let taken_over = self.handover.marked().taken_over.map(|at| at + RESOLVED_FOR * ttl);
-        let left = taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
+        let ttl = if self.site.dns.is_elastic() {
+            0
+        } else {
+            self.site.dns.ttl
+        };
+        let taken_over = self
+            .handover
+            .marked()
+            .taken_over
+            .map(|at| at + RESOLVED_FOR * ttl);
+        let left =
+            taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
         Instant::now() + left.unwrap_or_default()
     }
 }

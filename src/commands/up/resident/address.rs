@@ -17,19 +17,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 const LOOK_WITHIN: Duration = Duration::from_secs(45);
 
 impl Boot {
-    /// Leads the address here where this instance owns the names, and finds out which address it has now.
+    /// Leads the address here where this instance owns the names, and finds out which address it
+    /// has now.
     pub(super) async fn keep_address(&self, serving: &Serving) -> Event {
         sleep(LOOK_EVERY).await;
         let before = self.public_ipv4.get();
         let looked = timeout(LOOK_WITHIN, self.look_at_address(serving)).await;
-        if let Err(error) = looked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs()))) {
+        if let Err(error) =
+            looked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
+        {
             warn!("looking whom the Elastic IP leads to: {error:#}");
         }
-        Event::Address { changed: before != self.public_ipv4.get() }
+        Event::Address {
+            changed: before != self.public_ipv4.get(),
+        }
     }
 
     async fn look_at_address(&self, serving: &Serving) -> Result<()> {
-        let Some(elastic) = address::elastic(&self.ec2, &self.site).await? else { return Ok(()) };
+        let Some(elastic) = address::elastic(&self.ec2, &self.site).await? else {
+            return Ok(());
+        };
         let me = &self.identity.instance_id;
         if elastic.leads_to(me) {
             self.public_ipv4.set(Some(elastic.address));
@@ -39,7 +46,10 @@ impl Boot {
         if serving.zones.owner(&self.route53).await?.as_ref() != Some(me) {
             return Ok(());
         }
-        info!("the Elastic IP of this site leads elsewhere: {}", address::describe(&elastic));
+        info!(
+            "the Elastic IP of this site leads elsewhere: {}",
+            address::describe(&elastic)
+        );
         let live = serving.live();
         self.prove(live.release.as_ref(), &live.certificate).await?;
         let led = self.leader(&serving.zones).lead_to(me).await?;

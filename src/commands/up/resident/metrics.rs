@@ -23,7 +23,10 @@ impl Boot {
         let page = match Loopback::bind(port, PATH, CONTENT_TYPE).await {
             Ok(page) => page,
             Err(error) => {
-                warn!(port, "no metrics: {error}; set [web] metrics_port to another port, or to 0");
+                warn!(
+                    port,
+                    "no metrics: {error}; set [web] metrics_port to another port, or to 0"
+                );
                 return Event::Done;
             }
         };
@@ -38,7 +41,9 @@ impl Boot {
         self.metering.catch_up();
         let live = serving.live();
         let phase = serde_json::to_value(self.metering.phase()).expect("a phase is a word");
-        let done = |step: crate::site::report::Step| Some((step.name, step.end_ms?.saturating_sub(step.start_ms)));
+        let done = |step: crate::site::report::Step| {
+            Some((step.name, step.end_ms?.saturating_sub(step.start_ms)))
+        };
         let tally = &self.metering.tally;
         let standing = Standing {
             instance: &self.identity.instance_id,
@@ -49,9 +54,16 @@ impl Boot {
             steps: self.timeline.steps().into_iter().filter_map(done).collect(),
             calls: calls(),
             restarts: tally.restarts(),
-            troubled: self.troubles(serving).into_iter().map(|(service, _)| service).collect(),
+            troubled: self
+                .troubles(serving)
+                .into_iter()
+                .map(|(service, _)| service)
+                .collect(),
             last_shipped: tally.last_shipped(),
-            waiting_bytes: self.outbox.waiting().map_or(0, |waiting| waiting.iter().map(|piece| piece.size).sum()),
+            waiting_bytes: self
+                .outbox
+                .waiting()
+                .map_or(0, |waiting| waiting.iter().map(|piece| piece.size).sum()),
             pieces_dropped: tally.pieces_dropped(),
         };
         text(&self.metering.requests, &standing)

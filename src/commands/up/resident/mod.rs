@@ -1,7 +1,8 @@
 //! The resident: one event loop, until it is told to stop.
 //!
-//! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each [`Act`] is begun here as a piece of work
-//! that goes on beside the others and ends in an event of its own. So nothing keeps a signal or the watchdog waiting.
+//! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each
+//! [`Act`] is begun here as a piece of work that goes on beside the others and ends in an event of
+//! its own. So nothing keeps a signal or the watchdog waiting.
 
 mod address;
 mod in_place;
@@ -36,7 +37,12 @@ use state::{Act, Event, State};
 type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
 
 impl Boot {
-    pub(super) async fn stay(&self, serving: &Serving, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
+    pub(super) async fn stay(
+        &self,
+        serving: &Serving,
+        terminate: &mut Signal,
+        interrupt: &mut Signal,
+    ) -> Leaving {
         let mut state = State::new(serving.phase);
         self.phase.set(serving.phase);
         self.metering.stand(state.phase());
@@ -45,7 +51,8 @@ impl Boot {
         for act in state.begin().into_iter().chain(keep_address) {
             works.push(self.work(act, serving, &state));
         }
-        let mut watchdog = interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
+        let mut watchdog =
+            interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Of the app that serves: one that is on its way there is watched by who starts it.
@@ -75,7 +82,12 @@ impl Boot {
     }
 
     /// Begins what was decided.
-    fn work<'w>(&'w self, act: Act, serving: &'w Serving, state: &State) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
+    fn work<'w>(
+        &'w self,
+        act: Act,
+        serving: &'w Serving,
+        state: &State,
+    ) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
         let phase = state.phase();
         match act {
             Act::Leave(_) => Box::pin(std::future::pending()),
@@ -101,7 +113,11 @@ impl Boot {
                 }
             }),
             Act::LookAtNames => Box::pin(self.look_at_names(serving)),
-            Act::Sweep { after } => Box::pin(async move { Event::Swept { next: self.sweep(serving, after).await } }),
+            Act::Sweep { after } => Box::pin(async move {
+                Event::Swept {
+                    next: self.sweep(serving, after).await,
+                }
+            }),
             Act::KeepAddress => Box::pin(self.keep_address(serving)),
             Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
             Act::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),

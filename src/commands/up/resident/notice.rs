@@ -14,7 +14,8 @@ use crate::cloud::Error;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl Boot {
-    /// Waits until AWS says something else of this instance's end than it did. A service that is silent says nothing.
+    /// Waits until AWS says something else of this instance's end than it did. A service that is
+    /// silent says nothing.
     pub(in super::super) async fn notice(&self) -> Option<Heard> {
         loop {
             match self.heard().await {
@@ -27,7 +28,10 @@ impl Boot {
     }
 
     pub(in super::super) async fn heard(&self) -> Result<Option<Heard>, Error> {
-        let (notice, rebalance) = try_join!(self.imds.instance_action(), self.imds.rebalance_recommendation())?;
+        let (notice, rebalance) = try_join!(
+            self.imds.instance_action(),
+            self.imds.rebalance_recommendation()
+        )?;
         Ok(Heard::of(notice, rebalance, &self.clocks()))
     }
 }

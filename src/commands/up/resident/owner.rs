@@ -1,5 +1,5 @@
-//! Whose the names are: an instance that stands by takes them over from an owner that is gone or goes, and one that serves notices when another has
-//! taken them.
+//! Whose the names are: an instance that stands by takes them over from an owner that is gone or
+//! goes, and one that serves notices when another has taken them.
 
 use std::time::Duration;
 
@@ -22,12 +22,17 @@ const LOOK_WITHIN: Duration = Duration::from_secs(45);
 const OWN_EVERY: Duration = Duration::from_secs(20);
 
 impl Boot {
-    /// Takes the names over once their owner is gone, or goes, if this instance still proves itself.
+    /// Takes the names over once their owner is gone, or goes, if this instance still proves
+    /// itself.
     pub(super) async fn look_at_owner(&self, serving: &Serving) -> Event {
         self.until_needed().await;
         let answer = timeout(LOOK_WITHIN, self.ask_for_names(serving)).await;
-        match answer.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs()))) {
-            Ok(standing) => Event::Owner { taken_over: matches!(standing, Standing::Owner(_)) },
+        match answer
+            .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
+        {
+            Ok(standing) => Event::Owner {
+                taken_over: matches!(standing, Standing::Owner(_)),
+            },
             Err(error) => {
                 warn!("looking whether the names' owner lives: {error:#}");
                 Event::Owner { taken_over: false }
@@ -48,7 +53,8 @@ impl Boot {
     async fn ask_for_names(&self, serving: &Serving) -> Result<Standing> {
         let live = serving.live();
         self.prove(live.release.as_ref(), &live.certificate).await?;
-        self.leaves_names(&serving.zones.standing(&self.route53).await?).await;
+        self.leaves_names(&serving.zones.standing(&self.route53).await?)
+            .await;
         self.cut_over(&serving.zones, None).await
     }
 
@@ -60,9 +66,15 @@ impl Boot {
         }
         match timeout(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
             Ok(Ok(standing)) => {
-                let anothers = standing.iter().find(|zone| self.is_anothers(zone)).and_then(|zone| zone.owner.as_ref());
-                self.handover.stands_by_for_later(anothers.map(|owner| owner.owner.as_str()));
-                Event::Names { ours: anothers.is_none() }
+                let anothers = standing
+                    .iter()
+                    .find(|zone| self.is_anothers(zone))
+                    .and_then(|zone| zone.owner.as_ref());
+                self.handover
+                    .stands_by_for_later(anothers.map(|owner| owner.owner.as_str()));
+                Event::Names {
+                    ours: anothers.is_none(),
+                }
             }
             Ok(Err(error)) => {
                 warn!("looking whose the names are: {error:#}");

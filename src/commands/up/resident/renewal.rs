@@ -1,4 +1,5 @@
-//! The certificate while the site serves: looked after, renewed when it is due, and taken from the bucket when another has renewed it.
+//! The certificate while the site serves: looked after, renewed when it is due, and taken from the
+//! bucket when another has renewed it.
 
 use std::time::Duration;
 
@@ -30,11 +31,17 @@ impl Boot {
         let next = match self.tend(serving).await {
             Ok(until) => pause(until, self.now()),
             Err(error) => {
-                warn!("the certificate in use, valid until {}, is not renewed: {error:#}", before.not_after);
+                warn!(
+                    "the certificate in use, valid until {}, is not renewed: {error:#}",
+                    before.not_after
+                );
                 AGAIN
             }
         };
-        Event::Renewal { renewed: serving.live().certificate.serial != before.serial, next }
+        Event::Renewal {
+            renewed: serving.live().certificate.serial != before.serial,
+            next,
+        }
     }
 
     /// Does what is to be done about the certificate now; tells when to look again.
@@ -44,24 +51,37 @@ impl Boot {
             // First, since its answer tells the time.
             let stored = certificates.newest().await?;
             let (ledgers, live) = (certificates.ledgers().await?, serving.live().certificate);
-            let ledger = ledgers.iter().find(|(ca, _)| *ca == live.ca).map(|(_, ledger)| ledger);
-            serving.renewal_due.set(Some(due(&live, ledger.and_then(|ledger| ledger.window(&live)))));
+            let ledger = ledgers
+                .iter()
+                .find(|(ca, _)| *ca == live.ca)
+                .map(|(_, ledger)| ledger);
+            serving.renewal_due.set(Some(due(
+                &live,
+                ledger.and_then(|ledger| ledger.window(&live)),
+            )));
             let unfit = serving.unfit.borrow().clone();
             let view = View {
                 now: self.now(),
                 serving: &live,
                 stored: stored.as_ref(),
-                unfit: unfit.as_ref().map(|unfit| (unfit.serial.as_str(), unfit.until)),
+                unfit: unfit
+                    .as_ref()
+                    .map(|unfit| (unfit.serial.as_str(), unfit.until)),
                 ledgers: &ledgers,
                 names: &names,
             };
             match (next(&view), stored) {
                 (Next::Wait(until), _) => return Ok(until),
                 (Next::Show, Some(stored)) => self.swap_if_fit(serving, stored).await?,
-                (Next::AskWindow { stored: true }, Some(stored)) => certificates.ask_window(&stored).await?,
+                (Next::AskWindow { stored: true }, Some(stored)) => {
+                    certificates.ask_window(&stored).await?
+                }
                 (Next::Show | Next::AskWindow { .. }, _) => certificates.ask_window(&live).await?,
                 (Next::Renew, _) => {
-                    let wanted = Wanted { instead_of: Some(&live), ..Wanted::default() };
+                    let wanted = Wanted {
+                        instead_of: Some(&live),
+                        ..Wanted::default()
+                    };
                     let renewed = certificates.order(&serving.zones, &wanted).await?;
                     self.swap_if_fit(serving, renewed).await?;
                 }
@@ -73,7 +93,10 @@ impl Boot {
         let serial = certificate.serial.clone();
         let swapped = self.swap(serving, certificate).await;
         if swapped.is_err() {
-            serving.unfit.replace(Some(Unfit { serial, until: self.now() + UNFIT_FOR }));
+            serving.unfit.replace(Some(Unfit {
+                serial,
+                until: self.now() + UNFIT_FOR,
+            }));
         }
         swapped
     }

@@ -28,6 +28,8 @@ impl Boot {
         if let Err(error) = &shipped {
             warn!("the logs wait on this instance: {error:#}");
         }
-        Event::Shipped { failed: shipped.is_err() }
+        Event::Shipped {
+            failed: shipped.is_err(),
+        }
     }
 }

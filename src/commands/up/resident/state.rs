@@ -37,7 +37,8 @@ pub(super) enum Event {
     Told,
     /// The bucket has heard what was last to be told, or will not.
     Reported,
-    /// What AWS says of this instance's end has changed, or the fleet is as it was; its report tells.
+    /// What AWS says of this instance's end has changed, or the fleet is as it was; its report
+    /// tells.
     Minded,
     /// It is time to stop, for AWS ends this instance.
     Over,
@@ -118,7 +119,8 @@ pub(super) enum Act {
     TellMetrics,
 }
 
-/// Whether the bucket is being told of this instance: one report at a time, so that an older one never comes last.
+/// Whether the bucket is being told of this instance: one report at a time, so that an older one
+/// never comes last.
 #[derive(Debug, PartialEq, Eq)]
 enum Telling {
     Nothing,
@@ -145,7 +147,13 @@ const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, telling: Telling::Nothing, unshipped: 0, ends: BTreeMap::new(), troubled: BTreeSet::new() }
+        Self {
+            phase,
+            telling: Telling::Nothing,
+            unshipped: 0,
+            ends: BTreeMap::new(),
+            troubled: BTreeSet::new(),
+        }
     }
 
     pub fn phase(&self) -> Phase {
@@ -154,9 +162,30 @@ impl State {
 
     /// What a resident begins with.
     pub fn begin(&self) -> Vec<Act> {
-        let names = if self.phase == Phase::StandBy { Act::LookAtOwner } else { Act::LookAtNames };
-        let (renew, sweep) = (Act::Renew { after: Duration::ZERO }, Act::Sweep { after: Duration::ZERO });
-        vec![Act::Settle, Act::Mind, renew, names, sweep, Act::Ship { after: FIRST_SHIPPING }, Act::TellMetrics]
+        let names = if self.phase == Phase::StandBy {
+            Act::LookAtOwner
+        } else {
+            Act::LookAtNames
+        };
+        let (renew, sweep) = (
+            Act::Renew {
+                after: Duration::ZERO,
+            },
+            Act::Sweep {
+                after: Duration::ZERO,
+            },
+        );
+        vec![
+            Act::Settle,
+            Act::Mind,
+            renew,
+            names,
+            sweep,
+            Act::Ship {
+                after: FIRST_SHIPPING,
+            },
+            Act::TellMetrics,
+        ]
     }
 
     pub fn on(&mut self, event: Event) -> Vec<Act> {
@@ -226,8 +255,14 @@ impl State {
                 acts
             }
             Event::Shipped { failed } => {
-                self.unshipped = if failed { self.unshipped.saturating_add(1) } else { 0 };
-                vec![Act::Ship { after: ship_after(self.unshipped) }]
+                self.unshipped = if failed {
+                    self.unshipped.saturating_add(1)
+                } else {
+                    0
+                };
+                vec![Act::Ship {
+                    after: ship_after(self.unshipped),
+                }]
             }
         }
     }
@@ -238,7 +273,10 @@ impl State {
         ends.add(at);
         match ends.well_at() {
             Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
-                vec![Act::TellTrouble { service, how }, Act::AwaitWell { service, at: well }]
+                vec![
+                    Act::TellTrouble { service, how },
+                    Act::AwaitWell { service, at: well },
+                ]
             }
             _ => Vec::new(),
         }
@@ -269,7 +307,9 @@ impl State {
 fn ship_after(failures: u32) -> Duration {
     match failures {
         0 => SHIP_EVERY,
-        again => SHIP_AGAIN.saturating_mul(1 << (again - 1).min(8)).min(SHIP_EVERY),
+        again => SHIP_AGAIN
+            .saturating_mul(1 << (again - 1).min(8))
+            .min(SHIP_EVERY),
     }
 }
 
@@ -280,9 +320,21 @@ mod tests {
     #[test]
     fn reports_follow_one_another_and_the_last_one_is_the_newest() {
         let mut state = State::new(Phase::StandBy);
-        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::Report, Act::LookAtNames]);
-        let renewed = Event::Renewal { renewed: true, next: Duration::from_secs(9) };
-        assert_eq!(state.on(renewed), [Act::Renew { after: Duration::from_secs(9) }], "one is under way");
+        assert_eq!(
+            state.on(Event::Owner { taken_over: true }),
+            [Act::Report, Act::LookAtNames]
+        );
+        let renewed = Event::Renewal {
+            renewed: true,
+            next: Duration::from_secs(9),
+        };
+        assert_eq!(
+            state.on(renewed),
+            [Act::Renew {
+                after: Duration::from_secs(9)
+            }],
+            "one is under way"
+        );
         assert_eq!(state.on(Event::Reported), [Act::Report]);
         assert_eq!(state.on(Event::Reported), []);
     }
@@ -290,10 +342,16 @@ mod tests {
     #[test]
     fn deploys_in_place_are_followed_one_look_after_the_other_once_the_boot_is_settled() {
         let mut state = State::new(Phase::Serving);
-        assert!(!state.begin().contains(&Act::Follow), "both bring releases and remove them");
+        assert!(
+            !state.begin().contains(&Act::Follow),
+            "both bring releases and remove them"
+        );
         assert_eq!(state.on(Event::Settled), [Act::Follow]);
         assert_eq!(state.on(Event::InPlace { changed: false }), [Act::Follow]);
-        assert_eq!(state.on(Event::InPlace { changed: true }), [Act::Report, Act::Follow]);
+        assert_eq!(
+            state.on(Event::InPlace { changed: true }),
+            [Act::Report, Act::Follow]
+        );
     }
 
     #[test]
@@ -303,35 +361,87 @@ mod tests {
             [Act::Ship { after }] => after.as_secs(),
             ref other => panic!("{other:?}"),
         };
-        assert_eq!([true, true, true, false, true].map(&mut after), [10, 20, 40, 300, 10]);
+        assert_eq!(
+            [true, true, true, false, true].map(&mut after),
+            [10, 20, 40, 300, 10]
+        );
         assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
     }
 
     #[test]
     fn another_address_is_told_and_looked_after_again() {
         let mut state = State::new(Phase::Serving);
-        assert_eq!(state.on(Event::Address { changed: false }), [Act::KeepAddress]);
-        assert_eq!(state.on(Event::Address { changed: true }), [Act::Report, Act::KeepAddress]);
+        assert_eq!(
+            state.on(Event::Address { changed: false }),
+            [Act::KeepAddress]
+        );
+        assert_eq!(
+            state.on(Event::Address { changed: true }),
+            [Act::Report, Act::KeepAddress]
+        );
     }
 
     #[test]
     fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
         let (mut state, start) = (State::new(Phase::Serving), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        let mut end = |seconds| state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(seconds) });
+        let mut end = |seconds| {
+            state.on(Event::Ended {
+                service: "app",
+                how: "exit status 1".into(),
+                at: after(seconds),
+            })
+        };
         assert_eq!(end(0), []);
-        let well = Act::AwaitWell { service: "app", at: after(5 + 30 + 300) };
-        assert_eq!(end(5), [Act::TellTrouble { service: "app", how: "exit status 1".into() }, well]);
+        let well = Act::AwaitWell {
+            service: "app",
+            at: after(5 + 30 + 300),
+        };
+        assert_eq!(
+            end(5),
+            [
+                Act::TellTrouble {
+                    service: "app",
+                    how: "exit status 1".into()
+                },
+                well
+            ]
+        );
         assert_eq!(end(15), [], "it is told already");
         assert_eq!(state.on(Event::Told), [Act::Report]);
-        assert_eq!(state.on(Event::Quiet { service: "app", at: after(335) }), [Act::AwaitWell { service: "app", at: after(345) }]);
-        assert_eq!(state.on(Event::Quiet { service: "app", at: after(345) }), [Act::ForgetTrouble { service: "app" }]);
-        assert_eq!(state.on(Event::Ended { service: "app", how: "exit status 1".into(), at: after(400) }), []);
+        assert_eq!(
+            state.on(Event::Quiet {
+                service: "app",
+                at: after(335)
+            }),
+            [Act::AwaitWell {
+                service: "app",
+                at: after(345)
+            }]
+        );
+        assert_eq!(
+            state.on(Event::Quiet {
+                service: "app",
+                at: after(345)
+            }),
+            [Act::ForgetTrouble { service: "app" }]
+        );
+        assert_eq!(
+            state.on(Event::Ended {
+                service: "app",
+                how: "exit status 1".into(),
+                at: after(400)
+            }),
+            []
+        );
     }
 
     #[test]
     fn a_signal_ends_it_at_once() {
-        assert_eq!(State::new(Phase::Serving).on(Event::Signal("SIGTERM")), [Act::Leave(Leaving::Told)]);
+        assert_eq!(
+            State::new(Phase::Serving).on(Event::Signal("SIGTERM")),
+            [Act::Leave(Leaving::Told)]
+        );
     }
 
     #[test]
@@ -339,10 +449,20 @@ mod tests {
         let mut state = State::new(Phase::Serving);
         assert!(state.begin().contains(&Act::LookAtNames));
         assert_eq!(state.on(Event::Names { ours: true }), [Act::LookAtNames]);
-        assert_eq!(state.on(Event::Names { ours: false }), [Act::Report, Act::LookAtOwner]);
+        assert_eq!(
+            state.on(Event::Names { ours: false }),
+            [Act::Report, Act::LookAtOwner]
+        );
         assert_eq!(state.phase(), Phase::StandBy);
-        assert_eq!(state.on(Event::Owner { taken_over: false }), [Act::LookAtOwner]);
-        assert_eq!(state.on(Event::Owner { taken_over: true }), [Act::LookAtNames], "a report is under way");
+        assert_eq!(
+            state.on(Event::Owner { taken_over: false }),
+            [Act::LookAtOwner]
+        );
+        assert_eq!(
+            state.on(Event::Owner { taken_over: true }),
+            [Act::LookAtNames],
+            "a report is under way"
+        );
         assert_eq!(state.phase(), Phase::Serving);
     }
 }

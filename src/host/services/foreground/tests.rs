@@ -16,12 +16,21 @@ async fn stand() -> Stand {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("services")).unwrap();
     let printed = Arc::new(Mutex::new(Vec::new()));
-    let keeper = Foreground::start(&paths(dir.path()), printer(&printed)).await.unwrap();
-    Stand { dir, printed, keeper }
+    let keeper = Foreground::start(&paths(dir.path()), printer(&printed))
+        .await
+        .unwrap();
+    Stand {
+        dir,
+        printed,
+        keeper,
+    }
 }
 
 fn paths(dir: &Path) -> Paths {
-    Paths { state: dir.to_owned(), runtime: dir.to_owned() }
+    Paths {
+        state: dir.to_owned(),
+        runtime: dir.to_owned(),
+    }
 }
 
 fn printer(lines: &Arc<Mutex<Vec<String>>>) -> Print {
@@ -49,7 +58,9 @@ fn service(line: &str) -> Service {
 }
 
 fn pid(state: State) -> u32 {
-    let State::Running { pid } = state else { panic!("{state:?}") };
+    let State::Running { pid } = state else {
+        panic!("{state:?}")
+    };
     pid
 }
 
@@ -75,7 +86,14 @@ async fn the_same_definition_is_kept_and_another_replaces_it() {
     let before = pid(stand.keeper.state("spotboot-app"));
     assert_eq!(stand.keeper.ensure(&first).await.unwrap(), Ensured::Kept);
     assert_eq!(pid(stand.keeper.state("spotboot-app")), before);
-    assert_eq!(stand.keeper.ensure(&service("exec sleep 61")).await.unwrap(), Ensured::Replaced);
+    assert_eq!(
+        stand
+            .keeper
+            .ensure(&service("exec sleep 61"))
+            .await
+            .unwrap(),
+        Ensured::Replaced
+    );
     assert!(gone(before));
     stand.keeper.shutdown().await;
     assert_eq!(stand.keeper.state("spotboot-app"), State::Absent);
@@ -84,9 +102,18 @@ async fn the_same_definition_is_kept_and_another_replaces_it() {
 #[tokio::test]
 async fn output_is_prefixed_kept_and_cannot_steer_the_terminal() {
     let stand = stand().await;
-    stand.keeper.ensure(&service("echo $GREETING; printf 'a\\033[2Jb\\n' >&2; umask; exec sleep 60")).await.unwrap();
+    stand
+        .keeper
+        .ensure(&service(
+            "echo $GREETING; printf 'a\\033[2Jb\\n' >&2; umask; exec sleep 60",
+        ))
+        .await
+        .unwrap();
     assert!(eventually(|| stand.printed.lock().unwrap().len() == 3).await);
-    assert_eq!(*stand.printed.lock().unwrap(), ["app | hello", "app | a[2Jb", "app | 0027"]);
+    assert_eq!(
+        *stand.printed.lock().unwrap(),
+        ["app | hello", "app | a[2Jb", "app | 0027"]
+    );
     assert_eq!(stand.keeper.log_tail("spotboot-app", 2), "a[2Jb\n0027");
     stand.keeper.shutdown().await;
 }
@@ -95,22 +122,46 @@ async fn output_is_prefixed_kept_and_cannot_steer_the_terminal() {
 async fn a_service_that_ends_is_told_of_once_and_started_again() {
     let stand = stand().await;
     let mark = stand.dir.path().join("second");
-    let line = format!("test -e {0} && exec sleep 60; touch {0}; echo last words; exit 3", mark.display());
+    let line = format!(
+        "test -e {0} && exec sleep 60; touch {0}; echo last words; exit 3",
+        mark.display()
+    );
     stand.keeper.ensure(&service(&line)).await.unwrap();
     assert_eq!(stand.keeper.ended("spotboot-app").await, "exit status 3");
     assert_eq!(stand.keeper.log_tail("spotboot-app", 5), "last words");
-    assert!(eventually(|| matches!(stand.keeper.state("spotboot-app"), State::Running { .. })).await);
-    assert!(tokio::time::timeout(Duration::from_millis(100), stand.keeper.ended("spotboot-app")).await.is_err());
+    assert!(
+        eventually(|| matches!(stand.keeper.state("spotboot-app"), State::Running { .. })).await
+    );
+    assert!(
+        tokio::time::timeout(
+            Duration::from_millis(100),
+            stand.keeper.ended("spotboot-app")
+        )
+        .await
+        .is_err()
+    );
     stand.keeper.shutdown().await;
 }
 
 #[tokio::test]
 async fn one_that_is_not_to_be_restarted_stays_ended() {
     let stand = stand().await;
-    stand.keeper.ensure(&Service { restart: false, ..service("exit 0") }).await.unwrap();
+    stand
+        .keeper
+        .ensure(&Service {
+            restart: false,
+            ..service("exit 0")
+        })
+        .await
+        .unwrap();
     assert_eq!(stand.keeper.ended("spotboot-app").await, "exit status 0");
     tokio::time::sleep(Duration::from_millis(700)).await;
-    assert_eq!(stand.keeper.state("spotboot-app"), State::Exited { status: "exit status 0".into() });
+    assert_eq!(
+        stand.keeper.state("spotboot-app"),
+        State::Exited {
+            status: "exit status 0".into()
+        }
+    );
     stand.keeper.shutdown().await;
 }
 
@@ -118,23 +169,55 @@ async fn one_that_is_not_to_be_restarted_stays_ended() {
 async fn a_stop_kills_workers_that_ignore_it_and_is_no_end_to_tell_of() {
     let stand = stand().await;
     let file = stand.dir.path().join("worker");
-    let line = format!("trap '' TERM; (trap '' TERM; sleep 60) & echo $! > {}; wait", file.display());
+    let line = format!(
+        "trap '' TERM; (trap '' TERM; sleep 60) & echo $! > {}; wait",
+        file.display()
+    );
     stand.keeper.ensure(&service(&line)).await.unwrap();
-    let read = || fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let read = || {
+        fs::read_to_string(&file)
+            .ok()
+            .and_then(|text| text.trim().parse::<u32>().ok())
+    };
     assert!(eventually(|| read().is_some()).await);
     stand.keeper.stop("spotboot-app").await.unwrap();
     assert!(gone(read().unwrap()));
-    assert_eq!(fs::read_dir(stand.dir.path().join("services")).unwrap().count(), 0);
-    assert!(tokio::time::timeout(Duration::from_millis(50), stand.keeper.ended("spotboot-app")).await.is_err());
+    assert_eq!(
+        fs::read_dir(stand.dir.path().join("services"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert!(
+        tokio::time::timeout(
+            Duration::from_millis(50),
+            stand.keeper.ended("spotboot-app")
+        )
+        .await
+        .is_err()
+    );
 }
 
 #[tokio::test]
 async fn the_reload_signal_reaches_the_service_and_a_stopped_one_says_so() {
     let stand = stand().await;
-    stand.keeper.ensure(&service("trap 'echo reloaded' HUP; echo up; while :; do sleep 0.05; done")).await.unwrap();
+    stand
+        .keeper
+        .ensure(&service(
+            "trap 'echo reloaded' HUP; echo up; while :; do sleep 0.05; done",
+        ))
+        .await
+        .unwrap();
     assert!(eventually(|| stand.printed.lock().unwrap().len() == 1).await);
     stand.keeper.reload("spotboot-app").await.unwrap();
-    assert!(eventually(|| stand.printed.lock().unwrap().contains(&"app | reloaded".to_owned())).await);
+    assert!(
+        eventually(|| stand
+            .printed
+            .lock()
+            .unwrap()
+            .contains(&"app | reloaded".to_owned()))
+        .await
+    );
     stand.keeper.shutdown().await;
     assert!(stand.keeper.reload("spotboot-app").await.is_err());
 }
@@ -142,9 +225,15 @@ async fn the_reload_signal_reaches_the_service_and_a_stopped_one_says_so() {
 #[tokio::test]
 async fn a_missing_program_is_the_callers_error() {
     let stand = stand().await;
-    let missing = Service { argv: vec!["/no/such/program".into()], ..service("") };
+    let missing = Service {
+        argv: vec!["/no/such/program".into()],
+        ..service("")
+    };
     let error = stand.keeper.ensure(&missing).await.unwrap_err().to_string();
-    assert!(error.contains("starting spotboot-app") && error.contains("not on this machine"), "{error}");
+    assert!(
+        error.contains("starting spotboot-app") && error.contains("not on this machine"),
+        "{error}"
+    );
 }
 
 /// What a kill -9 of ourselves leaves: a note, and a session whose leader may be gone already.
@@ -155,14 +244,35 @@ async fn a_next_run_ends_what_outlived_the_last_one() {
     let mut started = run.start().unwrap();
     let mut line = [0; 16];
     let mut output = started.output.take().unwrap();
-    let count = tokio::io::AsyncReadExt::read(&mut output, &mut line).await.unwrap();
-    let orphan: u32 = std::str::from_utf8(&line[..count]).unwrap().trim().parse().unwrap();
-    fs::write(stand.dir.path().join("services/spotboot-app.json"), serde_json::to_vec(&started.leader).unwrap()).unwrap();
+    let count = tokio::io::AsyncReadExt::read(&mut output, &mut line)
+        .await
+        .unwrap();
+    let orphan: u32 = std::str::from_utf8(&line[..count])
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    fs::write(
+        stand.dir.path().join("services/spotboot-app.json"),
+        serde_json::to_vec(&started.leader).unwrap(),
+    )
+    .unwrap();
     fs::write(stand.dir.path().join("services/torn.json"), "{").unwrap();
-    kill(Pid::from_raw(started.leader.pid.cast_signed()), Signal::SIGKILL).unwrap();
+    kill(
+        Pid::from_raw(started.leader.pid.cast_signed()),
+        Signal::SIGKILL,
+    )
+    .unwrap();
     started.child.wait().await.unwrap();
     assert!(!gone(orphan));
-    Foreground::start(&paths(stand.dir.path()), to_stderr()).await.unwrap();
+    Foreground::start(&paths(stand.dir.path()), to_stderr())
+        .await
+        .unwrap();
     assert!(gone(orphan));
-    assert_eq!(fs::read_dir(stand.dir.path().join("services")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(stand.dir.path().join("services"))
+            .unwrap()
+            .count(),
+        0
+    );
 }

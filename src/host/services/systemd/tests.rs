@@ -5,7 +5,9 @@ fn run() -> Run {
 }
 
 fn running(invocation: &str) -> Shown {
-    Shown::parse(&format!("LoadState=loaded\nActiveState=active\nMainPID=7\nInvocationID={invocation}\n"))
+    Shown::parse(&format!(
+        "LoadState=loaded\nActiveState=active\nMainPID=7\nInvocationID={invocation}\n"
+    ))
 }
 
 fn exited(invocation: &str) -> Shown {
@@ -18,16 +20,24 @@ fn exited(invocation: &str) -> Shown {
 fn an_end_is_told_once() {
     let mut run = run();
     assert_eq!(run.compare(&running("one")), None);
-    assert_eq!(run.compare(&exited("one")).as_deref(), Some("exit status 3"));
+    assert_eq!(
+        run.compare(&exited("one")).as_deref(),
+        Some("exit status 3")
+    );
     assert_eq!(run.compare(&exited("one")), None);
     assert_eq!(run.compare(&running("two")), None);
-    assert_eq!(run.compare(&exited("two")).as_deref(), Some("exit status 3"));
+    assert_eq!(
+        run.compare(&exited("two")).as_deref(),
+        Some("exit status 3")
+    );
 }
 
 #[test]
 fn an_end_that_systemd_has_forgotten_is_told_once_too() {
     let mut run = run();
-    let forgotten = Shown::parse("LoadState=loaded\nActiveState=inactive\nMainPID=0\nExecMainCode=0\nInvocationID=\n");
+    let forgotten = Shown::parse(
+        "LoadState=loaded\nActiveState=inactive\nMainPID=0\nExecMainCode=0\nInvocationID=\n",
+    );
     assert_eq!(run.compare(&forgotten).as_deref(), Some(FORGOTTEN));
     assert_eq!(run.compare(&forgotten), None);
 }

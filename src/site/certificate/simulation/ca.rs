@@ -52,43 +52,97 @@ pub(super) struct Ca {
 impl Ca {
     pub(super) fn window(certificate: &Certificate) -> Window {
         let lifetime = certificate.not_after - certificate.not_before;
-        let due = certificate.not_before + if lifetime < 10.days() { lifetime / 2 } else { lifetime * 2 / 3 };
-        Window { start: due - lifetime / 100, end: due + lifetime / 100 }
+        let due = certificate.not_before
+            + if lifetime < 10.days() {
+                lifetime / 2
+            } else {
+                lifetime * 2 / 3
+            };
+        Window {
+            start: due - lifetime / 100,
+            end: due + lifetime / 100,
+        }
     }
 
     pub(super) fn reach(&mut self, at: OffsetDateTime) -> Result<OffsetDateTime, AcmeError> {
         self.asked += 1;
         match self.outages.strike(at) {
-            true => Err(AcmeError::Unavailable { doing: "asking".into(), retry_after: None, detail: "down".into() }),
+            true => Err(AcmeError::Unavailable {
+                doing: "asking".into(),
+                retry_after: None,
+                detail: "down".into(),
+            }),
             false => Ok(at + self.ahead),
         }
     }
 
-    pub(super) fn renewal_info(&mut self, certificate: &Certificate, at: OffsetDateTime) -> Result<Option<Suggestion>, AcmeError> {
+    pub(super) fn renewal_info(
+        &mut self,
+        certificate: &Certificate,
+        at: OffsetDateTime,
+    ) -> Result<Option<Suggestion>, AcmeError> {
         self.reach(at)?;
         let Window { start, end } = Self::window(certificate);
-        Ok(Some(Suggestion { start, end, explanation: None, ask_again: std::time::Duration::from_secs(6 * 3600) }))
+        Ok(Some(Suggestion {
+            start,
+            end,
+            explanation: None,
+            ask_again: std::time::Duration::from_secs(6 * 3600),
+        }))
     }
 
-    pub(super) fn new_order(&mut self, replaces: Option<&Certificate>, at: OffsetDateTime) -> Result<Order, AcmeError> {
+    pub(super) fn new_order(
+        &mut self,
+        replaces: Option<&Certificate>,
+        at: OffsetDateTime,
+    ) -> Result<Order, AcmeError> {
         let now = self.reach(at)?;
         if let Some(former) = replaces
-            && self.issued.iter().any(|(_, order)| order.replaces.as_ref() == Some(&former.serial))
+            && self
+                .issued
+                .iter()
+                .any(|(_, order)| order.replaces.as_ref() == Some(&former.serial))
         {
-            return Err(AcmeError::AlreadyReplaced { doing: String::new(), detail: String::new() });
+            return Err(AcmeError::AlreadyReplaced {
+                doing: String::new(),
+                detail: String::new(),
+            });
         }
-        let exempt = replaces.is_some_and(|former| (Self::window(former).start..=Self::window(former).end).contains(&now));
-        let counted = self.issued.iter().filter(|(_, order)| !order.exempt && now - order.at < WEEK).count();
+        let exempt = replaces.is_some_and(|former| {
+            (Self::window(former).start..=Self::window(former).end).contains(&now)
+        });
+        let counted = self
+            .issued
+            .iter()
+            .filter(|(_, order)| !order.exempt && now - order.at < WEEK)
+            .count();
         if !exempt && counted >= 5 {
-            return Err(AcmeError::RateLimited { doing: String::new(), retry_after: None, detail: "too many".into() });
+            return Err(AcmeError::RateLimited {
+                doing: String::new(),
+                retry_after: None,
+                detail: "too many".into(),
+            });
         }
         self.orders += 1;
-        Ok(Order { at: now, replaces: replaces.map(|former| former.serial.clone()), exempt })
+        Ok(Order {
+            at: now,
+            replaces: replaces.map(|former| former.serial.clone()),
+            exempt,
+        })
     }
 
-    pub(super) fn finalize(&mut self, order: &Order, at: OffsetDateTime, chance: &mut Chance) -> Result<Certificate, AcmeError> {
+    pub(super) fn finalize(
+        &mut self,
+        order: &Order,
+        at: OffsetDateTime,
+        chance: &mut Chance,
+    ) -> Result<Certificate, AcmeError> {
         let now = self.reach(at)?;
-        let issued = certificate(&format!("{:016X}", chance.0.u64(..)), now - BACKDATED, self.lifetime);
+        let issued = certificate(
+            &format!("{:016X}", chance.0.u64(..)),
+            now - BACKDATED,
+            self.lifetime,
+        );
         self.issued.push((issued.clone(), order.clone()));
         Ok(issued)
     }

@@ -13,7 +13,9 @@ fn changes(kind: FleetKind) -> [&'static str; 2] {
     match kind {
         FleetKind::SpotFleet => ["ModifySpotFleetRequest", "TerminateInstances"],
         FleetKind::Ec2Fleet => ["ModifyFleet", "TerminateInstances"],
-        FleetKind::AutoScalingGroup => ["SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup"],
+        FleetKind::AutoScalingGroup => {
+            ["SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup"]
+        }
     }
 }
 
@@ -57,7 +59,11 @@ async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
         // The run is killed right after it asked.
         _ = tokio::time::timeout(Duration::from_millis(500), site.ours.raise(2)).await;
         site.theirs.wait_for(2, SOON).unwrap();
-        let new: Vec<String> = site.ids().into_iter().filter(|id| !old.contains(id)).collect();
+        let new: Vec<String> = site
+            .ids()
+            .into_iter()
+            .filter(|id| !old.contains(id))
+            .collect();
         site.theirs.set_modifying(Duration::from_secs(2));
         // Its fleet is shown with the target of before.
         site.ours.retire(1, &old).await.unwrap();
@@ -71,7 +77,8 @@ async fn a_lost_answer_makes_no_second_change() {
         for change in changes(sort.kind) {
             let site = Site::new(sort, 1).await;
             let old = site.ids();
-            site.region.fault(Match::any().operation(change).nth(1), Fault::LoseAnswer);
+            site.region
+                .fault(Match::any().operation(change).nth(1), Fault::LoseAnswer);
             let new = site.grow(2).await;
             site.ours.retire(1, &old).await.unwrap();
             site.stays(&new, 2).await;
@@ -86,9 +93,12 @@ async fn a_service_that_throttles_and_breaks_is_asked_again() {
         let site = Site::new(sort, 1).await;
         let old = site.ids();
         for change in changes(sort.kind) {
-            site.region.fault(Match::any().operation(change).nth(1), Fault::Throttle);
-            site.region.fault(Match::any().operation(change).nth(2), Fault::unavailable());
-            site.region.fault(Match::any().operation(change).nth(3), Fault::Reset);
+            site.region
+                .fault(Match::any().operation(change).nth(1), Fault::Throttle);
+            site.region
+                .fault(Match::any().operation(change).nth(2), Fault::unavailable());
+            site.region
+                .fault(Match::any().operation(change).nth(3), Fault::Reset);
         }
         let new = site.grow(2).await;
         site.ours.retire(1, &old).await.unwrap();
@@ -104,7 +114,11 @@ async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
             let site = Site::new(sort, 1).await;
             let old = site.ids();
             let new = site.grow(2).await;
-            _ = tokio::time::timeout(Duration::from_millis(killed_after), site.ours.retire(1, &old)).await;
+            _ = tokio::time::timeout(
+                Duration::from_millis(killed_after),
+                site.ours.retire(1, &old),
+            )
+            .await;
             site.ours.retire(1, &old).await.unwrap();
             site.stays(&new, 2).await;
         }))
@@ -129,7 +143,12 @@ async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
         site.ours.retire(1, &[]).await.unwrap();
         site.theirs.set_capacity(None);
         site.stays(&old, 1).await;
-        assert!(site.theirs.living().iter().all(|instance| instance.protected == sort.protects_new));
+        assert!(
+            site.theirs
+                .living()
+                .iter()
+                .all(|instance| instance.protected == sort.protects_new)
+        );
     })
     .await;
 }
@@ -154,7 +173,8 @@ async fn a_denial_names_what_to_allow() {
     each(async |sort| {
         let site = Site::new(sort, 1).await;
         let [change, _] = changes(sort.kind);
-        site.region.fault(Match::any().operation(change), Fault::access_denied());
+        site.region
+            .fault(Match::any().operation(change), Fault::access_denied());
         let error = site.ours.raise(2).await.unwrap_err().to_string();
         assert!(error.contains(&format!(":{change} on arn:aws:")), "{error}");
     })
@@ -174,12 +194,18 @@ async fn a_target_that_another_raises_again_is_not_waited_for_in_vain() {
             site.ours.ask(2).await.unwrap();
         };
         let both = async { tokio::join!(site.ours.retire(1, &old), raised_again) };
-        let (retired, ()) = tokio::time::timeout(3 * SOON, both).await.expect("it comes to an end");
+        let (retired, ()) = tokio::time::timeout(3 * SOON, both)
+            .await
+            .expect("it comes to an end");
         match retired {
             Ok(()) => assert!(!site.ids().contains(&old[0]), "it had ended by then"),
             Err(error) => {
                 let error = error.to_string();
-                assert!(error.contains("would itself choose") || error.contains("something has raised it to 2 again"), "{error}");
+                assert!(
+                    error.contains("would itself choose")
+                        || error.contains("something has raised it to 2 again"),
+                    "{error}"
+                );
             }
         }
         assert!(site.ids().contains(&new[0]));

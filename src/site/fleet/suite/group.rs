@@ -10,7 +10,10 @@ const GROUPS: [Sort; 2] = [SORTS[2], SORTS[3]];
 async fn a_group_that_is_as_large_as_it_gets_says_so() {
     let site = Site::with(FleetKind::AutoScalingGroup, 1, |spec| spec.sizes(0, 1)).await;
     let error = site.ours.raise(2).await.unwrap_err().to_string();
-    assert_eq!(error, "Auto Scaling group web takes at most 1 instances and needs 2 for a while; raise its MaxSize to 2");
+    assert_eq!(
+        error,
+        "Auto Scaling group web takes at most 1 instances and needs 2 for a while; raise its MaxSize to 2"
+    );
 }
 
 #[tokio::test]
@@ -25,7 +28,9 @@ async fn a_group_whose_smallest_size_is_its_size_is_rotated() {
 #[tokio::test]
 async fn a_protection_that_a_killed_run_left_is_lifted() {
     let site = Site::new(FleetKind::AutoScalingGroup, 1).await;
-    let autoscaling = cloud_in(&site.region, Service::AutoScaling).await.autoscaling();
+    let autoscaling = cloud_in(&site.region, Service::AutoScaling)
+        .await
+        .autoscaling();
     autoscaling.protect("web", &site.ids(), true).await.unwrap();
     assert!(site.theirs.living()[0].protected);
     site.ours.retire(1, &[]).await.unwrap();
@@ -40,10 +45,20 @@ async fn an_instance_that_comes_after_the_size_was_lowered_does_not_stay() {
         let old = site.ids();
         site.theirs.set_order_delay(Duration::from_secs(7));
         site.ours.raise(2).await.unwrap();
-        let late = || site.ids().into_iter().filter(|id| !old.contains(id)).collect::<Vec<_>>();
+        let late = || {
+            site.ids()
+                .into_iter()
+                .filter(|id| !old.contains(id))
+                .collect::<Vec<_>>()
+        };
         if let Err(error) = site.ours.retire(1, &[]).await {
             let error = error.to_string();
-            assert!(sort.protects_new && error.ends_with("protects its new instances from scale-in; name those to end"), "{error}");
+            assert!(
+                sort.protects_new
+                    && error
+                        .ends_with("protects its new instances from scale-in; name those to end"),
+                "{error}"
+            );
             site.ours.retire(1, &late()).await.unwrap();
         }
         site.stays(&old, 2).await;
@@ -52,16 +67,22 @@ async fn an_instance_that_comes_after_the_size_was_lowered_does_not_stay() {
 }
 
 #[tokio::test]
-async fn a_group_that_balances_its_zones_ends_nobody_who_serves_while_it_is_larger_for_a_rotation() {
+async fn a_group_that_balances_its_zones_ends_nobody_who_serves_while_it_is_larger_for_a_rotation()
+{
     for sort in GROUPS {
         let site = Site::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
-        assert_ne!(site.theirs.balance_zones().as_ref(), Some(&old[0]), "{sort:?}");
+        assert_ne!(
+            site.theirs.balance_zones().as_ref(),
+            Some(&old[0]),
+            "{sort:?}"
+        );
         site.theirs.wait_for(2, SOON).unwrap();
         let there = site.ids();
         site.ours.retire(1, &there[1..]).await.unwrap();
-        site.stays(&old, if there.contains(&new[0]) { 2 } else { 3 }).await;
+        site.stays(&old, if there.contains(&new[0]) { 2 } else { 3 })
+            .await;
         assert_eq!(site.theirs.living()[0].protected, sort.protects_new);
     }
 }
@@ -71,11 +92,18 @@ async fn a_group_whose_instances_are_all_protected_is_in_no_trouble() {
     let site = Site::new(SORTS[3], 1).await;
     let since = OffsetDateTime::now_utc();
     site.grow(2).await;
-    let autoscaling = cloud_in(&site.region, Service::AutoScaling).await.autoscaling();
+    let autoscaling = cloud_in(&site.region, Service::AutoScaling)
+        .await
+        .autoscaling();
     autoscaling.set_desired("web", 1).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let activities = autoscaling.activities("web", since).await.unwrap();
-    assert!(activities[0].text.contains("all remaining instances are protected"), "{activities:?}");
+    assert!(
+        activities[0]
+            .text
+            .contains("all remaining instances are protected"),
+        "{activities:?}"
+    );
     assert_eq!(site.ours.trouble(since).await.unwrap(), None);
 }
 
@@ -100,6 +128,9 @@ async fn an_instance_that_is_not_in_service_yet_can_go() {
 async fn a_group_is_never_left_to_choose() {
     let site = Site::new(FleetKind::AutoScalingGroup, 2).await;
     let error = site.ours.retire(1, &[]).await.unwrap_err().to_string();
-    assert!(error.ends_with("would itself choose which of them goes; name those to end"), "{error}");
+    assert!(
+        error.ends_with("would itself choose which of them goes; name those to end"),
+        "{error}"
+    );
     site.stays(&site.ids(), 2).await;
 }

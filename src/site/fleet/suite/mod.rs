@@ -1,5 +1,5 @@
-//! The three kinds of fleet in a local region, with the settings that `init` renders, and a group of a user's own that protects its new instances.
-//! Their instances are states only.
+//! The three kinds of fleet in a local region, with the settings that `init` renders, and a group
+//! of a user's own that protects its new instances. Their instances are states only.
 
 mod faults;
 mod group;
@@ -16,10 +16,22 @@ use super::*;
 use crate::cloud::stand_in::cloud_in;
 
 const SORTS: [Sort; 4] = [
-    Sort { kind: FleetKind::Ec2Fleet, protects_new: false },
-    Sort { kind: FleetKind::SpotFleet, protects_new: false },
-    Sort { kind: FleetKind::AutoScalingGroup, protects_new: false },
-    Sort { kind: FleetKind::AutoScalingGroup, protects_new: true },
+    Sort {
+        kind: FleetKind::Ec2Fleet,
+        protects_new: false,
+    },
+    Sort {
+        kind: FleetKind::SpotFleet,
+        protects_new: false,
+    },
+    Sort {
+        kind: FleetKind::AutoScalingGroup,
+        protects_new: false,
+    },
+    Sort {
+        kind: FleetKind::AutoScalingGroup,
+        protects_new: true,
+    },
 ];
 const STACK: &str = include_str!("../../../../launch-template/stack.yaml");
 const SOON: Duration = Duration::from_secs(20);
@@ -34,7 +46,10 @@ struct Sort {
 
 impl From<FleetKind> for Sort {
     fn from(kind: FleetKind) -> Self {
-        Self { kind, protects_new: false }
+        Self {
+            kind,
+            protects_new: false,
+        }
     }
 }
 
@@ -74,7 +89,11 @@ impl Site {
     }
 
     /// With that many running instances.
-    async fn with(sort: impl Into<Sort>, target: u32, change: impl FnOnce(FleetSpec) -> FleetSpec) -> Self {
+    async fn with(
+        sort: impl Into<Sort>,
+        target: u32,
+        change: impl FnOnce(FleetSpec) -> FleetSpec,
+    ) -> Self {
         let Sort { kind, protects_new } = sort.into();
         let region = Region::start(Options::default()).unwrap();
         let (word, id) = match kind {
@@ -85,17 +104,30 @@ impl Site {
         let mut spec = rendered(word, id);
         if spec.target != target {
             // `init` renders fleets of one; the larger ones are the user's own.
-            spec = FleetSpec { target, ..spec.sizes(0, 10) };
+            spec = FleetSpec {
+                target,
+                ..spec.sizes(0, 10)
+            };
         }
         spec.protects_new |= protects_new;
-        let theirs = region.create_fleet(change(spec), Arc::new(Nothing)).unwrap();
+        let theirs = region
+            .create_fleet(change(spec), Arc::new(Nothing))
+            .unwrap();
         theirs.wait_for(target as usize, SOON).unwrap();
         let ours = fleet(&region, kind, id).await;
-        Self { region, theirs, ours }
+        Self {
+            region,
+            theirs,
+            ours,
+        }
     }
 
     fn ids(&self) -> Vec<String> {
-        self.theirs.living().into_iter().map(|instance| instance.id).collect()
+        self.theirs
+            .living()
+            .into_iter()
+            .map(|instance| instance.id)
+            .collect()
     }
 
     /// One more, and who that is.
@@ -103,14 +135,23 @@ impl Site {
         let before: BTreeSet<String> = self.ids().into_iter().collect();
         self.ours.raise(target).await.unwrap();
         self.theirs.wait_for(target as usize, SOON).unwrap();
-        self.ids().into_iter().filter(|id| !before.contains(id)).collect()
+        self.ids()
+            .into_iter()
+            .filter(|id| !before.contains(id))
+            .collect()
     }
 
-    /// That these live, and do so still after the fleet had time to change its mind, for which it launched no other.
+    /// That these live, and do so still after the fleet had time to change its mind, for which it
+    /// launched no other.
     async fn stays(&self, living: &[String], ever: usize) {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(self.ids(), living, "{:?}", self.theirs.instances());
-        assert_eq!(self.theirs.instances().len(), ever, "{:?}", self.theirs.instances());
+        assert_eq!(
+            self.theirs.instances().len(),
+            ever,
+            "{:?}",
+            self.theirs.instances()
+        );
         assert_eq!(self.theirs.target() as usize, living.len());
     }
 }
@@ -137,8 +178,17 @@ fn rendered(fleet: &str, id: &str) -> FleetSpec {
 async fn fleet(region: &Region, kind: FleetKind, id: &str) -> Fleet {
     let ec2 = cloud_in(region, Service::Ec2).await.ec2();
     let api = match kind {
-        FleetKind::AutoScalingGroup => Api::Group(Group::new(cloud_in(region, Service::AutoScaling).await.autoscaling(), id.to_owned())),
-        kind => Api::Request(Request::new(ec2.clone(), config::Fleet { kind, id: id.to_owned() })),
+        FleetKind::AutoScalingGroup => Api::Group(Group::new(
+            cloud_in(region, Service::AutoScaling).await.autoscaling(),
+            id.to_owned(),
+        )),
+        kind => Api::Request(Request::new(
+            ec2.clone(),
+            config::Fleet {
+                kind,
+                id: id.to_owned(),
+            },
+        )),
     };
     Fleet { ec2, api }
 }

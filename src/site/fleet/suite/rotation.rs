@@ -46,16 +46,36 @@ async fn what_is_observed_is_what_there_is() {
     each(async |sort| {
         let site = Site::new(sort, 2).await;
         let observed = site.ours.observe().await.unwrap();
-        let member =
-            |instance: region::FleetInstance| Member { id: instance.id, marked: false, leaving: false, launched: Some(instance.launched) };
+        let member = |instance: region::FleetInstance| Member {
+            id: instance.id,
+            marked: false,
+            leaving: false,
+            launched: Some(instance.launched),
+        };
         let max = (sort.kind == FleetKind::AutoScalingGroup).then_some(10);
-        assert_eq!(observed, Observed { target: 2, max, members: site.theirs.living().into_iter().map(member).collect(), settled: true });
+        assert_eq!(
+            observed,
+            Observed {
+                target: 2,
+                max,
+                members: site.theirs.living().into_iter().map(member).collect(),
+                settled: true
+            }
+        );
         site.theirs.set_launch_delay(Duration::from_secs(60));
         site.theirs.set_capacity(Some(1));
         site.theirs.lose(&site.ids()[0]);
         let observed = site.ours.observe().await.unwrap();
-        let there: Vec<&String> = observed.members.iter().filter(|member| !member.leaving).map(|member| &member.id).collect();
-        assert_eq!((there, observed.settled), (site.ids().iter().collect(), false));
+        let there: Vec<&String> = observed
+            .members
+            .iter()
+            .filter(|member| !member.leaving)
+            .map(|member| &member.id)
+            .collect();
+        assert_eq!(
+            (there, observed.settled),
+            (site.ids().iter().collect(), false)
+        );
     })
     .await;
 }
@@ -75,7 +95,10 @@ async fn an_instance_of_no_fleet_goes_too() {
     each(async |sort| {
         let site = Site::new(sort, 1).await;
         let outside = site.region.launch(InstanceSpec::new("i-outside")).unwrap();
-        site.ours.retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()]).await.unwrap();
+        site.ours
+            .retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()])
+            .await
+            .unwrap();
         assert!(!site.ours.know(&["i-outside".to_owned()]).await.unwrap()["i-outside"].living);
         site.stays(&site.ids(), 1).await;
         drop(outside);
@@ -92,8 +115,19 @@ async fn a_fleet_that_is_none_says_what_to_set() {
             FleetKind::Ec2Fleet => "fleet-none",
             FleetKind::AutoScalingGroup => "none",
         };
-        let error = fleet(&site.region, sort.kind, id).await.observe().await.unwrap_err().to_string();
-        assert_eq!(error, format!("there is no {} {id} in this account and region; correct [fleet] id", title(sort.kind)));
+        let error = fleet(&site.region, sort.kind, id)
+            .await
+            .observe()
+            .await
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            format!(
+                "there is no {} {id} in this account and region; correct [fleet] id",
+                title(sort.kind)
+            )
+        );
     })
     .await;
 }

@@ -9,8 +9,15 @@ use super::*;
 const DAY: &str = "strict-transport-security: max-age=86400";
 
 fn headers(answer: &str) -> Vec<String> {
-    let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
-    head.lines().filter(|line| line.starts_with("strict-transport-security")).map(str::to_owned).collect()
+    let head = answer
+        .split("\r\n\r\n")
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    head.lines()
+        .filter(|line| line.starts_with("strict-transport-security"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The app or the bucket behind nginx; the path says whether it sends the header itself.
@@ -22,8 +29,17 @@ async fn answer(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) {
     } else {
         ""
     };
-    let status = if String::from_utf8_lossy(&request[..count]).contains("/missing") { "404 Not Found" } else { "200 OK" };
-    let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n{own}connection: close\r\ncontent-length: 0\r\n\r\n").as_bytes()).await;
+    let status = if String::from_utf8_lossy(&request[..count]).contains("/missing") {
+        "404 Not Found"
+    } else {
+        "200 OK"
+    };
+    let _ = stream
+        .write_all(
+            format!("HTTP/1.1 {status}\r\n{own}connection: close\r\ncontent-length: 0\r\n\r\n")
+                .as_bytes(),
+        )
+        .await;
 }
 
 async fn served(mut stand: Stand, hsts: Option<Duration>) -> (Stand, Services) {
@@ -32,7 +48,10 @@ async fn served(mut stand: Stand, hsts: Option<Duration>) -> (Stand, Services) {
     for name in ["a.css", "apple-app-site-association"] {
         std::fs::write(folder.join(name), "x").unwrap();
     }
-    stand.config.static_files = vec![("/static/".into(), folder.clone()), ("/favicon.ico".into(), folder.join("a.css"))];
+    stand.config.static_files = vec![
+        ("/static/".into(), folder.clone()),
+        ("/favicon.ico".into(), folder.join("a.css")),
+    ];
     stand.config.hsts = hsts;
     let services = foreground(&stand.config).await;
     start(&stand.config, &services).await.unwrap();
@@ -58,20 +77,35 @@ async fn assert_everywhere(config: &WebConfig, more: &[&str]) {
         let answer = curl(config, &format!("https://example.com:{{https}}{path}"), &[]).await;
         assert_eq!(headers(&answer), [DAY], "{path}: {answer}");
     }
-    let refused = curl(config, "https://example.com:{https}/", &["--header", "Host: evil.test"]).await;
+    let refused = curl(
+        config,
+        "https://example.com:{https}/",
+        &["--header", "Host: evil.test"],
+    )
+    .await;
     assert_eq!(headers(&refused), [DAY], "{refused}");
-    let too_large = curl(config, "https://example.com:{https}/", &["--http1.1", "--header", "Content-Length: 99999999999"]).await;
+    let too_large = curl(
+        config,
+        "https://example.com:{https}/",
+        &["--http1.1", "--header", "Content-Length: 99999999999"],
+    )
+    .await;
     assert_eq!(headers(&too_large), [DAY], "{too_large}");
     for path in ["/", "/ping", "/.well-known/spotboot"] {
         let plain = curl(config, &format!("http://example.com:{{http}}{path}"), &[]).await;
-        assert!(plain.starts_with("HTTP/1.1 ") && headers(&plain).is_empty(), "{path}: {plain}");
+        assert!(
+            plain.starts_with("HTTP/1.1 ") && headers(&plain).is_empty(),
+            "{path}: {plain}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_app_has_it_everywhere_and_its_own_is_not_doubled() {
     let stand = stand(|dir| Upstream::Unix(dir.join("app.sock")));
-    let Upstream::Unix(socket) = &stand.config.upstream else { unreachable!() };
+    let Upstream::Unix(socket) = &stand.config.upstream else {
+        unreachable!()
+    };
     let listener = UnixListener::bind(socket).unwrap();
     let app = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -80,19 +114,41 @@ async fn an_app_has_it_everywhere_and_its_own_is_not_doubled() {
     });
     let (stand, services) = served(stand, Some(Duration::from_secs(86_400))).await;
     assert_everywhere(&stand.config, &[]).await;
-    let stream = curl(&stand.config, "https://example.com:{https}/", &["--header", "Accept: text/event-stream"]).await;
+    let stream = curl(
+        &stand.config,
+        "https://example.com:{https}/",
+        &["--header", "Accept: text/event-stream"],
+    )
+    .await;
     assert_eq!(headers(&stream), [DAY], "{stream}");
     for accept in ["Accept: */*", "Accept: text/event-stream"] {
-        let own = curl(&stand.config, "https://example.com:{https}/own", &["--header", accept]).await;
-        assert_eq!(headers(&own), ["strict-transport-security: max-age=7; includesubdomains"], "{own}");
+        let own = curl(
+            &stand.config,
+            "https://example.com:{https}/own",
+            &["--header", accept],
+        )
+        .await;
+        assert_eq!(
+            headers(&own),
+            ["strict-transport-security: max-age=7; includesubdomains"],
+            "{own}"
+        );
     }
     drain(&stand.config.paths, &[]).await.unwrap();
     assert_everywhere(&stand.config, &[]).await;
     app.abort();
     let _ = app.await;
     for path in ["/", "/ping"] {
-        let gone = curl(&stand.config, &format!("https://example.com:{{https}}{path}"), &[]).await;
-        assert!(gone.starts_with("HTTP/2 50") && headers(&gone) == [DAY], "{path}: {gone}");
+        let gone = curl(
+            &stand.config,
+            &format!("https://example.com:{{https}}{path}"),
+            &[],
+        )
+        .await;
+        assert!(
+            gone.starts_with("HTTP/2 50") && headers(&gone) == [DAY],
+            "{path}: {gone}"
+        );
     }
     services.shutdown().await;
 }
@@ -102,7 +158,11 @@ async fn kind_static_has_it_everywhere() {
     let stand = stand(|dir| Upstream::Files(dir.join("files")));
     fill_files(&stand.config);
     let (stand, services) = served(stand, Some(Duration::from_secs(86_400))).await;
-    assert_everywhere(&stand.config, &["/docs", "/docs/", "/.env", "/404.html", "/healthy"]).await;
+    assert_everywhere(
+        &stand.config,
+        &["/docs", "/docs/", "/.env", "/404.html", "/healthy"],
+    )
+    .await;
     services.shutdown().await;
 }
 
@@ -115,11 +175,19 @@ async fn kind_s3_has_it_everywhere_and_the_buckets_own_is_not_doubled() {
             answer(&mut stream).await;
         }
     });
-    let (stand, services) = served(stand(|_| website(Some(&endpoint))), Some(Duration::from_secs(86_400))).await;
+    let (stand, services) = served(
+        stand(|_| website(Some(&endpoint))),
+        Some(Duration::from_secs(86_400)),
+    )
+    .await;
     assert_everywhere(&stand.config, &[]).await;
     let own = curl(&stand.config, "https://example.com:{https}/own", &[]).await;
     services.shutdown().await;
-    assert_eq!(headers(&own), ["strict-transport-security: max-age=7; includesubdomains"], "{own}");
+    assert_eq!(
+        headers(&own),
+        ["strict-transport-security: max-age=7; includesubdomains"],
+        "{own}"
+    );
 }
 
 #[tokio::test]
@@ -128,8 +196,16 @@ async fn without_the_key_nothing_is_added() {
     fill_files(&stand.config);
     let (stand, services) = served(stand, None).await;
     for path in EVERYWHERE {
-        let answer = curl(&stand.config, &format!("https://example.com:{{https}}{path}"), &[]).await;
-        assert!(answer.starts_with("HTTP/2 ") && headers(&answer).is_empty(), "{path}: {answer}");
+        let answer = curl(
+            &stand.config,
+            &format!("https://example.com:{{https}}{path}"),
+            &[],
+        )
+        .await;
+        assert!(
+            answer.starts_with("HTTP/2 ") && headers(&answer).is_empty(),
+            "{path}: {answer}"
+        );
     }
     services.shutdown().await;
 }
@@ -137,10 +213,17 @@ async fn without_the_key_nothing_is_added() {
 /// nginx passes headers on to a location only where that adds none of its own.
 #[test]
 fn no_location_that_adds_a_header_leaves_it_out() {
-    let kinds: [fn(&Path) -> Upstream; 3] = [tcp, |dir| Upstream::Files(dir.join("files")), |_| website(None)];
+    let kinds: [fn(&Path) -> Upstream; 3] = [
+        tcp,
+        |dir| Upstream::Files(dir.join("files")),
+        |_| website(None),
+    ];
     for kind in kinds {
         let mut stand = stand(kind);
-        stand.config.static_files = vec![("/static/".into(), "/srv/static".into()), ("/favicon.ico".into(), "/srv/icon".into())];
+        stand.config.static_files = vec![
+            ("/static/".into(), "/srv/static".into()),
+            ("/favicon.ico".into(), "/srv/icon".into()),
+        ];
         stand.config.hsts = Some(Duration::from_secs(86_400));
         let text = text(&stand.config);
         let (mut blocks, mut own) = (vec![Vec::new()], 0);
@@ -149,7 +232,10 @@ fn no_location_that_adds_a_header_leaves_it_out() {
                 blocks.push(Vec::new());
             } else if line == "}" {
                 let headers: Vec<&str> = blocks.pop().unwrap();
-                let hsts = headers.iter().filter(|line| line.contains("Strict-Transport-Security")).count();
+                let hsts = headers
+                    .iter()
+                    .filter(|line| line.contains("Strict-Transport-Security"))
+                    .count();
                 own += usize::from(!headers.is_empty());
                 assert!(headers.is_empty() || hsts == 1, "{headers:?} in {text}");
             } else if line.starts_with("add_header ") {

@@ -31,11 +31,16 @@ fn stand(upstream: impl FnOnce(&Path) -> Upstream) -> Stand {
     paths.prepare(None).unwrap();
     let now = OffsetDateTime::now_utc();
     let (chain, key) = certificate(now);
-    let (fullchain, key_file) = (paths.tls().join("fullchain.pem"), paths.tls().join("key.pem"));
+    let (fullchain, key_file) = (
+        paths.tls().join("fullchain.pem"),
+        paths.tls().join("key.pem"),
+    );
     files::write_atomic(&fullchain, chain.as_bytes(), 0o644).unwrap();
     files::write_atomic(&key_file, key.as_bytes(), 0o600).unwrap();
     let config = WebConfig {
-        domains: ["example.com", "*.example.com"].map(|name| Domain::parse(name).unwrap()).into(),
+        domains: ["example.com", "*.example.com"]
+            .map(|name| Domain::parse(name).unwrap())
+            .into(),
         http_port: free_port(),
         https_port: free_port(),
         upstream: upstream(dir.path()),
@@ -48,10 +53,18 @@ fn stand(upstream: impl FnOnce(&Path) -> Upstream) -> Stand {
         key: key_file,
         not_after: now + time::Duration::days(30),
         // Where the tests are root: workers that can read a temporary folder.
-        account: is_root().then(|| Account { name: "root".into(), uid: 0, gid: 0 }),
+        account: is_root().then(|| Account {
+            name: "root".into(),
+            uid: 0,
+            gid: 0,
+        }),
         paths,
     };
-    Stand { _dir: dir, config, chain }
+    Stand {
+        _dir: dir,
+        config,
+        chain,
+    }
 }
 
 fn certificate(now: OffsetDateTime) -> (String, String) {
@@ -59,20 +72,41 @@ fn certificate(now: OffsetDateTime) -> (String, String) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["example.com".into(), "*.example.com".into()]).unwrap();
-    (params.not_before, params.not_after) = (now - time::Duration::hours(1), now + time::Duration::days(30));
+    let mut params =
+        CertificateParams::new(vec!["example.com".into(), "*.example.com".into()]).unwrap();
+    (params.not_before, params.not_after) = (
+        now - time::Duration::hours(1),
+        now + time::Duration::days(30),
+    );
     let leaf = params.signed_by(&key, &issuer).unwrap();
-    (format!("{}{}", leaf.pem(), issuer.pem()), key.serialize_pem())
+    (
+        format!("{}{}", leaf.pem(), issuer.pem()),
+        key.serialize_pem(),
+    )
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn machine(major: u32, minor: u32, patch: u32) -> Machine {
     let version = Version(major, minor, patch);
-    let nginx = Nginx { program: "/usr/sbin/nginx".into(), version };
-    Machine { nginx, ipv6: true, name_servers: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()] }
+    let nginx = Nginx {
+        program: "/usr/sbin/nginx".into(),
+        version,
+    };
+    Machine {
+        nginx,
+        ipv6: true,
+        name_servers: vec![
+            "192.0.2.53".parse().unwrap(),
+            "2001:db8::53".parse().unwrap(),
+        ],
+    }
 }
 
 fn text(config: &WebConfig) -> String {
@@ -106,7 +140,10 @@ async fn nginx_itself_finds_every_kind_of_site_good() {
     ];
     for kind in kinds {
         let mut stand = stand(kind);
-        stand.config.static_files = vec![("/static/".into(), "/srv/static".into()), ("/favicon.ico".into(), "/srv/icon".into())];
+        stand.config.static_files = vec![
+            ("/static/".into(), "/srv/static".into()),
+            ("/favicon.ico".into(), "/srv/icon".into()),
+        ];
         nginx_finds_it_good(&stand.config).await;
     }
 }
@@ -126,24 +163,36 @@ async fn hostile_values_stay_in_their_place() {
             && text.contains(r#"alias "/srv/\"; } server { listen 1; } #\\ ${spotboot_dollar}{host} ${spotboot_dollar}uri '/";"#),
         "{text}"
     );
-    let servers = text.lines().filter(|line| line.trim_start().starts_with("server {")).count();
+    let servers = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("server {"))
+        .count();
     assert_eq!(servers, 3);
 }
 
 /// Endings and their types.
 fn types(text: &str) -> BTreeMap<&str, &str> {
-    let lines = text.lines().filter_map(|line| line.trim().strip_suffix(';'));
+    let lines = text
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(';'));
     let endings = lines.filter_map(|line| line.split_once(char::is_whitespace));
-    endings.flat_map(|(kind, endings)| endings.split_whitespace().map(move |ending| (ending, kind))).collect()
+    endings
+        .flat_map(|(kind, endings)| endings.split_whitespace().map(move |ending| (ending, kind)))
+        .collect()
 }
 
 #[test]
 fn no_ending_that_nginxs_own_list_has_is_lost() {
     let ours = types(include_str!("../../../../templates/mime.types"));
-    let Ok(stock) = std::fs::read_to_string("/etc/nginx/mime.types") else { return };
+    let Ok(stock) = std::fs::read_to_string("/etc/nginx/mime.types") else {
+        return;
+    };
     let (stock, known) = (types(&stock), |ending: &str| ours.get(ending).copied());
     assert!(stock.len() > 50, "{stock:?}");
-    let lost: Vec<_> = stock.keys().filter(|ending| known(ending).is_none()).collect();
+    let lost: Vec<_> = stock
+        .keys()
+        .filter(|ending| known(ending).is_none())
+        .collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
 
@@ -153,10 +202,18 @@ fn what_nginx_cannot_be_told_is_refused() {
     let refused = |change: fn(&mut WebConfig)| {
         let mut config = stand.config.clone();
         change(&mut config);
-        render(&config, &machine(1, 22, 1), &[]).unwrap_err().to_string()
+        render(&config, &machine(1, 22, 1), &[])
+            .unwrap_err()
+            .to_string()
     };
-    assert!(refused(|config| config.static_files = vec![("/x/".into(), "/a\nb".into())]).contains("control character"));
-    assert!(refused(|config| config.static_files = vec![("/$x/".into(), "/a".into())]).contains("has a $"));
+    assert!(
+        refused(|config| config.static_files = vec![("/x/".into(), "/a\nb".into())])
+            .contains("control character")
+    );
+    assert!(
+        refused(|config| config.static_files = vec![("/$x/".into(), "/a".into())])
+            .contains("has a $")
+    );
     assert!(refused(|config| config.fullchain = "/tmp/$dir/chain.pem".into()).contains("has a $"));
     assert!(refused(|config| config.domains.clear()).contains("no name"));
 }
@@ -167,15 +224,29 @@ fn http2_and_ipv6_are_spelled_as_the_machine_has_them() {
     let port = stand.config.https_port;
     let old = text(&stand.config);
     assert!(old.contains(&format!("listen [::]:{port} ssl http2;")) && !old.contains("http2 on;"));
-    let new = render(&stand.config, &Machine { ipv6: false, ..machine(1, 26, 3) }, &[]).unwrap();
-    assert!(new.contains(&format!("listen {port} ssl;")) && new.contains("http2 on;") && !new.contains("[::]"));
+    let new = render(
+        &stand.config,
+        &Machine {
+            ipv6: false,
+            ..machine(1, 26, 3)
+        },
+        &[],
+    )
+    .unwrap();
+    assert!(
+        new.contains(&format!("listen {port} ssl;"))
+            && new.contains("http2 on;")
+            && !new.contains("[::]")
+    );
 }
 
 #[test]
 fn an_s3_site_asks_the_buckets_website_by_its_own_name() {
     let text = text(&stand(|_| website(None)).config);
     assert!(text.contains("resolver 192.0.2.53 [2001:db8::53] valid=30s;"));
-    assert!(text.contains(r#"proxy_set_header Host "www.example.com.s3-website.eu-central-1.amazonaws.com";"#));
+    assert!(text.contains(
+        r#"proxy_set_header Host "www.example.com.s3-website.eu-central-1.amazonaws.com";"#
+    ));
 }
 
 #[tokio::test]
@@ -185,8 +256,14 @@ async fn nginxs_own_words_are_in_the_error_and_the_old_configuration_stays() {
     std::fs::write(&in_use, "old").unwrap();
     stand.config.key = stand.config.paths.tls().join("missing.pem");
     let services = foreground(&stand.config).await;
-    let error = start(&stand.config, &services).await.unwrap_err().to_string();
-    assert!(error.contains("cannot load certificate key") && error.contains("missing.pem"), "{error}");
+    let error = start(&stand.config, &services)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("cannot load certificate key") && error.contains("missing.pem"),
+        "{error}"
+    );
     assert_eq!(std::fs::read_to_string(in_use).unwrap(), "old");
 }
 
@@ -195,11 +272,24 @@ async fn a_taken_port_is_told_in_nginxs_words() {
     let stand = stand(tcp);
     let _taken = TcpListener::bind(("0.0.0.0", stand.config.https_port)).unwrap();
     let services = foreground(&stand.config).await;
-    let error = start(&stand.config, &services).await.unwrap_err().to_string();
+    let error = start(&stand.config, &services)
+        .await
+        .unwrap_err()
+        .to_string();
     services.shutdown().await;
-    assert!(error.contains("Address already in use") && error.contains(&stand.config.https_port.to_string()), "{error}");
+    assert!(
+        error.contains("Address already in use")
+            && error.contains(&stand.config.https_port.to_string()),
+        "{error}"
+    );
 }
 
 async fn foreground(config: &WebConfig) -> Services {
-    Services::choose(Some(Mode::Foreground), &config.paths, Arc::new(|_: &str, _: &str| ())).await.unwrap()
+    Services::choose(
+        Some(Mode::Foreground),
+        &config.paths,
+        Arc::new(|_: &str, _: &str| ()),
+    )
+    .await
+    .unwrap()
 }

@@ -1,4 +1,5 @@
-//! Files as nginx serves them, from the folders of an app and for kind static alike: their types, and how long a browser may keep them.
+//! Files as nginx serves them, from the folders of an app and for kind static alike: their types,
+//! and how long a browser may keep them.
 
 use md5::Md5;
 use serde_json::json;
@@ -19,7 +20,9 @@ const PLACES: [&str; 2] = ["/", "/static/"];
 
 async fn both(files: &[(&str, &str)]) -> Both {
     let mut stand = stand(|dir| Upstream::Files(dir.join("files")));
-    let Upstream::Files(root) = stand.config.upstream.clone() else { unreachable!() };
+    let Upstream::Files(root) = stand.config.upstream.clone() else {
+        unreachable!()
+    };
     let folder = stand.config.paths.state.join("static");
     for place in [&root, &folder] {
         for (name, content) in files.iter().chain(&[("healthy", "yes")]) {
@@ -37,9 +40,27 @@ async fn both(files: &[(&str, &str)]) -> Both {
 impl Both {
     /// The head of the answer for the file of that name.
     async fn head(&self, place: &str, name: &str) -> String {
-        let spelled: String = name.bytes().map(|byte| if byte == b'/' { "/".into() } else { format!("%{byte:02x}") }).collect();
-        let answer = curl(&self.stand.config, &format!("https://example.com:{{https}}{place}{spelled}"), &["--http1.1"]).await;
-        let head = answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+        let spelled: String = name
+            .bytes()
+            .map(|byte| {
+                if byte == b'/' {
+                    "/".into()
+                } else {
+                    format!("%{byte:02x}")
+                }
+            })
+            .collect();
+        let answer = curl(
+            &self.stand.config,
+            &format!("https://example.com:{{https}}{place}{spelled}"),
+            &["--http1.1"],
+        )
+        .await;
+        let head = answer
+            .split("\r\n\r\n")
+            .next()
+            .unwrap()
+            .to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 200"), "{place}{name}: {answer}");
         format!("{head}\r\n")
     }
@@ -48,10 +69,15 @@ impl Both {
         let mut kept = [false; 2];
         for (kept, place) in kept.iter_mut().zip(PLACES) {
             let head = self.head(place, name).await;
-            assert!(head.matches("cache-control: ").count() == 1, "{place}{name}: {head}");
+            assert!(
+                head.matches("cache-control: ").count() == 1,
+                "{place}{name}: {head}"
+            );
             *kept = head.contains("cache-control: public, max-age=31536000, immutable\r\n");
             assert!(
-                *kept || head.contains("cache-control: public, max-age=3600\r\n") || head.contains("cache-control: no-cache\r\n"),
+                *kept
+                    || head.contains("cache-control: public, max-age=3600\r\n")
+                    || head.contains("cache-control: no-cache\r\n"),
                 "{head}"
             );
         }
@@ -60,7 +86,11 @@ impl Both {
 
     async fn assert_kept(&self, for_ever: bool, names: &[&str]) {
         for name in names {
-            assert_eq!(self.is_kept_for_ever(name).await, [for_ever; 2], "{name} for ever at {PLACES:?}");
+            assert_eq!(
+                self.is_kept_for_ever(name).await,
+                [for_ever; 2],
+                "{name} for ever at {PLACES:?}"
+            );
         }
     }
 }
@@ -112,7 +142,10 @@ async fn types_are_what_browsers_expect_and_text_is_utf_8() {
     for (name, kind) in expected {
         for place in PLACES {
             let head = both.head(place, name).await;
-            assert!(head.contains(&format!("content-type: {kind}\r\n")), "{place}{name} is not {kind}: {head}");
+            assert!(
+                head.contains(&format!("content-type: {kind}\r\n")),
+                "{place}{name} is not {kind}: {head}"
+            );
         }
     }
     both.services.shutdown().await;
@@ -121,7 +154,9 @@ async fn types_are_what_browsers_expect_and_text_is_utf_8() {
 #[tokio::test]
 async fn well_known_files_without_an_ending_have_their_type() {
     let mut stand = stand(|dir| Upstream::Files(dir.join("files")));
-    let Upstream::Files(root) = &stand.config.upstream else { unreachable!() };
+    let Upstream::Files(root) = &stand.config.upstream else {
+        unreachable!()
+    };
     let folder = stand.config.paths.state.join("static");
     for place in [root, &folder] {
         std::fs::create_dir_all(place.join(".well-known")).unwrap();
@@ -131,13 +166,32 @@ async fn well_known_files_without_an_ending_have_their_type() {
     let services = foreground(&stand.config).await;
     start(&stand.config, &services).await.unwrap();
     let answers = [
-        curl(&stand.config, "https://example.com:{https}/.well-known/apple-app-site-association", &[]).await,
-        curl(&stand.config, "https://example.com:{https}/app/.well-known/apple-app-site-association", &[]).await,
+        curl(
+            &stand.config,
+            "https://example.com:{https}/.well-known/apple-app-site-association",
+            &[],
+        )
+        .await,
+        curl(
+            &stand.config,
+            "https://example.com:{https}/app/.well-known/apple-app-site-association",
+            &[],
+        )
+        .await,
     ];
-    let absent = curl(&stand.config, "https://example.com:{https}/apple-app-site-association", &[]).await;
+    let absent = curl(
+        &stand.config,
+        "https://example.com:{https}/apple-app-site-association",
+        &[],
+    )
+    .await;
     services.shutdown().await;
     for answer in answers {
-        assert!(answer.starts_with("HTTP/2 200") && answer.contains("content-type: application/json\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/2 200")
+                && answer.contains("content-type: application/json\r\n"),
+            "{answer}"
+        );
         assert!(answer.contains("max-age=3600"), "{answer}");
     }
     assert!(absent.starts_with("HTTP/2 404"), "{absent}");
@@ -146,13 +200,19 @@ async fn well_known_files_without_an_ending_have_their_type() {
 #[tokio::test]
 async fn what_an_app_answers_keeps_its_own_type() {
     let stand = stand(|dir| Upstream::Unix(dir.join("app.sock")));
-    let Upstream::Unix(socket) = &stand.config.upstream else { unreachable!() };
+    let Upstream::Unix(socket) = &stand.config.upstream else {
+        unreachable!()
+    };
     let listener = tokio::net::UnixListener::bind(socket).unwrap();
     tokio::spawn(async move {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n\xe9").await;
+            let _ = stream
+                .write_all(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n\xe9",
+                )
+                .await;
         }
     });
     let services = foreground(&stand.config).await;
@@ -184,17 +244,29 @@ async fn a_name_is_for_ever_only_where_it_holds_the_hash_of_the_content() {
         "runtime-deadbeef.js",
         "site.css",
     ];
-    // A page never is; nor is what differs from a hashed name in its case only, as nginx would take the one for the other.
+    // A page never is; nor is what differs from a hashed name in its case only, as nginx would take
+    // the one for the other.
     let page = format!("page.{}.html", md5(css, 12));
-    let twice = [format!("twice.{}.css", md5(css, 12)), format!("TWICE.{}.css", md5(css, 12))];
+    let twice = [
+        format!("twice.{}.css", md5(css, 12)),
+        format!("TWICE.{}.css", md5(css, 12)),
+    ];
     let short = format!("site.{}.css", md5(css, 7));
     let longer = format!("site.{}0.css", md5(css, 32));
-    let others: Vec<&str> = others.into_iter().chain([&*page, &*twice[0], &*short, &*longer]).collect();
-    let names: Vec<&str> = hashed.iter().map(String::as_str).chain(others.iter().copied()).collect();
+    let others: Vec<&str> = others
+        .into_iter()
+        .chain([&*page, &*twice[0], &*short, &*longer])
+        .collect();
+    let names: Vec<&str> = hashed
+        .iter()
+        .map(String::as_str)
+        .chain(others.iter().copied())
+        .collect();
     let mut files: Vec<(&str, &str)> = names.iter().map(|&name| (name, css)).collect();
     files.push((&twice[1], "another"));
     let both = both(&files).await;
-    both.assert_kept(true, &hashed.each_ref().map(|name| name.as_str())).await;
+    both.assert_kept(true, &hashed.each_ref().map(|name| name.as_str()))
+        .await;
     both.assert_kept(false, &others).await;
     both.assert_kept(false, &[&twice[1]]).await;
     both.services.shutdown().await;
@@ -203,20 +275,46 @@ async fn a_name_is_for_ever_only_where_it_holds_the_hash_of_the_content() {
 #[tokio::test]
 async fn names_with_odd_characters_stay_in_their_place() {
     let hash = md5("x", 12);
-    let odd =
-        ["a b", "a\"; } server { listen 1; }", "$uri", "${host}", "back\\slash", "it's", "a%20b", "a#b?c&d", "schön", "~^star.*", "日本"];
+    let odd = [
+        "a b",
+        "a\"; } server { listen 1; }",
+        "$uri",
+        "${host}",
+        "back\\slash",
+        "it's",
+        "a%20b",
+        "a#b?c&d",
+        "schön",
+        "~^star.*",
+        "日本",
+    ];
     let names: Vec<String> = odd.iter().map(|name| format!("{name}.{hash}.js")).collect();
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
     let both = both(&files).await;
-    both.assert_kept(true, &files.iter().map(|(name, _)| *name).collect::<Vec<_>>()).await;
+    both.assert_kept(
+        true,
+        &files.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+    )
+    .await;
     both.services.shutdown().await;
 }
 
 #[tokio::test]
 async fn names_that_nginx_cannot_be_told_are_kept_for_an_hour() {
     let hash = md5("x", 12);
-    let long = format!("{}/{}/{}/{}/{}/a.{hash}.js", "d".repeat(250), "d".repeat(250), "d".repeat(250), "d".repeat(250), "d".repeat(250));
-    let files = [(&*format!("a\nb.{hash}.js"), "x"), (&*long, "x"), (&*format!("a.{hash}.js"), "x")];
+    let long = format!(
+        "{}/{}/{}/{}/{}/a.{hash}.js",
+        "d".repeat(250),
+        "d".repeat(250),
+        "d".repeat(250),
+        "d".repeat(250),
+        "d".repeat(250)
+    );
+    let files = [
+        (&*format!("a\nb.{hash}.js"), "x"),
+        (&*long, "x"),
+        (&*format!("a.{hash}.js"), "x"),
+    ];
     let both = both(&files).await;
     both.assert_kept(false, &[files[0].0, files[1].0]).await;
     both.assert_kept(true, &[files[2].0]).await;
@@ -234,11 +332,15 @@ async fn names_from_a_build_tools_manifest_are_for_ever_where_the_tool_put_a_has
         "src/gone.ts": { "file": "assets/gone-Bx12ab3d.js" },
         "src/out.ts": { "file": "../../outside-Bx12ab3d.js" },
     });
-    let webpack =
-        json!({ "main.js": "/build/js/main.4f5e6d7c8b9a.js", "plain.js": "/build/js/plain.js", "20240501.pdf": "js/20240501.pdf" });
+    let webpack = json!({ "main.js": "/build/js/main.4f5e6d7c8b9a.js", "plain.js": "/build/js/plain.js", "20240501.pdf": "js/20240501.pdf" });
     let django = json!({ "paths": { "css/a.css": "css/a.0a1b2c3d4e5f.css", "css/b.css": "css/b.css" }, "version": "1.1", "hash": "" });
     let app = json!({ "name": "App", "short_name": "App", "icons": [{ "src": "icon-20240501.png" }], "start_url": "photo.1234567a.jpg" });
-    let (vite, webpack, django, app) = (vite.to_string(), webpack.to_string(), django.to_string(), app.to_string());
+    let (vite, webpack, django, app) = (
+        vite.to_string(),
+        webpack.to_string(),
+        django.to_string(),
+        app.to_string(),
+    );
     let for_ever = [
         "dist/assets/main-DiwrgTda.js",
         "dist/assets/main-C_x-3a1B.css",
@@ -258,7 +360,11 @@ async fn names_from_a_build_tools_manifest_are_for_ever_where_the_tool_put_a_has
         "pwa/icon-20240501.png",
         "outside-Bx12ab3d.js",
     ];
-    let mut files: Vec<(&str, &str)> = for_ever.iter().chain(&not).map(|&name| (name, "x")).collect();
+    let mut files: Vec<(&str, &str)> = for_ever
+        .iter()
+        .chain(&not)
+        .map(|&name| (name, "x"))
+        .collect();
     files.extend([
         ("dist/.vite/manifest.json", &*vite),
         ("build/manifest.json", &webpack),
@@ -277,7 +383,9 @@ async fn another_content_under_a_name_is_seen_at_the_next_start() {
     let name = format!("a.{}.js", md5("one", 12));
     let both = both(&[(&name, "one")]).await;
     both.assert_kept(true, &[&name]).await;
-    let Upstream::Files(root) = &both.stand.config.upstream else { unreachable!() };
+    let Upstream::Files(root) = &both.stand.config.upstream else {
+        unreachable!()
+    };
     for place in [root, &both.stand.config.static_files[0].1] {
         std::fs::write(place.join(&name), "two").unwrap();
     }
@@ -289,7 +397,9 @@ async fn another_content_under_a_name_is_seen_at_the_next_start() {
 #[tokio::test]
 async fn a_folder_within_another_ones_urls_is_served_and_judged_by_itself() {
     let mut stand = stand(|dir| Upstream::Files(dir.join("files")));
-    let Upstream::Files(root) = stand.config.upstream.clone() else { unreachable!() };
+    let Upstream::Files(root) = stand.config.upstream.clone() else {
+        unreachable!()
+    };
     let inner = stand.config.paths.state.join("inner");
     let name = format!("a.{}.js", md5("outer", 12));
     for (place, content) in [(&root.join("static"), "outer"), (&inner, "inner")] {
@@ -299,7 +409,15 @@ async fn a_folder_within_another_ones_urls_is_served_and_judged_by_itself() {
     stand.config.static_files = vec![("/static/".into(), inner)];
     let services = foreground(&stand.config).await;
     start(&stand.config, &services).await.unwrap();
-    let answer = curl(&stand.config, &format!("https://example.com:{{https}}/static/{name}"), &[]).await;
+    let answer = curl(
+        &stand.config,
+        &format!("https://example.com:{{https}}/static/{name}"),
+        &[],
+    )
+    .await;
     services.shutdown().await;
-    assert!(answer.ends_with("inner") && answer.contains("max-age=3600"), "{answer}");
+    assert!(
+        answer.ends_with("inner") && answer.contains("max-age=3600"),
+        "{answer}"
+    );
 }

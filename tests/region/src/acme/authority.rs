@@ -1,10 +1,13 @@
-//! The region's own CA: it certifies the ACME proxy and pebble's listeners, and nothing that a site serves.
+//! The region's own CA: it certifies the ACME proxy and pebble's listeners, and nothing that a site
+//! serves.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -27,8 +30,11 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "spotboot test region");
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?).context("making the region's CA")?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "spotboot test region");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+            .context("making the region's CA")?;
         Ok(Authority { issuer, addresses })
     }
 
@@ -37,20 +43,34 @@ impl Authority {
     }
 
     pub(crate) fn issue(&self) -> Result<Issued> {
-        let names = self.addresses.iter().map(IpAddr::to_string).chain(["localhost".to_owned()]);
+        let names = self
+            .addresses
+            .iter()
+            .map(IpAddr::to_string)
+            .chain(["localhost".to_owned()]);
         let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
-        params.distinguished_name.push(DnType::CommonName, "spotboot test region's ACME");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "spotboot test region's ACME");
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let key_der = PrivatePkcs8KeyDer::from(key.serialize_der());
-        Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone(), key_der })
+        Ok(Issued {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+            key_der,
+        })
     }
 
     /// For a server of ours.
     pub(crate) fn server(&self) -> Result<Arc<ServerConfig>> {
         let issued = self.issue()?;
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?.with_no_client_auth();
-        let mut config = builder.with_single_cert(vec![issued.der], PrivateKeyDer::Pkcs8(issued.key_der))?;
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth();
+        let mut config =
+            builder.with_single_cert(vec![issued.der], PrivateKeyDer::Pkcs8(issued.key_der))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -59,8 +79,11 @@ impl Authority {
     pub(crate) fn client(&self) -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone())?;
-        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?;
+        Ok(Arc::new(
+            builder.with_root_certificates(roots).with_no_client_auth(),
+        ))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Let's Encrypt's limit on duplicates, which pebble lacks: so many certificates per exact set of names and 7 days, one more every 34 hours.
+//! Let's Encrypt's limit on duplicates, which pebble lacks: so many certificates per exact set of
+//! names and 7 days, one more every 34 hours.
 //! <https://letsencrypt.org/docs/rate-limits/>
 
 use std::collections::BTreeMap;
@@ -24,23 +25,41 @@ pub(super) struct Limits {
 
 pub(super) enum Ruling {
     Allowed,
-    Refused { refusal: Refusal, retry_after: Duration },
+    Refused {
+        refusal: Refusal,
+        retry_after: Duration,
+    },
 }
 
 impl Limits {
     pub(super) fn new(per_week: Option<u32>) -> Limits {
-        Limits { per_week, orders: BTreeMap::new(), issued: BTreeMap::new() }
+        Limits {
+            per_week,
+            orders: BTreeMap::new(),
+            issued: BTreeMap::new(),
+        }
     }
 
     pub(super) fn rule(&self, operation: &str, call: &Call) -> Ruling {
-        let (Some(most), "newOrder") = (self.per_week, operation) else { return Ruling::Allowed };
+        let (Some(most), "newOrder") = (self.per_week, operation) else {
+            return Ruling::Allowed;
+        };
         let names = names(&call.body).unwrap_or_default();
-        let recent = self.issued.get(&names).map(|times| times.iter().filter(|at| at.elapsed() < WEEK).count()).unwrap_or_default();
+        let recent = self
+            .issued
+            .get(&names)
+            .map(|times| times.iter().filter(|at| at.elapsed() < WEEK).count())
+            .unwrap_or_default();
         if recent < most as usize {
             return Ruling::Allowed;
         }
-        let detail = format!("too many certificates ({recent}) already issued for this exact set of identifiers in the last 168h0m0s");
-        Ruling::Refused { refusal: Refusal::new(429, "rateLimited", detail), retry_after: REFILL }
+        let detail = format!(
+            "too many certificates ({recent}) already issued for this exact set of identifiers in the last 168h0m0s"
+        );
+        Ruling::Refused {
+            refusal: Refusal::new(429, "rateLimited", detail),
+            retry_after: REFILL,
+        }
     }
 
     /// Remembers whose order it is, and counts the certificate when it is finalized.
@@ -49,7 +68,10 @@ impl Limits {
             return;
         }
         if operation == "newOrder" {
-            let location = parts.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+            let location = parts
+                .headers
+                .get(http::header::LOCATION)
+                .and_then(|value| value.to_str().ok());
             if let (Some(order), Some(names)) = (location.and_then(last), names(&call.body)) {
                 self.orders.insert(order, names);
             }
@@ -85,8 +107,13 @@ struct Identifier {
 /// The names of a newOrder request, in an order that does not depend on its.
 fn names(body: &[u8]) -> Option<Names> {
     let jws: Jws = serde_json::from_slice(body).ok()?;
-    let order: NewOrder = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(jws.payload).ok()?).ok()?;
-    let mut names: Names = order.identifiers.into_iter().map(|identifier| identifier.value.to_ascii_lowercase()).collect();
+    let order: NewOrder =
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(jws.payload).ok()?).ok()?;
+    let mut names: Names = order
+        .identifiers
+        .into_iter()
+        .map(|identifier| identifier.value.to_ascii_lowercase())
+        .collect();
     names.sort();
     Some(names)
 }
@@ -96,15 +123,30 @@ mod tests {
     use super::*;
 
     fn call(path: &str, names: &[&str]) -> Call {
-        let identifiers: Vec<_> = names.iter().map(|name| serde_json::json!({ "type": "dns", "value": name })).collect();
-        let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!({ "identifiers": identifiers }).to_string());
+        let identifiers: Vec<_> = names
+            .iter()
+            .map(|name| serde_json::json!({ "type": "dns", "value": name }))
+            .collect();
+        let payload = BASE64_URL_SAFE_NO_PAD
+            .encode(serde_json::json!({ "identifiers": identifiers }).to_string());
         let body = serde_json::json!({ "payload": payload }).to_string();
         let (parts, ()) = http::Request::post(path).body(()).unwrap().into_parts();
-        Call { parts, body: body.into(), peer: ([127, 0, 0, 1], 1).into(), opened: std::time::Instant::now() }
+        Call {
+            parts,
+            body: body.into(),
+            peer: ([127, 0, 0, 1], 1).into(),
+            opened: std::time::Instant::now(),
+        }
     }
 
     fn created(location: &str) -> http::response::Parts {
-        http::Response::builder().status(201).header("location", location).body(()).unwrap().into_parts().0
+        http::Response::builder()
+            .status(201)
+            .header("location", location)
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0
     }
 
     #[test]
@@ -115,7 +157,13 @@ mod tests {
         assert!(matches!(limits.rule("newOrder", &order), Ruling::Allowed));
         limits.learn("finalize", &call("/finalize-order/7", &[]), &created(""));
         let same = call("/order-plz", &["a.test", "B.test"]);
-        assert!(matches!(limits.rule("newOrder", &same), Ruling::Refused { .. }));
-        assert!(matches!(limits.rule("newOrder", &call("/order-plz", &["a.test"])), Ruling::Allowed));
+        assert!(matches!(
+            limits.rule("newOrder", &same),
+            Ruling::Refused { .. }
+        ));
+        assert!(matches!(
+            limits.rule("newOrder", &call("/order-plz", &["a.test"])),
+            Ruling::Allowed
+        ));
     }
 }

@@ -1,5 +1,6 @@
-//! The ACME CA: Debian's pebble, started at first use, behind a TLS proxy of ours that records, and that can break.
-//! The proxy keeps the Host header, from which pebble makes the URLs of its directory.
+//! The ACME CA: Debian's pebble, started at first use, behind a TLS proxy of ours that records, and
+//! that can break. The proxy keeps the Host header, from which pebble makes the URLs of its
+//! directory.
 
 mod authority;
 mod limits;
@@ -40,9 +41,21 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    pub(crate) fn new(registry: Arc<Registry>, authority: Authority, settings: Settings, folder: PathBuf) -> Acme {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        authority: Authority,
+        settings: Settings,
+        folder: PathBuf,
+    ) -> Acme {
         let limits = Mutex::new(Limits::new(settings.certificates_per_week));
-        Acme { registry, authority, settings, folder, limits, pebble: tokio::sync::Mutex::default() }
+        Acme {
+            registry,
+            authority,
+            settings,
+            folder,
+            limits,
+            pebble: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Starts pebble unless it runs.
@@ -52,7 +65,10 @@ impl Acme {
             *pebble = Some(Pebble::start(&self.settings, &self.authority, &self.folder).await?);
         }
         let running = pebble.as_ref().context("starting pebble")?;
-        Ok(Addresses { directory: running.directory, management: running.management })
+        Ok(Addresses {
+            directory: running.directory,
+            management: running.management,
+        })
     }
 
     /// Ends pebble, and returns when it has ended.
@@ -62,7 +78,9 @@ impl Acme {
 
     pub(crate) async fn issuer_roots(&self) -> Result<String> {
         let management = self.start().await?.management;
-        let request = http::Request::get("/roots/0").header("host", management.to_string()).body(Full::default())?;
+        let request = http::Request::get("/roots/0")
+            .header("host", management.to_string())
+            .body(Full::default())?;
         let (_, body) = self.ask(management, request).await?;
         Ok(String::from_utf8(body.to_vec())?)
     }
@@ -71,22 +89,48 @@ impl Acme {
     pub(crate) async fn set_renewal_info(&self, certificate: &str, answer: &str) -> Result<()> {
         let management = self.start().await?.management;
         let body = json!({ "Certificate": certificate, "ARIResponse": answer }).to_string();
-        let request = http::Request::post("/set-renewal-info/").header("host", management.to_string()).header("user-agent", "region");
-        let (parts, body) = self.ask(management, request.body(Full::from(body))?).await?;
-        anyhow::ensure!(parts.status.is_success(), "pebble answers {}: {}", parts.status, String::from_utf8_lossy(&body));
+        let request = http::Request::post("/set-renewal-info/")
+            .header("host", management.to_string())
+            .header("user-agent", "region");
+        let (parts, body) = self
+            .ask(management, request.body(Full::from(body))?)
+            .await?;
+        anyhow::ensure!(
+            parts.status.is_success(),
+            "pebble answers {}: {}",
+            parts.status,
+            String::from_utf8_lossy(&body)
+        );
         Ok(())
     }
 
-    async fn ask(&self, at: SocketAddr, request: http::Request<Full<Bytes>>) -> Result<(http::response::Parts, Bytes)> {
+    async fn ask(
+        &self,
+        at: SocketAddr,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<(http::response::Parts, Bytes)> {
         let doing = || format!("asking pebble at {at}");
         let stream = TcpStream::connect(at).await.with_context(doing)?;
         stream.set_nodelay(true)?;
         let connector = tokio_rustls::TlsConnector::from(self.authority.client()?);
-        let stream = connector.connect(ServerName::from(at.ip()), stream).await.with_context(doing)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.with_context(doing)?;
+        let stream = connector
+            .connect(ServerName::from(at.ip()), stream)
+            .await
+            .with_context(doing)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .with_context(doing)?;
         tokio::spawn(connection);
-        let (parts, body) = sender.send_request(request).await.with_context(doing)?.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| anyhow::anyhow!("{}: {error}", doing()))?.to_bytes();
+        let (parts, body) = sender
+            .send_request(request)
+            .await
+            .with_context(doing)?
+            .into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| anyhow::anyhow!("{}: {error}", doing()))?
+            .to_bytes();
         Ok((parts, body))
     }
 
@@ -110,7 +154,12 @@ pub(crate) struct Addresses {
 
 /// pebble's paths, by their names in RFC 8555.
 fn operation(path: &str) -> &'static str {
-    match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
+    match path
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
+    {
         "dir" => "directory",
         "nonce-plz" => "newNonce",
         "sign-me-up" => "newAccount",
@@ -148,11 +197,19 @@ impl Backend for Acme {
             "detail": refusal.message,
             "status": refusal.status,
         });
-        answer(refusal.status, "application/problem+json; charset=utf-8", problem.to_string())
+        answer(
+            refusal.status,
+            "application/problem+json; charset=utf-8",
+            problem.to_string(),
+        )
     }
 
     fn throttled(&self) -> Refusal {
-        Refusal::new(429, "rateLimited", "Your ACME client is making too many requests")
+        Refusal::new(
+            429,
+            "rateLimited",
+            "Your ACME client is making too many requests",
+        )
     }
 
     fn permissions(&self, _: &Call) -> Vec<Request> {
@@ -161,9 +218,15 @@ impl Backend for Acme {
 
     async fn answer(&self, call: Call) -> Answer {
         let ruling = locked(&self.limits).rule(operation(call.path()), &call);
-        if let Ruling::Refused { refusal, retry_after } = ruling {
+        if let Ruling::Refused {
+            refusal,
+            retry_after,
+        } = ruling
+        {
             let mut refused = self.refuse(&call, &refusal);
-            refused.headers_mut().insert(http::header::RETRY_AFTER, retry_after.as_secs().into());
+            refused
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, retry_after.as_secs().into());
             return refused;
         }
         let place = (call.parts.method.clone(), call.path().to_owned());
@@ -182,6 +245,9 @@ mod tests {
     fn pebbles_paths_have_the_names_of_the_rfc() {
         assert_eq!(operation("/dir"), "directory");
         assert_eq!(operation("/finalize-order/abc"), "finalize");
-        assert_eq!(operation("/draft-ietf-acme-ari-03/renewalInfo/x.y"), "renewalInfo");
+        assert_eq!(
+            operation("/draft-ietf-acme-ari-03/renewalInfo/x.y"),
+            "renewalInfo"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! pebble with a configuration of its own: free ports, the region's certificate, validation through the region's name server.
+//! pebble with a configuration of its own: free ports, the region's certificate, validation through
+//! the region's name server.
 
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -33,7 +34,11 @@ impl Settings {
     /// pebble runs on this machine, whatever the address that others use.
     pub(crate) fn new(dns: SocketAddr, options: &Options) -> Settings {
         let dns = options.validates_by.unwrap_or(dns);
-        let ip = if dns.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { dns.ip() };
+        let ip = if dns.ip().is_unspecified() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            dns.ip()
+        };
         Settings {
             dns: SocketAddr::new(ip, dns.port()),
             nonce_reject_percent: options.nonce_reject_percent,
@@ -46,9 +51,18 @@ impl Settings {
 
     /// pebble 2.4 knows one validity period, 2.10 one for each profile.
     fn configuration(&self) -> serde_json::Value {
-        let period = |(name, lasts): &(String, Duration)| (name.clone(), json!({ "description": name, "validityPeriod": lasts.as_secs() }));
+        let period = |(name, lasts): &(String, Duration)| {
+            (
+                name.clone(),
+                json!({ "description": name, "validityPeriod": lasts.as_secs() }),
+            )
+        };
         let profiles: serde_json::Map<_, _> = self.profiles.iter().map(period).collect();
-        let keys: serde_json::Map<_, _> = self.external_accounts.iter().map(|(id, key)| (id.clone(), json!(key))).collect();
+        let keys: serde_json::Map<_, _> = self
+            .external_accounts
+            .iter()
+            .map(|(id, key)| (id.clone(), json!(key)))
+            .collect();
         let mut settings = json!({
             "ocspResponderURL": "",
             "externalAccountBindingRequired": !keys.is_empty(),
@@ -63,12 +77,19 @@ impl Settings {
     }
 }
 
-/// The pebble in cargo's target folder that `cargo xtask test` has fetched there: it knows renewal information (RFC 9773) and profiles. `None`, said
-/// loudly, where there is none: in CI that is an error.
-#[expect(clippy::disallowed_macros, reason = "the rule is about the product; a test says that it is left out")]
+/// The pebble in cargo's target folder that `cargo xtask test` has fetched there: it knows renewal
+/// information (RFC 9773) and profiles. `None`, said loudly, where there is none: in CI that is an
+/// error.
+#[expect(
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; a test says that it is left out"
+)]
 pub fn later_pebble() -> Option<PathBuf> {
     let ours = std::env::current_exe().expect("a program knows its own path");
-    let found = ours.ancestors().map(|folder| folder.join("pebble/usr/bin/pebble")).find(|program| program.is_file());
+    let found = ours
+        .ancestors()
+        .map(|folder| folder.join("pebble/usr/bin/pebble"))
+        .find(|program| program.is_file());
     if found.is_none() {
         let missing = "there is no pebble with renewal information in cargo's target folder; `cargo xtask test suites` fetches it";
         assert!(std::env::var_os("CI").is_none(), "{missing}");
@@ -84,12 +105,18 @@ pub(crate) struct Pebble {
 }
 
 impl Pebble {
-    pub(crate) async fn start(settings: &Settings, authority: &Authority, folder: &Path) -> Result<Pebble> {
+    pub(crate) async fn start(
+        settings: &Settings,
+        authority: &Authority,
+        folder: &Path,
+    ) -> Result<Pebble> {
         let program = settings
             .program
             .clone()
             .or_else(|| find("pebble"))
-            .context("starting pebble: it is not in PATH; install it with `apt-get install pebble`")?;
+            .context(
+                "starting pebble: it is not in PATH; install it with `apt-get install pebble`",
+            )?;
         let issued = authority.issue()?;
         std::fs::write(folder.join("pebble.pem"), &issued.certificate)?;
         std::fs::write(folder.join("pebble.key"), &issued.key)?;
@@ -124,10 +151,19 @@ async fn attempt(settings: &Settings, program: &Path, folder: &Path) -> Result<O
             if said.contains("address already in use") {
                 return Ok(None);
             }
-            bail!("starting pebble: it ended with {status}:\n{}", said.trim_end());
+            bail!(
+                "starting pebble: it ended with {status}:\n{}",
+                said.trim_end()
+            );
         }
-        if TcpStream::connect(directory).await.is_ok() && TcpStream::connect(management).await.is_ok() {
-            return Ok(Some(Pebble { directory, management, _process: process }));
+        if TcpStream::connect(directory).await.is_ok()
+            && TcpStream::connect(management).await.is_ok()
+        {
+            return Ok(Some(Pebble {
+                directory,
+                management,
+                _process: process,
+            }));
         }
         if Instant::now() > deadline {
             bail!("starting pebble: it did not listen within {STARTS_WITHIN:?}");
@@ -136,46 +172,78 @@ async fn attempt(settings: &Settings, program: &Path, folder: &Path) -> Result<O
     }
 }
 
-/// One pebble of this machine at a time looks for ports and takes them: of two that chose the same port, the one that did not get it would take
-/// the other's answer for its own.
+/// One pebble of this machine at a time looks for ports and takes them: of two that chose the same
+/// port, the one that did not get it would take the other's answer for its own.
 async fn alone() -> Result<File> {
     let path = std::env::temp_dir().join(format!("spotboot-pebble-{}.lock", nix::unistd::getuid()));
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).with_context(|| format!("opening {}", path.display()))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("opening {}", path.display()))?;
     let deadline = Instant::now() + ALONE_WITHIN;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
             Err(error) => bail!("waiting for other pebbles to start: {error}"),
         }
     }
 }
 
-/// `setpriv` (util-linux) has the kernel end pebble with the thread that started it, even where we are killed.
+/// `setpriv` (util-linux) has the kernel end pebble with the thread that started it, even where we
+/// are killed.
 fn command(settings: &Settings, program: &Path, config: &Path, log: &Path) -> Program {
     let mut argv: Vec<String> = match find("setpriv") {
-        Some(setpriv) => vec![setpriv.display().to_string(), "--pdeathsig".into(), "KILL".into(), "--".into()],
+        Some(setpriv) => vec![
+            setpriv.display().to_string(),
+            "--pdeathsig".into(),
+            "KILL".into(),
+            "--".into(),
+        ],
         None => Vec::new(),
     };
-    argv.extend([program.display().to_string(), "-config".into(), config.display().to_string()]);
+    argv.extend([
+        program.display().to_string(),
+        "-config".into(),
+        config.display().to_string(),
+    ]);
     argv.extend(["-dnsserver".into(), settings.dns.to_string()]);
     let env = vec![
         ("PEBBLE_VA_NOSLEEP".to_owned(), "1".to_owned()),
         ("PEBBLE_AUTHZREUSE".to_owned(), "0".to_owned()),
-        ("PEBBLE_WFE_NONCEREJECT".to_owned(), settings.nonce_reject_percent.to_string()),
+        (
+            "PEBBLE_WFE_NONCEREJECT".to_owned(),
+            settings.nonce_reject_percent.to_string(),
+        ),
     ];
-    Program { argv, env, log: log.to_owned() }
+    Program {
+        argv,
+        env,
+        log: log.to_owned(),
+    }
 }
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Ports that are free just now: all are held until all are known.
 fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
-    let held: Vec<TcpListener> = (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
-    let ports: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-    ports.try_into().map_err(|_| anyhow::anyhow!("looking for free ports"))
+    let held: Vec<TcpListener> = (0..N)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<Result<_, _>>()?;
+    let ports: Vec<SocketAddr> = held
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()?;
+    ports
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("looking for free ports"))
 }

@@ -1,4 +1,5 @@
-//! A child process that lives and dies with its owner. A thread of its own starts it: the parent-death signal is tied to that thread.
+//! A child process that lives and dies with its owner. A thread of its own starts it: the
+//! parent-death signal is tied to that thread.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -34,15 +35,24 @@ impl Supervisor {
         let ended = Arc::new(Mutex::new(None));
         let seen = ended.clone();
         let name = program.argv.join(" ");
-        let thread = std::thread::Builder::new().name("pebble".to_owned()).spawn(move || match spawn(&program) {
-            Ok(child) => {
-                let _ = started.send(Ok(()));
-                watch(child, &stops, &seen);
-            }
-            Err(error) => _ = started.send(Err(error)),
-        })?;
-        start.recv().context("starting a process")?.with_context(|| format!("starting {name}"))?;
-        Ok(Supervisor { stop: Some(stop), thread: Some(thread), ended })
+        let thread = std::thread::Builder::new()
+            .name("pebble".to_owned())
+            .spawn(move || match spawn(&program) {
+                Ok(child) => {
+                    let _ = started.send(Ok(()));
+                    watch(child, &stops, &seen);
+                }
+                Err(error) => _ = started.send(Err(error)),
+            })?;
+        start
+            .recv()
+            .context("starting a process")?
+            .with_context(|| format!("starting {name}"))?;
+        Ok(Supervisor {
+            stop: Some(stop),
+            thread: Some(thread),
+            ended,
+        })
     }
 
     /// How it ended, where it has.
@@ -60,13 +70,19 @@ impl Drop for Supervisor {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the region has no host/process.rs; this is its one place that starts programs")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the region has no host/process.rs; this is its one place that starts programs"
+)]
 fn spawn(program: &Program) -> Result<Child> {
     let (name, arguments) = program.argv.split_first().context("nothing to start")?;
     let log = File::create(&program.log)?;
     let mut command = std::process::Command::new(name);
     command.args(arguments).envs(program.env.iter().cloned());
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
     Ok(command.spawn()?)
 }
 

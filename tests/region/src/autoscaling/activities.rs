@@ -1,4 +1,5 @@
-//! A group's events as its scaling activities: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Activity.html>.
+//! A group's events as its scaling activities:
+//! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Activity.html>.
 
 use super::{AutoScaling, document, members};
 use crate::ec2::stamp;
@@ -16,20 +17,35 @@ const ALL_PROTECTED: &str = "Could not scale to desired capacity because all rem
 
 /// Changes of the group itself are no activities.
 fn is_one(event: &Event) -> bool {
-    !matches!(event.what, What::Submitted | What::Active | What::Modifying { .. } | What::Modified)
+    !matches!(
+        event.what,
+        What::Submitted | What::Active | What::Modifying { .. } | What::Modified
+    )
 }
 
 impl AutoScaling {
     pub(super) fn describe_activities(&self, form: &Form) -> Result<String, Refusal> {
         let group = self.group(form)?;
-        let most = form.number("MaxRecords")?.map_or(usize::MAX, |most| most as usize);
+        let most = form
+            .number("MaxRecords")?
+            .map_or(usize::MAX, |most| most as usize);
         let view = group.seen();
         let mut events = group.events(&view);
-        events.extend(view.ordered.iter().map(|at| Event { at: *at, what: What::Ordered }));
+        events.extend(view.ordered.iter().map(|at| Event {
+            at: *at,
+            what: What::Ordered,
+        }));
         // The newest come first.
-        let told = events.iter().enumerate().filter(|(_, event)| is_one(event)).rev().take(most);
+        let told = events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| is_one(event))
+            .rev()
+            .take(most);
         Ok(document("DescribeScalingActivities", |xml| {
-            members(xml, "Activities", told, |xml, (number, event)| activity(&group, &view, number, event, xml));
+            members(xml, "Activities", told, |xml, (number, event)| {
+                activity(&group, &view, number, event, xml)
+            });
         }))
     }
 }
@@ -45,10 +61,16 @@ enum Status {
 
 pub(super) fn activity(group: &Keeper, view: &View, number: usize, event: &Event, xml: &mut Xml) {
     let (description, status) = told(view, &event.what);
-    xml.text("ActivityId", format!("00000000-0000-4000-8000-{number:012}"));
+    xml.text(
+        "ActivityId",
+        format!("00000000-0000-4000-8000-{number:012}"),
+    );
     xml.text("AutoScalingGroupName", &group.spec.id);
     xml.text("Description", description);
-    xml.text("Cause", format!("At {} {}", stamp(event.at), cause(&event.what)));
+    xml.text(
+        "Cause",
+        format!("At {} {}", stamp(event.at), cause(&event.what)),
+    );
     xml.text("StartTime", stamp(event.at));
     let (code, progress, message) = match status {
         Status::InProgress => ("InProgress", 50, None),
@@ -68,19 +90,33 @@ pub(super) fn activity(group: &Keeper, view: &View, number: usize, event: &Event
 
 fn told(view: &View, what: &What) -> (String, Status) {
     let seat = |id: &str| view.seats.iter().find(|seat| seat.id == id);
-    let so_far = |done: bool| if done { Status::Successful } else { Status::InProgress };
+    let so_far = |done: bool| {
+        if done {
+            Status::Successful
+        } else {
+            Status::InProgress
+        }
+    };
     match what {
         What::Ordered => ("Launching a new EC2 instance".to_owned(), Status::Unknown),
-        What::Launched(id) => (format!("Launching a new EC2 instance: {id}"), so_far(seat(id).is_some_and(is_up))),
-        What::Left(id, _) => {
-            (format!("Terminating EC2 instance: {id}"), so_far(seat(id).is_some_and(|seat| seat.state == State::Terminated)))
-        }
+        What::Launched(id) => (
+            format!("Launching a new EC2 instance: {id}"),
+            so_far(seat(id).is_some_and(is_up)),
+        ),
+        What::Left(id, _) => (
+            format!("Terminating EC2 instance: {id}"),
+            so_far(seat(id).is_some_and(|seat| seat.state == State::Terminated)),
+        ),
         What::Detached(id) => (format!("Detaching EC2 instance: {id}"), Status::Successful),
         What::AllProtected => (ALL_PROTECTED.to_owned(), Status::Cancelled(ALL_PROTECTED)),
-        What::NotLaunched(error) => {
-            ("Launching a new EC2 instance".to_owned(), Status::Failed(format!("{error}. Launching EC2 instance failed.")))
-        }
-        _ => ("Launching a new EC2 instance".to_owned(), Status::Failed(NO_CAPACITY.to_owned())),
+        What::NotLaunched(error) => (
+            "Launching a new EC2 instance".to_owned(),
+            Status::Failed(format!("{error}. Launching EC2 instance failed.")),
+        ),
+        _ => (
+            "Launching a new EC2 instance".to_owned(),
+            Status::Failed(NO_CAPACITY.to_owned()),
+        ),
     }
 }
 
@@ -94,11 +130,19 @@ fn cause(what: &What) -> &'static str {
         What::Left(_, Why::ScaledIn) => {
             "an instance was taken out of service in response to a difference between desired and actual capacity."
         }
-        What::Left(_, Why::Rebalanced) => "an instance was taken out of service in response to an EC2 instance rebalance recommendation.",
-        What::Left(_, Why::Balanced) => "an instance was taken out of service to aid in balancing the group's zones.",
-        What::Left(_, Why::Interrupted) => "an instance was taken out of service in response to an EC2 spot instance interruption notice.",
+        What::Left(_, Why::Rebalanced) => {
+            "an instance was taken out of service in response to an EC2 instance rebalance recommendation."
+        }
+        What::Left(_, Why::Balanced) => {
+            "an instance was taken out of service to aid in balancing the group's zones."
+        }
+        What::Left(_, Why::Interrupted) => {
+            "an instance was taken out of service in response to an EC2 spot instance interruption notice."
+        }
         What::Left(..) => "instance was taken out of service in response to a user request.",
         What::Detached(_) => "instance was detached in response to a user request.",
-        _ => "an instance was started in response to a difference between desired and actual capacity, increasing the capacity.",
+        _ => {
+            "an instance was started in response to a difference between desired and actual capacity, increasing the capacity."
+        }
     }
 }

@@ -14,10 +14,14 @@ impl AutoScaling {
         let desired = form.number("DesiredCapacity")?.unwrap_or_default();
         let (min, max, name) = (group.spec.min, group.spec.max, "AutoScalingGroup");
         if desired > max {
-            return Err(validation(format!("New SetDesiredCapacity value {desired} is above max value {max} for the {name}.")));
+            return Err(validation(format!(
+                "New SetDesiredCapacity value {desired} is above max value {max} for the {name}."
+            )));
         }
         if desired < min {
-            return Err(validation(format!("New SetDesiredCapacity value {desired} is below min value {min} for the {name}.")));
+            return Err(validation(format!(
+                "New SetDesiredCapacity value {desired} is below min value {min} for the {name}."
+            )));
         }
         group.set_desired(desired);
         Ok(document("SetDesiredCapacity", |_| ()))
@@ -25,9 +29,20 @@ impl AutoScaling {
 
     /// Both in one: the instance goes, and with it, where asked, one unit of the desired capacity.
     pub(super) fn terminate_instance(&self, form: &Form) -> Result<String, Refusal> {
-        let (id, lower) = (form.required("InstanceId")?, form.flag("ShouldDecrementDesiredCapacity")?);
-        let unknown = || validation(format!("Instance Id not found - No managed instance found for instance ID: {id}"));
-        let group = self.fleets.of(id).filter(|group| group.spec.kind == FleetKind::AutoScalingGroup).ok_or_else(unknown)?;
+        let (id, lower) = (
+            form.required("InstanceId")?,
+            form.flag("ShouldDecrementDesiredCapacity")?,
+        );
+        let unknown = || {
+            validation(format!(
+                "Instance Id not found - No managed instance found for instance ID: {id}"
+            ))
+        };
+        let group = self
+            .fleets
+            .of(id)
+            .filter(|group| group.spec.kind == FleetKind::AutoScalingGroup)
+            .ok_or_else(unknown)?;
         let (min, decrement) = (group.spec.min, lower.then_some(group.spec.min));
         // The answer is from when it begins, however soon it ends.
         let view = group.seen();
@@ -38,29 +53,50 @@ impl AutoScaling {
                  constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size."
             ))),
             Some(true) => {
-                let event = Event { at: OffsetDateTime::now_utc(), what: What::Left(id.to_owned(), Why::Terminated) };
+                let event = Event {
+                    at: OffsetDateTime::now_utc(),
+                    what: What::Left(id.to_owned(), Why::Terminated),
+                };
                 Ok(document("TerminateInstanceInAutoScalingGroup", |xml| {
-                    xml.element("Activity", |xml| activities::activity(&group, &view, 0, &event, xml));
+                    xml.element("Activity", |xml| {
+                        activities::activity(&group, &view, 0, &event, xml)
+                    });
                 }))
             }
         }
     }
 
-    /// Out of the group and alive; one in service only ("Detach or attach instances" in the user guide).
+    /// Out of the group and alive; one in service only ("Detach or attach instances" in the user
+    /// guide).
     pub(super) fn detach_instances(&self, form: &Form) -> Result<String, Refusal> {
-        let (group, lower) = (self.group(form)?, form.flag("ShouldDecrementDesiredCapacity")?);
+        let (group, lower) = (
+            self.group(form)?,
+            form.flag("ShouldDecrementDesiredCapacity")?,
+        );
         let ids = form.list("InstanceIds.member");
-        let [id] = ids.as_slice() else { return Err(validation("The region detaches one instance at a time.".to_owned())) };
+        let [id] = ids.as_slice() else {
+            return Err(validation(
+                "The region detaches one instance at a time.".to_owned(),
+            ));
+        };
         let min = group.spec.min;
         match group.detach(id, lower.then_some(min)) {
-            None => Err(validation(format!("The instance {id} is not part of Auto Scaling group {}.", group.spec.id))),
+            None => Err(validation(format!(
+                "The instance {id} is not part of Auto Scaling group {}.",
+                group.spec.id
+            ))),
             Some(false) => Err(validation(format!(
                 "Currently, desiredSize equals minSize ({min}). Detaching instances without replacement will violate group's min size constraint."
             ))),
             Some(true) => {
-                let event = Event { at: OffsetDateTime::now_utc(), what: What::Detached(id.clone()) };
+                let event = Event {
+                    at: OffsetDateTime::now_utc(),
+                    what: What::Detached(id.clone()),
+                };
                 Ok(document("DetachInstances", |xml| {
-                    super::members(xml, "Activities", [event], |xml, event| activities::activity(&group, &group.seen(), 0, &event, xml));
+                    super::members(xml, "Activities", [event], |xml, event| {
+                        activities::activity(&group, &group.seen(), 0, &event, xml)
+                    });
                 }))
             }
         }

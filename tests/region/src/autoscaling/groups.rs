@@ -1,4 +1,5 @@
-//! DescribeAutoScalingGroups: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>.
+//! DescribeAutoScalingGroups:
+//! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html>.
 
 use super::{AutoScaling, document, members};
 use crate::ec2::stamp;
@@ -14,7 +15,9 @@ impl AutoScaling {
         let groups = self.fleets.all(FleetKind::AutoScalingGroup).into_iter();
         let wanted = groups.filter(|group| names.is_empty() || names.contains(&group.spec.id));
         document("DescribeAutoScalingGroups", |xml| {
-            members(xml, "AutoScalingGroups", wanted, |xml, group| self.describe(&group, &group.seen(), xml));
+            members(xml, "AutoScalingGroups", wanted, |xml, group| {
+                self.describe(&group, &group.seen(), xml)
+            });
         })
     }
 
@@ -33,9 +36,16 @@ impl AutoScaling {
         xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
         xml.text("HealthCheckType", "EC2");
         xml.text("HealthCheckGracePeriod", group.spec.health_grace);
-        members(xml, "Instances", view.seats.iter().filter(|seat| seat.state != State::Terminated && !seat.detached), |xml, seat| {
-            instance(group, seat, &zone, xml);
-        });
+        members(
+            xml,
+            "Instances",
+            view.seats
+                .iter()
+                .filter(|seat| seat.state != State::Terminated && !seat.detached),
+            |xml, seat| {
+                instance(group, seat, &zone, xml);
+            },
+        );
         xml.text("CreatedTime", stamp(group.created));
         xml.text("NewInstancesProtectedFromScaleIn", group.spec.protects_new);
         xml.text("CapacityRebalance", group.spec.capacity_rebalance);
@@ -51,10 +61,22 @@ impl AutoScaling {
 
 fn instance(group: &Keeper, seat: &Seen, zone: &str, xml: &mut Xml) {
     xml.text("InstanceId", &seat.id);
-    xml.maybe("InstanceType", group.machine(&seat.id).map(|machine| machine.spec.instance_type.clone()));
+    xml.maybe(
+        "InstanceType",
+        group
+            .machine(&seat.id)
+            .map(|machine| machine.spec.instance_type.clone()),
+    );
     xml.text("AvailabilityZone", zone);
     xml.text("LifecycleState", lifecycle(seat));
-    xml.text("HealthStatus", if seat.is_living() { "Healthy" } else { "Unhealthy" });
+    xml.text(
+        "HealthStatus",
+        if seat.is_living() {
+            "Healthy"
+        } else {
+            "Unhealthy"
+        },
+    );
     xml.text("ProtectedFromScaleIn", seat.protected);
 }
 

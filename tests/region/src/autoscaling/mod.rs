@@ -1,4 +1,5 @@
-//! Auto Scaling groups' Query protocol: <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>.
+//! Auto Scaling groups' Query protocol:
+//! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>.
 
 mod activities;
 mod authorization;
@@ -43,8 +44,14 @@ impl AutoScaling {
 
     fn group(&self, form: &Form) -> Result<Arc<Keeper>, Refusal> {
         let name = form.required("AutoScalingGroupName")?;
-        let unknown = || validation(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"));
-        self.fleets.find(FleetKind::AutoScalingGroup, name).ok_or_else(unknown)
+        let unknown = || {
+            validation(format!(
+                "AutoScalingGroup name not found - AutoScalingGroup {name} not found"
+            ))
+        };
+        self.fleets
+            .find(FleetKind::AutoScalingGroup, name)
+            .ok_or_else(unknown)
     }
 }
 
@@ -61,8 +68,16 @@ fn document(action: &str, content: impl FnOnce(&mut Xml)) -> String {
 }
 
 /// A list's elements are `member`s.
-fn members<T>(xml: &mut Xml, name: &str, list: impl IntoIterator<Item = T>, content: impl Fn(&mut Xml, T)) {
-    xml.element(name, |xml| list.into_iter().for_each(|one| xml.element("member", |xml| content(xml, one))));
+fn members<T>(
+    xml: &mut Xml,
+    name: &str,
+    list: impl IntoIterator<Item = T>,
+    content: impl Fn(&mut Xml, T),
+) {
+    xml.element(name, |xml| {
+        list.into_iter()
+            .for_each(|one| xml.element("member", |xml| content(xml, one)))
+    });
 }
 
 impl Backend for AutoScaling {
@@ -77,7 +92,11 @@ impl Backend for AutoScaling {
     }
 
     fn refuse(&self, _: &Call, refusal: &Refusal) -> Answer {
-        let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
+        let fault = if refusal.status < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
         let body = format!(
             "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>",
             refusal.code,

@@ -1,4 +1,5 @@
-//! The region's name server: authoritative over UDP and TCP for the public hosted zones, as far as their changes are in sync.
+//! The region's name server: authoritative over UDP and TCP for the public hosted zones, as far as
+//! their changes are in sync.
 
 mod resolve;
 
@@ -37,7 +38,9 @@ pub(crate) async fn serve(bind: IpAddr, state: Arc<Mutex<State>>) -> Result<Sock
 
 async fn sockets(bind: IpAddr) -> Result<(UdpSocket, TcpListener)> {
     for _ in 0..TRIES {
-        let udp = UdpSocket::bind((bind, 0)).await.with_context(|| format!("listening for DNS on {bind}"))?;
+        let udp = UdpSocket::bind((bind, 0))
+            .await
+            .with_context(|| format!("listening for DNS on {bind}"))?;
         if let Ok(tcp) = TcpListener::bind(udp.local_addr()?).await {
             return Ok((udp, tcp));
         }
@@ -51,9 +54,17 @@ struct Names {
 
 #[async_trait::async_trait]
 impl RequestHandler for Names {
-    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut response_handle: R) -> ResponseInfo {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut response_handle: R,
+    ) -> ResponseInfo {
         let answer = match request.request_info() {
-            Ok(asked) => resolve::resolve(&mut locked(&self.state), &asked.query.name().to_string(), asked.query.query_type()),
+            Ok(asked) => resolve::resolve(
+                &mut locked(&self.state),
+                &asked.query.name().to_string(),
+                asked.query.query_type(),
+            ),
             Err(_) => resolve::Answer::code(ResponseCode::FormErr),
         };
         let mut metadata = Metadata::response_from_request(&request.metadata);
@@ -62,14 +73,18 @@ impl RequestHandler for Names {
         metadata.response_code = answer.code;
         let mut edns = Edns::new();
         edns.set_max_payload(UDP_PAYLOAD);
-        let builder = MessageResponseBuilder::new(&request.queries, request.edns.is_some().then_some(&edns));
+        let builder =
+            MessageResponseBuilder::new(&request.queries, request.edns.is_some().then_some(&edns));
         let none: [Record; 0] = [];
         let response = builder.build(metadata, &answer.records, &none, &answer.authority, &none);
         match response_handle.send_response(response).await {
             Ok(info) => info,
             Err(error) => {
                 tracing::debug!(%error, "answering a DNS query");
-                let header = hickory_proto::op::Header { metadata, counts: Default::default() };
+                let header = hickory_proto::op::Header {
+                    metadata,
+                    counts: Default::default(),
+                };
                 ResponseInfo::from(header)
             }
         }

@@ -1,4 +1,5 @@
-//! EC2 Fleets of type maintain: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyFleet.html> and its like.
+//! EC2 Fleets of type maintain:
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyFleet.html> and its like.
 
 use std::sync::Arc;
 
@@ -10,15 +11,31 @@ use crate::xml::Xml;
 
 impl Ec2 {
     fn fleet(&self, id: &str) -> Result<Arc<Keeper>, Refusal> {
-        let unknown = || Refusal::new(400, "InvalidFleetId.NotFound", format!("The fleet ID '{id}' does not exist"));
-        self.fleets.find(FleetKind::Ec2Fleet, id).ok_or_else(unknown)
+        let unknown = || {
+            Refusal::new(
+                400,
+                "InvalidFleetId.NotFound",
+                format!("The fleet ID '{id}' does not exist"),
+            )
+        };
+        self.fleets
+            .find(FleetKind::Ec2Fleet, id)
+            .ok_or_else(unknown)
     }
 
     pub(super) fn describe_fleets(&self, form: &Form) -> Result<String, Refusal> {
         let ids = form.list("FleetId");
         let named: Result<Vec<_>, _> = ids.iter().map(|id| self.fleet(id)).collect();
-        let fleets = if ids.is_empty() { self.fleets.all(FleetKind::Ec2Fleet) } else { named? };
-        Ok(document("DescribeFleets", |xml| items(xml, "fleetSet", fleets, |xml, fleet| describe(&fleet, &fleet.seen(), xml))))
+        let fleets = if ids.is_empty() {
+            self.fleets.all(FleetKind::Ec2Fleet)
+        } else {
+            named?
+        };
+        Ok(document("DescribeFleets", |xml| {
+            items(xml, "fleetSet", fleets, |xml, fleet| {
+                describe(&fleet, &fleet.seen(), xml)
+            })
+        }))
     }
 
     pub(super) fn describe_fleet_instances(&self, form: &Form) -> Result<String, Refusal> {
@@ -47,20 +64,42 @@ impl Ec2 {
             Some(other) => return Err(invalid("ExcessCapacityTerminationPolicy", other)),
         };
         let target = form.number("TargetCapacitySpecification.TotalTargetCapacity")?;
-        if fleet.modify(target, keeps_excess) { Ok(document("ModifyFleet", |xml| xml.text("return", true))) } else { Err(not_modifiable()) }
+        if fleet.modify(target, keeps_excess) {
+            Ok(document("ModifyFleet", |xml| xml.text("return", true)))
+        } else {
+            Err(not_modifiable())
+        }
     }
 }
 
 pub(super) fn invalid(name: &str, value: &str) -> Refusal {
-    Refusal::new(400, "InvalidParameterValue", format!("Value ({value}) for parameter {name} is invalid."))
+    Refusal::new(
+        400,
+        "InvalidParameterValue",
+        format!("Value ({value}) for parameter {name} is invalid."),
+    )
 }
 
 fn describe(fleet: &Keeper, view: &View, xml: &mut Xml) {
     xml.text("activityStatus", activity(view.activity));
     xml.text("createTime", stamp(fleet.created));
     xml.text("fleetId", &fleet.spec.id);
-    xml.text("fleetState", if view.modifying { "modifying" } else { "active" });
-    xml.text("excessCapacityTerminationPolicy", if view.asked.keeps_excess { "no-termination" } else { "termination" });
+    xml.text(
+        "fleetState",
+        if view.modifying {
+            "modifying"
+        } else {
+            "active"
+        },
+    );
+    xml.text(
+        "excessCapacityTerminationPolicy",
+        if view.asked.keeps_excess {
+            "no-termination"
+        } else {
+            "termination"
+        },
+    );
     xml.text("fulfilledCapacity", format!("{}.0", view.fulfilled));
     xml.text("fulfilledOnDemandCapacity", "0.0");
     xml.element("targetCapacitySpecification", |xml| {
@@ -76,7 +115,9 @@ fn describe(fleet: &Keeper, view: &View, xml: &mut Xml) {
         xml.text("allocationStrategy", "price-capacity-optimized");
         if fleet.spec.capacity_rebalance {
             xml.element("maintenanceStrategies", |xml| {
-                xml.element("capacityRebalance", |xml| xml.text("replacementStrategy", "launch"));
+                xml.element("capacityRebalance", |xml| {
+                    xml.text("replacementStrategy", "launch")
+                });
             });
         }
     });

@@ -1,4 +1,5 @@
-//! A fleet's events as its history tells them; the two kinds differ in the names of the events' types.
+//! A fleet's events as its history tells them; the two kinds differ in the names of the events'
+//! types.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EventInformation.html>
 
 use time::OffsetDateTime;
@@ -41,10 +42,14 @@ pub(super) fn since(form: &Form) -> Result<OffsetDateTime, Refusal> {
 
 pub(super) fn records(xml: &mut Xml, fleet: &Keeper, since: OffsetDateTime, only: Option<&str>) {
     let events = fleet.events(&fleet.seen());
-    let wanted = |event: &&Event| event.at >= since && only.is_none_or(|only| only == kind(event).name(fleet.spec.kind));
+    let wanted = |event: &&Event| {
+        event.at >= since && only.is_none_or(|only| only == kind(event).name(fleet.spec.kind))
+    };
     let events: Vec<&Event> = events.iter().filter(wanted).collect();
     let newest = &events[events.len().saturating_sub(MOST)..];
-    items(xml, "historyRecordSet", newest, |xml, event| record(xml, fleet, event));
+    items(xml, "historyRecordSet", newest, |xml, event| {
+        record(xml, fleet, event)
+    });
     xml.text("lastEvaluatedTime", stamp(OffsetDateTime::now_utc()));
     xml.text("startTime", stamp(since));
 }
@@ -71,8 +76,18 @@ fn record(xml: &mut Xml, fleet: &Keeper, event: &Event) {
 /// The event's sub-type, instance and description.
 fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>, Option<String>) {
     let blacklisted = |error: &str| {
-        let instance_type = fleet.spec.template.instance_type.as_deref().unwrap_or("t3.micro");
-        let image = fleet.spec.template.image.as_deref().unwrap_or("ami-0123456789abcdef0");
+        let instance_type = fleet
+            .spec
+            .template
+            .instance_type
+            .as_deref()
+            .unwrap_or("t3.micro");
+        let image = fleet
+            .spec
+            .template
+            .image
+            .as_deref()
+            .unwrap_or("ami-0123456789abcdef0");
         format!(
             "Repeated errors have occurred processing the launch specification \"{instance_type}, {image}, Linux/UNIX while launching spot \
              instance\". It will not be retried for at least 13 minutes. Error message: {error}"
@@ -81,7 +96,11 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
     match what {
         What::Submitted => ("submitted", None, None),
         What::Active => ("active", None, None),
-        What::Modifying { from, to } => ("modify_in_progress", None, Some(format!("Target capacity changing from {from} to {to}"))),
+        What::Modifying { from, to } => (
+            "modify_in_progress",
+            None,
+            Some(format!("Target capacity changing from {from} to {to}")),
+        ),
         What::Modified => ("modify_succeeded", None, None),
         What::Ordered => ("launching", None, None),
         What::Launched(id) => ("launched", Some(id), None),
@@ -90,8 +109,16 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
         // A group's alone, and those tell of it as an activity.
         What::Detached(id) => ("detached", Some(id), None),
         What::AllProtected => ("allProtected", None, None),
-        What::NoCapacity => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(NO_CAPACITY))),
-        What::NotLaunched(error) => ("launchSpecTemporarilyBlacklisted", None, Some(blacklisted(error))),
+        What::NoCapacity => (
+            "launchSpecTemporarilyBlacklisted",
+            None,
+            Some(blacklisted(NO_CAPACITY)),
+        ),
+        What::NotLaunched(error) => (
+            "launchSpecTemporarilyBlacklisted",
+            None,
+            Some(blacklisted(error)),
+        ),
     }
 }
 

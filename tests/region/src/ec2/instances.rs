@@ -1,4 +1,5 @@
-//! DescribeInstances: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>.
+//! DescribeInstances:
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>.
 
 use std::sync::Arc;
 
@@ -25,7 +26,11 @@ impl Ec2 {
             Told::Absent => None,
             Told::State(state) => Some((machine, state)),
         };
-        self.registry.machines().into_iter().filter_map(told).collect()
+        self.registry
+            .machines()
+            .into_iter()
+            .filter_map(told)
+            .collect()
     }
 
     pub(super) fn describe_instances(&self, form: &Form) -> Result<String, Refusal> {
@@ -35,15 +40,23 @@ impl Ec2 {
         known.retain(|(machine, _)| ids.is_empty() || ids.contains(&machine.spec.id));
         for (name, values) in form.filters() {
             let property = property(&name)?;
-            known.retain(|known| property(known).is_some_and(|held| values.iter().any(|value| fits(value, &held))));
+            known.retain(|known| {
+                property(known).is_some_and(|held| values.iter().any(|value| fits(value, &held)))
+            });
         }
-        Ok(document("DescribeInstances", |xml| items(xml, "reservationSet", &known, |xml, known| self.reservation(known, xml))))
+        Ok(document("DescribeInstances", |xml| {
+            items(xml, "reservationSet", &known, |xml, known| {
+                self.reservation(known, xml)
+            })
+        }))
     }
 
     fn reservation(&self, known: &Known, xml: &mut Xml) {
         xml.text("reservationId", "r-0123456789abcdef0");
         xml.text("ownerId", &self.registry.account);
-        items(xml, "instancesSet", [known], |xml, known| self.instance(known, xml));
+        items(xml, "instancesSet", [known], |xml, known| {
+            self.instance(known, xml)
+        });
     }
 
     fn instance(&self, (machine, state): &Known, xml: &mut Xml) {
@@ -53,7 +66,9 @@ impl Ec2 {
         xml.element("instanceState", |xml| code_and_name(*state, xml));
         xml.text("instanceType", &spec.instance_type);
         xml.text("launchTime", super::stamp(spec.launched));
-        xml.element("placement", |xml| xml.text("availabilityZone", format!("{}a", self.registry.region)));
+        xml.element("placement", |xml| {
+            xml.text("availabilityZone", format!("{}a", self.registry.region))
+        });
         // A terminated instance keeps neither addresses nor interfaces.
         if *state != State::Terminated {
             xml.text("privateIpAddress", spec.private_ipv4);
@@ -62,10 +77,15 @@ impl Ec2 {
             interface(machine, xml);
         }
         xml.text("instanceLifecycle", "spot");
-        items(xml, "tagSet", &locked(&machine.now).tags, |xml, (key, value)| {
-            xml.text("key", key);
-            xml.text("value", value);
-        });
+        items(
+            xml,
+            "tagSet",
+            &locked(&machine.now).tags,
+            |xml, (key, value)| {
+                xml.text("key", key);
+                xml.text("value", value);
+            },
+        );
     }
 }
 
@@ -79,7 +99,9 @@ fn interface(machine: &Machine, xml: &mut Xml) {
         if let Some(address) = machine.public_ipv4() {
             xml.element("association", |xml| xml.text("publicIp", address));
         }
-        items(xml, "ipv6AddressesSet", spec.public_ipv6, |xml, address| xml.text("ipv6Address", address));
+        items(xml, "ipv6AddressesSet", spec.public_ipv6, |xml, address| {
+            xml.text("ipv6Address", address)
+        });
     });
 }
 
@@ -90,8 +112,15 @@ pub(super) fn interface_of(instance: &str) -> String {
 
 /// One unknown id fails the whole call.
 pub(super) fn all_known(ids: &[String], known: &[Known]) -> Result<(), Refusal> {
-    match ids.iter().find(|id| !known.iter().any(|(machine, _)| machine.spec.id == **id)) {
-        Some(unknown) => Err(Refusal::new(400, "InvalidInstanceID.NotFound", format!("The instance ID '{unknown}' does not exist"))),
+    match ids
+        .iter()
+        .find(|id| !known.iter().any(|(machine, _)| machine.spec.id == **id))
+    {
+        Some(unknown) => Err(Refusal::new(
+            400,
+            "InvalidInstanceID.NotFound",
+            format!("The instance ID '{unknown}' does not exist"),
+        )),
         None => Ok(()),
     }
 }
@@ -108,12 +137,20 @@ type Property = Box<dyn Fn(&Known) -> Option<String>>;
 fn property(filter: &str) -> Result<Property, Refusal> {
     if let Some(key) = filter.strip_prefix("tag:") {
         let key = key.to_owned();
-        return Ok(Box::new(move |(machine, _)| locked(&machine.now).tags.get(&key).cloned()));
+        return Ok(Box::new(move |(machine, _)| {
+            locked(&machine.now).tags.get(&key).cloned()
+        }));
     }
     match filter {
         "instance-id" => Ok(Box::new(|(machine, _)| Some(machine.spec.id.clone()))),
-        "instance-state-name" => Ok(Box::new(|(_, state)| Some(state.code_and_name().1.to_owned()))),
-        other => Err(Refusal::new(400, "InvalidParameterValue", format!("The filter '{other}' is invalid"))),
+        "instance-state-name" => Ok(Box::new(|(_, state)| {
+            Some(state.code_and_name().1.to_owned())
+        })),
+        other => Err(Refusal::new(
+            400,
+            "InvalidParameterValue",
+            format!("The filter '{other}' is invalid"),
+        )),
     }
 }
 
@@ -133,7 +170,9 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_anything() {
-        assert!(fits("i-*", "i-123") && fits("*", "x") && fits("i-1", "i-1") && fits("*3", "i-123"));
+        assert!(
+            fits("i-*", "i-123") && fits("*", "x") && fits("i-1", "i-1") && fits("*3", "i-123")
+        );
         assert!(!fits("i-1", "i-12"));
     }
 }

@@ -25,7 +25,8 @@ use crate::xml::Xml;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const REQUEST_ID: &str = "8d5e2f3a-0000-4000-8000-0000000000ec";
 /// As both services write times.
-const TIME: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const TIME: &[FormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 pub(crate) struct Ec2 {
     registry: Arc<Registry>,
@@ -70,23 +71,55 @@ pub(crate) fn stamp(time: OffsetDateTime) -> String {
 }
 
 /// A list's elements are `item`s.
-fn items<T>(xml: &mut Xml, name: &str, list: impl IntoIterator<Item = T>, content: impl Fn(&mut Xml, T)) {
-    xml.element(name, |xml| list.into_iter().for_each(|one| xml.element("item", |xml| content(xml, one))));
+fn items<T>(
+    xml: &mut Xml,
+    name: &str,
+    list: impl IntoIterator<Item = T>,
+    content: impl Fn(&mut Xml, T),
+) {
+    xml.element(name, |xml| {
+        list.into_iter()
+            .for_each(|one| xml.element("item", |xml| content(xml, one)))
+    });
 }
 
 /// DescribeFleetInstances and DescribeSpotFleetInstances.
 fn active_instances(xml: &mut Xml, keeper: &Keeper, view: &View) {
-    items(xml, "activeInstanceSet", view.seats.iter().filter(|seat| seat.is_living()), |xml, seat| {
-        xml.text("instanceId", &seat.id);
-        xml.maybe("instanceType", keeper.machine(&seat.id).map(|machine| machine.spec.instance_type.clone()));
-        xml.text("spotInstanceRequestId", format!("sir-{}", seat.id.trim_start_matches("i-").chars().take(8).collect::<String>()));
-        xml.text("instanceHealth", "healthy");
-    });
+    items(
+        xml,
+        "activeInstanceSet",
+        view.seats.iter().filter(|seat| seat.is_living()),
+        |xml, seat| {
+            xml.text("instanceId", &seat.id);
+            xml.maybe(
+                "instanceType",
+                keeper
+                    .machine(&seat.id)
+                    .map(|machine| machine.spec.instance_type.clone()),
+            );
+            xml.text(
+                "spotInstanceRequestId",
+                format!(
+                    "sir-{}",
+                    seat.id
+                        .trim_start_matches("i-")
+                        .chars()
+                        .take(8)
+                        .collect::<String>()
+                ),
+            );
+            xml.text("instanceHealth", "healthy");
+        },
+    );
 }
 
 /// A modification while another is being processed; the message of both kinds says "Spot Fleet".
 fn not_modifiable() -> Refusal {
-    Refusal::new(400, "FleetNotInModifiableState", "The Spot Fleet request must be in the active state in order to modify it.")
+    Refusal::new(
+        400,
+        "FleetNotInModifiableState",
+        "The Spot Fleet request must be in the active state in order to modify it.",
+    )
 }
 
 impl Backend for Ec2 {
@@ -118,7 +151,11 @@ impl Backend for Ec2 {
     }
 
     fn denied(&self, words: String) -> Refusal {
-        Refusal::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {words}"))
+        Refusal::new(
+            403,
+            "UnauthorizedOperation",
+            format!("You are not authorized to perform this operation. {words}"),
+        )
     }
 
     async fn answer(&self, call: Call) -> Answer {

@@ -12,15 +12,26 @@ use crate::xml::Xml;
 
 impl Ec2 {
     fn spot_fleet(&self, id: &str) -> Result<Arc<Keeper>, Refusal> {
-        let unknown =
-            || Refusal::new(400, "InvalidSpotFleetRequestId.NotFound", format!("The spot fleet request ID '{id}' does not exist"));
-        self.fleets.find(FleetKind::SpotFleet, id).ok_or_else(unknown)
+        let unknown = || {
+            Refusal::new(
+                400,
+                "InvalidSpotFleetRequestId.NotFound",
+                format!("The spot fleet request ID '{id}' does not exist"),
+            )
+        };
+        self.fleets
+            .find(FleetKind::SpotFleet, id)
+            .ok_or_else(unknown)
     }
 
     pub(super) fn describe_spot_fleet_requests(&self, form: &Form) -> Result<String, Refusal> {
         let ids = form.list("SpotFleetRequestId");
         let named: Result<Vec<_>, _> = ids.iter().map(|id| self.spot_fleet(id)).collect();
-        let fleets = if ids.is_empty() { self.fleets.all(FleetKind::SpotFleet) } else { named? };
+        let fleets = if ids.is_empty() {
+            self.fleets.all(FleetKind::SpotFleet)
+        } else {
+            named?
+        };
         Ok(document("DescribeSpotFleetRequests", |xml| {
             items(xml, "spotFleetRequestConfigSet", fleets, |xml, fleet| {
                 describe(&self.registry.account, &fleet, &fleet.seen(), xml);
@@ -36,7 +47,10 @@ impl Ec2 {
         }))
     }
 
-    pub(super) fn describe_spot_fleet_request_history(&self, form: &Form) -> Result<String, Refusal> {
+    pub(super) fn describe_spot_fleet_request_history(
+        &self,
+        form: &Form,
+    ) -> Result<String, Refusal> {
         let fleet = self.spot_fleet(form.required("SpotFleetRequestId")?)?;
         let since = super::history::since(form)?;
         Ok(document("DescribeSpotFleetRequestHistory", |xml| {
@@ -55,7 +69,13 @@ impl Ec2 {
             Some(other) => return Err(invalid("ExcessCapacityTerminationPolicy", other)),
         };
         let modified = fleet.modify(form.number("TargetCapacity")?, keeps_excess);
-        if modified { Ok(document("ModifySpotFleetRequest", |xml| xml.text("return", true))) } else { Err(not_modifiable()) }
+        if modified {
+            Ok(document("ModifySpotFleetRequest", |xml| {
+                xml.text("return", true)
+            }))
+        } else {
+            Err(not_modifiable())
+        }
     }
 }
 
@@ -66,13 +86,25 @@ fn describe(account: &str, fleet: &Keeper, view: &View, xml: &mut Xml) {
         xml.text("allocationStrategy", "priceCapacityOptimized");
         if fleet.spec.capacity_rebalance {
             xml.element("spotMaintenanceStrategies", |xml| {
-                xml.element("capacityRebalance", |xml| xml.text("replacementStrategy", "launch"));
+                xml.element("capacityRebalance", |xml| {
+                    xml.text("replacementStrategy", "launch")
+                });
             });
         }
-        xml.text("excessCapacityTerminationPolicy", if view.asked.keeps_excess { "noTermination" } else { "default" });
+        xml.text(
+            "excessCapacityTerminationPolicy",
+            if view.asked.keeps_excess {
+                "noTermination"
+            } else {
+                "default"
+            },
+        );
         xml.text("fulfilledCapacity", format!("{}.0", view.fulfilled));
         xml.text("onDemandFulfilledCapacity", "0.0");
-        xml.text("iamFleetRole", format!("arn:aws:iam::{account}:role/aws-ec2-spot-fleet-tagging-role"));
+        xml.text(
+            "iamFleetRole",
+            format!("arn:aws:iam::{account}:role/aws-ec2-spot-fleet-tagging-role"),
+        );
         xml.text("targetCapacity", view.asked.target);
         xml.text("onDemandTargetCapacity", 0);
         xml.text("terminateInstancesWithExpiration", false);
@@ -80,5 +112,12 @@ fn describe(account: &str, fleet: &Keeper, view: &View, xml: &mut Xml) {
         xml.text("replaceUnhealthyInstances", false);
     });
     xml.text("spotFleetRequestId", &fleet.spec.id);
-    xml.text("spotFleetRequestState", if view.modifying { "modifying" } else { "active" });
+    xml.text(
+        "spotFleetRequestState",
+        if view.modifying {
+            "modifying"
+        } else {
+            "active"
+        },
+    );
 }

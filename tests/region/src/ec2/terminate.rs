@@ -1,4 +1,5 @@
-//! TerminateInstances: all or, where one id is unknown, none; those that are gone already stay gone.
+//! TerminateInstances: all or, where one id is unknown, none; those that are gone already stay
+//! gone.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html>
 
 use super::instances::{Known, all_known, code_and_name};
@@ -15,7 +16,8 @@ impl Ec2 {
         let (ids, mut known) = (form.list("InstanceId"), self.known());
         all_known(&ids, &known)?;
         known.retain(|(machine, _)| ids.contains(&machine.spec.id));
-        let changes: Vec<(String, State, State)> = known.iter().map(|known| self.terminate(known)).collect();
+        let changes: Vec<(String, State, State)> =
+            known.iter().map(|known| self.terminate(known)).collect();
         Ok(document("TerminateInstances", |xml| {
             items(xml, "instancesSet", changes, |xml, (id, before, after)| {
                 xml.text("instanceId", id);
@@ -33,7 +35,11 @@ impl Ec2 {
             Some(keeper) => keeper.terminate(&id, Why::Terminated),
             None => locked(&machine.now).state = State::Terminated,
         }
-        let after = if before == State::Terminated { State::Terminated } else { State::ShuttingDown };
+        let after = if before == State::Terminated {
+            State::Terminated
+        } else {
+            State::ShuttingDown
+        };
         (id, before, after)
     }
 }

@@ -1,9 +1,13 @@
 //! What a fleet does next, from what it knows. The habits that a client meets:
-//! - What is lost is replaced, whoever ended it, while the target stands: terminate before the target is lower, and a new one comes.
-//! - A lowered target ends the newest, not the oldest ("Terminate instances in a running fleet" promises no order), unless excess is kept.
-//! - A modification is in effect when the fleet is no longer `modifying` ("remains in this state until the modification is fully processed",
+//! - What is lost is replaced, whoever ended it, while the target stands: terminate before the
+//!   target is lower, and a new one comes.
+//! - A lowered target ends the newest, not the oldest ("Terminate instances in a running fleet"
+//!   promises no order), unless excess is kept.
+//! - A modification is in effect when the fleet is no longer `modifying` ("remains in this state
+//!   until the modification is fully processed",
 //!   <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/EC2-fleet-states.html>).
-//! - What is protected from a group's scale-in is not ended by it, and the group says that its lower size could not be reached.
+//! - What is protected from a group's scale-in is not ended by it, and the group says that its
+//!   lower size could not be reached.
 //! - A launch that was decided on goes through, though the target is lower by then.
 //! - Under capacity rebalancing, marked instances are no longer capacity.
 
@@ -33,26 +37,43 @@ pub(super) enum Act {
 /// Empty: nothing to do before [`wakes`].
 pub(super) fn decide(now: &Now, at: Instant) -> Vec<Act> {
     let due = due(now, at);
-    if due.is_empty() { balance(now, at) } else { due }
+    if due.is_empty() {
+        balance(now, at)
+    } else {
+        due
+    }
 }
 
 /// When time alone gives something to do, or changes what is told.
 pub(super) fn wakes(now: &Now, at: Instant) -> Option<Instant> {
-    let of_seats = now.seats.iter().filter(|seat| seat.is_living()).flat_map(|seat| {
-        let phase = match seat.phase {
-            Phase::Ordered(then) | Phase::Pending(then) => Some(then),
-            Phase::Running(since) => Some(since + now.dials.grace),
-            _ => None,
-        };
-        [phase, seat.ends].into_iter().flatten()
-    });
-    of_seats.chain(now.modifying_until).chain(now.retry).filter(|then| *then > at).min()
+    let of_seats = now
+        .seats
+        .iter()
+        .filter(|seat| seat.is_living())
+        .flat_map(|seat| {
+            let phase = match seat.phase {
+                Phase::Ordered(then) | Phase::Pending(then) => Some(then),
+                Phase::Running(since) => Some(since + now.dials.grace),
+                _ => None,
+            };
+            [phase, seat.ends].into_iter().flatten()
+        });
+    of_seats
+        .chain(now.modifying_until)
+        .chain(now.retry)
+        .filter(|then| *then > at)
+        .min()
 }
 
 fn due(now: &Now, at: Instant) -> Vec<Act> {
-    let settle = now.modifying_until.filter(|until| *until <= at).map(|_| Act::Settle);
+    let settle = now
+        .modifying_until
+        .filter(|until| *until <= at)
+        .map(|_| Act::Settle);
     let seats = now.living().filter_map(|seat| match seat.phase {
-        _ if seat.ends.is_some_and(|ends| ends <= at) => Some(Act::Leave(seat.id.clone(), Why::Interrupted)),
+        _ if seat.ends.is_some_and(|ends| ends <= at) => {
+            Some(Act::Leave(seat.id.clone(), Why::Interrupted))
+        }
         Phase::Ordered(known) if known <= at => Some(Act::Admit(seat.id.clone())),
         Phase::Pending(boots) if boots <= at => Some(Act::Boot(seat.id.clone())),
         _ => None,
@@ -75,7 +96,9 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
     if now.retry.is_some_and(|then| then > at) {
         return Vec::new();
     }
-    let room = now.dials.capacity.map_or(usize::MAX, |capacity| (capacity as usize).saturating_sub(now.living().count()));
+    let room = now.dials.capacity.map_or(usize::MAX, |capacity| {
+        (capacity as usize).saturating_sub(now.living().count())
+    });
     let mut acts = vec![Act::Launch; missing.min(room)];
     if room < missing {
         acts.push(Act::Starve);
@@ -87,17 +110,31 @@ fn victims(now: &Now, excess: usize) -> Vec<Act> {
     if now.counted().all(|seat| seat.protected) && !now.told_all_protected {
         return vec![Act::TellAllProtected];
     }
-    let open: Vec<&Seat> = now.counted().filter(|seat| !seat.protected && !seat.is_ordered()).collect();
-    open.into_iter().rev().take(excess).map(|seat| Act::Leave(seat.id.clone(), Why::ScaledIn)).collect()
+    let open: Vec<&Seat> = now
+        .counted()
+        .filter(|seat| !seat.protected && !seat.is_ordered())
+        .collect();
+    open.into_iter()
+        .rev()
+        .take(excess)
+        .map(|seat| Act::Leave(seat.id.clone(), Why::ScaledIn))
+        .collect()
 }
 
 /// A group's marked instances whose replacements are in service.
 fn replaced(now: &Now, target: usize, at: Instant) -> Vec<Act> {
-    let ready = now.counted().filter(|seat| now.in_service(seat, at)).count() >= target;
+    let ready = now
+        .counted()
+        .filter(|seat| now.in_service(seat, at))
+        .count()
+        >= target;
     if !(now.is_group && now.rebalances && ready) {
         return Vec::new();
     }
-    now.attached().filter(|seat| seat.marked).map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced)).collect()
+    now.attached()
+        .filter(|seat| seat.marked)
+        .map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced))
+        .collect()
 }
 
 #[cfg(test)]
@@ -107,8 +144,21 @@ mod tests {
 
     /// A fleet with that target and running instances `a`, `b`, … in the order of their launch.
     fn fleet(target: u32, running: &[&str], at: Instant) -> Now {
-        let mut now = Now::new(Aim { target, keeps_excess: false }, false, false);
-        now.seats = running.iter().map(|id| Seat { phase: Phase::Running(at), ..Seat::ordered((*id).to_owned(), at) }).collect();
+        let mut now = Now::new(
+            Aim {
+                target,
+                keeps_excess: false,
+            },
+            false,
+            false,
+        );
+        now.seats = running
+            .iter()
+            .map(|id| Seat {
+                phase: Phase::Running(at),
+                ..Seat::ordered((*id).to_owned(), at)
+            })
+            .collect();
         now
     }
 
@@ -124,14 +174,21 @@ mod tests {
         now.aim.keeps_excess = true;
         assert_eq!(decide(&now, at), []);
         now.seats[0].phase = Phase::Leaving;
-        assert_eq!(decide(&now, at), [], "the excess that was kept is the capacity now");
+        assert_eq!(
+            decide(&now, at),
+            [],
+            "the excess that was kept is the capacity now"
+        );
     }
 
     #[test]
     fn the_old_target_is_kept_up_while_it_is_modifying() {
         let at = Instant::now();
         let mut now = fleet(2, &["a", "b"], at);
-        now.asked = Aim { target: 1, keeps_excess: true };
+        now.asked = Aim {
+            target: 1,
+            keeps_excess: true,
+        };
         now.modifying_until = Some(at + RETRY);
         now.seats[0].phase = Phase::Leaving;
         assert_eq!(decide(&now, at), [Act::Launch]);
@@ -145,7 +202,10 @@ mod tests {
         now.dials.capacity = Some(2);
         assert_eq!(decide(&now, at), [Act::Launch, Act::Starve]);
         now.retry = Some(at + RETRY);
-        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
     }
 
     #[test]
@@ -159,7 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn a_group_ends_marked_instances_when_their_replacements_are_in_service_and_a_fleet_never_does() {
+    fn a_group_ends_marked_instances_when_their_replacements_are_in_service_and_a_fleet_never_does()
+    {
         let at = Instant::now();
         let mut now = fleet(1, &["a", "b"], at);
         now.rebalances = true;
@@ -167,7 +228,10 @@ mod tests {
         assert_eq!(decide(&now, at), []);
         now.is_group = true;
         now.dials.grace = RETRY;
-        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
         assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Rebalanced)]);
     }
 
@@ -199,7 +263,10 @@ mod tests {
         let mut now = fleet(1, &["a"], at);
         now.seats.push(Seat::ordered("b".to_owned(), at + RETRY));
         now.seats[0].protected = true;
-        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
         assert_eq!(decide(&now, at + RETRY), [Act::Admit("b".to_owned())]);
         now.seats[1].phase = Phase::Pending(at + 2 * RETRY);
         assert_eq!(decide(&now, at + RETRY), [leaves("b", Why::ScaledIn)]);
@@ -210,7 +277,10 @@ mod tests {
         let at = Instant::now();
         let mut now = fleet(1, &["a"], at);
         now.seats[0].ends = Some(at + RETRY);
-        assert_eq!((decide(&now, at), wakes(&now, at)), (vec![], Some(at + RETRY)));
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
         assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Interrupted)]);
         now.seats[0].phase = Phase::Leaving;
         assert_eq!(decide(&now, at + RETRY), [Act::Launch]);

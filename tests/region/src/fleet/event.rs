@@ -51,6 +51,9 @@ pub(crate) enum Why {
 
 impl Event {
     pub(super) fn now(what: What) -> Event {
-        Event { at: OffsetDateTime::now_utc(), what }
+        Event {
+            at: OffsetDateTime::now_utc(),
+            what,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A test's hand on a fleet: what is the case, and what goes wrong next. Not late, not recorded, struck by no fault.
+//! A test's hand on a fleet: what is the case, and what goes wrong next. Not late, not recorded,
+//! struck by no fault.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -52,19 +53,46 @@ impl Fleet {
 
     /// All that it ever launched, terminated ones too, in the order of their launch.
     pub fn instances(&self) -> Vec<FleetInstance> {
-        self.keeper.view().seats.into_iter().map(|seat| self.described(seat)).collect()
+        self.keeper
+            .view()
+            .seats
+            .into_iter()
+            .map(|seat| self.described(seat))
+            .collect()
     }
 
     /// Those pending and running.
     pub fn living(&self) -> Vec<FleetInstance> {
         let living = self.instances().into_iter();
-        living.filter(|instance| matches!(instance.state, State::Pending | State::Running)).collect()
+        living
+            .filter(|instance| matches!(instance.state, State::Pending | State::Running))
+            .collect()
     }
 
     fn described(&self, seat: Seen) -> FleetInstance {
-        let Seen { id, launched, state, marked, protected, detached, in_service } = seat;
-        let public_ipv4 = self.keeper.machine(&id).and_then(|machine| machine.public_ipv4());
-        FleetInstance { id, state, launched, public_ipv4, marked, protected, detached, in_service }
+        let Seen {
+            id,
+            launched,
+            state,
+            marked,
+            protected,
+            detached,
+            in_service,
+        } = seat;
+        let public_ipv4 = self
+            .keeper
+            .machine(&id)
+            .and_then(|machine| machine.public_ipv4());
+        FleetInstance {
+            id,
+            state,
+            launched,
+            public_ipv4,
+            marked,
+            protected,
+            detached,
+            in_service,
+        }
     }
 
     /// The instance itself, for its metadata; none once it is terminated.
@@ -84,35 +112,52 @@ impl Fleet {
     /// Waits until so many live, and all of them run.
     pub fn wait_for(&self, living: usize, timeout: Duration) -> Result<Vec<FleetInstance>> {
         self.until(&format!("{living} running instances"), timeout, |now| {
-            now.living().count() == living && now.living().all(|seat| matches!(seat.phase, Phase::Running(_)))
+            now.living().count() == living
+                && now
+                    .living()
+                    .all(|seat| matches!(seat.phase, Phase::Running(_)))
         })?;
         Ok(self.living())
     }
 
     /// Waits until an instance is terminated.
     pub fn wait_for_end(&self, id: &str, timeout: Duration) -> Result<()> {
-        self.until(&format!("the end of {id}"), timeout, |now| now.seats.iter().any(|seat| seat.id == id && seat.phase == Phase::Gone))
+        self.until(&format!("the end of {id}"), timeout, |now| {
+            now.seats
+                .iter()
+                .any(|seat| seat.id == id && seat.phase == Phase::Gone)
+        })
     }
 
-    fn until(&self, what: &str, timeout: Duration, done: impl Fn(&super::state::Now) -> bool) -> Result<()> {
+    fn until(
+        &self,
+        what: &str,
+        timeout: Duration,
+        done: impl Fn(&super::state::Now) -> bool,
+    ) -> Result<()> {
         let end = Instant::now() + timeout;
         let mut inner = self.keeper.lock();
         while !done(&inner.now) {
             let Some(left) = end.checked_duration_since(Instant::now()) else {
                 let (events, seats) = (&inner.now.events, &inner.now.seats);
-                bail!("waiting {timeout:?} for {what} of {}: not so; {seats:#?} {events:#?}", self.id());
+                bail!(
+                    "waiting {timeout:?} for {what} of {}: not so; {seats:#?} {events:#?}",
+                    self.id()
+                );
             };
             inner = self.keeper.wait(inner, left);
         }
         Ok(())
     }
 
-    /// At most so many instances live; what is refused is told by the fleet's history, and tried again every second. None is no limit.
+    /// At most so many instances live; what is refused is told by the fleet's history, and tried
+    /// again every second. None is no limit.
     pub fn set_capacity(&self, living: Option<u32>) {
         self.keeper.dial(|dials| dials.capacity = living);
     }
 
-    /// From the decision to launch an instance to EC2's knowing it; until then only a group's activities tell of it.
+    /// From the decision to launch an instance to EC2's knowing it; until then only a group's
+    /// activities tell of it.
     pub fn set_order_delay(&self, delay: Duration) {
         self.keeper.dial(|dials| dials.order_delay = delay);
     }
@@ -148,7 +193,8 @@ impl Fleet {
         });
     }
 
-    /// A rebalance recommendation: in its metadata, and it no longer counts where the fleet rebalances its capacity.
+    /// A rebalance recommendation: in its metadata, and it no longer counts where the fleet
+    /// rebalances its capacity.
     pub fn rebalance(&self, id: &str) {
         self.keeper.change(|inner| {
             let Some(seat) = inner.living(id) else { return };
@@ -159,8 +205,9 @@ impl Fleet {
         });
     }
 
-    /// A group whose zones have come out of balance, as they may while it is one larger, ends an instance in service to make one elsewhere: the oldest
-    /// that is not protected. None: it has none such, and ends nobody.
+    /// A group whose zones have come out of balance, as they may while it is one larger, ends an
+    /// instance in service to make one elsewhere: the oldest that is not protected. None: it has
+    /// none such, and ends nobody.
     pub fn balance_zones(&self) -> Option<String> {
         self.keeper.end_for_balance()
     }

@@ -1,5 +1,6 @@
-//! The thread that keeps a fleet at its target, and what the APIs and tests ask of it. It never waits for the region's own threads, nor for an
-//! instance, while it holds the lock: those wait for it.
+//! The thread that keeps a fleet at its target, and what the APIs and tests ask of it. It never
+//! waits for the region's own threads, nor for an instance, while it holds the lock: those wait for
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -57,12 +58,33 @@ impl Keeper {
         launchpad: Arc<Launchpad>,
         ledger: Arc<Ledger>,
     ) -> Result<Arc<Keeper>> {
-        let aim = Aim { target: spec.target, keeps_excess: spec.keeps_excess };
-        let mut now = Now::new(aim, spec.capacity_rebalance, spec.kind == FleetKind::AutoScalingGroup);
+        let aim = Aim {
+            target: spec.target,
+            keeps_excess: spec.keeps_excess,
+        };
+        let mut now = Now::new(
+            aim,
+            spec.capacity_rebalance,
+            spec.kind == FleetKind::AutoScalingGroup,
+        );
         now.events = vec![Event::now(What::Submitted), Event::now(What::Active)];
-        let inner = Mutex::new(Inner { now, past: Past::default(), bodies: BTreeMap::new() });
-        let (created, changed, threads) = (OffsetDateTime::now_utc(), Condvar::new(), Mutex::default());
-        let keeper = Arc::new(Keeper { spec, created, launcher, launchpad, ledger, inner, changed, threads });
+        let inner = Mutex::new(Inner {
+            now,
+            past: Past::default(),
+            bodies: BTreeMap::new(),
+        });
+        let (created, changed, threads) =
+            (OffsetDateTime::now_utc(), Condvar::new(), Mutex::default());
+        let keeper = Arc::new(Keeper {
+            spec,
+            created,
+            launcher,
+            launchpad,
+            ledger,
+            inner,
+            changed,
+            threads,
+        });
         keeper.note(&mut keeper.lock());
         keeper.spawn(Keeper::run)?;
         Ok(keeper)
@@ -72,9 +94,14 @@ impl Keeper {
         locked(&self.inner)
     }
 
-    pub(super) fn spawn(self: &Arc<Self>, work: impl FnOnce(&Arc<Keeper>) + Send + 'static) -> Result<()> {
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Arc<Keeper>) + Send + 'static,
+    ) -> Result<()> {
         let keeper = self.clone();
-        let thread = thread::Builder::new().name(format!("fleet {}", self.spec.id)).spawn(move || work(&keeper))?;
+        let thread = thread::Builder::new()
+            .name(format!("fleet {}", self.spec.id))
+            .spawn(move || work(&keeper))?;
         locked(&self.threads).push(thread);
         Ok(())
     }
@@ -93,10 +120,14 @@ impl Keeper {
         }
         let at = Instant::now();
         let acts = decide(&inner.now, at);
-        let launches: Vec<String> = acts.iter().filter_map(|act| self.perform(&mut inner, act, at)).collect();
+        let launches: Vec<String> = acts
+            .iter()
+            .filter_map(|act| self.perform(&mut inner, act, at))
+            .collect();
         self.note(&mut inner);
         if acts.is_empty() {
-            let wait = wakes(&inner.now, at).map_or(IDLE, |then| then.saturating_duration_since(at).min(IDLE));
+            let wait = wakes(&inner.now, at)
+                .map_or(IDLE, |then| then.saturating_duration_since(at).min(IDLE));
             drop(self.changed.wait_timeout(inner, wait));
         }
         Some(launches)
@@ -114,7 +145,10 @@ impl Keeper {
                 let known = at + inner.now.dials.order_delay;
                 let seat = Seat::ordered(format!("i-0{}", unique(16)), known);
                 inner.now.retry = None;
-                inner.now.seats.push(Seat { protected: self.spec.protects_new, ..seat });
+                inner.now.seats.push(Seat {
+                    protected: self.spec.protects_new,
+                    ..seat
+                });
             }
             Act::Admit(id) => return Some(id.clone()),
             Act::TellAllProtected => {
@@ -132,7 +166,12 @@ impl Keeper {
     /// What has changed is told from now on.
     pub(super) fn note(&self, inner: &mut Inner) {
         let at = Instant::now();
-        let states: Vec<(String, State)> = inner.now.seats.iter().filter_map(|seat| Some((seat.id.clone(), seat.state()?))).collect();
+        let states: Vec<(String, State)> = inner
+            .now
+            .seats
+            .iter()
+            .filter_map(|seat| Some((seat.id.clone(), seat.state()?)))
+            .collect();
         for (id, state) in &states {
             if let Some(body) = inner.bodies.get(id) {
                 locked(&body.machine.now).state = *state;
@@ -183,8 +222,14 @@ impl Keeper {
     }
 
     /// Waits for a word that something changed.
-    pub(super) fn wait<'a>(&self, inner: MutexGuard<'a, Inner>, time: Duration) -> MutexGuard<'a, Inner> {
-        self.changed.wait_timeout(inner, time).map_or_else(|poisoned| poisoned.into_inner().0, |(inner, _)| inner)
+    pub(super) fn wait<'a>(
+        &self,
+        inner: MutexGuard<'a, Inner>,
+        time: Duration,
+    ) -> MutexGuard<'a, Inner> {
+        self.changed
+            .wait_timeout(inner, time)
+            .map_or_else(|poisoned| poisoned.into_inner().0, |(inner, _)| inner)
     }
 
     pub(super) fn tell_to_end(&self) {
@@ -193,8 +238,17 @@ impl Keeper {
     }
 
     pub(super) fn end(&self) {
-        let running: Vec<_> = self.lock().bodies.values().filter_map(|body| body.running.clone()).collect();
-        thread::scope(|scope| running.iter().for_each(|running| _ = scope.spawn(|| running.kill())));
+        let running: Vec<_> = self
+            .lock()
+            .bodies
+            .values()
+            .filter_map(|body| body.running.clone())
+            .collect();
+        thread::scope(|scope| {
+            running
+                .iter()
+                .for_each(|running| _ = scope.spawn(|| running.kill()))
+        });
         drop(running);
         let threads = std::mem::take(&mut *locked(&self.threads));
         threads.into_iter().for_each(|thread| _ = thread.join());

@@ -1,4 +1,5 @@
-//! An instance's life in a fleet: launched, booted, stopped, gone. What takes time has a thread of its own.
+//! An instance's life in a fleet: launched, booted, stopped, gone. What takes time has a thread of
+//! its own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +17,16 @@ impl Keeper {
         let launched = self.known(id);
         self.change(|inner| match launched {
             Ok(instance) => {
-                let (boots, launched) = (Instant::now() + inner.now.dials.launch_delay, instance.spec().launched);
-                let body = Body { machine: instance.machine.clone(), instance: Some(instance), running: None, log: String::new() };
+                let (boots, launched) = (
+                    Instant::now() + inner.now.dials.launch_delay,
+                    instance.spec().launched,
+                );
+                let body = Body {
+                    machine: instance.machine.clone(),
+                    instance: Some(instance),
+                    running: None,
+                    log: String::new(),
+                };
                 inner.bodies.insert(id.to_owned(), body);
                 if let Some(seat) = inner.now.seat(id) {
                     (seat.phase, seat.launched) = (Phase::Pending(boots), launched);
@@ -36,12 +45,15 @@ impl Keeper {
         let template = &self.spec.template;
         let mut spec = self.launcher.spec(id).context("taking an address")?;
         if template.ipv6_addresses > 0 && spec.public_ipv6.is_none() {
-            bail!("InvalidParameterValue - The subnet has no IPv6 CIDR block, and the network interface asks for an IPv6 address");
+            bail!(
+                "InvalidParameterValue - The subnet has no IPv6 CIDR block, and the network interface asks for an IPv6 address"
+            );
         }
         spec.id = id.to_owned();
         spec.launched = InstanceSpec::new(id).launched;
         spec.tags.extend(template.tags.clone());
-        spec.tags.insert(self.spec.kind.tag().to_owned(), self.spec.id.clone());
+        spec.tags
+            .insert(self.spec.kind.tag().to_owned(), self.spec.id.clone());
         spec.user_data = template.user_data.clone().or(spec.user_data);
         spec.instance_type = template.instance_type.clone().unwrap_or(spec.instance_type);
         spec.image = template.image.clone().unwrap_or(spec.image);
@@ -49,10 +61,16 @@ impl Keeper {
     }
 
     pub(super) fn boot(self: &Arc<Self>, inner: &mut Inner, id: &str) {
-        let Some(instance) = inner.bodies.get(id).and_then(|body| body.instance.clone()) else { return };
-        let spawned = self.spawn(move |keeper| keeper.started(&instance, keeper.launcher.start(&instance)));
+        let Some(instance) = inner.bodies.get(id).and_then(|body| body.instance.clone()) else {
+            return;
+        };
+        let spawned =
+            self.spawn(move |keeper| keeper.started(&instance, keeper.launcher.start(&instance)));
         match spawned {
-            Ok(()) => inner.phase(id).into_iter().for_each(|phase| *phase = Phase::Starting),
+            Ok(()) => inner
+                .phase(id)
+                .into_iter()
+                .for_each(|phase| *phase = Phase::Starting),
             Err(error) => inner.failed(&error),
         }
     }
@@ -110,7 +128,11 @@ impl Keeper {
     }
 
     fn finish(self: &Arc<Self>, id: &str, why: Why) {
-        let running = self.lock().bodies.get(id).and_then(|body| body.running.clone());
+        let running = self
+            .lock()
+            .bodies
+            .get(id)
+            .and_then(|body| body.running.clone());
         let log = running.as_ref().map(|running| {
             // Whoever was told of its end has had its time.
             if matches!(why, Why::Lost | Why::Interrupted) {
@@ -121,7 +143,10 @@ impl Keeper {
             running.log()
         });
         let gone = self.change(|inner| {
-            inner.phase(id).into_iter().for_each(|phase| *phase = Phase::Gone);
+            inner
+                .phase(id)
+                .into_iter()
+                .for_each(|phase| *phase = Phase::Gone);
             let body = inner.bodies.get_mut(id)?;
             body.log = log.unwrap_or_else(|| std::mem::take(&mut body.log));
             crate::locked(&body.machine.now).state = State::Terminated;
@@ -134,9 +159,13 @@ impl Keeper {
 
 impl Inner {
     fn why_it_left(&self, id: &str) -> Option<Why> {
-        self.now.events.iter().rev().find_map(|event| match &event.what {
-            What::Left(left, why) if left == id => Some(*why),
-            _ => None,
-        })
+        self.now
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                What::Left(left, why) if left == id => Some(*why),
+                _ => None,
+            })
     }
 }

@@ -1,5 +1,6 @@
-//! Fleets: EC2 Fleets and Spot Fleets of type maintain, and Auto Scaling groups. Each keeps its target by a thread of its own, from real instances
-//! that a [`Launcher`] starts, with the habits that a client has to know: see [`decide`].
+//! Fleets: EC2 Fleets and Spot Fleets of type maintain, and Auto Scaling groups. Each keeps its
+//! target by a thread of its own, from real instances that a [`Launcher`] starts, with the habits
+//! that a client has to know: see [`decide`].
 
 mod census;
 mod decide;
@@ -138,7 +139,12 @@ pub(crate) enum Told {
 }
 
 impl Fleets {
-    pub(crate) fn create(&self, spec: FleetSpec, launcher: Arc<dyn Launcher>, launchpad: Arc<Launchpad>) -> Result<Fleet> {
+    pub(crate) fn create(
+        &self,
+        spec: FleetSpec,
+        launcher: Arc<dyn Launcher>,
+        launchpad: Arc<Launchpad>,
+    ) -> Result<Fleet> {
         let mut keepers = locked(&self.keepers);
         if keepers.iter().any(|keeper| keeper.spec.id == spec.id) {
             bail!("creating the fleet {}: one with this id exists", spec.id);
@@ -149,11 +155,17 @@ impl Fleets {
     }
 
     pub(crate) fn all(&self, kind: FleetKind) -> Vec<Arc<Keeper>> {
-        locked(&self.keepers).iter().filter(|keeper| keeper.spec.kind == kind).cloned().collect()
+        locked(&self.keepers)
+            .iter()
+            .filter(|keeper| keeper.spec.kind == kind)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn find(&self, kind: FleetKind, id: &str) -> Option<Arc<Keeper>> {
-        self.all(kind).into_iter().find(|keeper| keeper.spec.id == id)
+        self.all(kind)
+            .into_iter()
+            .find(|keeper| keeper.spec.id == id)
     }
 
     /// The fleet that launched an instance.
@@ -163,9 +175,14 @@ impl Fleets {
     }
 
     pub(crate) fn state_of(&self, instance: &str) -> Told {
-        let Some(keeper) = self.of(instance) else { return Told::NotOurs };
+        let Some(keeper) = self.of(instance) else {
+            return Told::NotOurs;
+        };
         let view = keeper.seen();
-        view.seats.iter().find(|seat| seat.id == instance).map_or(Told::Absent, |seat| Told::State(seat.state))
+        view.seats
+            .iter()
+            .find(|seat| seat.id == instance)
+            .map_or(Told::Absent, |seat| Told::State(seat.state))
     }
 
     /// Kills every instance and waits for the threads.

@@ -8,15 +8,23 @@ use super::keeper::Keeper;
 use super::state::{Aim, Seat};
 
 impl Keeper {
-    /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified already.
-    pub(crate) fn modify(self: &Arc<Self>, target: Option<u32>, keeps_excess: Option<bool>) -> bool {
+    /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified
+    /// already.
+    pub(crate) fn modify(
+        self: &Arc<Self>,
+        target: Option<u32>,
+        keeps_excess: Option<bool>,
+    ) -> bool {
         self.change(|inner| {
             let now = &mut inner.now;
             if now.modifying_until.is_some() {
                 return false;
             }
             let (from, to) = (now.asked.target, target.unwrap_or(now.asked.target));
-            now.asked = Aim { target: to, keeps_excess: keeps_excess.unwrap_or(now.asked.keeps_excess) };
+            now.asked = Aim {
+                target: to,
+                keeps_excess: keeps_excess.unwrap_or(now.asked.keeps_excess),
+            };
             now.modifying_until = Some(Instant::now() + now.dials.modifying);
             inner.happened(What::Modifying { from, to });
             true
@@ -48,9 +56,13 @@ impl Keeper {
         self.change(|inner| inner.now.aim_at(desired));
     }
 
-    /// TerminateInstanceInAutoScalingGroup; the desired capacity is lowered where its minimum is given. None: no instance of the group's;
-    /// false: it is at its minimum.
-    pub(crate) fn terminate_within(self: &Arc<Self>, id: &str, decrement: Option<u32>) -> Option<bool> {
+    /// TerminateInstanceInAutoScalingGroup; the desired capacity is lowered where its minimum is
+    /// given. None: no instance of the group's; false: it is at its minimum.
+    pub(crate) fn terminate_within(
+        self: &Arc<Self>,
+        id: &str,
+        decrement: Option<u32>,
+    ) -> Option<bool> {
         self.change(|inner| {
             inner.living(id).filter(|seat| !seat.detached)?;
             let desired = inner.now.asked.target;
@@ -64,11 +76,14 @@ impl Keeper {
         })
     }
 
-    /// DetachInstances of one; the desired capacity is lowered where its minimum is given. None: no instance in service of the group's; false:
-    /// it is at its minimum.
+    /// DetachInstances of one; the desired capacity is lowered where its minimum is given. None: no
+    /// instance in service of the group's; false: it is at its minimum.
     pub(crate) fn detach(self: &Arc<Self>, id: &str, decrement: Option<u32>) -> Option<bool> {
         self.change(|inner| {
-            let in_service = inner.now.attached().any(|seat| seat.id == id && inner.now.in_service(seat, Instant::now()));
+            let in_service = inner
+                .now
+                .attached()
+                .any(|seat| seat.id == id && inner.now.in_service(seat, Instant::now()));
             if !in_service {
                 return None;
             }
@@ -80,7 +95,9 @@ impl Keeper {
             }
             inner.living(id)?.detached = true;
             if let Some(body) = inner.bodies.get(id) {
-                crate::locked(&body.machine.now).tags.remove(self.spec.kind.tag());
+                crate::locked(&body.machine.now)
+                    .tags
+                    .remove(self.spec.kind.tag());
             }
             inner.happened(What::Detached(id.to_owned()));
             Some(true)
@@ -94,12 +111,24 @@ impl Keeper {
             for id in ids {
                 match inner.now.attached().find(|seat| seat.id == *id) {
                     Some(seat) if inner.now.in_service(seat, at) => {}
-                    Some(_) => return Err(format!("The instance {id} is not in InService or EnteringStandby or Standby.")),
-                    None => return Err(format!("The instance {id} is not part of Auto Scaling group {}.", self.spec.id)),
+                    Some(_) => {
+                        return Err(format!(
+                            "The instance {id} is not in InService or EnteringStandby or Standby."
+                        ));
+                    }
+                    None => {
+                        return Err(format!(
+                            "The instance {id} is not part of Auto Scaling group {}.",
+                            self.spec.id
+                        ));
+                    }
                 }
             }
             for id in ids {
-                inner.living(id).into_iter().for_each(|seat| seat.protected = protected);
+                inner
+                    .living(id)
+                    .into_iter()
+                    .for_each(|seat| seat.protected = protected);
             }
             Ok(())
         })

@@ -1,4 +1,5 @@
-//! A fleet as the CloudFormation stack that `init` renders would make it, so that the suites run what users get.
+//! A fleet as the CloudFormation stack that `init` renders would make it, so that the suites run
+//! what users get.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use yaml_rust2::{Yaml, YamlLoader};
 use super::{FleetKind, FleetSpec};
 
 impl FleetSpec {
-    /// The resource `Fleet` of a stack.yaml, under the id that CloudFormation would have given it. Its launch template is left to the caller.
+    /// The resource `Fleet` of a stack.yaml, under the id that CloudFormation would have given it.
+    /// Its launch template is left to the caller.
     pub fn of_stack(stack: &str, id: &str) -> Result<FleetSpec> {
         let documents = YamlLoader::load_from_str(stack).context("reading the stack")?;
         let fleet = &documents.first().context("the stack is empty")?["Resources"]["Fleet"];
@@ -16,12 +18,18 @@ impl FleetSpec {
         match fleet["Type"].as_str() {
             Some("AWS::AutoScaling::AutoScalingGroup") => group(properties, id),
             Some("AWS::EC2::EC2Fleet") => {
-                let target = number(&properties["TargetCapacitySpecification"]["TotalTargetCapacity"])?;
+                let target =
+                    number(&properties["TargetCapacitySpecification"]["TotalTargetCapacity"])?;
                 maintained(FleetKind::Ec2Fleet, id, target, properties)
             }
             Some("AWS::EC2::SpotFleet") => {
                 let request = &properties["SpotFleetRequestConfigData"];
-                maintained(FleetKind::SpotFleet, id, number(&request["TargetCapacity"])?, request)
+                maintained(
+                    FleetKind::SpotFleet,
+                    id,
+                    number(&request["TargetCapacity"])?,
+                    request,
+                )
             }
             other => bail!("the stack's Fleet is {other:?}"),
         }
@@ -30,10 +38,19 @@ impl FleetSpec {
 
 /// Without DesiredCapacity a group starts as large as it must be at least.
 fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
-    let (min, max) = (number(&properties["MinSize"])?, number(&properties["MaxSize"])?);
-    let target = if properties["DesiredCapacity"].is_badvalue() { min } else { number(&properties["DesiredCapacity"])? };
+    let (min, max) = (
+        number(&properties["MinSize"])?,
+        number(&properties["MaxSize"])?,
+    );
+    let target = if properties["DesiredCapacity"].is_badvalue() {
+        min
+    } else {
+        number(&properties["DesiredCapacity"])?
+    };
     Ok(FleetSpec {
-        protects_new: properties["NewInstancesProtectedFromScaleIn"].as_bool().unwrap_or(false),
+        protects_new: properties["NewInstancesProtectedFromScaleIn"]
+            .as_bool()
+            .unwrap_or(false),
         health_grace: number(&properties["HealthCheckGracePeriod"])?,
         capacity_rebalance: properties["CapacityRebalance"].as_bool().unwrap_or(false),
         tags: tags(&properties["Tags"]),
@@ -43,10 +60,16 @@ fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
 
 fn maintained(kind: FleetKind, id: &str, target: u32, request: &Yaml) -> Result<FleetSpec> {
     if request["Type"].as_str() != Some("maintain") {
-        bail!("the stack's fleet is of type {:?}, which the region does not keep", request["Type"]);
+        bail!(
+            "the stack's fleet is of type {:?}, which the region does not keep",
+            request["Type"]
+        );
     }
     Ok(FleetSpec {
-        keeps_excess: matches!(request["ExcessCapacityTerminationPolicy"].as_str(), Some("no-termination" | "NoTermination")),
+        keeps_excess: matches!(
+            request["ExcessCapacityTerminationPolicy"].as_str(),
+            Some("no-termination" | "NoTermination")
+        ),
         tags: tags(&request["TagSpecifications"][0]["Tags"]),
         ..FleetSpec::new(kind, id, target)
     })
@@ -55,12 +78,23 @@ fn maintained(kind: FleetKind, id: &str, target: u32, request: &Yaml) -> Result<
 /// CloudFormation takes numbers as text, too.
 fn number(value: &Yaml) -> Result<u32> {
     let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    number.and_then(|number| u32::try_from(number).ok()).with_context(|| format!("{value:?} is no number"))
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .with_context(|| format!("{value:?} is no number"))
 }
 
 fn tags(list: &Yaml) -> BTreeMap<String, String> {
-    let pair = |tag: &Yaml| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned()));
-    list.as_vec().into_iter().flatten().filter_map(pair).collect()
+    let pair = |tag: &Yaml| {
+        Some((
+            tag["Key"].as_str()?.to_owned(),
+            tag["Value"].as_str()?.to_owned(),
+        ))
+    };
+    list.as_vec()
+        .into_iter()
+        .flatten()
+        .filter_map(pair)
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,9 +116,15 @@ Resources:
       Tags: [{ Key: "spotboot:site", Value: example, PropagateAtLaunch: false }]
 "#;
         let spec = FleetSpec::of_stack(stack, "web").unwrap();
-        assert_eq!((spec.kind, spec.target, spec.min, spec.max), (FleetKind::AutoScalingGroup, 1, 1, 2));
+        assert_eq!(
+            (spec.kind, spec.target, spec.min, spec.max),
+            (FleetKind::AutoScalingGroup, 1, 1, 2)
+        );
         assert!(spec.protects_new && !spec.capacity_rebalance && spec.health_grace == 300);
-        assert_eq!(spec.tags, BTreeMap::from([("spotboot:site".to_owned(), "example".to_owned())]));
+        assert_eq!(
+            spec.tags,
+            BTreeMap::from([("spotboot:site".to_owned(), "example".to_owned())])
+        );
     }
 
     #[test]
@@ -99,8 +139,17 @@ Resources:
       ExcessCapacityTerminationPolicy: no-termination
 ";
         let spec = FleetSpec::of_stack(stack, "fleet-1").unwrap();
-        assert!(spec.kind == FleetKind::Ec2Fleet && spec.target == 1 && spec.keeps_excess && spec.tags.is_empty());
-        assert!(!FleetSpec::of_stack(&stack.replace("no-termination", "termination"), "fleet-1").unwrap().keeps_excess);
+        assert!(
+            spec.kind == FleetKind::Ec2Fleet
+                && spec.target == 1
+                && spec.keeps_excess
+                && spec.tags.is_empty()
+        );
+        assert!(
+            !FleetSpec::of_stack(&stack.replace("no-termination", "termination"), "fleet-1")
+                .unwrap()
+                .keeps_excess
+        );
         assert!(FleetSpec::of_stack(&stack.replace("maintain", "request"), "fleet-1").is_err());
     }
 }

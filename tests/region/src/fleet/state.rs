@@ -34,7 +34,14 @@ impl Default for Dials {
     fn default() -> Dials {
         let modifying = Duration::from_millis(200);
         let none = Duration::ZERO;
-        Dials { capacity: None, order_delay: none, launch_delay: none, modifying, grace: none, lag: none }
+        Dials {
+            capacity: None,
+            order_delay: none,
+            launch_delay: none,
+            modifying,
+            grace: none,
+            lag: none,
+        }
     }
 }
 
@@ -70,7 +77,15 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn ordered(id: String, known: Instant) -> Seat {
         let launched = OffsetDateTime::now_utc();
-        Seat { id, launched, phase: Phase::Ordered(known), marked: false, protected: false, detached: false, ends: None }
+        Seat {
+            id,
+            launched,
+            phase: Phase::Ordered(known),
+            marked: false,
+            protected: false,
+            detached: false,
+            ends: None,
+        }
     }
 
     pub(super) fn is_living(&self) -> bool {
@@ -102,7 +117,8 @@ pub(super) struct Now {
     pub(super) aim: Aim,
     pub(super) modifying_until: Option<Instant>,
     pub(super) rebalances: bool,
-    /// A group terminates marked instances itself, once they are replaced; fleets with the strategy `launch` leave that to their owner.
+    /// A group terminates marked instances itself, once they are replaced; fleets with the strategy
+    /// `launch` leave that to their owner.
     pub(super) is_group: bool,
     /// In the order of their launch.
     pub(super) seats: Vec<Seat>,
@@ -154,7 +170,8 @@ impl Now {
 
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
-        self.attached().filter(|seat| !(self.rebalances && seat.marked))
+        self.attached()
+            .filter(|seat| !(self.rebalances && seat.marked))
     }
 
     pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {

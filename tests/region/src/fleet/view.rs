@@ -66,7 +66,12 @@ impl View {
             activity: activity(now, fulfilled),
             fulfilled,
             seats: now.seats.iter().filter_map(seen).collect(),
-            ordered: now.seats.iter().filter(|seat| seat.is_ordered()).map(|seat| seat.launched).collect(),
+            ordered: now
+                .seats
+                .iter()
+                .filter(|seat| seat.is_ordered())
+                .map(|seat| seat.launched)
+                .collect(),
             events: now.events.len(),
         }
     }
@@ -96,7 +101,10 @@ impl Past {
     /// As it was so long before; the first one where it was not yet.
     pub(super) fn before(&self, lag: Duration, at: Instant) -> Arc<View> {
         let known = self.0.iter().rev().find(|(then, _)| *then + lag <= at);
-        known.or(self.0.first()).map(|(_, view)| view.clone()).expect("a fleet begins with a view")
+        known
+            .or(self.0.first())
+            .map(|(_, view)| view.clone())
+            .expect("a fleet begins with a view")
     }
 }
 
@@ -107,7 +115,14 @@ mod tests {
     #[test]
     fn what_is_told_late_is_what_was_so_then() {
         let start = Instant::now();
-        let mut now = Now::new(Aim { target: 1, keeps_excess: false }, false, false);
+        let mut now = Now::new(
+            Aim {
+                target: 1,
+                keeps_excess: false,
+            },
+            false,
+            false,
+        );
         let mut past = Past::default();
         past.push(View::of(&now, start), start);
         now.asked.target = 2;

@@ -15,14 +15,19 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = http::Response<Body>;
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 pub(crate) fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) -> Answer {
     let mut answer = http::Response::new(full(body));
-    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = http::HeaderValue::from_str(content_type) {
-        answer.headers_mut().insert(http::header::CONTENT_TYPE, value);
+        answer
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, value);
     }
     answer
 }
@@ -41,9 +46,14 @@ impl HttpBody for Truncated {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
-            let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSHES_WITHIN)));
+            let end = self
+                .end
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSHES_WITHIN)));
             std::task::ready!(end.as_mut().poll(cx));
             return Poll::Ready(Some(Err("cut by a fault".into())));
         }
@@ -58,7 +68,11 @@ impl HttpBody for Truncated {
 
 impl Truncated {
     pub(super) fn new(inner: Body, left: usize) -> Truncated {
-        Truncated { inner, left, end: None }
+        Truncated {
+            inner,
+            left,
+            end: None,
+        }
     }
 
     fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {

@@ -40,7 +40,10 @@ impl Match {
     }
 
     pub fn service(service: Service) -> Match {
-        Match { service: Some(service), ..Match::any() }
+        Match {
+            service: Some(service),
+            ..Match::any()
+        }
     }
 
     /// Every service but this one.
@@ -54,7 +57,8 @@ impl Match {
         self
     }
 
-    /// Part of the decoded path, of the query or (for the XML and form services) the body: a key, a record's name.
+    /// Part of the decoded path, of the query or (for the XML and form services) the body: a key, a
+    /// record's name.
     pub fn path(mut self, part: &str) -> Match {
         self.path = Some(part.to_owned());
         self
@@ -93,11 +97,21 @@ impl Match {
     }
 
     fn fits(&self, request: &Recorded) -> bool {
-        self.service.is_none_or(|service| service == request.service)
+        self.service
+            .is_none_or(|service| service == request.service)
             && self.except != Some(request.service)
-            && self.operation.as_ref().is_none_or(|operation| *operation == request.operation)
-            && self.path.as_ref().is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
-            && self.instance.as_ref().is_none_or(|id| request.instance.as_ref() == Some(id))
+            && self
+                .operation
+                .as_ref()
+                .is_none_or(|operation| *operation == request.operation)
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
+            && self
+                .instance
+                .as_ref()
+                .is_none_or(|id| request.instance.as_ref() == Some(id))
             && (!self.by_ci || request.is_by_ci())
             && (!self.changing || request.is_changing())
     }
@@ -108,13 +122,20 @@ fn in_body(request: &Recorded, part: &str) -> bool {
     !matches!(request.service, Service::S3) && request.text().contains(part)
 }
 
-/// What happens to a request. Several faults on one request all apply, in the order in which they were set.
+/// What happens to a request. Several faults on one request all apply, in the order in which they
+/// were set.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Answered late.
     Delay(Duration),
-    /// Refused in the service's own error format; for ACME `code` is the last part of the problem's URN.
-    Respond { status: u16, code: String, message: String, retry_after: Option<Duration> },
+    /// Refused in the service's own error format; for ACME `code` is the last part of the problem's
+    /// URN.
+    Respond {
+        status: u16,
+        code: String,
+        message: String,
+        retry_after: Option<Duration>,
+    },
     /// Refused as this service says "slower".
     Throttle,
     /// The connection is reset and nothing is done.
@@ -133,17 +154,30 @@ pub enum Fault {
 
 impl Fault {
     pub fn respond(status: u16, code: &str, message: &str) -> Fault {
-        Fault::Respond { status, code: code.to_owned(), message: message.to_owned(), retry_after: None }
+        Fault::Respond {
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            retry_after: None,
+        }
     }
 
     /// 403 as IAM's refusals are worded.
     pub fn access_denied() -> Fault {
-        Fault::respond(403, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
+        Fault::respond(
+            403,
+            "AccessDenied",
+            "User is not authorized to perform this action because no identity-based policy allows it",
+        )
     }
 
     /// 503, as any service may answer.
     pub fn unavailable() -> Fault {
-        Fault::respond(503, "ServiceUnavailable", "Service is unable to handle request.")
+        Fault::respond(
+            503,
+            "ServiceUnavailable",
+            "Service is unable to handle request.",
+        )
     }
 }
 
@@ -194,12 +228,21 @@ impl Faults {
 
     pub(super) fn push(&self, scope: Match, strike: Strike) -> FaultId {
         let id = FaultId(self.last.fetch_add(1, Ordering::Relaxed));
-        locked(&self.rules).push(Rule { id, scope, fitted: 0, struck: 0, strike });
+        locked(&self.rules).push(Rule {
+            id,
+            scope,
+            fitted: 0,
+            struck: 0,
+            strike,
+        });
         id
     }
 
     pub(crate) fn hits(&self, id: FaultId) -> usize {
-        locked(&self.rules).iter().find(|rule| rule.id == id).map_or(0, |rule| rule.struck)
+        locked(&self.rules)
+            .iter()
+            .find(|rule| rule.id == id)
+            .map_or(0, |rule| rule.struck)
     }
 
     pub(crate) fn lift(&self, id: FaultId) {
@@ -212,7 +255,10 @@ impl Faults {
 
     pub(super) fn striking(&self, request: &Recorded) -> Vec<Strike> {
         let mut rules = locked(&self.rules);
-        rules.iter_mut().filter_map(|rule| rule.meet(request)).collect()
+        rules
+            .iter_mut()
+            .filter_map(|rule| rule.meet(request))
+            .collect()
     }
 }
 
@@ -258,8 +304,16 @@ mod tests {
     #[test]
     fn only_the_requests_within_from_and_times_are_struck() {
         let faults = Faults::default();
-        let id = faults.add(Match::service(Service::S3).operation("GetObject").from(2).times(2), Fault::Reset);
-        let struck: Vec<usize> = (0..5).map(|_| faults.striking(&request("GetObject", "/b/k")).len()).collect();
+        let id = faults.add(
+            Match::service(Service::S3)
+                .operation("GetObject")
+                .from(2)
+                .times(2),
+            Fault::Reset,
+        );
+        let struck: Vec<usize> = (0..5)
+            .map(|_| faults.striking(&request("GetObject", "/b/k")).len())
+            .collect();
         assert_eq!(struck, [0, 1, 1, 0, 0]);
         assert_eq!(faults.hits(id), 2);
     }
@@ -270,8 +324,15 @@ mod tests {
         faults.add(Match::service(Service::Ec2), Fault::Reset);
         faults.add(Match::any().operation("PutObject"), Fault::Reset);
         faults.add(Match::any().path("certs/"), Fault::Reset);
-        assert!(faults.striking(&request("GetObject", "/b/packages/x")).is_empty());
-        assert_eq!(faults.striking(&request("GetObject", "/b/certs/x")).len(), 1);
+        assert!(
+            faults
+                .striking(&request("GetObject", "/b/packages/x"))
+                .is_empty()
+        );
+        assert_eq!(
+            faults.striking(&request("GetObject", "/b/certs/x")).len(),
+            1
+        );
     }
 
     #[test]
@@ -284,7 +345,11 @@ mod tests {
             ..request(operation, "/b/k")
         };
         assert_eq!(faults.striking(&signed("PutObject", None)).len(), 1);
-        for other in [signed("ListObjectsV2", None), signed("PutObject", Some("i-1")), request("PutObject", "/b/k")] {
+        for other in [
+            signed("ListObjectsV2", None),
+            signed("PutObject", Some("i-1")),
+            request("PutObject", "/b/k"),
+        ] {
             assert!(faults.striking(&other).is_empty(), "{other:?}");
         }
     }

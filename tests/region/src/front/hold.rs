@@ -41,14 +41,18 @@ struct Reached {
 }
 
 impl Latch {
-    /// Waits for the test's word; `true` where the request goes on. A hold that is gone lets everything pass.
+    /// Waits for the test's word; `true` where the request goes on. A hold that is gone lets
+    /// everything pass.
     pub(super) async fn pass(mut self, stage: Stage, request: &Recorded) -> bool {
         if stage != self.stage {
             return true;
         }
         locked(&self.reached.first).get_or_insert_with(|| request.clone());
         self.reached.changed.notify_all();
-        let verdict = self.verdict.wait_for(|verdict| *verdict != Verdict::Waiting).await;
+        let verdict = self
+            .verdict
+            .wait_for(|verdict| *verdict != Verdict::Waiting)
+            .await;
         verdict.is_ok_and(|verdict| *verdict == Verdict::Released)
     }
 }
@@ -66,9 +70,18 @@ impl Hold {
     pub(crate) fn set(hub: Arc<Hub>, scope: Match, stage: Stage) -> Hold {
         let (verdict, seen) = watch::channel(Verdict::Waiting);
         let reached = Arc::new(Reached::default());
-        let latch = Latch { stage, reached: reached.clone(), verdict: seen };
+        let latch = Latch {
+            stage,
+            reached: reached.clone(),
+            verdict: seen,
+        };
         let id = Faults::push(&hub.faults, scope, Strike::Hold(latch));
-        Hold { hub, id, reached, verdict }
+        Hold {
+            hub,
+            id,
+            reached,
+            verdict,
+        }
     }
 
     /// The first request that is held.
@@ -82,8 +95,12 @@ impl Hold {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 bail!("waiting {timeout:?} for the request to hold: none came");
             };
-            first =
-                self.reached.changed.wait_timeout(first, left).map(|(first, _)| first).unwrap_or_else(|poisoned| poisoned.into_inner().0);
+            first = self
+                .reached
+                .changed
+                .wait_timeout(first, left)
+                .map(|(first, _)| first)
+                .unwrap_or_else(|poisoned| poisoned.into_inner().0);
         }
     }
 

@@ -1,5 +1,6 @@
-//! What stands before every HTTP service of the region: it records each request, adds the round trip's latency and applies the faults.
-//! A service itself is a [`Backend`], which knows nothing of these.
+//! What stands before every HTTP service of the region: it records each request, adds the round
+//! trip's latency and applies the faults. A service itself is a [`Backend`], which knows nothing of
+//! these.
 
 mod body;
 mod fault;
@@ -98,11 +99,17 @@ impl Call {
     }
 
     pub(crate) fn path_and_query(&self) -> &str {
-        self.parts.uri.path_and_query().map_or("/", |whole| whole.as_str())
+        self.parts
+            .uri
+            .path_and_query()
+            .map_or("/", |whole| whole.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+        self.parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 }
 
@@ -115,7 +122,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Refusal {
-        Refusal { status, code: code.to_owned(), message: message.into() }
+        Refusal {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -157,8 +168,19 @@ pub(crate) struct Hub {
 impl Hub {
     /// With the same latency for every service.
     pub(crate) fn new(registry: Arc<Registry>, latency: Duration) -> Hub {
-        let latency = Mutex::new(Service::ALL.into_iter().map(|service| (service, latency)).collect());
-        Hub { recorder: Recorder::default(), faults: Faults::default(), registry, guard: Guard::default(), latency }
+        let latency = Mutex::new(
+            Service::ALL
+                .into_iter()
+                .map(|service| (service, latency))
+                .collect(),
+        );
+        Hub {
+            recorder: Recorder::default(),
+            faults: Faults::default(),
+            registry,
+            guard: Guard::default(),
+            latency,
+        }
     }
 
     pub(crate) fn set_latency(&self, service: Service, round_trip: Duration) {
@@ -166,6 +188,9 @@ impl Hub {
     }
 
     fn latency(&self, service: Service) -> Duration {
-        locked(&self.latency).get(&service).copied().unwrap_or_default()
+        locked(&self.latency)
+            .get(&service)
+            .copied()
+            .unwrap_or_default()
     }
 }

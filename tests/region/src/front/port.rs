@@ -1,4 +1,5 @@
-//! A listening port of one service, which can be shut and opened again in place: a service that is down refuses connections.
+//! A listening port of one service, which can be shut and opened again in place: a service that is
+//! down refuses connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,9 +38,15 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) async fn open<B: Backend>(hub: Arc<Hub>, backend: Arc<B>, addr: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Port> {
-        let listener =
-            bound(addr).and_then(|socket| socket.listen(BACKLOG)).with_context(|| format!("listening for {} on {addr}", B::SERVICE))?;
+    pub(crate) async fn open<B: Backend>(
+        hub: Arc<Hub>,
+        backend: Arc<B>,
+        addr: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<Port> {
+        let listener = bound(addr)
+            .and_then(|socket| socket.listen(BACKLOG))
+            .with_context(|| format!("listening for {} on {addr}", B::SERVICE))?;
         let addr = listener.local_addr()?;
         let (switches, orders) = mpsc::unbounded_channel();
         tokio::spawn(serve(Serving { hub, backend, tls }, addr, listener, orders));
@@ -57,7 +64,11 @@ impl Port {
 
 /// Bound but not listening, a port refuses connections, and nobody else gets it.
 fn bound(addr: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
     Ok(socket)
@@ -74,7 +85,12 @@ struct Serving<B> {
     tls: Option<TlsAcceptor>,
 }
 
-async fn serve<B: Backend>(serving: Serving<B>, addr: SocketAddr, listener: TcpListener, mut orders: mpsc::UnboundedReceiver<Switch>) {
+async fn serve<B: Backend>(
+    serving: Serving<B>,
+    addr: SocketAddr,
+    listener: TcpListener,
+    mut orders: mpsc::UnboundedReceiver<Switch>,
+) {
     let mut connections = JoinSet::new();
     let mut door = Door::Open(listener);
     loop {
@@ -96,7 +112,9 @@ async fn serve<B: Backend>(serving: Serving<B>, addr: SocketAddr, listener: TcpL
 }
 
 async fn arrival(door: &Door) -> (TcpStream, SocketAddr) {
-    let Door::Open(listener) = door else { return std::future::pending().await };
+    let Door::Open(listener) = door else {
+        return std::future::pending().await;
+    };
     loop {
         match listener.accept().await {
             Ok(arrival) => return arrival,
@@ -121,19 +139,30 @@ fn turn(door: Door, addr: SocketAddr, open: bool) -> Door {
 }
 
 impl<B: Backend> Serving<B> {
-    fn connection(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (hub, backend, tls) = (self.hub.clone(), self.backend.clone(), self.tls.clone());
         async move {
             let _ = stream.set_nodelay(true);
             let opened = Instant::now();
             let latency = hub.latency(B::SERVICE);
             let resets = Arc::new(AtomicBool::new(false));
-            let stream = Resettable { stream, resets: resets.clone() };
+            let stream = Resettable {
+                stream,
+                resets: resets.clone(),
+            };
             // The latency is a round trip; TCP's handshake costs one, and so does that of TLS 1.3.
             tokio::time::sleep(latency * if tls.is_some() { 2 } else { 1 }).await;
             let service = service_fn(move |request| {
                 let (hub, backend, resets) = (hub.clone(), backend.clone(), resets.clone());
-                async move { pass(hub, backend, (peer, opened), request).await.inspect_err(|_| resets.store(true, Ordering::Relaxed)) }
+                async move {
+                    pass(hub, backend, (peer, opened), request)
+                        .await
+                        .inspect_err(|_| resets.store(true, Ordering::Relaxed))
+                }
             });
             let mut http = http1::Builder::new();
             http.header_read_timeout(None);
@@ -163,13 +192,21 @@ impl Drop for Resettable {
 }
 
 impl AsyncRead for Resettable {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Resettable {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

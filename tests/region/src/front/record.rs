@@ -19,7 +19,8 @@ pub struct Recorded {
     pub number: u64,
     pub at: OffsetDateTime,
     pub service: Service,
-    /// The API's own name: `GetObject`, `ChangeResourceRecordSets`, `newOrder`; for IMDS the path below the version.
+    /// The API's own name: `GetObject`, `ChangeResourceRecordSets`, `newOrder`; for IMDS the path
+    /// below the version.
     pub operation: String,
     pub method: String,
     /// With the query.
@@ -28,9 +29,11 @@ pub struct Recorded {
     pub headers: BTreeMap<String, String>,
     /// The first 64 KiB.
     pub body: Bytes,
-    /// Whose credentials signed it, or whose metadata was asked; none for CI and for unsigned requests from processes.
+    /// Whose credentials signed it, or whose metadata was asked; none for CI and for unsigned
+    /// requests from processes.
     pub instance: Option<String>,
-    /// The ARN of whoever signed it, by the access key; none for unsigned requests and unknown keys.
+    /// The ARN of whoever signed it, by the access key; none for unsigned requests and unknown
+    /// keys.
     pub signer: Option<String>,
     /// None while it is being answered, and where the connection was cut instead.
     pub status: Option<u16>,
@@ -54,7 +57,9 @@ impl Recorded {
 
     /// By its operation's name, which AWS chooses after what it does.
     pub fn is_changing(&self) -> bool {
-        !["Get", "List", "Describe", "Head"].iter().any(|look| self.operation.starts_with(look))
+        !["Get", "List", "Describe", "Head"]
+            .iter()
+            .any(|look| self.operation.starts_with(look))
     }
 
     /// The body as text, for assertions.
@@ -81,7 +86,11 @@ impl Recorder {
     }
 
     pub(super) fn update(&self, number: u64, change: impl FnOnce(&mut Recorded)) {
-        if let Some(request) = locked(&self.log).iter_mut().rev().find(|request| request.number == number) {
+        if let Some(request) = locked(&self.log)
+            .iter_mut()
+            .rev()
+            .find(|request| request.number == number)
+        {
             change(request);
         }
         self.changed.notify_all();
@@ -94,14 +103,21 @@ impl Recorder {
     }
 
     pub(crate) fn count(&self, wanted: impl Fn(&Recorded) -> bool) -> usize {
-        locked(&self.log).iter().filter(|request| wanted(request)).count()
+        locked(&self.log)
+            .iter()
+            .filter(|request| wanted(request))
+            .count()
     }
 
     pub(crate) fn forget(&self) {
         locked(&self.log).clear();
     }
 
-    pub(crate) fn wait(&self, wanted: impl Fn(&Recorded) -> bool, timeout: Duration) -> Option<Recorded> {
+    pub(crate) fn wait(
+        &self,
+        wanted: impl Fn(&Recorded) -> bool,
+        timeout: Duration,
+    ) -> Option<Recorded> {
         let deadline = Instant::now() + timeout;
         let mut log = locked(&self.log);
         loop {
@@ -109,7 +125,11 @@ impl Recorder {
                 return Some(found.clone());
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            log = self.changed.wait_timeout(log, left).map(|(log, _)| log).unwrap_or_else(|poisoned| poisoned.into_inner().0);
+            log = self
+                .changed
+                .wait_timeout(log, left)
+                .map(|(log, _)| log)
+                .unwrap_or_else(|poisoned| poisoned.into_inner().0);
         }
     }
 }

@@ -1,5 +1,7 @@
-//! Conditions: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>.
-//! An operator or key that is not known here is an error of the policy's, for a misspelt one must not pass a test.
+//! Conditions:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>.
+//! An operator or key that is not known here is an error of the policy's, for a misspelt one must
+//! not pass a test.
 
 use anyhow::{Result, bail, ensure};
 
@@ -55,7 +57,9 @@ impl Condition {
             Some(("ForAnyValue", rest)) => (Quantifier::ForAnyValue, rest),
             Some(_) => bail!("the condition operator {name} is not known"),
         };
-        let (operator, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |operator| (operator, true));
+        let (operator, if_exists) = rest
+            .strip_suffix("IfExists")
+            .map_or((rest, false), |operator| (operator, true));
         let operator = match operator {
             "StringEquals" => Operator::StringEquals,
             "StringNotEquals" => Operator::StringNotEquals,
@@ -65,10 +69,25 @@ impl Condition {
             "Null" if !if_exists && quantifier == Quantifier::None => Operator::Null,
             _ => bail!("the condition operator {name} is not known"),
         };
-        let is = |known: &str| if known.ends_with('/') { key.starts_with(known) && key.len() > known.len() } else { key == known };
-        ensure!(KEYS.into_iter().any(is), "the condition key {key} is not known");
+        let is = |known: &str| {
+            if known.ends_with('/') {
+                key.starts_with(known) && key.len() > known.len()
+            } else {
+                key == known
+            }
+        };
+        ensure!(
+            KEYS.into_iter().any(is),
+            "the condition key {key} is not known"
+        );
         ensure!(!values.is_empty(), "the condition on {key} has no values");
-        Ok(Condition { quantifier, operator, if_exists, key: key.to_owned(), values })
+        Ok(Condition {
+            quantifier,
+            operator,
+            if_exists,
+            key: key.to_owned(),
+            values,
+        })
     }
 
     pub(super) fn holds(&self, context: &Context) -> bool {
@@ -77,21 +96,29 @@ impl Condition {
             return self.values == [if given.is_none() { "true" } else { "false" }];
         }
         match (self.quantifier, given) {
-            (Quantifier::ForAllValues, given) => given.unwrap_or_default().iter().all(|value| self.takes(value)),
+            (Quantifier::ForAllValues, given) => given
+                .unwrap_or_default()
+                .iter()
+                .all(|value| self.takes(value)),
             (_, None) => self.if_exists || self.is_negated(),
             (Quantifier::ForAnyValue, Some(given)) => given.iter().any(|value| self.takes(value)),
-            // A key of several values without a quantifier is a mistake in the policy; such a statement allows nothing.
+            // A key of several values without a quantifier is a mistake in the policy; such a
+            // statement allows nothing.
             (Quantifier::None, Some([value])) => self.takes(value),
             (Quantifier::None, Some(_)) => false,
         }
     }
 
     fn is_negated(&self) -> bool {
-        matches!(self.operator, Operator::StringNotEquals | Operator::StringNotLike)
+        matches!(
+            self.operator,
+            Operator::StringNotEquals | Operator::StringNotLike
+        )
     }
 
     fn takes(&self, given: &str) -> bool {
-        let any = |fits: fn(&str, &str) -> bool| self.values.iter().any(|wanted| fits(wanted, given));
+        let any =
+            |fits: fn(&str, &str) -> bool| self.values.iter().any(|wanted| fits(wanted, given));
         match self.operator {
             Operator::StringEquals => any(|wanted, given| wanted == given),
             Operator::StringNotEquals => !any(|wanted, given| wanted == given),
@@ -110,38 +137,101 @@ mod tests {
     const NAMES: &str = "route53:ChangeResourceRecordSetsNormalizedRecordNames";
 
     fn holds(operator: &str, key: &str, wanted: &[&str], given: Option<&[&str]>) -> bool {
-        let text = |all: &[&str]| all.iter().map(|each| (*each).to_owned()).collect::<Vec<String>>();
+        let text = |all: &[&str]| {
+            all.iter()
+                .map(|each| (*each).to_owned())
+                .collect::<Vec<String>>()
+        };
         let condition = Condition::new(operator, key, text(wanted)).unwrap();
-        condition.holds(&given.map(|given| (key.to_owned(), text(given))).into_iter().collect())
+        condition.holds(
+            &given
+                .map(|given| (key.to_owned(), text(given)))
+                .into_iter()
+                .collect(),
+        )
     }
 
     #[test]
     fn a_value_has_to_fit_one_of_those_wanted() {
-        assert!(holds("StringEquals", "ec2:Region", &["a", "b"], Some(&["b"])));
-        assert!(!holds("StringEquals", "ec2:Region", &["a*"], Some(&["ab"])), "only StringLike knows wildcards");
-        assert!(holds("StringLike", "s3:prefix", &["certs/*"], Some(&["certs/"])));
-        assert!(!holds("StringLike", "s3:prefix", &["certs/*"], Some(&["packages/"])));
-        assert!(!holds("StringNotLike", "s3:prefix", &["certs/*"], Some(&["certs/a"])));
-        assert!(holds("Bool", "aws:ResourceTag/x", &["true"], Some(&["True"])));
+        assert!(holds(
+            "StringEquals",
+            "ec2:Region",
+            &["a", "b"],
+            Some(&["b"])
+        ));
+        assert!(
+            !holds("StringEquals", "ec2:Region", &["a*"], Some(&["ab"])),
+            "only StringLike knows wildcards"
+        );
+        assert!(holds(
+            "StringLike",
+            "s3:prefix",
+            &["certs/*"],
+            Some(&["certs/"])
+        ));
+        assert!(!holds(
+            "StringLike",
+            "s3:prefix",
+            &["certs/*"],
+            Some(&["packages/"])
+        ));
+        assert!(!holds(
+            "StringNotLike",
+            "s3:prefix",
+            &["certs/*"],
+            Some(&["certs/a"])
+        ));
+        assert!(holds(
+            "Bool",
+            "aws:ResourceTag/x",
+            &["true"],
+            Some(&["True"])
+        ));
     }
 
     #[test]
     fn a_key_that_the_request_lacks_fails_unless_the_operator_says_otherwise() {
         assert!(!holds("StringEquals", "ec2:Region", &["a"], None));
         assert!(holds("StringEqualsIfExists", "ec2:Region", &["a"], None));
-        assert!(!holds("StringEqualsIfExists", "ec2:Region", &["a"], Some(&["b"])));
+        assert!(!holds(
+            "StringEqualsIfExists",
+            "ec2:Region",
+            &["a"],
+            Some(&["b"])
+        ));
         assert!(holds("StringNotEquals", "ec2:Region", &["a"], None));
-        assert!(holds("Null", "ec2:Region", &["true"], None) && !holds("Null", "ec2:Region", &["false"], None));
+        assert!(
+            holds("Null", "ec2:Region", &["true"], None)
+                && !holds("Null", "ec2:Region", &["false"], None)
+        );
     }
 
     #[test]
     fn for_all_values_holds_of_none_and_fails_by_one_stranger() {
-        assert!(holds("ForAllValues:StringEquals", NAMES, &["a", "b"], Some(&["b", "a", "b"])));
-        assert!(!holds("ForAllValues:StringEquals", NAMES, &["a", "b"], Some(&["a", "c"])));
+        assert!(holds(
+            "ForAllValues:StringEquals",
+            NAMES,
+            &["a", "b"],
+            Some(&["b", "a", "b"])
+        ));
+        assert!(!holds(
+            "ForAllValues:StringEquals",
+            NAMES,
+            &["a", "b"],
+            Some(&["a", "c"])
+        ));
         assert!(holds("ForAllValues:StringEquals", NAMES, &["a"], None));
-        assert!(holds("ForAnyValue:StringEquals", NAMES, &["a"], Some(&["c", "a"])));
+        assert!(holds(
+            "ForAnyValue:StringEquals",
+            NAMES,
+            &["a"],
+            Some(&["c", "a"])
+        ));
         assert!(!holds("ForAnyValue:StringEquals", NAMES, &["a"], None));
-        assert!(!holds("StringEquals", NAMES, &["a"], Some(&["a", "a"])), "several values need a quantifier");
+        assert!(
+            !holds("StringEquals", NAMES, &["a"], Some(&["a", "a"])),
+            "several values need a quantifier"
+        );
     }
 
     #[test]
@@ -153,7 +243,10 @@ mod tests {
             ("StringEquals", "ec2:Regio"),
             ("StringEquals", "aws:ResourceTag/"),
         ] {
-            assert!(Condition::new(operator, key, vec!["a".into()]).is_err(), "{operator} {key}");
+            assert!(
+                Condition::new(operator, key, vec!["a".into()]).is_err(),
+                "{operator} {key}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What the region's callers may do: the policies of CI's role and of the instances', decided before any service acts.
-//! Which action, resource and keys a request stands for is each service's to say, as AWS's Service Authorization Reference has it.
+//! What the region's callers may do: the policies of CI's role and of the instances', decided
+//! before any service acts. Which action, resource and keys a request stands for is each service's
+//! to say, as AWS's Service Authorization Reference has it.
 
 mod condition;
 mod pattern;
@@ -32,7 +33,11 @@ pub struct Grant {
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} on {}", self.statement, self.action, self.resource)
+        write!(
+            f,
+            "{}: {} on {}",
+            self.statement, self.action, self.resource
+        )
     }
 }
 
@@ -49,11 +54,20 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(action: impl Into<String>, resource: impl Into<String>) -> Request {
-        Request { action: action.into(), resource: resource.into(), context: Context::new() }
+        Request {
+            action: action.into(),
+            resource: resource.into(),
+            context: Context::new(),
+        }
     }
 
-    pub(crate) fn with(mut self, key: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Request {
-        self.context.insert(key.into(), values.into_iter().map(Into::into).collect());
+    pub(crate) fn with(
+        mut self,
+        key: impl Into<String>,
+        values: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Request {
+        self.context
+            .insert(key.into(), values.into_iter().map(Into::into).collect());
         self
     }
 
@@ -77,13 +91,21 @@ pub(crate) struct Denied {
 impl Denied {
     /// In the services' common words; `who` is the caller's ARN.
     pub(crate) fn words(&self, who: &str) -> String {
-        let Denied { action, resource, forbidden } = self;
+        let Denied {
+            action,
+            resource,
+            forbidden,
+        } = self;
         let why = if *forbidden {
             "with an explicit deny in an identity-based policy".to_owned()
         } else {
             format!("because no identity-based policy allows the {action} action")
         };
-        let on = if resource == "*" { String::new() } else { format!(" on resource: {resource}") };
+        let on = if resource == "*" {
+            String::new()
+        } else {
+            format!(" on resource: {resource}")
+        };
         format!("User: {who} is not authorized to perform: {action}{on} {why}")
     }
 }
@@ -104,7 +126,9 @@ impl Guard {
     /// Whether the principal may do all of this.
     pub(crate) fn check(&self, principal: Principal, requests: &[Request]) -> Result<(), Denied> {
         let policies = locked(&self.policies);
-        let Some(policy) = policies.get(&principal) else { return Ok(()) };
+        let Some(policy) = policies.get(&principal) else {
+            return Ok(());
+        };
         for request in requests {
             let decision = policy.decide(request);
             if let Decision::Allowed(grant) = decision {
@@ -112,21 +136,33 @@ impl Guard {
                 continue;
             }
             let forbidden = decision == Decision::Forbidden;
-            return Err(Denied { action: request.action.clone(), resource: request.resource.clone(), forbidden });
+            return Err(Denied {
+                action: request.action.clone(),
+                resource: request.resource.clone(),
+                forbidden,
+            });
         }
         Ok(())
     }
 
     /// Whether the principal's policy allows this without any condition on it.
     pub(crate) fn allows(&self, principal: Principal, request: &Request) -> bool {
-        locked(&self.policies).get(&principal).is_none_or(|policy| matches!(policy.decide(request), Decision::Allowed(_)))
+        locked(&self.policies)
+            .get(&principal)
+            .is_none_or(|policy| matches!(policy.decide(request), Decision::Allowed(_)))
     }
 
     /// Every grant of the principal's policy in force that no request has needed yet.
     pub(crate) fn unused(&self, principal: Principal) -> Vec<Grant> {
-        let grants = locked(&self.policies).get(&principal).map(Policy::grants).unwrap_or_default();
+        let grants = locked(&self.policies)
+            .get(&principal)
+            .map(Policy::grants)
+            .unwrap_or_default();
         let used = locked(&self.used);
-        grants.into_iter().filter(|grant| !used.contains(&(principal, grant.clone()))).collect()
+        grants
+            .into_iter()
+            .filter(|grant| !used.contains(&(principal, grant.clone())))
+            .collect()
     }
 }
 
@@ -149,16 +185,32 @@ mod tests {
             "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:DeleteObject on resource: arn:aws:s3:::b/a because no \
              identity-based policy allows the s3:DeleteObject action"
         );
-        assert!(guard.check(Principal::Instances, &delete).is_ok(), "the other principal has no policy");
+        assert!(
+            guard.check(Principal::Instances, &delete).is_ok(),
+            "the other principal has no policy"
+        );
     }
 
     #[test]
     fn a_grant_that_nobody_needs_is_told() {
         let guard = Guard::default();
         guard.enforce(Principal::Ci, POLICY).unwrap();
-        assert!(guard.check(Principal::Ci, &[Request::new("s3:GetObject", "arn:aws:s3:::b/a")]).is_ok());
+        assert!(
+            guard
+                .check(
+                    Principal::Ci,
+                    &[Request::new("s3:GetObject", "arn:aws:s3:::b/a")]
+                )
+                .is_ok()
+        );
         let unused = guard.unused(Principal::Ci);
-        assert_eq!(unused.iter().map(|grant| grant.action.as_str()).collect::<Vec<_>>(), ["s3:PutObject"]);
+        assert_eq!(
+            unused
+                .iter()
+                .map(|grant| grant.action.as_str())
+                .collect::<Vec<_>>(),
+            ["s3:PutObject"]
+        );
         assert!(guard.unused(Principal::Instances).is_empty());
     }
 }

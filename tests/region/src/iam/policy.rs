@@ -1,5 +1,6 @@
-//! A policy document: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>, but for NotAction, NotResource and
-//! variables, which are errors here.
+//! A policy document:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>, but for
+//! NotAction, NotResource and variables, which are errors here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,17 +80,39 @@ pub(super) enum Decision {
 impl Policy {
     pub(super) fn parse(text: &str) -> Result<Policy> {
         let document: Document = serde_json::from_str(text).context("reading a policy")?;
-        ensure!(document.version == VERSION, "the policy's version is {}, not {VERSION}", document.version);
-        ensure!(!text.contains("${"), "the policy has a variable, and those are not known here");
-        let statements = document.statement.into_iter().map(Statement::read).collect::<Result<Vec<_>>>()?;
-        let sids: BTreeSet<&str> = statements.iter().map(|statement| statement.sid.as_str()).collect();
-        ensure!(sids.len() == statements.len(), "two statements of the policy have the same Sid");
+        ensure!(
+            document.version == VERSION,
+            "the policy's version is {}, not {VERSION}",
+            document.version
+        );
+        ensure!(
+            !text.contains("${"),
+            "the policy has a variable, and those are not known here"
+        );
+        let statements = document
+            .statement
+            .into_iter()
+            .map(Statement::read)
+            .collect::<Result<Vec<_>>>()?;
+        let sids: BTreeSet<&str> = statements
+            .iter()
+            .map(|statement| statement.sid.as_str())
+            .collect();
+        ensure!(
+            sids.len() == statements.len(),
+            "two statements of the policy have the same Sid"
+        );
         Ok(Policy(statements))
     }
 
     /// A Deny outweighs any Allow; what nobody allows is denied.
     pub(super) fn decide(&self, request: &Request) -> Decision {
-        let applying = |effect: Effect| self.0.iter().filter(move |each| each.effect == effect).find_map(|each| each.applies(request));
+        let applying = |effect: Effect| {
+            self.0
+                .iter()
+                .filter(move |each| each.effect == effect)
+                .find_map(|each| each.applies(request))
+        };
         match (applying(Effect::Deny), applying(Effect::Allow)) {
             (Some(_), _) => Decision::Forbidden,
             (None, Some(grant)) => Decision::Allowed(grant),
@@ -99,9 +122,18 @@ impl Policy {
 
     /// Everything it allows, each action of each statement with each of its resources.
     pub(super) fn grants(&self) -> Vec<Grant> {
-        let allows = self.0.iter().filter(|statement| statement.effect == Effect::Allow);
-        let pairs = allows.flat_map(|each| each.actions.iter().flat_map(move |a| each.resources.iter().map(move |r| (each, a, r))));
-        pairs.map(|(each, action, resource)| each.grant(action, resource)).collect()
+        let allows = self
+            .0
+            .iter()
+            .filter(|statement| statement.effect == Effect::Allow);
+        let pairs = allows.flat_map(|each| {
+            each.actions
+                .iter()
+                .flat_map(move |a| each.resources.iter().map(move |r| (each, a, r)))
+        });
+        pairs
+            .map(|(each, action, resource)| each.grant(action, resource))
+            .collect()
     }
 }
 
@@ -115,25 +147,52 @@ impl Statement {
         let mut conditions = Vec::new();
         for (operator, keys) in written.condition {
             for (key, values) in keys {
-                conditions.push(Condition::new(&operator, &key, values.all()).with_context(|| format!("in the statement {sid}"))?);
+                conditions.push(
+                    Condition::new(&operator, &key, values.all())
+                        .with_context(|| format!("in the statement {sid}"))?,
+                );
             }
         }
         let (actions, resources) = (written.action.all(), written.resource.all());
         if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
             bail!("in the statement {sid}: {odd:?} is no action");
         }
-        ensure!(!actions.is_empty() && !resources.is_empty(), "the statement {sid} is about nothing");
-        Ok(Statement { sid, effect: written.effect, actions, resources, conditions })
+        ensure!(
+            !actions.is_empty() && !resources.is_empty(),
+            "the statement {sid} is about nothing"
+        );
+        Ok(Statement {
+            sid,
+            effect: written.effect,
+            actions,
+            resources,
+            conditions,
+        })
     }
 
     fn applies(&self, request: &Request) -> Option<Grant> {
-        let action = self.actions.iter().find(|action| fits(&action.to_ascii_lowercase(), &request.action.to_ascii_lowercase()))?;
-        let resource = self.resources.iter().find(|resource| fits_arn(resource, &request.resource))?;
-        self.conditions.iter().all(|condition| condition.holds(&request.context)).then(|| self.grant(action, resource))
+        let action = self.actions.iter().find(|action| {
+            fits(
+                &action.to_ascii_lowercase(),
+                &request.action.to_ascii_lowercase(),
+            )
+        })?;
+        let resource = self
+            .resources
+            .iter()
+            .find(|resource| fits_arn(resource, &request.resource))?;
+        self.conditions
+            .iter()
+            .all(|condition| condition.holds(&request.context))
+            .then(|| self.grant(action, resource))
     }
 
     fn grant(&self, action: &str, resource: &str) -> Grant {
-        Grant { statement: self.sid.clone(), action: action.to_owned(), resource: resource.to_owned() }
+        Grant {
+            statement: self.sid.clone(),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+        }
     }
 }
 
@@ -148,27 +207,46 @@ mod tests {
         {"Sid": "Never", "Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/a/secret"}]}"#;
 
     fn decide(action: &str, resource: &str) -> Decision {
-        Policy::parse(POLICY).unwrap().decide(&Request::new(action, resource))
+        Policy::parse(POLICY)
+            .unwrap()
+            .decide(&Request::new(action, resource))
     }
 
     #[test]
     fn what_no_statement_allows_is_denied() {
-        assert!(matches!(decide("s3:GetObject", "arn:aws:s3:::b/a/x"), Decision::Allowed(grant) if grant.statement == "Read"));
-        assert!(matches!(decide("S3:getobject", "arn:aws:s3:::b/c"), Decision::Allowed(_)), "actions have no case");
+        assert!(
+            matches!(decide("s3:GetObject", "arn:aws:s3:::b/a/x"), Decision::Allowed(grant) if grant.statement == "Read")
+        );
+        assert!(
+            matches!(
+                decide("S3:getobject", "arn:aws:s3:::b/c"),
+                Decision::Allowed(_)
+            ),
+            "actions have no case"
+        );
         assert_eq!(decide("s3:GetObject", "arn:aws:s3:::b/d"), Decision::Silent);
-        assert_eq!(decide("s3:DeleteObject", "arn:aws:s3:::b/c"), Decision::Silent);
+        assert_eq!(
+            decide("s3:DeleteObject", "arn:aws:s3:::b/c"),
+            Decision::Silent
+        );
     }
 
     #[test]
     fn a_deny_outweighs_an_allow() {
-        assert_eq!(decide("s3:GetObject", "arn:aws:s3:::b/a/secret"), Decision::Forbidden);
+        assert_eq!(
+            decide("s3:GetObject", "arn:aws:s3:::b/a/secret"),
+            Decision::Forbidden
+        );
     }
 
     #[test]
     fn a_condition_is_part_of_its_statement() {
         assert_eq!(decide("s3:ListBucket", "arn:aws:s3:::b"), Decision::Silent);
         let asked = Request::new("s3:ListBucket", "arn:aws:s3:::b").with("s3:prefix", ["a/b"]);
-        assert!(matches!(Policy::parse(POLICY).unwrap().decide(&asked), Decision::Allowed(_)));
+        assert!(matches!(
+            Policy::parse(POLICY).unwrap().decide(&asked),
+            Decision::Allowed(_)
+        ));
     }
 
     #[test]
@@ -180,7 +258,10 @@ mod tests {
     fn a_document_that_says_more_than_is_understood_is_an_error() {
         for (from, to) in [
             ("2012-10-17", "2008-10-17"),
-            ("\"Resource\": \"arn:aws:s3:::b\"", "\"NotResource\": \"arn:aws:s3:::b\""),
+            (
+                "\"Resource\": \"arn:aws:s3:::b\"",
+                "\"NotResource\": \"arn:aws:s3:::b\"",
+            ),
             ("a/secret", "${aws:userid}"),
             ("StringLike", "StringLikes"),
             ("\"List\"", "\"Read\""),

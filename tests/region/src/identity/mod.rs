@@ -1,5 +1,6 @@
-//! Who may get credentials in the region's account, and how: IAM users with their keys, roles, sessions of IAM Identity Center and of
-//! `aws login`. The services that give them are STS, the SSO portal, SSO-OIDC and the sign-in service.
+//! Who may get credentials in the region's account, and how: IAM users with their keys, roles,
+//! sessions of IAM Identity Center and of `aws login`. The services that give them are STS, the SSO
+//! portal, SSO-OIDC and the sign-in service.
 
 mod dpop;
 mod oidc;
@@ -37,8 +38,18 @@ pub struct Keys {
 }
 
 impl From<Credentials> for Keys {
-    fn from(Credentials { access_key, secret, session }: Credentials) -> Keys {
-        Keys { access_key, secret, session }
+    fn from(
+        Credentials {
+            access_key,
+            secret,
+            session,
+        }: Credentials,
+    ) -> Keys {
+        Keys {
+            access_key,
+            secret,
+            session,
+        }
     }
 }
 
@@ -71,7 +82,10 @@ struct Known {
 
 impl Identities {
     pub(crate) fn new(registry: Arc<Registry>) -> Identities {
-        Identities { registry, known: Arc::default() }
+        Identities {
+            registry,
+            known: Arc::default(),
+        }
     }
 
     /// An IAM user with a key that does not expire.
@@ -92,15 +106,25 @@ impl Identities {
 
     /// Credentials of a role that has been found to trust the caller, and the ARN of its session.
     fn assume(&self, role: &str, session: &str) -> (Credentials, String, OffsetDateTime) {
-        let arn = format!("arn:aws:sts::{}:assumed-role/{role}/{session}", self.registry.account);
+        let arn = format!(
+            "arn:aws:sts::{}:assumed-role/{role}/{session}",
+            self.registry.account
+        );
         let expires = OffsetDateTime::now_utc() + ROLE_LASTS;
-        (self.registry.issue("ASIA", arn.clone(), Some(expires)), arn, expires)
+        (
+            self.registry.issue("ASIA", arn.clone(), Some(expires)),
+            arn,
+            expires,
+        )
     }
 
     /// Whether the role of that ARN exists and trusts; its name where it does.
     fn trusting(&self, role_arn: &str, trusts: impl Fn(&Trust) -> bool) -> Option<String> {
         let known = locked(&self.known);
-        let (name, _) = known.roles.iter().find(|(name, trust)| self.role_arn(name) == role_arn && trusts(trust))?;
+        let (name, _) = known
+            .roles
+            .iter()
+            .find(|(name, trust)| self.role_arn(name) == role_arn && trusts(trust))?;
         Some(name.clone())
     }
 
@@ -118,7 +142,8 @@ fn body(call: &Call) -> Value {
     serde_json::from_slice(&call.body).unwrap_or_default()
 }
 
-/// REST-JSON's refusal: the code stands in a header. <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>
+/// REST-JSON's refusal: the code stands in a header.
+/// <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>
 fn refused(refusal: &Refusal, mut content: Value) -> Answer {
     content["message"] = refusal.message.clone().into();
     let mut refused = answer(refusal.status, JSON, content.to_string());

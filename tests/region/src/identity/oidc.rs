@@ -1,4 +1,5 @@
-//! SSO-OIDC, where an SSO session is renewed: <https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html>.
+//! SSO-OIDC, where an SSO session is renewed:
+//! <https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html>.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -14,11 +15,25 @@ impl Oidc {
         let body = super::body(call);
         let given = |name: &str| body[name].as_str().unwrap_or_default();
         if self.operation(call) != "CreateToken" || given("grantType") != "refresh_token" {
-            return Err(Refusal::new(400, "UnsupportedGrantTypeException", "only refresh_token is built here"));
+            return Err(Refusal::new(
+                400,
+                "UnsupportedGrantTypeException",
+                "only refresh_token is built here",
+            ));
         }
         let expires = OffsetDateTime::now_utc() + ROLE_LASTS;
-        let renewed = self.0.renew_sso((given("clientId"), given("clientSecret")), given("refreshToken"), expires);
-        let session = renewed.ok_or_else(|| Refusal::new(400, "InvalidGrantException", "Invalid refresh token provided"))?;
+        let renewed = self.0.renew_sso(
+            (given("clientId"), given("clientSecret")),
+            given("refreshToken"),
+            expires,
+        );
+        let session = renewed.ok_or_else(|| {
+            Refusal::new(
+                400,
+                "InvalidGrantException",
+                "Invalid refresh token provided",
+            )
+        })?;
         Ok(json!({
             "accessToken": session.access_token,
             "tokenType": "Bearer",
@@ -32,7 +47,12 @@ impl Backend for Oidc {
     const SERVICE: Service = Service::SsoOidc;
 
     fn operation(&self, call: &Call) -> String {
-        if call.path() == "/token" { "CreateToken" } else { "Unknown" }.to_owned()
+        if call.path() == "/token" {
+            "CreateToken"
+        } else {
+            "Unknown"
+        }
+        .to_owned()
     }
 
     fn instance(&self, _: &Call) -> Option<String> {
@@ -40,7 +60,10 @@ impl Backend for Oidc {
     }
 
     fn refuse(&self, _: &Call, refusal: &Refusal) -> Answer {
-        super::refused(refusal, json!({ "error": "invalid_grant", "error_description": refusal.message }))
+        super::refused(
+            refusal,
+            json!({ "error": "invalid_grant", "error_description": refusal.message }),
+        )
     }
 
     fn throttled(&self) -> Refusal {
@@ -52,6 +75,9 @@ impl Backend for Oidc {
     }
 
     async fn answer(&self, call: Call) -> Answer {
-        self.respond(&call).map_or_else(|refusal| self.refuse(&call, &refusal), |value| super::answered(Ok(value)))
+        self.respond(&call).map_or_else(
+            |refusal| self.refuse(&call, &refusal),
+            |value| super::answered(Ok(value)),
+        )
     }
 }

@@ -14,12 +14,26 @@ impl SignIn {
         let body = super::body(call);
         let given = |name: &str| body[name].as_str().unwrap_or_default();
         if self.operation(call) != "CreateOAuth2Token" || given("grantType") != "refresh_token" {
-            return Err(Refusal::new(400, "ValidationException", "only refresh_token is built here"));
+            return Err(Refusal::new(
+                400,
+                "ValidationException",
+                "only refresh_token is built here",
+            ));
         }
-        let url = format!("http://{}{}", call.header("host").unwrap_or_default(), call.path());
-        let proven = call.header("dpop").and_then(|proof| dpop::proven(proof, &url));
-        let proven = proven.ok_or_else(|| Refusal::new(400, "ValidationException", "Invalid DPoP proof"))?;
-        let session = self.0.renew_login(given("refreshToken"), &proven).ok_or_else(expired)?;
+        let url = format!(
+            "http://{}{}",
+            call.header("host").unwrap_or_default(),
+            call.path()
+        );
+        let proven = call
+            .header("dpop")
+            .and_then(|proof| dpop::proven(proof, &url));
+        let proven =
+            proven.ok_or_else(|| Refusal::new(400, "ValidationException", "Invalid DPoP proof"))?;
+        let session = self
+            .0
+            .renew_login(given("refreshToken"), &proven)
+            .ok_or_else(expired)?;
         Ok(json!({
             "accessToken": {
                 "accessKeyId": session.keys.access_key,
@@ -34,14 +48,23 @@ impl SignIn {
 }
 
 fn expired() -> Refusal {
-    Refusal::new(401, "AccessDeniedException", "The refresh token has expired")
+    Refusal::new(
+        401,
+        "AccessDeniedException",
+        "The refresh token has expired",
+    )
 }
 
 impl Backend for SignIn {
     const SERVICE: Service = Service::SignIn;
 
     fn operation(&self, call: &Call) -> String {
-        if call.path() == "/v1/token" { "CreateOAuth2Token" } else { "Unknown" }.to_owned()
+        if call.path() == "/v1/token" {
+            "CreateOAuth2Token"
+        } else {
+            "Unknown"
+        }
+        .to_owned()
     }
 
     fn instance(&self, _: &Call) -> Option<String> {
@@ -66,6 +89,9 @@ impl Backend for SignIn {
     }
 
     async fn answer(&self, call: Call) -> Answer {
-        self.respond(&call).map_or_else(|refusal| self.refuse(&call, &refusal), |value| super::answered(Ok(value)))
+        self.respond(&call).map_or_else(
+            |refusal| self.refuse(&call, &refusal),
+            |value| super::answered(Ok(value)),
+        )
     }
 }

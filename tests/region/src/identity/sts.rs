@@ -22,7 +22,10 @@ pub(crate) struct Sts {
 
 impl Sts {
     pub(crate) fn new(registry: Arc<Registry>, identities: Identities) -> Sts {
-        Sts { registry, identities }
+        Sts {
+            registry,
+            identities,
+        }
     }
 
     fn respond(&self, call: &Call) -> Result<String, Refusal> {
@@ -41,19 +44,41 @@ impl Sts {
         let (arn, session) = (form.required("RoleArn")?, form.required("RoleSessionName")?);
         let denied = || {
             let who = self.registry.arn_of(call);
-            Refusal::new(403, "AccessDenied", format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"))
+            Refusal::new(
+                403,
+                "AccessDenied",
+                format!(
+                    "User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+                ),
+            )
         };
-        let role = self.identities.assumable_by(arn, &caller).ok_or_else(denied)?;
-        Ok(document("AssumeRole", |xml| assumed(xml, self.identities.assume(&role, session))))
+        let role = self
+            .identities
+            .assumable_by(arn, &caller)
+            .ok_or_else(denied)?;
+        Ok(document("AssumeRole", |xml| {
+            assumed(xml, self.identities.assume(&role, session))
+        }))
     }
 
     /// Nobody signs this one: the token stands for the caller.
     fn assume_role_with_web_identity(&self, form: &Form) -> Result<String, Refusal> {
         let (arn, session) = (form.required("RoleArn")?, form.required("RoleSessionName")?);
         let trust = Trust::WebIdentity(form.required("WebIdentityToken")?.to_owned());
-        let denied = || Refusal::new(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
-        let role = self.identities.trusting(arn, |trusted| *trusted == trust).ok_or_else(denied)?;
-        Ok(document("AssumeRoleWithWebIdentity", |xml| assumed(xml, self.identities.assume(&role, session))))
+        let denied = || {
+            Refusal::new(
+                403,
+                "AccessDenied",
+                "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            )
+        };
+        let role = self
+            .identities
+            .trusting(arn, |trusted| *trusted == trust)
+            .ok_or_else(denied)?;
+        Ok(document("AssumeRoleWithWebIdentity", |xml| {
+            assumed(xml, self.identities.assume(&role, session))
+        }))
     }
 
     fn get_caller_identity(&self, call: &Call) -> Result<String, Refusal> {
@@ -99,7 +124,11 @@ impl Backend for Sts {
     }
 
     fn refuse(&self, _: &Call, refusal: &Refusal) -> Answer {
-        let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
+        let fault = if refusal.status < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
         let body = format!(
             "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>",
             refusal.code,

@@ -1,4 +1,5 @@
-//! The instance metadata service, version 2 only: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>.
+//! The instance metadata service, version 2 only:
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>.
 //! One serves a single instance, or several that it tells by their address.
 
 mod token;
@@ -25,7 +26,11 @@ pub(crate) struct Imds {
 
 impl Imds {
     pub(crate) fn new(registry: Arc<Registry>, serves: Serves) -> Imds {
-        Imds { registry, serves, tokens: Tokens::default() }
+        Imds {
+            registry,
+            serves,
+            tokens: Tokens::default(),
+        }
     }
 
     fn machine(&self, call: &Call) -> Option<Arc<Machine>> {
@@ -43,7 +48,10 @@ impl Imds {
         if call.parts.method != http::Method::GET {
             return Err(405);
         }
-        let left = call.header(token::HEADER).and_then(|token| self.tokens.left(token, &machine)).ok_or(401u16)?;
+        let left = call
+            .header(token::HEADER)
+            .and_then(|token| self.tokens.left(token, &machine))
+            .ok_or(401u16)?;
         let mut found = tree::get(&self.registry, &machine, call.path()).ok_or(404u16)?;
         found.headers_mut().insert(token::TTL_HEADER, left.into());
         Ok(found)
@@ -57,7 +65,10 @@ impl Imds {
         if call.header("x-forwarded-for").is_some() {
             return Err(403);
         }
-        let ttl = call.header(token::TTL_HEADER).and_then(token::lifetime).ok_or(400u16)?;
+        let ttl = call
+            .header(token::TTL_HEADER)
+            .and_then(token::lifetime)
+            .ok_or(400u16)?;
         let token = self.tokens.issue(machine, ttl);
         self.registry.issued_token(&token);
         let mut issued = answer(200, "text/plain", token);
@@ -73,7 +84,11 @@ impl Backend for Imds {
     fn operation(&self, call: &Call) -> String {
         let path = call.path().trim_matches('/');
         let below = path.split_once('/').map_or("", |(_, below)| below);
-        if below == "api/token" { "token".to_owned() } else { below.to_owned() }
+        if below == "api/token" {
+            "token".to_owned()
+        } else {
+            below.to_owned()
+        }
     }
 
     fn instance(&self, call: &Call) -> Option<String> {
@@ -100,7 +115,10 @@ impl Backend for Imds {
 
     async fn answer(&self, call: Call) -> Answer {
         self.respond(&call).unwrap_or_else(|status| {
-            let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+            let reason = http::StatusCode::from_u16(status)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or_default();
             self.refuse(&call, &Refusal::new(status, reason, ""))
         })
     }

@@ -13,7 +13,10 @@ const LONGEST: u64 = 21_600;
 
 /// A TTL that IMDS accepts, in seconds.
 pub(super) fn lifetime(header: &str) -> Option<u64> {
-    header.parse().ok().filter(|ttl| (1..=LONGEST).contains(ttl))
+    header
+        .parse()
+        .ok()
+        .filter(|ttl| (1..=LONGEST).contains(ttl))
 }
 
 struct Token {
@@ -29,7 +32,11 @@ impl Tokens {
     pub(super) fn issue(&self, machine: &Machine, ttl: u64) -> String {
         let text = format!("{}==", unique(54));
         let issued = Instant::now();
-        let token = Token { instance: machine.spec.id.clone(), issued, ends: issued + Duration::from_secs(ttl) };
+        let token = Token {
+            instance: machine.spec.id.clone(),
+            issued,
+            ends: issued + Duration::from_secs(ttl),
+        };
         locked(&self.0).insert(text.clone(), token);
         text
     }
@@ -37,7 +44,9 @@ impl Tokens {
     /// The seconds that the token is still good for this instance.
     pub(super) fn left(&self, text: &str, machine: &Machine) -> Option<u64> {
         let tokens = locked(&self.0);
-        let token = tokens.get(text).filter(|token| token.instance == machine.spec.id)?;
+        let token = tokens
+            .get(text)
+            .filter(|token| token.instance == machine.spec.id)?;
         let since = locked(&machine.now).tokens_since;
         let left = token.ends.checked_duration_since(Instant::now())?;
         (token.issued >= since).then_some(left.as_secs())
@@ -63,8 +72,12 @@ mod tests {
     fn a_token_serves_its_own_instance_until_it_is_expired() {
         let registry = Registry::new("r", "a");
         let (one, other) = (
-            registry.launch(InstanceSpec::new("i-1"), State::Running).unwrap(),
-            registry.launch(InstanceSpec::new("i-2"), State::Running).unwrap(),
+            registry
+                .launch(InstanceSpec::new("i-1"), State::Running)
+                .unwrap(),
+            registry
+                .launch(InstanceSpec::new("i-2"), State::Running)
+                .unwrap(),
         );
         let tokens = Tokens::default();
         let token = tokens.issue(&one, 60);

@@ -26,23 +26,44 @@ pub(super) fn get(registry: &Registry, machine: &Machine, path: &str) -> Option<
         return None;
     }
     if below.trim_end_matches('/') == "user-data" {
-        return machine.spec.user_data.clone().map(|data| answer(200, "application/octet-stream", data));
+        return machine
+            .spec
+            .user_data
+            .clone()
+            .map(|data| answer(200, "application/octet-stream", data));
     }
     let now = locked(&machine.now).clone();
     let tree = tree(registry, machine, &now);
     let content = tree.get(below).cloned().or_else(|| listing(&tree, below))?;
-    let kind = if below.ends_with("document") { "application/json" } else { "text/plain" };
+    let kind = if below.ends_with("document") {
+        "application/json"
+    } else {
+        "text/plain"
+    };
     Some(answer(200, kind, content))
 }
 
 /// The names in a folder, folders with a slash behind. A public key is listed as `0=name`.
 fn listing(tree: &BTreeMap<String, String>, folder: &str) -> Option<String> {
     let folder = folder.trim_end_matches('/');
-    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let prefix = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
     let below = tree.keys().filter_map(|path| path.strip_prefix(&prefix));
     let names: BTreeSet<String> = below
-        .map(|rest| rest.split_once('/').map_or_else(|| rest.to_owned(), |(name, _)| format!("{name}/")))
-        .map(|name| if folder == "meta-data/public-keys" { "0=spotboot".to_owned() } else { name })
+        .map(|rest| {
+            rest.split_once('/')
+                .map_or_else(|| rest.to_owned(), |(name, _)| format!("{name}/"))
+        })
+        .map(|name| {
+            if folder == "meta-data/public-keys" {
+                "0=spotboot".to_owned()
+            } else {
+                name
+            }
+        })
         .collect();
     (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join("\n"))
 }
@@ -50,14 +71,19 @@ fn listing(tree: &BTreeMap<String, String>, folder: &str) -> Option<String> {
 fn tree(registry: &Registry, machine: &Machine, now: &Situation) -> BTreeMap<String, String> {
     let mut tree = BTreeMap::new();
     let mut put = |path: &str, content: String| _ = tree.insert(path.to_owned(), content);
-    put("dynamic/instance-identity/document", identity(registry, &machine.spec));
+    put(
+        "dynamic/instance-identity/document",
+        identity(registry, &machine.spec),
+    );
     let mut meta = |path: &str, content: String| put(&format!("meta-data/{path}"), content);
     general(registry, &machine.spec, &mut meta);
     addresses(registry, &machine.spec, now.public_ipv4(), &mut meta);
     credentials(registry, machine, &mut meta);
     notices(now, &mut meta);
     if machine.spec.tags_in_metadata {
-        now.tags.iter().for_each(|(key, value)| meta(&format!("tags/instance/{key}"), value.clone()));
+        now.tags
+            .iter()
+            .for_each(|(key, value)| meta(&format!("tags/instance/{key}"), value.clone()));
     }
     tree
 }
@@ -84,7 +110,11 @@ fn identity(registry: &Registry, spec: &InstanceSpec) -> String {
 }
 
 fn general(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&str, String)) {
-    let host = format!("ip-{}.{}.compute.internal", spec.private_ipv4.to_string().replace('.', "-"), registry.region);
+    let host = format!(
+        "ip-{}.{}.compute.internal",
+        spec.private_ipv4.to_string().replace('.', "-"),
+        registry.region
+    );
     for (path, content) in [
         ("ami-id", spec.image.as_str()),
         ("ami-launch-index", "0"),
@@ -103,7 +133,10 @@ fn general(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&str,
         ("placement/availability-zone-id", "use1-az1"),
         ("placement/region", &registry.region),
         ("profile", "default-hvm"),
-        ("public-keys/0/openssh-key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPL spotboot"),
+        (
+            "public-keys/0/openssh-key",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPLEEXAMPL spotboot",
+        ),
         ("reservation-id", "r-0123456789abcdef0"),
         ("security-groups", "default"),
         ("services/domain", "amazonaws.com"),
@@ -113,7 +146,12 @@ fn general(registry: &Registry, spec: &InstanceSpec, meta: &mut impl FnMut(&str,
     }
 }
 
-fn addresses(registry: &Registry, spec: &InstanceSpec, public_ipv4: Option<Ipv4Addr>, meta: &mut impl FnMut(&str, String)) {
+fn addresses(
+    registry: &Registry,
+    spec: &InstanceSpec,
+    public_ipv4: Option<Ipv4Addr>,
+    meta: &mut impl FnMut(&str, String),
+) {
     let card = format!("network/interfaces/macs/{}", spec.mac);
     let private = spec.private_ipv4.to_string();
     meta("local-ipv4", private.clone());
@@ -168,16 +206,25 @@ fn credentials(registry: &Registry, machine: &Machine, meta: &mut impl FnMut(&st
         "Expiration": stamp(updated + CREDENTIALS_LAST),
     });
     meta("iam/info", info.to_string());
-    meta(&format!("iam/security-credentials/{role}"), keys.to_string());
+    meta(
+        &format!("iam/security-credentials/{role}"),
+        keys.to_string(),
+    );
 }
 
 fn notices(now: &Situation, meta: &mut impl FnMut(&str, String)) {
     if let Some(at) = now.interruption {
-        meta("spot/instance-action", json!({ "action": "terminate", "time": stamp(at) }).to_string());
+        meta(
+            "spot/instance-action",
+            json!({ "action": "terminate", "time": stamp(at) }).to_string(),
+        );
         meta("spot/termination-time", stamp(at));
     }
     if let Some(at) = now.rebalance {
-        meta("events/recommendations/rebalance", json!({ "noticeTime": stamp(at) }).to_string());
+        meta(
+            "events/recommendations/rebalance",
+            json!({ "noticeTime": stamp(at) }).to_string(),
+        );
     }
 }
 
@@ -187,7 +234,10 @@ fn zone(registry: &Registry) -> String {
 
 /// RFC 3339 to the second.
 fn stamp(at: OffsetDateTime) -> String {
-    at.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+    at.replace_nanosecond(0)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -207,22 +257,46 @@ mod tests {
 
     #[test]
     fn a_folder_lists_its_names_and_marks_folders() {
-        let (registry, machine) = launched(InstanceSpec::new("i-1").public_ipv4([203, 0, 113, 7].into()));
+        let (registry, machine) =
+            launched(InstanceSpec::new("i-1").public_ipv4([203, 0, 113, 7].into()));
         let tree = paths(&registry, &machine);
         let top = listing(&tree, "meta-data/").unwrap();
-        assert!(top.lines().any(|name| name == "instance-id") && top.lines().any(|name| name == "placement/"), "{top}");
-        assert_eq!(listing(&tree, "meta-data/iam/security-credentials/").unwrap(), "spotboot-instance");
-        assert_eq!(listing(&tree, "meta-data/public-keys").unwrap(), "0=spotboot");
+        assert!(
+            top.lines().any(|name| name == "instance-id")
+                && top.lines().any(|name| name == "placement/"),
+            "{top}"
+        );
+        assert_eq!(
+            listing(&tree, "meta-data/iam/security-credentials/").unwrap(),
+            "spotboot-instance"
+        );
+        assert_eq!(
+            listing(&tree, "meta-data/public-keys").unwrap(),
+            "0=spotboot"
+        );
         assert_eq!(listing(&tree, "").unwrap(), "dynamic/\nmeta-data/");
     }
 
     #[test]
     fn what_an_instance_lacks_is_absent() {
-        let (registry, machine) = launched(InstanceSpec { role: String::new(), ..InstanceSpec::new("i-1") });
+        let (registry, machine) = launched(InstanceSpec {
+            role: String::new(),
+            ..InstanceSpec::new("i-1")
+        });
         let tree = paths(&registry, &machine);
-        for absent in ["public-ipv4", "ipv6", "iam", "spot", "tags", "events/recommendations"] {
+        for absent in [
+            "public-ipv4",
+            "ipv6",
+            "iam",
+            "spot",
+            "tags",
+            "events/recommendations",
+        ] {
             let path = format!("meta-data/{absent}");
-            assert!(!tree.contains_key(&path) && listing(&tree, &path).is_none(), "{absent}");
+            assert!(
+                !tree.contains_key(&path) && listing(&tree, &path).is_none(),
+                "{absent}"
+            );
         }
     }
 
@@ -231,6 +305,9 @@ mod tests {
         let (registry, machine) = launched(InstanceSpec::new("i-1"));
         locked(&machine.now).interruption = Some(OffsetDateTime::UNIX_EPOCH);
         let tree = paths(&registry, &machine);
-        assert_eq!(tree["meta-data/spot/instance-action"], r#"{"action":"terminate","time":"1970-01-01T00:00:00Z"}"#);
+        assert_eq!(
+            tree["meta-data/spot/instance-action"],
+            r#"{"action":"terminate","time":"1970-01-01T00:00:00Z"}"#
+        );
     }
 }

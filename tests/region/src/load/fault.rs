@@ -29,7 +29,10 @@ pub struct Fault {
 
 impl Fault {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 
     /// Of an error with all its causes.
@@ -40,7 +43,10 @@ impl Fault {
             next = cause.source();
         }
         let words: Vec<_> = causes.iter().map(ToString::to_string).collect();
-        let kind = causes.iter().find_map(|cause| kind(*cause)).unwrap_or(Kind::Other);
+        let kind = causes
+            .iter()
+            .find_map(|cause| kind(*cause))
+            .unwrap_or(Kind::Other);
         Self::new(kind, format!("{doing}: {}", words.join(": ")))
     }
 }
@@ -54,7 +60,8 @@ fn kind(error: &(dyn Error + 'static)) -> Option<Kind> {
     {
         return Some(Kind::Reset);
     }
-    // Its own source is what it wraps, but for an error it was made from: that one is asked directly.
+    // Its own source is what it wraps, but for an error it was made from: that one is asked
+    // directly.
     let error = error.downcast_ref::<io::Error>()?;
     if let Some(kind) = error.get_ref().and_then(|inner| kind(inner)) {
         return Some(kind);

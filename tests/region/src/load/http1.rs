@@ -45,7 +45,9 @@ pub(super) enum Unanswered {
 impl Connection {
     pub(super) async fn open(site: &Site, address: IpAddr) -> Result<Self, Fault> {
         let stream = site.connect(address, false).await?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| Fault::of("HTTP", &error))?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Fault::of("HTTP", &error))?;
         // What ends it is told to whoever waits for an answer.
         tokio::spawn(connection);
         Ok(Self { sender, address })
@@ -54,23 +56,44 @@ impl Connection {
     /// The second value says whether another request may follow on this connection.
     pub(super) async fn ask(&mut self, request: Request) -> Result<(Answer, bool), Unanswered> {
         self.sender.ready().await.map_err(|_| Unanswered::Closed)?;
-        let response = self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
-            // hyper hands a request back only when no byte of it was written.
-            Some(_) => Unanswered::Closed,
-            None => Unanswered::Failed(Fault::of("waiting for the answer", error.error())),
-        })?;
+        let response =
+            self.sender
+                .try_send_request(request)
+                .await
+                .map_err(|mut error| match error.take_message() {
+                    // hyper hands a request back only when no byte of it was written.
+                    Some(_) => Unanswered::Closed,
+                    None => Unanswered::Failed(Fault::of("waiting for the answer", error.error())),
+                })?;
         let stays = !closes(&response);
         let status = response.status().as_u16();
         let body = response.into_body().collect().await;
-        let body = body.map_err(|error| Unanswered::Failed(Fault::new(Kind::Body, Fault::of("reading the answer", &error).detail)))?;
-        Ok((Answer { status, body: String::from_utf8_lossy(&body.to_bytes()).into_owned() }, stays))
+        let body = body.map_err(|error| {
+            Unanswered::Failed(Fault::new(
+                Kind::Body,
+                Fault::of("reading the answer", &error).detail,
+            ))
+        })?;
+        Ok((
+            Answer {
+                status,
+                body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+            },
+            stays,
+        ))
     }
 }
 
 /// RFC 9112, section 9.3: with the option `close`, in whichever of the fields, the connection ends.
 fn closes(response: &Response<Incoming>) -> bool {
-    let fields = response.headers().get_all(header::CONNECTION).iter().filter_map(|field| field.to_str().ok());
-    fields.flat_map(|field| field.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+    let fields = response
+        .headers()
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|field| field.to_str().ok());
+    fields
+        .flat_map(|field| field.split(','))
+        .any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 pub(super) fn get(site: &Site, address: IpAddr, path: &str) -> Request {
@@ -81,9 +104,20 @@ pub(super) fn post(site: &Site, address: IpAddr, path: &str, upload: Upload) -> 
     request(site, address, "POST", path, upload.boxed())
 }
 
-fn request(site: &Site, address: IpAddr, method: &str, path: &str, body: BoxBody<Bytes, Infallible>) -> Request {
+fn request(
+    site: &Site,
+    address: IpAddr,
+    method: &str,
+    path: &str,
+    body: BoxBody<Bytes, Infallible>,
+) -> Request {
     let host = authority(site, address);
-    http::Request::builder().method(method).uri(path).header(header::HOST, host).body(body).expect("a request of ours is well-formed")
+    http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, host)
+        .body(body)
+        .expect("a request of ours is well-formed")
 }
 
 pub(super) fn authority(site: &Site, address: IpAddr) -> String {
@@ -103,8 +137,15 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(size: usize, takes: Duration, seed: u8) -> Self {
-        let pieces = u32::try_from(size.div_ceil(PIECE)).unwrap_or(u32::MAX).max(1);
-        Self { left: size, next: seed, pause: takes / pieces, sleep: Box::pin(tokio::time::sleep(Duration::ZERO)) }
+        let pieces = u32::try_from(size.div_ceil(PIECE))
+            .unwrap_or(u32::MAX)
+            .max(1);
+        Self {
+            left: size,
+            next: seed,
+            pause: takes / pieces,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }
     }
 
     fn piece(&mut self) -> Option<Bytes> {
@@ -128,10 +169,15 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         ready!(self.sleep.as_mut().poll(cx));
         let pause = self.pause;
-        self.sleep.as_mut().reset(tokio::time::Instant::now() + pause);
+        self.sleep
+            .as_mut()
+            .reset(tokio::time::Instant::now() + pause);
         Poll::Ready(self.piece().map(|piece| Ok(Frame::data(piece))))
     }
 

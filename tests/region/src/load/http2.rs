@@ -1,4 +1,5 @@
-//! One connection of HTTP/2. Which streams a GOAWAY leaves unprocessed is read from the wire: the library does not say.
+//! One connection of HTTP/2. Which streams a GOAWAY leaves unprocessed is read from the wire: the
+//! library does not say.
 
 use std::io;
 use std::net::IpAddr;
@@ -44,12 +45,26 @@ pub(super) enum Unanswered {
 impl Connection {
     pub(super) async fn open(site: &Site, address: IpAddr) -> Result<Self, Fault> {
         let last = Arc::new(AtomicU32::new(ALL));
-        let frames = Frames { frame: Vec::new(), skip: 0, last: last.clone() };
-        let stream = Watched { stream: site.connect(address, true).await?, frames };
-        let (sender, connection) = h2::client::handshake(stream).await.map_err(|error| Fault::of("HTTP/2", &error))?;
+        let frames = Frames {
+            frame: Vec::new(),
+            skip: 0,
+            last: last.clone(),
+        };
+        let stream = Watched {
+            stream: site.connect(address, true).await?,
+            frames,
+        };
+        let (sender, connection) = h2::client::handshake(stream)
+            .await
+            .map_err(|error| Fault::of("HTTP/2", &error))?;
         // What ends it is told to whoever waits for an answer.
         tokio::spawn(connection);
-        Ok(Self { sender, last, given_up: Arc::default(), address })
+        Ok(Self {
+            sender,
+            last,
+            given_up: Arc::default(),
+            address,
+        })
     }
 
     /// Another one is to be used from now on.
@@ -67,20 +82,39 @@ impl Connection {
             return Err(Unanswered::Closed);
         }
         let uri = format!("https://{}{path}", authority(site, self.address));
-        let request = Request::get(uri).body(()).expect("a request of ours is well-formed");
-        let mut sender = self.sender.clone().ready().await.map_err(|_| Unanswered::Closed)?;
-        let (response, _) = sender.send_request(request, true).map_err(|_| Unanswered::Closed)?;
+        let request = Request::get(uri)
+            .body(())
+            .expect("a request of ours is well-formed");
+        let mut sender = self
+            .sender
+            .clone()
+            .ready()
+            .await
+            .map_err(|_| Unanswered::Closed)?;
+        let (response, _) = sender
+            .send_request(request, true)
+            .map_err(|_| Unanswered::Closed)?;
         let stream = response.stream_id().as_u32();
-        let response = response.await.map_err(|error| self.verdict(stream, &error))?;
+        let response = response
+            .await
+            .map_err(|error| self.verdict(stream, &error))?;
         let status = response.status().as_u16();
         let (mut body, mut text) = (response.into_body(), Vec::new());
         while let Some(data) = body.data().await {
-            let data = data.map_err(|error| Unanswered::Failed(Fault::new(Kind::Body, Fault::of("reading the answer", &error).detail)))?;
+            let data = data.map_err(|error| {
+                Unanswered::Failed(Fault::new(
+                    Kind::Body,
+                    Fault::of("reading the answer", &error).detail,
+                ))
+            })?;
             // A window that is not given back is of no matter once the stream has ended.
             let _ = body.flow_control().release_capacity(data.len());
             text.extend_from_slice(&data);
         }
-        Ok(Answer { status, body: String::from_utf8_lossy(&text).into_owned() })
+        Ok(Answer {
+            status,
+            body: String::from_utf8_lossy(&text).into_owned(),
+        })
     }
 
     fn verdict(&self, stream: u32, error: &h2::Error) -> Unanswered {
@@ -89,7 +123,11 @@ impl Connection {
             return Unanswered::Refused;
         }
         let fault = Fault::of("waiting for the answer", error);
-        let kind = if fault.kind == Kind::Other { Kind::Reset } else { fault.kind };
+        let kind = if fault.kind == Kind::Other {
+            Kind::Reset
+        } else {
+            fault.kind
+        };
         Unanswered::Failed(Fault::new(kind, fault.detail))
     }
 }
@@ -119,7 +157,11 @@ impl Frames {
             }
             self.frame.push(byte);
             bytes = rest;
-            let wanted = if self.frame.get(3) == Some(&GOAWAY) { FRAME_HEAD + 4 } else { FRAME_HEAD };
+            let wanted = if self.frame.get(3) == Some(&GOAWAY) {
+                FRAME_HEAD + 4
+            } else {
+                FRAME_HEAD
+            };
             if self.frame.len() == wanted {
                 self.end_of_head(wanted);
             }
@@ -130,14 +172,21 @@ impl Frames {
         let length = u32::from_be_bytes([0, self.frame[0], self.frame[1], self.frame[2]]) as usize;
         self.skip = length.saturating_sub(wanted - FRAME_HEAD);
         if let Some(last) = self.frame[FRAME_HEAD..].first_chunk() {
-            self.last.store(u32::from_be_bytes(*last) & (u32::MAX >> 1), Ordering::Release);
+            self.last.store(
+                u32::from_be_bytes(*last) & (u32::MAX >> 1),
+                Ordering::Release,
+            );
         }
         self.frame.clear();
     }
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         self.frames.look(&buf.filled()[before..]);
@@ -146,7 +195,11 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -167,14 +220,35 @@ mod tests {
     fn the_last_stream_of_a_goaway_is_read_however_the_bytes_come() {
         let data = [&[0, 0, 12, 0, 0, 0, 0, 0, 5][..], &[7; 12]].concat();
         let settings = [0, 0, 0, 4, 1, 0, 0, 0, 0];
-        let goaway = [&[0, 0, 10, GOAWAY, 0, 0, 0, 0, 0][..], &[0x80, 0, 1, 5], &[0; 4], b"hi"].concat();
+        let goaway = [
+            &[0, 0, 10, GOAWAY, 0, 0, 0, 0, 0][..],
+            &[0x80, 0, 1, 5],
+            &[0; 4],
+            b"hi",
+        ]
+        .concat();
         let wire = [&data[..], &settings, &goaway, &data].concat();
         for size in [1, 2, 7, wire.len()] {
-            let mut frames = Frames { frame: Vec::new(), skip: 0, last: Arc::new(AtomicU32::new(ALL)) };
-            wire[..data.len() + settings.len()].chunks(size).for_each(|bytes| frames.look(bytes));
+            let mut frames = Frames {
+                frame: Vec::new(),
+                skip: 0,
+                last: Arc::new(AtomicU32::new(ALL)),
+            };
+            wire[..data.len() + settings.len()]
+                .chunks(size)
+                .for_each(|bytes| frames.look(bytes));
             assert_eq!(frames.last.load(Ordering::Acquire), ALL);
-            wire[data.len() + settings.len()..].chunks(size).for_each(|bytes| frames.look(bytes));
-            assert_eq!((frames.last.load(Ordering::Acquire), frames.skip, frames.frame.len()), (0x105, 0, 0));
+            wire[data.len() + settings.len()..]
+                .chunks(size)
+                .for_each(|bytes| frames.look(bytes));
+            assert_eq!(
+                (
+                    frames.last.load(Ordering::Acquire),
+                    frames.skip,
+                    frames.frame.len()
+                ),
+                (0x105, 0, 0)
+            );
         }
     }
 }

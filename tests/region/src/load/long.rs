@@ -15,7 +15,11 @@ const SEED: u8 = 1;
 
 /// One client of such a population; it begins after `pause`, lest all go in step.
 pub(super) async fn visit(site: Arc<Site>, population: Population, mut pause: Duration) {
-    let patience = if population == Population::Slow { site.spec.slow_patience() } else { site.spec.upload_patience() };
+    let patience = if population == Population::Slow {
+        site.spec.slow_patience()
+    } else {
+        site.spec.upload_patience()
+    };
     while site.pause(tokio::time::sleep(pause)).await {
         let began = Instant::now();
         let address = match site.resolver.address().await {
@@ -33,7 +37,11 @@ pub(super) async fn visit(site: Arc<Site>, population: Population, mut pause: Du
             }
         });
         let answer = answer.await;
-        pause = if answer.is_ok() { Duration::ZERO } else { BREATH };
+        pause = if answer.is_ok() {
+            Duration::ZERO
+        } else {
+            BREATH
+        };
         note(&site, population, address, began, answer);
     }
 }
@@ -49,10 +57,19 @@ async fn slow(site: &Site, address: IpAddr) -> Result<Answer, Fault> {
 async fn upload(site: &Site, address: IpAddr) -> Result<Answer, Fault> {
     let file = || Upload::new(site.spec.upload_size, site.spec.upload_takes, SEED);
     let mut connection = open(site, Population::Upload, address).await?;
-    let answer = page(ask_fresh(&mut connection, http1::post(site, address, "/upload", file())).await?)?;
+    let answer = page(
+        ask_fresh(
+            &mut connection,
+            http1::post(site, address, "/upload", file()),
+        )
+        .await?,
+    )?;
     let expected = format!("sha256 {}", file().sha256());
     match answer.body.contains(&expected) {
         true => Ok(answer),
-        false => Err(Fault::new(Kind::Body, format!("wants {expected}, has {:?}", answer.body))),
+        false => Err(Fault::new(
+            Kind::Body,
+            format!("wants {expected}, has {:?}", answer.body),
+        )),
     }
 }

@@ -1,5 +1,6 @@
-//! Visitors of a site, many and of every kind, who find it by the region's DNS and note each request that fails.
-//! They are strict: a request that was sent and got no whole answer has failed, even where a client might repeat it.
+//! Visitors of a site, many and of every kind, who find it by the region's DNS and note each
+//! request that fails. They are strict: a request that was sent and got no whole answer has failed,
+//! even where a client might repeat it.
 //!
 //! ```no_run
 //! # use region::{Region, Options, load::{Load, LoadSpec}};
@@ -49,7 +50,8 @@ const HANDFUL: u32 = 30;
 /// How often the visitors look at their own clock.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Visitors at work, on threads of their own, until [`Load::stop`]; dropping it is leaving without a word.
+/// Visitors at work, on threads of their own, until [`Load::stop`]; dropping it is leaving without
+/// a word.
 pub struct Load {
     site: Arc<Site>,
     stopping: watch::Sender<bool>,
@@ -68,17 +70,32 @@ struct Site {
 }
 
 impl Load {
-    /// Waits for a turn, measures what the machine can answer, prints it, and starts all populations at once, as many as that allows.
+    /// Waits for a turn, measures what the machine can answer, prints it, and starts all
+    /// populations at once, as many as that allows.
     ///
     /// # Errors
     /// The roots are no certificates, no threads are to be had, or other crowds do not leave.
     pub fn start(spec: LoadSpec) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).thread_name("load").enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("load")
+            .enable_all()
+            .build()?;
         let (sender, stopping) = watch::channel(false);
-        let connector = Connector::new(&spec.roots, &spec.domain).context("reading the roots that visitors trust")?;
+        let connector = Connector::new(&spec.roots, &spec.domain)
+            .context("reading the roots that visitors trust")?;
         let resolver = Resolver::new(spec.dns, &spec.domain)?;
-        let turn = (spec.rate > HANDFUL).then(Turn::to_visit).transpose().context("waiting for other crowds to leave")?;
-        let mut site = Site { connector, resolver, tally: Tally::new(Pace::default(), spec.rate), stopping, spec };
+        let turn = (spec.rate > HANDFUL)
+            .then(Turn::to_visit)
+            .transpose()
+            .context("waiting for other crowds to leave")?;
+        let mut site = Site {
+            connector,
+            resolver,
+            tally: Tally::new(Pace::default(), spec.rate),
+            stopping,
+            spec,
+        };
         let before = Arc::new(site);
         let pace = runtime.block_on(Pace::measure(&before)).unwrap_or_default();
         site = Arc::into_inner(before).context("a visitor of the measurement has not left")?;
@@ -89,9 +106,17 @@ impl Load {
         site.tally = Tally::new(pace, site.spec.rate);
         let site = Arc::new(site);
         let mut visitors = JoinSet::new();
-        visits::start(&site, |visitor| drop(visitors.spawn_on(visitor, runtime.handle())));
+        visits::start(&site, |visitor| {
+            drop(visitors.spawn_on(visitor, runtime.handle()))
+        });
         visitors.spawn_on(watch_the_clock(site.clone()), runtime.handle());
-        Ok(Self { site, stopping: sender, visitors: Some(visitors), runtime: Some(runtime), _turn: turn })
+        Ok(Self {
+            site,
+            stopping: sender,
+            visitors: Some(visitors),
+            runtime: Some(runtime),
+            _turn: turn,
+        })
     }
 
     /// What the machine can do for visitors, as it was measured before they came.
@@ -109,7 +134,11 @@ impl Load {
         self.site.tally.end();
         self.stopping.send_replace(true);
         if let (Some(runtime), Some(visitors)) = (&self.runtime, self.visitors.take()) {
-            let all = async { tokio::time::timeout(self.site.spec.longest(), visitors.join_all()).await.is_ok() };
+            let all = async {
+                tokio::time::timeout(self.site.spec.longest(), visitors.join_all())
+                    .await
+                    .is_ok()
+            };
             assert!(runtime.block_on(all), "a visitor outlived every deadline");
         }
         self.report()
@@ -124,12 +153,16 @@ impl Drop for Load {
     }
 }
 
-#[expect(clippy::disallowed_macros, reason = "a test's own words, which its harness keeps")]
+#[expect(
+    clippy::disallowed_macros,
+    reason = "a test's own words, which its harness keeps"
+)]
 fn announce(rate: u32, pace: Pace) {
     println!("{rate} short requests/s: {pace}");
 }
 
-/// Notes how late the visitors themselves are: a machine that keeps them waiting for a processor cannot answer them either.
+/// Notes how late the visitors themselves are: a machine that keeps them waiting for a processor
+/// cannot answer them either.
 async fn watch_the_clock(site: Arc<Site>) {
     let mut due = Instant::now() + TICK;
     while site.pause(tokio::time::sleep_until(due.into())).await {
@@ -154,9 +187,15 @@ impl Site {
 }
 
 /// Bounds a request as a visitor's patience does.
-async fn within<T>(patience: Duration, request: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+async fn within<T>(
+    patience: Duration,
+    request: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
     match tokio::time::timeout(patience, request).await {
         Ok(answer) => answer,
-        Err(_) => Err(Fault::new(Kind::TimedOut, format!("no whole answer within {patience:?}"))),
+        Err(_) => Err(Fault::new(
+            Kind::TimedOut,
+            format!("no whole answer within {patience:?}"),
+        )),
     }
 }

@@ -1,4 +1,5 @@
-//! Where the name leads, as a resolver with a cache knows it: real questions to the region's name server, kept for the record's TTL.
+//! Where the name leads, as a resolver with a cache knows it: real questions to the region's name
+//! server, kept for the record's TTL.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,10 +32,16 @@ pub(super) struct Addresses {
 
 impl Resolver {
     pub(super) fn new(server: SocketAddr, name: &str) -> Result<Self> {
-        let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).with_context(|| format!("reading the name {name:?}"))?;
+        let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.')))
+            .with_context(|| format!("reading the name {name:?}"))?;
         let mut message = Message::query();
         message.add_query(Query::query(name, RecordType::A));
-        Ok(Self { server, question: message.to_vec()?, cached: Mutex::default(), turn: AtomicUsize::new(0) })
+        Ok(Self {
+            server,
+            question: message.to_vec()?,
+            cached: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// One of the name's addresses, in turn, no older than its TTL.
@@ -78,10 +85,24 @@ impl Resolver {
         let found: Vec<(IpAddr, u32)> = message
             .answers
             .iter()
-            .filter_map(|record| if let RData::A(address) = &record.data { Some((IpAddr::V4(address.0), record.ttl)) } else { None })
+            .filter_map(|record| {
+                if let RData::A(address) = &record.data {
+                    Some((IpAddr::V4(address.0), record.ttl))
+                } else {
+                    None
+                }
+            })
             .collect();
         let ttl = found.iter().map(|(_, ttl)| *ttl).min();
-        let ttl = ttl.with_context(|| format!("the name server says {} and no address", message.metadata.response_code))?;
-        Ok(Addresses { all: found.into_iter().map(|(address, _)| address).collect(), ttl: Duration::from_secs(ttl.into()) })
+        let ttl = ttl.with_context(|| {
+            format!(
+                "the name server says {} and no address",
+                message.metadata.response_code
+            )
+        })?;
+        Ok(Addresses {
+            all: found.into_iter().map(|(address, _)| address).collect(),
+            ttl: Duration::from_secs(ttl.into()),
+        })
     }
 }

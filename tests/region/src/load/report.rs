@@ -40,7 +40,8 @@ pub struct Total {
     pub connections: u64,
     /// Connections that the site closed in an orderly way, before a request was sent on them.
     pub moved: u64,
-    /// Streams that a GOAWAY or REFUSED_STREAM left unprocessed (RFC 9113, sections 6.8 and 8.7), and that were sent anew.
+    /// Streams that a GOAWAY or REFUSED_STREAM left unprocessed (RFC 9113, sections 6.8 and 8.7),
+    /// and that were sent anew.
     pub refused_streams: u64,
     pub longest: Duration,
     sum: Duration,
@@ -71,7 +72,8 @@ pub struct Seen {
 pub struct Report {
     /// As it was measured before the visitors came.
     pub pace: Pace,
-    /// The short requests per second that were meant: those asked for, or as many as the machine can answer.
+    /// The short requests per second that were meant: those asked for, or as many as the machine
+    /// can answer.
     pub meant: u32,
     /// How late the visitors' own clock was at most.
     pub late: Duration,
@@ -85,7 +87,9 @@ pub struct Report {
 
 impl Total {
     pub fn mean(&self) -> Duration {
-        self.sum.checked_div(u32::try_from(self.answered).unwrap_or(u32::MAX)).unwrap_or_default()
+        self.sum
+            .checked_div(u32::try_from(self.answered).unwrap_or(u32::MAX))
+            .unwrap_or_default()
     }
 }
 
@@ -100,7 +104,10 @@ impl Report {
 
     /// Short requests per second that were answered or failed.
     pub fn rate(&self) -> f64 {
-        let short = self.totals.iter().filter(|(population, _)| !matches!(population, Population::Slow | Population::Upload));
+        let short = self
+            .totals
+            .iter()
+            .filter(|(population, _)| !matches!(population, Population::Slow | Population::Upload));
         let ended: u64 = short.map(|(_, total)| total.answered + total.failed).sum();
         #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
         let ended = ended as f64;
@@ -108,18 +115,26 @@ impl Report {
     }
 
     pub fn failures_of(&self, kind: Kind) -> usize {
-        self.failures.iter().filter(|failure| failure.fault.kind == kind).count()
+        self.failures
+            .iter()
+            .filter(|failure| failure.fault.kind == kind)
+            .count()
     }
 
-    /// Why visitors were failed: by a machine that is too slow for them, as far as that can be told, or by the site.
+    /// Why visitors were failed: by a machine that is too slow for them, as far as that can be
+    /// told, or by the site.
     fn verdict(&self) -> &'static str {
         let waited = self.failures_of(Kind::TimedOut) + self.failures_of(Kind::Name);
         match (waited == self.failures.len(), self.late >= OVERLOADED) {
             (true, true) => {
                 "OVERLOAD: visitors waited in vain on a machine that kept its own programs waiting; nobody was refused or reset"
             }
-            (true, false) => "visitors waited in vain, though the machine had time for them; nobody was refused or reset",
-            (false, true) => "visitors were failed, on a machine that kept its own programs waiting",
+            (true, false) => {
+                "visitors waited in vain, though the machine had time for them; nobody was refused or reset"
+            }
+            (false, true) => {
+                "visitors were failed, on a machine that kept its own programs waiting"
+            }
             (false, false) => "visitors were failed",
         }
     }
@@ -131,9 +146,13 @@ impl Report {
     }
 
     /// # Panics
-    /// Visitors who wait for their turn were held up: fewer short requests than four fifths of those that were meant have ended.
+    /// Visitors who wait for their turn were held up: fewer short requests than four fifths of
+    /// those that were meant have ended.
     pub fn assert_not_held_up(&self) {
-        assert!(self.rate() >= f64::from(self.meant) * 0.8, "the visitors were held up\n{self}");
+        assert!(
+            self.rate() >= f64::from(self.meant) * 0.8,
+            "the visitors were held up\n{self}"
+        );
     }
 }
 
@@ -141,10 +160,25 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (answered, failed) = (self.answered(), self.failed());
         let (lasted, rate, meant) = (self.lasted.as_secs_f64(), self.rate(), self.meant);
-        writeln!(f, "{answered} answered, {failed} failed in {lasted:.1} s; {rate:.1} short requests/s of {meant} that were meant")?;
-        writeln!(f, "  {}; the visitors' own clock was late by {:.0?} at most", self.pace, self.late)?;
+        writeln!(
+            f,
+            "{answered} answered, {failed} failed in {lasted:.1} s; {rate:.1} short requests/s of {meant} that were meant"
+        )?;
+        writeln!(
+            f,
+            "  {}; the visitors' own clock was late by {:.0?} at most",
+            self.pace, self.late
+        )?;
         for (population, total) in &self.totals {
-            let Total { answered, failed, connections, moved, refused_streams, longest, .. } = total;
+            let Total {
+                answered,
+                failed,
+                connections,
+                moved,
+                refused_streams,
+                longest,
+                ..
+            } = total;
             writeln!(
                 f,
                 "  {population:?}: {answered} answered, {failed} failed; {connections} connections, {moved} closed while idle, \
@@ -154,11 +188,28 @@ impl fmt::Display for Report {
         }
         for ((address, release), seen) in &self.seen {
             let (first, last) = (seen.first.as_secs_f64(), seen.last.as_secs_f64());
-            writeln!(f, "  release {release} at {address}: {} answers from {first:.1} s to {last:.1} s", seen.answers)?;
+            writeln!(
+                f,
+                "  release {release} at {address}: {} answers from {first:.1} s to {last:.1} s",
+                seen.answers
+            )?;
         }
-        for Failure { at, after, took, population, address, fault } in self.failures.iter().take(FAILURES_SHOWN) {
-            let address = address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
-            writeln!(f, "  failed at {at} ({:.2} s, after {took:.2?}): {population:?} at {address}: {fault}", after.as_secs_f64())?;
+        for Failure {
+            at,
+            after,
+            took,
+            population,
+            address,
+            fault,
+        } in self.failures.iter().take(FAILURES_SHOWN)
+        {
+            let address =
+                address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
+            writeln!(
+                f,
+                "  failed at {at} ({:.2} s, after {took:.2?}): {population:?} at {address}: {fault}",
+                after.as_secs_f64()
+            )?;
         }
         Ok(())
     }
@@ -172,8 +223,19 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(pace: Pace, meant: u32) -> Self {
         let (totals, failures, seen) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        let report = Report { pace, meant, late: Duration::ZERO, lasted: Duration::ZERO, totals, failures, seen };
-        Self { began: Instant::now(), inner: Mutex::new((None, report)) }
+        let report = Report {
+            pace,
+            meant,
+            late: Duration::ZERO,
+            lasted: Duration::ZERO,
+            totals,
+            failures,
+            seen,
+        };
+        Self {
+            began: Instant::now(),
+            inner: Mutex::new((None, report)),
+        }
     }
 
     /// Rates are up to here.
@@ -183,7 +245,10 @@ impl Tally {
 
     pub(super) fn report(&self) -> Report {
         let inner = locked(&self.inner);
-        Report { lasted: inner.0.unwrap_or_else(Instant::now) - self.began, ..inner.1.clone() }
+        Report {
+            lasted: inner.0.unwrap_or_else(Instant::now) - self.began,
+            ..inner.1.clone()
+        }
     }
 
     pub(super) fn late(&self, by: Duration) {
@@ -195,7 +260,13 @@ impl Tally {
         count(locked(&self.inner).1.totals.entry(population).or_default());
     }
 
-    pub(super) fn answered(&self, population: Population, address: IpAddr, release: &str, began: Instant) {
+    pub(super) fn answered(
+        &self,
+        population: Population,
+        address: IpAddr,
+        release: &str,
+        began: Instant,
+    ) {
         let now = self.began.elapsed();
         let mut inner = locked(&self.inner);
         let total = inner.1.totals.entry(population).or_default();
@@ -203,17 +274,38 @@ impl Tally {
         total.answered += 1;
         total.sum += took;
         total.longest = total.longest.max(took);
-        let seen = inner.1.seen.entry((address, release.to_owned())).or_insert(Seen { answers: 0, first: now, last: now });
+        let seen = inner
+            .1
+            .seen
+            .entry((address, release.to_owned()))
+            .or_insert(Seen {
+                answers: 0,
+                first: now,
+                last: now,
+            });
         seen.answers += 1;
         seen.last = now;
     }
 
-    pub(super) fn failed(&self, population: Population, address: Option<IpAddr>, fault: Fault, began: Instant) {
+    pub(super) fn failed(
+        &self,
+        population: Population,
+        address: Option<IpAddr>,
+        fault: Fault,
+        began: Instant,
+    ) {
         let (after, took) = (self.began.elapsed(), began.elapsed());
         let mut inner = locked(&self.inner);
         inner.1.totals.entry(population).or_default().failed += 1;
         if inner.1.failures.len() < FAILURES_KEPT {
-            inner.1.failures.push(Failure { at: OffsetDateTime::now_utc(), after, took, population, address, fault });
+            inner.1.failures.push(Failure {
+                at: OffsetDateTime::now_utc(),
+                after,
+                took,
+                population,
+                address,
+                fault,
+            });
         }
     }
 }

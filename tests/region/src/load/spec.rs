@@ -22,7 +22,8 @@ pub struct LoadSpec {
     pub dns: SocketAddr,
     pub domain: String,
     pub port: PortOf,
-    /// Short requests per second, of all who make them: fresh, keep-alive, HTTP/2 and stale. They are fewer where the machine answers fewer.
+    /// Short requests per second, of all who make them: fresh, keep-alive, HTTP/2 and stale. They
+    /// are fewer where the machine answers fewer.
     pub rate: u32,
     pub keep_alive_clients: u32,
     pub http2_clients: u32,
@@ -31,13 +32,15 @@ pub struct LoadSpec {
     /// Clients that always wait for an answer which takes [`slow_takes`](Self::slow_takes).
     pub slow_clients: u32,
     pub slow_takes: Duration,
-    /// Clients that always send a file of [`upload_size`](Self::upload_size), as slowly as [`upload_takes`](Self::upload_takes) says.
+    /// Clients that always send a file of [`upload_size`](Self::upload_size), as slowly as
+    /// [`upload_takes`](Self::upload_takes) says.
     pub upload_clients: u32,
     pub upload_size: usize,
     pub upload_takes: Duration,
     /// For an answer that has no reason to take long; a slow machine's visitors wait longer.
     pub patience: Duration,
-    /// Beyond what a long request has to take at least before it has failed; a slow machine's visitors wait longer.
+    /// Beyond what a long request has to take at least before it has failed; a slow machine's
+    /// visitors wait longer.
     pub spare: Duration,
 }
 
@@ -83,6 +86,9 @@ impl LoadSpec {
 
     /// No request takes longer.
     pub(super) fn longest(&self) -> Duration {
-        self.patience.max(self.slow_patience()).max(self.upload_patience()) + self.spare
+        self.patience
+            .max(self.slow_patience())
+            .max(self.upload_patience())
+            + self.spare
     }
 }

@@ -29,29 +29,53 @@ type Visitor = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Hands every visitor to `spawn`.
 pub(super) fn start(site: &Arc<Site>, mut spawn: impl FnMut(Visitor)) {
     let spec = &site.spec;
-    let share = |clients: u32, share: u32| if clients > 0 { spec.rate * share / ALL_SHARES } else { 0 };
-    let (stale, http2) = (share(spec.stale_clients, STALE_SHARE), share(spec.http2_clients, HTTP2_SHARE));
+    let share = |clients: u32, share: u32| {
+        if clients > 0 {
+            spec.rate * share / ALL_SHARES
+        } else {
+            0
+        }
+    };
+    let (stale, http2) = (
+        share(spec.stale_clients, STALE_SHARE),
+        share(spec.http2_clients, HTTP2_SHARE),
+    );
     let keep_alive = share(spec.keep_alive_clients, KEEP_ALIVE_SHARE);
     let fresh = spec.rate - stale - http2 - keep_alive;
     if let Some(every) = every(1, fresh) {
         spawn(Box::pin(fresh_connections(site.clone(), every)));
     }
     for _ in 0..spec.stale_clients {
-        every(spec.stale_clients, stale).into_iter().for_each(|every| spawn(Box::pin(stale_address(site.clone(), every))));
+        every(spec.stale_clients, stale)
+            .into_iter()
+            .for_each(|every| spawn(Box::pin(stale_address(site.clone(), every))));
     }
-    // Before a reload the product tells them for three seconds to come anew: each asks at least once a second, or a few would not hear of it.
+    // Before a reload the product tells them for three seconds to come anew: each asks at least
+    // once a second, or a few would not hear of it.
     let clients = spec.keep_alive_clients.min(keep_alive);
     for _ in 0..clients {
-        every(clients, keep_alive).into_iter().for_each(|every| spawn(Box::pin(kept_alive(site.clone(), every))));
+        every(clients, keep_alive)
+            .into_iter()
+            .for_each(|every| spawn(Box::pin(kept_alive(site.clone(), every))));
     }
     for _ in 0..spec.http2_clients {
-        every(spec.http2_clients, http2).into_iter().for_each(|every| spawn(Box::pin(streams(site.clone(), every))));
+        every(spec.http2_clients, http2)
+            .into_iter()
+            .for_each(|every| spawn(Box::pin(streams(site.clone(), every))));
     }
     for client in 0..spec.slow_clients {
-        spawn(Box::pin(long::visit(site.clone(), Population::Slow, spec.slow_takes * client / spec.slow_clients)));
+        spawn(Box::pin(long::visit(
+            site.clone(),
+            Population::Slow,
+            spec.slow_takes * client / spec.slow_clients,
+        )));
     }
     for client in 0..spec.upload_clients {
-        spawn(Box::pin(long::visit(site.clone(), Population::Upload, spec.upload_takes * client / spec.upload_clients)));
+        spawn(Box::pin(long::visit(
+            site.clone(),
+            Population::Upload,
+            spec.upload_takes * client / spec.upload_clients,
+        )));
     }
 }
 
@@ -86,7 +110,14 @@ async fn stale_address(site: Arc<Site>, every: Duration) {
         let address = match known.filter(|(_, until)| began < *until) {
             Some((address, _)) => address,
             None => match site.resolver.ask().await {
-                Ok(addresses) => known.insert((site.resolver.pick(&addresses), began + addresses.ttl * STALE_TTLS)).0,
+                Ok(addresses) => {
+                    known
+                        .insert((
+                            site.resolver.pick(&addresses),
+                            began + addresses.ttl * STALE_TTLS,
+                        ))
+                        .0
+                }
                 Err(fault) => {
                     site.tally.failed(Population::Stale, None, fault, began);
                     continue;
@@ -104,19 +135,35 @@ async fn once(site: &Site, population: Population, address: IpAddr) {
         let mut connection = open(site, population, address).await?;
         ask_fresh(&mut connection, http1::get(site, address, "/")).await
     });
-    note(site, population, address, began, answer.await.and_then(page));
+    note(
+        site,
+        population,
+        address,
+        began,
+        answer.await.and_then(page),
+    );
 }
 
-pub(super) async fn open(site: &Site, population: Population, address: IpAddr) -> Result<Connection, Fault> {
+pub(super) async fn open(
+    site: &Site,
+    population: Population,
+    address: IpAddr,
+) -> Result<Connection, Fault> {
     site.tally.count(population, |total| total.connections += 1);
     Connection::open(site, address).await
 }
 
 /// Nobody closes a new connection in an orderly way.
-pub(super) async fn ask_fresh(connection: &mut Connection, request: http1::Request) -> Result<Answer, Fault> {
+pub(super) async fn ask_fresh(
+    connection: &mut Connection,
+    request: http1::Request,
+) -> Result<Answer, Fault> {
     match connection.ask(request).await {
         Ok((answer, _)) => Ok(answer),
-        Err(Unanswered::Closed) => Err(Fault::new(Kind::Reset, "the new connection was closed before a request")),
+        Err(Unanswered::Closed) => Err(Fault::new(
+            Kind::Reset,
+            "the new connection was closed before a request",
+        )),
         Err(Unanswered::Failed(fault)) => Err(fault),
     }
 }
@@ -130,7 +177,9 @@ async fn kept_alive(site: Arc<Site>, every: Duration) {
         let mut at = held.as_ref().map(|connection| connection.address);
         let answer = within(site.spec.patience, next_page(&site, &mut held, &mut at)).await;
         match (answer.and_then(page), at) {
-            (Ok(answer), Some(address)) => note(&site, Population::KeepAlive, address, began, Ok(answer)),
+            (Ok(answer), Some(address)) => {
+                note(&site, Population::KeepAlive, address, began, Ok(answer))
+            }
             (Err(fault), at) => {
                 held = None;
                 site.tally.failed(Population::KeepAlive, at, fault, began);
@@ -142,20 +191,41 @@ async fn kept_alive(site: Arc<Site>, every: Duration) {
 }
 
 /// Leaves the connection in `held` if it may be used again, and in `at` whom it was to.
-async fn next_page(site: &Site, held: &mut Option<Connection>, at: &mut Option<IpAddr>) -> Result<Answer, Fault> {
+async fn next_page(
+    site: &Site,
+    held: &mut Option<Connection>,
+    at: &mut Option<IpAddr>,
+) -> Result<Answer, Fault> {
     loop {
         let used = held.is_some();
         let mut connection = match held.take() {
             Some(connection) => connection,
-            None => open(site, Population::KeepAlive, *at.insert(site.resolver.address().await?)).await?,
+            None => {
+                open(
+                    site,
+                    Population::KeepAlive,
+                    *at.insert(site.resolver.address().await?),
+                )
+                .await?
+            }
         };
-        match connection.ask(http1::get(site, connection.address, "/")).await {
+        match connection
+            .ask(http1::get(site, connection.address, "/"))
+            .await
+        {
             Ok((answer, stays)) => {
                 *held = stays.then_some(connection);
                 return Ok(answer);
             }
-            Err(Unanswered::Closed) if used => site.tally.count(Population::KeepAlive, |total| total.moved += 1),
-            Err(Unanswered::Closed) => return Err(Fault::new(Kind::Reset, "the new connection was closed before a request")),
+            Err(Unanswered::Closed) if used => site
+                .tally
+                .count(Population::KeepAlive, |total| total.moved += 1),
+            Err(Unanswered::Closed) => {
+                return Err(Fault::new(
+                    Kind::Reset,
+                    "the new connection was closed before a request",
+                ));
+            }
             Err(Unanswered::Failed(fault)) => return Err(fault),
         }
     }
@@ -186,8 +256,13 @@ async fn streams(site: Arc<Site>, every: Duration) {
 
 async fn connected(site: &Site) -> Result<http2::Connection, (Option<IpAddr>, Fault, Instant)> {
     let began = Instant::now();
-    let address = site.resolver.address().await.map_err(|fault| (None, fault, began))?;
-    site.tally.count(Population::Http2, |total| total.connections += 1);
+    let address = site
+        .resolver
+        .address()
+        .await
+        .map_err(|fault| (None, fault, began))?;
+    site.tally
+        .count(Population::Http2, |total| total.connections += 1);
     let opened = within(site.spec.patience, http2::Connection::open(site, address)).await;
     opened.map_err(|fault| (Some(address), fault, began))
 }
@@ -202,8 +277,12 @@ async fn stream(site: Arc<Site>, mut connection: http2::Connection) {
                     connection.give_up();
                     return Err(fault);
                 }
-                Err(http2::Unanswered::Closed) => site.tally.count(Population::Http2, |total| total.moved += 1),
-                Err(http2::Unanswered::Refused) => site.tally.count(Population::Http2, |total| total.refused_streams += 1),
+                Err(http2::Unanswered::Closed) => site
+                    .tally
+                    .count(Population::Http2, |total| total.moved += 1),
+                Err(http2::Unanswered::Refused) => site
+                    .tally
+                    .count(Population::Http2, |total| total.refused_streams += 1),
             }
             connection.give_up();
             connection = connected(&site).await.map_err(|(_, fault, _)| fault)?;
@@ -217,13 +296,27 @@ async fn stream(site: Arc<Site>, mut connection: http2::Connection) {
 pub(super) fn page(answer: Answer) -> Result<Answer, Fault> {
     match answer.status {
         200 => Ok(answer),
-        status => Err(Fault::new(Kind::Status, format!("status {status}: {}", answer.body.lines().next().unwrap_or_default()))),
+        status => Err(Fault::new(
+            Kind::Status,
+            format!(
+                "status {status}: {}",
+                answer.body.lines().next().unwrap_or_default()
+            ),
+        )),
     }
 }
 
-pub(super) fn note(site: &Site, population: Population, address: IpAddr, began: Instant, answer: Result<Answer, Fault>) {
+pub(super) fn note(
+    site: &Site,
+    population: Population,
+    address: IpAddr,
+    began: Instant,
+    answer: Result<Answer, Fault>,
+) {
     match answer {
-        Ok(answer) => site.tally.answered(population, address, release(&answer.body), began),
+        Ok(answer) => site
+            .tally
+            .answered(population, address, release(&answer.body), began),
         Err(fault) => site.tally.failed(population, Some(address), fault, began),
     }
 }
@@ -231,5 +324,8 @@ pub(super) fn note(site: &Site, population: Population, address: IpAddr, began: 
 /// `release v1 path /`: as the small app tells it.
 fn release(body: &str) -> &str {
     let mut words = body.split_whitespace();
-    words.find(|word| *word == "release").and_then(|_| words.next()).unwrap_or("unknown")
+    words
+        .find(|word| *word == "release")
+        .and_then(|_| words.next())
+        .unwrap_or("unknown")
 }

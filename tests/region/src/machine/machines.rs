@@ -1,4 +1,5 @@
-//! A fleet's instances as machines, whose cloud-init runs the template's user data: see [`Machine`].
+//! A fleet's instances as machines, whose cloud-init runs the template's user data: see
+//! [`Machine`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +24,12 @@ pub struct Machines {
 
 impl Machines {
     pub fn new(image: &Image, network: &Network) -> Self {
-        Self { image: image.clone(), network: network.clone(), prepare: Vec::new(), started: Mutex::default() }
+        Self {
+            image: image.clone(),
+            network: network.clone(),
+            prepare: Vec::new(),
+            started: Mutex::default(),
+        }
     }
 
     /// What is done to each machine's [`Spec`]: shares, files, the size of its disk.
@@ -50,7 +56,10 @@ impl Launcher for Machines {
     }
 
     fn start(&self, instance: &Instance) -> anyhow::Result<Box<dyn Running>> {
-        let spec = self.prepare.iter().fold(Spec::of(instance)?, |spec, prepare| prepare(spec));
+        let spec = self
+            .prepare
+            .iter()
+            .fold(Spec::of(instance)?, |spec, prepare| prepare(spec));
         let machine = Arc::new(Machine::boot(&self.image, &self.network, spec)?);
         locked(&self.started).insert(instance.id().to_owned(), Arc::downgrade(&machine));
         Ok(Box::new(machine))

@@ -1,6 +1,7 @@
-//! Instances as they are: a booted Debian tree under systemd-nspawn, in its own network, whose real cloud-init reads user data from IMDS.
-//! The kernel owns what a machine is made of (namespaces, mounts, a cgroup), so that it goes with the machine; what 169.254.169.254 answers
-//! is the region's business.
+//! Instances as they are: a booted Debian tree under systemd-nspawn, in its own network, whose real
+//! cloud-init reads user data from IMDS. The kernel owns what a machine is made of (namespaces,
+//! mounts, a cgroup), so that it goes with the machine; what 169.254.169.254 answers is the
+//! region's business.
 //!
 //! ```no_run
 //! use region::machine::{Image, Machine, Network, Spec, usable};
@@ -20,10 +21,12 @@
 //! # anyhow::Ok(())
 //! ```
 //!
-//! A [`Process`] is an instance without a machine: one program in a network of its own. [`Machines`] and [`Processes`] launch them for fleets.
+//! A [`Process`] is an instance without a machine: one program in a network of its own.
+//! [`Machines`] and [`Processes`] launch them for fleets.
 //!
-//! A machine ends with its owner: a keeper process waits for that and takes everything down, even after SIGKILL; should the keeper be killed
-//! as well, the next [`Network::create`] sweeps. A machine reaches its network and nothing beyond: no route is forwarded, no package installed.
+//! A machine ends with its owner: a keeper process waits for that and takes everything down, even
+//! after SIGKILL; should the keeper be killed as well, the next [`Network::create`] sweeps. A
+//! machine reaches its network and nothing beyond: no route is forwarded, no package installed.
 #![allow(
     clippy::disallowed_methods,
     reason = "tests drive machines from plain threads: programs are started and polled here, not in spotboot"

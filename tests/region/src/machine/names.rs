@@ -1,5 +1,6 @@
-//! Port 53 of a machine network: hands questions to the region's DNS, wherever that listens, and says "no such name" until it is told.
-//! An answer matters even then: cloud-init asks for names that must not exist, and loses seconds with each that is met with silence.
+//! Port 53 of a machine network: hands questions to the region's DNS, wherever that listens, and
+//! says "no such name" until it is told. An answer matters even then: cloud-init asks for names
+//! that must not exist, and loses seconds with each that is met with silence.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,14 +30,26 @@ struct Shared {
 
 impl NameServer {
     pub(super) fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
-        let socket = UdpSocket::bind((address, 53)).with_context(|| format!("listening on {address}:53 (UDP)"))?;
-        let shared = Arc::new(Shared { socket, upstream: Mutex::new(None), ended: AtomicBool::new(false) });
+        let socket = UdpSocket::bind((address, 53))
+            .with_context(|| format!("listening on {address}:53 (UDP)"))?;
+        let shared = Arc::new(Shared {
+            socket,
+            upstream: Mutex::new(None),
+            ended: AtomicBool::new(false),
+        });
         let server = shared.clone();
-        Ok(Self { shared, thread: Some(thread::spawn(move || serve(&server))) })
+        Ok(Self {
+            shared,
+            thread: Some(thread::spawn(move || serve(&server))),
+        })
     }
 
     pub(super) fn forward_to(&self, upstream: SocketAddr) {
-        *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = Some(upstream);
+        *self
+            .shared
+            .upstream
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(upstream);
     }
 }
 
@@ -44,7 +57,11 @@ impl Drop for NameServer {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
         // Wakes the thread; it sees the mark before it sees another question.
-        let woken = self.shared.socket.local_addr().and_then(|address| self.shared.socket.send_to(&[], address));
+        let woken = self
+            .shared
+            .socket
+            .local_addr()
+            .and_then(|address| self.shared.socket.send_to(&[], address));
         if let (Ok(_), Some(thread)) = (woken, self.thread.take()) {
             let _ = thread.join();
         }
@@ -59,7 +76,10 @@ fn serve(shared: &Arc<Shared>) {
         }
         let (shared, question) = (shared.clone(), buffer[..length].to_vec());
         thread::spawn(move || {
-            let upstream = *shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+            let upstream = *shared
+                .upstream
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let answer = match upstream {
                 Some(upstream) => ask(upstream, &question).ok(),
                 None => no_such_name(&question),
@@ -70,7 +90,11 @@ fn serve(shared: &Arc<Shared>) {
 }
 
 fn ask(upstream: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8>> {
-    let socket = UdpSocket::bind(if upstream.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+    let socket = UdpSocket::bind(if upstream.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    })?;
     socket.set_read_timeout(Some(ANSWER))?;
     socket.connect(upstream)?;
     socket.send(question)?;
@@ -104,7 +128,10 @@ mod tests {
 
     #[test]
     fn the_answer_holds_the_question_and_nothing_else() {
-        assert_eq!(no_such_name(QUESTION).unwrap(), b"\x12\x34\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01");
+        assert_eq!(
+            no_such_name(QUESTION).unwrap(),
+            b"\x12\x34\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! A region's own network on this host: a bridge that holds the gateway's address and 169.254.169.254, and one link per machine.
-//! Nothing is forwarded beyond it. Several stand side by side, each with its own number and its own 169.254.169.254. While one stands, a host that
-//! is an EC2 instance itself does not reach its own IMDS.
+//! A region's own network on this host: a bridge that holds the gateway's address and
+//! 169.254.169.254, and one link per machine. Nothing is forwarded beyond it. Several stand side by
+//! side, each with its own number and its own 169.254.169.254. While one stands, a host that is an
+//! EC2 instance itself does not reach its own IMDS.
 
 use std::fs;
 use std::io::Write;
@@ -54,7 +55,8 @@ struct Doors {
 }
 
 impl Network {
-    /// Takes the first free number; sweeps what owners that died, and whose keepers died too, have left.
+    /// Takes the first free number; sweeps what owners that died, and whose keepers died too, have
+    /// left.
     pub fn create() -> anyhow::Result<Self> {
         super::networks_usable()?;
         let hierarchies = Hierarchies::find()?;
@@ -62,8 +64,18 @@ impl Network {
         for number in 0..=u8::MAX {
             if let Some(claim) = claim(number)? {
                 let keeper = Keeper::start(number, &hierarchies, claim)?;
-                let (doors, next, next_public) = (OnceLock::new(), AtomicU8::new(2), AtomicU8::new(1));
-                let network = Self { shared: Arc::new(Shared { number, hierarchies, doors, next, next_public, keeper }) };
+                let (doors, next, next_public) =
+                    (OnceLock::new(), AtomicU8::new(2), AtomicU8::new(1));
+                let network = Self {
+                    shared: Arc::new(Shared {
+                        number,
+                        hierarchies,
+                        doors,
+                        next,
+                        next_public,
+                        keeper,
+                    }),
+                };
                 network.build()?;
                 return Ok(network);
             }
@@ -73,44 +85,89 @@ impl Network {
 
     fn build(&self) -> anyhow::Result<()> {
         let (bridge, gateway) = (self.bridge(), format!("{}/24", self.gateway()));
-        fs::create_dir_all(self.folder()).with_context(|| format!("making {}", self.folder().display()))?;
-        // Its own for good: by default a bridge has its lowest port's, and when that port goes the others know a neighbour who is not there.
-        run::tool("ip", ["link", "add", &bridge, "address", &hardware_address(self.gateway()), "type", "bridge"])?;
+        fs::create_dir_all(self.folder())
+            .with_context(|| format!("making {}", self.folder().display()))?;
+        // Its own for good: by default a bridge has its lowest port's, and when that port goes the
+        // others know a neighbour who is not there.
+        run::tool(
+            "ip",
+            [
+                "link",
+                "add",
+                &bridge,
+                "address",
+                &hardware_address(self.gateway()),
+                "type",
+                "bridge",
+            ],
+        )?;
         run::tool("ip", ["address", "add", &gateway, "dev", &bridge])?;
-        run::tool("ip", ["address", "add", &format!("{}/32", METADATA.ip()), "dev", &bridge])?;
+        run::tool(
+            "ip",
+            [
+                "address",
+                "add",
+                &format!("{}/32", METADATA.ip()),
+                "dev",
+                &bridge,
+            ],
+        )?;
         run::tool("ip", ["link", "set", &bridge, "up"])?;
-        let doors = Doors { names: NameServer::start(self.gateway())?, metadata: Relay::start(&bridge)? };
-        self.shared.doors.set(doors).map_err(|_| anyhow::anyhow!("a network is built once"))
+        let doors = Doors {
+            names: NameServer::start(self.gateway())?,
+            metadata: Relay::start(&bridge)?,
+        };
+        self.shared
+            .doors
+            .set(doors)
+            .map_err(|_| anyhow::anyhow!("a network is built once"))
     }
 
-    /// The host's own address here, where the region's services listen (`Options::bind`). Of 198.18.0.0/15 (RFC 2544), which
-    /// no network in use should hold.
+    /// The host's own address here, where the region's services listen (`Options::bind`). Of
+    /// 198.18.0.0/15 (RFC 2544), which no network in use should hold.
     pub fn gateway(&self) -> Ipv4Addr {
         address(self.shared.number, 1)
     }
 
-    /// Machines here ask this DNS, through port 53 of the gateway (UDP); before, and without, no name exists for them.
+    /// Machines here ask this DNS, through port 53 of the gateway (UDP); before, and without, no
+    /// name exists for them.
     pub fn resolve_through(&self, dns: std::net::SocketAddr) {
         if let Some(doors) = self.shared.doors.get() {
             doors.names.forward_to(dns);
         }
     }
 
-    /// What an instance here is launched with: a new address, which is its public one as well, and the link that its machine will have.
+    /// What an instance here is launched with: a new address, which is its public one as well, and
+    /// the link that its machine will have.
     pub fn instance(&self, id: &str) -> anyhow::Result<InstanceSpec> {
         let address = self.next_address()?;
         let mac = hardware_address(address);
-        Ok(InstanceSpec { private_ipv4: address, public_ipv4: Some(address), mac, peer: Some(address.into()), ..InstanceSpec::new(id) })
+        Ok(InstanceSpec {
+            private_ipv4: address,
+            public_ipv4: Some(address),
+            mac,
+            peer: Some(address.into()),
+            ..InstanceSpec::new(id)
+        })
     }
 
     /// An address that no machine here has had.
     fn next_address(&self) -> anyhow::Result<Ipv4Addr> {
-        let host = self.shared.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| host.checked_add(1));
-        let host = host.ok().filter(|host| *host < u8::MAX).context("this network has no address left")?;
+        let host = self
+            .shared
+            .next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| {
+                host.checked_add(1)
+            });
+        let host = host
+            .ok()
+            .filter(|host| *host < u8::MAX)
+            .context("this network has no address left")?;
         Ok(address(self.shared.number, host))
     }
 
-    /// Where addresses are from that come and go: each machine takes all of them for its own, and the host's routes say whose one is.
+    /// Where addresses are from that come and go: each machine takes all of them for its own, and
+    /// the host's routes say whose one is.
     pub(super) fn public_addresses(&self) -> String {
         format!("{}/24", public_address(self.shared.number, 0))
     }
@@ -129,8 +186,15 @@ impl Network {
     /// The host's end of a machine's link; an interface's name has 15 characters at most.
     pub(super) fn link(&self, machine: Ipv4Addr) -> anyhow::Result<String> {
         let [_, _, number, host] = machine.octets();
-        ensure!(machine == address(self.shared.number, host), "{machine} is no address of the network of {}", self.gateway());
-        ensure!((2..u8::MAX).contains(&host), "{machine} is the network's own");
+        ensure!(
+            machine == address(self.shared.number, host),
+            "{machine} is no address of the network of {}",
+            self.gateway()
+        );
+        ensure!(
+            (2..u8::MAX).contains(&host),
+            "{machine} is the network's own"
+        );
         Ok(format!("spotboot{number}m{host}"))
     }
 
@@ -154,14 +218,33 @@ impl Network {
 
 impl Wiring for Network {
     fn fresh(&self) -> anyhow::Result<Ipv4Addr> {
-        let host = self.shared.next_public.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| host.checked_add(1));
-        let host = host.ok().filter(|host| *host < u8::MAX).context("this network has no public address left")?;
+        let host =
+            self.shared
+                .next_public
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |host| {
+                    host.checked_add(1)
+                });
+        let host = host
+            .ok()
+            .filter(|host| *host < u8::MAX)
+            .context("this network has no public address left")?;
         Ok(public_address(self.shared.number, host))
     }
 
     fn lead(&self, address: Ipv4Addr, to: &InstanceSpec) -> anyhow::Result<()> {
         let (route, via) = (format!("{address}/32"), to.private_ipv4.to_string());
-        run::tool("ip", ["route", "replace", &route, "via", &via, "dev", &self.bridge()])
+        run::tool(
+            "ip",
+            [
+                "route",
+                "replace",
+                &route,
+                "via",
+                &via,
+                "dev",
+                &self.bridge(),
+            ],
+        )
     }
 }
 
@@ -192,7 +275,8 @@ fn folder(number: u8) -> PathBuf {
     Path::new(ROOT).join(number.to_string())
 }
 
-/// A number is claimed by a socket in the abstract namespace: it is freed with its last holder and leaves no file.
+/// A number is claimed by a socket in the abstract namespace: it is freed with its last holder and
+/// leaves no file.
 fn claim(number: u8) -> anyhow::Result<Option<OwnedFd>> {
     let name = SocketAddr::from_abstract_name(group(number)).context("naming a claim")?;
     match UnixListener::bind_addr(&name) {
@@ -204,8 +288,13 @@ fn claim(number: u8) -> anyhow::Result<Option<OwnedFd>> {
 
 /// A folder whose number can be claimed belongs to nobody alive.
 fn sweep(hierarchies: &Hierarchies) -> anyhow::Result<()> {
-    let Ok(folders) = fs::read_dir(ROOT) else { return Ok(()) };
-    for number in folders.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+    let Ok(folders) = fs::read_dir(ROOT) else {
+        return Ok(());
+    };
+    for number in folders
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    {
         if let Some(claim) = claim(number)? {
             drop(Keeper::start(number, hierarchies, claim)?);
         }
@@ -220,7 +309,11 @@ struct Keeper(Child);
 impl Keeper {
     fn start(number: u8, hierarchies: &Hierarchies, claim: OwnedFd) -> anyhow::Result<Self> {
         use std::os::unix::process::CommandExt;
-        let groups: Vec<_> = hierarchies.folders(&group(number)).iter().map(|folder| folder.display().to_string()).collect();
+        let groups: Vec<_> = hierarchies
+            .folders(&group(number))
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect();
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "spotboot-keeper"])
             .env_clear()
@@ -234,7 +327,9 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::from(claim))
             .spawn();
-        Ok(Self(keeper.context("starting the keeper of a machine network")?))
+        Ok(Self(
+            keeper.context("starting the keeper of a machine network")?,
+        ))
     }
 }
 

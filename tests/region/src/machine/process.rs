@@ -1,5 +1,6 @@
-//! An instance that is no machine: one program in a network of its own, with the instance's address and its metadata service, on the host's own
-//! files. What it starts dies with it, and with its owner.
+//! An instance that is no machine: one program in a network of its own, with the instance's address
+//! and its metadata service, on the host's own files. What it starts dies with it, and with its
+//! owner.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,7 +26,8 @@ const COMMAND: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Program {
     pub arguments: Vec<OsString>,
-    /// All of its environment but PATH, which is that of a login unless it is given here; then with the folders of sbin.
+    /// All of its environment but PATH, which is that of a login unless it is given here; then with
+    /// the folders of sbin.
     pub env: BTreeMap<String, String>,
     /// Where it runs.
     pub folder: PathBuf,
@@ -34,7 +36,11 @@ pub struct Program {
 impl Program {
     /// With the instance's own environment, which says where AWS answers.
     pub fn new(program: impl Into<OsString>, instance: &Instance) -> Self {
-        Self { arguments: vec![program.into()], env: instance.env(), folder: PathBuf::from("/") }
+        Self {
+            arguments: vec![program.into()],
+            env: instance.env(),
+            folder: PathBuf::from("/"),
+        }
     }
 
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -58,13 +64,21 @@ impl Program {
 pub struct Process(Guest);
 
 impl Process {
-    /// Starts it and returns. The instance must live as long: its metadata service ends with its handle.
-    pub fn start(network: &Network, instance: &Instance, program: &Program) -> anyhow::Result<Self> {
+    /// Starts it and returns. The instance must live as long: its metadata service ends with its
+    /// handle.
+    pub fn start(
+        network: &Network,
+        instance: &Instance,
+        program: &Program,
+    ) -> anyhow::Result<Self> {
         let spec = Spec::of(instance)?;
         let resolver = format!("nameserver {}\n", network.gateway());
         let stage = |folder: &std::path::Path| Ok(fs::write(folder.join("resolv.conf"), resolver)?);
         Guest::start(network, &spec, INSIDE, stage, |command, _| {
-            command.args(&program.arguments).envs(&program.env).env("WORK", &program.folder);
+            command
+                .args(&program.arguments)
+                .envs(&program.env)
+                .env("WORK", &program.folder);
         })
         .map(Self)
     }

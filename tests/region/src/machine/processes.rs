@@ -22,8 +22,15 @@ pub struct Processes {
 
 impl Processes {
     /// What an instance runs is asked at its start.
-    pub fn new(network: &Network, program: impl Fn(&Instance) -> anyhow::Result<Program> + Send + Sync + 'static) -> Self {
-        Self { network: network.clone(), program: Box::new(program), started: Mutex::default() }
+    pub fn new(
+        network: &Network,
+        program: impl Fn(&Instance) -> anyhow::Result<Program> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            network: network.clone(),
+            program: Box::new(program),
+            started: Mutex::default(),
+        }
     }
 
     /// The process of an instance that is not terminated.

@@ -1,4 +1,5 @@
-//! What a machine's tree is made of. It is of the host's own release, from the host's own package sources, so that the host's binaries run in it.
+//! What a machine's tree is made of. It is of the host's own release, from the host's own package
+//! sources, so that the host's binaries run in it.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +23,8 @@ const PACKAGES: [&str; 13] = [
     "systemd",
     "systemd-sysv",
 ];
-/// Left out when unpacking, for size. Without dhclient, cloud-init does not ask for a lease that nobody would grant.
+/// Left out when unpacking, for size. Without dhclient, cloud-init does not ask for a lease that
+/// nobody would grant.
 const EXCLUDED: [&str; 9] = [
     "/usr/share/doc/*",
     "/usr/share/man/*",
@@ -47,16 +49,33 @@ pub(super) struct Recipe {
 impl Recipe {
     pub(super) fn of_host(proxy: Option<String>) -> anyhow::Result<Self> {
         let release = fs::read_to_string("/etc/os-release").context("reading /etc/os-release")?;
-        let codename = codename(&release).context("/etc/os-release names no VERSION_CODENAME; machines need a Debian host")?;
+        let codename = codename(&release)
+            .context("/etc/os-release names no VERSION_CODENAME; machines need a Debian host")?;
         let sources = sources(Path::new("/etc/apt"), &codename)?;
-        ensure!(!sources.is_empty(), "no source in /etc/apt offers {codename} main; machines are made from the host's own sources");
-        Ok(Self { codename, sources, proxy })
+        ensure!(
+            !sources.is_empty(),
+            "no source in /etc/apt offers {codename} main; machines are made from the host's own sources"
+        );
+        Ok(Self {
+            codename,
+            sources,
+            proxy,
+        })
     }
 
     /// The name of the finished tree: another recipe, another tree.
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();
-        for part in [&self.codename, &self.sources, std::env::consts::ARCH, CUSTOMIZE].into_iter().chain(PACKAGES).chain(EXCLUDED) {
+        for part in [
+            &self.codename,
+            &self.sources,
+            std::env::consts::ARCH,
+            CUSTOMIZE,
+        ]
+        .into_iter()
+        .chain(PACKAGES)
+        .chain(EXCLUDED)
+        {
             hash.update(part);
             hash.update([0]);
         }
@@ -64,20 +83,37 @@ impl Recipe {
     }
 
     pub(super) fn arguments(&self, sources: &Path, tree: &Path) -> Vec<String> {
-        let mut arguments: Vec<String> = ["--mode=root", "--variant=minbase", "--format=directory", "--quiet"].map(Into::into).into();
+        let mut arguments: Vec<String> = [
+            "--mode=root",
+            "--variant=minbase",
+            "--format=directory",
+            "--quiet",
+        ]
+        .map(Into::into)
+        .into();
         arguments.push(format!("--include={}", PACKAGES.join(",")));
         arguments.push("--aptopt=APT::Install-Recommends \"false\"".into());
         arguments.push("--dpkgopt=force-unsafe-io".into());
-        arguments.extend(self.proxy.iter().map(|proxy| format!("--aptopt=Acquire::http::Proxy \"{proxy}\"")));
+        arguments.extend(
+            self.proxy
+                .iter()
+                .map(|proxy| format!("--aptopt=Acquire::http::Proxy \"{proxy}\"")),
+        );
         arguments.extend(EXCLUDED.map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
         arguments.push(format!("--customize-hook={CUSTOMIZE}"));
-        arguments.extend([self.codename.clone(), tree.display().to_string(), sources.display().to_string()]);
+        arguments.extend([
+            self.codename.clone(),
+            tree.display().to_string(),
+            sources.display().to_string(),
+        ]);
         arguments
     }
 }
 
 fn codename(os_release: &str) -> Option<String> {
-    let line = os_release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    let line = os_release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
     Some(line.trim_matches('"').to_owned()).filter(|name| !name.is_empty())
 }
 
@@ -89,32 +125,59 @@ fn sources(apt: &Path, codename: &str) -> anyhow::Result<String> {
     files.sort();
     let mut chosen = Vec::new();
     for file in files.iter().filter(|file| file.is_file()) {
-        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let text =
+            fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         match file.extension().and_then(|extension| extension.to_str()) {
-            Some("sources") => chosen.extend(text.split("\n\n").filter_map(|stanza| from_stanza(stanza, codename))),
-            Some("list") => chosen.extend(text.lines().filter_map(|line| from_line(line, codename))),
+            Some("sources") => chosen.extend(
+                text.split("\n\n")
+                    .filter_map(|stanza| from_stanza(stanza, codename)),
+            ),
+            Some("list") => {
+                chosen.extend(text.lines().filter_map(|line| from_line(line, codename)))
+            }
             _ => {}
         }
     }
     Ok(chosen.join("\n"))
 }
 
-/// The release itself, its updates and its security fixes; nothing from third parties, who name their suites otherwise or have no `main`.
+/// The release itself, its updates and its security fixes; nothing from third parties, who name
+/// their suites otherwise or have no `main`.
 fn is_suite(name: &str, codename: &str) -> bool {
-    name.strip_prefix(codename).is_some_and(|rest| matches!(rest.trim_end_matches('/'), "" | "-updates" | "-security"))
+    name.strip_prefix(codename)
+        .is_some_and(|rest| matches!(rest.trim_end_matches('/'), "" | "-updates" | "-security"))
 }
 
 /// A deb822 stanza (sources.list(5)), less its other suites.
 fn from_stanza(stanza: &str, codename: &str) -> Option<String> {
-    let lines = || stanza.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    let field =
-        |name: &str| lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name))).map(|(_, v)| v.trim());
-    let suites: Vec<_> = field("Suites")?.split_whitespace().filter(|suite| is_suite(suite, codename)).collect();
+    let lines = || {
+        stanza
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+    };
+    let field = |name: &str| {
+        lines()
+            .find_map(|line| {
+                line.split_once(':')
+                    .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            })
+            .map(|(_, v)| v.trim())
+    };
+    let suites: Vec<_> = field("Suites")?
+        .split_whitespace()
+        .filter(|suite| is_suite(suite, codename))
+        .collect();
     let wanted = field("Types")?.split_whitespace().any(|kind| kind == "deb")
-        && field("Components")?.split_whitespace().any(|component| component == "main")
+        && field("Components")?
+            .split_whitespace()
+            .any(|component| component == "main")
         && field("Enabled") != Some("no")
         && !suites.is_empty();
-    let rewrite = |line: &str| match line.split_once(':').map(|(key, _)| key.to_ascii_lowercase()).as_deref() {
+    let rewrite = |line: &str| match line
+        .split_once(':')
+        .map(|(key, _)| key.to_ascii_lowercase())
+        .as_deref()
+    {
         Some("suites") => format!("Suites: {}\n", suites.join(" ")),
         Some("types") => "Types: deb\n".into(),
         Some("components") => "Components: main\n".into(),
@@ -132,8 +195,12 @@ fn from_line(line: &str, codename: &str) -> Option<String> {
     };
     let mut words = rest.split_whitespace();
     let (uri, suite) = (words.next()?, words.next()?);
-    let signed = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by="));
-    let signed = signed.map(|key| format!("Signed-By: {key}\n")).unwrap_or_default();
+    let signed = options
+        .split_whitespace()
+        .find_map(|option| option.strip_prefix("signed-by="));
+    let signed = signed
+        .map(|key| format!("Signed-By: {key}\n"))
+        .unwrap_or_default();
     (is_suite(suite, codename) && words.any(|component| component == "main"))
         .then(|| format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n{signed}"))
 }
@@ -156,7 +223,10 @@ mod tests {
             "Types: deb deb-src\n# a note\nURIs: http://mirror.test/debian\nSuites: trixie trixie-updates trixie-backports\nComponents: main\nSigned-By: /k.gpg\n\n\
              Types: deb\nURIs: http://other.test\nSuites: nodistro\nComponents: main\n",
         );
-        write("sources.list.d/third.list", "deb http://third.test trixie stable\ndeb http://third.test trixie-pgdg main\n");
+        write(
+            "sources.list.d/third.list",
+            "deb http://third.test trixie stable\ndeb http://third.test trixie-pgdg main\n",
+        );
         assert_eq!(
             sources(folder.path(), "trixie").unwrap(),
             "Types: deb\nURIs: http://mirror.test/debian\nSuites: trixie\nComponents: main\nSigned-By: /k.gpg\n\n\
@@ -166,7 +236,11 @@ mod tests {
 
     #[test]
     fn another_source_makes_another_tree() {
-        let recipe = |sources: &str| Recipe { codename: "trixie".into(), sources: sources.into(), proxy: None };
+        let recipe = |sources: &str| Recipe {
+            codename: "trixie".into(),
+            sources: sources.into(),
+            proxy: None,
+        };
         assert_ne!(recipe("a").hash(), recipe("b").hash());
         assert_eq!(recipe("a").hash(), recipe("a").hash());
     }

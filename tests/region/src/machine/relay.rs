@@ -1,5 +1,6 @@
-//! 169.254.169.254:80 of a machine network: each machine is connected to the metadata service of its own instance, told by its address.
-//! Bytes pass as they are; a connection that is refused or reset behind is reset in front.
+//! 169.254.169.254:80 of a machine network: each machine is connected to the metadata service of
+//! its own instance, told by its address. Bytes pass as they are; a connection that is refused or
+//! reset behind is reset in front.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,14 +32,25 @@ pub(super) struct Relay {
 impl Relay {
     /// On one interface only: other networks have the same address on theirs.
     pub(super) fn start(device: &str) -> anyhow::Result<Self> {
-        let listener = listen(device).with_context(|| format!("listening on {METADATA} of {device}"))?;
-        let (services, accepting) = (Services::default(), listener.try_clone().context("sharing a listener")?);
+        let listener =
+            listen(device).with_context(|| format!("listening on {METADATA} of {device}"))?;
+        let (services, accepting) = (
+            Services::default(),
+            listener.try_clone().context("sharing a listener")?,
+        );
         let known = services.clone();
-        Ok(Self { listener, services, thread: Some(thread::spawn(move || accept(&accepting, &known))) })
+        Ok(Self {
+            listener,
+            services,
+            thread: Some(thread::spawn(move || accept(&accepting, &known))),
+        })
     }
 
     pub(super) fn add(&self, machine: Ipv4Addr, service: SocketAddr) {
-        self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(machine.into(), service);
+        self.services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(machine.into(), service);
     }
 }
 
@@ -53,7 +65,12 @@ impl Drop for Relay {
 }
 
 fn listen(device: &str) -> nix::Result<TcpListener> {
-    let socket = socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = socket::socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
     socket::setsockopt(&socket, sockopt::BindToDevice, &device.into())?;
     socket::bind(socket.as_raw_fd(), &SockaddrIn::from(METADATA))?;
@@ -63,10 +80,16 @@ fn listen(device: &str) -> nix::Result<TcpListener> {
 
 fn accept(listener: &TcpListener, services: &Services) {
     while let Ok((stream, peer)) = listener.accept() {
-        let service = services.lock().unwrap_or_else(PoisonError::into_inner).get(&peer.ip()).copied();
-        thread::spawn(move || match service.map(|service| TcpStream::connect_timeout(&service, CONNECT)) {
-            Some(Ok(behind)) => both_ways(&stream, &behind),
-            _ => reset(&stream),
+        let service = services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&peer.ip())
+            .copied();
+        thread::spawn(move || {
+            match service.map(|service| TcpStream::connect_timeout(&service, CONNECT)) {
+                Some(Ok(behind)) => both_ways(&stream, &behind),
+                _ => reset(&stream),
+            }
         });
     }
 }
@@ -78,18 +101,25 @@ fn both_ways(front: &TcpStream, behind: &TcpStream) {
     });
 }
 
-/// Until the source ends. An end in order is passed on as one; anything else is a reset, as one machine would see it of the other.
+/// Until the source ends. An end in order is passed on as one; anything else is a reset, as one
+/// machine would see it of the other.
 fn one_way(mut from: &TcpStream, mut to: &TcpStream) {
-    let passed = from.set_read_timeout(Some(IDLE)).and_then(|()| io::copy(&mut from, &mut to));
+    let passed = from
+        .set_read_timeout(Some(IDLE))
+        .and_then(|()| io::copy(&mut from, &mut to));
     match passed.and_then(|_| to.shutdown(Shutdown::Write)) {
         Ok(()) => {}
         Err(_) => [from, to].into_iter().for_each(reset),
     }
 }
 
-/// With no time to linger, closing is resetting (socket(7)); that comes when both ways have ended, and this ends the other.
+/// With no time to linger, closing is resetting (socket(7)); that comes when both ways have ended,
+/// and this ends the other.
 fn reset(stream: &TcpStream) {
-    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     let _ = socket::setsockopt(stream, sockopt::Linger, &at_once);
     let _ = stream.shutdown(Shutdown::Read);
 }

@@ -31,17 +31,32 @@ impl Outcome {
 
 /// A tool of the host's that says nothing when all is well and takes no time.
 pub(super) fn tool<const N: usize>(name: &str, arguments: [&str; N]) -> anyhow::Result<()> {
-    let output =
-        Command::new(name).args(arguments).env("PATH", PATH).stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;
+    let output = Command::new(name)
+        .args(arguments)
+        .env("PATH", PATH)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {name}"))?;
     if !output.status.success() {
-        bail!("{name} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{name} {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }
 
 /// A shell line in all of the namespaces of process `leader`.
 pub(super) fn inside(leader: u32, line: &str, within: Duration) -> anyhow::Result<Outcome> {
-    within_namespaces(leader, &["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"], line, within)
+    within_namespaces(
+        leader,
+        &[
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/",
+        ],
+        line,
+        within,
+    )
 }
 
 /// A shell line in the network of a process of the host's, and with its resolver.
@@ -49,11 +64,31 @@ pub(super) fn beside(process: u32, line: &str, within: Duration) -> anyhow::Resu
     within_namespaces(process, &["--mount", "--net"], line, within)
 }
 
-fn within_namespaces(of: u32, which: &[&str], line: &str, within: Duration) -> anyhow::Result<Outcome> {
+fn within_namespaces(
+    of: u32,
+    which: &[&str],
+    line: &str,
+    within: Duration,
+) -> anyhow::Result<Outcome> {
     let mut child = Command::new("timeout")
-        .args(["--kill-after=1", &within.as_secs_f64().to_string(), "nsenter", "--target", &of.to_string()])
+        .args([
+            "--kill-after=1",
+            &within.as_secs_f64().to_string(),
+            "nsenter",
+            "--target",
+            &of.to_string(),
+        ])
         .args(which)
-        .args(["env", "-i", &format!("PATH={PATH}"), "HOME=/root", "LANG=C.UTF-8", "sh", "-c", line])
+        .args([
+            "env",
+            "-i",
+            &format!("PATH={PATH}"),
+            "HOME=/root",
+            "LANG=C.UTF-8",
+            "sh",
+            "-c",
+            line,
+        ])
         .env("PATH", PATH)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -65,8 +100,17 @@ fn within_namespaces(of: u32, which: &[&str], line: &str, within: Duration) -> a
     if code == Some(TIMED_OUT) {
         bail!("running {line:?} in an instance: not done within {within:?}");
     }
-    let text = |reader: JoinHandle<Vec<u8>>| reader.join().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    Ok(Outcome { code, stdout: text(stdout), stderr: text(stderr) })
+    let text = |reader: JoinHandle<Vec<u8>>| {
+        reader
+            .join()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    };
+    Ok(Outcome {
+        code,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    })
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
@@ -80,17 +124,23 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// The child of nspawn's that is process 1 of the machine, once it is systemd: before that it still has the host's root folder, and a command
-/// meant for the machine would run in the host's tree. None while the machine reboots.
+/// The child of nspawn's that is process 1 of the machine, once it is systemd: before that it still
+/// has the host's root folder, and a command meant for the machine would run in the host's tree.
+/// None while the machine reboots.
 pub(super) fn leader(supervisor: &Child) -> Option<u32> {
     let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let ours = namespace(std::process::id())?;
-    let is_systemd = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "systemd\n");
+    let is_systemd = |pid: u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "systemd\n")
+    };
     let mut below = children(supervisor.id()).into_iter().flat_map(children);
     below.find(|pid| namespace(*pid).is_some_and(|theirs| theirs != ours) && is_systemd(*pid))
 }
 
 fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    let text =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect()
 }

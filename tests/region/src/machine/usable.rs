@@ -9,7 +9,10 @@ use super::cgroup::Hierarchies;
 
 /// Program, and the Debian package that holds it.
 type Tool = (&'static str, &'static str);
-const MACHINES: [Tool; 2] = [("systemd-nspawn", "systemd-container"), ("mmdebstrap", "mmdebstrap")];
+const MACHINES: [Tool; 2] = [
+    ("systemd-nspawn", "systemd-container"),
+    ("mmdebstrap", "mmdebstrap"),
+];
 const NETWORKS: [Tool; 6] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
@@ -51,7 +54,11 @@ pub fn networks_usable() -> Result<(), Unavailable> {
 }
 
 fn root() -> Result<(), Unavailable> {
-    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Unavailable("it needs root; run the tests with sudo".into())) }
+    if nix::unistd::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(Unavailable("it needs root; run the tests with sudo".into()))
+    }
 }
 
 fn installed(name: &str) -> bool {
@@ -66,23 +73,51 @@ fn tools(needed: &[Tool], present: impl Fn(&str) -> bool) -> Result<(), Unavaila
     let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
     let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     packages.dedup();
-    Err(Unavailable(format!("missing {}; apt-get install {}", names.join(", "), packages.join(" "))))
+    Err(Unavailable(format!(
+        "missing {}; apt-get install {}",
+        names.join(", "),
+        packages.join(" ")
+    )))
 }
 
 fn overlay(filesystems: &str) -> Result<(), Unavailable> {
-    let known = filesystems.lines().any(|line| line.split_whitespace().next_back() == Some("overlay"));
-    let loadable = || Command::new("modprobe").arg("overlay").env("PATH", PATH).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if known || loadable() { Ok(()) } else { Err(Unavailable("the kernel has no overlayfs; modprobe overlay".into())) }
+    let known = filesystems
+        .lines()
+        .any(|line| line.split_whitespace().next_back() == Some("overlay"));
+    let loadable = || {
+        Command::new("modprobe")
+            .arg("overlay")
+            .env("PATH", PATH)
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    if known || loadable() {
+        Ok(())
+    } else {
+        Err(Unavailable(
+            "the kernel has no overlayfs; modprobe overlay".into(),
+        ))
+    }
 }
 
 fn namespaces() -> Result<(), Unavailable> {
-    let made = Command::new("unshare").args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "true"]).env("PATH", PATH).output();
+    let made = Command::new("unshare")
+        .args([
+            "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "true",
+        ])
+        .env("PATH", PATH)
+        .output();
     let complaint = match made {
-        Ok(output) if output.status.success() && Path::new("/proc/self/ns/cgroup").exists() => return Ok(()),
+        Ok(output) if output.status.success() && Path::new("/proc/self/ns/cgroup").exists() => {
+            return Ok(());
+        }
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(Unavailable(format!("this environment does not let us make namespaces ({complaint})")))
+    Err(Unavailable(format!(
+        "this environment does not let us make namespaces ({complaint})"
+    )))
 }
 
 #[cfg(test)]
@@ -91,7 +126,10 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_named_with_the_package_that_holds_it() {
-        let error = tools(&[&MACHINES[..], &NETWORKS].concat(), |name| !matches!(name, "nsenter" | "unshare" | "mmdebstrap")).unwrap_err();
+        let error = tools(&[&MACHINES[..], &NETWORKS].concat(), |name| {
+            !matches!(name, "nsenter" | "unshare" | "mmdebstrap")
+        })
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "no instance can run here: missing mmdebstrap, nsenter, unshare; apt-get install mmdebstrap util-linux"

@@ -52,23 +52,49 @@ pub(super) struct HealthChecks {
 }
 
 impl HealthChecks {
-    /// The same reference and settings give the same check; a reference is never used for another one, not even after a deletion.
+    /// The same reference and settings give the same check; a reference is never used for another
+    /// one, not even after a deletion.
     pub(super) fn create(&mut self, request: CreateRequest) -> Result<HealthCheck, Refusal> {
-        let CreateRequest { caller_reference, health_check_config: config } = request;
+        let CreateRequest {
+            caller_reference,
+            health_check_config: config,
+        } = request;
         check(&config)?;
         let taken = || {
-            let message = format!("A health check with the caller reference {caller_reference} has already been created");
+            let message = format!(
+                "A health check with the caller reference {caller_reference} has already been created"
+            );
             Refusal::new(409, "HealthCheckAlreadyExists", message)
         };
         if self.deleted_references.contains(&caller_reference) {
             return Err(taken());
         }
-        if let Some(known) = self.living.values().find(|known| known.caller_reference == caller_reference) {
-            return if known.config == config { Ok(known.clone()) } else { Err(taken()) };
+        if let Some(known) = self
+            .living
+            .values()
+            .find(|known| known.caller_reference == caller_reference)
+        {
+            return if known.config == config {
+                Ok(known.clone())
+            } else {
+                Err(taken())
+            };
         }
         let hex = unique(32);
-        let id = format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
-        let created = HealthCheck { id: id.clone(), caller_reference, config, healthy: true };
+        let id = format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        );
+        let created = HealthCheck {
+            id: id.clone(),
+            caller_reference,
+            config,
+            healthy: true,
+        };
         self.living.insert(id, created.clone());
         Ok(created)
     }
@@ -105,7 +131,11 @@ impl HealthChecks {
 }
 
 fn missing(id: &str) -> Refusal {
-    Refusal::new(404, "NoSuchHealthCheck", format!("A health check with id {id} does not exist."))
+    Refusal::new(
+        404,
+        "NoSuchHealthCheck",
+        format!("A health check with id {id} does not exist."),
+    )
 }
 
 fn check(config: &HealthCheckConfig) -> Result<(), Refusal> {
@@ -115,12 +145,20 @@ fn check(config: &HealthCheckConfig) -> Result<(), Refusal> {
         other => return invalid(&format!("Invalid health check type {other}")),
     }
     if config.ip_address.is_none() && config.fully_qualified_domain_name.is_none() {
-        return invalid("Invalid parameter : Either the IPAddress or the FullyQualifiedDomainName must be specified.");
+        return invalid(
+            "Invalid parameter : Either the IPAddress or the FullyQualifiedDomainName must be specified.",
+        );
     }
-    if config.request_interval.is_some_and(|seconds| seconds != 10 && seconds != 30) {
+    if config
+        .request_interval
+        .is_some_and(|seconds| seconds != 10 && seconds != 30)
+    {
         return invalid("Invalid parameter : RequestInterval must be 10 or 30.");
     }
-    if config.failure_threshold.is_some_and(|times| !(1..=10).contains(&times)) {
+    if config
+        .failure_threshold
+        .is_some_and(|times| !(1..=10).contains(&times))
+    {
         return invalid("Invalid parameter : FailureThreshold must be between 1 and 10.");
     }
     Ok(())
@@ -137,14 +175,22 @@ impl HealthCheck {
                 xml.maybe("Port", config.port);
                 xml.text("Type", &config.kind);
                 xml.maybe("ResourcePath", config.resource_path.as_ref());
-                xml.maybe("FullyQualifiedDomainName", config.fully_qualified_domain_name.as_ref());
+                xml.maybe(
+                    "FullyQualifiedDomainName",
+                    config.fully_qualified_domain_name.as_ref(),
+                );
                 xml.maybe("SearchString", config.search_string.as_ref());
                 xml.text("RequestInterval", config.request_interval.unwrap_or(30));
                 xml.text("FailureThreshold", config.failure_threshold.unwrap_or(3));
                 xml.text("MeasureLatency", false);
                 xml.text("Inverted", config.inverted);
                 xml.text("Disabled", config.disabled);
-                xml.text("EnableSNI", config.enable_sni.unwrap_or(config.kind.starts_with("HTTPS")));
+                xml.text(
+                    "EnableSNI",
+                    config
+                        .enable_sni
+                        .unwrap_or(config.kind.starts_with("HTTPS")),
+                );
             });
             xml.text("HealthCheckVersion", 1);
         });
@@ -162,7 +208,10 @@ mod tests {
             resource_path: Some(path.to_owned()),
             ..HealthCheckConfig::default()
         };
-        CreateRequest { caller_reference: reference.to_owned(), health_check_config: config }
+        CreateRequest {
+            caller_reference: reference.to_owned(),
+            health_check_config: config,
+        }
     }
 
     #[test]
@@ -170,10 +219,19 @@ mod tests {
         let mut checks = HealthChecks::default();
         let first = checks.create(request("i-1", "/ping")).ok().unwrap();
         assert_eq!(checks.create(request("i-1", "/ping")).ok().unwrap(), first);
-        assert_eq!(checks.create(request("i-1", "/other")).err().unwrap().code, "HealthCheckAlreadyExists");
+        assert_eq!(
+            checks.create(request("i-1", "/other")).err().unwrap().code,
+            "HealthCheckAlreadyExists"
+        );
         checks.delete(&first.id).ok().unwrap();
-        assert_eq!(checks.create(request("i-1", "/ping")).err().unwrap().status, 409);
-        assert_eq!(checks.delete(&first.id).err().unwrap().code, "NoSuchHealthCheck");
+        assert_eq!(
+            checks.create(request("i-1", "/ping")).err().unwrap().status,
+            409
+        );
+        assert_eq!(
+            checks.delete(&first.id).err().unwrap().code,
+            "NoSuchHealthCheck"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Route 53, the parts that are used, as faithful as the documentation allows: <https://docs.aws.amazon.com/Route53/latest/APIReference/>.
+//! Route 53, the parts that are used, as faithful as the documentation allows:
+//! <https://docs.aws.amazon.com/Route53/latest/APIReference/>.
 
 mod authorization;
 mod health;
@@ -57,14 +58,25 @@ impl Route53 {
             "ListHostedZonesByName" => Ok(done(200, route, list::zones_by_name(&state, &query)?)),
             "ListHostedZones" => Ok(done(200, route, list::zones(&state, &query)?)),
             "GetHostedZone" => get_zone(&state, id),
-            "ListResourceRecordSets" => Ok(done(200, route, list::record_sets(state.zone(id)?, &query)?)),
+            "ListResourceRecordSets" => Ok(done(
+                200,
+                route,
+                list::record_sets(state.zone(id)?, &query)?,
+            )),
             "ChangeResourceRecordSets" => change_sets(&mut state, id, call, &caller),
             "GetChange" => get_change(&state, id),
             "CreateHealthCheck" => create_check(&mut state, call),
-            "GetHealthCheck" => state.health.get(id).map(|check| done(200, route, |xml| check.write(xml))),
+            "GetHealthCheck" => state
+                .health
+                .get(id)
+                .map(|check| done(200, route, |xml| check.write(xml))),
             "DeleteHealthCheck" => state.health.delete(id).map(|()| done(200, route, |_| {})),
             "ListHealthChecks" => Ok(done(200, route, list::health_checks(&state, &query)?)),
-            _ => Err(Refusal::new(404, "UnknownOperationException", format!("{} {} is not built here", call.parts.method, call.path()))),
+            _ => Err(Refusal::new(
+                404,
+                "UnknownOperationException",
+                format!("{} {} is not built here", call.parts.method, call.path()),
+            )),
         }
     }
 }
@@ -89,7 +101,11 @@ fn route(call: &Call) -> (&'static str, &str) {
 }
 
 fn done(status: u16, operation: &str, content: impl FnOnce(&mut Xml)) -> Answer {
-    answer(status, "text/xml", Xml::document(&format!("{operation}Response"), NAMESPACE, content))
+    answer(
+        status,
+        "text/xml",
+        Xml::document(&format!("{operation}Response"), NAMESPACE, content),
+    )
 }
 
 fn get_zone(state: &State, id: &str) -> Result<Answer, Refusal> {
@@ -97,14 +113,27 @@ fn get_zone(state: &State, id: &str) -> Result<Answer, Refusal> {
     Ok(done(200, "GetHostedZone", |xml| {
         zone.write(xml);
         xml.element("DelegationSet", |xml| {
-            xml.element("NameServers", |xml| xml.text("NameServer", state::NAME_SERVER.trim_end_matches('.')))
+            xml.element("NameServers", |xml| {
+                xml.text("NameServer", state::NAME_SERVER.trim_end_matches('.'))
+            })
         });
     }))
 }
 
-fn change_sets(state: &mut State, zone_id: &str, call: &Call, caller: &Caller) -> Result<Answer, Refusal> {
+fn change_sets(
+    state: &mut State,
+    zone_id: &str,
+    call: &Call,
+    caller: &Caller,
+) -> Result<Answer, Refusal> {
     let request: request::ChangeRequest = parse(call)?;
-    let changes = request.change_batch.changes.change.into_iter().map(request::read).collect::<Result<Vec<_>, _>>()?;
+    let changes = request
+        .change_batch
+        .changes
+        .change
+        .into_iter()
+        .map(request::read)
+        .collect::<Result<Vec<_>, _>>()?;
     let instance = match caller {
         Caller::Ci => None,
         Caller::Instance(machine) => Some(machine.spec.id.clone()),
@@ -118,9 +147,19 @@ fn get_change(state: &State, id: &str) -> Result<Answer, Refusal> {
 }
 
 fn change_info(state: &State, operation: &str, id: &str) -> Result<Answer, Refusal> {
-    let missing = || Refusal::new(404, "NoSuchChange", format!("Could not find resource with ID: {id}"));
+    let missing = || {
+        Refusal::new(
+            404,
+            "NoSuchChange",
+            format!("Could not find resource with ID: {id}"),
+        )
+    };
     let change = state.changes.get(id).ok_or_else(missing)?;
-    let status = if change.in_sync <= Instant::now() && operation == "GetChange" { "INSYNC" } else { "PENDING" };
+    let status = if change.in_sync <= Instant::now() && operation == "GetChange" {
+        "INSYNC"
+    } else {
+        "PENDING"
+    };
     Ok(done(200, operation, |xml| {
         xml.element("ChangeInfo", |xml| {
             xml.text("Id", format!("/change/{id}"));
@@ -133,20 +172,29 @@ fn change_info(state: &State, operation: &str, id: &str) -> Result<Answer, Refus
 fn create_check(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     let check = state.health.create(parse(call)?)?;
     let mut created = done(201, "CreateHealthCheck", |xml| check.write(xml));
-    let location = format!("https://route53.amazonaws.com{PREFIX}healthcheck/{}", check.id);
+    let location = format!(
+        "https://route53.amazonaws.com{PREFIX}healthcheck/{}",
+        check.id
+    );
     if let Ok(location) = location.parse() {
-        created.headers_mut().insert(http::header::LOCATION, location);
+        created
+            .headers_mut()
+            .insert(http::header::LOCATION, location);
     }
     Ok(created)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, Refusal> {
     let text = String::from_utf8_lossy(&call.body);
-    quick_xml::de::from_str(&text).map_err(|error| Refusal::new(400, "InvalidInput", format!("Invalid XML ; {error}")))
+    quick_xml::de::from_str(&text)
+        .map_err(|error| Refusal::new(400, "InvalidInput", format!("Invalid XML ; {error}")))
 }
 
 fn stamp(at: OffsetDateTime) -> String {
-    at.replace_microsecond(u32::from(at.millisecond()) * 1000).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+    at.replace_microsecond(u32::from(at.millisecond()) * 1000)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 impl Backend for Route53 {
@@ -163,7 +211,14 @@ impl Backend for Route53 {
     fn refuse(&self, _: &Call, refusal: &Refusal) -> Answer {
         let xml = Xml::document("ErrorResponse", NAMESPACE, |xml| {
             xml.element("Error", |xml| {
-                xml.text("Type", if refusal.status < 500 { "Sender" } else { "Receiver" });
+                xml.text(
+                    "Type",
+                    if refusal.status < 500 {
+                        "Sender"
+                    } else {
+                        "Receiver"
+                    },
+                );
                 xml.text("Code", &refusal.code);
                 xml.text("Message", &refusal.message);
             });
@@ -181,6 +236,7 @@ impl Backend for Route53 {
     }
 
     async fn answer(&self, call: Call) -> Answer {
-        self.respond(&call).unwrap_or_else(|refusal| self.refuse(&call, &refusal))
+        self.respond(&call)
+            .unwrap_or_else(|refusal| self.refuse(&call, &refusal))
     }
 }

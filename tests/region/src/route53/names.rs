@@ -1,4 +1,5 @@
-//! Domain names as Route 53 keeps them: lower case, with the final dot, unusual characters as `\ooo`.
+//! Domain names as Route 53 keeps them: lower case, with the final dot, unusual characters as
+//! `\ooo`.
 //! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>
 
 /// The stored form of a name, in which `*` stands for itself.
@@ -26,7 +27,10 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        match after.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
+        match after
+            .get(..3)
+            .and_then(|octal| u8::from_str_radix(octal, 8).ok())
+        {
             Some(byte) => {
                 plain.push(char::from(byte));
                 rest = &after[3..];
@@ -49,7 +53,10 @@ pub(super) fn sort_key(name: &str) -> String {
 
 /// Whether a name is the zone's or below it.
 pub(crate) fn within(name: &str, zone: &str) -> bool {
-    name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+    name == zone
+        || name
+            .strip_suffix(zone)
+            .is_some_and(|rest| rest.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -65,9 +72,22 @@ mod tests {
 
     #[test]
     fn names_sort_by_reversed_labels() {
-        let mut names = ["www.example.test.", "a.b.example.test.", "example.test.", "b.example.test."];
+        let mut names = [
+            "www.example.test.",
+            "a.b.example.test.",
+            "example.test.",
+            "b.example.test.",
+        ];
         names.sort_by_key(|name| sort_key(name));
-        assert_eq!(names, ["example.test.", "b.example.test.", "a.b.example.test.", "www.example.test."]);
+        assert_eq!(
+            names,
+            [
+                "example.test.",
+                "b.example.test.",
+                "a.b.example.test.",
+                "www.example.test."
+            ]
+        );
     }
 
     #[test]

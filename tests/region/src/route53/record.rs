@@ -5,7 +5,8 @@ use std::fmt;
 use super::names::{normal, shown};
 use crate::xml::Xml;
 
-/// A record set in a test's terms; names are whole, with the final dot, in lower case and unescaped.
+/// A record set in a test's terms; names are whole, with the final dot, in lower case and
+/// unescaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordSet {
     pub name: String,
@@ -35,9 +36,20 @@ pub struct Alias {
 }
 
 impl RecordSet {
-    pub fn simple<V: Into<String>>(name: &str, kind: &str, ttl: u32, values: impl IntoIterator<Item = V>) -> RecordSet {
+    pub fn simple<V: Into<String>>(
+        name: &str,
+        kind: &str,
+        ttl: u32,
+        values: impl IntoIterator<Item = V>,
+    ) -> RecordSet {
         let values = values.into_iter().map(Into::into).collect();
-        RecordSet { name: normal(name), kind: kind.to_owned(), ttl: Some(ttl), values, ..RecordSet::default() }
+        RecordSet {
+            name: normal(name),
+            kind: kind.to_owned(),
+            ttl: Some(ttl),
+            values,
+            ..RecordSet::default()
+        }
     }
 
     pub fn multivalue(mut self, set_identifier: &str) -> RecordSet {
@@ -92,7 +104,9 @@ impl RecordSet {
                 alias.write(xml);
             } else {
                 xml.element("ResourceRecords", |xml| {
-                    self.values.iter().for_each(|value| xml.element("ResourceRecord", |xml| xml.text("Value", value)));
+                    self.values.iter().for_each(|value| {
+                        xml.element("ResourceRecord", |xml| xml.text("Value", value))
+                    });
                 });
             }
             xml.maybe("HealthCheckId", self.health_check.as_ref());

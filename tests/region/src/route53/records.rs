@@ -1,4 +1,5 @@
-//! A test's own hand in Route 53: what it puts there is in sync at once, and what it reads is not recorded.
+//! A test's own hand in Route 53: what it puts there is in sync at once, and what it reads is not
+//! recorded.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,25 +31,37 @@ impl Records {
     /// Removes the record sets of that name and type.
     pub fn remove(&self, zone_id: &str, name: &str, kind: &str) -> Result<()> {
         let name = normal(name);
-        self.edit(zone_id, |sets| sets.retain(|_, set| set.name != name || set.kind != kind))
+        self.edit(zone_id, |sets| {
+            sets.retain(|_, set| set.name != name || set.kind != kind)
+        })
     }
 
     fn edit(&self, zone_id: &str, edit: impl Fn(&mut super::rules::Sets)) -> Result<()> {
         let mut state = locked(&self.state);
-        let zone = state.zones.get_mut(zone_id).with_context(|| format!("looking for the hosted zone {zone_id}: there is none"))?;
+        let zone = state
+            .zones
+            .get_mut(zone_id)
+            .with_context(|| format!("looking for the hosted zone {zone_id}: there is none"))?;
         zone.edit(edit);
         Ok(())
     }
 
     /// Every record set of a zone, in Route 53's order, in sync or not.
     pub fn all(&self, zone_id: &str) -> Vec<RecordSet> {
-        locked(&self.state).zones.get(zone_id).map(|zone| zone.sets.values().cloned().collect()).unwrap_or_default()
+        locked(&self.state)
+            .zones
+            .get(zone_id)
+            .map(|zone| zone.sets.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The record sets of one name and type.
     pub fn find(&self, zone_id: &str, name: &str, kind: &str) -> Vec<RecordSet> {
         let name = normal(name);
-        self.all(zone_id).into_iter().filter(|set| set.name == name && set.kind == kind).collect()
+        self.all(zone_id)
+            .into_iter()
+            .filter(|set| set.name == name && set.kind == kind)
+            .collect()
     }
 
     /// The batches that were applied, oldest first.
@@ -61,7 +74,9 @@ impl Records {
     }
 
     pub fn set_healthy(&self, health_check: &str, healthy: bool) {
-        locked(&self.state).health.set_healthy(health_check, healthy);
+        locked(&self.state)
+            .health
+            .set_healthy(health_check, healthy);
     }
 
     /// How long changes from now on take to reach the name servers.

@@ -10,13 +10,22 @@ use crate::front::Refusal;
 const CONTENT: &str = "AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId";
 const ROUTING: &str = "Weight, Region, Failover, GeoLocation, or MultiValueAnswer";
 
-/// Reads a change; what is missing or contradicts itself is refused before anything else is looked at.
+/// Reads a change; what is missing or contradicts itself is refused before anything else is looked
+/// at.
 pub(super) fn read(given: ChangeElement) -> Result<Change, Refusal> {
     let element = &given.resource_record_set;
     let identifier = element.set_identifier.as_deref().unwrap_or("null");
-    let place =
-        format!("in Change with [Action={}, Name={}, Type={}, SetIdentifier={identifier}]", given.action, element.name, element.kind);
-    let invalid = |problem: String| Refusal::new(400, "InvalidInput", format!("Invalid request: {problem} {place}"));
+    let place = format!(
+        "in Change with [Action={}, Name={}, Type={}, SetIdentifier={identifier}]",
+        given.action, element.name, element.kind
+    );
+    let invalid = |problem: String| {
+        Refusal::new(
+            400,
+            "InvalidInput",
+            format!("Invalid request: {problem} {place}"),
+        )
+    };
     if let Some(problem) = contradiction(element) {
         return Err(invalid(problem));
     }
@@ -26,24 +35,44 @@ pub(super) fn read(given: ChangeElement) -> Result<Change, Refusal> {
         "UPSERT" => Action::Upsert,
         other => return Err(invalid(format!("Unknown Action '{other}'"))),
     };
-    Ok(Change { action, set: RecordSet::from(given.resource_record_set) })
+    Ok(Change {
+        action,
+        set: RecordSet::from(given.resource_record_set),
+    })
 }
 
 fn contradiction(element: &SetElement) -> Option<String> {
-    let values = element.resource_records.as_ref().map(|records| records.resource_record.len());
-    let content = match (element.ttl.is_some() && values.is_some(), element.alias_target.is_some()) {
+    let values = element
+        .resource_records
+        .as_ref()
+        .map(|records| records.resource_record.len());
+    let content = match (
+        element.ttl.is_some() && values.is_some(),
+        element.alias_target.is_some(),
+    ) {
         (false, false) => one_of(CONTENT, "none"),
         (_, true) if element.ttl.is_some() || values.is_some() => one_of(CONTENT, "more than one"),
         _ => None,
     };
-    let routes = [element.multi_value_answer.is_some(), element.failover.is_some(), element.weight.is_some(), element.region.is_some()];
-    let routing = match (routes.into_iter().filter(|given| *given).count(), element.set_identifier.is_some()) {
+    let routes = [
+        element.multi_value_answer.is_some(),
+        element.failover.is_some(),
+        element.weight.is_some(),
+        element.region.is_some(),
+    ];
+    let routing = match (
+        routes.into_iter().filter(|given| *given).count(),
+        element.set_identifier.is_some(),
+    ) {
         (1.., false) => Some("Missing field 'SetIdentifier'".to_owned()),
         (0, true) => one_of(ROUTING, "none"),
         (2.., true) => one_of(ROUTING, "more than one"),
         _ => None,
     };
-    let role = element.failover.as_deref().filter(|role| !["PRIMARY", "SECONDARY"].contains(role));
+    let role = element
+        .failover
+        .as_deref()
+        .filter(|role| !["PRIMARY", "SECONDARY"].contains(role));
     let empty = values.is_some_and(|values| values == 0);
     content
         .or(routing)
@@ -52,7 +81,9 @@ fn contradiction(element: &SetElement) -> Option<String> {
 }
 
 fn one_of(choices: &str, found: &str) -> Option<String> {
-    Some(format!("Expected exactly one of [{choices}], but found {found}"))
+    Some(format!(
+        "Expected exactly one of [{choices}], but found {found}"
+    ))
 }
 
 #[derive(Deserialize)]
@@ -125,7 +156,10 @@ pub(super) struct AliasElement {
 
 impl From<SetElement> for RecordSet {
     fn from(given: SetElement) -> RecordSet {
-        let values = given.resource_records.map(|records| records.resource_record).unwrap_or_default();
+        let values = given
+            .resource_records
+            .map(|records| records.resource_record)
+            .unwrap_or_default();
         RecordSet {
             name: normal(&given.name),
             kind: given.kind,

@@ -13,7 +13,8 @@ use super::rules::{self, Change, Key, Sets};
 use crate::front::Refusal;
 use crate::registry::unique;
 
-/// The reference's own: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/SOA-NSrecords.html>.
+/// The reference's own:
+/// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/SOA-NSrecords.html>.
 const NS_TTL: u32 = 172_800;
 const SOA_TTL: u32 = 900;
 pub(super) const NAME_SERVER: &str = "ns-1.region.test.";
@@ -44,15 +45,33 @@ impl Zone {
     fn new(name: &str, id: &str, private: bool) -> Zone {
         let name = normal(name);
         let soa = format!("{NAME_SERVER} hostmaster.region.test. 1 7200 900 1209600 60");
-        let own = [RecordSet::simple(&name, "NS", NS_TTL, [NAME_SERVER]), RecordSet::simple(&name, "SOA", SOA_TTL, [soa])];
+        let own = [
+            RecordSet::simple(&name, "NS", NS_TTL, [NAME_SERVER]),
+            RecordSet::simple(&name, "SOA", SOA_TTL, [soa]),
+        ];
         let sets: Sets = own.into_iter().map(|set| (Key::of(&set), set)).collect();
-        Zone { id: id.to_owned(), name, private, published: sets.clone(), sets, underway: VecDeque::new() }
+        Zone {
+            id: id.to_owned(),
+            name,
+            private,
+            published: sets.clone(),
+            sets,
+            underway: VecDeque::new(),
+        }
     }
 
     /// What the name servers answer from now.
     fn published(&mut self) -> &Sets {
-        while self.underway.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            self.published = self.underway.pop_front().map(|(_, sets)| sets).unwrap_or_default();
+        while self
+            .underway
+            .front()
+            .is_some_and(|(due, _)| *due <= Instant::now())
+        {
+            self.published = self
+                .underway
+                .pop_front()
+                .map(|(_, sets)| sets)
+                .unwrap_or_default();
         }
         &self.published
     }
@@ -100,13 +119,16 @@ impl State {
         if self.zones.contains_key(id) {
             bail!("adding the hosted zone {id}: one with this id exists");
         }
-        self.zones.insert(id.to_owned(), Zone::new(name, id, private));
+        self.zones
+            .insert(id.to_owned(), Zone::new(name, id, private));
         Ok(())
     }
 
     /// Takes one of the account's requests of this second.
     pub(super) fn admits(&mut self) -> bool {
-        let Some(rate) = self.rate.map(f64::from) else { return true };
+        let Some(rate) = self.rate.map(f64::from) else {
+            return true;
+        };
         let (tokens, filled) = self.bucket;
         let tokens = (tokens + filled.elapsed().as_secs_f64() * rate).min(rate);
         let admits = tokens >= 1.0;
@@ -115,7 +137,13 @@ impl State {
     }
 
     pub(super) fn zone(&self, id: &str) -> Result<&Zone, Refusal> {
-        self.zones.get(id).ok_or_else(|| Refusal::new(404, "NoSuchHostedZone", format!("No hosted zone found with ID: {id}")))
+        self.zones.get(id).ok_or_else(|| {
+            Refusal::new(
+                404,
+                "NoSuchHostedZone",
+                format!("No hosted zone found with ID: {id}"),
+            )
+        })
     }
 
     /// Applies a batch and returns its change id.
@@ -129,25 +157,43 @@ impl State {
         let zone = self.zone(zone_id)?;
         if self.unfinished > 0 {
             self.unfinished -= 1;
-            let message = "The request was rejected because Route 53 was still processing a prior request.";
+            let message =
+                "The request was rejected because Route 53 was still processing a prior request.";
             return Err(Refusal::new(400, "PriorRequestNotComplete", message));
         }
-        let after = rules::apply(&zone.name, &zone.sets, &changes, |id| self.health.exists(id))?;
-        let (id, submitted) = (format!("C{}", unique(19).to_uppercase()), OffsetDateTime::now_utc());
+        let after = rules::apply(&zone.name, &zone.sets, &changes, |id| {
+            self.health.exists(id)
+        })?;
+        let (id, submitted) = (
+            format!("C{}", unique(19).to_uppercase()),
+            OffsetDateTime::now_utc(),
+        );
         let in_sync = Instant::now() + self.insync_delay;
         if let Some(zone) = self.zones.get_mut(zone_id) {
             zone.sets = after.clone();
             zone.underway.push_back((in_sync, after));
         }
-        self.changes.insert(id.clone(), ChangeState { submitted, in_sync });
-        let batch = Batch { at: submitted, zone_id: zone_id.to_owned(), id: id.clone(), comment: comment.to_owned(), changes, instance };
+        self.changes
+            .insert(id.clone(), ChangeState { submitted, in_sync });
+        let batch = Batch {
+            at: submitted,
+            zone_id: zone_id.to_owned(),
+            id: id.clone(),
+            comment: comment.to_owned(),
+            changes,
+            instance,
+        };
         self.history.push(batch);
         Ok(id)
     }
 
-    /// What the name servers know of the public zone that holds the name: the zone's name and its record sets.
+    /// What the name servers know of the public zone that holds the name: the zone's name and its
+    /// record sets.
     pub(crate) fn published(&mut self, name: &str) -> Option<(String, Vec<RecordSet>)> {
-        let holding = self.zones.values_mut().filter(|zone| !zone.private && within(name, &zone.name));
+        let holding = self
+            .zones
+            .values_mut()
+            .filter(|zone| !zone.private && within(name, &zone.name));
         let zone = holding.max_by_key(|zone| zone.name.len())?;
         let sets = zone.published().values().cloned().collect();
         Some((zone.name.clone(), sets))
@@ -164,7 +210,10 @@ mod tests {
     use crate::route53::rules::Action;
 
     fn create(value: &str) -> Vec<Change> {
-        vec![Change { action: Action::Create, set: RecordSet::simple("www.example.test", "A", 60, [value]) }]
+        vec![Change {
+            action: Action::Create,
+            set: RecordSet::simple("www.example.test", "A", 60, [value]),
+        }]
     }
 
     fn known(state: &mut State) -> usize {
@@ -175,7 +224,10 @@ mod tests {
     fn a_change_is_published_only_once_in_sync() {
         let mut state = State::new(Duration::from_millis(30), None);
         state.add_zone("example.test", "Z1", false).unwrap();
-        state.change("Z1", create("203.0.113.1"), "", None).ok().unwrap();
+        state
+            .change("Z1", create("203.0.113.1"), "", None)
+            .ok()
+            .unwrap();
         assert_eq!(known(&mut state), 2);
         let deadline = Instant::now() + Duration::from_secs(5);
         while known(&mut state) == 2 && Instant::now() < deadline {
@@ -206,7 +258,10 @@ mod tests {
         state.add_zone("example.test", "Z1", false).unwrap();
         state.add_zone("sub.example.test", "Z2", false).unwrap();
         state.add_zone("deep.sub.example.test", "Z3", true).unwrap();
-        assert_eq!(state.published("a.deep.sub.example.test.").unwrap().0, "sub.example.test.");
+        assert_eq!(
+            state.published("a.deep.sub.example.test.").unwrap().0,
+            "sub.example.test."
+        );
         assert!(state.published("elsewhere.test.").is_none());
     }
 }

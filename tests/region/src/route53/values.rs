@@ -8,37 +8,56 @@ const LONGEST_STRING: usize = 255;
 const LONGEST_TXT: usize = 4000;
 
 pub(super) fn check(set: &RecordSet) -> Vec<String> {
-    let mut problems: Vec<String> = set.values.iter().filter_map(|value| problem(&set.kind, value)).collect();
+    let mut problems: Vec<String> = set
+        .values
+        .iter()
+        .filter_map(|value| problem(&set.kind, value))
+        .collect();
     for (index, value) in set.values.iter().enumerate() {
         if set.values[..index].contains(value) {
             problems.push(format!("Duplicate Resource Record: '{value}'"));
         }
     }
     if set.values.len() > 1 && matches!(set.kind.as_str(), "CNAME" | "SOA") {
-        problems.push(format!("{} RRSet with DNS name {} must have exactly one record", set.kind, set.name));
+        problems.push(format!(
+            "{} RRSet with DNS name {} must have exactly one record",
+            set.kind, set.name
+        ));
     }
     problems
 }
 
 fn problem(kind: &str, value: &str) -> Option<String> {
     let fatal = match kind {
-        "A" if value.parse::<Ipv4Addr>().is_err() => "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)",
-        "AAAA" if value.parse::<Ipv6Addr>().is_err() => "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)",
+        "A" if value.parse::<Ipv4Addr>().is_err() => {
+            "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)"
+        }
+        "AAAA" if value.parse::<Ipv6Addr>().is_err() => {
+            "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)"
+        }
         "TXT" | "SPF" => match strings(value) {
             None => "InvalidCharacterString (Value should be enclosed in quotation marks)",
-            Some(strings) if strings.iter().any(|string| string.len() > LONGEST_STRING) => "CharacterStringTooLong (Value is too long)",
-            Some(strings) if strings.iter().map(Vec::len).sum::<usize>() > LONGEST_TXT => "TXTRDATATooLong (Value is too long)",
+            Some(strings) if strings.iter().any(|string| string.len() > LONGEST_STRING) => {
+                "CharacterStringTooLong (Value is too long)"
+            }
+            Some(strings) if strings.iter().map(Vec::len).sum::<usize>() > LONGEST_TXT => {
+                "TXTRDATATooLong (Value is too long)"
+            }
             Some(_) => return None,
         },
-        "A" | "AAAA" | "CAA" | "CNAME" | "DS" | "HTTPS" | "MX" | "NAPTR" | "NS" | "PTR" | "SOA" | "SRV" | "SSHFP" | "SVCB" | "TLSA" => {
+        "A" | "AAAA" | "CAA" | "CNAME" | "DS" | "HTTPS" | "MX" | "NAPTR" | "NS" | "PTR" | "SOA"
+        | "SRV" | "SSHFP" | "SVCB" | "TLSA" => {
             return None;
         }
         _ => "UnsupportedType (Record type is not supported)",
     };
-    Some(format!("Invalid Resource Record: 'FATAL problem: {fatal} encountered with '{value}''"))
+    Some(format!(
+        "Invalid Resource Record: 'FATAL problem: {fatal} encountered with '{value}''"
+    ))
 }
 
-/// The strings of a TXT value: `"one" "two"`, with `\"`, `\\` and `\ooo` within. None where a quotation mark is missing.
+/// The strings of a TXT value: `"one" "two"`, with `\"`, `\\` and `\ooo` within. None where a
+/// quotation mark is missing.
 pub(crate) fn strings(value: &str) -> Option<Vec<Vec<u8>>> {
     let mut strings = Vec::new();
     let mut rest = value.trim();
@@ -85,7 +104,10 @@ mod tests {
 
     #[test]
     fn text_needs_its_quotation_marks() {
-        assert_eq!(strings(r#""one" "two\"s""#).unwrap(), [b"one".to_vec(), b"two\"s".to_vec()]);
+        assert_eq!(
+            strings(r#""one" "two\"s""#).unwrap(),
+            [b"one".to_vec(), b"two\"s".to_vec()]
+        );
         assert_eq!(strings(r#""\052""#).unwrap(), [b"*".to_vec()]);
         for wrong in ["one", r#""one"#, r#""one" two"#, ""] {
             assert!(strings(wrong).is_none(), "{wrong}");
@@ -94,7 +116,8 @@ mod tests {
 
     #[test]
     fn wrong_values_are_told_in_the_services_words() {
-        let wrong = |kind: &str, value: &str| check(&RecordSet::simple("a.test", kind, 60, [value]));
+        let wrong =
+            |kind: &str, value: &str| check(&RecordSet::simple("a.test", kind, 60, [value]));
         assert_eq!(
             wrong("A", "203.0.113"),
             [
@@ -102,7 +125,9 @@ mod tests {
             ]
         );
         assert!(wrong("TXT", "bare")[0].contains("Value should be enclosed in quotation marks"));
-        assert!(wrong("TXT", &format!("\"{}\"", "x".repeat(256)))[0].contains("CharacterStringTooLong"));
+        assert!(
+            wrong("TXT", &format!("\"{}\"", "x".repeat(256)))[0].contains("CharacterStringTooLong")
+        );
         assert!(wrong("AAAA", "203.0.113.7")[0].contains("IPv6"));
         assert!(wrong("A", "203.0.113.7").is_empty());
     }

@@ -1,4 +1,5 @@
-//! What each request of S3 needs: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>, and the
+//! What each request of S3 needs:
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>, and the
 //! permissions that the API reference names beside it.
 
 use super::{S3, bucket_and_key};
@@ -13,8 +14,14 @@ impl S3 {
     pub(super) fn permissions(&self, call: &Call) -> Vec<Request> {
         let (bucket, key) = bucket_and_key(call.path());
         let key = decoded(key);
-        let on_bucket = |action: &str| Request::new(format!("s3:{action}"), format!("arn:aws:s3:::{bucket}"));
-        let on_object = |action: &str| Request::new(format!("s3:{action}"), format!("arn:aws:s3:::{bucket}/{key}"));
+        let on_bucket =
+            |action: &str| Request::new(format!("s3:{action}"), format!("arn:aws:s3:::{bucket}"));
+        let on_object = |action: &str| {
+            Request::new(
+                format!("s3:{action}"),
+                format!("arn:aws:s3:::{bucket}/{key}"),
+            )
+        };
         match self.operation(call).as_str() {
             "ListObjects" | "ListObjectsV2" | "HeadBucket" => vec![match query(call, "prefix") {
                 Some(prefix) => on_bucket("ListBucket").with("s3:prefix", [prefix]),
@@ -26,32 +33,62 @@ impl S3 {
             "ListParts" => vec![on_object("ListMultipartUploadParts")],
             "AbortMultipartUpload" => vec![on_object("AbortMultipartUpload")],
             "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-                let sealing = call.header(KMS_KEY).map(|id| self.key("GenerateDataKey", id));
-                [on_object("PutObject")].into_iter().chain(sealing).chain(self.compares(call, bucket, &key)).collect()
+                let sealing = call
+                    .header(KMS_KEY)
+                    .map(|id| self.key("GenerateDataKey", id));
+                [on_object("PutObject")]
+                    .into_iter()
+                    .chain(sealing)
+                    .chain(self.compares(call, bucket, &key))
+                    .collect()
             }
-            "DeleteObject" => [on_object("DeleteObject")].into_iter().chain(self.compares(call, bucket, &key)).collect(),
-            other => vec![Request::new(format!("s3:{other} (its permissions are not known here)"), "*")],
+            "DeleteObject" => [on_object("DeleteObject")]
+                .into_iter()
+                .chain(self.compares(call, bucket, &key))
+                .collect(),
+            other => vec![Request::new(
+                format!("s3:{other} (its permissions are not known here)"),
+                "*",
+            )],
         }
     }
 
-    /// Without s3:ListBucket, a key that is absent is denied and not missing (GetObject, "Permissions"); its condition is then on the key.
+    /// Without s3:ListBucket, a key that is absent is denied and not missing (GetObject,
+    /// "Permissions"); its condition is then on the key.
     fn reads(&self, bucket: &str, key: &str) -> Vec<Request> {
         let get = Request::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
-        let list = Request::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}")).with("s3:prefix", [key]);
+        let list = Request::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))
+            .with("s3:prefix", [key]);
         let missing = !self.store.exists(bucket, key);
-        let sealed = locked(&self.sealed).get(&format!("{bucket}/{key}")).map(|id| self.key("Decrypt", id));
-        [get].into_iter().chain(missing.then_some(list)).chain(sealed).collect()
+        let sealed = locked(&self.sealed)
+            .get(&format!("{bucket}/{key}"))
+            .map(|id| self.key("Decrypt", id));
+        [get]
+            .into_iter()
+            .chain(missing.then_some(list))
+            .chain(sealed)
+            .collect()
     }
 
-    /// Whoever compares an object's tag reads it ("Enforce conditional deletes" in the user guide: both permissions are required).
+    /// Whoever compares an object's tag reads it ("Enforce conditional deletes" in the user guide:
+    /// both permissions are required).
     fn compares(&self, call: &Call, bucket: &str, key: &str) -> Vec<Request> {
-        if call.header("if-match").is_some_and(|tag| tag != "*") { self.reads(bucket, key) } else { Vec::new() }
+        if call.header("if-match").is_some_and(|tag| tag != "*") {
+            self.reads(bucket, key)
+        } else {
+            Vec::new()
+        }
     }
 
     fn key(&self, action: &str, id: &str) -> Request {
         let (region, account) = (&self.registry.region, &self.registry.account);
-        let arn = if id.starts_with("arn:") { id.to_owned() } else { format!("arn:aws:kms:{region}:{account}:key/{id}") };
-        Request::new(format!("kms:{action}"), arn).with("kms:ViaService", [format!("s3.{region}.amazonaws.com")])
+        let arn = if id.starts_with("arn:") {
+            id.to_owned()
+        } else {
+            format!("arn:aws:kms:{region}:{account}:key/{id}")
+        };
+        Request::new(format!("kms:{action}"), arn)
+            .with("kms:ViaService", [format!("s3.{region}.amazonaws.com")])
     }
 
     /// Remembers which objects are under a key of KMS: s3s-fs does not.
@@ -71,6 +108,14 @@ impl S3 {
 }
 
 fn query(call: &Call, name: &str) -> Option<String> {
-    let pairs = call.parts.uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.into_iter().find(|(given, _)| *given == name).map(|(_, value)| decoded(value))
+    let pairs = call
+        .parts
+        .uri
+        .query()?
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs
+        .into_iter()
+        .find(|(given, _)| *given == name)
+        .map(|(_, value)| decoded(value))
 }

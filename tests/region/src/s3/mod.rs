@@ -1,4 +1,5 @@
-//! S3: s3s speaks the protocol and checks the signatures, s3s-fs keeps the objects, [`store`] mends what that does not do as S3 does.
+//! S3: s3s speaks the protocol and checks the signatures, s3s-fs keeps the objects, [`store`] mends
+//! what that does not do as S3 does.
 
 mod authorization;
 mod objects;
@@ -32,16 +33,28 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// Keeps everything below `root`, which it makes.
-    pub(crate) fn new(registry: Arc<Registry>, root: &Path, buckets: &[String], public: &[String], ledger: Arc<Ledger>) -> Result<S3> {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        root: &Path,
+        buckets: &[String],
+        public: &[String],
+        ledger: Arc<Ledger>,
+    ) -> Result<S3> {
         std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
         for bucket in buckets.iter().chain(public) {
-            std::fs::create_dir_all(root.join(bucket)).with_context(|| format!("making the bucket {bucket}"))?;
+            std::fs::create_dir_all(root.join(bucket))
+                .with_context(|| format!("making the bucket {bucket}"))?;
         }
         let store = Arc::new(Store::new(root, ledger)?);
         let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
         builder.set_auth(Keys(registry.clone()));
         builder.set_access(Public(public.to_vec()));
-        Ok(S3 { registry, service: builder.build(), store, sealed: Mutex::default() })
+        Ok(S3 {
+            registry,
+            service: builder.build(),
+            store,
+            sealed: Mutex::default(),
+        })
     }
 }
 
@@ -51,19 +64,29 @@ struct Keys(Arc<Registry>);
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let found = self.0.credentials(access_key);
-        found.map(|credentials| SecretKey::from(credentials.secret)).ok_or_else(|| s3_error!(InvalidAccessKeyId))
+        found
+            .map(|credentials| SecretKey::from(credentials.secret))
+            .ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }
 
-/// Whoever has signed may do all; whoever has not may read what is public, as a bucket policy for a website allows.
+/// Whoever has signed may do all; whoever has not may read what is public, as a bucket policy for a
+/// website allows.
 struct Public(Vec<String>);
 
 #[async_trait::async_trait]
 impl S3Access for Public {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let public = context.s3_path().get_bucket_name().is_some_and(|bucket| self.0.iter().any(|name| name == bucket));
+        let public = context
+            .s3_path()
+            .get_bucket_name()
+            .is_some_and(|bucket| self.0.iter().any(|name| name == bucket));
         let reads = ["GetObject", "HeadObject"].contains(&context.s3_op().name());
-        if context.credentials().is_some() || public && reads { Ok(()) } else { Err(s3_error!(AccessDenied, "Access Denied")) }
+        if context.credentials().is_some() || public && reads {
+            Ok(())
+        } else {
+            Err(s3_error!(AccessDenied, "Access Denied"))
+        }
     }
 }
 
@@ -73,11 +96,24 @@ impl Backend for S3 {
     fn operation(&self, call: &Call) -> String {
         let (_, key) = bucket_and_key(call.path());
         let query = |name: &str| {
-            let mut names = call.parts.uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+            let mut names = call
+                .parts
+                .uri
+                .query()
+                .unwrap_or_default()
+                .split('&')
+                .map(|pair| pair.split('=').next().unwrap_or_default());
             names.any(|given| given == name)
         };
         let copies = call.parts.headers.contains_key("x-amz-copy-source");
-        name(call.parts.method.as_str(), call.path() == "/", !key.is_empty(), query, copies).to_owned()
+        name(
+            call.parts.method.as_str(),
+            call.path() == "/",
+            !key.is_empty(),
+            query,
+            copies,
+        )
+        .to_owned()
     }
 
     fn instance(&self, call: &Call) -> Option<String> {
@@ -85,7 +121,11 @@ impl Backend for S3 {
     }
 
     fn refuse(&self, call: &Call, refusal: &Refusal) -> Answer {
-        let Refusal { status, code, message } = refusal;
+        let Refusal {
+            status,
+            code,
+            message,
+        } = refusal;
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message><Resource>{}</Resource>\
              <RequestId>4442587FB7D0A2F9</RequestId></Error>",
@@ -112,7 +152,11 @@ impl Backend for S3 {
         let (path, kms_key) = (call.path().to_owned(), S3::kms_key(&call));
         let request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
         let done = self.service.call(request).await;
-        if puts && done.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+        if puts
+            && done
+                .as_ref()
+                .is_ok_and(|answer| answer.status().is_success())
+        {
             self.seal(&path, kms_key);
         }
         match done {
@@ -124,16 +168,28 @@ impl Backend for S3 {
 
 fn unfit(fault: TokenFault) -> Refusal {
     match fault {
-        TokenFault::Invalid => Refusal::new(400, "InvalidToken", "The provided token is malformed or otherwise invalid."),
+        TokenFault::Invalid => Refusal::new(
+            400,
+            "InvalidToken",
+            "The provided token is malformed or otherwise invalid.",
+        ),
         TokenFault::Expired => Refusal::new(400, "ExpiredToken", "The provided token has expired."),
     }
 }
 
 fn bucket_and_key(path: &str) -> (&str, &str) {
-    path.trim_start_matches('/').split_once('/').unwrap_or((path, ""))
+    path.trim_start_matches('/')
+        .split_once('/')
+        .unwrap_or((path, ""))
 }
 
-fn name(method: &str, root: bool, object: bool, query: impl Fn(&str) -> bool, copies: bool) -> &'static str {
+fn name(
+    method: &str,
+    root: bool,
+    object: bool,
+    query: impl Fn(&str) -> bool,
+    copies: bool,
+) -> &'static str {
     match (method, object) {
         ("GET", false) if root => "ListBuckets",
         ("GET", false) if query("location") => "GetBucketLocation",
@@ -166,10 +222,19 @@ mod tests {
     fn operations_are_told_apart_by_method_path_and_query() {
         let with = |wanted: &'static str| move |name: &str| name == wanted;
         assert_eq!(name("GET", true, false, with(""), false), "ListBuckets");
-        assert_eq!(name("GET", false, false, with("list-type"), false), "ListObjectsV2");
-        assert_eq!(name("PUT", false, true, with("partNumber"), false), "UploadPart");
+        assert_eq!(
+            name("GET", false, false, with("list-type"), false),
+            "ListObjectsV2"
+        );
+        assert_eq!(
+            name("PUT", false, true, with("partNumber"), false),
+            "UploadPart"
+        );
         assert_eq!(name("PUT", false, true, with(""), true), "CopyObject");
-        assert_eq!(name("POST", false, true, with("uploadId"), false), "CompleteMultipartUpload");
+        assert_eq!(
+            name("POST", false, true, with("uploadId"), false),
+            "CompleteMultipartUpload"
+        );
         assert_eq!(name("DELETE", false, true, with(""), false), "DeleteObject");
     }
 }

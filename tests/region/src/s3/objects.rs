@@ -22,23 +22,38 @@ impl Objects {
     /// Writes an object and returns its ETag, quotes included.
     pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<String> {
         let blob = StreamingBlob::from(s3s::Body::from(body.into()));
-        let input = PutObjectInput::builder().bucket(bucket.to_owned()).key(key.to_owned()).body(Some(blob)).build()?;
+        let input = PutObjectInput::builder()
+            .bucket(bucket.to_owned())
+            .key(key.to_owned())
+            .body(Some(blob))
+            .build()?;
         let store = self.shared();
-        let done = run_on(&self.handle, async move { store.put_object(request(input)).await });
+        let done = run_on(&self.handle, async move {
+            store.put_object(request(input)).await
+        });
         let etag = told(done, &format!("putting {bucket}/{key}"))?.output.e_tag;
-        Ok(etag.map(|etag| format!("\"{}\"", etag.value())).unwrap_or_default())
+        Ok(etag
+            .map(|etag| format!("\"{}\"", etag.value()))
+            .unwrap_or_default())
     }
 
     /// An object's body, or none where it is absent.
     pub fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>> {
-        let input = GetObjectInput::builder().bucket(bucket.to_owned()).key(key.to_owned()).build()?;
+        let input = GetObjectInput::builder()
+            .bucket(bucket.to_owned())
+            .key(key.to_owned())
+            .build()?;
         let store = self.shared();
         let what = format!("getting {bucket}/{key}");
         let found: S3Result<Bytes> = run_on(&self.handle, async move {
             let mut output = store.get_object(request(input)).await?.output;
             let body = output.body.take().map(s3s::Body::from);
             Ok(match body {
-                Some(body) => body.collect().await.map(|all| all.to_bytes()).map_err(|_| s3s::s3_error!(InternalError))?,
+                Some(body) => body
+                    .collect()
+                    .await
+                    .map(|all| all.to_bytes())
+                    .map_err(|_| s3s::s3_error!(InternalError))?,
                 None => Bytes::new(),
             })
         });
@@ -53,12 +68,22 @@ impl Objects {
         let mut keys: Vec<String> = Vec::new();
         loop {
             let after = keys.last().cloned();
-            let input =
-                ListObjectsV2Input::builder().bucket(bucket.to_owned()).prefix(Some(prefix.to_owned())).start_after(after).build()?;
+            let input = ListObjectsV2Input::builder()
+                .bucket(bucket.to_owned())
+                .prefix(Some(prefix.to_owned()))
+                .start_after(after)
+                .build()?;
             let store = self.shared();
-            let page = run_on(&self.handle, async move { store.list_objects_v2(request(input)).await });
+            let page = run_on(&self.handle, async move {
+                store.list_objects_v2(request(input)).await
+            });
             let page = told(page, &format!("listing {bucket}/{prefix}"))?.output;
-            keys.extend(page.contents.into_iter().flatten().filter_map(|object| object.key));
+            keys.extend(
+                page.contents
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|object| object.key),
+            );
             if page.is_truncated != Some(true) {
                 return Ok(keys);
             }
@@ -67,9 +92,14 @@ impl Objects {
 
     /// Removes an object; nothing happens where it is absent.
     pub fn delete(&self, bucket: &str, key: &str) -> Result<()> {
-        let input = DeleteObjectInput::builder().bucket(bucket.to_owned()).key(key.to_owned()).build()?;
+        let input = DeleteObjectInput::builder()
+            .bucket(bucket.to_owned())
+            .key(key.to_owned())
+            .build()?;
         let store = self.shared();
-        let done = run_on(&self.handle, async move { store.delete_object(request(input)).await });
+        let done = run_on(&self.handle, async move {
+            store.delete_object(request(input)).await
+        });
         told(done, &format!("deleting {bucket}/{key}")).map(drop)
     }
 
@@ -79,5 +109,11 @@ impl Objects {
 }
 
 fn told<T>(result: S3Result<T>, what: &str) -> Result<T> {
-    result.map_err(|error| anyhow!("{what}: {:?} {}", error.code(), error.message().unwrap_or_default()))
+    result.map_err(|error| {
+        anyhow!(
+            "{what}: {:?} {}",
+            error.code(),
+            error.message().unwrap_or_default()
+        )
+    })
 }

@@ -1,4 +1,5 @@
-//! Secrets Manager's GetSecretValue: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
+//! Secrets Manager's GetSecretValue:
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
 
 use std::sync::Arc;
 
@@ -25,7 +26,13 @@ impl Manager {
         if super::operation(call) != "GetSecretValue" {
             return Err(super::unknown(&super::operation(call)));
         }
-        let missing = || Refusal::new(400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
+        let missing = || {
+            Refusal::new(
+                400,
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret.",
+            )
+        };
         let (name, entry) = self.find(&asked(call)).ok_or_else(missing)?;
         let mut described = json!({ "ARN": self.arn(&name), "Name": name, "VersionId": "8d5e2f3a-0000-4000-8000-000000000053" });
         match entry.value {
@@ -38,17 +45,26 @@ impl Manager {
     /// By its name or its ARN.
     fn find(&self, id: &str) -> Option<(String, Entry)> {
         let kept = locked(&self.vault.0);
-        let named = kept.secrets.iter().find(|(name, _)| *name == id || self.arn(name) == id);
+        let named = kept
+            .secrets
+            .iter()
+            .find(|(name, _)| *name == id || self.arn(name) == id);
         named.map(|(name, entry)| (name.clone(), entry.clone()))
     }
 
     fn arn(&self, name: &str) -> String {
-        format!("arn:aws:secretsmanager:{}:{}:secret:{name}-{SUFFIX}", self.registry.region, self.registry.account)
+        format!(
+            "arn:aws:secretsmanager:{}:{}:secret:{name}-{SUFFIX}",
+            self.registry.region, self.registry.account
+        )
     }
 }
 
 fn asked(call: &Call) -> String {
-    super::body(call)["SecretId"].as_str().unwrap_or_default().to_owned()
+    super::body(call)["SecretId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl Backend for Manager {
@@ -74,13 +90,19 @@ impl Backend for Manager {
         super::denied(words)
     }
 
-    /// A secret that does not exist has no ARN: it is then judged by what the caller called it, and so denied to who may not read all of them.
+    /// A secret that does not exist has no ARN: it is then judged by what the caller called it, and
+    /// so denied to who may not read all of them.
     fn permissions(&self, call: &Call) -> Vec<Request> {
         let action = format!("secretsmanager:{}", super::operation(call));
-        let Some((name, entry)) = self.find(&asked(call)) else { return vec![Request::new(action, asked(call))] };
+        let Some((name, entry)) = self.find(&asked(call)) else {
+            return vec![Request::new(action, asked(call))];
+        };
         let arn = self.arn(&name);
         let opened = entry.decryption(&self.registry, "secretsmanager", ("SecretARN", &arn));
-        [Request::new(action, arn)].into_iter().chain(opened).collect()
+        [Request::new(action, arn)]
+            .into_iter()
+            .chain(opened)
+            .collect()
     }
 
     async fn answer(&self, call: Call) -> Answer {

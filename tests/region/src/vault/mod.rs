@@ -1,4 +1,5 @@
-//! What SSM's Parameter Store and Secrets Manager keep, for tests to fill; each speaks AWS' JSON protocol.
+//! What SSM's Parameter Store and Secrets Manager keep, for tests to fill; each speaks AWS' JSON
+//! protocol.
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
 mod manager;
@@ -34,7 +35,8 @@ struct Kept {
 #[derive(Clone)]
 struct Entry {
     value: Content,
-    /// A customer's key of KMS; none is the service's own, which everybody in the account may use through it.
+    /// A customer's key of KMS; none is the service's own, which everybody in the account may use
+    /// through it.
     key: Option<String>,
 }
 
@@ -47,7 +49,12 @@ enum Content {
 impl Vault {
     /// A SecureString.
     pub fn put_parameter(&self, name: &str, value: &str) {
-        self.keep(|kept| &mut kept.parameters, name, Content::Text(value.to_owned()), None);
+        self.keep(
+            |kept| &mut kept.parameters,
+            name,
+            Content::Text(value.to_owned()),
+            None,
+        );
     }
 
     pub fn remove_parameter(&self, name: &str) {
@@ -56,32 +63,75 @@ impl Vault {
 
     /// A SecureString under a customer's key, by the key's id.
     pub fn put_parameter_under_key(&self, name: &str, value: &str, key: &str) {
-        self.keep(|kept| &mut kept.parameters, name, Content::Text(value.to_owned()), Some(key));
+        self.keep(
+            |kept| &mut kept.parameters,
+            name,
+            Content::Text(value.to_owned()),
+            Some(key),
+        );
     }
 
     pub fn put_secret(&self, id: &str, text: &str) {
-        self.keep(|kept| &mut kept.secrets, id, Content::Text(text.to_owned()), None);
+        self.keep(
+            |kept| &mut kept.secrets,
+            id,
+            Content::Text(text.to_owned()),
+            None,
+        );
     }
 
     pub fn put_secret_under_key(&self, id: &str, text: &str, key: &str) {
-        self.keep(|kept| &mut kept.secrets, id, Content::Text(text.to_owned()), Some(key));
+        self.keep(
+            |kept| &mut kept.secrets,
+            id,
+            Content::Text(text.to_owned()),
+            Some(key),
+        );
     }
 
     /// A secret that is no text; `base64` is what the service answers.
     pub fn put_binary_secret(&self, id: &str, base64: &str) {
-        self.keep(|kept| &mut kept.secrets, id, Content::Bytes(base64.to_owned()), None);
+        self.keep(
+            |kept| &mut kept.secrets,
+            id,
+            Content::Bytes(base64.to_owned()),
+            None,
+        );
     }
 
-    fn keep(&self, of: impl Fn(&mut Kept) -> &mut BTreeMap<String, Entry>, name: &str, value: Content, key: Option<&str>) {
-        of(&mut locked(&self.0)).insert(name.to_owned(), Entry { value, key: key.map(str::to_owned) });
+    fn keep(
+        &self,
+        of: impl Fn(&mut Kept) -> &mut BTreeMap<String, Entry>,
+        name: &str,
+        value: Content,
+        key: Option<&str>,
+    ) {
+        of(&mut locked(&self.0)).insert(
+            name.to_owned(),
+            Entry {
+                value,
+                key: key.map(str::to_owned),
+            },
+        );
     }
 
-    /// Every value, for the search where none may stand. Of a JSON object each of its values by itself too.
+    /// Every value, for the search where none may stand. Of a JSON object each of its values by
+    /// itself too.
     pub(crate) fn values(&self) -> Vec<String> {
         let kept = locked(&self.0);
-        let whole: Vec<String> = kept.parameters.values().chain(kept.secrets.values()).filter_map(|entry| entry.text().cloned()).collect();
-        let objects = whole.iter().filter_map(|text| serde_json::from_str::<BTreeMap<String, Value>>(text).ok());
-        let parts: Vec<String> = objects.flat_map(BTreeMap::into_values).filter_map(|value| value.as_str().map(str::to_owned)).collect();
+        let whole: Vec<String> = kept
+            .parameters
+            .values()
+            .chain(kept.secrets.values())
+            .filter_map(|entry| entry.text().cloned())
+            .collect();
+        let objects = whole
+            .iter()
+            .filter_map(|text| serde_json::from_str::<BTreeMap<String, Value>>(text).ok());
+        let parts: Vec<String> = objects
+            .flat_map(BTreeMap::into_values)
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect();
         whole.into_iter().chain(parts).collect()
     }
 }
@@ -94,18 +144,33 @@ impl Entry {
         }
     }
 
-    /// What a customer's key asks of the caller beside; `subject` is what the service binds the value to.
-    fn decryption(&self, registry: &Registry, service: &str, subject: (&str, &str)) -> Option<Request> {
+    /// What a customer's key asks of the caller beside; `subject` is what the service binds the
+    /// value to.
+    fn decryption(
+        &self,
+        registry: &Registry,
+        service: &str,
+        subject: (&str, &str),
+    ) -> Option<Request> {
         let (region, account) = (&registry.region, &registry.account);
-        let request = Request::new("kms:Decrypt", format!("arn:aws:kms:{region}:{account}:key/{}", self.key.as_ref()?));
-        let request = request.with("kms:ViaService", [format!("{service}.{region}.amazonaws.com")]);
+        let request = Request::new(
+            "kms:Decrypt",
+            format!("arn:aws:kms:{region}:{account}:key/{}", self.key.as_ref()?),
+        );
+        let request = request.with(
+            "kms:ViaService",
+            [format!("{service}.{region}.amazonaws.com")],
+        );
         Some(request.with(format!("kms:EncryptionContext:{}", subject.0), [subject.1]))
     }
 }
 
 /// The operation behind the dot of `X-Amz-Target`.
 fn operation(call: &Call) -> String {
-    call.header("x-amz-target").and_then(|target| target.rsplit_once('.')).map_or("Unknown", |(_, name)| name).to_owned()
+    call.header("x-amz-target")
+        .and_then(|target| target.rsplit_once('.'))
+        .map_or("Unknown", |(_, name)| name)
+        .to_owned()
 }
 
 fn body(call: &Call) -> Value {
@@ -120,7 +185,11 @@ fn answered(answered: Result<Value, Refusal>) -> Answer {
 }
 
 fn refused(refusal: &Refusal) -> Answer {
-    answer(refusal.status, CONTENT_TYPE, json!({ "__type": refusal.code, "message": refusal.message }).to_string())
+    answer(
+        refusal.status,
+        CONTENT_TYPE,
+        json!({ "__type": refusal.code, "message": refusal.message }).to_string(),
+    )
 }
 
 fn denied(words: String) -> Refusal {
@@ -132,5 +201,9 @@ fn throttled() -> Refusal {
 }
 
 fn unknown(operation: &str) -> Refusal {
-    Refusal::new(400, "UnknownOperationException", format!("{operation} is not known here"))
+    Refusal::new(
+        400,
+        "UnknownOperationException",
+        format!("{operation} is not known here"),
+    )
 }

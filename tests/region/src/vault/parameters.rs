@@ -1,4 +1,5 @@
-//! SSM's GetParameters: <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>.
+//! SSM's GetParameters:
+//! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,17 +32,29 @@ impl Parameters {
         let (names, decrypts) = asked(call);
         let distinct: BTreeSet<&String> = names.iter().collect();
         if names.is_empty() || names.len() > MOST_NAMES || distinct.len() < names.len() {
-            return Err(Refusal::new(400, "ValidationException", "names: 1 to 10, each once"));
+            return Err(Refusal::new(
+                400,
+                "ValidationException",
+                "names: 1 to 10, each once",
+            ));
         }
-        let (found, missing): (Vec<_>, Vec<_>) =
-            names.into_iter().map(|name| (self.entry(&name), name)).partition(|(entry, _)| entry.is_some());
-        let found = found.iter().filter_map(|(entry, name)| Some(self.described(name, entry.as_ref()?, decrypts)));
+        let (found, missing): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .map(|name| (self.entry(&name), name))
+            .partition(|(entry, _)| entry.is_some());
+        let found = found
+            .iter()
+            .filter_map(|(entry, name)| Some(self.described(name, entry.as_ref()?, decrypts)));
         let missing: Vec<_> = missing.into_iter().map(|(_, name)| name).collect();
         Ok(json!({ "Parameters": found.collect::<Vec<_>>(), "InvalidParameters": missing }))
     }
 
     fn described(&self, name: &str, entry: &Entry, decrypted: bool) -> Value {
-        let value = if decrypted { entry.text().cloned().unwrap_or_default() } else { "AQICAHh-ciphertext".to_owned() };
+        let value = if decrypted {
+            entry.text().cloned().unwrap_or_default()
+        } else {
+            "AQICAHh-ciphertext".to_owned()
+        };
         json!({ "Name": name, "Type": "SecureString", "Value": value, "Version": 1, "ARN": self.arn(name), "DataType": "text" })
     }
 
@@ -50,13 +63,22 @@ impl Parameters {
     }
 
     fn arn(&self, name: &str) -> String {
-        format!("arn:aws:ssm:{}:{}:parameter/{}", self.registry.region, self.registry.account, name.trim_start_matches('/'))
+        format!(
+            "arn:aws:ssm:{}:{}:parameter/{}",
+            self.registry.region,
+            self.registry.account,
+            name.trim_start_matches('/')
+        )
     }
 }
 
 fn asked(call: &Call) -> (Vec<String>, bool) {
     let body = super::body(call);
-    let names = body["Names"].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+    let names = body["Names"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned));
     (names.collect(), body["WithDecryption"] == true)
 }
 
@@ -87,9 +109,13 @@ impl Backend for Parameters {
         let (names, decrypts) = asked(call);
         let each = names.iter().flat_map(|name| {
             let arn = self.arn(name);
-            let opened =
-                self.entry(name).filter(|_| decrypts).and_then(|entry| entry.decryption(&self.registry, "ssm", ("PARAMETER_ARN", &arn)));
-            [Request::new(format!("ssm:{}", super::operation(call)), arn)].into_iter().chain(opened)
+            let opened = self
+                .entry(name)
+                .filter(|_| decrypts)
+                .and_then(|entry| entry.decryption(&self.registry, "ssm", ("PARAMETER_ARN", &arn)));
+            [Request::new(format!("ssm:{}", super::operation(call)), arn)]
+                .into_iter()
+                .chain(opened)
         });
         each.collect()
     }

@@ -1,10 +1,13 @@
-//! EC2 Fleets and Spot Fleets over the wire: what they do by themselves, and what a client can make of it.
+//! EC2 Fleets and Spot Fleets over the wire: what they do by themselves, and what a client can make
+//! of it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use region::{Fleet, FleetKind, FleetSpec, Instance, InstanceSpec, Launcher, Region, Running, Service, State};
+use region::{
+    Fleet, FleetKind, FleetSpec, Instance, InstanceSpec, Launcher, Region, Running, Service, State,
+};
 
 use crate::client::{query, region, texts};
 
@@ -55,7 +58,9 @@ impl Running for Alive {
 /// One of that kind that has launched its target.
 pub(crate) fn created(region: &Region, spec: FleetSpec) -> Fleet {
     let target = spec.target as usize;
-    let fleet = region.create_fleet(spec, Arc::new(Nothing::default())).unwrap();
+    let fleet = region
+        .create_fleet(spec, Arc::new(Nothing::default()))
+        .unwrap();
     fleet.wait_for(target, PATIENCE).unwrap();
     fleet
 }
@@ -66,7 +71,11 @@ fn fleet_of(region: &Region, target: u32) -> Fleet {
 
 /// Of those living.
 pub(crate) fn ids(fleet: &Fleet) -> Vec<String> {
-    fleet.living().into_iter().map(|instance| instance.id).collect()
+    fleet
+        .living()
+        .into_iter()
+        .map(|instance| instance.id)
+        .collect()
 }
 
 pub(crate) fn ec2(region: &Region, action: &str, parameters: &str) -> (u16, String) {
@@ -75,11 +84,21 @@ pub(crate) fn ec2(region: &Region, action: &str, parameters: &str) -> (u16, Stri
 
 fn modify(region: &Region, target: u32, policy: &str) -> (u16, String) {
     let policy = format!("ExcessCapacityTerminationPolicy={policy}");
-    ec2(region, "ModifyFleet", &format!("FleetId={FLEET}&TargetCapacitySpecification.TotalTargetCapacity={target}&{policy}"))
+    ec2(
+        region,
+        "ModifyFleet",
+        &format!(
+            "FleetId={FLEET}&TargetCapacitySpecification.TotalTargetCapacity={target}&{policy}"
+        ),
+    )
 }
 
 fn fleet_state(region: &Region) -> String {
-    texts(&ec2(region, "DescribeFleets", &format!("FleetId.1={FLEET}")).1, "fleetState").remove(0)
+    texts(
+        &ec2(region, "DescribeFleets", &format!("FleetId.1={FLEET}")).1,
+        "fleetState",
+    )
+    .remove(0)
 }
 
 fn wait_until_active(region: &Region) {
@@ -111,13 +130,30 @@ fn a_fleet_launches_what_is_asked_for_and_tells_of_it() {
     ] {
         assert_eq!(texts(&told, name), [value], "{told}");
     }
-    assert_eq!(texts(&ec2(&region, "DescribeFleetInstances", &format!("FleetId={FLEET}")).1, "instanceId"), [&*id]);
+    assert_eq!(
+        texts(
+            &ec2(
+                &region,
+                "DescribeFleetInstances",
+                &format!("FleetId={FLEET}")
+            )
+            .1,
+            "instanceId"
+        ),
+        [&*id]
+    );
     let instance = ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1;
     assert_eq!(texts(&instance, "name"), ["running"]);
     assert_eq!(texts(&instance, "ipAddress"), ["127.0.0.9"]);
-    assert_eq!((texts(&instance, "key"), texts(&instance, "value")), (vec!["aws:ec2:fleet-id".to_owned()], vec![FLEET.to_owned()]));
+    assert_eq!(
+        (texts(&instance, "key"), texts(&instance, "value")),
+        (vec!["aws:ec2:fleet-id".to_owned()], vec![FLEET.to_owned()])
+    );
     let (status, unknown) = ec2(&region, "DescribeFleets", "FleetId.1=fleet-2");
-    assert_eq!((status, texts(&unknown, "Code")), (400, vec!["InvalidFleetId.NotFound".to_owned()]));
+    assert_eq!(
+        (status, texts(&unknown, "Code")),
+        (400, vec!["InvalidFleetId.NotFound".to_owned()])
+    );
 }
 
 #[test]
@@ -130,12 +166,24 @@ fn a_lower_target_without_termination_ends_nobody_and_then_the_old_one_can_go_by
     assert_eq!(modify(&region, 1, "no-termination").0, 200);
     wait_until_active(&region);
     let new = ids(&fleet).remove(1);
-    let (_, answer) = ec2(&region, "TerminateInstances", &format!("InstanceId.1={old}"));
+    let (_, answer) = ec2(
+        &region,
+        "TerminateInstances",
+        &format!("InstanceId.1={old}"),
+    );
     assert_eq!(texts(&answer, "name"), ["shutting-down", "running"]);
     fleet.wait_for_end(&old, PATIENCE).unwrap();
-    assert_eq!((ids(&fleet), fleet.instances().len()), (vec![new], 2), "neither another victim nor a replacement");
+    assert_eq!(
+        (ids(&fleet), fleet.instances().len()),
+        (vec![new], 2),
+        "neither another victim nor a replacement"
+    );
     let told = ec2(&region, "DescribeInstances", &format!("InstanceId.1={old}")).1;
-    assert_eq!((texts(&told, "name"), texts(&told, "ipAddress").len()), (vec!["terminated".to_owned()], 0), "it stays listed");
+    assert_eq!(
+        (texts(&told, "name"), texts(&told, "ipAddress").len()),
+        (vec!["terminated".to_owned()], 0),
+        "it stays listed"
+    );
 }
 
 #[test]
@@ -153,7 +201,11 @@ fn who_terminates_before_the_target_is_lower_gets_a_replacement() {
     let region = region();
     let fleet = fleet_of(&region, 2);
     let before = ids(&fleet);
-    ec2(&region, "TerminateInstances", &format!("InstanceId.1={}", before[0]));
+    ec2(
+        &region,
+        "TerminateInstances",
+        &format!("InstanceId.1={}", before[0]),
+    );
     fleet.wait_for_end(&before[0], PATIENCE).unwrap();
     fleet.wait_for(2, PATIENCE).unwrap();
     assert_eq!(fleet.instances().len(), 3);
@@ -166,18 +218,39 @@ fn a_fleet_that_is_modifying_takes_no_other_modification_and_keeps_its_old_targe
     let fleet = fleet_of(&region, 2);
     fleet.set_modifying(Duration::from_secs(3));
     let old = ids(&fleet).remove(0);
-    assert_eq!((modify(&region, 1, "no-termination").0, fleet_state(&region)), (200, "modifying".to_owned()));
+    assert_eq!(
+        (modify(&region, 1, "no-termination").0, fleet_state(&region)),
+        (200, "modifying".to_owned())
+    );
     let (status, refusal) = modify(&region, 3, "no-termination");
-    assert_eq!((status, texts(&refusal, "Code")), (400, vec!["FleetNotInModifiableState".to_owned()]));
+    assert_eq!(
+        (status, texts(&refusal, "Code")),
+        (400, vec!["FleetNotInModifiableState".to_owned()])
+    );
     assert_eq!(fleet.target(), 1);
     fleet.terminate(&old);
     fleet.wait_for_end(&old, PATIENCE).unwrap();
-    fleet.wait_for(2, PATIENCE).expect("who does not wait for the modification gets a replacement");
+    fleet
+        .wait_for(2, PATIENCE)
+        .expect("who does not wait for the modification gets a replacement");
     wait_until_active(&region);
     assert_eq!(modify(&region, 2, "no-termination").0, 200);
-    let history =
-        ec2(&region, "DescribeFleetHistory", &format!("FleetId={FLEET}&StartTime=2026-01-01T00%3A00%3A00Z&EventType=fleet-change")).1;
-    assert_eq!(texts(&history, "eventSubType"), ["submitted", "active", "modify_in_progress", "modify_succeeded", "modify_in_progress"]);
+    let history = ec2(
+        &region,
+        "DescribeFleetHistory",
+        &format!("FleetId={FLEET}&StartTime=2026-01-01T00%3A00%3A00Z&EventType=fleet-change"),
+    )
+    .1;
+    assert_eq!(
+        texts(&history, "eventSubType"),
+        [
+            "submitted",
+            "active",
+            "modify_in_progress",
+            "modify_succeeded",
+            "modify_in_progress"
+        ]
+    );
 }
 
 #[test]
@@ -185,8 +258,15 @@ fn one_unknown_id_among_those_to_terminate_ends_nobody() {
     let region = region();
     let fleet = fleet_of(&region, 1);
     let id = ids(&fleet).remove(0);
-    let (status, refusal) = ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}&InstanceId.2=i-never"));
-    assert_eq!((status, texts(&refusal, "Code")), (400, vec!["InvalidInstanceID.NotFound".to_owned()]));
+    let (status, refusal) = ec2(
+        &region,
+        "TerminateInstances",
+        &format!("InstanceId.1={id}&InstanceId.2=i-never"),
+    );
+    assert_eq!(
+        (status, texts(&refusal, "Code")),
+        (400, vec!["InvalidInstanceID.NotFound".to_owned()])
+    );
     assert_eq!(ids(&fleet), [id]);
 }
 
@@ -195,14 +275,27 @@ fn an_instance_shuts_down_until_it_has_stopped_and_keeps_its_metadata_so_long() 
     let region = region();
     let nothing = Nothing::default();
     let seen = nothing.seen.clone();
-    let fleet = region.create_fleet(FleetSpec::new(FleetKind::Ec2Fleet, FLEET, 1), Arc::new(nothing)).unwrap();
+    let fleet = region
+        .create_fleet(
+            FleetSpec::new(FleetKind::Ec2Fleet, FLEET, 1),
+            Arc::new(nothing),
+        )
+        .unwrap();
     let id = fleet.wait_for(1, PATIENCE).unwrap().remove(0).id;
     let metadata = fleet.instance(&id).unwrap().env()["AWS_EC2_METADATA_SERVICE_ENDPOINT"].clone();
     let answers = || std::net::TcpStream::connect(metadata.trim_start_matches("http://")).is_ok();
     let slowly = seen.slow.lock().unwrap();
     ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}"));
-    let told = || texts(&ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1, "name");
-    assert_eq!((told(), answers()), (vec!["shutting-down".to_owned()], true));
+    let told = || {
+        texts(
+            &ec2(&region, "DescribeInstances", &format!("InstanceId.1={id}")).1,
+            "name",
+        )
+    };
+    assert_eq!(
+        (told(), answers()),
+        (vec!["shutting-down".to_owned()], true)
+    );
     let again = ec2(&region, "TerminateInstances", &format!("InstanceId.1={id}")).1;
     assert_eq!(texts(&again, "name"), ["shutting-down", "shutting-down"]);
     drop(slowly);
@@ -210,6 +303,9 @@ fn an_instance_shuts_down_until_it_has_stopped_and_keeps_its_metadata_so_long() 
     assert_eq!(told(), ["terminated"]);
     eventually("its metadata is gone", || !answers());
     drop(region);
-    let counts = (seen.stopped.load(Ordering::Relaxed), seen.killed.load(Ordering::Relaxed));
+    let counts = (
+        seen.stopped.load(Ordering::Relaxed),
+        seen.killed.load(Ordering::Relaxed),
+    );
     assert_eq!(counts, (1, 1), "its replacement was killed with the region");
 }

@@ -9,7 +9,10 @@ use region::Keys;
 use crate::client::{BUCKET, region, runtime, s3, s3_once};
 
 fn status<E>(error: &SdkError<E>) -> u16 {
-    error.raw_response().map(|raw| raw.status().as_u16()).unwrap_or_default()
+    error
+        .raw_response()
+        .map(|raw| raw.status().as_u16())
+        .unwrap_or_default()
 }
 
 fn body(text: &str) -> ByteStream {
@@ -22,19 +25,34 @@ fn of_forty_writers_at_once_exactly_one_creates_the_object() {
     let won = runtime().block_on(async {
         let s3 = s3_once(&region).await;
         let writers: Vec<_> = (0..40)
-            .map(|n| tokio::spawn(s3.put_object().bucket(BUCKET).key("locks/x").if_none_match("*").body(body(&n.to_string())).send()))
+            .map(|n| {
+                tokio::spawn(
+                    s3.put_object()
+                        .bucket(BUCKET)
+                        .key("locks/x")
+                        .if_none_match("*")
+                        .body(body(&n.to_string()))
+                        .send(),
+                )
+            })
             .collect();
         let mut won = Vec::new();
         for (n, writer) in writers.into_iter().enumerate() {
             match writer.await.unwrap() {
                 Ok(_) => won.push(n.to_string()),
-                Err(error) => assert_eq!((status(&error), error.code()), (412, Some("PreconditionFailed"))),
+                Err(error) => assert_eq!(
+                    (status(&error), error.code()),
+                    (412, Some("PreconditionFailed"))
+                ),
             }
         }
         won
     });
     assert_eq!(won.len(), 1);
-    assert_eq!(region.s3().get(BUCKET, "locks/x").unwrap().unwrap(), won[0].as_bytes());
+    assert_eq!(
+        region.s3().get(BUCKET, "locks/x").unwrap().unwrap(),
+        won[0].as_bytes()
+    );
 }
 
 #[test]
@@ -44,7 +62,16 @@ fn of_forty_updates_of_one_version_exactly_one_goes_through() {
     runtime().block_on(async {
         let s3 = s3_once(&region).await;
         let writers: Vec<_> = (0..40)
-            .map(|n| tokio::spawn(s3.put_object().bucket(BUCKET).key("locks/x").if_match(&etag).body(body(&n.to_string())).send()))
+            .map(|n| {
+                tokio::spawn(
+                    s3.put_object()
+                        .bucket(BUCKET)
+                        .key("locks/x")
+                        .if_match(&etag)
+                        .body(body(&n.to_string()))
+                        .send(),
+                )
+            })
             .collect();
         let mut won = 0;
         for writer in writers {
@@ -59,11 +86,33 @@ fn an_object_that_is_not_there_matches_nothing() {
     let region = region();
     runtime().block_on(async {
         let s3 = s3_once(&region).await;
-        let put = s3.put_object().bucket(BUCKET).key("k").if_match("\"abc\"").body(body("x")).send().await.unwrap_err();
+        let put = s3
+            .put_object()
+            .bucket(BUCKET)
+            .key("k")
+            .if_match("\"abc\"")
+            .body(body("x"))
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!((status(&put), put.code()), (404, Some("NoSuchKey")));
-        let delete = s3.delete_object().bucket(BUCKET).key("k").if_match("\"abc\"").send().await.unwrap_err();
+        let delete = s3
+            .delete_object()
+            .bucket(BUCKET)
+            .key("k")
+            .if_match("\"abc\"")
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(status(&delete), 404);
-        assert!(s3.delete_object().bucket(BUCKET).key("k").send().await.is_ok());
+        assert!(
+            s3.delete_object()
+                .bucket(BUCKET)
+                .key("k")
+                .send()
+                .await
+                .is_ok()
+        );
     });
 }
 
@@ -73,9 +122,22 @@ fn a_delete_honours_its_condition() {
     let etag = region.s3().put(BUCKET, "k", "x").unwrap();
     runtime().block_on(async {
         let s3 = s3_once(&region).await;
-        let wrong = s3.delete_object().bucket(BUCKET).key("k").if_match("\"abc\"").send().await.unwrap_err();
+        let wrong = s3
+            .delete_object()
+            .bucket(BUCKET)
+            .key("k")
+            .if_match("\"abc\"")
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(status(&wrong), 412);
-        s3.delete_object().bucket(BUCKET).key("k").if_match(etag).send().await.unwrap();
+        s3.delete_object()
+            .bucket(BUCKET)
+            .key("k")
+            .if_match(etag)
+            .send()
+            .await
+            .unwrap();
     });
     assert_eq!(region.s3().get(BUCKET, "k").unwrap(), None);
 }
@@ -87,9 +149,18 @@ fn an_absent_bucket_and_an_absent_key_are_told_apart() {
     runtime().block_on(async {
         let s3 = s3(&region).await;
         let get = |bucket: &str, key: &str| s3.get_object().bucket(bucket).key(key).send();
-        assert_eq!(get("no-such-bucket", "k").await.unwrap_err().code(), Some("NoSuchBucket"));
-        assert_eq!(get(BUCKET, "k").await.unwrap_err().code(), Some("NoSuchKey"));
-        assert_eq!(get(BUCKET, "folder").await.unwrap_err().code(), Some("NoSuchKey"));
+        assert_eq!(
+            get("no-such-bucket", "k").await.unwrap_err().code(),
+            Some("NoSuchBucket")
+        );
+        assert_eq!(
+            get(BUCKET, "k").await.unwrap_err().code(),
+            Some("NoSuchKey")
+        );
+        assert_eq!(
+            get(BUCKET, "folder").await.unwrap_err().code(),
+            Some("NoSuchKey")
+        );
     });
 }
 
@@ -99,12 +170,40 @@ fn ranges_come_with_the_whole_length_and_honour_if_match() {
     let etag = region.s3().put(BUCKET, "k", "0123456789").unwrap();
     runtime().block_on(async {
         let s3 = s3_once(&region).await;
-        let part = s3.get_object().bucket(BUCKET).key("k").range("bytes=2-4").if_match(&etag).send().await.unwrap();
-        assert_eq!((part.content_range(), part.e_tag()), (Some("bytes 2-4/10"), Some(etag.as_str())));
+        let part = s3
+            .get_object()
+            .bucket(BUCKET)
+            .key("k")
+            .range("bytes=2-4")
+            .if_match(&etag)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (part.content_range(), part.e_tag()),
+            (Some("bytes 2-4/10"), Some(etag.as_str()))
+        );
         assert_eq!(part.body.collect().await.unwrap().to_vec(), b"234");
-        let beyond = s3.get_object().bucket(BUCKET).key("k").range("bytes=10-").send().await.unwrap_err();
-        assert_eq!((status(&beyond), beyond.code()), (416, Some("InvalidRange")));
-        let changed = s3.get_object().bucket(BUCKET).key("k").if_match("\"abc\"").send().await.unwrap_err();
+        let beyond = s3
+            .get_object()
+            .bucket(BUCKET)
+            .key("k")
+            .range("bytes=10-")
+            .send()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (status(&beyond), beyond.code()),
+            (416, Some("InvalidRange"))
+        );
+        let changed = s3
+            .get_object()
+            .bucket(BUCKET)
+            .key("k")
+            .if_match("\"abc\"")
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(status(&changed), 412);
     });
 }
@@ -118,13 +217,39 @@ fn a_listing_is_paged_in_key_order() {
     region.s3().put(BUCKET, "other", "x").unwrap();
     runtime().block_on(async {
         let s3 = s3(&region).await;
-        let first = s3.list_objects_v2().bucket(BUCKET).prefix("certs/").max_keys(3).send().await.unwrap();
-        assert_eq!((first.contents().len(), first.is_truncated()), (3, Some(true)));
-        assert!(first.contents()[0].e_tag().is_some() && first.contents()[0].last_modified().is_some());
+        let first = s3
+            .list_objects_v2()
+            .bucket(BUCKET)
+            .prefix("certs/")
+            .max_keys(3)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (first.contents().len(), first.is_truncated()),
+            (3, Some(true))
+        );
+        assert!(
+            first.contents()[0].e_tag().is_some() && first.contents()[0].last_modified().is_some()
+        );
         let token = first.next_continuation_token().unwrap();
-        let second = s3.list_objects_v2().bucket(BUCKET).prefix("certs/").continuation_token(token).send().await.unwrap();
-        let keys: Vec<_> = second.contents().iter().filter_map(|object| object.key()).collect();
-        assert_eq!((keys, second.is_truncated()), (vec!["certs/3", "certs/4"], Some(false)));
+        let second = s3
+            .list_objects_v2()
+            .bucket(BUCKET)
+            .prefix("certs/")
+            .continuation_token(token)
+            .send()
+            .await
+            .unwrap();
+        let keys: Vec<_> = second
+            .contents()
+            .iter()
+            .filter_map(|object| object.key())
+            .collect();
+        assert_eq!(
+            (keys, second.is_truncated()),
+            (vec!["certs/3", "certs/4"], Some(false))
+        );
     });
 }
 
@@ -134,20 +259,69 @@ fn an_upload_in_parts_is_conditional_too() {
     region.s3().put(BUCKET, "big", "small").unwrap();
     runtime().block_on(async {
         let s3 = s3_once(&region).await;
-        let upload = s3.create_multipart_upload().bucket(BUCKET).key("big").send().await.unwrap();
+        let upload = s3
+            .create_multipart_upload()
+            .bucket(BUCKET)
+            .key("big")
+            .send()
+            .await
+            .unwrap();
         let id = upload.upload_id().unwrap();
         let mut parts = CompletedMultipartUpload::builder();
         for (number, size) in [(1, 5 << 20), (2, 10)] {
-            let part = s3.upload_part().bucket(BUCKET).key("big").upload_id(id).part_number(number);
-            let part = part.body(ByteStream::from(vec![b'x'; size])).send().await.unwrap();
-            parts = parts.parts(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
+            let part = s3
+                .upload_part()
+                .bucket(BUCKET)
+                .key("big")
+                .upload_id(id)
+                .part_number(number);
+            let part = part
+                .body(ByteStream::from(vec![b'x'; size]))
+                .send()
+                .await
+                .unwrap();
+            parts = parts.parts(
+                CompletedPart::builder()
+                    .part_number(number)
+                    .set_e_tag(part.e_tag)
+                    .build(),
+            );
         }
-        let complete = || s3.complete_multipart_upload().bucket(BUCKET).key("big").upload_id(id).multipart_upload(parts.clone().build());
-        assert_eq!(status(&complete().if_none_match("*").send().await.unwrap_err()), 412);
-        assert!(complete().send().await.unwrap().e_tag().unwrap().ends_with("-2\""));
-        let whole = s3.get_object().bucket(BUCKET).key("big").send().await.unwrap();
-        assert_eq!(whole.body.collect().await.unwrap().into_bytes().len(), (5 << 20) + 10);
-        assert_eq!(complete().send().await.unwrap_err().code(), Some("NoSuchUpload"));
+        let complete = || {
+            s3.complete_multipart_upload()
+                .bucket(BUCKET)
+                .key("big")
+                .upload_id(id)
+                .multipart_upload(parts.clone().build())
+        };
+        assert_eq!(
+            status(&complete().if_none_match("*").send().await.unwrap_err()),
+            412
+        );
+        assert!(
+            complete()
+                .send()
+                .await
+                .unwrap()
+                .e_tag()
+                .unwrap()
+                .ends_with("-2\"")
+        );
+        let whole = s3
+            .get_object()
+            .bucket(BUCKET)
+            .key("big")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            whole.body.collect().await.unwrap().into_bytes().len(),
+            (5 << 20) + 10
+        );
+        assert_eq!(
+            complete().send().await.unwrap_err().code(),
+            Some("NoSuchUpload")
+        );
     });
 }
 
@@ -155,15 +329,51 @@ fn an_upload_in_parts_is_conditional_too() {
 fn encryption_is_accepted_and_told_and_a_wrong_signature_refused() {
     let region = region();
     runtime().block_on(async {
-        let put = s3(&region).await.put_object().bucket(BUCKET).key("k").body(body("x"));
-        let put = put.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id("alias/site").send().await.unwrap();
-        assert_eq!((put.server_side_encryption(), put.ssekms_key_id()), (Some(&ServerSideEncryption::AwsKms), Some("alias/site")));
-        let forged = aws_sdk_s3::config::Credentials::new(&region.env()["AWS_ACCESS_KEY_ID"], "wrong", None, None, "test");
-        let config = s3(&region).await.config().to_builder().credentials_provider(forged).build();
-        let refused = aws_sdk_s3::Client::from_conf(config).get_object().bucket(BUCKET).key("k").send().await.unwrap_err();
-        assert_eq!((status(&refused), refused.code()), (403, Some("SignatureDoesNotMatch")));
+        let put = s3(&region)
+            .await
+            .put_object()
+            .bucket(BUCKET)
+            .key("k")
+            .body(body("x"));
+        let put = put
+            .server_side_encryption(ServerSideEncryption::AwsKms)
+            .ssekms_key_id("alias/site")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (put.server_side_encryption(), put.ssekms_key_id()),
+            (Some(&ServerSideEncryption::AwsKms), Some("alias/site"))
+        );
+        let forged = aws_sdk_s3::config::Credentials::new(
+            &region.env()["AWS_ACCESS_KEY_ID"],
+            "wrong",
+            None,
+            None,
+            "test",
+        );
+        let config = s3(&region)
+            .await
+            .config()
+            .to_builder()
+            .credentials_provider(forged)
+            .build();
+        let refused = aws_sdk_s3::Client::from_conf(config)
+            .get_object()
+            .bucket(BUCKET)
+            .key("k")
+            .send()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (status(&refused), refused.code()),
+            (403, Some("SignatureDoesNotMatch"))
+        );
     });
-    assert_eq!(region.requests()[0].header("x-amz-server-side-encryption"), Some("aws:kms"));
+    assert_eq!(
+        region.requests()[0].header("x-amz-server-side-encryption"),
+        Some("aws:kms")
+    );
 }
 
 #[test]
@@ -171,19 +381,52 @@ fn temporary_keys_are_taken_with_their_token_and_until_they_expire() {
     let region = region();
     region.s3().put(BUCKET, "k", "x").unwrap();
     let an_hour = time::Duration::HOUR;
-    let login = region.identities().login("ann", time::OffsetDateTime::now_utc() + an_hour).keys;
-    let expired = region.identities().login("bob", time::OffsetDateTime::now_utc() - an_hour).keys;
+    let login = region
+        .identities()
+        .login("ann", time::OffsetDateTime::now_utc() + an_hour)
+        .keys;
+    let expired = region
+        .identities()
+        .login("bob", time::OffsetDateTime::now_utc() - an_hour)
+        .keys;
     let code = |keys: &Keys, session: Option<String>| {
         runtime().block_on(async {
-            let keys = aws_sdk_s3::config::Credentials::new(&keys.access_key, &keys.secret, session, None, "test");
-            let config = s3_once(&region).await.config().to_builder().credentials_provider(keys).build();
-            let answer = aws_sdk_s3::Client::from_conf(config).get_object().bucket(BUCKET).key("k").send().await;
-            answer.err().and_then(|refused| refused.code().map(str::to_owned))
+            let keys = aws_sdk_s3::config::Credentials::new(
+                &keys.access_key,
+                &keys.secret,
+                session,
+                None,
+                "test",
+            );
+            let config = s3_once(&region)
+                .await
+                .config()
+                .to_builder()
+                .credentials_provider(keys)
+                .build();
+            let answer = aws_sdk_s3::Client::from_conf(config)
+                .get_object()
+                .bucket(BUCKET)
+                .key("k")
+                .send()
+                .await;
+            answer
+                .err()
+                .and_then(|refused| refused.code().map(str::to_owned))
         })
     };
     assert_eq!(code(&login, login.session.clone()), None);
-    assert_eq!(region.requests()[0].signer.as_deref(), Some("arn:aws:iam::123456789012:user/ann"));
+    assert_eq!(
+        region.requests()[0].signer.as_deref(),
+        Some("arn:aws:iam::123456789012:user/ann")
+    );
     assert_eq!(code(&login, None).as_deref(), Some("InvalidToken"));
-    assert_eq!(code(&login, Some("another".into())).as_deref(), Some("InvalidToken"));
-    assert_eq!(code(&expired, expired.session.clone()).as_deref(), Some("ExpiredToken"));
+    assert_eq!(
+        code(&login, Some("another".into())).as_deref(),
+        Some("InvalidToken")
+    );
+    assert_eq!(
+        code(&expired, expired.session.clone()).as_deref(),
+        Some("ExpiredToken")
+    );
 }

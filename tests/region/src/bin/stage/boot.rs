@@ -1,5 +1,8 @@
 //! One run of the compiled spotboot: started, followed until it serves, stopped.
-#![expect(clippy::disallowed_methods, reason = "the rule is about the product; this is what runs the product")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule is about the product; this is what runs the product"
+)]
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -38,15 +41,37 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
-    /// Starts `up` as a new instance with nothing on its disk; it talks here, or to a file beside that disk.
-    pub(crate) fn start(setting: &Setting, spotboot: &Path, id: &str, voice: Voice) -> Result<Self> {
+    /// Starts `up` as a new instance with nothing on its disk; it talks here, or to a file beside
+    /// that disk.
+    pub(crate) fn start(
+        setting: &Setting,
+        spotboot: &Path,
+        id: &str,
+        voice: Voice,
+    ) -> Result<Self> {
         let instance = setting.launch(id)?;
         let disk = setting.path(id);
         std::fs::create_dir(&disk).context("making the instance's folder")?;
-        let mut args: Vec<OsString> = vec!["--pdeathsig".into(), "TERM".into(), spotboot.into(), "up".into()];
-        args.extend(["--services".into(), "foreground".into(), "--config".into(), setting.path("site.toml").into()]);
-        args.extend(["--state-dir".into(), disk.join("state").into(), "--runtime-dir".into(), disk.join("run").into()]);
-        // setpriv (util-linux) makes it end with us, whatever ends us. A process group of its own keeps Ctrl-C for us to pass on.
+        let mut args: Vec<OsString> = vec![
+            "--pdeathsig".into(),
+            "TERM".into(),
+            spotboot.into(),
+            "up".into(),
+        ];
+        args.extend([
+            "--services".into(),
+            "foreground".into(),
+            "--config".into(),
+            setting.path("site.toml").into(),
+        ]);
+        args.extend([
+            "--state-dir".into(),
+            disk.join("state").into(),
+            "--runtime-dir".into(),
+            disk.join("run").into(),
+        ]);
+        // setpriv (util-linux) makes it end with us, whatever ends us. A process group of its own
+        // keeps Ctrl-C for us to pass on.
         let mut command = Command::new("setpriv");
         command
             .args(args)
@@ -55,14 +80,23 @@ impl Boot {
             .env("HOME", &disk)
             .env("LANG", "C.UTF-8")
             .envs(std::env::var("TERM").map(|term| ("TERM", term)));
-        command.envs(instance.env()).process_group(0).kill_on_drop(true);
+        command
+            .envs(instance.env())
+            .process_group(0)
+            .kill_on_drop(true);
         if voice == Voice::File {
             let log = File::create(setting.path(&format!("{id}.log"))).context("making the log")?;
             command.stdout(log.try_clone()?).stderr(log);
         }
         let started = OffsetDateTime::now_utc();
-        let child = command.spawn().context("starting spotboot through setpriv")?;
-        Ok(Self { instance, started, child })
+        let child = command
+            .spawn()
+            .context("starting spotboot through setpriv")?;
+        Ok(Self {
+            instance,
+            started,
+            child,
+        })
     }
 
     /// Waits until the instance says that it serves; that it failed or ended is an error.
@@ -74,8 +108,12 @@ impl Boot {
                     return Ok(report);
                 }
                 if let Some(status) = self.child.try_wait().context("waiting for spotboot")? {
-                    let why = Report::read(&setting.region, self.instance.id())?.and_then(|report| report.error);
-                    bail!("spotboot ended before it served: {status}; {}", why.unwrap_or_else(|| "it left no report".to_owned()));
+                    let why = Report::read(&setting.region, self.instance.id())?
+                        .and_then(|report| report.error);
+                    bail!(
+                        "spotboot ended before it served: {status}; {}",
+                        why.unwrap_or_else(|| "it left no report".to_owned())
+                    );
                 }
                 sleep(Duration::from_millis(20)).await;
             }
@@ -97,11 +135,16 @@ impl Boot {
 
     /// Asks it to stop, and waits; one that does not is killed, which is an error.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        let Some(id) = self.child.id() else { return Ok(()) };
+        let Some(id) = self.child.id() else {
+            return Ok(());
+        };
         kill(Pid::from_raw(id.try_into()?), Signal::SIGTERM).context("asking spotboot to stop")?;
         if timeout(STOPPED_WITHIN, self.child.wait()).await.is_err() {
             self.child.kill().await.context("killing spotboot")?;
-            bail!("spotboot did not stop within {} s of SIGTERM", STOPPED_WITHIN.as_secs());
+            bail!(
+                "spotboot did not stop within {} s of SIGTERM",
+                STOPPED_WITHIN.as_secs()
+            );
         }
         Ok(())
     }

@@ -17,7 +17,10 @@ const INSTANCE: &str = "i-0demo0000000001";
 pub(crate) async fn run(spotboot: &Path, once: bool) -> Result<()> {
     let setting = Setting::prepare(std::time::Duration::ZERO)?;
     let before = addresses(setting.region.dns(), DOMAIN).await?;
-    eprintln!("demo: the region stands, release {} is published; spotboot starts as {INSTANCE}\n", setting.published.version);
+    eprintln!(
+        "demo: the region stands, release {} is published; spotboot starts as {INSTANCE}\n",
+        setting.published.version
+    );
     let mut boot = Boot::start(&setting, spotboot, INSTANCE, Voice::Here)?;
     let shown = tokio::select! {
         shown = show(&setting, &mut boot, &before, once) => shown,
@@ -29,11 +32,15 @@ pub(crate) async fn run(spotboot: &Path, once: bool) -> Result<()> {
     shown.and(stopped).and(removed)
 }
 
-/// Brings the site up, verifies it and prints what to look at; then, unless once is enough, stays until spotboot ends.
+/// Brings the site up, verifies it and prints what to look at; then, unless once is enough, stays
+/// until spotboot ends.
 async fn show(setting: &Setting, boot: &mut Boot, before: &[Ipv4Addr], once: bool) -> Result<()> {
     let report = boot.serving(setting).await?;
     let after = addresses(setting.region.dns(), DOMAIN).await?;
-    ensure!(after == [ADDRESS], "{DOMAIN} leads to {after:?}, not to {ADDRESS}");
+    ensure!(
+        after == [ADDRESS],
+        "{DOMAIN} leads to {after:?}, not to {ADDRESS}"
+    );
     let curl = Curl::new(setting, ADDRESS);
     verify(setting, &curl).await?;
     describe(setting, &curl, &report, before, &after);
@@ -47,29 +54,53 @@ async fn show(setting: &Setting, boot: &mut Boot, before: &[Ipv4Addr], once: boo
 /// What a visitor gets: the front page of this release, and Django's admin with its style.
 async fn verify(setting: &Setting, curl: &Curl) -> Result<()> {
     let front = curl.page("/").await?;
-    ensure!(front.body.contains(&setting.published.version), "the front page is not that of release {}", setting.published.version);
+    ensure!(
+        front.body.contains(&setting.published.version),
+        "the front page is not that of release {}",
+        setting.published.version
+    );
     let admin = curl.page("/admin/login/").await?;
     let sheets = style_sheets(&admin.body);
     ensure!(!sheets.is_empty(), "the admin page names no style sheet");
     for sheet in sheets {
         let answer = curl.page(sheet).await?;
-        ensure!(answer.content_type.starts_with("text/css"), "{} is {}, not text/css", curl.url(sheet), answer.content_type);
+        ensure!(
+            answer.content_type.starts_with("text/css"),
+            "{} is {}, not text/css",
+            curl.url(sheet),
+            answer.content_type
+        );
     }
     Ok(())
 }
 
-fn describe(setting: &Setting, curl: &Curl, report: &Report, before: &[Ipv4Addr], after: &[Ipv4Addr]) {
+fn describe(
+    setting: &Setting,
+    curl: &Curl,
+    report: &Report,
+    before: &[Ipv4Addr],
+    after: &[Ipv4Addr],
+) {
     let dns = setting.region.dns();
-    println!("\nThe boot, step by step (* decided how long it took):\n{}", report.timeline());
+    println!(
+        "\nThe boot, step by step (* decided how long it took):\n{}",
+        report.timeline()
+    );
     println!("The record {DOMAIN} A, asked from the region's DNS at {dns}:");
     println!("  before  {}\n  after   {}\n", list(before), list(after));
-    println!("Verified: 200 over HTTP/2 with a chain up to the region's CA; the admin page with its style sheets. Look for yourself:");
+    println!(
+        "Verified: 200 over HTTP/2 with a chain up to the region's CA; the admin page with its style sheets. Look for yourself:"
+    );
     println!("  {}\n  {}\n", curl.line("/"), curl.line("/admin/login/"));
     println!("Everything on disk: {}", setting.path("").display());
 }
 
 fn list(addresses: &[Ipv4Addr]) -> String {
-    addresses.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ")
+    addresses
+        .iter()
+        .map(Ipv4Addr::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Ctrl-C, or a signal that means the same.

@@ -25,13 +25,27 @@ pub(crate) async fn measure(setting: &Setting, spotboot: &Path, idle: Duration) 
     let (resident_kb, peak_kb) = memory(pid)?;
     let asked = calls(&setting.region.requests());
     retire(boot).await?;
-    let percent = |ticks: u64| Ok::<_, anyhow::Error>(100.0 * ticks as f64 / ticks_a_second()? as f64 / took.as_secs_f64());
+    let percent = |ticks: u64| {
+        Ok::<_, anyhow::Error>(100.0 * ticks as f64 / ticks_a_second()? as f64 / took.as_secs_f64())
+    };
     println!("\nidle for {:.0} s", took.as_secs_f64());
-    println!("  processor time of the resident           {:>8.3} %", percent(after.own - before.own)?);
-    println!("  of the programs that it ran and ended    {:>8.3} %", percent(after.children - before.children)?);
+    println!(
+        "  processor time of the resident           {:>8.3} %",
+        percent(after.own - before.own)?
+    );
+    println!(
+        "  of the programs that it ran and ended    {:>8.3} %",
+        percent(after.children - before.children)?
+    );
     println!("  memory, at its highest                   {resident_kb:>8} KiB, {peak_kb} KiB");
-    let asked: Vec<String> = asked.iter().map(|(call, count)| format!("{count} × {call}")).collect();
-    println!("  calls                                    {}", asked.join(", "));
+    let asked: Vec<String> = asked
+        .iter()
+        .map(|(call, count)| format!("{count} × {call}"))
+        .collect();
+    println!(
+        "  calls                                    {}",
+        asked.join(", ")
+    );
     Ok(())
 }
 
@@ -45,7 +59,8 @@ struct Used {
 
 impl Used {
     fn by(pid: u32) -> Result<Self> {
-        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("reading the resident's processor time")?;
+        let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .context("reading the resident's processor time")?;
         Self::read(&line).with_context(|| format!("no times in {line:?}"))
     }
 
@@ -53,7 +68,10 @@ impl Used {
     fn read(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self { own: field(14)? + field(15)?, children: field(16)? + field(17)? })
+        Some(Self {
+            own: field(14)? + field(15)?,
+            children: field(16)? + field(17)?,
+        })
     }
 }
 
@@ -68,6 +86,12 @@ mod tests {
     #[test]
     fn times_are_read_behind_any_name() {
         let line = "42 (a) b (c) S 1 42 77 0 -1 4194560 1 2 3 4 50 6 7 8 20 0 1 0 9876 1000 200";
-        assert_eq!(Used::read(line), Some(Used { own: 56, children: 15 }));
+        assert_eq!(
+            Used::read(line),
+            Some(Used {
+                own: 56,
+                children: 15
+            })
+        );
     }
 }

@@ -1,6 +1,10 @@
-//! What `cargo xtask demo` and `cargo xtask bench` become: a region with the sample site in it, and the compiled spotboot on that.
+//! What `cargo xtask demo` and `cargo xtask bench` become: a region with the sample site in it, and
+//! the compiled spotboot on that.
 
-#![allow(clippy::disallowed_macros, reason = "the rule is about the product; this shows what the product does")]
+#![allow(
+    clippy::disallowed_macros,
+    reason = "the rule is about the product; this shows what the product does"
+)]
 
 mod accounts;
 mod bench;
@@ -49,8 +53,19 @@ async fn main() -> ExitCode {
     let accounts = accounts::Before::note();
     let done = match Play::parse() {
         Play::Demo { spotboot, once } => demo::run(&spotboot, once).await,
-        Play::Bench { spotboot, runs, latency, idle } => {
-            bench::run(&spotboot, runs, Duration::from_millis(latency), Duration::from_secs(60 * idle)).await
+        Play::Bench {
+            spotboot,
+            runs,
+            latency,
+            idle,
+        } => {
+            bench::run(
+                &spotboot,
+                runs,
+                Duration::from_millis(latency),
+                Duration::from_secs(60 * idle),
+            )
+            .await
         }
     };
     accounts.restore();

@@ -32,8 +32,12 @@ impl Step {
 impl Report {
     /// None before the instance's first word.
     pub(crate) fn read(region: &Region, instance: &str) -> Result<Option<Self>> {
-        let bytes = region.s3().get(BUCKET, &format!("instances/{instance}.json"))?;
-        bytes.map(|bytes| serde_json::from_slice(&bytes).context("reading the instance's report")).transpose()
+        let bytes = region
+            .s3()
+            .get(BUCKET, &format!("instances/{instance}.json"))?;
+        bytes
+            .map(|bytes| serde_json::from_slice(&bytes).context("reading the instance's report"))
+            .transpose()
     }
 
     pub(crate) fn step(&self, name: &str) -> Option<&Step> {
@@ -44,9 +48,18 @@ impl Report {
     pub(crate) fn timeline(&self) -> String {
         let mut lines = format!("  {:<22} {:>8} {:>8}  waited for\n", "step", "start", "end");
         for step in &self.steps {
-            let mark = if self.critical_path.contains(&step.name) { '*' } else { ' ' };
+            let mark = if self.critical_path.contains(&step.name) {
+                '*'
+            } else {
+                ' '
+            };
             let end = step.end_ms.map_or("–".to_owned(), seconds);
-            lines += &format!("{mark} {:<22} {:>8} {end:>8}  {}\n", step.name, seconds(step.start_ms), step.after.join(", "));
+            lines += &format!(
+                "{mark} {:<22} {:>8} {end:>8}  {}\n",
+                step.name,
+                seconds(step.start_ms),
+                step.after.join(", ")
+            );
         }
         lines
     }
@@ -68,8 +81,15 @@ mod tests {
         }))
         .unwrap();
         let timeline = report.timeline();
-        let lines: Vec<Vec<&str>> = timeline.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0], ["*", "release", "0.012", "s", "1.034", "s", "identity"]);
+        let lines: Vec<Vec<&str>> = timeline
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            lines[0],
+            ["*", "release", "0.012", "s", "1.034", "s", "identity"]
+        );
         assert_eq!(lines[1], ["web", "0.012", "s", "–"]);
     }
 }
