@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::commands::Usage;
 use crate::config::Problems;
+use crate::outcome::Usage;
 use crate::output::{self, shown};
 use crate::{cli, cloud, logs};
 

@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod host;
 mod logs;
+mod outcome;
 mod output;
 mod shell;
 mod site;
@@ -18,8 +19,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use commands::Outcome;
 use failure::Failure;
+use outcome::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -69,15 +70,5 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
         Command::Logs(args) => commands::logs::run(&cli.globals, args).await,
         Command::Init(init) => commands::init::run(&cli.globals, init).await,
-    }
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::ProblemFound => Self::from(3),
-            Outcome::Locked => Self::from(4),
-        }
     }
 }

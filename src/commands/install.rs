@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tracing::{info, warn};
 
-use super::Outcome;
 use super::site_file::Place;
 use crate::cli::{Folders, Globals};
 use crate::cloud::Access;
@@ -16,6 +15,7 @@ use crate::cloud::imds::Imds;
 use crate::config::Problems;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
+use crate::outcome::Outcome;
 use crate::output::out;
 
 const PROGRAM: &str = "/usr/local/bin/spotboot";

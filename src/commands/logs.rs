@@ -3,10 +3,10 @@
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use super::Outcome;
 use super::remote::Remote;
 use crate::cli::{Globals, Logs};
 use crate::logs;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, json_shown, shown};
 use crate::site::journal::{Line, Merge, Query, known, stored};
 

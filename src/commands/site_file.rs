@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::usage;
 use crate::cloud::imds::Identity;
 use crate::cloud::{Access, Profile};
 use crate::config::Site;
+use crate::outcome::usage;
 
 const USUAL_PLACES: [&str; 2] = ["/etc/spotboot/site.toml", "site.toml"];
 const LARGEST: usize = 1024 * 1024;
@@ -57,7 +57,7 @@ impl Place {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// Those of the bucket; [`Usage`](super::Usage) where the file is not there or cannot be read;
+    /// Those of the bucket; [`Usage`](crate::outcome::Usage) where the file is not there or cannot be read;
     /// and all of the file's problems at once.
     pub async fn read(&self, access: &Access) -> Result<Site> {
         match self {

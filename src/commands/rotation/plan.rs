@@ -10,11 +10,11 @@ use serde::Serialize;
 use tokio::try_join;
 
 use super::super::remote::Remote;
-use super::super::usage;
 use super::prospect::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
 use crate::config::AppKind;
+use crate::outcome::usage;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::super::Outcome;
 use super::super::certificates::Certificates;
 use super::super::names;
 use super::super::site_file::region_of;
@@ -15,6 +14,7 @@ use crate::cloud::{Access, Cloud};
 use crate::config::{AppKind, SecretRef, Site};
 use crate::host::packages;
 use crate::host::paths::Paths;
+use crate::outcome::Outcome;
 use crate::output::{self, continued, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, Plan, Zones};

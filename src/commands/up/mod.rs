@@ -25,8 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
+use super::progress;
 use super::site_file::{Place, region_of};
-use super::{Outcome, Usage, progress};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::{Identity, Imds};
@@ -41,6 +41,7 @@ use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::host::spool::Outbox;
 use crate::logs;
+use crate::outcome::{Outcome, Usage};
 use crate::site::report::{Phase, ReleaseCommand, Timeline};
 use handover::Handover;
 use metering::Metering;
