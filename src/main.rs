@@ -5,6 +5,7 @@ mod cli;
 mod cloud;
 mod commands;
 mod config;
+pub mod context;
 mod failure;
 mod host;
 mod logs;

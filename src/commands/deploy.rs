@@ -7,9 +7,9 @@ use tracing::info;
 
 use super::package::Package;
 use super::progress;
-use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
+use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};

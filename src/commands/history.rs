@@ -5,8 +5,8 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use time::macros::format_description;
 
-use super::remote::Remote;
 use crate::cli::{Globals, History};
+use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Outcome as Ended, Record, Verb, recent};

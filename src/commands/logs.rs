@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use super::remote::Remote;
 use crate::cli::{Globals, Logs};
+use crate::context::Remote;
 use crate::logs;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, json_shown, shown};

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing::info;
 
-use super::remote::Remote;
 use crate::cli::Globals;
+use crate::context::Remote;
 use crate::host::archive::Packed;
 use crate::logs;
 use crate::site::release::{self, Published};

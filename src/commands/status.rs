@@ -9,11 +9,11 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::remote::Remote;
 use super::rotation;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
+use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, continued, in_one_line, out};
 use crate::site::address;

@@ -9,9 +9,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
+use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Ledger, Stored, Window, due, identifiers};

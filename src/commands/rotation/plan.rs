@@ -9,11 +9,11 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio::try_join;
 
-use super::super::remote::Remote;
 use super::prospect::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
 use crate::config::AppKind;
+use crate::context::Remote;
 use crate::outcome::usage;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};

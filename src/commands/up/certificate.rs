@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::{Live, Serving};
-use crate::commands::certificates::{Certificates, Wanted};
+use crate::context::certificates::{Certificates, Wanted};
 use crate::host::files;
 use crate::site::certificate::Certificate;
 use crate::site::proof;

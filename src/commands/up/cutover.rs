@@ -6,9 +6,9 @@ use tracing::info;
 use super::Boot;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
-use crate::commands::elastic::Leader;
-use crate::commands::names;
 use crate::config::Routing;
+use crate::context::claim;
+use crate::context::elastic_ip::Leader;
 use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
 
@@ -54,13 +54,13 @@ impl Boot {
             return Ok(self.stand_by(&owner));
         }
         let elastic = address::elastic(&self.ec2, &self.site).await?;
-        let node = names::reached_at(names::node(&self.identity), elastic.as_ref());
-        let claim = names::claim(
+        let node = claim::reached_at(claim::node(&self.identity), elastic.as_ref());
+        let claim = claim::claim(
             &self.site,
             &node,
-            names::shape(
+            claim::shape(
                 &self.site,
-                names::checks(&self.route53, &self.site, &node).await?,
+                claim::checks(&self.route53, &self.site, &node).await?,
             )?,
         );
         match zones
@@ -116,10 +116,10 @@ impl Boot {
     }
 
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
-        let claim = names::claim(
+        let claim = claim::claim(
             &self.site,
-            &names::node(&self.identity),
-            names::shape(&self.site, Checks::default())?,
+            &claim::node(&self.identity),
+            claim::shape(&self.site, Checks::default())?,
         );
         let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| {

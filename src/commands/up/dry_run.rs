@@ -3,15 +3,15 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::super::certificates::Certificates;
-use super::super::names;
-use super::super::site_file::region_of;
 use super::release::forecast;
 use crate::cli::Globals;
 use crate::cloud::imds::Identity;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
 use crate::config::{AppKind, SecretRef, Site};
+use crate::context::certificates::Certificates;
+use crate::context::claim;
+use crate::context::site_file::region_of;
 use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::outcome::Outcome;
@@ -246,8 +246,8 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
     // The health checks that the boot would make first have no ids yet.
     let ec2 = cloud.ec2();
     let elastic = address::elastic(&ec2, site).await?;
-    let node = names::reached_at(names::node(identity), elastic.as_ref());
-    let claim = names::claim(site, &node, names::shape(site, Checks::default())?);
+    let node = claim::reached_at(claim::node(identity), elastic.as_ref());
+    let claim = claim::claim(site, &node, claim::shape(site, Checks::default())?);
     let plans = zones.plan(&route53, &ec2, &claim).await?;
     let moved = match &elastic {
         Some(elastic)

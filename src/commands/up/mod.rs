@@ -26,7 +26,6 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::progress;
-use super::site_file::{Place, region_of};
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::{Identity, Imds};
@@ -34,6 +33,7 @@ use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
 use crate::config::Site;
+use crate::context::site_file::{Place, region_of};
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, FileLock};
 use crate::host::notify;

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::super::prospect::release_command;
 use super::residents::{Resident, Source};
 use crate::cli::Pace;
-use crate::commands::remote::Remote;
 use crate::config::AppKind;
+use crate::context::Remote;
 use crate::outcome::usage;
 use crate::site::report::Said;
 

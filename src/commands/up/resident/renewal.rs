@@ -11,7 +11,7 @@ use tracing::warn;
 use super::super::Boot;
 use super::super::boot::Serving;
 use super::state::Event;
-use crate::commands::certificates::Wanted;
+use crate::context::certificates::Wanted;
 use crate::site::certificate::{AGAIN, Certificate, Next, View, due, identifiers, next, pause};
 
 /// Until a certificate that did not prove itself is tried again.

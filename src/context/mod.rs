@@ -1,12 +1,16 @@
 //! The site as it is seen from anywhere: from CI, from a desk, from an instance.
 
+pub mod certificates;
+pub mod claim;
+pub mod elastic_ip;
+pub mod site_file;
+
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use time::OffsetDateTime;
 use tracing::debug;
 
-use super::site_file::{Place, region};
 use crate::cli::Globals;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::FleetTag;
@@ -15,6 +19,7 @@ use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
 use crate::config::{Fleet, Site};
 use crate::site::records::{Standing, Zones};
+use site_file::{Place, region};
 
 pub struct Remote {
     pub site: Site,
