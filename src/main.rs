@@ -8,7 +8,7 @@ mod config;
 pub mod context;
 mod failure;
 mod host;
-mod logs;
+pub mod logging;
 mod outcome;
 mod output;
 mod shell;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Err(error) => return end(failure::without_a_command(&error), false),
     };
     cli::set_colour(cli.globals.color);
-    logs::start(&cli.globals);
+    logging::start(&cli.globals);
     // One thread: the work is waiting, and every further thread costs memory for as long as the
     // site lives.
     let runtime = tokio::runtime::Builder::new_current_thread()

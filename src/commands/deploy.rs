@@ -6,10 +6,10 @@ use serde::Serialize;
 use tracing::info;
 
 use super::package::Package;
-use super::progress;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
 use crate::context::Remote;
+use crate::logging::progress;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};

@@ -7,7 +7,6 @@ pub mod init;
 pub mod install;
 pub mod logs;
 mod package;
-mod progress;
 pub mod rotate;
 mod rotation;
 pub mod status;

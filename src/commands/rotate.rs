@@ -3,11 +3,11 @@
 use anyhow::{Context, Result};
 use tracing::info;
 
-use super::progress;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Globals, Pace, Rollback};
 use crate::config::AppKind;
 use crate::context::Remote;
+use crate::logging::progress;
 use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};

@@ -16,7 +16,7 @@ use crate::config::Routing;
 use crate::context::Remote;
 use crate::context::claim;
 use crate::context::elastic_ip::Leader;
-use crate::logs;
+use crate::logging;
 use crate::site::address;
 use crate::site::deploys::{Outcome, Stage};
 use crate::site::records::{Claim, Cutover, Right, in_sync};
@@ -370,7 +370,7 @@ pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
         .await
         .context("reading its log")
     {
-        Ok(Some(log)) => logs::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
+        Ok(Some(log)) => logging::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
         Ok(None) => {}
         Err(error) => warn!("{instance}: {error:#}"),
     }

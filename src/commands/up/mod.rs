@@ -25,7 +25,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use super::progress;
 use crate::cli::{Globals, Machine, Supervisor};
 use crate::cloud::ec2::Ec2;
 use crate::cloud::imds::{Identity, Imds};
@@ -40,7 +39,8 @@ use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
 use crate::host::spool::Outbox;
-use crate::logs;
+use crate::logging;
+use crate::logging::progress;
 use crate::outcome::{Outcome, Usage};
 use crate::site::report::{Phase, ReleaseCommand, Timeline};
 use handover::Handover;
@@ -152,7 +152,7 @@ impl Boot {
             .await?;
         paths.prepare(accounts.as_ref())?;
         let services =
-            Services::choose(mode, &paths, std::sync::Arc::new(logs::print_service)).await?;
+            Services::choose(mode, &paths, std::sync::Arc::new(logging::print_service)).await?;
         let outbox = ship::begin(&paths, &services)?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {

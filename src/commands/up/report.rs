@@ -7,7 +7,7 @@ use super::boot::Serving;
 use crate::cli::Globals;
 use crate::cloud::s3::Condition;
 use crate::host::notify;
-use crate::logs;
+use crate::logging;
 use crate::output;
 use crate::site::report::{Phase, Report, critical_path};
 use crate::version;
@@ -36,7 +36,7 @@ impl Boot {
 
     /// Says in the bucket which step failed and why, and leaves the log of the boot there.
     pub(super) async fn report_failure(&self, failure: &anyhow::Error) {
-        let mut log = logs::recent();
+        let mut log = logging::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
         let key = self
             .site
@@ -124,8 +124,8 @@ impl Boot {
             }
         }
         info!(critical_path = report.critical_path.join(" → "), "{line}");
-        if logs::shows_progress(globals) {
-            logs::print(&line);
+        if logging::shows_progress(globals) {
+            logging::print(&line);
         }
     }
 }

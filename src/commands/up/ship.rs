@@ -15,7 +15,7 @@ use crate::host::journald::Journal;
 use crate::host::paths::Paths;
 use crate::host::services::Services;
 use crate::host::spool::{Outbox, PIECE, Rotated, Span, pack};
-use crate::logs;
+use crate::logging;
 use crate::site::journal::{self, Name, Stream, access_time, entry_time};
 use crate::site::web;
 
@@ -32,7 +32,7 @@ const UNITS: [&str; 2] = ["spotboot.service", "spotboot-*.service"];
 /// From now on nothing that is said is lost with this process.
 pub(super) fn begin(paths: &Paths, services: &Services) -> Result<Outbox> {
     if !services.keep_a_journal()
-        && let Err(error) = logs::keep_in(&paths.output_log())
+        && let Err(error) = logging::keep_in(&paths.output_log())
     {
         warn!("what is said here will not be in the bucket: {error}");
     }
@@ -132,7 +132,7 @@ impl Boot {
         // What a killed run had set aside, then what is there now.
         self.pack(&log, Stream::Output).await?;
         if log.size() > 0 && log.set_aside()? {
-            logs::open_anew()?;
+            logging::open_anew()?;
             self.pack(&log, Stream::Output).await?;
         }
         Ok(())

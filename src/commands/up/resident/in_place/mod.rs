@@ -21,7 +21,7 @@ use crate::cloud::s3::{Condition, Etag, Since};
 use crate::config::AppKind;
 use crate::host::memory;
 use crate::host::slot::Slot;
-use crate::logs;
+use crate::logging;
 use crate::site::release::{Candidate, Current, Published};
 use crate::site::report::{Attempt, Tried};
 use crate::site::web::Former;
@@ -394,7 +394,7 @@ impl Boot {
             .key(&format!("logs/{}/trial.log", self.identity.instance_id));
         if let Err(error) = self
             .state
-            .put(&key, logs::recent(), Condition::Always, None)
+            .put(&key, logging::recent(), Condition::Always, None)
             .await
         {
             warn!("the log of this trial stays on the instance: {error}");

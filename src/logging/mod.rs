@@ -3,8 +3,9 @@
 //!
 //! Standard error may be closed or full: nothing here fails for that.
 
-mod form;
-mod spool;
+pub mod form;
+pub mod output_file;
+pub mod progress;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -23,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Globals;
 use crate::output::{as_log_of, continued, fenced, in_one_line, json_shown};
-pub use spool::open_anew;
+pub use output_file::open_anew;
 
 /// Where the SDK looks for credentials, but for the metadata service.
 const SEARCHES: [&str; 4] = [
@@ -143,7 +144,7 @@ pub fn print_log_of(instance: &str, log: &str) {
 pub fn print_service(service: &str, line: &str) {
     let text = format!("{} | {}\n", in_one_line(service), in_one_line(line));
     remember(text.as_bytes());
-    spool::tell(service, line.as_bytes());
+    output_file::tell(service, line.as_bytes());
     match is_json() {
         true => to_stderr(
             format!(
@@ -161,7 +162,7 @@ pub fn print_service(service: &str, line: &str) {
 /// # Errors
 /// The file cannot be opened.
 pub fn keep_in(path: &Path) -> io::Result<()> {
-    spool::keep_in(path, &recent())
+    output_file::keep_in(path, &recent())
 }
 
 fn is_json() -> bool {
@@ -170,7 +171,7 @@ fn is_json() -> bool {
 
 fn tell(text: &str) {
     remember(text.as_bytes());
-    spool::tell("spotboot", text.as_bytes());
+    output_file::tell("spotboot", text.as_bytes());
     to_stderr(text.as_bytes());
 }
 

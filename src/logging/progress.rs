@@ -7,12 +7,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Globals;
-use crate::logs;
+use crate::logging;
 use crate::site::report::Observer;
 
 /// Live lines on a terminal; elsewhere the log says it all.
 pub fn observer(globals: &Globals) -> Arc<dyn Observer> {
-    if logs::shows_progress(globals) {
+    if logging::shows_progress(globals) {
         Arc::new(Terminal::default())
     } else {
         Arc::new(Silent)
@@ -36,7 +36,7 @@ impl Observer for Terminal {
     fn began(&self, name: &'static str) {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
             .expect("the template is well-formed");
-        let bar = logs::progress().add(
+        let bar = logging::progress().add(
             ProgressBar::new_spinner()
                 .with_style(style)
                 .with_message(name),
@@ -58,6 +58,7 @@ impl Observer for Terminal {
             bar.finish_and_clear();
         }
         let mark = if error.is_some() { '✗' } else { '✓' };
-        let _ = logs::progress().println(format!("{mark} {name:<20} {:>6} ms", took.as_millis()));
+        let _ =
+            logging::progress().println(format!("{mark} {name:<20} {:>6} ms", took.as_millis()));
     }
 }

@@ -97,7 +97,7 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::output_file::*;
 
     #[test]
     fn lines_beyond_the_bound_are_dropped() {
