@@ -8,6 +8,7 @@ mod config;
 pub mod context;
 mod failure;
 mod host;
+pub mod instance;
 pub mod logging;
 mod outcome;
 mod output;
