@@ -9,13 +9,13 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::rotation;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
 use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, continued, in_one_line, out};
+use crate::rollout;
 use crate::site::address;
 use crate::site::deploys::{Log, Record};
 use crate::site::fleet::Fleet;
@@ -132,7 +132,7 @@ async fn observe(remote: &Remote) -> Result<Status> {
     {
         problems.push(format!("{owner}, which owns the names, is gone"));
     }
-    let current = rotation::current(remote)
+    let current = rollout::current(remote)
         .await?
         .map(|release| release.version);
     let newest = Log::newest(&remote.state, &remote.site)
@@ -255,7 +255,7 @@ async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<Strin
                 return said.trouble.clone();
             }
             let release = said.release.clone().unwrap_or_default();
-            rotation::look(remote, id, said, &release, GLANCE)
+            rollout::look(remote, id, said, &release, GLANCE)
                 .await
                 .err()
                 .map(|error| format!("{error:#}"))

@@ -3,20 +3,17 @@
 //! Up to [`Stage::Forward`] every failure leads back to the old instances, which never stopped.
 //! What a killed run leaves is told by its log; the next run ends it first.
 
-mod back;
 mod candidate;
-mod forward;
-mod hold;
+mod current;
 mod in_place;
-mod members;
-#[cfg(test)]
-mod model;
-mod outside;
+mod lock;
+pub mod members;
 mod plan;
-mod promotion;
-mod prospect;
-mod settle;
-mod stop;
+mod probe;
+mod promote;
+mod recover;
+mod rollback;
+mod signals;
 mod trial;
 
 use std::cell::Cell;
@@ -32,16 +29,15 @@ use crate::output;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Said, Timeline, said_by};
-pub use hold::{Held, give_up};
-use in_place::{Forecast as InPlaceForecast, InPlace};
+pub use current::{current, promote, released};
+use in_place::InPlace;
+pub use lock::{Held, give_up};
 use members::{Member, Wanted, is_old, lowered};
-pub use outside::look;
-use plan::Forecast;
-pub use promotion::{current, promote, released};
-pub use prospect::{Prospect, carry_out};
-pub use settle::settle;
-use stop::to_the_end;
-pub use stop::unless_stopped;
+pub use plan::{Prospect, carry_out};
+pub use probe::look;
+pub use recover::settle;
+use signals::to_the_end;
+pub use signals::unless_stopped;
 
 /// A run of one rotation, under its lease.
 pub struct Rotation<'r> {

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::hold::LEASE_LASTS;
-use super::promotion::published;
+use super::current::published;
+use super::lock::LEASE_LASTS;
 use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
 use crate::context::Remote;
 use crate::site::deploys::Record;

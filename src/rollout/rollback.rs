@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::Rotation;
 use super::candidate;
 use super::members::{Member, gives_on, heirs, made_up, surplus};
-use super::outside::look_at;
+use super::probe::look_at;
 use crate::config::Routing;
 use crate::context::Remote;
 use crate::context::claim;
@@ -30,7 +30,7 @@ const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
     /// Undoes the trial, and fails with what had failed it.
-    pub(super) async fn back(mut self, cause: Error) -> Result<()> {
+    pub async fn back(mut self, cause: Error) -> Result<()> {
         warn!("rolling back: {cause:#}");
         match self.undo().await {
             Ok(()) => {
@@ -47,7 +47,7 @@ impl Rotation<'_> {
         }
     }
 
-    pub(super) async fn undo(&mut self) -> Result<()> {
+    pub async fn undo(&mut self) -> Result<()> {
         if self.log.record.stage != Stage::Back {
             self.decide(Stage::Back).await?;
         }
@@ -248,11 +248,7 @@ impl Rotation<'_> {
 
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
     /// them over by itself, but where it stands by, or where old ones go.
-    pub(super) async fn pass_names_on(
-        &mut self,
-        members: &[Member],
-        going: &[String],
-    ) -> Result<()> {
+    pub async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
         if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
             return Ok(());
         }
@@ -362,7 +358,7 @@ impl Rotation<'_> {
 }
 
 /// An instance's own words, as it left them in the bucket.
-pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
+pub async fn print_log(remote: &Remote, instance: &str, name: &str) {
     let key = remote.site.key(&format!("logs/{instance}/{name}"));
     match remote
         .state

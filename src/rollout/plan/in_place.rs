@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::super::prospect::release_command;
-use super::residents::{Resident, Source};
+use super::release_command;
 use crate::cli::Pace;
 use crate::config::AppKind;
 use crate::context::Remote;
 use crate::outcome::usage;
+use crate::rollout::in_place::instances::{Resident, Source};
 use crate::site::report::Said;
 
 #[derive(Debug, Serialize)]
-pub struct Forecast {
+pub struct InPlaceForecast {
     pub instances: Vec<String>,
     /// The rest of a sentence about it.
     pub release_command: String,
@@ -23,7 +23,7 @@ pub struct Forecast {
     pub bake: u64,
 }
 
-impl Forecast {
+impl InPlaceForecast {
     /// # Errors
     /// Those of AWS; a site that has no releases; none of its instances serves.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
@@ -52,7 +52,7 @@ impl Forecast {
     }
 }
 
-impl fmt::Display for Forecast {
+impl fmt::Display for InPlaceForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for instance in &self.instances {
             writeln!(

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::super::members::{Member, Wanted, Way, is_old, leaving};
 use super::machine::Noted;
 use super::names::{Asks, Names, stay};
 use super::world::{By, End, Id, Log, Release, Stage, Trial, World, at, between, id, name};
+use crate::rollout::members::{Member, Wanted, Way, is_old, leaving};
 use crate::site::deploys::Node;
 use crate::site::report::Said;
 

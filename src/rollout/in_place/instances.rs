@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 
-use super::super::members::Wanted;
 use crate::context::Remote;
+use crate::rollout::members::Wanted;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
 use crate::site::report::{Attempt, Phase, Said, said_by};
@@ -156,7 +156,7 @@ pub fn progress(residents: &[Resident], wanted: &Wanted, run: &str) -> Progress 
 mod tests {
     use time::macros::datetime;
 
-    use super::*;
+    use super::super::instances::*;
     use crate::site::report::{Attempt, Tried};
 
     fn resident(id: &str, phase: Phase, release: &str, deploy: Option<&str>) -> Resident {

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio::try_join;
 
-use super::prospect::release_command;
+use super::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
 use crate::config::AppKind;
@@ -27,7 +27,7 @@ const LATELY: Duration = Duration::from_secs(3600);
 
 /// What a rotation would do.
 #[derive(Debug, Serialize)]
-pub struct Forecast {
+pub struct RotationForecast {
     pub rotation: Rotation,
     /// The rest of a sentence about it; None: the site has no releases.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub struct Forecast {
     pub last_took: Option<i64>,
 }
 
-impl Forecast {
+impl RotationForecast {
     /// # Errors
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
@@ -170,7 +170,7 @@ async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
         .fold(observed.target, u32::min))
 }
 
-impl fmt::Display for Forecast {
+impl fmt::Display for RotationForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rotation {
             fleet, target, old, ..

@@ -7,12 +7,12 @@ use anyhow::{Error, Result, anyhow, bail};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::super::candidate::Trialled;
-use super::super::outside::look;
-use super::super::promotion::nobody_else_changed;
-use super::super::unless_stopped;
-use super::residents::{Progress, Resident, progress};
+use super::instances::{Progress, Resident, progress};
 use super::{InPlace, LOOK_EVERY};
+use crate::rollout::candidate::Trialled;
+use crate::rollout::current::nobody_else_changed;
+use crate::rollout::probe::look;
+use crate::rollout::unless_stopped;
 use crate::site::deploys::Stage;
 
 /// An instance has proven itself before CI looks: what CI cannot reach now is behind a security
@@ -36,7 +36,7 @@ enum Look {
 
 impl InPlace<'_> {
     /// Ends with the decision to go forward written, or with why not.
-    pub(super) async fn trial(&mut self) -> Result<()> {
+    pub async fn trial(&mut self) -> Result<()> {
         let candidate = Trialled::put(self.remote, &self.log.record, true).await?;
         let within = self.pace.timeout;
         let mut waiting = String::new();

@@ -285,7 +285,7 @@ mod tests {
     use time::Duration;
     use time::macros::datetime;
 
-    use super::*;
+    use super::super::members::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 

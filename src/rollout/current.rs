@@ -101,7 +101,7 @@ fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) ->
 }
 
 /// Somebody may have written the pointer by hand: then neither release is ours to choose.
-pub(super) async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()> {
+pub async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()> {
     let version =
         |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
     let (now, before) = (version(&current(remote).await?), version(&record.previous));
@@ -156,7 +156,7 @@ pub fn released(pointer: &Pointer) -> Released {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::current::*;
 
     fn release(version: &str) -> Released {
         Released {

@@ -5,9 +5,8 @@
 //! stay. What an instance does is its own to decide, by what is on trial and what is current; so
 //! every way back is to take the release off trial.
 
-mod forecast;
-mod residents;
-mod trial;
+pub mod instances;
+pub mod trial;
 
 use std::time::Duration;
 
@@ -15,16 +14,15 @@ use anyhow::{Context, Error, Result};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::back::print_log;
+use super::current::{Superseded, promote};
 use super::members::Wanted;
-use super::promotion::{Superseded, promote};
+use super::rollback::print_log;
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
 use crate::context::Remote;
 use crate::site::deploys::{Log, Outcome, Stage};
 use crate::site::report::Timeline;
-pub use forecast::Forecast;
-use residents::{Progress, Resident, Source, progress};
+use instances::{Progress, Resident, Source, progress};
 
 /// An instance looks every two seconds while it has a release on trial, every ten before; then it
 /// proves what it serves.

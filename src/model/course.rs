@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::members::{
-    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up,
-    nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,
-};
 use super::names::{Answer, Asks, Names, decide, seconds};
 use super::run::Step;
 use super::world::{End, Id, Log, Release, Stage, World, at, between, id, name};
+use crate::rollout::members::{
+    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up,
+    nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,
+};
 
 impl World {
     pub fn begin_run(&mut self, stale: bool) -> Step {

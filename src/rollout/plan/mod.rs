@@ -1,22 +1,27 @@
 //! How a release is to get to its visitors: on new instances, or on those that serve.
 
+pub mod in_place;
+pub mod rotation;
+
 use std::fmt;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Forecast, InPlace, InPlaceForecast, Rotation};
+use super::{InPlace, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
 use crate::context::Remote;
 use crate::site::deploys::{InPlace as Residents, Log, Record};
 use crate::site::report::Timeline;
+use in_place::InPlaceForecast;
+use rotation::RotationForecast;
 
 /// What a run would do.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Prospect {
-    Rotation(Forecast),
+    Rotation(RotationForecast),
     InPlace(InPlaceForecast),
 }
 
@@ -27,7 +32,7 @@ impl Prospect {
         Ok(if in_place {
             Self::InPlace(InPlaceForecast::of(remote, pace).await?)
         } else {
-            Self::Rotation(Forecast::of(remote, pace).await?)
+            Self::Rotation(RotationForecast::of(remote, pace).await?)
         })
     }
 

@@ -8,9 +8,9 @@ use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
+use super::current::{Superseded, promote};
 use super::members::{Member, Way, leaving, lowered, old_ones};
-use super::outside::look_at;
-use super::promotion::{Superseded, promote};
+use super::probe::look_at;
 use crate::config::Routing;
 use crate::site::address;
 use crate::site::deploys::Outcome;
@@ -21,7 +21,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 impl Rotation<'_> {
     /// From here on there is no way back: what fails leaves old instances serving, and says so.
-    pub(super) async fn forward(mut self) -> Result<()> {
+    pub async fn forward(mut self) -> Result<()> {
         let timeline = self.timeline.clone();
         if let Err(error) = timeline
             .step("promote", &["bake"], self.make_current())
@@ -49,7 +49,7 @@ impl Rotation<'_> {
     }
 
     /// What a killed run left to do, as far as the instances that are there allow.
-    pub(super) async fn finish(mut self) -> Result<()> {
+    pub async fn finish(mut self) -> Result<()> {
         if let Err(error) = self.make_current().await {
             return self.superseded(error).await.map(|error| warn!("{error:#}"));
         }
@@ -260,7 +260,7 @@ impl Rotation<'_> {
 
     /// Whether any of them was in one. With other routing than multivalue the new instance's own
     /// cutover has done this.
-    pub(super) async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
+    pub async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
         if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
             return Ok(false);
         }

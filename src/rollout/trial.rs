@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::candidate::Trialled;
+use super::current::nobody_else_changed;
 use super::members::{
     Arrival, Member, arrived, nobody_to_go_back_to, raised, replaced_only, surplus,
 };
-use super::outside::look_at;
-use super::promotion::nobody_else_changed;
+use super::probe::look_at;
 use super::{Rotation, unless_stopped};
 use crate::site::deploys::Stage;
 
@@ -30,7 +30,7 @@ const FAILED_LOOKS: u32 = 2;
 
 impl Rotation<'_> {
     /// Ends with the decision to go forward written, or with why not.
-    pub(super) async fn trial(&mut self) -> Result<()> {
+    pub async fn trial(&mut self) -> Result<()> {
         unless_stopped(async {
             while !self.clear_surplus().await? {}
             Ok(())
@@ -65,7 +65,7 @@ impl Rotation<'_> {
 
     /// Makes room for one batch more, and waits until its instances serve and are seen from
     /// outside.
-    pub(super) async fn arrival(&mut self, needed: usize) -> Result<Vec<Member>> {
+    pub async fn arrival(&mut self, needed: usize) -> Result<Vec<Member>> {
         let timeline = self.timeline.clone();
         timeline
             .step("raise", &[], async {
@@ -110,7 +110,7 @@ impl Rotation<'_> {
         self.retire(&members, &surplus).await
     }
 
-    pub(super) async fn raise(&self, members: &[Member]) -> Result<()> {
+    pub async fn raise(&self, members: &[Member]) -> Result<()> {
         self.fleet
             .raise(raised(members, self.target(), self.pace.batch))
             .await
