@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use stateright::Model;
 
 use super::Story;
-use super::world::World;
+use super::state::World;
 
 /// States from which no order of events leads to where all is as it was.
 pub fn lost(story: &Story) -> Vec<World> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::names::{Answer, Asks, Names, decide, seconds};
-use super::run::Step;
-use super::world::{End, Id, Log, Release, Stage, World, at, between, id, name};
+use super::names::{decide, seconds};
+use super::state::{
+    Answer, Asks, End, Id, Log, Names, Release, Stage, Step, World, at, between, id, name,
+};
 use crate::rollout::members::{
     Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up,
     nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,

@@ -1,9 +1,8 @@
 //! What happens: each event as it changes the world.
 
 use super::Action;
-use super::machine::{Hand, Machine, Told, Up};
-use super::names::Names;
-use super::world::{By, Id, Left, MOST, Release, World};
+use super::state::{By, Hand, Id, Left, Machine, Names, Release, Told, Up, World};
+use super::world::MOST;
 use crate::site::handover::Mark;
 use crate::site::report::Phase;
 

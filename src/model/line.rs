@@ -1,9 +1,7 @@
 //! A world in one line.
 
+use super::state::{Machine, World};
 use std::fmt;
-
-use super::machine::Machine;
-use super::world::World;
 
 /// A line, for a story that went wrong.
 impl fmt::Display for World {

@@ -13,14 +13,14 @@ mod machine;
 mod names;
 mod resident;
 mod run;
+mod state;
 mod stories;
 mod world;
 
 use stateright::{Model, Property};
 
-use machine::{Hand, Up};
-use run::Step;
-use world::{By, End, Id, Left, MOST, World};
+use state::{By, End, Hand, Id, Left, Step, Up, World};
+use world::MOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {

@@ -8,38 +8,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::world::{Id, World, at, id, name};
+use super::state::{Answer, Asks, Batch, Id, Names, World, at, id, name};
 use crate::cloud::route53::{Change, Kind, RecordSet};
 use crate::config::Domain;
 use crate::site::records::{self, Claim, Ownership, Plan, Right, Shape, plan, whom_to_ask};
-
-/// The ownership record, and whom the address record leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Names {
-    pub owner: Id,
-    /// Seconds since [`EPOCH`](super::world::EPOCH).
-    pub launched: u32,
-    pub generation: u8,
-    pub leads_to: Id,
-}
-
-/// Who asks: by launch, or appointed by a run as of so many seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asks {
-    Launched(Id),
-    Appointed(Id, u32),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Answer {
-    Unchanged,
-    StandBy,
-    Batch(Batch),
-}
-
-/// Changes that Route 53 takes whole or not at all, by their place in [`Known::batches`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Batch(usize);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {

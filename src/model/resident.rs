@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::machine::{Hand, Noted, Told, Up};
-use super::names::{Answer, Asks, decide, open, seconds, stay};
-use super::world::{By, Id, Release, SPARE_FOR, World, at, between, id};
+use super::names::{decide, open, seconds, stay};
+use super::state::{Answer, Asks, By, Hand, Id, Noted, Release, Told, Up, World, at, between, id};
+use super::world::SPARE_FOR;
 use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
 

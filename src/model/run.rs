@@ -3,55 +3,15 @@
 
 use std::time::Duration;
 
-use super::machine::Noted;
-use super::names::{Asks, Names, stay};
-use super::world::{By, End, Id, Log, Release, Stage, Trial, World, at, between, id, name};
+use super::names::stay;
+use super::state::{
+    By, End, Id, Log, Noted, Release, Run, Stage, Step, Trial, World, at, between, id, name,
+};
 use crate::rollout::members::{Member, Wanted, Way, is_old, leaving};
 use crate::site::deploys::Node;
 use crate::site::report::Said;
 
 const RUN: &str = "run";
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Run {
-    pub step: Step,
-    /// It ends what a killed run has left, and nothing else.
-    pub settles: bool,
-    /// When it chose whom to end others served, and nobody was lost since.
-    pub sure: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Step {
-    Begin,
-    Clear,
-    Put,
-    Raise,
-    Raising(u8, Box<Step>),
-    Boot,
-    Bake(Vec<Id>),
-    Decide,
-    Promote,
-    Drain,
-    Recheck(Vec<Id>),
-    Restore,
-    Back,
-    Withdraw,
-    GiveBack,
-    MakeUp,
-    /// Until others serve what is current.
-    MadeUp,
-    Undo,
-    Close(End),
-    /// A batch that gives the names to an instance, for what was seen.
-    Appoint(Asks, Option<Names>, Box<Step>),
-    /// The names are to stay where they are, or the run looks again.
-    Fence(Option<Names>, u8, Vec<Id>, Box<Step>),
-    Lower(u8, Vec<Id>, Box<Step>),
-    End(Vec<Id>, Box<Step>),
-    /// After old instances went.
-    Left(Vec<Id>),
-}
 
 impl Step {
     /// What fails here leads back.

@@ -2,7 +2,7 @@
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::world::Left;
+use super::state::Left;
 use super::{Story, converge};
 
 /// Goes through every order of events.

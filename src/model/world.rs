@@ -3,65 +3,15 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::macros::datetime;
-
-use super::machine::{Hand, Machine, Noted, Up};
-use super::names::Names;
-use super::run::{Run, Step};
+use super::state::{
+    Before, By, Hand, Id, Machine, Names, Noted, Release, Step, Up, World, at, name,
+};
 use crate::site::handover::{Neighbour, Seen};
 use crate::site::report::Phase;
 
-pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub const SPARE_FOR: Duration = Duration::from_secs(1800);
 /// Nothing sound launches as many.
 pub const MOST: u8 = 7;
-
-/// An instance, by its place among all that were launched.
-pub type Id = u8;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct World {
-    pub target: u8,
-    pub machines: Vec<Machine>,
-    pub names: Option<Names>,
-    /// What the pointer says: the release before the deploy, or the deploy's.
-    pub current: Release,
-    /// Some instance has proven itself with the deploy's release.
-    pub served_new: bool,
-    pub on_trial: Option<Trial>,
-    /// The newest run's log.
-    pub log: Option<Log>,
-    pub run: Option<Run>,
-    /// Somebody holds the lock on deploys, alive or not.
-    pub locked: bool,
-    pub left: Left,
-    /// The target, and who was listed, before the last change: to all but who made it, and waited
-    /// until it was shown.
-    pub before: Option<Before>,
-    /// What an act of ours has done that none may do.
-    pub wrong: Option<&'static str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Before {
-    pub target: u8,
-    pub listed: Vec<Id>,
-    pub by: By,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum By {
-    Aws,
-    Run,
-    Resident(Id),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Release {
-    Old,
-    New,
-}
 
 impl Release {
     pub fn version(self) -> &'static str {
@@ -70,54 +20,6 @@ impl Release {
             Self::New => "v2",
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Trial {
-    /// Instances launched so far when the run began.
-    pub since: u8,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Log {
-    pub target: u8,
-    pub old: Vec<Id>,
-    pub since: u8,
-    pub stage: Stage,
-    pub end: Option<End>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
-    Whole,
-    /// Old instances that serve are left, which the log and the run's error say.
-    Unfinished,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
-    Trial,
-    Forward,
-    Back,
-}
-
-/// What may still happen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Left {
-    pub recommendations: u8,
-    pub notices: u8,
-    pub losses: u8,
-    /// Of `up`, whose services go on.
-    pub crashes: u8,
-    pub deploys: u8,
-    pub kills: u8,
-    /// Calls that are lost on their way.
-    pub faults: u8,
-    pub stale: u8,
-    /// The release on trial does not come up.
-    pub broken: bool,
-    /// Notices come only to those who were there at the beginning.
-    pub only_first: bool,
 }
 
 impl World {
@@ -321,24 +223,4 @@ impl World {
         self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
         self.nobody_is_sure();
     }
-}
-
-/// When an instance is launched: a minute after the one before.
-pub fn at(id: Id) -> OffsetDateTime {
-    EPOCH + Duration::from_secs(60) * u32::from(id)
-}
-
-/// Something that happens when so many were launched.
-pub fn between(launches: u8) -> OffsetDateTime {
-    at(launches) - Duration::from_secs(30)
-}
-
-pub fn name(id: Id) -> String {
-    format!("i-{id}")
-}
-
-pub fn id(name: &str) -> Id {
-    name.strip_prefix("i-")
-        .and_then(|id| id.parse().ok())
-        .expect("it is one of ours")
 }
