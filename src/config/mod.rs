@@ -3,6 +3,7 @@
 //! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the
 //! network.
 
+mod bucket;
 mod domain;
 mod parse;
 mod reader;
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub use bucket::access;
+pub use bucket::{ALL_PROGRAMS, Bucket};
 pub use domain::Domain;
 pub use parse::Problems;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
@@ -72,11 +76,6 @@ impl Site {
                     HmacKey::Object(_) => None,
                 });
         self.app.secrets.values().chain(bindings).collect()
-    }
-
-    /// The key of a piece of the site's state: `prefix` + `rest`.
-    pub fn key(&self, rest: &str) -> String {
-        format!("{}{rest}", self.prefix)
     }
 }
 

@@ -15,7 +15,7 @@ use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::outside::look_at;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
-use crate::config::Routing;
+use crate::config::{Bucket, Routing};
 use crate::logs;
 use crate::site::address;
 use crate::site::deploys::{Outcome, Stage};
@@ -356,17 +356,17 @@ impl Rotation<'_> {
                     member.id()
                 );
             }
-            print_log(self.remote, member.id(), "boot.log").await;
+            let log = Bucket::new(&self.remote.site).boot_log(member.id());
+            print_log(self.remote, member.id(), &log).await;
         }
     }
 }
 
 /// An instance's own words, as it left them in the bucket.
-pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
-    let key = remote.site.key(&format!("logs/{instance}/{name}"));
+pub(super) async fn print_log(remote: &Remote, instance: &str, key: &str) {
     match remote
         .state
-        .get(&key, LARGEST_LOG)
+        .get(key, LARGEST_LOG)
         .await
         .context("reading its log")
     {

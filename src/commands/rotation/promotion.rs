@@ -2,6 +2,7 @@
 
 use super::super::remote::Remote;
 use crate::cloud::s3::{Condition, Written};
+use crate::config::Bucket;
 use crate::site::deploys::{Record, Released};
 use crate::site::release::{Current, Pointer, Published};
 use anyhow::{Context, Result, bail};
@@ -108,7 +109,8 @@ pub(super) async fn nobody_else_changed(remote: &Remote, record: &Record) -> Res
     // Without a pointer a rotation is onto the newest package of the older convention.
     if now.is_some() && now != before && now != version(&record.release) {
         bail!(
-            "releases/current.json names {} now, and {} when this run began",
+            "{} names {} now, and {} when this run began",
+            Bucket::new(&remote.site).current(),
             now.unwrap_or_default(),
             before.unwrap_or_default()
         );

@@ -6,6 +6,7 @@ use super::Boot;
 use super::boot::Serving;
 use crate::cli::Globals;
 use crate::cloud::s3::Condition;
+use crate::config::Bucket;
 use crate::host::notify;
 use crate::logs;
 use crate::output;
@@ -24,9 +25,7 @@ impl Boot {
         let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
         let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
-        let key = self
-            .site
-            .key(&format!("instances/{}.json", self.identity.instance_id));
+        let key = Bucket::new(&self.site).instance_report(&self.identity.instance_id);
         let put = self.state.put(&key, body, Condition::Always, None).await;
         if let Err(error) = &put {
             warn!("the bucket does not hear of this instance: {error}");
@@ -38,9 +37,7 @@ impl Boot {
     pub(super) async fn report_failure(&self, failure: &anyhow::Error) {
         let mut log = logs::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = self
-            .site
-            .key(&format!("logs/{}/boot.log", self.identity.instance_id));
+        let key = Bucket::new(&self.site).boot_log(&self.identity.instance_id);
         if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Note, Phase, Tried};
 use crate::cloud::s3::S3;
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 use crate::version::Build;
 
 const LARGEST: usize = 1024 * 1024;
@@ -77,7 +77,7 @@ impl Said {
 /// # Errors
 /// Those of the bucket.
 pub async fn said_by(s3: &S3, site: &Site, instance: &str) -> Result<Option<Said>> {
-    let key = site.key(&format!("instances/{instance}.json"));
+    let key = Bucket::new(site).instance_report(instance);
     let Some(object) = s3.get(&key, LARGEST).await? else {
         return Ok(None);
     };
@@ -99,18 +99,10 @@ pub async fn said_since(
     site: &Site,
     since: OffsetDateTime,
 ) -> Result<Vec<(String, Said)>> {
-    let listed = s3.list(&site.key("instances/"), MOST).await?;
+    let listed = s3.list(&Bucket::new(site).instance_reports(), MOST).await?;
     let recent = listed.into_iter().filter(|object| object.modified >= since);
-    let ids = recent.filter_map(|object| {
-        Some(
-            object
-                .key
-                .rsplit_once('/')?
-                .1
-                .strip_suffix(".json")?
-                .to_owned(),
-        )
-    });
+    let ids =
+        recent.filter_map(|object| Bucket::instance_of_report(&object.key).map(str::to_owned));
     let said =
         try_join_all(ids.map(async |id| anyhow::Ok((said_by(s3, site, &id).await?, id)))).await?;
     Ok(said

@@ -21,6 +21,7 @@ use super::promotion::{Superseded, promote};
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
 use crate::commands::remote::Remote;
+use crate::config::Bucket;
 use crate::site::deploys::{Log, Outcome, Stage};
 use crate::site::report::Timeline;
 pub use forecast::Forecast;
@@ -236,7 +237,8 @@ impl<'r> InPlace<'r> {
             .iter()
             .filter(|resident| resident.failure(&self.log.record.id).is_some())
         {
-            print_log(self.remote, &resident.id, "trial.log").await;
+            let log = Bucket::new(&self.remote.site).trial_log(&resident.id);
+            print_log(self.remote, &resident.id, &log).await;
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::try_join;
 use tracing::warn;
 
 use super::Boot;
+use crate::config::Bucket;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::handover::{Neighbour, Note, Run, Seen};
@@ -145,7 +146,7 @@ impl Boot {
 
     /// The rotation that has not ended, by its log.
     pub(super) async fn run_under_way(&self) -> Result<Option<Run>> {
-        let lock = self.site.key("locks/deploy.json");
+        let lock = Bucket::new(&self.site).deploy_lock();
         let (log, lives) = try_join!(
             recent(&self.state, &self.site, 1),
             Lease::is_held(&self.state, &lock)

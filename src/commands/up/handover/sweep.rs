@@ -12,6 +12,7 @@ use super::Boot;
 use super::observe::within;
 use crate::cloud::s3::Condition;
 use crate::commands::up::boot::Serving;
+use crate::config::Bucket;
 use crate::site::handover::{Act, Note, sweep};
 
 /// Between two sweeps; the first follows the boot.
@@ -76,7 +77,7 @@ impl Boot {
 
     /// Its report says no more that something is to be done.
     async fn strike_out(&self, instance: &str) -> Result<()> {
-        let key = self.site.key(&format!("instances/{instance}.json"));
+        let key = Bucket::new(&self.site).instance_report(instance);
         let Some(object) = self.state.get(&key, LARGEST).await? else {
             return Ok(());
         };

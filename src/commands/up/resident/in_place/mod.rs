@@ -18,7 +18,7 @@ use super::super::Boot;
 use super::super::boot::{Live, Serving};
 use super::state::Event;
 use crate::cloud::s3::{Condition, Etag, Since};
-use crate::config::AppKind;
+use crate::config::{AppKind, Bucket};
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logs;
@@ -389,9 +389,7 @@ impl Boot {
             release,
             deploy, "the release does not serve here, the one before does: {error}"
         );
-        let key = self
-            .site
-            .key(&format!("logs/{}/trial.log", self.identity.instance_id));
+        let key = Bucket::new(&self.site).trial_log(&self.identity.instance_id);
         if let Err(error) = self
             .state
             .put(&key, logs::recent(), Condition::Always, None)
