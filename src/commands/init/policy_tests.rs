@@ -138,7 +138,12 @@ fn the_stack_and_user_data_name_the_keys_of_the_bucket() {
     let policies = policies::within_stack(&plan).unwrap();
     let both = policies.instance + &policies.ci;
     let in_bucket = format!("arn:aws:s3:::{}/a/", site.bucket);
-    for name in stack.split('"').filter(|name| name.starts_with(&in_bucket)) {
+    let named: Vec<&str> = stack
+        .split('"')
+        .filter(|name| name.starts_with(&in_bucket))
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
         assert!(both.contains(name), "{name} is not from the policies");
     }
     let source = text("user-data.py");

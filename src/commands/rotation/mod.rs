@@ -31,7 +31,7 @@ use crate::config::Routing;
 use crate::output;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Said, Timeline, said_by};
+use crate::site::report::{InstanceReport, Timeline, read_report};
 pub use hold::{Held, give_up};
 use in_place::{Forecast as InPlaceForecast, InPlace};
 use members::{Member, Wanted, is_old, lowered};
@@ -130,7 +130,7 @@ impl<'r> Rotation<'r> {
             let marked = listed
                 .iter()
                 .any(|member| member.id == instance.id && member.marked);
-            let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
+            let said = read_report(&self.remote.state, &self.remote.site, &instance.id).await?;
             let node = Node {
                 id: instance.id,
                 launched: instance.launched,
@@ -155,7 +155,7 @@ impl<'r> Rotation<'r> {
     /// its note: what this run then took for the usual target was not.
     async fn heed_notes(&self, members: &[Member]) -> Result<()> {
         let began = self.log.record.started;
-        let heed = |said: &Said| {
+        let heed = |said: &InstanceReport| {
             let note = said.note.or(said.settled.filter(|_| said.updated >= began));
             self.noted.set(
                 note.map_or(u32::MAX, |note| note.target)
@@ -172,7 +172,7 @@ impl<'r> Rotation<'r> {
             .iter()
             .filter(|old| members.iter().all(|member| member.id() != old.id))
         {
-            said_by(&self.remote.state, &self.remote.site, &gone.id)
+            read_report(&self.remote.state, &self.remote.site, &gone.id)
                 .await?
                 .iter()
                 .for_each(heed);

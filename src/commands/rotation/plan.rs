@@ -18,7 +18,7 @@ use crate::config::AppKind;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::report::{said_by, said_since};
+use crate::site::report::{read_report, reports_since};
 
 /// Runs that are looked at for how long they took.
 const LOOKED_AT: usize = 5;
@@ -150,8 +150,8 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
     let (said, lately, runs) = try_join!(
-        try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))),
-        said_since(&remote.state, &remote.site, remote.now() - LATELY),
+        try_join_all(members.map(|member| read_report(&remote.state, &remote.site, &member.id))),
+        reports_since(&remote.state, &remote.site, remote.now() - LATELY),
         recent(&remote.state, &remote.site, 1),
     )?;
     let unfinished = runs

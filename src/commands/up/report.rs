@@ -10,7 +10,7 @@ use crate::config::Bucket;
 use crate::host::notify;
 use crate::logs;
 use crate::output;
-use crate::site::report::{Phase, Report, critical_path};
+use crate::site::report::{InstanceReport, Phase, ReportedStep, critical_path};
 use crate::version;
 
 impl Boot {
@@ -24,9 +24,11 @@ impl Boot {
     ) -> bool {
         let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
-        let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
         let key = Bucket::new(&self.site).instance_report(&self.identity.instance_id);
-        let put = self.state.put(&key, body, Condition::Always, None).await;
+        let put = self
+            .state
+            .put(&key, report.to_json(), Condition::Always, None)
+            .await;
         if let Err(error) = &put {
             warn!("the bucket does not hear of this instance: {error}");
         }
@@ -51,7 +53,7 @@ impl Boot {
         phase: Phase,
         serving: Option<&Serving>,
         error: Option<String>,
-    ) -> Report {
+    ) -> InstanceReport {
         let steps = self.timeline.steps();
         let live = serving.map(Serving::live);
         let marked = self.handover.marked();
@@ -64,11 +66,11 @@ impl Boot {
         } else {
             phase
         };
-        Report {
+        InstanceReport {
             instance: self.identity.instance_id.clone(),
             phase,
-            spotboot: version::NUMBER,
-            build: version::build(),
+            spotboot: Some(version::NUMBER.to_owned()),
+            build: version::build().clone(),
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live
                 .as_ref()
@@ -77,14 +79,17 @@ impl Boot {
             release_command: self.released.borrow().clone(),
             public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
-            launched: self.identity.launched,
+            launched: Some(self.identity.launched),
             updated: self.now(),
             chain: live.map(|live| live.certificate.chain),
-            critical_path: critical_path(&steps, "cutover"),
+            critical_path: critical_path(&steps, "cutover")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             note: marked.note.filter(|_| !settled),
             settled: marked.note.filter(|_| settled),
             until: marked.until(),
-            steps,
+            steps: steps.into_iter().map(ReportedStep::from).collect(),
             trouble: serving.and_then(|serving| self.trouble(serving)),
             error,
         }

@@ -12,7 +12,7 @@ use super::residents::{Resident, Source};
 use crate::cli::Pace;
 use crate::commands::remote::Remote;
 use crate::config::AppKind;
-use crate::site::report::Said;
+use crate::site::report::InstanceReport;
 
 #[derive(Debug, Serialize)]
 pub struct Forecast {
@@ -33,7 +33,8 @@ impl Forecast {
             ));
         }
         let residents = Source::of(remote).await?.residents(remote).await?;
-        let serves = |resident: &Resident| resident.said.as_ref().is_some_and(Said::serves);
+        let serves =
+            |resident: &Resident| resident.said.as_ref().is_some_and(InstanceReport::serves);
         let instances: Vec<String> = residents
             .into_iter()
             .filter(serves)

@@ -17,7 +17,7 @@ use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::handover::{Neighbour, Note, Run, Seen};
 use crate::site::lease::Lease;
-use crate::site::report::{Phase, Said, said_by, said_since};
+use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
 
 pub(super) const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's word is of no interest after this long.
@@ -127,7 +127,7 @@ impl Boot {
         let reports = try_join_all(
             members
                 .iter()
-                .map(|member| said_by(&self.state, &self.site, &member.id)),
+                .map(|member| read_report(&self.state, &self.site, &member.id)),
         );
         let (reports, run) = try_join!(reports, self.run_under_way())?;
         let mut word = Word {
@@ -174,11 +174,11 @@ impl Boot {
     /// The open notes of others, and whether those are there.
     pub(super) async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
         let since: OffsetDateTime = self.now() - self.site.spare_for - RECENT;
-        let said = said_since(&self.state, &self.site, since)
+        let said = reports_since(&self.state, &self.site, since)
             .await?
             .into_iter()
             .filter(|(id, _)| *id != self.identity.instance_id);
-        let noted: Vec<(String, Said, Note)> = said
+        let noted: Vec<(String, InstanceReport, Note)> = said
             .filter_map(|(id, said)| said.note.map(|note| (id, said, note)))
             .collect();
         let ids: Vec<String> = noted.iter().map(|(id, ..)| id.clone()).collect();
@@ -187,7 +187,8 @@ impl Boot {
         } else {
             self.ec2.living(&ids).await?
         };
-        let is_there = |id: &String, said: &Said| living.contains(id) && !has_stopped(said);
+        let is_there =
+            |id: &String, said: &InstanceReport| living.contains(id) && !has_stopped(said);
         Ok(noted
             .into_iter()
             .map(|(id, said, note)| (id.clone(), note, is_there(&id, &said)))
@@ -196,6 +197,6 @@ impl Boot {
 }
 
 /// For good, as AWS ends it.
-fn has_stopped(said: &Said) -> bool {
+fn has_stopped(said: &InstanceReport) -> bool {
     said.phase == Phase::Stopped && said.is_going()
 }
