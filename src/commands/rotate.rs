@@ -7,7 +7,6 @@ use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use super::{Outcome, progress, usage};
 use crate::cli::{Globals, Pace, Rollback};
-use crate::config::AppKind;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
 use crate::site::release;
@@ -104,7 +103,7 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
 
 /// What a new instance would boot now.
 async fn served_now(remote: &Remote) -> Result<Option<Released>> {
-    if remote.site.app.kind == AppKind::S3 {
+    if !remote.site.app.has_releases() {
         return Ok(None);
     }
     if let Some(current) = rotation::current(remote).await? {

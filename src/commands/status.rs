@@ -208,7 +208,10 @@ async fn instance(
 ) -> Result<Instance> {
     let (id, owner) = (&described.id, owners.contains(&described.id));
     let mut said = read_report(&remote.state, &remote.site, id).await?;
-    if let Some(said) = said.as_mut().filter(|_| remote.site.dns.is_elastic()) {
+    if let Some(said) = said
+        .as_mut()
+        .filter(|_| remote.site.dns.reports_stale_addresses())
+    {
         (said.public_ipv4, said.public_ipv6) = (described.ipv4, described.ipv6);
     }
     let problem = problem(remote, id, said.as_ref()).await;

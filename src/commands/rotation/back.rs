@@ -15,7 +15,7 @@ use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::outside::look_at;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
-use crate::config::{Bucket, Routing};
+use crate::config::Bucket;
 use crate::logs;
 use crate::site::address;
 use crate::site::deploys::{Outcome, Stage};
@@ -99,7 +99,7 @@ impl Rotation<'_> {
     /// One that AWS takes away had the names back while nobody else was there, and may have stopped
     /// since.
     async fn give_on(&self) -> Result<()> {
-        if self.remote.site.dns.routing == Routing::Multivalue {
+        if self.remote.site.dns.answers_together() {
             return Ok(());
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
@@ -131,7 +131,7 @@ impl Rotation<'_> {
             .map(|member| member.id().to_owned())
             .collect();
         let owners = self.owners().await?;
-        let moved = if self.remote.site.dns.routing == Routing::Multivalue {
+        let moved = if self.remote.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
             let heirs = heirs(members, &owners);
@@ -228,7 +228,7 @@ impl Rotation<'_> {
     async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
         // Whom the Elastic IP has just left has no address until it comes back.
         let cut_off = |heir: &Member| {
-            self.remote.site.dns.is_elastic()
+            self.remote.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
         };
@@ -253,7 +253,7 @@ impl Rotation<'_> {
         members: &[Member],
         going: &[String],
     ) -> Result<()> {
-        if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
+        if self.remote.site.dns.answers_together() || going.is_empty() {
             return Ok(());
         }
         let owners = self.owners().await?;
@@ -327,7 +327,7 @@ impl Rotation<'_> {
     /// names were just given to: the owner stays. In multivalue answers the record of ownership
     /// leads nobody anywhere.
     async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
-        let owners = if self.remote.site.dns.routing == Routing::Multivalue {
+        let owners = if self.remote.site.dns.answers_together() {
             Vec::new()
         } else {
             self.owners().await?

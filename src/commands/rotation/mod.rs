@@ -27,7 +27,6 @@ use tokio::time::Instant;
 
 use super::remote::Remote;
 use crate::cli::{Globals, Pace};
-use crate::config::Routing;
 use crate::output;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
@@ -195,16 +194,16 @@ impl<'r> Rotation<'r> {
     /// How long the old address may be used by those who have asked for it, with what they then
     /// ask.
     fn drain(&self) -> Duration {
-        3 * self.ttl() + self.pace.drain
+        self.remote
+            .site
+            .dns
+            .drain_time(self.replaced().elastic, self.pace.drain)
     }
 
     /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        if self.replaced().elastic {
-            Duration::ZERO
-        } else {
-            Duration::from_secs(self.remote.site.dns.ttl.into())
-        }
+        let kept = self.replaced().elastic;
+        self.remote.site.dns.remembered_for(kept)
     }
 
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody
@@ -219,9 +218,7 @@ impl<'r> Rotation<'r> {
             .filter(|member| going.contains(&member.node.id))
             .map(|member| member.node.launched)
             .max();
-        if let Some(youngest) =
-            youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue)
-        {
+        if let Some(youngest) = youngest.filter(|_| !self.remote.site.dns.answers_together()) {
             let zones = self.remote.zones().await?;
             if !zones
                 .stay(

@@ -65,7 +65,7 @@ pub async fn look_at(
         .said
         .as_ref()
         .with_context(|| format!("{} has said nothing of itself", member.id()))?;
-    if remote.site.dns.is_elastic() && member.old {
+    if remote.site.dns.reports_stale_addresses() && member.old {
         return look(
             remote,
             member.id(),

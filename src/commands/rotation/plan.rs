@@ -14,7 +14,6 @@ use super::super::usage;
 use super::prospect::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
-use crate::config::AppKind;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
@@ -45,25 +44,25 @@ impl Forecast {
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
         let rotation = replaced(remote, pace).await?;
-        let ttl = if rotation.elastic {
-            0
-        } else {
-            u64::from(remote.site.dns.ttl)
-        };
+        let (dns, kept) = (&remote.site.dns, rotation.elastic);
+        let bake = dns.remembered_for(kept) + pace.drain;
+        let drain = dns.drain_time(kept, pace.drain);
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
         let last_took = history
             .iter()
             .filter(|record| is_whole(record))
             .find_map(Record::took)
             .map(time::Duration::whole_seconds);
-        let drain = pace.drain.as_secs();
-        let release_command =
-            (remote.site.app.kind != AppKind::S3).then(|| release_command(&remote.site, false));
+        let release_command = remote
+            .site
+            .app
+            .has_releases()
+            .then(|| release_command(&remote.site, false));
         Ok(Self {
             rotation,
             release_command,
-            bake: ttl + drain,
-            drain: 3 * ttl + drain,
+            bake: bake.as_secs(),
+            drain: drain.as_secs(),
             last_took,
         })
     }

@@ -8,7 +8,6 @@ use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::commands::elastic::Leader;
 use crate::commands::names;
-use crate::config::Routing;
 use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
 
@@ -48,7 +47,7 @@ impl Boot {
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        if self.site.dns.routing == Routing::Failover
+        if self.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(self.stand_by(&owner));

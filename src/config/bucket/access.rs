@@ -15,6 +15,12 @@ pub const ABORT: &str = "s3:AbortMultipartUpload";
 pub const LIST: &str = "s3:ListBucket";
 pub const ACTIONS: [&str; 5] = [READ, WRITE, DELETE, ABORT, LIST];
 
+const LOOK: &[&str] = &[READ, LIST];
+const KEEP: &[&str] = &[READ, WRITE, LIST];
+const HOLD: &[&str] = &[READ, WRITE, DELETE, LIST];
+/// A role that publishes does not read what it has published.
+const PUBLISH: &[&str] = &[WRITE, DELETE, ABORT, LIST];
+
 /// One key, and what each of the two roles may do with it.
 pub struct Right {
     /// The function that spells the key.
@@ -50,60 +56,40 @@ pub fn rights(site: &Site) -> Vec<Right> {
                 function: stringify!($function),
                 key: $holder.$function($($given),*),
                 package: stringify!($holder) == "packages",
-                instance: &$instance,
-                ci: &$ci,
+                instance: $instance,
+                ci: $ci,
             })
         };
     }
-    right!(bucket.site_toml(), [READ, LIST], [READ, LIST]);
-    right!(bucket.program("aarch64", &digest), [READ], [READ]);
-    right!(bucket.current(), [READ, LIST], [READ, WRITE, LIST]);
+    right!(bucket.site_toml(), LOOK, LOOK);
+    right!(bucket.program("aarch64", &digest), &[READ], &[READ]);
+    right!(bucket.current(), LOOK, KEEP);
+    right!(bucket.candidate(), LOOK, HOLD);
+    right!(bucket.deploys(), LOOK, KEEP);
+    right!(bucket.deploy("20261103T101500Z-1a2b3c"), LOOK, KEEP);
+    right!(bucket.acme_account(ca), KEEP, &[]);
+    right!(bucket.certificates(ca), HOLD, &[]);
+    right!(bucket.certificate(ca, 1), HOLD, &[]);
+    right!(bucket.ledger(ca), HOLD, &[]);
+    right!(bucket.refusal(ca), HOLD, &[]);
+    right!(bucket.pending_order(ca), HOLD, &[]);
+    right!(bucket.certificate_lock(ca), HOLD, &[]);
+    right!(bucket.deploy_lock(), LOOK, HOLD);
+    right!(bucket.release_lock("v1"), HOLD, &[]);
+    right!(bucket.release_turn(), HOLD, &[]);
+    right!(bucket.instance_reports(), KEEP, LOOK);
+    right!(bucket.instance_report("i-1"), KEEP, LOOK);
+    right!(bucket.logs(), &[WRITE], LOOK);
+    right!(bucket.logs_of("i-1"), &[WRITE], LOOK);
+    right!(bucket.boot_log("i-1"), &[WRITE], LOOK);
+    right!(bucket.trial_log("i-1"), &[WRITE], LOOK);
     right!(
-        bucket.candidate(),
-        [READ, LIST],
-        [READ, WRITE, DELETE, LIST]
+        bucket.dependencies("0a1b"),
+        &[READ, WRITE, ABORT, LIST],
+        &[]
     );
-    right!(bucket.deploys(), [READ, LIST], [READ, WRITE, LIST]);
-    right!(
-        bucket.deploy("20261103T101500Z-1a2b3c"),
-        [READ, LIST],
-        [READ, WRITE, LIST]
-    );
-    right!(bucket.acme_account(ca), [READ, WRITE, LIST], []);
-    right!(bucket.certificates(ca), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.certificate(ca, 1), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.ledger(ca), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.refusal(ca), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.pending_order(ca), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.certificate_lock(ca), [READ, WRITE, DELETE, LIST], []);
-    right!(
-        bucket.deploy_lock(),
-        [READ, LIST],
-        [READ, WRITE, DELETE, LIST]
-    );
-    right!(bucket.release_lock("v1"), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.release_turn(), [READ, WRITE, DELETE, LIST], []);
-    right!(bucket.instance_reports(), [READ, WRITE, LIST], [READ, LIST]);
-    right!(
-        bucket.instance_report("i-1"),
-        [READ, WRITE, LIST],
-        [READ, LIST]
-    );
-    right!(bucket.logs(), [WRITE], [READ, LIST]);
-    right!(bucket.logs_of("i-1"), [WRITE], [READ, LIST]);
-    right!(bucket.boot_log("i-1"), [WRITE], [READ, LIST]);
-    right!(bucket.trial_log("i-1"), [WRITE], [READ, LIST]);
-    right!(bucket.dependencies("0a1b"), [READ, WRITE, ABORT, LIST], []);
-    right!(
-        packages.package("v1"),
-        [READ, LIST],
-        [WRITE, DELETE, ABORT, LIST]
-    );
-    right!(
-        packages.latest_package("site"),
-        [READ, LIST],
-        [WRITE, DELETE, ABORT, LIST]
-    );
+    right!(packages.package("v1"), LOOK, PUBLISH);
+    right!(packages.latest_package("site"), LOOK, PUBLISH);
     rights
 }
 

@@ -65,7 +65,7 @@ impl Plan {
         account: Option<Account>,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::bare(site, instance, paths, account);
-        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else {
+        let Some(package) = package.filter(|_| site.app.has_releases()) else {
             return plan.forwarding(site);
         };
         let procfile = procfile::read(&package.root)?;

@@ -11,7 +11,6 @@ use super::super::prospect::release_command;
 use super::residents::{Resident, Source};
 use crate::cli::Pace;
 use crate::commands::remote::Remote;
-use crate::config::AppKind;
 use crate::site::report::InstanceReport;
 
 #[derive(Debug, Serialize)]
@@ -27,7 +26,7 @@ impl Forecast {
     /// # Errors
     /// Those of AWS; a site that has no releases; none of its instances serves.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
-        if remote.site.app.kind == AppKind::S3 {
+        if !remote.site.app.has_releases() {
             return Err(usage(
                 "kind s3 forwards to a bucket and has no releases: there is nothing to take the place of another",
             ));

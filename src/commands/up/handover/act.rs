@@ -10,7 +10,6 @@ use tracing::{debug, info, warn};
 use super::observe::{FLEET_WITHIN, within};
 use super::{Boot, Handover, Heard, LOOK_EVERY, REST, SOON, marked};
 use crate::commands::up::boot::Serving;
-use crate::config::Routing;
 use crate::site::fleet::Fleet;
 use crate::site::handover::{Act, Mark, Note, Seen, plan};
 
@@ -181,7 +180,7 @@ impl Boot {
             going = going.join(" "),
             "the fleet goes back to what it was"
         );
-        let is_multivalue = self.site.dns.routing == Routing::Multivalue;
+        let is_multivalue = self.site.dns.answers_together();
         let launched = seen
             .members
             .iter()

@@ -11,7 +11,6 @@ use super::super::Boot;
 use super::super::boot::Serving;
 use super::super::cutover::Standing;
 use super::state::Event;
-use crate::config::Routing;
 
 /// How often an instance that stands by looks whether the owner still lives.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -61,7 +60,7 @@ impl Boot {
     /// In a multivalue answer each has names of its own.
     pub(super) async fn look_at_names(&self, serving: &Serving) -> Event {
         sleep(OWN_EVERY).await;
-        if self.site.dns.routing == Routing::Multivalue {
+        if self.site.dns.answers_together() {
             return Event::Names { ours: true };
         }
         match timeout(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {

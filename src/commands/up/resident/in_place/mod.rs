@@ -18,7 +18,7 @@ use super::super::Boot;
 use super::super::boot::{Live, Serving};
 use super::state::Event;
 use crate::cloud::s3::{Condition, Etag, Since};
-use crate::config::{AppKind, Bucket};
+use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logs;
@@ -96,7 +96,7 @@ impl Boot {
     /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
     /// to be told.
     pub(super) async fn follow(&self, serving: &Serving) -> Event {
-        if self.site.app.kind == AppKind::S3 {
+        if !self.site.app.has_releases() {
             return std::future::pending().await;
         }
         if let Some(former) = serving.in_place.leaving.take() {

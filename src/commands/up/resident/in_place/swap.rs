@@ -9,7 +9,6 @@ use tracing::info;
 use super::super::super::Boot;
 use super::super::super::boot::{Live, Serving};
 use super::Before;
-use crate::config::AppKind;
 use crate::site::app::{App, Secrets, Upstream};
 use crate::site::release::{self, Published, Release};
 use crate::site::web::{Former, health_files};
@@ -63,9 +62,10 @@ impl Boot {
     }
 
     async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
-        let interpreter = match self.site.app.kind {
-            AppKind::Python { .. } => Some(self.interpreter().await?),
-            _ => None,
+        let interpreter = if self.site.app.needs_interpreter() {
+            Some(self.interpreter().await?)
+        } else {
+            None
         };
         let app = self
             .provide_app(Some(release), interpreter, secrets)
