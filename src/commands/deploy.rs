@@ -111,7 +111,7 @@ async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
         .chain(rollout::current(remote).await?)
         .map(|release: Released| release.version)
         .collect();
-    let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never)
+    let gone = release::prune(&remote.packages, &remote.site.packages, keep, &never)
         .await
         .context("removing old packages")?;
     if !gone.is_empty() {
@@ -164,10 +164,12 @@ async fn print_plan(
         ),
         (true, rotation) => {
             out!(
-                "upload         to s3://{}/{}<time>-{}.zip",
+                "upload         to s3://{}/{}",
                 remote.packages.bucket(),
-                remote.site.packages.prefix,
-                &package.sha256()[..8]
+                remote
+                    .site
+                    .packages
+                    .package(&format!("<time>-{}", &package.sha256()[..8]))
             );
             match rotation {
                 Some(prospect) => out!("{prospect}"),

@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use tracing::info;
 
 use crate::cli::{Globals, Pace, Rollback};
-use crate::config::AppKind;
 use crate::context::Remote;
 use crate::logging::progress;
 use crate::outcome::{Outcome, usage};
@@ -106,7 +105,7 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
 
 /// What a new instance would boot now.
 async fn served_now(remote: &Remote) -> Result<Option<Released>> {
-    if remote.site.app.kind == AppKind::S3 {
+    if !remote.site.app.has_releases() {
         return Ok(None);
     }
     if let Some(current) = rollout::current(remote).await? {

@@ -9,7 +9,7 @@ use super::state::{
 };
 use crate::rollout::members::{Member, Wanted, Way, is_old, leaving};
 use crate::site::deploys::Node;
-use crate::site::report::Said;
+use crate::site::report::InstanceReport;
 
 const RUN: &str = "run";
 
@@ -271,22 +271,13 @@ impl World {
         let living = listed.into_iter().filter(|&id| self.machine(id).lives);
         let member = |id: Id| {
             let told = &self.machine(id).told;
-            let said = told.phase.map(|phase| Said {
-                spotboot: None,
-                build: crate::version::Build::default(),
-                phase,
+            let said = told.phase.map(|phase| InstanceReport {
                 release: told.release.map(|release| release.version().into()),
                 deploy: told.trial.then(|| RUN.into()),
-                public_ipv4: None,
-                public_ipv6: None,
-                updated: at(0),
-                tried: None,
-                trouble: None,
-                chain: None,
                 note: told.note.map(Noted::note),
                 settled: told.settled.map(Noted::note),
                 until: told.going.then(|| at(u8::MAX)),
-                error: None,
+                ..InstanceReport::bare(phase, at(0))
             });
             let before = log.old.contains(&id) || at(id) < between(log.since);
             let old = is_old(before, said.as_ref(), RUN, &self.wanted());

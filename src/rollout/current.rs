@@ -1,6 +1,7 @@
 //! `releases/current.json`: the last release that has served.
 
 use crate::cloud::s3::{Condition, Written};
+use crate::config::Bucket;
 use crate::context::Remote;
 use crate::site::deploys::{Record, Released};
 use crate::site::release::{Current, Pointer, Published};
@@ -108,7 +109,8 @@ pub async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()>
     // Without a pointer a rotation is onto the newest package of the older convention.
     if now.is_some() && now != before && now != version(&record.release) {
         bail!(
-            "releases/current.json names {} now, and {} when this run began",
+            "{} names {} now, and {} when this run began",
+            Bucket::new(&remote.site).current(),
             now.unwrap_or_default(),
             before.unwrap_or_default()
         );

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::time::sleep;
 use tracing::{error, info};
 
+use crate::config::Bucket;
 use crate::context::Remote;
 use crate::host::network;
 use crate::site::deploys::{By, name_of_run};
@@ -33,7 +34,7 @@ impl Held {
     /// Those of the bucket.
     pub async fn take(remote: &Remote, patient: bool) -> Result<Option<Self>> {
         let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
-        let key = remote.site.key("locks/deploy.json");
+        let key = Bucket::new(&remote.site).deploy_lock();
         // The newest run is found by its name, whatever the clocks of the machines say.
         let run = name_of_run(remote.now(), random());
         let holder = format!("{run}: {by}");

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use crate::site::deploys::Node;
-use crate::site::report::{Phase, Said};
+use crate::site::report::{InstanceReport, Phase};
 
 /// A living instance of the fleet that is not on its way out.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Member {
     pub marked: bool,
     /// It is to be replaced: see [`is_old`].
     pub old: bool,
-    pub said: Option<Said>,
+    pub said: Option<InstanceReport>,
 }
 
 /// What the new instances are to run.
@@ -44,13 +44,13 @@ impl Member {
     }
 
     pub fn serves(&self) -> bool {
-        self.said.as_ref().is_some_and(Said::serves)
+        self.said.as_ref().is_some_and(InstanceReport::serves)
     }
 
     /// AWS has announced its end: it is none of those that stay, and sees itself to its
     /// replacement.
     pub fn is_going(&self) -> bool {
-        self.said.as_ref().is_some_and(Said::is_going)
+        self.said.as_ref().is_some_and(InstanceReport::is_going)
     }
 
     /// It has stopped for good: nobody brings the fleet back on its behalf any more.
@@ -73,7 +73,9 @@ impl Member {
 
     /// It serves what the rotation wants, in its trial where it has one.
     pub fn serves_wanted(&self, wanted: &Wanted) -> bool {
-        let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
+        let runs = |said: &InstanceReport| {
+            said.serves() && said.release.as_deref() == Some(&wanted.version)
+        };
         self.said.as_ref().is_some_and(|said| {
             runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial)
         })
@@ -86,7 +88,7 @@ impl Member {
 /// What it says of itself counts for more: one on this run's trial is new, however early it was
 /// launched; and one that came since and serves something else, as it chose its release before
 /// there was a candidate, has to be replaced like the others.
-pub fn is_old(before: bool, said: Option<&Said>, run: &str, wanted: &Wanted) -> bool {
+pub fn is_old(before: bool, said: Option<&InstanceReport>, run: &str, wanted: &Wanted) -> bool {
     match said {
         Some(said) if said.deploy.as_deref() == Some(run) => false,
         Some(said) if said.serves() && said.release.as_deref() != Some(&wanted.version) => true,
@@ -297,22 +299,12 @@ mod tests {
             ipv4: None,
             ipv6: None,
         };
-        let said = phase.map(|phase| Said {
-            spotboot: None,
-            build: crate::version::Build::default(),
-            phase,
+        let said = phase.map(|phase| InstanceReport {
             release: Some(if old { "v1" } else { "v2" }.into()),
             deploy: (!old).then(|| "d".into()),
-            tried: None,
-            public_ipv4: None,
-            public_ipv6: None,
-            updated: NOW,
-            chain: None,
-            note: None,
-            settled: None,
             until: (phase == Phase::Interrupted).then_some(NOW),
-            trouble: None,
             error: (phase == Phase::Failed).then(|| "no module named shop".into()),
+            ..InstanceReport::bare(phase, NOW)
         });
         Member {
             node,
@@ -629,7 +621,8 @@ mod tests {
     #[test]
     fn what_an_instance_says_of_itself_tells_whether_it_is_replaced() {
         let told = |id: &str, old: bool, phase| member(id, old, Some(phase)).said;
-        let is_old = |before, said: Option<Said>| is_old(before, said.as_ref(), "d", &wanted());
+        let is_old =
+            |before, said: Option<InstanceReport>| is_old(before, said.as_ref(), "d", &wanted());
         assert!(is_old(true, None) && !is_old(false, None));
         let tried = told("i-2", false, Phase::Serving);
         assert!(
@@ -641,7 +634,7 @@ mod tests {
             is_old(false, missed),
             "it came since and serves what was current"
         );
-        let booting = Said {
+        let booting = InstanceReport {
             release: None,
             deploy: None,
             ..told("i-4", false, Phase::Booting).unwrap()

@@ -23,12 +23,11 @@ use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use crate::cli::{Globals, Pace};
-use crate::config::Routing;
 use crate::context::Remote;
 use crate::output;
 use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Said, Timeline, said_by};
+use crate::site::report::{InstanceReport, Timeline, read_report};
 pub use current::{current, promote, released};
 use in_place::InPlace;
 pub use lock::{Held, give_up};
@@ -126,7 +125,7 @@ impl<'r> Rotation<'r> {
             let marked = listed
                 .iter()
                 .any(|member| member.id == instance.id && member.marked);
-            let said = said_by(&self.remote.state, &self.remote.site, &instance.id).await?;
+            let said = read_report(&self.remote.state, &self.remote.site, &instance.id).await?;
             let node = Node {
                 id: instance.id,
                 launched: instance.launched,
@@ -151,7 +150,7 @@ impl<'r> Rotation<'r> {
     /// its note: what this run then took for the usual target was not.
     async fn heed_notes(&self, members: &[Member]) -> Result<()> {
         let began = self.log.record.started;
-        let heed = |said: &Said| {
+        let heed = |said: &InstanceReport| {
             let note = said.note.or(said.settled.filter(|_| said.updated >= began));
             self.noted.set(
                 note.map_or(u32::MAX, |note| note.target)
@@ -168,7 +167,7 @@ impl<'r> Rotation<'r> {
             .iter()
             .filter(|old| members.iter().all(|member| member.id() != old.id))
         {
-            said_by(&self.remote.state, &self.remote.site, &gone.id)
+            read_report(&self.remote.state, &self.remote.site, &gone.id)
                 .await?
                 .iter()
                 .for_each(heed);
@@ -191,16 +190,16 @@ impl<'r> Rotation<'r> {
     /// How long the old address may be used by those who have asked for it, with what they then
     /// ask.
     fn drain(&self) -> Duration {
-        3 * self.ttl() + self.pace.drain
+        self.remote
+            .site
+            .dns
+            .drain_time(self.replaced().elastic, self.pace.drain)
     }
 
     /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
-        if self.replaced().elastic {
-            Duration::ZERO
-        } else {
-            Duration::from_secs(self.remote.site.dns.ttl.into())
-        }
+        let kept = self.replaced().elastic;
+        self.remote.site.dns.remembered_for(kept)
     }
 
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody
@@ -215,9 +214,7 @@ impl<'r> Rotation<'r> {
             .filter(|member| going.contains(&member.node.id))
             .map(|member| member.node.launched)
             .max();
-        if let Some(youngest) =
-            youngest.filter(|_| self.remote.site.dns.routing != Routing::Multivalue)
-        {
+        if let Some(youngest) = youngest.filter(|_| !self.remote.site.dns.answers_together()) {
             let zones = self.remote.zones().await?;
             if !zones
                 .stay(

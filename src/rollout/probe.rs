@@ -12,7 +12,7 @@ use crate::config::OwnUrls;
 use crate::context::Remote;
 use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
-use crate::site::report::Said;
+use crate::site::report::InstanceReport;
 
 /// As a visitor would see it, within `patience`; a first look that fails is repeated for a moment.
 ///
@@ -21,7 +21,7 @@ use crate::site::report::Said;
 pub async fn look(
     remote: &Remote,
     instance: &str,
-    said: &Said,
+    said: &InstanceReport,
     release: &str,
     patience: Duration,
 ) -> Result<()> {
@@ -65,7 +65,7 @@ pub async fn look_at(
         .said
         .as_ref()
         .with_context(|| format!("{} has said nothing of itself", member.id()))?;
-    if remote.site.dns.is_elastic() && member.old {
+    if remote.site.dns.reports_stale_addresses() && member.old {
         return look(
             remote,
             member.id(),
@@ -80,8 +80,8 @@ pub async fn look_at(
 
 /// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if
 /// it has one.
-fn without_elastic_ip(said: &Said, node: &Node) -> Said {
-    Said {
+fn without_elastic_ip(said: &InstanceReport, node: &Node) -> InstanceReport {
+    InstanceReport {
         public_ipv4: node.ipv4,
         public_ipv6: node.ipv6,
         ..said.clone()

@@ -11,7 +11,6 @@ use super::candidate;
 use super::current::{Superseded, promote};
 use super::members::{Member, Way, leaving, lowered, old_ones};
 use super::probe::look_at;
-use crate::config::Routing;
 use crate::site::address;
 use crate::site::deploys::Outcome;
 use crate::site::records;
@@ -261,7 +260,7 @@ impl Rotation<'_> {
     /// Whether any of them was in one. With other routing than multivalue the new instance's own
     /// cutover has done this.
     pub async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
-        if self.remote.site.dns.routing != Routing::Multivalue || going.is_empty() {
+        if !self.remote.site.dns.answers_together() || going.is_empty() {
             return Ok(false);
         }
         let changes = self
@@ -280,7 +279,7 @@ impl Rotation<'_> {
     /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were
     /// taken out of the answers.
     async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
-        let multivalue = self.remote.site.dns.routing == Routing::Multivalue;
+        let multivalue = self.remote.site.dns.answers_together();
         let elastic = address::elastic(&self.remote.ec2, &self.remote.site).await?;
         let is_reached = |id: &String| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id));
         Ok(multivalue

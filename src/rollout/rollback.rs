@@ -12,7 +12,7 @@ use super::Rotation;
 use super::candidate;
 use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::probe::look_at;
-use crate::config::Routing;
+use crate::config::Bucket;
 use crate::context::Remote;
 use crate::context::claim;
 use crate::context::elastic_ip::Leader;
@@ -99,7 +99,7 @@ impl Rotation<'_> {
     /// One that AWS takes away had the names back while nobody else was there, and may have stopped
     /// since.
     async fn give_on(&self) -> Result<()> {
-        if self.remote.site.dns.routing == Routing::Multivalue {
+        if self.remote.site.dns.answers_together() {
             return Ok(());
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
@@ -131,7 +131,7 @@ impl Rotation<'_> {
             .map(|member| member.id().to_owned())
             .collect();
         let owners = self.owners().await?;
-        let moved = if self.remote.site.dns.routing == Routing::Multivalue {
+        let moved = if self.remote.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
             let heirs = heirs(members, &owners);
@@ -228,7 +228,7 @@ impl Rotation<'_> {
     async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
         // Whom the Elastic IP has just left has no address until it comes back.
         let cut_off = |heir: &Member| {
-            self.remote.site.dns.is_elastic()
+            self.remote.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
         };
@@ -249,7 +249,7 @@ impl Rotation<'_> {
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
     /// them over by itself, but where it stands by, or where old ones go.
     pub async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
-        if self.remote.site.dns.routing == Routing::Multivalue || going.is_empty() {
+        if self.remote.site.dns.answers_together() || going.is_empty() {
             return Ok(());
         }
         let owners = self.owners().await?;
@@ -323,7 +323,7 @@ impl Rotation<'_> {
     /// names were just given to: the owner stays. In multivalue answers the record of ownership
     /// leads nobody anywhere.
     async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
-        let owners = if self.remote.site.dns.routing == Routing::Multivalue {
+        let owners = if self.remote.site.dns.answers_together() {
             Vec::new()
         } else {
             self.owners().await?
@@ -352,17 +352,17 @@ impl Rotation<'_> {
                     member.id()
                 );
             }
-            print_log(self.remote, member.id(), "boot.log").await;
+            let log = Bucket::new(&self.remote.site).boot_log(member.id());
+            print_log(self.remote, member.id(), &log).await;
         }
     }
 }
 
 /// An instance's own words, as it left them in the bucket.
-pub async fn print_log(remote: &Remote, instance: &str, name: &str) {
-    let key = remote.site.key(&format!("logs/{instance}/{name}"));
+pub async fn print_log(remote: &Remote, instance: &str, key: &str) {
     match remote
         .state
-        .get(&key, LARGEST_LOG)
+        .get(key, LARGEST_LOG)
         .await
         .context("reading its log")
     {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use tracing::info;
 
-use crate::config::AppKind;
 use crate::instance::Instance;
 use crate::instance::serving::{Before, Live, Serving};
 use crate::site::app::{App, Secrets, Upstream};
@@ -58,9 +57,10 @@ impl Instance {
     }
 
     async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
-        let interpreter = match self.site.app.kind {
-            AppKind::Python { .. } => Some(self.interpreter().await?),
-            _ => None,
+        let interpreter = if self.site.app.needs_interpreter() {
+            Some(self.interpreter().await?)
+        } else {
+            None
         };
         let app = self
             .provide_app(Some(release), interpreter, secrets)

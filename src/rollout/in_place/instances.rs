@@ -7,13 +7,13 @@ use crate::context::Remote;
 use crate::rollout::members::Wanted;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
-use crate::site::report::{Attempt, Phase, Said, said_by};
+use crate::site::report::{Attempt, InstanceReport, Phase, read_report};
 
 /// A living instance, and what it said last.
 #[derive(Debug, Clone)]
 pub struct Resident {
     pub id: String,
-    pub said: Option<Said>,
+    pub said: Option<InstanceReport>,
 }
 
 /// How far the instances are that serve.
@@ -75,7 +75,7 @@ impl Source {
             .into_iter()
             .filter(|instance| instance.living)
         {
-            let said = said_by(&remote.state, &remote.site, &instance.id).await?;
+            let said = read_report(&remote.state, &remote.site, &instance.id).await?;
             residents.push(Resident {
                 id: instance.id,
                 said,
@@ -114,7 +114,9 @@ impl Resident {
     }
 
     pub fn serves(&self, wanted: &Wanted) -> bool {
-        let runs = |said: &Said| said.serves() && said.release.as_deref() == Some(&wanted.version);
+        let runs = |said: &InstanceReport| {
+            said.serves() && said.release.as_deref() == Some(&wanted.version)
+        };
         self.said.as_ref().is_some_and(|said| {
             runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial)
         })
@@ -160,22 +162,10 @@ mod tests {
     use crate::site::report::{Attempt, Tried};
 
     fn resident(id: &str, phase: Phase, release: &str, deploy: Option<&str>) -> Resident {
-        let said = Said {
-            spotboot: None,
-            build: crate::version::Build::default(),
-            phase,
+        let said = InstanceReport {
             release: Some(release.into()),
             deploy: deploy.map(Into::into),
-            tried: None,
-            public_ipv4: None,
-            public_ipv6: None,
-            updated: datetime!(2026-11-21 12:00 UTC),
-            chain: None,
-            note: None,
-            settled: None,
-            trouble: None,
-            until: None,
-            error: None,
+            ..InstanceReport::bare(phase, datetime!(2026-11-21 12:00 UTC))
         };
         Resident {
             id: id.into(),

@@ -19,6 +19,7 @@ use super::members::Wanted;
 use super::rollback::print_log;
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
+use crate::config::Bucket;
 use crate::context::Remote;
 use crate::site::deploys::{Log, Outcome, Stage};
 use crate::site::report::Timeline;
@@ -234,7 +235,8 @@ impl<'r> InPlace<'r> {
             .iter()
             .filter(|resident| resident.failure(&self.log.record.id).is_some())
         {
-            print_log(self.remote, &resident.id, "trial.log").await;
+            let log = Bucket::new(&self.remote.site).trial_log(&resident.id);
+            print_log(self.remote, &resident.id, &log).await;
         }
     }
 

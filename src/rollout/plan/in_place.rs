@@ -8,11 +8,10 @@ use serde::Serialize;
 
 use super::release_command;
 use crate::cli::Pace;
-use crate::config::AppKind;
 use crate::context::Remote;
 use crate::outcome::usage;
 use crate::rollout::in_place::instances::{Resident, Source};
-use crate::site::report::Said;
+use crate::site::report::InstanceReport;
 
 #[derive(Debug, Serialize)]
 pub struct InPlaceForecast {
@@ -27,13 +26,14 @@ impl InPlaceForecast {
     /// # Errors
     /// Those of AWS; a site that has no releases; none of its instances serves.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
-        if remote.site.app.kind == AppKind::S3 {
+        if !remote.site.app.has_releases() {
             return Err(usage(
                 "kind s3 forwards to a bucket and has no releases: there is nothing to take the place of another",
             ));
         }
         let residents = Source::of(remote).await?.residents(remote).await?;
-        let serves = |resident: &Resident| resident.said.as_ref().is_some_and(Said::serves);
+        let serves =
+            |resident: &Resident| resident.said.as_ref().is_some_and(InstanceReport::serves);
         let instances: Vec<String> = residents
             .into_iter()
             .filter(serves)

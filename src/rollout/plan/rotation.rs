@@ -12,13 +12,12 @@ use tokio::try_join;
 use super::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
-use crate::config::AppKind;
 use crate::context::Remote;
 use crate::outcome::usage;
 use crate::site::address;
 use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::report::{said_by, said_since};
+use crate::site::report::{read_report, reports_since};
 
 /// Runs that are looked at for how long they took.
 const LOOKED_AT: usize = 5;
@@ -45,25 +44,25 @@ impl RotationForecast {
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
     pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
         let rotation = replaced(remote, pace).await?;
-        let ttl = if rotation.elastic {
-            0
-        } else {
-            u64::from(remote.site.dns.ttl)
-        };
+        let (dns, kept) = (&remote.site.dns, rotation.elastic);
+        let bake = dns.remembered_for(kept) + pace.drain;
+        let drain = dns.drain_time(kept, pace.drain);
         let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
         let last_took = history
             .iter()
             .filter(|record| is_whole(record))
             .find_map(Record::took)
             .map(time::Duration::whole_seconds);
-        let drain = pace.drain.as_secs();
-        let release_command =
-            (remote.site.app.kind != AppKind::S3).then(|| release_command(&remote.site, false));
+        let release_command = remote
+            .site
+            .app
+            .has_releases()
+            .then(|| release_command(&remote.site, false));
         Ok(Self {
             rotation,
             release_command,
-            bake: ttl + drain,
-            drain: 3 * ttl + drain,
+            bake: bake.as_secs(),
+            drain: drain.as_secs(),
             last_took,
         })
     }
@@ -150,8 +149,8 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
 async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
     let (said, lately, runs) = try_join!(
-        try_join_all(members.map(|member| said_by(&remote.state, &remote.site, &member.id))),
-        said_since(&remote.state, &remote.site, remote.now() - LATELY),
+        try_join_all(members.map(|member| read_report(&remote.state, &remote.site, &member.id))),
+        reports_since(&remote.state, &remote.site, remote.now() - LATELY),
         recent(&remote.state, &remote.site, 1),
     )?;
     let unfinished = runs

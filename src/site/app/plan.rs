@@ -13,7 +13,7 @@ use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
 use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
 use crate::cloud::s3::S3;
-use crate::config::{AppKind, Health, OwnUrls, Site};
+use crate::config::{AppKind, Bucket, Health, OwnUrls, Site};
 use crate::host::accounts::Account;
 use crate::host::imds;
 use crate::host::paths::Paths;
@@ -40,8 +40,8 @@ pub struct Plan {
     pub(super) host: String,
     pub(super) own: OwnUrls,
     pub(super) deny_imds: bool,
-    /// The site's key of a cache entry, but for its hash.
-    pub(super) cache_prefix: String,
+    /// Where installed dependencies are kept for other instances.
+    pub(super) bucket: Bucket,
     pub(super) paths: Paths,
     /// Who runs the app; None: the current user, who is an ordinary one.
     pub(super) account: Option<Account>,
@@ -65,7 +65,7 @@ impl Plan {
         account: Option<Account>,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::bare(site, instance, paths, account);
-        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else {
+        let Some(package) = package.filter(|_| site.app.has_releases()) else {
             return plan.forwarding(site);
         };
         let procfile = procfile::read(&package.root)?;
@@ -154,7 +154,7 @@ impl Plan {
             host: site.primary().example_host(),
             own: OwnUrls::of(site),
             deny_imds: !site.app.instance_credentials,
-            cache_prefix: site.key("cache/"),
+            bucket: Bucket::new(site),
             paths: paths.clone(),
             account,
         }
