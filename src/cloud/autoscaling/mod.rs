@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::calls::Count;
 use super::error::Doing;
+use super::paging::{Page, first_pages};
 
 /// Pages of activities, newest first: they go back six weeks, and we ask for the last minutes.
 const PAGES: usize = 5;
@@ -145,31 +146,19 @@ impl AutoScaling {
             .describe_scaling_activities()
             .auto_scaling_group_name(name)
             .max_records(PAGE);
-        let (mut activities, mut next) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let page = request
-                .clone()
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| doing.failed(&error))?;
-            let found = page
-                .activities()
-                .iter()
-                .filter_map(ScalingActivity::read)
-                .collect::<Vec<_>>();
-            // Its times are whole seconds.
-            let newer = found
-                .iter()
-                .filter(|activity| activity.started.unix_timestamp() >= since.unix_timestamp());
-            let before = activities.len();
-            activities.extend(newer.cloned());
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() || activities.len() - before < found.len() {
-                break;
-            }
-        }
-        Ok(activities)
+        // The activities' times are whole seconds.
+        let is_new = |activity: &ScalingActivity| {
+            activity.started.unix_timestamp() >= since.unix_timestamp()
+        };
+        let pages = first_pages(&doing, PAGES, async |next| {
+            let page = request.clone().set_next_token(next).send().await;
+            page.map(|page| {
+                let found = page.activities().iter().filter_map(ScalingActivity::read);
+                let (new, old): (Vec<_>, Vec<_>) = found.partition(is_new);
+                Page::new(new, page.next_token.filter(|_| old.is_empty()))
+            })
+        });
+        Ok(pages.await?.into_items())
     }
 
     /// Sets the desired capacity, and does not wait for a cool-down. Where that is fewer than there
