@@ -14,7 +14,7 @@ use crate::version;
 pub use colour::{asked_for, set_colour};
 pub use since::Since;
 
-pub use init::{Arch, FleetChoice, Init, NewSite, ReleaseChoice, SiteKind};
+pub use init::{Arch, Init, NewSite, ReleaseChoice, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance
 /// dies.

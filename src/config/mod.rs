@@ -4,6 +4,7 @@
 //! network.
 
 mod domain;
+mod fleet_kind;
 mod parse;
 mod reader;
 mod redirect;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
+pub use fleet_kind::FleetKind;
 pub use parse::Problems;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
@@ -234,14 +236,6 @@ pub struct Web {
 pub struct Fleet {
     pub kind: FleetKind,
     pub id: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FleetKind {
-    SpotFleet,
-    Ec2Fleet,
-    AutoScalingGroup,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

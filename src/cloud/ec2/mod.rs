@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::calls::Count;
 use super::error::Doing;
-use super::imds::{FLEET_TAGS, FleetTag};
+use super::imds::{FLEET_SEARCH, FleetTag};
 use super::paging::{Page, paged};
 
 pub use address::{Associated, ElasticIp, Holder};
@@ -190,10 +190,10 @@ fn fleet_tag(instance: &Instance) -> Option<FleetTag> {
             .find(|tag| tag.key() == Some(key))?
             .value()
     };
-    FLEET_TAGS.into_iter().find_map(|(key, kind)| {
+    FLEET_SEARCH.into_iter().find_map(|kind| {
         Some(FleetTag {
             kind,
-            id: value(key)?.to_owned(),
+            id: value(kind.tag())?.to_owned(),
         })
     })
 }

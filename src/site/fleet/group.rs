@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::group_plan::{self as plan, Act, Seen};
-use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
+use super::{Fleet, Member, Observed, Step, converge, is_there, missing};
 use crate::cloud::autoscaling::{self, Asked, AutoScaling, GroupInstance, Stage};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
@@ -288,7 +288,7 @@ impl Group {
     }
 
     fn title(&self) -> String {
-        format!("{} {}", title(FleetKind::AutoScalingGroup), self.name)
+        format!("{} {}", FleetKind::AutoScalingGroup.title(), self.name)
     }
 }
 

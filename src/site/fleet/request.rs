@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::request_plan::{self as plan, Act, Lowering};
-use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
+use super::{Fleet, Member, Observed, Step, converge, is_there, missing};
 use crate::cloud::Error;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::ec2::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified};
@@ -209,7 +209,7 @@ impl Request {
     }
 
     fn name(&self) -> String {
-        format!("{} {}", title(self.fleet.kind), self.fleet.id)
+        format!("{} {}", self.fleet.kind.title(), self.fleet.id)
     }
 }
 
