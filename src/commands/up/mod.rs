@@ -3,6 +3,7 @@
 mod boot;
 mod certificate;
 mod cutover;
+mod deadline;
 mod dry_run;
 mod handover;
 mod leave;

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
-use super::observe::{FLEET_WITHIN, within};
+use super::super::deadline::within;
+use super::observe::FLEET_WITHIN;
 use super::{Boot, Handover, Heard, LOOK_EVERY, REST, SOON, marked};
 use crate::commands::up::boot::Serving;
 use crate::config::Routing;

@@ -25,6 +25,7 @@ use tracing::{info, warn};
 
 use super::Boot;
 use super::boot::Serving;
+use super::deadline::within;
 use crate::config;
 use crate::host::paths::Paths;
 use crate::site::fleet::Fleet;
@@ -231,7 +232,7 @@ impl Boot {
         }
         // The metadata service shows tags only where it is told to.
         let me = std::slice::from_ref(&self.identity.instance_id);
-        let described = observe::within(observe::FLEET_WITHIN, async {
+        let described = within(observe::FLEET_WITHIN, async {
             self.ec2.describe(me).await.map_err(Error::from)
         })
         .await?;

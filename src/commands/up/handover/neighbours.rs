@@ -7,8 +7,8 @@ use anyhow::Result;
 use futures_util::future::try_join_all;
 use tracing::warn;
 
+use super::super::deadline::within;
 use super::Boot;
-use super::observe::within;
 use crate::commands::up::boot::Serving;
 use crate::site::handover::{Note, is_spare, leaves_names};
 use crate::site::records::Standing;

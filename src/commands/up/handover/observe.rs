@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::future::try_join_all;
 use time::OffsetDateTime;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio::try_join;
 use tracing::warn;
 
+use super::super::deadline::within;
 use super::Boot;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
@@ -29,17 +30,6 @@ pub(super) struct Word {
     /// For good, as AWS ends them.
     stopped: BTreeSet<String>,
     run: Option<Run>,
-}
-
-/// # Errors
-/// The work's, and that it was not done in time.
-pub(super) async fn within<T>(
-    patience: Duration,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    timeout(patience, work)
-        .await
-        .with_context(|| format!("no answer within {} s", patience.as_secs()))?
 }
 
 impl Boot {

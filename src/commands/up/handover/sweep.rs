@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::super::deadline::within;
 use super::Boot;
-use super::observe::within;
 use crate::cloud::s3::Condition;
 use crate::commands::up::boot::Serving;
 use crate::site::handover::{Act, Note, sweep};

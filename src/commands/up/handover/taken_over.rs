@@ -6,8 +6,8 @@ use anyhow::Result;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::super::deadline::within;
 use super::Boot;
-use super::observe::within;
 use crate::commands::up::boot::Serving;
 use crate::config::Routing;
 use crate::site::handover::{Mark, Seen};

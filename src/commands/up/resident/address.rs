@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use tokio::time::{sleep, timeout};
+use anyhow::Result;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::super::Boot;
 use super::super::boot::Serving;
+use super::super::deadline::within;
 use super::state::Event;
 use crate::site::address;
 
@@ -22,10 +23,7 @@ impl Boot {
     pub(super) async fn keep_address(&self, serving: &Serving) -> Event {
         sleep(LOOK_EVERY).await;
         let before = self.public_ipv4.get();
-        let looked = timeout(LOOK_WITHIN, self.look_at_address(serving)).await;
-        if let Err(error) =
-            looked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
-        {
+        if let Err(error) = within(LOOK_WITHIN, self.look_at_address(serving)).await {
             warn!("looking whom the Elastic IP leads to: {error:#}");
         }
         Event::Address {

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::super::Boot;
 use super::super::boot::Serving;
 use super::super::cutover::Standing;
+use super::super::deadline::within;
 use super::state::Event;
 use crate::config::Routing;
 
@@ -26,10 +27,7 @@ impl Boot {
     /// itself.
     pub(super) async fn look_at_owner(&self, serving: &Serving) -> Event {
         self.until_needed().await;
-        let answer = timeout(LOOK_WITHIN, self.ask_for_names(serving)).await;
-        match answer
-            .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
-        {
+        match within(LOOK_WITHIN, self.ask_for_names(serving)).await {
             Ok(standing) => Event::Owner {
                 taken_over: matches!(standing, Standing::Owner(_)),
             },
