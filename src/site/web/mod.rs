@@ -41,6 +41,11 @@ pub const SERVICE: &str = "spotboot-web";
 /// nginx tries a taken port for two and a half seconds before it gives up.
 const LISTENING_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// What nginx gives its workers to finish what they have begun, once they are told to end.
+const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same, and a moment for nginx itself.
+const WORKERS_GONE_WITHIN: Duration =
+    WORKER_SHUTDOWN_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Everything the configuration depends on.
 #[derive(Debug, Clone)]
@@ -180,8 +185,7 @@ fn service(config: &WebConfig, nginx: &Nginx) -> Service {
         umask: 0o027,
         // nginx(8): answers what it has accepted, then ends.
         stop_signal: Signal::SIGQUIT,
-        // The template's worker_shutdown_timeout, and a moment.
-        stop_timeout: Duration::from_secs(65),
+        stop_timeout: WORKERS_GONE_WITHIN,
         restart: true,
         reload_signal: Some(Signal::SIGHUP),
         low_ports: true,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use time::Duration;
 
-use super::{Nginx, Upstream, WebConfig, WebError, Website, lasting};
+use super::{Nginx, Upstream, WORKER_SHUTDOWN_TIMEOUT, WebConfig, WebError, Website, lasting};
 use crate::host::accounts::Account;
 use crate::host::{network, templates};
 
@@ -45,6 +45,8 @@ impl Machine {
 
 #[derive(Serialize)]
 struct Values<'a> {
+    /// Seconds.
+    worker_shutdown: u64,
     pid: String,
     tmp: String,
     draining: String,
@@ -149,6 +151,7 @@ fn values<'a>(
         " ssl http2"
     };
     Ok(Values {
+        worker_shutdown: WORKER_SHUTDOWN_TIMEOUT.as_secs(),
         pid: text(&config.paths.nginx_pid())?,
         tmp: text(&folder.join("tmp"))?,
         draining: text(&config.paths.draining())?,
