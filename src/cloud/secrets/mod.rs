@@ -57,9 +57,9 @@ impl Secrets {
         );
         for place in wanted {
             match place {
-                SecretRef::Parameter(name) => drop(names.insert(name.as_str())),
+                SecretRef::Parameter(name) => _ = names.insert(name.as_str()),
                 SecretRef::Secret { id, key } => {
-                    drop(keys.entry(id).or_default().insert(key.as_deref()))
+                    _ = keys.entry(id).or_default().insert(key.as_deref());
                 }
             }
         }
