@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tracing::{Instrument, info, info_span};
 
-use super::handover::Note;
+use super::note::Note;
 use crate::version::Build;
 pub use said::{Said, said_by, said_since};
 
