@@ -2,6 +2,7 @@
 
 mod foreground;
 mod pause;
+mod seen;
 mod supervisor;
 mod systemctl;
 mod systemd;
@@ -14,16 +15,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::accounts::Account;
+use super::account::Account;
 use super::files::FileError;
 use super::paths::Paths;
 use super::process::ProcessError;
 
-#[cfg(test)]
-pub use foreground::to_stderr;
-pub use foreground::{Foreground, Print};
+pub use foreground::Foreground;
 pub use nix::sys::signal::Signal;
 pub use pause::LONGEST as LONGEST_PAUSE;
+pub use seen::Print;
+#[cfg(test)]
+pub use seen::to_stderr;
 pub use systemd::{SelfUnit, Systemd, install_self};
 
 /// A program to keep running, and within which bounds.
@@ -140,7 +142,7 @@ impl Services {
     /// # Errors
     /// systemd is not PID 1 on this machine, or we are not root.
     pub fn require_systemd() -> Result<(), ServiceError> {
-        match (systemd::is_pid_1(), super::accounts::is_root()) {
+        match (systemd::is_pid_1(), super::account::is_root()) {
             (false, _) => Err(ServiceError::NoSystemd),
             (true, false) => Err(ServiceError::NotRoot),
             (true, true) => Ok(()),

@@ -9,7 +9,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::foreground::{Print, Seen};
+use super::seen::{Print, Seen};
 use super::{Service, ServiceError, State, pause};
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
 use crate::host::slot::Slot;

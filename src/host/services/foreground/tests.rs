@@ -5,6 +5,7 @@ use nix::unistd::Pid;
 
 use super::*;
 use crate::host::process;
+use crate::host::services::seen::to_stderr;
 
 struct Stand {
     dir: tempfile::TempDir,
