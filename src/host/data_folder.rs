@@ -2,7 +2,7 @@
 //! copying the folder takes the note along.
 //!
 //! The folder is the app's: a link, a pipe or a folder in the file's place reads as no note and
-//! holds nobody up. As with [`super::marks`], a note counts only until the machine restarts, and
+//! holds nobody up. As with [`super::complete`], a note counts only until the machine restarts, and
 //! for good once [`flush`] has put everything on disk.
 
 use std::fs::{File, OpenOptions};
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
+use super::complete::boot_id;
 use super::files::{self, FileError};
-use super::marks::boot_id;
 
 const NAME: &str = ".spotboot-released";
 /// The app's own account reads it, for a copy of the folder.

@@ -14,7 +14,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown, fchownat};
 
-use super::accounts::Account;
+use super::account::Account;
 use super::archive::settled_mode;
 use super::files::FileError;
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_tree_goes_to_the_account_and_comes_back_closed_and_links_lead_nowhere() {
-        if !super::super::accounts::is_root() {
+        if !super::super::account::is_root() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::accounts::Account;
+use super::account::Account;
 
 pub use end::ended;
 pub use session::{Leader, children, end_session};

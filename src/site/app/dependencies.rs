@@ -18,7 +18,7 @@ use super::venv::Making;
 use super::{App, lending, relocate};
 use crate::cloud::s3::S3;
 use crate::host::archive::{Limits, Unpacking, pack_stream, unpack_stream};
-use crate::host::marks;
+use crate::host::complete;
 
 /// Changes when what we make of the same inputs does.
 const LAYOUT: &str = "spotboot dependencies 1";
@@ -83,12 +83,12 @@ impl Dependencies {
         if dependencies.is_here(plan) {
             return Ok(Some(dependencies));
         }
-        marks::sweep(&venvs)?;
-        marks::remove(&dependencies.venv)?;
+        complete::sweep(&venvs)?;
+        complete::remove(&dependencies.venv)?;
         let obtained = dependencies.obtain(plan, lock, &interpreter, state).await?;
         dependencies.origin = obtained.origin;
         tracing::info!(origin = ?dependencies.origin, key = dependencies.key, "dependencies");
-        marks::mark(
+        complete::mark(
             &dependencies.venv,
             if obtained.needs_folder {
                 NEEDS_FOLDER
@@ -97,19 +97,19 @@ impl Dependencies {
             },
         )?;
         if dependencies.origin == Origin::Cached {
-            marks::remark(&dependencies.venv, SHARED, "yes")?;
+            complete::remark(&dependencies.venv, SHARED, "yes")?;
         }
         if lock.local != Local::No && dependencies.origin == Origin::Installed {
-            marks::remark(&plan.root, INSTALLED, &dependencies.key)?;
+            complete::remark(&plan.root, INSTALLED, &dependencies.key)?;
         }
         Ok(Some(dependencies))
     }
 
     /// Whole, with what it needs of the release's folder, which may have been unpacked anew since.
     fn is_here(&self, plan: &Plan) -> bool {
-        match marks::marked(&self.venv).as_deref() {
+        match complete::marked(&self.venv).as_deref() {
             Some(NEEDS_FOLDER) => {
-                marks::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str())
+                complete::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str())
             }
             note => note.is_some(),
         }
@@ -160,7 +160,7 @@ impl Dependencies {
         lock: &Lock,
         interpreter: &Interpreter,
     ) -> anyhow::Result<bool> {
-        let home = marks::aside(&self.venv.with_file_name("home"));
+        let home = complete::aside(&self.venv.with_file_name("home"));
         let Plan {
             root,
             site_env,
@@ -181,7 +181,7 @@ impl Dependencies {
             Local::Built => plan.lent(INSTALLED, making.make()).await.map(|()| false),
             Local::Editable => {
                 // The files that an unfinished run wrote cannot be told from the package's.
-                let is_first = marks::remarked(root, INSTALLED).is_none();
+                let is_first = complete::remarked(root, INSTALLED).is_none();
                 let before = lending::listing(root)?;
                 plan.lent(INSTALLED, making.make()).await?;
                 Ok(!is_first || lending::listing(root)? != before)
@@ -199,7 +199,7 @@ impl Dependencies {
         let Some(archive) = state.open(&self.entry, LARGEST_ENTRY).await? else {
             return Ok(false);
         };
-        let aside = marks::aside(&self.venv);
+        let aside = complete::aside(&self.venv);
         let unpacking = Unpacking {
             into: aside.clone(),
             label: self.key.clone(),
@@ -231,8 +231,8 @@ impl Dependencies {
     }
 
     async fn share(&self, state: &S3) -> anyhow::Result<bool> {
-        let is_of_this_machine = marks::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
-        if is_of_this_machine || marks::remarked(&self.venv, SHARED).is_some() {
+        let is_of_this_machine = complete::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
+        if is_of_this_machine || complete::remarked(&self.venv, SHARED).is_some() {
             return Ok(false);
         }
         let venv = self.venv.clone();
@@ -242,7 +242,7 @@ impl Dependencies {
             .upload(&self.entry, archive)
             .await
             .context("sharing the installed dependencies")?;
-        marks::remark(&self.venv, SHARED, "yes")?;
+        complete::remark(&self.venv, SHARED, "yes")?;
         Ok(true)
     }
 }
@@ -263,14 +263,18 @@ impl App {
         let Some(venv) = self.dependencies.as_ref().map(|found| found.venv.clone()) else {
             return Ok(());
         };
-        Ok(tokio::task::spawn_blocking(move || marks::flush(&venv)).await??)
+        Ok(tokio::task::spawn_blocking(move || complete::flush(&venv)).await??)
     }
 
     /// Removes all environments but this one and the newest others, `keep` in all; the names of
     /// those that went.
     pub fn retain(&self, keep: usize) -> anyhow::Result<Vec<String>> {
         match &self.dependencies {
-            Some(found) => Ok(marks::retain(&self.plan.paths.venvs(), &found.key, keep)?),
+            Some(found) => Ok(complete::retain(
+                &self.plan.paths.venvs(),
+                &found.key,
+                keep,
+            )?),
             None => Ok(Vec::new()),
         }
     }

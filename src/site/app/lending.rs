@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 
 use super::Plan;
-use crate::host::{marks, ownership};
+use crate::host::{complete, ownership};
 
 /// The remark while the tree may be half made, and lent to the app's account.
 const BEGUN: &str = "begun";
@@ -23,7 +23,7 @@ impl Plan {
         remark: &str,
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
-        marks::remark(&self.root, remark, BEGUN)?;
+        complete::remark(&self.root, remark, BEGUN)?;
         self.lend().await?;
         let done = work.await;
         self.take_back().await?;
@@ -32,9 +32,9 @@ impl Plan {
 
     /// After a run that ended in the middle of such work, which this run does not take up.
     pub(super) async fn take_back_unfinished(&self, remark: &str) -> anyhow::Result<()> {
-        if marks::remarked(&self.root, remark).as_deref() == Some(BEGUN) {
+        if complete::remarked(&self.root, remark).as_deref() == Some(BEGUN) {
             self.take_back().await?;
-            marks::remark(&self.root, remark, "")?;
+            complete::remark(&self.root, remark, "")?;
         }
         Ok(())
     }

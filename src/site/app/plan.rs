@@ -14,7 +14,7 @@ use super::lockfile::{self, Installers, Lock};
 use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, OwnUrls, Site};
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::imds;
 use crate::host::paths::Paths;
 use crate::host::slot::Slot;

@@ -13,8 +13,8 @@ use super::fixtures::{plan, site};
 use super::{Plan, interpreter};
 use crate::cloud::s3::S3;
 use crate::cloud::stand_in::cloud_in;
-use crate::host::accounts::{Account, is_root};
-use crate::host::marks;
+use crate::host::account::{Account, is_root};
+use crate::host::complete;
 use crate::host::process::Run;
 
 const BUCKET: &str = "site-bucket";
@@ -59,7 +59,7 @@ fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir
     ] {
         fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
     }
-    marks::mark(&plan.root, "").unwrap();
+    complete::mark(&plan.root, "").unwrap();
     plan.account = Some(account());
     (folder, plan)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use super::interpreter::{Interpreter, find_program_for};
 use super::lockfile::{Lock, Source};
 use super::{environment, relocate};
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::process::Run;
 use crate::host::{files, ownership};
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::config::Domain;
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::files::FileError;
 use crate::host::paths::Paths;
 use crate::host::process::ProcessError;

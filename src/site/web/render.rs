@@ -8,7 +8,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::{Nginx, Upstream, WORKER_SHUTDOWN_TIMEOUT, WebConfig, WebError, Website, lasting};
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::{network, templates};
 
 const TEMPLATE: &str = include_str!("../../../templates/nginx.conf");

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use time::OffsetDateTime;
 
 use super::*;
-use crate::host::accounts::is_root;
+use crate::host::account::is_root;
 use crate::host::services::Mode;
 
 mod hsts;
