@@ -1,61 +1,14 @@
 //! What to write to one zone: a pure function of the record sets that stand there and of who asks.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use time::OffsetDateTime;
 
 use super::Ownership;
-use crate::cloud::route53::{Change, Kind, RecordSet, Role};
+use super::claim::{Claim, Right};
+use crate::cloud::route53::{Change, Kind, RecordSet};
 use crate::config::Domain;
 
-/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and
-/// quotas").
-const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// Nobody but us reads it, and never from a resolver.
-const OWNERSHIP_TTL: u32 = 60;
-const PRIMARY: &str = "spotboot-primary";
-const SECONDARY: &str = "spotboot-secondary";
-
-/// Who asks for the names, and what they shall say.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub site: String,
-    pub instance: String,
-    pub launched: OffsetDateTime,
-    pub ipv4: Option<Ipv4Addr>,
-    pub ipv6: Option<Ipv6Addr>,
-    /// Seconds.
-    pub ttl: u32,
-    pub shape: Shape,
-    pub right: Right,
-}
-
-/// What an instance has the names by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// It was launched later than their owner.
-    Launch,
-    /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever
-    /// was launched before, the instance on trial above all, finds a later owner.
-    Appointment,
-}
-
-/// The routing with what it needs.
-#[derive(Debug, Clone)]
-pub enum Shape {
-    Simple,
-    Failover { cloudfront: String, checks: Checks },
-    Multivalue { checks: Checks },
-}
-
-/// The ids of the health checks on this instance's addresses.
-#[derive(Debug, Clone, Default)]
-pub struct Checks {
-    pub ipv4: Option<String>,
-    pub ipv6: Option<String>,
-}
-
+pub(super) const OWNERSHIP_TTL: u32 = 60;
 /// The names of one zone, and the name of their ownership record.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -176,112 +129,6 @@ pub fn plan(
     ))
 }
 
-/// What takes the records of instances that are to go out of a multivalue answer; with other
-/// routing there is nothing to take.
-///
-/// # Errors
-/// As [`plan`].
-pub fn withdrawal(
-    observed: &[RecordSet],
-    names: &Names,
-    site: &str,
-    going: &[String],
-) -> Result<Plan, Conflict> {
-    let Some((standing, owner)) = owner_of(observed, names)? else {
-        return Ok(Plan::Unchanged);
-    };
-    if owner.site != site {
-        return Err(Conflict::OtherSite {
-            name: names.ownership.clone(),
-            owner: owner.site,
-            site: site.to_owned(),
-        });
-    }
-    let goes = |set: &&RecordSet| {
-        set.is_multivalue()
-            && set
-                .set_identifier()
-                .is_some_and(|id| going.iter().any(|gone| gone == id))
-    };
-    let deletes: Vec<Change> = observed
-        .iter()
-        .filter(goes)
-        .cloned()
-        .map(Change::Delete)
-        .collect();
-    if deletes.is_empty() {
-        return Ok(Plan::Unchanged);
-    }
-    let next = Ownership {
-        generation: owner.generation + 1,
-        ..owner
-    };
-    let create = RecordSet::new(
-        &names.ownership,
-        Kind::Txt,
-        standing.ttl().unwrap_or(OWNERSHIP_TTL),
-        vec![next.to_string()],
-    );
-    Ok(Plan::Change(
-        [Change::Delete(standing), Change::Create(create)]
-            .into_iter()
-            .chain(deletes)
-            .collect(),
-    ))
-}
-
-/// What makes an owner's ownership as old as `launched`; with none, nothing.
-///
-/// # Errors
-/// As [`owner`].
-pub fn fence(
-    observed: &[RecordSet],
-    names: &Names,
-    instance: &str,
-    launched: OffsetDateTime,
-) -> Result<Plan, Conflict> {
-    match owner_of(observed, names)? {
-        Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
-            let next = Ownership {
-                launched,
-                generation: owner.generation + 1,
-                ..owner
-            };
-            let create = RecordSet::new(
-                &names.ownership,
-                Kind::Txt,
-                standing.ttl().unwrap_or(OWNERSHIP_TTL),
-                vec![next.to_string()],
-            );
-            Ok(Plan::Change(vec![
-                Change::Delete(standing),
-                Change::Create(create),
-            ]))
-        }
-        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
-        _ => Ok(Plan::Unchanged),
-    }
-}
-
-/// What keeps the names with their owner while others are ended: whoever was launched until `now`
-/// stands by, whatever it has seen before. Where they lead to one of those that are `going`, it is
-/// [`Plan::StandBy`].
-///
-/// # Errors
-/// As [`owner`].
-pub fn stay(
-    observed: &[RecordSet],
-    names: &Names,
-    going: &[String],
-    now: OffsetDateTime,
-) -> Result<Plan, Conflict> {
-    match owner(observed, names)? {
-        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
-        Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
-        None => Ok(Plan::Unchanged),
-    }
-}
-
 /// Whom a zone's ownership record names.
 ///
 /// # Errors
@@ -315,7 +162,11 @@ fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Clai
         .collect()
 }
 
-fn owner_of(
+/// The ownership record of a zone as it stands, and what it says.
+///
+/// # Errors
+/// As [`owner`].
+pub(super) fn owner_of(
     observed: &[RecordSet],
     names: &Names,
 ) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
@@ -377,45 +228,17 @@ impl Ownership {
     }
 }
 
-impl Claim {
-    fn keeps_neighbours(&self) -> bool {
-        matches!(self.shape, Shape::Multivalue { .. })
-    }
-
-    fn record_sets(&self, name: &str) -> Vec<RecordSet> {
-        let a = self
-            .ipv4
-            .map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
-        let aaaa = self
-            .ipv6
-            .map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
-        match &self.shape {
-            Shape::Simple => a.into_iter().chain(aaaa).collect(),
-            Shape::Multivalue { checks } => {
-                let a = a.map(|set| set.multivalue(&self.instance, checks.ipv4.as_deref()));
-                let aaaa = aaaa.map(|set| set.multivalue(&self.instance, checks.ipv6.as_deref()));
-                a.into_iter().chain(aaaa).collect()
-            }
-            Shape::Failover { cloudfront, checks } => {
-                let pair = |primary: RecordSet, kind: Kind, check: &Option<String>| {
-                    let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
-                    [
-                        primary.failover(Role::Primary, PRIMARY, check.as_deref()),
-                        mirror.failover(Role::Secondary, SECONDARY, None),
-                    ]
-                };
-                let a = a.map(|set| pair(set, Kind::A, &checks.ipv4));
-                let aaaa = aaaa.map(|set| pair(set, Kind::Aaaa, &checks.ipv6));
-                a.into_iter().chain(aaaa).flatten().collect()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
+
+    use time::OffsetDateTime;
     use time::macros::datetime;
+
+    use super::super::claim::{Checks, PRIMARY, Shape};
+    use super::super::fence::{fence, stay, withdrawal};
+    use super::*;
+    use crate::cloud::route53::Role;
 
     const LAUNCHED: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 

@@ -1,0 +1,108 @@
+//! What the owner of the names writes while they stay where they are: a later launch, which keeps
+//! earlier instances from them, and an answer without the instances that go.
+
+use time::OffsetDateTime;
+
+use super::Ownership;
+use super::plan::{Conflict, Names, OWNERSHIP_TTL, Plan, owner, owner_of};
+use crate::cloud::route53::{Change, Kind, RecordSet};
+
+/// What takes the records of instances that are to go out of a multivalue answer; with other
+/// routing there is nothing to take.
+///
+/// # Errors
+/// As [`owner`], and a conflict with another site's ownership.
+pub fn withdrawal(
+    observed: &[RecordSet],
+    names: &Names,
+    site: &str,
+    going: &[String],
+) -> Result<Plan, Conflict> {
+    let Some((standing, owner)) = owner_of(observed, names)? else {
+        return Ok(Plan::Unchanged);
+    };
+    if owner.site != site {
+        return Err(Conflict::OtherSite {
+            name: names.ownership.clone(),
+            owner: owner.site,
+            site: site.to_owned(),
+        });
+    }
+    let goes = |set: &&RecordSet| {
+        set.is_multivalue()
+            && set
+                .set_identifier()
+                .is_some_and(|id| going.iter().any(|gone| gone == id))
+    };
+    let deletes: Vec<Change> = observed
+        .iter()
+        .filter(goes)
+        .cloned()
+        .map(Change::Delete)
+        .collect();
+    if deletes.is_empty() {
+        return Ok(Plan::Unchanged);
+    }
+    let launched = owner.launched;
+    Ok(Plan::Change(
+        renewed(standing, owner, launched)
+            .into_iter()
+            .chain(deletes)
+            .collect(),
+    ))
+}
+
+/// What makes an owner's ownership as old as `launched`; with none, nothing.
+///
+/// # Errors
+/// As [`owner`].
+pub fn fence(
+    observed: &[RecordSet],
+    names: &Names,
+    instance: &str,
+    launched: OffsetDateTime,
+) -> Result<Plan, Conflict> {
+    match owner_of(observed, names)? {
+        Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
+            let changes = renewed(standing, owner, launched);
+            Ok(Plan::Change(changes.into()))
+        }
+        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
+        _ => Ok(Plan::Unchanged),
+    }
+}
+
+/// What keeps the names with their owner while others are ended: whoever was launched until `now`
+/// stands by, whatever it has seen before. Where they lead to one of those that are `going`, it is
+/// [`Plan::StandBy`].
+///
+/// # Errors
+/// As [`owner`].
+pub fn stay(
+    observed: &[RecordSet],
+    names: &Names,
+    going: &[String],
+    now: OffsetDateTime,
+) -> Result<Plan, Conflict> {
+    match owner(observed, names)? {
+        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
+        Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
+        None => Ok(Plan::Unchanged),
+    }
+}
+
+/// The next generation of the ownership that stands there, with the same owner.
+fn renewed(standing: RecordSet, owner: Ownership, launched: OffsetDateTime) -> [Change; 2] {
+    let next = Ownership {
+        launched,
+        generation: owner.generation + 1,
+        ..owner
+    };
+    let create = RecordSet::new(
+        &standing.name(),
+        Kind::Txt,
+        standing.ttl().unwrap_or(OWNERSHIP_TTL),
+        vec![next.to_string()],
+    );
+    [Change::Delete(standing), Change::Create(create)]
+}
