@@ -12,8 +12,9 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
-use super::lockfile::{Local, Lock};
+use super::lockfile::Lock;
 use super::plan::{Plan, Program};
+use super::project::Local;
 use super::venv::Making;
 use super::{App, lending, relocate};
 use crate::cloud::s3::S3;

@@ -8,10 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::requirements::{self, Entry, Place};
+use super::project::{Local, locked_folders, project_dependencies};
+use super::requirements::{self, Entry, Place, is_remote, without_passwords};
 
 const LARGEST: u64 = 8 << 20;
 const MOST_FILES: usize = 50;
@@ -40,16 +39,6 @@ pub(super) struct Lock {
     /// fits this release only.
     pub(super) tied: bool,
     pub(super) local: Local,
-}
-
-/// Whether the release's own folder holds a project that gets installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Local {
-    No,
-    /// `.`: an installer builds it in its folder.
-    Built,
-    /// `-e .`: what is installed leads to its folder, and may need what the installer wrote there.
-    Editable,
 }
 
 /// What steers the installers beside the package: the machine and the site.toml.
@@ -108,67 +97,6 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
-    // Its full words would quote the file, which a build may have made a link to another.
-    let document = DeTable::parse(text).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
-    let project = document
-        .get_ref()
-        .get("project")
-        .and_then(|project| project.get_ref().get("dependencies"));
-    let Some(list) = project else {
-        return Ok(Vec::new());
-    };
-    let list = list
-        .get_ref()
-        .as_array()
-        .context("[project] dependencies is no list")?;
-    let text = |item: &Spanned<DeValue<'_>>| {
-        item.get_ref()
-            .as_str()
-            .map(str::to_owned)
-            .context("[project] dependencies holds what is no text")
-    };
-    list.iter().map(text).collect()
-}
-
-/// The folders that a uv.lock (`source = { editable = "lib" }`) or a pylock.toml (`directory = {
-/// path = "lib" }`) has installed. uv alone reads these files, and judges what is wrong in them.
-fn locked_folders(text: &str) -> Local {
-    let Ok(document) = DeTable::parse(text) else {
-        return Local::No;
-    };
-    let packages = ["package", "packages"]
-        .iter()
-        .filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
-    let local = |package: &Spanned<DeValue<'_>>| {
-        let package = package.get_ref();
-        let source = |name: &str| {
-            package
-                .get("source")
-                .and_then(|source| source.get_ref().get(name))
-                .and_then(|path| path.get_ref().as_str())
-        };
-        // The project itself is not installed.
-        let is_other = |path: &str| path != ".";
-        let directory = package.get("directory").map(Spanned::get_ref);
-        let is_editable = directory
-            .and_then(|directory| directory.get("editable")?.get_ref().as_bool())
-            == Some(true);
-        if source("editable").is_some_and(is_other) || is_editable {
-            Local::Editable
-        } else if source("directory").is_some_and(is_other) || directory.is_some() {
-            Local::Built
-        } else {
-            Local::No
-        }
-    };
-    packages
-        .flat_map(|packages| packages.iter())
-        .map(local)
-        .max()
-        .unwrap_or(Local::No)
 }
 
 struct Files<'a> {
@@ -441,28 +369,6 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
         LARGEST >> 10
     );
     Ok(Some(bytes))
-}
-
-/// A URL of another machine. What an index holds is known by its URL only.
-fn is_remote(place: &str) -> bool {
-    requirements::is_url(place) && requirements::file_path(place).is_none()
-}
-
-/// Another password opens the same index, and a digest must not help to guess one.
-fn without_passwords(value: &str) -> String {
-    let bare = |word: &str| match word.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            format!(
-                "{scheme}://{}{path}",
-                authority
-                    .rsplit_once('@')
-                    .map_or(authority, |(_, host)| host)
-            )
-        }
-        None => word.to_owned(),
-    };
-    value.split(' ').map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// Relative to the package; None: it leads out of it.

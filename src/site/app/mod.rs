@@ -14,6 +14,7 @@ mod lending;
 mod lockfile;
 mod plan;
 mod procfile;
+mod project;
 mod readiness;
 mod relocate;
 mod requirements;
