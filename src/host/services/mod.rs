@@ -1,6 +1,8 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
+mod invocation;
+mod own_unit;
 mod pause;
 mod seen;
 mod supervisor;
@@ -22,11 +24,13 @@ use super::process::ProcessError;
 
 pub use foreground::Foreground;
 pub use nix::sys::signal::Signal;
+pub use own_unit::install_self;
 pub use pause::LONGEST as LONGEST_PAUSE;
 pub use seen::Print;
 #[cfg(test)]
 pub use seen::to_stderr;
-pub use systemd::{SelfUnit, Systemd, install_self};
+pub use systemd::Systemd;
+pub use unit::SelfUnit;
 
 /// A program to keep running, and within which bounds.
 #[derive(Clone, PartialEq, Eq)]

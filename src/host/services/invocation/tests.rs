@@ -1,7 +1,7 @@
 use super::*;
 
-fn run() -> Run {
-    Run::new(&running("one"), None)
+fn run() -> Invocation {
+    Invocation::new(&running("one"), None)
 }
 
 fn running(invocation: &str) -> Shown {
