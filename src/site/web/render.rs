@@ -47,18 +47,13 @@ impl Machine {
 struct Values<'a> {
     /// Seconds.
     worker_shutdown: u64,
-    pid: String,
-    tmp: String,
-    draining: String,
-    moving: String,
-    access_log: String,
+    #[serde(flatten)]
+    own_files: OwnFiles,
     types: &'static str,
     user: Option<&'a str>,
     group: Option<String>,
     before_last_day: String,
     ciphers: String,
-    fullchain: String,
-    key: String,
     http2_directive: bool,
     resolvers: Vec<String>,
     names: Vec<&'a str>,
@@ -72,10 +67,37 @@ struct Values<'a> {
     /// Seconds.
     hsts: Option<u64>,
     immutable: &'a [String],
+    #[serde(flatten)]
+    health: HealthPath,
+    #[serde(flatten)]
+    places: StaticPlaces<'a>,
+}
+
+/// What nginx reads and writes beside its own configuration, and which of its files say that it
+/// shall send its clients away.
+#[derive(Serialize)]
+struct OwnFiles {
+    pid: String,
+    tmp: String,
+    draining: String,
+    moving: String,
+    access_log: String,
+    fullchain: String,
+    key: String,
+}
+
+/// How `/ping` asks for the health path.
+#[derive(Serialize)]
+struct HealthPath {
     health_host: String,
     health_uri: String,
     health_itself: String,
     health_files: Vec<String>,
+}
+
+/// `[app] static`.
+#[derive(Serialize)]
+struct StaticPlaces<'a> {
     static_folders: Vec<Static<'a>>,
     static_files: Vec<Static<'a>>,
 }
@@ -122,14 +144,6 @@ fn values<'a>(
     machine: &Machine,
     immutable: &'a [String],
 ) -> Result<Values<'a>, String> {
-    let places = config
-        .static_files
-        .iter()
-        .map(static_place)
-        .collect::<Result<Vec<_>, _>>()?;
-    let (static_folders, static_files) = places
-        .into_iter()
-        .partition(|place| place.prefix.ends_with('/'));
     let port_suffix = if config.https_port == 443 {
         String::new()
     } else {
@@ -144,7 +158,6 @@ fn values<'a>(
         Upstream::Website(website) => Some(website),
         _ => None,
     };
-    let folder = config.paths.nginx();
     let https = if machine.nginx.has_http2_directive() {
         " ssl"
     } else {
@@ -152,18 +165,12 @@ fn values<'a>(
     };
     Ok(Values {
         worker_shutdown: WORKER_SHUTDOWN_TIMEOUT.as_secs(),
-        pid: text(&config.paths.nginx_pid())?,
-        tmp: text(&folder.join("tmp"))?,
-        draining: text(&config.paths.draining())?,
-        moving: text(&config.paths.moving())?,
-        access_log: text(&config.paths.access_log())?,
+        own_files: OwnFiles::of(config)?,
         types: TYPES,
         user: config.account.as_ref().map(|account| account.name.as_str()),
         group: config.account.as_ref().map(Account::group_name),
         before_last_day: lasting::before((config.not_after - LEFT).unix_timestamp()),
         ciphers: CIPHERS.join(":"),
-        fullchain: text(&config.fullchain)?,
-        key: text(&config.key)?,
         http2_directive: machine.nginx.has_http2_directive(),
         resolvers: resolvers(website, machine)?,
         names: config
@@ -187,18 +194,55 @@ fn values<'a>(
         }),
         hsts: config.hsts.map(|kept| kept.as_secs()),
         immutable,
-        health_host: website.map_or(format!("{primary}{port_suffix}"), |website| {
-            website.authority.clone()
-        }),
-        health_uri: website.map_or(config.health_path.clone(), |website| {
-            website.uri(&config.health_path)
-        }),
-        health_itself: itself(&primary, config),
-        health_files: health_files(&config.health_path),
-        static_folders,
-        static_files,
+        health: HealthPath::of(config, website, &primary, &port_suffix),
+        places: StaticPlaces::of(config)?,
         port_suffix,
     })
+}
+
+impl OwnFiles {
+    fn of(config: &WebConfig) -> Result<Self, String> {
+        Ok(Self {
+            pid: text(&config.paths.nginx_pid())?,
+            tmp: text(&config.paths.nginx().join("tmp"))?,
+            draining: text(&config.paths.draining())?,
+            moving: text(&config.paths.moving())?,
+            access_log: text(&config.paths.access_log())?,
+            fullchain: text(&config.fullchain)?,
+            key: text(&config.key)?,
+        })
+    }
+}
+
+impl HealthPath {
+    fn of(config: &WebConfig, website: Option<&Website>, primary: &str, port: &str) -> Self {
+        let path = &config.health_path;
+        Self {
+            health_host: website.map_or(format!("{primary}{port}"), |website| {
+                website.authority.clone()
+            }),
+            health_uri: website.map_or(path.clone(), |website| website.uri(path)),
+            health_itself: itself(primary, config),
+            health_files: health_files(path),
+        }
+    }
+}
+
+impl<'a> StaticPlaces<'a> {
+    fn of(config: &'a WebConfig) -> Result<Self, String> {
+        let places = config
+            .static_files
+            .iter()
+            .map(static_place)
+            .collect::<Result<Vec<_>, _>>()?;
+        let (static_folders, static_files) = places
+            .into_iter()
+            .partition(|place| place.prefix.ends_with('/'));
+        Ok(Self {
+            static_folders,
+            static_files,
+        })
+    }
 }
 
 /// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges
