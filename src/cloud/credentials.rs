@@ -222,37 +222,57 @@ fn explain(
     if find::<ConnectorError>(error).is_some() {
         return NoCredentials::new(innermost(error), OUT_OF_REACH);
     }
-    let said = |words: &[&str]| {
-        chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)))
-    };
+    if let Some(over) = profile.and_then(|profile| session_over(error, &profile.source)) {
+        return over;
+    }
+    refused(error, profile)
+}
+
+/// Whether one of these words stands in the error or in a cause of it.
+fn says(error: &CredentialsError, words: &[&str]) -> bool {
+    chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)))
+}
+
+/// The session that somebody logs in to is missing or has expired.
+fn session_over(error: &CredentialsError, source: &Source) -> Option<NoCredentials> {
     let no_file = find::<io::Error>(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    match source {
+        Source::Sso(name) if no_file || says(error, &["SSO token", "UnauthorizedException"]) => {
+            Some(NoCredentials::logged_out("SSO", name, "aws sso login"))
+        }
+        Source::Login(name)
+            if no_file
+                || says(
+                    error,
+                    &[
+                        "is expired",
+                        "has expired",
+                        "reauthenticate",
+                        "cached Login token file",
+                    ],
+                ) =>
+        {
+            Some(NoCredentials::logged_out("`aws login`", name, "aws login"))
+        }
+        _ => None,
+    }
+}
+
+/// A service or a program was asked for credentials and gave none: what to mend there.
+fn refused(error: &CredentialsError, profile: Option<&Profile>) -> NoCredentials {
     let message = refusal(error);
     match profile.map(|profile| (&profile.source, &profile.role)) {
-        Some((Source::Sso(name), _))
-            if no_file || said(&["SSO token", "UnauthorizedException"]) =>
-        {
-            NoCredentials::logged_out("SSO", name, "aws sso login")
-        }
-        Some((Source::Login(name), _))
-            if no_file
-                || said(&[
-                    "is expired",
-                    "has expired",
-                    "reauthenticate",
-                    "cached Login token file",
-                ]) =>
-        {
-            NoCredentials::logged_out("`aws login`", name, "aws login")
-        }
-        Some((Source::Login(_), _)) if said(&["insufficient permissions"]) => {
+        Some((Source::Login(_), _)) if says(error, &["insufficient permissions"]) => {
             NoCredentials::new(message, "allow signin:CreateOAuth2Token")
         }
-        Some((Source::Process(name), _)) if said(&["external process"]) => {
+        Some((Source::Process(name), _)) if says(error, &["external process"]) => {
             let message = message.trim_start_matches("Error retrieving credentials: ");
             let message = format!("the credential_process of profile `{name}`: {message}");
             NoCredentials::new(message, "run it by hand to see what it says")
         }
-        Some((Source::Sso(name), role)) if role.is_none() || said(&["ForbiddenException"]) => {
+        Some((Source::Sso(name), role))
+            if role.is_none() || says(error, &["ForbiddenException"]) =>
+        {
             NoCredentials::new(
                 message,
                 format!("check sso_account_id and sso_role_name of profile `{name}`"),
