@@ -54,9 +54,9 @@ pub fn take_back(root: &Path, account: &Account) -> Result<(), FileError> {
     visit(root, &settle).map_err(|error| FileError::new("taking back", root, error))
 }
 
-type Act<'a> = &'a dyn Fn(&File, &FileStat) -> nix::Result<()>;
+type OwnerChange<'a> = &'a dyn Fn(&File, &FileStat) -> nix::Result<()>;
 
-fn visit(root: &Path, act: Act<'_>) -> io::Result<()> {
+fn visit(root: &Path, act: OwnerChange<'_>) -> io::Result<()> {
     let folder = openat(AT_FDCWD, root, flags() | OFlag::O_DIRECTORY, Mode::empty())?;
     visit_folder(folder.into(), act, 0)
 }
@@ -65,7 +65,7 @@ fn flags() -> OFlag {
     OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC
 }
 
-fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
+fn visit_folder(folder: File, act: OwnerChange<'_>, depth: usize) -> io::Result<()> {
     // Each level holds a file descriptor open.
     const DEEPEST: usize = 200;
     if depth > DEEPEST {
@@ -95,7 +95,7 @@ fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn visit_entry(entry: File, act: Act<'_>, depth: usize) -> io::Result<()> {
+fn visit_entry(entry: File, act: OwnerChange<'_>, depth: usize) -> io::Result<()> {
     let stat = fstat(&entry)?;
     if is_folder(&stat) {
         visit_folder(entry, act, depth + 1)

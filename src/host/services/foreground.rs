@@ -10,25 +10,25 @@ use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::seen::{Print, Seen};
-use super::supervisor::{self, Supervisor};
-use super::{Ensured, Paths, Service, ServiceError, State};
+use super::seen::{Print, SeenService};
+use super::supervisor::{self, ServiceTask};
+use super::{Ensured, Paths, Service, ServiceError, ServiceState};
 use crate::host::process::{Leader, end_session};
 
 /// How long killed processes may take to be gone.
 const GONE: Duration = Duration::from_secs(5);
 /// The services, in the order in which they were first started.
 pub struct Foreground {
-    slots: Mutex<Vec<Arc<Slot>>>,
+    slots: Mutex<Vec<Arc<ServiceSlot>>>,
     records: PathBuf,
     print: Print,
 }
 
 /// One service's place, kept through its replacements.
-struct Slot {
+struct ServiceSlot {
     name: String,
-    supervisor: AsyncMutex<Option<Supervisor>>,
-    seen: Arc<Seen>,
+    supervisor: AsyncMutex<Option<ServiceTask>>,
+    seen: Arc<SeenService>,
 }
 
 impl Foreground {
@@ -46,7 +46,7 @@ impl Foreground {
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let slot = self.slot(&service.name);
         let mut supervisor = slot.supervisor.lock().await;
-        let running = matches!(slot.seen.state(), State::Running { .. });
+        let running = matches!(slot.seen.state(), ServiceState::Running { .. });
         if let Some(old) = supervisor.take() {
             if running && old.service == *service {
                 *supervisor = Some(old);
@@ -74,7 +74,7 @@ impl Foreground {
         supervisor
             .as_ref()
             .is_some_and(|known| known.service == *service)
-            && matches!(slot.seen.state(), State::Running { .. })
+            && matches!(slot.seen.state(), ServiceState::Running { .. })
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
@@ -83,7 +83,7 @@ impl Foreground {
         if let Some(old) = supervisor.take() {
             old.stop().await;
         }
-        slot.seen.set(State::Absent);
+        slot.seen.set(ServiceState::Absent);
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Foreground {
         }
     }
 
-    pub(super) fn state(&self, name: &str) -> State {
+    pub(super) fn state(&self, name: &str) -> ServiceState {
         self.slot(name).seen.state()
     }
 
@@ -129,15 +129,15 @@ impl Foreground {
         }
     }
 
-    fn slot(&self, name: &str) -> Arc<Slot> {
+    fn slot(&self, name: &str) -> Arc<ServiceSlot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.iter().find(|slot| slot.name == name) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot {
+        let slot = Arc::new(ServiceSlot {
             name: name.into(),
             supervisor: AsyncMutex::default(),
-            seen: Arc::new(Seen::new()),
+            seen: Arc::new(SeenService::new()),
         });
         slots.push(Arc::clone(&slot));
         slot

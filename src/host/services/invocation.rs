@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::State;
-use super::systemctl::Shown;
+use super::ServiceState;
+use super::systemctl::UnitProperties;
 
 /// How often a service is looked at: closely until it runs, then in case that the kernel does not
 /// tell of its end.
@@ -28,7 +28,7 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    pub(super) fn new(shown: &Shown, reload_signal: Option<Signal>) -> Self {
+    pub(super) fn new(shown: &UnitProperties, reload_signal: Option<Signal>) -> Self {
         let now = Instant::now();
         let mut run = Self {
             id: shown.invocation().into(),
@@ -42,8 +42,8 @@ impl Invocation {
         run
     }
 
-    fn note(&mut self, shown: &Shown) {
-        self.pid = if let State::Running { pid } = shown.state() {
+    fn note(&mut self, shown: &UnitProperties) {
+        self.pid = if let ServiceState::Running { pid } = shown.state() {
             Some(pid)
         } else {
             None
@@ -52,7 +52,7 @@ impl Invocation {
     }
 
     /// An end that was not told yet, and how long it had run.
-    pub(super) fn look(&mut self, shown: &Shown) -> Option<(Duration, String)> {
+    pub(super) fn look(&mut self, shown: &UnitProperties) -> Option<(Duration, String)> {
         let ran = self.since.elapsed();
         let end = self.compare(shown);
         self.note(shown);
@@ -60,7 +60,7 @@ impl Invocation {
     }
 
     /// An end that was not told yet.
-    fn compare(&mut self, shown: &Shown) -> Option<String> {
+    fn compare(&mut self, shown: &UnitProperties) -> Option<String> {
         if shown.invocation().is_empty() {
             let told = std::mem::replace(&mut self.end_told, true);
             return (!told).then(|| FORGOTTEN.to_owned());
@@ -71,7 +71,7 @@ impl Invocation {
             *self = Self::new(shown, self.reload_signal);
         }
         match shown.state() {
-            State::Exited { status } if !self.end_told => {
+            ServiceState::Exited { status } if !self.end_told => {
                 self.end_told = true;
                 Some(status)
             }

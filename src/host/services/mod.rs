@@ -74,7 +74,7 @@ pub enum Ensured {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum ServiceState {
     Running {
         pid: u32,
     },
@@ -226,14 +226,16 @@ impl Services {
     pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.is_running(name).await,
-            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
+            Self::Foreground(keeper) => {
+                Ok(matches!(keeper.state(name), ServiceState::Running { .. }))
+            }
         }
     }
 
     /// # Errors
     /// systemd does not answer.
     #[cfg(test)]
-    pub async fn state(&self, name: &str) -> Result<State, ServiceError> {
+    pub async fn state(&self, name: &str) -> Result<ServiceState, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.state(name).await,
             Self::Foreground(keeper) => Ok(keeper.state(name)),

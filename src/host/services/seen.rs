@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::State;
+use super::ServiceState;
 
 /// How much of a service's output is kept.
 const LINES: usize = 200;
@@ -27,22 +27,22 @@ pub fn to_stderr() -> Print {
 }
 
 /// What is known of a service from outside its supervisor.
-pub(super) struct Seen {
-    inner: Mutex<Inner>,
+pub(super) struct SeenService {
+    inner: Mutex<SeenState>,
     ended: Notify,
 }
 
-struct Inner {
-    state: State,
+struct SeenState {
+    state: ServiceState,
     lines: VecDeque<String>,
     ends: VecDeque<String>,
 }
 
-impl Seen {
+impl SeenService {
     pub(super) fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                state: State::Absent,
+            inner: Mutex::new(SeenState {
+                state: ServiceState::Absent,
                 lines: VecDeque::new(),
                 ends: VecDeque::new(),
             }),
@@ -50,11 +50,11 @@ impl Seen {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SeenState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> ServiceState {
         self.lock().state.clone()
     }
 
@@ -63,10 +63,10 @@ impl Seen {
         let mut inner = self.lock();
         inner.lines.clear();
         inner.ends.clear();
-        inner.state = State::Absent;
+        inner.state = ServiceState::Absent;
     }
 
-    pub(super) fn set(&self, state: State) {
+    pub(super) fn set(&self, state: ServiceState) {
         self.lock().state = state;
     }
 
@@ -97,7 +97,7 @@ impl Seen {
             inner.ends.pop_front();
         }
         inner.ends.push_back(status.clone());
-        inner.state = State::Exited { status };
+        inner.state = ServiceState::Exited { status };
         drop(inner);
         self.ended.notify_one();
     }

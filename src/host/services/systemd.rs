@@ -11,8 +11,8 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::invocation::{Invocation, LOOK};
-use super::systemctl::{Shown, is_shutting_down, journal, show, systemctl};
-use super::{Ensured, Paths, Service, ServiceError, State, pause, unit};
+use super::systemctl::{UnitProperties, is_shutting_down, journal, show, systemctl};
+use super::{Ensured, Paths, Service, ServiceError, ServiceState, pause, unit};
 use crate::host::files::{self, FileError};
 use crate::host::process;
 
@@ -64,7 +64,7 @@ impl Systemd {
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let name = &service.name;
         let before = show(name).await?;
-        let was_running = matches!(before.state(), State::Running { .. });
+        let was_running = matches!(before.state(), ServiceState::Running { .. });
         let changed = self.write(service)?;
         if was_running && !changed {
             self.remember(service, &before);
@@ -109,7 +109,7 @@ impl Systemd {
     pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
         let signal = self.known().get(name).and_then(|run| run.reload_signal);
         match (self.state(name).await?, signal) {
-            (State::Running { pid }, Some(signal))
+            (ServiceState::Running { pid }, Some(signal))
                 if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() =>
             {
                 Ok(())
@@ -128,10 +128,11 @@ impl Systemd {
 
     /// systemd is not asked about what we have never described to it in this boot of the machine.
     pub(super) async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
-        Ok(unit_file(name).exists() && matches!(self.state(name).await?, State::Running { .. }))
+        Ok(unit_file(name).exists()
+            && matches!(self.state(name).await?, ServiceState::Running { .. }))
     }
 
-    pub(super) async fn state(&self, name: &str) -> Result<State, ServiceError> {
+    pub(super) async fn state(&self, name: &str) -> Result<ServiceState, ServiceError> {
         Ok(show(name).await?.state())
     }
 
@@ -246,7 +247,7 @@ impl Systemd {
         ])
     }
 
-    fn remember(&self, service: &Service, shown: &Shown) {
+    fn remember(&self, service: &Service, shown: &UnitProperties) {
         let run = Invocation::new(shown, service.reload_signal);
         let mut runs = self.known();
         // A run that was kept keeps what was told of it.
@@ -312,7 +313,7 @@ fn unit_file(name: &str) -> PathBuf {
 /// systemctl's own words only point to the log: bring it.
 pub(super) async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceError {
     let state = match show(name).await.map(|shown| shown.state()) {
-        Ok(State::Exited { status }) => status,
+        Ok(ServiceState::Exited { status }) => status,
         _ => error.to_string(),
     };
     let log = journal(name, 20, Some(begun)).await;
