@@ -25,7 +25,7 @@ use super::Error;
 use super::error::{Doing, OUT_OF_REACH, chain, find, innermost};
 use super::http;
 use super::imds::Imds;
-use super::profile::{Profile, Source};
+use super::profile::{CredentialSource, Profile};
 
 /// A program that asks its user for a password, or for a touch of a key.
 const PROMPT_WITHIN: Duration = Duration::from_secs(120);
@@ -71,7 +71,7 @@ impl Chain {
     pub(super) async fn load(&self) -> Result<(), Error> {
         let prompts = selected()
             .await?
-            .is_some_and(|profile| matches!(profile.source, Source::Process(_)));
+            .is_some_and(|profile| matches!(profile.source, CredentialSource::Process(_)));
         let within = if prompts {
             PROMPT_WITHIN
         } else {
@@ -234,13 +234,15 @@ fn says(error: &CredentialsError, words: &[&str]) -> bool {
 }
 
 /// The session that somebody logs in to is missing or has expired.
-fn session_over(error: &CredentialsError, source: &Source) -> Option<NoCredentials> {
+fn session_over(error: &CredentialsError, source: &CredentialSource) -> Option<NoCredentials> {
     let no_file = find::<io::Error>(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
     match source {
-        Source::Sso(name) if no_file || says(error, &["SSO token", "UnauthorizedException"]) => {
+        CredentialSource::Sso(name)
+            if no_file || says(error, &["SSO token", "UnauthorizedException"]) =>
+        {
             Some(NoCredentials::logged_out("SSO", name, "aws sso login"))
         }
-        Source::Login(name)
+        CredentialSource::Login(name)
             if no_file
                 || says(
                     error,
@@ -262,15 +264,15 @@ fn session_over(error: &CredentialsError, source: &Source) -> Option<NoCredentia
 fn refused(error: &CredentialsError, profile: Option<&Profile>) -> NoCredentials {
     let message = refusal(error);
     match profile.map(|profile| (&profile.source, &profile.role)) {
-        Some((Source::Login(_), _)) if says(error, &["insufficient permissions"]) => {
+        Some((CredentialSource::Login(_), _)) if says(error, &["insufficient permissions"]) => {
             NoCredentials::new(message, "allow signin:CreateOAuth2Token")
         }
-        Some((Source::Process(name), _)) if says(error, &["external process"]) => {
+        Some((CredentialSource::Process(name), _)) if says(error, &["external process"]) => {
             let message = message.trim_start_matches("Error retrieving credentials: ");
             let message = format!("the credential_process of profile `{name}`: {message}");
             NoCredentials::new(message, "run it by hand to see what it says")
         }
-        Some((Source::Sso(name), role))
+        Some((CredentialSource::Sso(name), role))
             if role.is_none() || says(error, &["ForbiddenException"]) =>
         {
             NoCredentials::new(
@@ -314,7 +316,7 @@ fn refusal(error: &CredentialsError) -> String {
 mod tests {
     use super::*;
 
-    fn profile(source: Source, role: Option<&str>) -> Profile {
+    fn profile(source: CredentialSource, role: Option<&str>) -> Profile {
         Profile {
             name: "work".into(),
             named: true,
@@ -336,10 +338,16 @@ mod tests {
     fn a_session_without_its_file_says_which_login_makes_one() {
         let sso = told(
             no_file(),
-            &profile(Source::Sso("id".into()), Some("arn:aws:iam::1:role/r")),
+            &profile(
+                CredentialSource::Sso("id".into()),
+                Some("arn:aws:iam::1:role/r"),
+            ),
         );
         assert!(sso.ends_with("the SSO session of profile `id` is missing or has expired; run `aws sso login --profile id`"), "{sso}");
-        let login = told(no_file(), &profile(Source::Login("work".into()), None));
+        let login = told(
+            no_file(),
+            &profile(CredentialSource::Login("work".into()), None),
+        );
         assert!(login.ends_with("run `aws login --profile work`"), "{login}");
     }
 
@@ -347,7 +355,10 @@ mod tests {
     fn a_service_out_of_reach_is_no_session_that_is_over() {
         let broken =
             || CredentialsError::provider_error(ConnectorError::io("connection refused".into()));
-        for source in [Source::Sso("work".into()), Source::Login("work".into())] {
+        for source in [
+            CredentialSource::Sso("work".into()),
+            CredentialSource::Login("work".into()),
+        ] {
             assert!(told(broken(), &profile(source, None)).contains("check the network"));
         }
     }
@@ -360,7 +371,7 @@ mod tests {
             .build();
         let text = told(
             CredentialsError::provider_error(meta),
-            &profile(Source::Other, Some("arn:aws:iam::1:role/r")),
+            &profile(CredentialSource::Other, Some("arn:aws:iam::1:role/r")),
         );
         assert!(text.starts_with("no AWS credentials: User: me is not authorized (AccessDenied); allow sts:AssumeRole on arn:"), "{text}");
     }

@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use super::group_plan::{self as plan, Act, Seen};
 use super::{Fleet, Member, Observed, Step, converge, is_there, missing};
-use crate::cloud::autoscaling::{self, Asked, AutoScaling, GroupInstance, Stage};
+use crate::cloud::autoscaling::{self, AutoScaling, GroupInstance, LifecycleStage, ScalingAnswer};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
 
@@ -49,15 +49,15 @@ impl Group {
         let settled = !group
             .instances
             .iter()
-            .any(|instance| instance.stage == Stage::Pending);
+            .any(|instance| instance.stage == LifecycleStage::Pending);
         let members = group
             .instances
             .iter()
-            .filter(|instance| instance.stage != Stage::Aside);
+            .filter(|instance| instance.stage != LifecycleStage::Aside);
         let members = members.map(|i| Member {
             id: i.id.clone(),
             marked: !i.healthy,
-            leaving: i.stage == Stage::Leaving,
+            leaving: i.stage == LifecycleStage::Leaving,
             launched: None,
         });
         Ok(Observed {
@@ -80,11 +80,11 @@ impl Group {
                     Act::Done => return Ok(Step::Done),
                     Act::Wait(reason) => return Ok(Step::Wait(reason)),
                     Act::Protect(ids) => match self.api.protect(&self.name, &ids, true).await? {
-                        Asked::Accepted | Asked::NotNow => {
+                        ScalingAnswer::Accepted | ScalingAnswer::NotNow => {
                             return Ok(Step::Wait("its instances to be protected"));
                         }
                         // One of them is in service no more, say: the next look shows it.
-                        Asked::Refused(error) | Asked::Unsure(error) => {
+                        ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => {
                             debug!("not protected, or so it seems: {error}")
                         }
                     },
@@ -115,9 +115,9 @@ impl Group {
         }
         info!(group = self.name, instance, "leaving the group");
         match self.api.detach(&self.name, instance).await? {
-            Asked::Accepted | Asked::NotNow => {}
+            ScalingAnswer::Accepted | ScalingAnswer::NotNow => {}
             // An earlier call was obeyed and its answer lost, say: the next look shows it.
-            Asked::Refused(error) | Asked::Unsure(error) => {
+            ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => {
                 debug!("not let go, or so it seems: {error}")
             }
         }
@@ -172,7 +172,7 @@ impl Group {
             .map(|activity| activity.text))
     }
 
-    async fn look(&self) -> Result<autoscaling::Group> {
+    async fn look(&self) -> Result<autoscaling::ScalingGroup> {
         let group = self.api.group(&self.name).await?;
         let group = group.ok_or_else(|| {
             missing(&config::Fleet {
@@ -188,7 +188,7 @@ impl Group {
     /// that was killed, of which the group's activities tell.
     async fn see<'g>(
         &self,
-        group: &'g autoscaling::Group,
+        group: &'g autoscaling::ScalingGroup,
         known: &BTreeMap<String, Described>,
         ids: &[String],
         in_flight: bool,
@@ -200,7 +200,7 @@ impl Group {
             .cloned()
             .collect();
         let others = group.instances.iter().filter(|i| {
-            !ids.contains(&i.id) && i.stage != Stage::Aside && is_in(group, &i.id, known)
+            !ids.contains(&i.id) && i.stage != LifecycleStage::Aside && is_in(group, &i.id, known)
         });
         let others: Vec<&GroupInstance> = others.collect();
         let (mut going, mut launching) = (in_flight, 0);
@@ -262,18 +262,18 @@ impl Group {
             "terminating"
         );
         let sure = match self.api.terminate(&self.name, &id, from.is_some()).await? {
-            Asked::Accepted => true,
-            Asked::NotNow => return Ok(None),
-            Asked::Refused(error)
+            ScalingAnswer::Accepted => true,
+            ScalingAnswer::NotNow => return Ok(None),
+            ScalingAnswer::Refused(error)
                 if refused.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR =>
             {
                 return Err(error.into());
             }
-            Asked::Refused(error) => {
+            ScalingAnswer::Refused(error) => {
                 debug!("not yet: {error}");
                 return Ok(None);
             }
-            Asked::Unsure(error) => {
+            ScalingAnswer::Unsure(error) => {
                 debug!("perhaps done, perhaps not: {error}");
                 false
             }
@@ -295,7 +295,11 @@ impl Group {
 impl Flight {
     /// Whether the group has yet to show it, the smaller size included; that somebody else may have
     /// raised again meanwhile.
-    fn is_up(&self, group: &autoscaling::Group, known: &BTreeMap<String, Described>) -> bool {
+    fn is_up(
+        &self,
+        group: &autoscaling::ScalingGroup,
+        known: &BTreeMap<String, Described>,
+    ) -> bool {
         let is_there = is_in(group, &self.id, known);
         let is_shown = !is_there && self.from.is_none_or(|from| group.desired < from);
         !is_shown && (self.sure && is_there || self.asked.elapsed() < SHOWN_WITHIN)
@@ -303,15 +307,15 @@ impl Flight {
 }
 
 /// True where it was accepted, false where it is to be asked again.
-fn accepted(asked: Asked) -> Result<bool> {
+fn accepted(asked: ScalingAnswer) -> Result<bool> {
     match asked {
-        Asked::Accepted => Ok(true),
-        Asked::NotNow => Ok(false),
-        Asked::Refused(error) | Asked::Unsure(error) => Err(error.into()),
+        ScalingAnswer::Accepted => Ok(true),
+        ScalingAnswer::NotNow => Ok(false),
+        ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => Err(error.into()),
     }
 }
 
-fn everyone(group: &autoscaling::Group, ids: &[String]) -> Vec<String> {
+fn everyone(group: &autoscaling::ScalingGroup, ids: &[String]) -> Vec<String> {
     let members = group.instances.iter().map(|instance| &instance.id);
     members
         .filter(|id| !ids.contains(id))
@@ -321,9 +325,9 @@ fn everyone(group: &autoscaling::Group, ids: &[String]) -> Vec<String> {
 }
 
 /// Neither is it on its way out by the group, nor ended by EC2.
-fn is_in(group: &autoscaling::Group, id: &str, known: &BTreeMap<String, Described>) -> bool {
+fn is_in(group: &autoscaling::ScalingGroup, id: &str, known: &BTreeMap<String, Described>) -> bool {
     let listed = group.instances.iter().find(|instance| instance.id == id);
-    listed.is_none_or(|instance| instance.stage != Stage::Leaving)
+    listed.is_none_or(|instance| instance.stage != LifecycleStage::Leaving)
         && is_there(id, known, listed.is_some())
 }
 
@@ -331,7 +335,7 @@ fn is_in(group: &autoscaling::Group, id: &str, known: &BTreeMap<String, Describe
 fn is_ours(
     id: &str,
     name: &str,
-    group: &autoscaling::Group,
+    group: &autoscaling::ScalingGroup,
     known: &BTreeMap<String, Described>,
 ) -> bool {
     let fleet = known.get(id).and_then(|instance| instance.fleet.as_ref());

@@ -10,7 +10,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::cloud::autoscaling::{Group, GroupInstance, Stage};
+use crate::cloud::autoscaling::{GroupInstance, LifecycleStage, ScalingGroup};
 use crate::shell;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) enum Act {
 /// What was seen at one time, as far as retiring goes.
 #[derive(Debug)]
 pub(super) struct Seen<'g> {
-    pub group: &'g Group,
+    pub group: &'g ScalingGroup,
     /// Those to end that are still there, unless they were asked to go.
     pub there: Vec<String>,
     /// Some of them were asked to go and are still shown as there.
@@ -42,7 +42,7 @@ pub(super) struct Seen<'g> {
 }
 
 /// Whether a group is one that can be rotated at all.
-pub(super) fn check(group: &Group, name: &str) -> Result<()> {
+pub(super) fn check(group: &ScalingGroup, name: &str) -> Result<()> {
     if let Some(ending) = &group.ending {
         bail!("{name} is being deleted ({ending}); make a new one and set [fleet] id");
     }
@@ -50,7 +50,7 @@ pub(super) fn check(group: &Group, name: &str) -> Result<()> {
 }
 
 /// `asked`: the desired capacity has been accepted, and may be shown only seconds later.
-pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Result<Act> {
+pub(super) fn raise(group: &ScalingGroup, target: u32, asked: bool, name: &str) -> Result<Act> {
     if group.desired >= target {
         return Ok(Act::Done);
     }
@@ -76,17 +76,22 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
 fn open<'i>(instances: impl IntoIterator<Item = &'i GroupInstance>) -> Vec<String> {
     let open = instances
         .into_iter()
-        .filter(|instance| instance.stage == Stage::InService && !instance.protected);
+        .filter(|instance| instance.stage == LifecycleStage::InService && !instance.protected);
     open.map(|instance| instance.id.clone()).collect()
 }
 
 /// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in
 /// service can.
-pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) -> Result<bool> {
+pub(super) fn lets_go(
+    group: &ScalingGroup,
+    instance: &str,
+    target: u32,
+    name: &str,
+) -> Result<bool> {
     let in_service = group
         .instances
         .iter()
-        .any(|i| i.id == instance && i.stage == Stage::InService);
+        .any(|i| i.id == instance && i.stage == LifecycleStage::InService);
     if group.desired <= target || !in_service {
         return Ok(false);
     }
@@ -214,7 +219,7 @@ impl Seen<'_> {
     }
 }
 
-fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
+fn runs(group: &ScalingGroup, processes: &[&str], name: &str) -> Result<()> {
     let suspended: Vec<&str> = processes
         .iter()
         .copied()
@@ -242,7 +247,7 @@ fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn instance(id: &str, stage: Stage, protected: bool) -> GroupInstance {
+    fn instance(id: &str, stage: LifecycleStage, protected: bool) -> GroupInstance {
         GroupInstance {
             id: id.into(),
             stage,
@@ -251,8 +256,8 @@ mod tests {
         }
     }
 
-    fn group(desired: u32, instances: Vec<GroupInstance>) -> Group {
-        Group {
+    fn group(desired: u32, instances: Vec<GroupInstance>) -> ScalingGroup {
+        ScalingGroup {
             name: "web".into(),
             min: 1,
             max: 3,
@@ -264,17 +269,17 @@ mod tests {
         }
     }
 
-    fn serving(desired: u32, ids: &[&str]) -> Group {
+    fn serving(desired: u32, ids: &[&str]) -> ScalingGroup {
         group(
             desired,
             ids.iter()
-                .map(|id| instance(id, Stage::InService, false))
+                .map(|id| instance(id, LifecycleStage::InService, false))
                 .collect(),
         )
     }
 
     /// Those of `ids` go, whoever else is in the group stays.
-    fn seen<'g>(group: &'g Group, ids: &[&str]) -> Seen<'g> {
+    fn seen<'g>(group: &'g ScalingGroup, ids: &[&str]) -> Seen<'g> {
         let there = group
             .instances
             .iter()
@@ -351,13 +356,13 @@ mod tests {
             plan(&seen(&open, &[]), 1, false).unwrap(),
             Act::Protect(ids(&["i-old"]))
         );
-        let protected = group(2, vec![instance("i-old", Stage::InService, true)]);
+        let protected = group(2, vec![instance("i-old", LifecycleStage::InService, true)]);
         assert_eq!(plan(&seen(&protected, &[]), 1, false).unwrap(), Act::Set);
         assert!(matches!(
             plan(&seen(&protected, &[]), 1, true).unwrap(),
             Act::Wait(_)
         ));
-        let lowered = group(1, vec![instance("i-old", Stage::InService, true)]);
+        let lowered = group(1, vec![instance("i-old", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&lowered, &[]), 1, true).unwrap(),
             Act::Unprotect(ids(&["i-old"]))
@@ -370,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_protection_that_a_killed_run_left_is_lifted_by_the_next() {
-        let left = group(1, vec![instance("i-new", Stage::InService, true)]);
+        let left = group(1, vec![instance("i-new", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&left, &["i-old"]), 1, false).unwrap(),
             Act::Unprotect(ids(&["i-new"]))
@@ -379,9 +384,9 @@ mod tests {
 
     #[test]
     fn a_group_that_protects_its_instances_itself_keeps_its_protection() {
-        let own = Group {
+        let own = ScalingGroup {
             protects_new: true,
-            ..group(1, vec![instance("i-new", Stage::InService, true)])
+            ..group(1, vec![instance("i-new", LifecycleStage::InService, true)])
         };
         assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), Act::Done);
     }
@@ -389,9 +394,9 @@ mod tests {
     #[test]
     fn a_launch_that_shows_no_instance_yet_is_waited_for() {
         for protects_new in [false, true] {
-            let lowered = Group {
+            let lowered = ScalingGroup {
                 protects_new,
-                ..group(1, vec![instance("i-old", Stage::InService, true)])
+                ..group(1, vec![instance("i-old", LifecycleStage::InService, true)])
             };
             assert!(matches!(
                 plan(
@@ -406,7 +411,7 @@ mod tests {
                 Act::Wait(_)
             ));
             // Another has raised the size again, and it is wanted.
-            let raised = Group {
+            let raised = ScalingGroup {
                 desired: 2,
                 ..lowered
             };
@@ -431,11 +436,11 @@ mod tests {
         let late = group(
             1,
             vec![
-                instance("i-old", Stage::InService, true),
-                instance("i-late", Stage::Pending, true),
+                instance("i-old", LifecycleStage::InService, true),
+                instance("i-late", LifecycleStage::Pending, true),
             ],
         );
-        let own = Group {
+        let own = ScalingGroup {
             protects_new: true,
             ..late
         };
@@ -458,8 +463,8 @@ mod tests {
         let late = group(
             1,
             vec![
-                instance("i-old", Stage::InService, true),
-                instance("i-late", Stage::Pending, false),
+                instance("i-old", LifecycleStage::InService, true),
+                instance("i-late", LifecycleStage::Pending, false),
             ],
         );
         assert!(matches!(
@@ -489,7 +494,7 @@ mod tests {
         );
         assert_eq!(
             raise(
-                &Group {
+                &ScalingGroup {
                     instances: Vec::new(),
                     ..group.clone()
                 },
@@ -515,14 +520,20 @@ mod tests {
 
     #[test]
     fn an_instance_leaves_with_the_size_that_was_raised_for_it() {
-        let lets_go = |group: &Group| lets_go(group, "i-old", 1, "web");
+        let lets_go = |group: &ScalingGroup| lets_go(group, "i-old", 1, "web");
         assert!(lets_go(&serving(2, &["i-old", "i-new"])).unwrap());
         assert!(
             !lets_go(&serving(2, &["i-new"])).unwrap()
                 && !lets_go(&serving(1, &["i-old"])).unwrap()
         );
-        assert!(!lets_go(&group(2, vec![instance("i-old", Stage::Pending, false)])).unwrap());
-        let smallest = Group {
+        assert!(
+            !lets_go(&group(
+                2,
+                vec![instance("i-old", LifecycleStage::Pending, false)]
+            ))
+            .unwrap()
+        );
+        let smallest = ScalingGroup {
             min: 2,
             ..serving(2, &["i-old", "i-new"])
         };
@@ -536,7 +547,7 @@ mod tests {
 
     #[test]
     fn a_suspended_process_is_named() {
-        let suspended = |process: &str| Group {
+        let suspended = |process: &str| ScalingGroup {
             suspended: ids(&[process]),
             ..serving(1, &["i-old"])
         };

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use time::OffsetDateTime;
 
-use crate::cloud::route53::{Kind, RecordSet, Role};
+use crate::cloud::route53::{RecordSet, RecordType, Role};
 
 /// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and
 /// quotas").
@@ -59,12 +59,12 @@ impl Claim {
 
     /// What a name of the site shall say.
     pub(super) fn record_sets(&self, name: &str) -> Vec<RecordSet> {
-        let a = self
-            .ipv4
-            .map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
-        let aaaa = self
-            .ipv6
-            .map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
+        let a = self.ipv4.map(|address| {
+            RecordSet::new(name, RecordType::A, self.ttl, vec![address.to_string()])
+        });
+        let aaaa = self.ipv6.map(|address| {
+            RecordSet::new(name, RecordType::Aaaa, self.ttl, vec![address.to_string()])
+        });
         match &self.shape {
             Shape::Simple => a.into_iter().chain(aaaa).collect(),
             Shape::Multivalue { checks } => {
@@ -73,15 +73,15 @@ impl Claim {
                 a.into_iter().chain(aaaa).collect()
             }
             Shape::Failover { cloudfront, checks } => {
-                let pair = |primary: RecordSet, kind: Kind, check: &Option<String>| {
+                let pair = |primary: RecordSet, kind: RecordType, check: &Option<String>| {
                     let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
                     [
                         primary.failover(Role::Primary, PRIMARY, check.as_deref()),
                         mirror.failover(Role::Secondary, SECONDARY, None),
                     ]
                 };
-                let a = a.map(|set| pair(set, Kind::A, &checks.ipv4));
-                let aaaa = aaaa.map(|set| pair(set, Kind::Aaaa, &checks.ipv6));
+                let a = a.map(|set| pair(set, RecordType::A, &checks.ipv4));
+                let aaaa = aaaa.map(|set| pair(set, RecordType::Aaaa, &checks.ipv6));
                 a.into_iter().chain(aaaa).flatten().collect()
             }
         }

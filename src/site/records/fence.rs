@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::Ownership;
 use super::plan::{Conflict, Names, OWNERSHIP_TTL, Plan, owner, owner_of};
-use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 
 /// What takes the records of instances that are to go out of a multivalue answer; with other
 /// routing there is nothing to take.
@@ -100,7 +100,7 @@ fn renewed(standing: RecordSet, owner: Ownership, launched: OffsetDateTime) -> [
     };
     let create = RecordSet::new(
         &standing.name(),
-        Kind::Txt,
+        RecordType::Txt,
         standing.ttl().unwrap_or(OWNERSHIP_TTL),
         vec![next.to_string()],
     );

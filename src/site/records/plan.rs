@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Ownership;
 use super::claim::{Claim, Right};
-use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 
 /// Nobody but us reads it, and never from a resolver.
@@ -151,7 +151,7 @@ fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Clai
     };
     let create = RecordSet::new(
         &names.ownership,
-        Kind::Txt,
+        RecordType::Txt,
         claim.ttl,
         vec![next.to_string()],
     );
@@ -172,7 +172,7 @@ pub(super) fn owner_of(
 ) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
     let Some(set) = observed
         .iter()
-        .find(|set| set.name() == names.ownership && set.kind() == Some(Kind::Txt))
+        .find(|set| set.name() == names.ownership && set.kind() == Some(RecordType::Txt))
     else {
         return Ok(None);
     };
@@ -271,14 +271,14 @@ mod tests {
         };
         RecordSet::new(
             "_spotboot.example.com",
-            Kind::Txt,
+            RecordType::Txt,
             60,
             vec![ownership.to_string()],
         )
     }
 
     fn a(address: &str) -> RecordSet {
-        RecordSet::new("example.com", Kind::A, 60, vec![address.into()])
+        RecordSet::new("example.com", RecordType::A, 60, vec![address.into()])
     }
 
     fn living(ids: &[&str]) -> BTreeSet<String> {
@@ -498,7 +498,12 @@ mod tests {
 
     #[test]
     fn a_stale_ipv6_record_goes_with_its_instance() {
-        let stale = RecordSet::new("example.com", Kind::Aaaa, 60, vec!["2001:db8::1".into()]);
+        let stale = RecordSet::new(
+            "example.com",
+            RecordType::Aaaa,
+            60,
+            vec!["2001:db8::1".into()],
+        );
         let observed = [text("i-1", 0, 4), a("203.0.113.7"), stale.clone()];
         assert!(
             changes(&observed, &claim("i-2", 1, Shape::Simple), &[])
@@ -514,7 +519,12 @@ mod tests {
             plan(&[text("i-1", 0, 4)], &names(), &other, &living(&[])),
             Err(Conflict::OtherSite { .. })
         ));
-        let foreign = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["hello".into()]);
+        let foreign = RecordSet::new(
+            "_spotboot.example.com",
+            RecordType::Txt,
+            60,
+            vec!["hello".into()],
+        );
         assert!(matches!(
             plan(
                 &[foreign],

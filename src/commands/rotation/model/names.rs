@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::world::{Id, World, at, id, name};
-use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 use crate::site::records::{self, Claim, Ownership, Plan, Right, Shape, plan, whom_to_ask};
 
@@ -112,14 +112,14 @@ fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
     };
     let text = RecordSet::new(
         "_spotboot.example.com",
-        Kind::Txt,
+        RecordType::Txt,
         60,
         vec![ownership.to_string()],
     );
     let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
     vec![
         text,
-        RecordSet::new("example.com", Kind::A, 60, vec![address]),
+        RecordSet::new("example.com", RecordType::A, 60, vec![address]),
     ]
 }
 
@@ -129,8 +129,8 @@ fn read(sets: &[RecordSet]) -> Option<Names> {
             .find(|set| set.kind() == Some(kind))
             .map(|set| set.values().remove(0))
     };
-    let ownership = Ownership::parse(&value(Kind::Txt)?)?;
-    let address: Ipv4Addr = value(Kind::A)?.parse().ok()?;
+    let ownership = Ownership::parse(&value(RecordType::Txt)?)?;
+    let address: Ipv4Addr = value(RecordType::A)?.parse().ok()?;
     Some(Names {
         owner: id(&ownership.owner),
         launched: seconds(ownership.launched),
