@@ -34,7 +34,7 @@ use imds::Imds;
 pub use profile::Profile;
 use route53::Route53;
 use s3::S3;
-use secrets::Secrets;
+use secrets::SecretStores;
 
 /// The way to AWS from where a command runs: one HTTP client, and credentials that are looked for
 /// once.
@@ -134,8 +134,8 @@ impl Cloud {
         AutoScaling::new(&self.config)
     }
 
-    pub fn secrets(&self) -> Secrets {
-        Secrets::new(&self.config)
+    pub fn secrets(&self) -> SecretStores {
+        SecretStores::new(&self.config)
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Seen {
     /// Those whom the names lead to.
     pub owners: Vec<String>,
     /// A rotation that has not ended.
-    pub run: Option<Run>,
+    pub run: Option<OpenRotation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ pub struct Neighbour {
 
 /// A rotation by CI, as its log and its lock tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
+pub struct OpenRotation {
     /// The target that it started from and goes back to.
     pub target: u32,
     /// It keeps its lock; else it was killed, and the next one ends it.
@@ -460,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_rotation_that_lives_has_raised_already_and_lowers_itself() {
-        let run = Some(Run {
+        let run = Some(OpenRotation {
             target: 1,
             lives: true,
         });
@@ -471,7 +471,7 @@ mod tests {
         assert_eq!(act(&trial, Mark::Notice), Act::Wait);
         assert_eq!(act(&trial, Mark::Rebalance), Act::Wait);
         let killed = Seen {
-            run: Some(Run {
+            run: Some(OpenRotation {
                 target: 1,
                 lives: false,
             }),
@@ -541,7 +541,7 @@ mod tests {
         assert_eq!(
             sweep(
                 &Seen {
-                    run: Some(Run {
+                    run: Some(OpenRotation {
                         target: 1,
                         lives: true
                     }),
@@ -602,7 +602,7 @@ mod tests {
             (2, 1)
         );
         let rotating = Seen {
-            run: Some(Run {
+            run: Some(OpenRotation {
                 target: 1,
                 lives: true,
             }),

@@ -18,10 +18,10 @@ use super::place::Placed;
 use super::resident::{InPlace, Unfit};
 use crate::config::{AppKind, OwnUrls};
 use crate::host::{data_folder, files, packages};
-use crate::site::app::{self, App, Interpreter, Package, Plan};
+use crate::site::app::{self, App, AppPlan, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
-use crate::site::records::{Observed, Zones};
+use crate::site::records::{ObservedRecords, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::Phase;
 use crate::site::web::{self, Former, Nginx, WebConfig, Website};
@@ -158,7 +158,7 @@ impl Boot {
 
     /// Also at what their owner has said of itself: it may have asked for this instance only in
     /// case.
-    async fn look_at_records(&self, zones: &Zones) -> Result<Observed> {
+    async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
         let observed = zones.observe(&self.route53).await?;
         self.leaves_names(&zones.read(&observed)?).await;
         Ok(observed)
@@ -307,12 +307,12 @@ impl Boot {
         interpreter: Option<Interpreter>,
         secrets: app::Secrets,
     ) -> Result<App> {
-        let package = release.map(|release| Package {
+        let package = release.map(|release| UnpackedPackage {
             version: release.version.clone(),
             root: release.root.clone(),
         });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(
+        AppPlan::new(
             &self.site,
             &self.identity.instance_id,
             package,
@@ -401,12 +401,12 @@ impl Boot {
         Ok(web::start(&config, &self.services).await?)
     }
 
-    pub(super) fn web_upstream(&self, upstream: &app::Upstream) -> Result<web::Upstream> {
+    pub(super) fn web_upstream(&self, upstream: &app::Backend) -> Result<web::Upstream> {
         Ok(match upstream {
-            app::Upstream::Unix(socket) => web::Upstream::Unix(socket.clone()),
-            app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
-            app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
-            app::Upstream::Website(bucket) => {
+            app::Backend::Unix(socket) => web::Upstream::Unix(socket.clone()),
+            app::Backend::Tcp(address) => web::Upstream::Tcp(*address),
+            app::Backend::Files(folder) => web::Upstream::Files(folder.clone()),
+            app::Backend::Website(bucket) => {
                 let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
                     .iter()
                     .find_map(|name| std::env::var(name).ok());

@@ -10,7 +10,7 @@ use crate::commands::elastic::Leader;
 use crate::commands::names;
 use crate::config::Routing;
 use crate::site::address;
-use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
+use crate::site::records::{self, Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
 /// Where this instance stands after it asked for the names.
 pub(super) enum Standing {
@@ -39,7 +39,7 @@ impl Boot {
     pub(super) async fn cut_over(
         &self,
         zones: &Zones,
-        observed: Option<Observed>,
+        observed: Option<ObservedRecords>,
     ) -> Result<Standing> {
         self.handover.stands_by_for_later(None);
         let spare_of = self.handover.spare_of();
@@ -123,7 +123,7 @@ impl Boot {
         );
         let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| {
-            if let Plan::StandBy(owner) = plan {
+            if let ZonePlan::StandBy(owner) = plan {
                 Some(owner.owner)
             } else {
                 None

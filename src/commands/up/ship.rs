@@ -16,7 +16,7 @@ use crate::host::paths::Paths;
 use crate::host::services::Services;
 use crate::host::spool::{Outbox, PIECE, Rotated, Span, pack};
 use crate::logs;
-use crate::site::journal::{self, Name, Stream, access_time, entry_time};
+use crate::site::journal::{self, PieceName, Stream, access_time, entry_time};
 use crate::site::web;
 
 /// Packed logs on this disk; the oldest make place for new ones.
@@ -118,7 +118,7 @@ impl Boot {
         for _ in 0..MOST_PULLS {
             if !self
                 .journal()
-                .pull(|span| Name::new(Stream::Output, span).to_string())
+                .pull(|span| PieceName::new(Stream::Output, span).to_string())
                 .await?
             {
                 break;
@@ -176,7 +176,7 @@ impl Boot {
         };
         let aside: &Path = &log.aside();
         Ok(pack(&self.outbox, aside, time_of, |span: Span| {
-            Name::new(stream, span).to_string()
+            PieceName::new(stream, span).to_string()
         })
         .await?)
     }

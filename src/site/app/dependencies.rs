@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
 use super::lockfile::Lock;
-use super::plan::{Plan, Program};
+use super::plan::{AppPlan, AppProgram};
 use super::project::Local;
 use super::venv::Making;
 use super::{App, lending, relocate};
@@ -63,12 +63,12 @@ pub(super) enum Origin {
 impl Dependencies {
     /// None where the kind needs none. Needs [`crate::host::paths::Paths::lock`] held.
     pub(super) async fn ensure(
-        plan: &Plan,
+        plan: &AppPlan,
         interpreter: Option<Interpreter>,
         state: &S3,
     ) -> anyhow::Result<Option<Self>> {
         plan.take_back_unfinished(INSTALLED).await?;
-        let Program::Python { lock, .. } = &plan.program else {
+        let AppProgram::Python { lock, .. } = &plan.program else {
             return Ok(None);
         };
         let interpreter = interpreter.context("a Python app needs an interpreter")?;
@@ -107,7 +107,7 @@ impl Dependencies {
     }
 
     /// Whole, with what it needs of the release's folder, which may have been unpacked anew since.
-    fn is_here(&self, plan: &Plan) -> bool {
+    fn is_here(&self, plan: &AppPlan) -> bool {
         match complete::marked(&self.venv).as_deref() {
             Some(NEEDS_FOLDER) => {
                 complete::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str())
@@ -118,7 +118,7 @@ impl Dependencies {
 
     async fn obtain(
         &self,
-        plan: &Plan,
+        plan: &AppPlan,
         lock: &Lock,
         interpreter: &Interpreter,
         state: &S3,
@@ -157,12 +157,12 @@ impl Dependencies {
     /// files; true: the environment needs them.
     async fn install(
         &self,
-        plan: &Plan,
+        plan: &AppPlan,
         lock: &Lock,
         interpreter: &Interpreter,
     ) -> anyhow::Result<bool> {
         let home = complete::aside(&self.venv.with_file_name("home"));
-        let Plan {
+        let AppPlan {
             root,
             site_env,
             account,
@@ -302,13 +302,13 @@ fn key(lock: &Lock, interpreter: &Interpreter, release: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lockfile::Source;
+    use super::super::lockfile::LockSource;
     use super::*;
 
     #[test]
     fn the_key_changes_with_all_that_decides_and_with_nothing_else() {
         let lock = Lock {
-            source: Source::Requirements,
+            source: LockSource::Requirements,
             digest: [1; 32],
             tied: false,
             local: Local::No,
@@ -345,7 +345,7 @@ mod tests {
             ),
             key(
                 &Lock {
-                    source: Source::Nothing,
+                    source: LockSource::Nothing,
                     ..lock.clone()
                 },
                 &python,

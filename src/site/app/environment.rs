@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{App, Plan, Secrets, Upstream};
+use super::{App, AppPlan, Backend, Secrets};
 use crate::host::process::search_path;
 
 impl App {
@@ -27,7 +27,7 @@ impl App {
 }
 
 fn environment(
-    plan: &Plan,
+    plan: &AppPlan,
     secrets: &Secrets,
     venv: Option<&Path>,
     path: OsString,
@@ -52,7 +52,7 @@ fn environment(
     env.insert("SPOTBOOT_DATA".into(), data);
     env.insert("SPOTBOOT_RELEASE".into(), plan.version.clone());
     env.insert("SPOTBOOT_INSTANCE".into(), plan.instance.clone());
-    if let Upstream::Unix(socket) = &plan.upstream {
+    if let Backend::Unix(socket) = &plan.upstream {
         env.insert(
             "SPOTBOOT_SOCKET".into(),
             socket.to_string_lossy().into_owned(),

@@ -8,13 +8,13 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 
-use super::Plan;
+use super::AppPlan;
 use crate::host::{complete, ownership};
 
 /// The remark while the tree may be half made, and lent to the app's account.
 const BEGUN: &str = "begun";
 
-impl Plan {
+impl AppPlan {
     /// Has the work done while the app's account may write to the release's tree. The caller
     /// remarks what came of it; until then, and also if we are killed meanwhile, the remark says
     /// that the tree may be half made.

@@ -10,14 +10,14 @@ use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use super::project::{Local, locked_folders, project_dependencies};
-use super::requirements::{self, Entry, Place, is_remote, without_passwords};
+use super::requirements::{self, LineEntry, RequirementPlace, is_remote, without_passwords};
 
 const LARGEST: u64 = 8 << 20;
 const MOST_FILES: usize = 50;
 
 /// Where the list of dependencies is taken from, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum LockSource {
     /// requirements.txt and what it includes.
     Requirements,
     /// uv.lock with its pyproject.toml: needs uv.
@@ -32,7 +32,7 @@ pub(super) enum Source {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lock {
-    pub(super) source: Source,
+    pub(super) source: LockSource,
     /// Of every file's name and content, and of what else steers the installers.
     pub(super) digest: [u8; 32],
     /// The next release may have something else under the same digest, so that what is installed
@@ -52,7 +52,7 @@ pub(super) struct Installers {
 
 /// Reads what stands in an unpacked release.
 pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lock> {
-    let mut files = Files {
+    let mut files = PackageFiles {
         release,
         variables: &installers.variables,
         hash: Sha256::new(),
@@ -76,11 +76,11 @@ pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lo
 impl Lock {
     pub(super) fn describe(&self) -> &'static str {
         match self.source {
-            Source::Requirements => "requirements.txt",
-            Source::UvLock => "uv.lock",
-            Source::PyLock => "pylock.toml",
-            Source::Project(_) => "pyproject.toml",
-            Source::Nothing => "no list of requirements",
+            LockSource::Requirements => "requirements.txt",
+            LockSource::UvLock => "uv.lock",
+            LockSource::PyLock => "pylock.toml",
+            LockSource::Project(_) => "pyproject.toml",
+            LockSource::Nothing => "no list of requirements",
         }
     }
 }
@@ -99,7 +99,7 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Files<'a> {
+struct PackageFiles<'a> {
     release: &'a Path,
     variables: &'a BTreeMap<String, String>,
     hash: Sha256,
@@ -108,10 +108,10 @@ struct Files<'a> {
     local: Local,
 }
 
-impl Files<'_> {
-    fn find_source(&mut self) -> anyhow::Result<Source> {
+impl PackageFiles<'_> {
+    fn find_source(&mut self) -> anyhow::Result<LockSource> {
         if self.add_list(Path::new("requirements.txt"))? {
-            return Ok(Source::Requirements);
+            return Ok(LockSource::Requirements);
         }
         if let Some(text) = self.add_text("uv.lock")? {
             ensure!(
@@ -119,20 +119,20 @@ impl Files<'_> {
                 "the package has uv.lock but no pyproject.toml"
             );
             self.installs(locked_folders(&text));
-            return Ok(Source::UvLock);
+            return Ok(LockSource::UvLock);
         }
         if let Some(text) = self.add_text("pylock.toml")? {
             self.installs(locked_folders(&text));
-            return Ok(Source::PyLock);
+            return Ok(LockSource::PyLock);
         }
         if let Some(text) = self.add_text("pyproject.toml")? {
             let list =
                 project_dependencies(&text).context("reading the package's pyproject.toml")?;
             self.follow(Path::new(""), &list.join("\n"))?;
-            return Ok(Source::Project(list));
+            return Ok(LockSource::Project(list));
         }
         refuse_foreign_locks(self.release)?;
-        Ok(Source::Nothing)
+        Ok(LockSource::Nothing)
     }
 
     /// Enters a list and all that it includes; false: it is not there.
@@ -174,16 +174,18 @@ impl Files<'_> {
         for line in requirements::lines(text, |name| variables.get(name).cloned()) {
             for entry in requirements::entries(&line) {
                 match entry {
-                    Entry::List(name) => self.include(&folder, &name, &list.to_string_lossy())?,
-                    Entry::Editable(name) => {
+                    LineEntry::List(name) => {
+                        self.include(&folder, &name, &list.to_string_lossy())?
+                    }
+                    LineEntry::Editable(name) => {
                         self.enter_place(requirements::place_of_editable(&name), Local::Editable)?
                     }
-                    Entry::Requirement(name, hashed) => {
+                    LineEntry::Requirement(name, hashed) => {
                         self.enter_place(requirements::place(&name, hashed), Local::Built)?
                     }
-                    Entry::Links(place) => self.enter_links(&folder, &place)?,
-                    Entry::Index(url) => self.tied |= !is_remote(&url),
-                    Entry::Unknown => self.tied = true,
+                    LineEntry::Links(place) => self.enter_links(&folder, &place)?,
+                    LineEntry::Index(url) => self.tied |= !is_remote(&url),
+                    LineEntry::Unknown => self.tied = true,
                 }
             }
         }
@@ -206,11 +208,11 @@ impl Files<'_> {
 
     /// A file counts by its content; a folder, and a URL whose content may change, tie the
     /// dependencies to the release.
-    fn enter_place(&mut self, place: Place, if_folder: Local) -> anyhow::Result<()> {
+    fn enter_place(&mut self, place: RequirementPlace, if_folder: Local) -> anyhow::Result<()> {
         match place {
-            Place::Index => {}
-            Place::Url { pinned } => self.tied |= !pinned,
-            Place::Path(path) => match self.inside(Path::new(""), &path) {
+            RequirementPlace::Index => {}
+            RequirementPlace::Url { pinned } => self.tied |= !pinned,
+            RequirementPlace::Path(path) => match self.inside(Path::new(""), &path) {
                 Some((_, metadata)) if metadata.is_dir() => self.installs(if_folder),
                 Some((relative, metadata)) if metadata.is_file() => self.enter_file(&relative)?,
                 _ => self.tied = true,
@@ -275,11 +277,11 @@ impl Files<'_> {
         Some((relative, metadata))
     }
 
-    fn enter_settings_of_uv(&mut self, source: &Source) -> anyhow::Result<()> {
+    fn enter_settings_of_uv(&mut self, source: &LockSource) -> anyhow::Result<()> {
         let settings = self.add_text("uv.toml")?;
         let project = match source {
             // It is entered already.
-            Source::UvLock | Source::Project(_) => None,
+            LockSource::UvLock | LockSource::Project(_) => None,
             _ => super::read_text(&self.release.join("pyproject.toml"), LARGEST)?
                 .filter(|text| text.contains("tool.uv")),
         };

@@ -1,6 +1,6 @@
 //! The site's own program: what it needs, how it is built, started and known to be ready.
 //!
-//! [`Plan::new`] decides from site.toml and the unpacked package; [`Plan::provide`] brings the
+//! [`AppPlan::new`] decides from site.toml and the unpacked package; [`AppPlan::provide`] brings the
 //! dependencies and makes it an [`App`], which can be built, started and awaited.
 
 mod command_line;
@@ -36,21 +36,21 @@ use crate::host::slot::Slot;
 
 pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
-pub use plan::Plan;
-use plan::Program;
+pub use plan::AppPlan;
+use plan::AppProgram;
 pub use procfile::has_release as procfile_has_release;
 pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.
 #[derive(Debug, Clone)]
-pub struct Package {
+pub struct UnpackedPackage {
     pub version: String,
     pub root: PathBuf,
 }
 
 /// Where the web server finds the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
+pub enum Backend {
     Unix(PathBuf),
     Tcp(SocketAddr),
     /// kind static: this folder's files.
@@ -62,19 +62,19 @@ pub enum Upstream {
 /// A program whose dependencies are here. The other methods stand beside what they do.
 #[derive(Debug, Clone)]
 pub struct App {
-    plan: Plan,
+    plan: AppPlan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
     /// For the app and its release command; the build, whose results visitors may see, gets none.
     secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
-    answered: OnceLock<Upstream>,
+    answered: OnceLock<Backend>,
 }
 
 impl App {
     /// Where it runs; `None` where the web server alone serves the site.
     pub fn slot(&self) -> Option<Slot> {
-        (self.plan.program != Program::None).then_some(self.plan.slot)
+        (self.plan.program != AppProgram::None).then_some(self.plan.slot)
     }
 
     /// The same app in another place.
@@ -102,13 +102,13 @@ impl App {
     }
 
     /// Once it is ready: until then a command that does not say where it listens may be elsewhere.
-    pub fn upstream(&self) -> &Upstream {
+    pub fn upstream(&self) -> &Backend {
         self.answered.get().unwrap_or(&self.plan.upstream)
     }
 
     /// Wherever it may listen.
-    pub fn places(&self) -> Vec<Upstream> {
-        let alternative = self.plan.alternative.map(Upstream::Tcp);
+    pub fn places(&self) -> Vec<Backend> {
+        let alternative = self.plan.alternative.map(Backend::Tcp);
         [self.plan.upstream.clone()]
             .into_iter()
             .chain(alternative)

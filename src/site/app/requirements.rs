@@ -7,7 +7,8 @@ mod place;
 
 pub(super) use encoding::decode;
 pub(super) use place::{
-    Place, file_path, is_archive, is_remote, is_url, place, place_of_editable, without_passwords,
+    RequirementPlace, file_path, is_archive, is_remote, is_url, place, place_of_editable,
+    without_passwords,
 };
 
 /// The logical lines: with their continuations, without comments, `${NAME}` replaced where the
@@ -85,7 +86,7 @@ fn expanded(line: &str, variable: impl Fn(&str) -> Option<String>) -> String {
 
 /// What a line says that reaches beyond it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum LineEntry {
     /// Another list: `-r` or `-c`.
     List(String),
     Editable(String),
@@ -141,7 +142,7 @@ const SHORT: [(char, Takes); 6] = [
 ];
 
 /// The entries of one line without its comment.
-pub(super) fn entries(line: &str) -> Vec<Entry> {
+pub(super) fn entries(line: &str) -> Vec<LineEntry> {
     let options_at = line.split(' ').scan(0, |at, token| {
         let start = *at;
         *at += token.len() + 1;
@@ -156,17 +157,17 @@ pub(super) fn entries(line: &str) -> Vec<Entry> {
     let requirement = requirement.trim();
     if requirement.is_empty() {
         let entry = |(takes, value): (Option<Takes>, String)| match takes {
-            Some(Takes::List) => Some(Entry::List(value)),
-            Some(Takes::Editable) => Some(Entry::Editable(value)),
-            Some(Takes::Links) => Some(Entry::Links(value)),
-            Some(Takes::Index) => Some(Entry::Index(value)),
+            Some(Takes::List) => Some(LineEntry::List(value)),
+            Some(Takes::Editable) => Some(LineEntry::Editable(value)),
+            Some(Takes::Links) => Some(LineEntry::Links(value)),
+            Some(Takes::Index) => Some(LineEntry::Index(value)),
             Some(Takes::Hash | Takes::Value | Takes::Nothing) => None,
-            None => Some(Entry::Unknown),
+            None => Some(LineEntry::Unknown),
         };
         return options.into_iter().filter_map(entry).collect();
     }
     let hashed = options.iter().any(|(takes, _)| *takes == Some(Takes::Hash));
-    vec![Entry::Requirement(requirement.to_owned(), hashed)]
+    vec![LineEntry::Requirement(requirement.to_owned(), hashed)]
 }
 
 /// Python's optparse: `--name value`, `--name=value`, a beginning of the name that is no other's,

@@ -12,7 +12,7 @@ mod signing_request;
 #[cfg(test)]
 mod simulation;
 
-pub use cache::{Cache, Found, Stored};
+pub use cache::{Cache, Found, StoredCertificate};
 pub use ledger::{Barred, Ledger};
 pub use next::{AGAIN, Next, View, next, pause};
 pub use order::Desk;

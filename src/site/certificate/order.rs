@@ -21,7 +21,7 @@ use super::{Certificate, Ledger, PrivateKey, due};
 use crate::cloud::acme::{Acme, AcmeError, CertificateId, Dns01, Order};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::Condition;
-use crate::cloud::secrets::Secrets;
+use crate::cloud::secrets::SecretStores;
 
 const LARGEST_PENDING: usize = 256 * 1024;
 /// Route 53 propagates "generally within 60 seconds".
@@ -53,7 +53,7 @@ struct Value {
 pub struct Desk<'a> {
     pub cache: &'a Cache<'a>,
     pub route53: &'a Route53,
-    pub secrets: &'a Secrets,
+    pub secrets: &'a SecretStores,
     /// The id of the zone that holds a name of the site.
     pub zone_of: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// Whether to ask the CA although the ledger says not to.

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::group_plan::{self as plan, Act, Seen};
-use super::{Fleet, Member, Observed, Step, converge, is_there, missing};
+use super::group_plan::{self as plan, GroupAct, SeenGroup};
+use super::{Convergence, Fleet, Member, Observed, converge, is_there, missing};
 use crate::cloud::autoscaling::{self, AutoScaling, GroupInstance, LifecycleStage, ScalingAnswer};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
@@ -77,11 +77,12 @@ impl Group {
             ),
             async || {
                 match plan::raise(&self.look().await?, target, asked, &self.title())? {
-                    Act::Done => return Ok(Step::Done),
-                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                    Act::Protect(ids) => match self.api.protect(&self.name, &ids, true).await? {
+                    GroupAct::Done => return Ok(Convergence::Done),
+                    GroupAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                    GroupAct::Protect(ids) => match self.api.protect(&self.name, &ids, true).await?
+                    {
                         ScalingAnswer::Accepted | ScalingAnswer::NotNow => {
-                            return Ok(Step::Wait("its instances to be protected"));
+                            return Ok(Convergence::Wait("its instances to be protected"));
                         }
                         // One of them is in service no more, say: the next look shows it.
                         ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => {
@@ -90,7 +91,7 @@ impl Group {
                     },
                     _ => asked = self.set(target).await?,
                 }
-                Ok(Step::Wait("the higher desired capacity to be taken"))
+                Ok(Convergence::Wait("the higher desired capacity to be taken"))
             },
         )
         .await
@@ -100,7 +101,7 @@ impl Group {
     pub(super) async fn ask(&self, target: u32) -> Result<()> {
         if matches!(
             plan::raise(&self.look().await?, target, false, &self.title())?,
-            Act::Set | Act::Protect(_)
+            GroupAct::Set | GroupAct::Protect(_)
         ) {
             self.set(target).await?;
         }
@@ -140,25 +141,25 @@ impl Group {
                     .see(&group, &known, ids, flight.is_some(), target)
                     .await?;
                 match plan::retire(&seen, target, asked, &self.title())? {
-                    Act::Done => return Ok(Step::Done),
-                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                    Act::Set => asked = self.set(target).await?,
-                    Act::Protect(ids) => {
+                    GroupAct::Done => return Ok(Convergence::Done),
+                    GroupAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                    GroupAct::Set => asked = self.set(target).await?,
+                    GroupAct::Protect(ids) => {
                         _ = accepted(self.api.protect(&self.name, &ids, true).await?)?
                     }
-                    Act::Unprotect(ids) => {
+                    GroupAct::Unprotect(ids) => {
                         _ = accepted(self.api.protect(&self.name, &ids, false).await?)?
                     }
-                    Act::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => {
+                    GroupAct::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => {
                         all.ec2.terminate(&[id]).await?
                     }
-                    Act::End { id, decrement } => {
+                    GroupAct::End { id, decrement } => {
                         flight = self
                             .end(id, decrement.then_some(group.desired), &mut refused)
                             .await?
                     }
                 }
-                Ok(Step::Wait("the group to follow"))
+                Ok(Convergence::Wait("the group to follow"))
             },
         )
         .await
@@ -193,7 +194,7 @@ impl Group {
         ids: &[String],
         in_flight: bool,
         target: u32,
-    ) -> Result<Seen<'g>> {
+    ) -> Result<SeenGroup<'g>> {
         let mut there: Vec<String> = ids
             .iter()
             .filter(|id| is_in(group, id, known))
@@ -228,7 +229,7 @@ impl Group {
                 .filter(|launch| !launch.instance.as_ref().is_some_and(is_listed))
                 .count();
         }
-        Ok(Seen {
+        Ok(SeenGroup {
             group,
             there,
             going,

@@ -14,7 +14,7 @@ use crate::cloud::autoscaling::{GroupInstance, LifecycleStage, ScalingGroup};
 use crate::shell;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum GroupAct {
     Done,
     Wait(&'static str),
     Set,
@@ -29,7 +29,7 @@ pub(super) enum Act {
 
 /// What was seen at one time, as far as retiring goes.
 #[derive(Debug)]
-pub(super) struct Seen<'g> {
+pub(super) struct SeenGroup<'g> {
     pub group: &'g ScalingGroup,
     /// Those to end that are still there, unless they were asked to go.
     pub there: Vec<String>,
@@ -50,9 +50,14 @@ pub(super) fn check(group: &ScalingGroup, name: &str) -> Result<()> {
 }
 
 /// `asked`: the desired capacity has been accepted, and may be shown only seconds later.
-pub(super) fn raise(group: &ScalingGroup, target: u32, asked: bool, name: &str) -> Result<Act> {
+pub(super) fn raise(
+    group: &ScalingGroup,
+    target: u32,
+    asked: bool,
+    name: &str,
+) -> Result<GroupAct> {
     if group.desired >= target {
-        return Ok(Act::Done);
+        return Ok(GroupAct::Done);
     }
     if target > group.max {
         bail!(
@@ -62,13 +67,13 @@ pub(super) fn raise(group: &ScalingGroup, target: u32, asked: bool, name: &str) 
     }
     runs(group, &["Launch", "Terminate"], name)?;
     if asked {
-        return Ok(Act::Wait("the higher desired capacity to be shown"));
+        return Ok(GroupAct::Wait("the higher desired capacity to be shown"));
     }
     let open = open(&group.instances);
     Ok(if open.is_empty() {
-        Act::Set
+        GroupAct::Set
     } else {
-        Act::Protect(open)
+        GroupAct::Protect(open)
     })
 }
 
@@ -106,8 +111,13 @@ pub(super) fn lets_go(
 
 /// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have
 /// followed the one before.
-pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
-    let Seen {
+pub(super) fn retire(
+    seen: &SeenGroup<'_>,
+    target: u32,
+    asked: bool,
+    name: &str,
+) -> Result<GroupAct> {
+    let SeenGroup {
         group,
         there,
         going,
@@ -124,10 +134,10 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> R
         );
     }
     if *going {
-        return Ok(Act::Wait("the instances to go"));
+        return Ok(GroupAct::Wait("the instances to go"));
     }
     if let Some(id) = there.first() {
-        return Ok(Act::End {
+        return Ok(GroupAct::End {
             id: id.clone(),
             decrement: is_high,
         });
@@ -141,7 +151,7 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> R
 
 /// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this
 /// very moment.
-fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
+fn lower(seen: &SeenGroup<'_>, target: u32, asked: bool, name: &str) -> Result<GroupAct> {
     if seen.staying() > target {
         bail!(
             "{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end",
@@ -150,12 +160,12 @@ fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     }
     let open = open(seen.others.iter().copied());
     if asked {
-        return Ok(Act::Wait("the lower desired capacity to be shown"));
+        return Ok(GroupAct::Wait("the lower desired capacity to be shown"));
     }
     Ok(if open.is_empty() {
-        Act::Set
+        GroupAct::Set
     } else {
-        Act::Protect(open)
+        GroupAct::Protect(open)
     })
 }
 
@@ -163,7 +173,7 @@ fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
 /// instances by its own setting is taken to protect none. Not while there are, or are about to be,
 /// more than the desired capacity, of which the group would then end one. A group that protects new
 /// instances ends none of those either: whoever asked has to name them.
-fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
+fn unprotect(seen: &SeenGroup<'_>, name: &str) -> Result<GroupAct> {
     let group = seen.group;
     let ours: Vec<String> = seen
         .others
@@ -172,7 +182,7 @@ fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
         .map(|instance| instance.id.clone())
         .collect();
     if ours.is_empty() {
-        return Ok(Act::Done);
+        return Ok(GroupAct::Done);
     }
     let about_to_be = seen
         .staying()
@@ -185,17 +195,17 @@ fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
             seen.ids()
         ),
         _ if about_to_be > seen.staying().max(group.desired) => {
-            Act::Wait("a launch that is under way to show its instance")
+            GroupAct::Wait("a launch that is under way to show its instance")
         }
-        true => Act::Done,
+        true => GroupAct::Done,
         false if seen.staying() > group.desired => {
-            Act::Wait("the group to end what came up too late")
+            GroupAct::Wait("the group to end what came up too late")
         }
-        false => Act::Unprotect(ours),
+        false => GroupAct::Unprotect(ours),
     })
 }
 
-impl Seen<'_> {
+impl SeenGroup<'_> {
     fn staying(&self) -> u32 {
         u32::try_from(self.others.len()).unwrap_or(u32::MAX)
     }
@@ -279,7 +289,7 @@ mod tests {
     }
 
     /// Those of `ids` go, whoever else is in the group stays.
-    fn seen<'g>(group: &'g ScalingGroup, ids: &[&str]) -> Seen<'g> {
+    fn seen<'g>(group: &'g ScalingGroup, ids: &[&str]) -> SeenGroup<'g> {
         let there = group
             .instances
             .iter()
@@ -291,7 +301,7 @@ mod tests {
             .iter()
             .filter(|i| !ids.contains(&i.id.as_str()))
             .collect();
-        Seen {
+        SeenGroup {
             group,
             there,
             going: false,
@@ -300,7 +310,7 @@ mod tests {
         }
     }
 
-    fn plan(seen: &Seen<'_>, target: u32, asked: bool) -> Result<Act> {
+    fn plan(seen: &SeenGroup<'_>, target: u32, asked: bool) -> Result<GroupAct> {
         retire(seen, target, asked, "Auto Scaling group web")
     }
 
@@ -313,7 +323,7 @@ mod tests {
         let group = serving(2, &["i-old", "i-new"]);
         assert_eq!(
             plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-old".into(),
                 decrement: true
             }
@@ -325,7 +335,7 @@ mod tests {
         let group = serving(1, &["i-old", "i-new"]);
         assert_eq!(
             plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-old".into(),
                 decrement: false
             }
@@ -337,7 +347,7 @@ mod tests {
         let group = serving(3, &["i-1", "i-2", "i-3"]);
         assert!(matches!(
             plan(
-                &Seen {
+                &SeenGroup {
                     going: true,
                     ..seen(&group, &["i-2"])
                 },
@@ -345,7 +355,7 @@ mod tests {
                 false
             )
             .unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
     }
 
@@ -354,22 +364,25 @@ mod tests {
         let open = serving(2, &["i-old"]);
         assert_eq!(
             plan(&seen(&open, &[]), 1, false).unwrap(),
-            Act::Protect(ids(&["i-old"]))
+            GroupAct::Protect(ids(&["i-old"]))
         );
         let protected = group(2, vec![instance("i-old", LifecycleStage::InService, true)]);
-        assert_eq!(plan(&seen(&protected, &[]), 1, false).unwrap(), Act::Set);
+        assert_eq!(
+            plan(&seen(&protected, &[]), 1, false).unwrap(),
+            GroupAct::Set
+        );
         assert!(matches!(
             plan(&seen(&protected, &[]), 1, true).unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
         let lowered = group(1, vec![instance("i-old", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&lowered, &[]), 1, true).unwrap(),
-            Act::Unprotect(ids(&["i-old"]))
+            GroupAct::Unprotect(ids(&["i-old"]))
         );
         assert_eq!(
             plan(&seen(&serving(1, &["i-old"]), &[]), 1, true).unwrap(),
-            Act::Done
+            GroupAct::Done
         );
     }
 
@@ -378,7 +391,7 @@ mod tests {
         let left = group(1, vec![instance("i-new", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&left, &["i-old"]), 1, false).unwrap(),
-            Act::Unprotect(ids(&["i-new"]))
+            GroupAct::Unprotect(ids(&["i-new"]))
         );
     }
 
@@ -388,7 +401,7 @@ mod tests {
             protects_new: true,
             ..group(1, vec![instance("i-new", LifecycleStage::InService, true)])
         };
-        assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), Act::Done);
+        assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), GroupAct::Done);
     }
 
     #[test]
@@ -400,7 +413,7 @@ mod tests {
             };
             assert!(matches!(
                 plan(
-                    &Seen {
+                    &SeenGroup {
                         launching: 1,
                         ..seen(&lowered, &[])
                     },
@@ -408,7 +421,7 @@ mod tests {
                     true
                 )
                 .unwrap(),
-                Act::Wait(_)
+                GroupAct::Wait(_)
             ));
             // Another has raised the size again, and it is wanted.
             let raised = ScalingGroup {
@@ -417,7 +430,7 @@ mod tests {
             };
             assert_eq!(
                 plan(
-                    &Seen {
+                    &SeenGroup {
                         launching: 1,
                         ..seen(&raised, &[])
                     },
@@ -425,7 +438,7 @@ mod tests {
                     true
                 )
                 .unwrap()
-                    == Act::Done,
+                    == GroupAct::Done,
                 protects_new
             );
         }
@@ -448,14 +461,17 @@ mod tests {
         assert!(error.starts_with("Auto Scaling group web has more than 1 instances (i-old, i-late), and ends none of them"), "{error}");
         assert_eq!(
             plan(&seen(&own, &["i-late"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-late".into(),
                 decrement: false
             }
         );
         let mut replaced = own.clone();
         replaced.instances[0].healthy = false;
-        assert_eq!(plan(&seen(&replaced, &[]), 1, true).unwrap(), Act::Done);
+        assert_eq!(
+            plan(&seen(&replaced, &[]), 1, true).unwrap(),
+            GroupAct::Done
+        );
     }
 
     #[test]
@@ -469,7 +485,7 @@ mod tests {
         );
         assert!(matches!(
             plan(&seen(&late, &[]), 1, true).unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
     }
 
@@ -489,7 +505,7 @@ mod tests {
         let group = serving(1, &["i-old"]);
         assert_eq!(
             raise(&group, 2, false, "web").unwrap(),
-            Act::Protect(ids(&["i-old"])),
+            GroupAct::Protect(ids(&["i-old"])),
             "while it is larger it may balance its zones"
         );
         assert_eq!(
@@ -503,13 +519,13 @@ mod tests {
                 "web"
             )
             .unwrap(),
-            Act::Set
+            GroupAct::Set
         );
         assert!(matches!(
             raise(&group, 2, true, "web").unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
-        assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
+        assert_eq!(raise(&group, 1, false, "web").unwrap(), GroupAct::Done);
         assert!(
             raise(&group, 4, false, "web")
                 .unwrap_err()

@@ -203,17 +203,17 @@ fn is_there(id: &str, known: &BTreeMap<String, Described>, listed: bool) -> bool
 }
 
 /// What one look at a fleet led to.
-enum Step {
+enum Convergence {
     Done,
     /// For what the next look waits.
     Wait(&'static str),
 }
 
 /// Looks, decides and acts until there is nothing left to do.
-async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Step>) -> Result<()> {
+async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Convergence>) -> Result<()> {
     let until = Instant::now() + CONVERGES_WITHIN;
     loop {
-        let Step::Wait(reason) = step().await? else {
+        let Convergence::Wait(reason) = step().await? else {
             return Ok(());
         };
         if Instant::now() >= until {

@@ -18,7 +18,7 @@ use crate::version;
 
 /// How things stand just now.
 #[derive(Debug)]
-pub struct Standing<'a> {
+pub struct Gauges<'a> {
     pub instance: &'a str,
     pub release: &'a str,
     /// As in the instance's report: `serving`.
@@ -38,7 +38,7 @@ pub struct Standing<'a> {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-pub fn text(requests: &Requests, standing: &Standing<'_>) -> String {
+pub fn text(requests: &Requests, standing: &Gauges<'_>) -> String {
     let mut registry = Registry::with_prefix("spotboot");
     register_requests(&mut registry, requests);
     register_release(&mut registry, standing);
@@ -67,7 +67,7 @@ fn register_requests(registry: &mut Registry, requests: &Requests) {
     );
 }
 
-fn register_release(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_release(registry: &mut Registry, standing: &Gauges<'_>) {
     let build = version::build();
     let built = [
         ("commit", &build.commit),
@@ -98,7 +98,7 @@ fn register_phase(registry: &mut Registry, phase: &str) {
     registry.register("phase", "Where this instance stands", phases);
 }
 
-fn register_certificate(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_certificate(registry: &mut Registry, standing: &Gauges<'_>) {
     register_time(
         registry,
         "certificate_expiry",
@@ -129,7 +129,7 @@ fn register_boot_steps(registry: &mut Registry, done: &[(&'static str, u64)]) {
     );
 }
 
-fn register_services(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_services(registry: &mut Registry, standing: &Gauges<'_>) {
     let restarts = Family::<Labels, Counter>::default();
     for (service, count) in &standing.restarts {
         restarts
@@ -180,7 +180,7 @@ fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
     registry.register("aws_failed", "Of them, those that failed otherwise", failed);
 }
 
-fn register_logs(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_logs(registry: &mut Registry, standing: &Gauges<'_>) {
     register_time(
         registry,
         "logs_shipped",
@@ -234,7 +234,7 @@ mod tests {
             service: "Route 53".into(),
             name: "ChangeResourceRecordSets".into(),
         };
-        let standing = Standing {
+        let standing = Gauges {
             instance: "i-1",
             release: "v\"1",
             phase: "serving",

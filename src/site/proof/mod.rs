@@ -175,13 +175,13 @@ async fn look(
     }
 }
 
-type Requests = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
+type RequestSender = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
 
 async fn handshake(
     socket: TcpStream,
     chain: &[CertificateDer<'static>],
     host: &str,
-) -> Result<Requests, String> {
+) -> Result<RequestSender, String> {
     let verifier = Arc::new(Same::new(chain));
     let (connector, name) = client(&verifier, host)?;
     let stream = connector
@@ -202,7 +202,7 @@ async fn handshake(
 }
 
 async fn get(
-    requests: &mut Requests,
+    requests: &mut RequestSender,
     expected: &Expectation,
     host: &str,
     path: &str,

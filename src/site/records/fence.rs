@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::Ownership;
-use super::plan::{Conflict, Names, OWNERSHIP_TTL, Plan, owner, owner_of};
+use super::plan::{Conflict, OWNERSHIP_TTL, ZoneNames, ZonePlan, owner, owner_of};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 
 /// What takes the records of instances that are to go out of a multivalue answer; with other
@@ -14,12 +14,12 @@ use crate::cloud::route53::{Change, RecordSet, RecordType};
 /// As [`owner`], and a conflict with another site's ownership.
 pub fn withdrawal(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
     site: &str,
     going: &[String],
-) -> Result<Plan, Conflict> {
+) -> Result<ZonePlan, Conflict> {
     let Some((standing, owner)) = owner_of(observed, names)? else {
-        return Ok(Plan::Unchanged);
+        return Ok(ZonePlan::Unchanged);
     };
     if owner.site != site {
         return Err(Conflict::OtherSite {
@@ -41,10 +41,10 @@ pub fn withdrawal(
         .map(Change::Delete)
         .collect();
     if deletes.is_empty() {
-        return Ok(Plan::Unchanged);
+        return Ok(ZonePlan::Unchanged);
     }
     let launched = owner.launched;
-    Ok(Plan::Change(
+    Ok(ZonePlan::Change(
         renewed(standing, owner, launched)
             .into_iter()
             .chain(deletes)
@@ -58,36 +58,36 @@ pub fn withdrawal(
 /// As [`owner`].
 pub fn fence(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
     instance: &str,
     launched: OffsetDateTime,
-) -> Result<Plan, Conflict> {
+) -> Result<ZonePlan, Conflict> {
     match owner_of(observed, names)? {
         Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
             let changes = renewed(standing, owner, launched);
-            Ok(Plan::Change(changes.into()))
+            Ok(ZonePlan::Change(changes.into()))
         }
-        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
-        _ => Ok(Plan::Unchanged),
+        Some((_, owner)) if owner.owner != instance => Ok(ZonePlan::StandBy(owner)),
+        _ => Ok(ZonePlan::Unchanged),
     }
 }
 
 /// What keeps the names with their owner while others are ended: whoever was launched until `now`
 /// stands by, whatever it has seen before. Where they lead to one of those that are `going`, it is
-/// [`Plan::StandBy`].
+/// [`ZonePlan::StandBy`].
 ///
 /// # Errors
 /// As [`owner`].
 pub fn stay(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
     going: &[String],
     now: OffsetDateTime,
-) -> Result<Plan, Conflict> {
+) -> Result<ZonePlan, Conflict> {
     match owner(observed, names)? {
-        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
+        Some(owner) if going.contains(&owner.owner) => Ok(ZonePlan::StandBy(owner)),
         Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
-        None => Ok(Plan::Unchanged),
+        None => Ok(ZonePlan::Unchanged),
     }
 }
 

@@ -7,8 +7,8 @@ mod claim;
 mod fence;
 mod ownership;
 mod plan;
-mod standing;
 mod swap;
+mod zone_ownership;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,12 +21,12 @@ pub use claim::{Checks, Claim, Right, Shape};
 #[cfg(test)]
 pub use fence::{fence, stay};
 pub use ownership::Ownership;
-pub use plan::{Names, Plan};
+pub use plan::{ZoneNames, ZonePlan};
 #[cfg(test)]
 pub use plan::{plan, whom_to_ask};
-pub use standing::Standing;
 pub use swap::Cutover;
 use swap::swap;
+pub use zone_ownership::ZoneOwnership;
 
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{ChangeId, RecordSet, Route53, Zone};
@@ -37,11 +37,11 @@ const IN_SYNC_WITHIN: Duration = Duration::from_secs(180);
 
 /// The site's names by the zone that holds them, the primary domain's zone first.
 #[derive(Debug, Clone)]
-pub struct Zones(Vec<(Zone, Names)>);
+pub struct Zones(Vec<(Zone, ZoneNames)>);
 
 /// The records of every zone at one time, in the order of [`Zones`].
 #[derive(Debug)]
-pub struct Observed(Vec<Vec<RecordSet>>);
+pub struct ObservedRecords(Vec<Vec<RecordSet>>);
 
 impl Zones {
     /// Finds the zone of every domain, in one call.
@@ -78,14 +78,14 @@ impl Zones {
         Ok(Self(
             zones
                 .into_iter()
-                .map(|(zone, domains)| (zone, Names::new(domains)))
+                .map(|(zone, domains)| (zone, ZoneNames::new(domains)))
                 .collect(),
         ))
     }
 
     /// The zone that holds a domain of the site.
     pub fn of(&self, domain: &str) -> Option<&Zone> {
-        let within = |(_, names): &&(Zone, Names)| {
+        let within = |(_, names): &&(Zone, ZoneNames)| {
             names
                 .domains
                 .iter()
@@ -103,7 +103,7 @@ impl Zones {
         route53: &Route53,
         ec2: &Ec2,
         claim: &Claim,
-    ) -> Result<Vec<(Zone, Plan)>> {
+    ) -> Result<Vec<(Zone, ZonePlan)>> {
         let mut plans = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
             plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
@@ -115,12 +115,12 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53.
-    pub async fn observe(&self, route53: &Route53) -> Result<Observed> {
+    pub async fn observe(&self, route53: &Route53) -> Result<ObservedRecords> {
         let mut observed = Vec::new();
         for (zone, names) in &self.0 {
             observed.push(route53.record_sets(&zone.id, &names.all()).await?);
         }
-        Ok(Observed(observed))
+        Ok(ObservedRecords(observed))
     }
 
     /// Takes the names over, unless a later instance that lives owns them. Of `observed`, what has
@@ -134,7 +134,7 @@ impl Zones {
         route53: &Route53,
         ec2: &Ec2,
         claim: &Claim,
-        observed: Option<Observed>,
+        observed: Option<ObservedRecords>,
     ) -> Result<Cutover> {
         let mut observed = observed
             .map_or_else(Vec::new, |observed| observed.0)
@@ -155,7 +155,7 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
-    pub async fn standing(&self, route53: &Route53) -> Result<Vec<Standing>> {
+    pub async fn standing(&self, route53: &Route53) -> Result<Vec<ZoneOwnership>> {
         self.read(&self.observe(route53).await?)
     }
 
@@ -163,7 +163,7 @@ impl Zones {
     ///
     /// # Errors
     /// An ownership record that spotboot did not write.
-    pub fn read(&self, observed: &Observed) -> Result<Vec<Standing>> {
+    pub fn read(&self, observed: &ObservedRecords) -> Result<Vec<ZoneOwnership>> {
         let mut standing = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(&observed.0) {
             let owner = plan::owner(observed, names)?;
@@ -172,7 +172,7 @@ impl Zones {
                 .filter(|set| set.is_address_or_cname())
                 .cloned()
                 .collect();
-            standing.push(Standing {
+            standing.push(ZoneOwnership {
                 zone: zone.name.clone(),
                 owner,
                 records,
@@ -266,7 +266,7 @@ impl Zones {
         &self,
         route53: &Route53,
         comment: &str,
-        plan: impl Fn(&[RecordSet], &Names) -> Result<Plan, plan::Conflict>,
+        plan: impl Fn(&[RecordSet], &ZoneNames) -> Result<ZonePlan, plan::Conflict>,
     ) -> Result<bool> {
         for (zone, names) in &self.0 {
             let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
@@ -296,7 +296,12 @@ fn no_zone(site: &Site, domain: &Domain) -> String {
     }
 }
 
-async fn decide(observed: &[RecordSet], names: &Names, claim: &Claim, ec2: &Ec2) -> Result<Plan> {
+async fn decide(
+    observed: &[RecordSet],
+    names: &ZoneNames,
+    claim: &Claim,
+    ec2: &Ec2,
+) -> Result<ZonePlan> {
     let ask = plan::whom_to_ask(observed, names, claim);
     let living = if ask.is_empty() {
         BTreeSet::new()
@@ -310,7 +315,7 @@ async fn take_zone(
     route53: &Route53,
     ec2: &Ec2,
     zone: &Zone,
-    names: &Names,
+    names: &ZoneNames,
     claim: &Claim,
     earlier: Option<Vec<RecordSet>>,
 ) -> Result<Cutover> {

@@ -11,12 +11,12 @@ use crate::config::Domain;
 pub(super) const OWNERSHIP_TTL: u32 = 60;
 /// The names of one zone, and the name of their ownership record.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct ZoneNames {
     pub domains: Vec<Domain>,
     pub ownership: String,
 }
 
-impl Names {
+impl ZoneNames {
     /// # Panics
     /// If there are no domains: a group is made from at least one.
     pub fn new(domains: Vec<Domain>) -> Self {
@@ -35,7 +35,7 @@ impl Names {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Plan {
+pub enum ZonePlan {
     /// Everything is as it should be.
     Unchanged,
     /// A later instance owns the names and lives.
@@ -66,7 +66,7 @@ pub enum Conflict {
 }
 
 /// The instances whose being alive decides: a later owner, and whoever has a record beside ours.
-pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<String> {
+pub fn whom_to_ask(observed: &[RecordSet], names: &ZoneNames, claim: &Claim) -> Vec<String> {
     let later_owner = owner_of(observed, names)
         .ok()
         .flatten()
@@ -90,10 +90,10 @@ pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<
 /// Where something stands that is not ours to replace.
 pub fn plan(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
     claim: &Claim,
     living: &BTreeSet<String>,
-) -> Result<Plan, Conflict> {
+) -> Result<ZonePlan, Conflict> {
     let standing = owner_of(observed, names)?;
     if let Some((_, owner)) = &standing {
         if owner.site != claim.site {
@@ -105,7 +105,7 @@ pub fn plan(
         }
         if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner)
         {
-            return Ok(Plan::StandBy(owner.clone()));
+            return Ok(ZonePlan::StandBy(owner.clone()));
         }
     }
     let mut changes = Vec::new();
@@ -119,9 +119,9 @@ pub fn plan(
         && changes.is_empty()
         && (ours || claim.keeps_neighbours() && standing.is_some())
     {
-        return Ok(Plan::Unchanged);
+        return Ok(ZonePlan::Unchanged);
     }
-    Ok(Plan::Change(
+    Ok(ZonePlan::Change(
         swap_of(standing, names, claim)
             .into_iter()
             .chain(changes)
@@ -133,13 +133,17 @@ pub fn plan(
 ///
 /// # Errors
 /// That record says something that spotboot did not write.
-pub fn owner(observed: &[RecordSet], names: &Names) -> Result<Option<Ownership>, Conflict> {
+pub fn owner(observed: &[RecordSet], names: &ZoneNames) -> Result<Option<Ownership>, Conflict> {
     Ok(owner_of(observed, names)?.map(|(_, owner)| owner))
 }
 
 /// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match
 /// what stands there, and a CREATE of what does ("ChangeResourceRecordSets" in the API reference).
-fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Claim) -> Vec<Change> {
+fn swap_of(
+    standing: Option<(RecordSet, Ownership)>,
+    names: &ZoneNames,
+    claim: &Claim,
+) -> Vec<Change> {
     let generation = standing
         .as_ref()
         .map_or(1, |(_, owner)| owner.generation + 1);
@@ -168,7 +172,7 @@ fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Clai
 /// As [`owner`].
 pub(super) fn owner_of(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
 ) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
     let Some(set) = observed
         .iter()
@@ -242,8 +246,8 @@ mod tests {
 
     const LAUNCHED: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
-    fn names() -> Names {
-        Names::new(vec![Domain::parse("example.com").unwrap()])
+    fn names() -> ZoneNames {
+        ZoneNames::new(vec![Domain::parse("example.com").unwrap()])
     }
 
     fn claim(instance: &str, minutes: i64, shape: Shape) -> Claim {
@@ -287,7 +291,7 @@ mod tests {
 
     fn changes(observed: &[RecordSet], claim: &Claim, lives: &[&str]) -> Vec<Change> {
         match plan(observed, &names(), claim, &living(lives)) {
-            Ok(Plan::Change(changes)) => changes,
+            Ok(ZonePlan::Change(changes)) => changes,
             other => panic!("{other:?}"),
         }
     }
@@ -324,7 +328,7 @@ mod tests {
         assert_eq!(whom_to_ask(&observed, &names(), &older), ["i-2"]);
         assert!(matches!(
             plan(&observed, &names(), &older, &living(&["i-2"])),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(changes(&observed, &older, &[]).len(), 4);
     }
@@ -349,7 +353,7 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(
             plan(
@@ -358,7 +362,7 @@ mod tests {
                 &claim("i-1", 0, Shape::Simple),
                 &living(&[])
             ),
-            Ok(Plan::Unchanged),
+            Ok(ZonePlan::Unchanged),
             "its own restart"
         );
         assert_eq!(
@@ -370,7 +374,7 @@ mod tests {
         assert!(
             matches!(
                 plan(&later, &names(), &appointed, &living(&["i-4"])),
-                Ok(Plan::StandBy(_))
+                Ok(ZonePlan::StandBy(_))
             ),
             "it came up meanwhile, and keeps them"
         );
@@ -399,13 +403,13 @@ mod tests {
         let stays = |going: &str| stay(&observed, &names(), &[going.to_owned()], now).unwrap();
         assert_eq!(
             stays("i-2"),
-            Plan::Change(vec![
+            ZonePlan::Change(vec![
                 Change::Delete(text("i-1", 0, 5)),
                 Change::Create(text("i-1", 3, 6))
             ])
         );
         assert!(
-            matches!(stays("i-1"), Plan::StandBy(_)),
+            matches!(stays("i-1"), ZonePlan::StandBy(_)),
             "whom they lead to does not go"
         );
         let after = [text("i-1", 3, 6), a("203.0.113.7")];
@@ -416,7 +420,7 @@ mod tests {
                 &claim("i-2", 2, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(
             changes(&after, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(),
@@ -429,7 +433,7 @@ mod tests {
     fn an_owner_keeps_the_names_from_one_that_is_about_to_be_ended() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let at = |minutes| LAUNCHED + time::Duration::minutes(minutes);
-        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else {
+        let ZonePlan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else {
             panic!("no fence")
         };
         assert_eq!(
@@ -447,11 +451,17 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
-        assert_eq!(fence(&fenced, &names(), "i-1", at(3)), Ok(Plan::Unchanged));
+        assert_eq!(
+            fence(&fenced, &names(), "i-1", at(3)),
+            Ok(ZonePlan::Unchanged)
+        );
         assert!(
-            matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))),
+            matches!(
+                fence(&fenced, &names(), "i-2", at(9)),
+                Ok(ZonePlan::StandBy(_))
+            ),
             "another took them meanwhile"
         );
     }
@@ -464,7 +474,7 @@ mod tests {
             neighbour("i-1", "203.0.113.1"),
             neighbour("i-2", "203.0.113.2"),
         ];
-        let Plan::Change(changes) =
+        let ZonePlan::Change(changes) =
             withdrawal(&observed, &names(), "example", &["i-1".into()]).unwrap()
         else {
             panic!("nothing goes")
@@ -477,7 +487,7 @@ mod tests {
         assert_eq!(changes, expected);
         assert_eq!(
             withdrawal(&observed, &names(), "example", &["i-9".into()]).unwrap(),
-            Plan::Unchanged
+            ZonePlan::Unchanged
         );
         assert!(withdrawal(&observed, &names(), "shop", &["i-1".into()]).is_err());
     }
@@ -492,7 +502,7 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&[])
             ),
-            Ok(Plan::Unchanged)
+            Ok(ZonePlan::Unchanged)
         );
     }
 

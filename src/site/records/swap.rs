@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use tracing::{debug, info, warn};
 
-use super::plan::{Names, Plan};
+use super::plan::{ZoneNames, ZonePlan};
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
 
 /// Refusals in a row after which somebody else's writing is no explanation any more.
@@ -27,10 +27,10 @@ pub enum Cutover {
 pub(super) async fn swap(
     route53: &Route53,
     zone: &Zone,
-    names: &Names,
+    names: &ZoneNames,
     mut earlier: Option<Vec<RecordSet>>,
     comment: &str,
-    decide: impl AsyncFn(&[RecordSet]) -> Result<Plan>,
+    decide: impl AsyncFn(&[RecordSet]) -> Result<ZonePlan>,
 ) -> Result<Cutover> {
     let mut refused: Option<(Vec<RecordSet>, String)> = None;
     for _ in 0..MOST_ATTEMPTS {
@@ -49,10 +49,10 @@ pub(super) async fn swap(
         }
         let changes = match decide(&observed).await? {
             // Without a batch nothing tells whether that still holds.
-            Plan::Unchanged | Plan::StandBy(_) if is_old => continue,
-            Plan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
-            Plan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
-            Plan::Change(changes) => changes,
+            ZonePlan::Unchanged | ZonePlan::StandBy(_) if is_old => continue,
+            ZonePlan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
+            ZonePlan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
+            ZonePlan::Change(changes) => changes,
         };
         changes
             .iter()

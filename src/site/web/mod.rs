@@ -32,7 +32,7 @@ pub use applied::forget;
 pub use drain::drain;
 pub use former::Former;
 pub use nginx::{Nginx, Version};
-pub use render::{Machine, health_files, render};
+pub use render::{NginxHost, health_files, render};
 pub use reopen::reopen;
 pub use website::Website;
 
@@ -125,7 +125,7 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     let nginx = Nginx::find().await?;
     let text = render(
         config,
-        &Machine::observe(&nginx),
+        &NginxHost::observe(&nginx),
         &immutable::paths(config).await,
     )?;
     let checked = check(config, &nginx, &text).await?;
@@ -146,19 +146,19 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
 }
 
 /// A configuration that nginx has found good, not yet the one in use.
-struct Checked {
+struct CheckedConfig {
     candidate: PathBuf,
     in_use: PathBuf,
 }
 
-impl Checked {
+impl CheckedConfig {
     fn take_effect(self) -> Result<(), WebError> {
         std::fs::rename(&self.candidate, &self.in_use)
             .map_err(|e| FileError::new("replacing", &self.in_use, e).into())
     }
 }
 
-async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked, WebError> {
+async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<CheckedConfig, WebError> {
     let folder = config.paths.nginx();
     let (candidate, in_use) = (folder.join("nginx.conf.checked"), folder.join("nginx.conf"));
     files::write_anew(&candidate, text.as_bytes(), 0o644)?;
@@ -166,7 +166,7 @@ async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked,
         .check(&candidate, &folder)
         .await
         .map_err(WebError::Refused)?;
-    Ok(Checked { candidate, in_use })
+    Ok(CheckedConfig { candidate, in_use })
 }
 
 /// The same for every configuration, so that a change of it is a reload and no restart.

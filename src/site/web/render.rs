@@ -27,13 +27,13 @@ const LEFT: Duration = Duration::DAY;
 
 /// What of this machine goes into the configuration.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct NginxHost {
     pub nginx: Nginx,
     pub ipv6: bool,
     pub name_servers: Vec<IpAddr>,
 }
 
-impl Machine {
+impl NginxHost {
     pub fn observe(nginx: &Nginx) -> Self {
         Self {
             nginx: nginx.clone(),
@@ -44,7 +44,7 @@ impl Machine {
 }
 
 #[derive(Serialize)]
-struct Values<'a> {
+struct NginxValues<'a> {
     /// Seconds.
     worker_shutdown: u64,
     #[serde(flatten)]
@@ -63,7 +63,7 @@ struct Values<'a> {
     about: String,
     upstream: Option<String>,
     files: Option<String>,
-    website: Option<Remote<'a>>,
+    website: Option<WebsiteProxy<'a>>,
     /// Seconds.
     hsts: Option<u64>,
     immutable: &'a [String],
@@ -103,7 +103,7 @@ struct StaticPlaces<'a> {
 }
 
 #[derive(Serialize)]
-struct Remote<'a> {
+struct WebsiteProxy<'a> {
     scheme: &'a str,
     authority: &'a str,
     name: &'a str,
@@ -122,7 +122,7 @@ struct Static<'a> {
 /// A path or name holds what nginx cannot be told, such as a line break.
 pub fn render(
     config: &WebConfig,
-    machine: &Machine,
+    machine: &NginxHost,
     immutable: &[String],
 ) -> Result<String, WebError> {
     let mut environment = templates::environment();
@@ -141,9 +141,9 @@ pub fn render(
 
 fn values<'a>(
     config: &'a WebConfig,
-    machine: &Machine,
+    machine: &NginxHost,
     immutable: &'a [String],
-) -> Result<Values<'a>, String> {
+) -> Result<NginxValues<'a>, String> {
     let port_suffix = if config.https_port == 443 {
         String::new()
     } else {
@@ -163,7 +163,7 @@ fn values<'a>(
     } else {
         " ssl http2"
     };
-    Ok(Values {
+    Ok(NginxValues {
         worker_shutdown: WORKER_SHUTDOWN_TIMEOUT.as_secs(),
         own_files: OwnFiles::of(config)?,
         types: TYPES,
@@ -186,7 +186,7 @@ fn values<'a>(
             Upstream::Files(root) => Some(text(root)?),
             _ => None,
         },
-        website: website.map(|website| Remote {
+        website: website.map(|website| WebsiteProxy {
             scheme: website.scheme,
             authority: &website.authority,
             name: website.host(),
@@ -285,7 +285,7 @@ pub(super) fn app_server(upstream: &Upstream) -> Result<Option<String>, String> 
     })
 }
 
-fn addresses(port: u16, options: &str, machine: &Machine) -> Vec<String> {
+fn addresses(port: u16, options: &str, machine: &NginxHost) -> Vec<String> {
     let all = [
         Some(format!("{port}{options}")),
         machine.ipv6.then(|| format!("[::]:{port}{options}")),
@@ -312,7 +312,7 @@ pub fn health_files(path: &str) -> Vec<String> {
 }
 
 /// nginx asks them for a website's address again and again: it changes.
-fn resolvers(website: Option<&Website>, machine: &Machine) -> Result<Vec<String>, String> {
+fn resolvers(website: Option<&Website>, machine: &NginxHost) -> Result<Vec<String>, String> {
     match website {
         Some(website)
             if website

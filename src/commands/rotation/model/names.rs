@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::world::{Id, World, at, id, name};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
-use crate::site::records::{self, Claim, Ownership, Plan, Right, Shape, plan, whom_to_ask};
+use crate::site::records::{self, Claim, Ownership, Right, Shape, ZonePlan, plan, whom_to_ask};
 
 /// The ownership record, and whom the address record leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,8 +95,8 @@ impl Asks {
     }
 }
 
-fn group() -> records::Names {
-    records::Names::new(vec![Domain::parse("example.com").expect("it is one")])
+fn group() -> records::ZoneNames {
+    records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")])
 }
 
 fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
@@ -165,9 +165,9 @@ fn answer(observed: &Option<Names>, question: Question) -> Answer {
             return *answer;
         }
         let answer = match key.1.plan(&record_sets(observed.as_ref())) {
-            Plan::Unchanged => Answer::Unchanged,
-            Plan::StandBy(_) => Answer::StandBy,
-            Plan::Change(changes) => {
+            ZonePlan::Unchanged => Answer::Unchanged,
+            ZonePlan::StandBy(_) => Answer::StandBy,
+            ZonePlan::Change(changes) => {
                 known.batches.push(changes);
                 Answer::Batch(Batch(known.batches.len() - 1))
             }
@@ -178,7 +178,7 @@ fn answer(observed: &Option<Names>, question: Question) -> Answer {
 }
 
 impl Question {
-    fn plan(&self, sets: &[RecordSet]) -> Plan {
+    fn plan(&self, sets: &[RecordSet]) -> ZonePlan {
         let names = group();
         let plan = match self {
             Self::Claim(asks, living) => {

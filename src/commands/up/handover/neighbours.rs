@@ -11,7 +11,7 @@ use super::super::deadline::within;
 use super::Boot;
 use crate::commands::up::boot::Serving;
 use crate::site::handover::{Note, is_spare, leaves_names};
-use crate::site::records::Standing;
+use crate::site::records::ZoneOwnership;
 use crate::site::report::{Phase, said_by};
 
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
@@ -19,7 +19,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(3);
 impl Boot {
     /// Remembered, so that this instance takes over as soon as one of those goes. What cannot be
     /// found out keeps nobody from the names.
-    pub(in super::super) async fn leaves_names(&self, standing: &[Standing]) -> bool {
+    pub(in super::super) async fn leaves_names(&self, standing: &[ZoneOwnership]) -> bool {
         let leaves = within(HEARD_WITHIN, self.neighbours_keep_them(standing))
             .await
             .unwrap_or_else(|error| {
@@ -33,10 +33,13 @@ impl Boot {
     }
 
     /// Who they are, if they do.
-    async fn neighbours_keep_them(&self, standing: &[Standing]) -> Result<Option<Vec<String>>> {
+    async fn neighbours_keep_them(
+        &self,
+        standing: &[ZoneOwnership],
+    ) -> Result<Option<Vec<String>>> {
         let mut ids: Vec<String> = standing
             .iter()
-            .flat_map(Standing::instances)
+            .flat_map(ZoneOwnership::instances)
             .map(str::to_owned)
             .collect();
         ids.sort();
@@ -88,7 +91,7 @@ impl Boot {
         let standing = serving.zones.standing(&self.route53).await?;
         Ok(standing
             .iter()
-            .flat_map(Standing::instances)
+            .flat_map(ZoneOwnership::instances)
             .map(str::to_owned)
             .collect())
     }

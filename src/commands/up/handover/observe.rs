@@ -15,7 +15,7 @@ use super::super::deadline::within;
 use super::Boot;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::handover::{Neighbour, Note, Run, Seen};
+use crate::site::handover::{Neighbour, Note, OpenRotation, Seen};
 use crate::site::lease::Lease;
 use crate::site::report::{Phase, Said, said_by, said_since};
 
@@ -29,7 +29,7 @@ pub(super) struct Word {
     notes: BTreeMap<String, Note>,
     /// For good, as AWS ends them.
     stopped: BTreeSet<String>,
-    run: Option<Run>,
+    run: Option<OpenRotation>,
 }
 
 impl Boot {
@@ -134,7 +134,7 @@ impl Boot {
     }
 
     /// The rotation that has not ended, by its log.
-    pub(super) async fn run_under_way(&self) -> Result<Option<Run>> {
+    pub(super) async fn run_under_way(&self) -> Result<Option<OpenRotation>> {
         let lock = self.site.key("locks/deploy.json");
         let (log, lives) = try_join!(
             recent(&self.state, &self.site, 1),
@@ -143,7 +143,7 @@ impl Boot {
         let unfinished = log.into_iter().next().filter(|record| record.end.is_none());
         Ok(unfinished
             .and_then(|record| record.rotation)
-            .map(|rotation| Run {
+            .map(|rotation| OpenRotation {
                 target: rotation.target,
                 lives,
             }))

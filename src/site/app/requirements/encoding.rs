@@ -2,7 +2,7 @@
 
 /// A list's text.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Text {
+pub(in super::super) struct ListText {
     pub(in super::super) text: String,
     /// Whether every character is right; of an encoding that is not known here, ASCII alone is.
     pub(in super::super) exact: bool,
@@ -10,7 +10,7 @@ pub(in super::super) struct Text {
 
 /// Decodes by the byte order mark, else by a declaration as in PEP 263, else as UTF-8. None: the
 /// bytes are no text in that encoding.
-pub(in super::super) fn decode(bytes: &[u8]) -> Option<Text> {
+pub(in super::super) fn decode(bytes: &[u8]) -> Option<ListText> {
     let marked = |mark: &[u8]| bytes.strip_prefix(mark);
     let text = if let Some(rest) = marked(b"\xef\xbb\xbf") {
         str::from_utf8(rest).ok()?.to_owned()
@@ -20,21 +20,21 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Option<Text> {
         utf_16(rest, u16::from_be_bytes)?
     } else {
         return match declared(bytes).as_deref() {
-            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => Some(Text {
+            None | Some("utf-8" | "utf8" | "ascii" | "us-ascii") => Some(ListText {
                 text: str::from_utf8(bytes).ok()?.to_owned(),
                 exact: true,
             }),
-            Some("latin-1" | "latin1" | "iso-8859-1" | "iso8859-1") => Some(Text {
+            Some("latin-1" | "latin1" | "iso-8859-1" | "iso8859-1") => Some(ListText {
                 text: latin_1(bytes),
                 exact: true,
             }),
-            Some(_) => Some(Text {
+            Some(_) => Some(ListText {
                 text: latin_1(bytes),
                 exact: false,
             }),
         };
     };
-    Some(Text { text, exact: true })
+    Some(ListText { text, exact: true })
 }
 
 fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Where a requirement's files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Place {
+pub(in super::super) enum RequirementPlace {
     /// From the index, by a name.
     Index,
     /// The content may change, unless a hash or a commit pins it.
@@ -14,7 +14,7 @@ pub(in super::super) enum Place {
 }
 
 /// The place of a requirement without its options.
-pub(in super::super) fn place(requirement: &str, hashed: bool) -> Place {
+pub(in super::super) fn place(requirement: &str, hashed: bool) -> RequirementPlace {
     let separator = if is_url(requirement) { "; " } else { ";" };
     let bare = requirement
         .split_once(separator)
@@ -31,29 +31,29 @@ pub(in super::super) fn place(requirement: &str, hashed: bool) -> Place {
         return if is_url(target) {
             place_of_url(target, hashed)
         } else {
-            Place::Path(without_extras(target).to_owned())
+            RequirementPlace::Path(without_extras(target).to_owned())
         };
     }
     let path = without_extras(bare);
     let is_path = path.contains('/') || path.starts_with('.') || is_archive(path);
     if is_path {
-        Place::Path(path.to_owned())
+        RequirementPlace::Path(path.to_owned())
     } else {
-        Place::Index
+        RequirementPlace::Index
     }
 }
 
 /// The place of an editable requirement: a folder needs no `/` there.
-pub(in super::super) fn place_of_editable(requirement: &str) -> Place {
+pub(in super::super) fn place_of_editable(requirement: &str) -> RequirementPlace {
     match place(requirement, false) {
-        Place::Index => Place::Path(without_extras(requirement).to_owned()),
+        RequirementPlace::Index => RequirementPlace::Path(without_extras(requirement).to_owned()),
         place => place,
     }
 }
 
-fn place_of_url(url: &str, hashed: bool) -> Place {
+fn place_of_url(url: &str, hashed: bool) -> RequirementPlace {
     if let Some(path) = file_path(url) {
-        return Place::Path(path);
+        return RequirementPlace::Path(path);
     }
     let (address, fragment) = url.split_once('#').unwrap_or((url, ""));
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -70,7 +70,7 @@ fn place_of_url(url: &str, hashed: bool) -> Place {
     } else {
         hashed || fragment.split('&').any(is_hash)
     };
-    Place::Url { pinned }
+    RequirementPlace::Url { pinned }
 }
 
 /// The path of a `file:` URL; None: the URL is of another kind.

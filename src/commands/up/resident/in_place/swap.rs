@@ -10,7 +10,7 @@ use super::super::super::Boot;
 use super::super::super::boot::{Live, Serving};
 use super::Before;
 use crate::config::AppKind;
-use crate::site::app::{App, Secrets, Upstream};
+use crate::site::app::{App, Backend, Secrets};
 use crate::site::release::{self, Published, Release};
 use crate::site::web::{Former, health_files};
 
@@ -81,7 +81,7 @@ impl Boot {
 
     /// kind static has no app that could be asked before visitors are.
     fn check_files(&self, app: &App) -> Result<()> {
-        let Upstream::Files(root) = app.upstream() else {
+        let Backend::Files(root) = app.upstream() else {
             return Ok(());
         };
         let files = health_files(&self.site.app.health.path);

@@ -5,14 +5,14 @@ use crate::cloud::route53::RecordSet;
 
 /// A zone's names as they stand.
 #[derive(Debug)]
-pub struct Standing {
+pub struct ZoneOwnership {
     pub zone: String,
     pub owner: Option<Ownership>,
     /// Of the names themselves, without the ownership record.
     pub records: Vec<RecordSet>,
 }
 
-impl Standing {
+impl ZoneOwnership {
     /// Whether each name that answers with several instances does so with this one.
     pub fn answers_with(&self, instance: &str) -> bool {
         let mut names: Vec<String> = self
