@@ -12,7 +12,7 @@ use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
 use crate::output::{self, in_one_line, out};
-use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
+use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -84,7 +84,8 @@ async fn make_current(remote: &Remote, record: Record) -> Result<()> {
     let mut log = Log::create(&remote.state, &remote.site, record).await?;
     log.record.stage = Stage::Forward;
     rotation::promote(remote, &log.record).await?;
-    log.record.end(Ended::Published, remote.now(), None, None);
+    log.record
+        .end(RunOutcome::Published, remote.now(), None, None);
     log.write().await?;
     let version = log
         .record

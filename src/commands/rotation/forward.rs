@@ -13,7 +13,7 @@ use super::outside::look_at;
 use super::promotion::{Superseded, promote};
 use crate::config::Routing;
 use crate::site::address;
-use crate::site::deploys::Outcome;
+use crate::site::deploys::RunOutcome;
 use crate::site::records;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ impl Rotation<'_> {
         self.wanted.trial = None;
         self.note().await;
         match self.replace_all().await {
-            Ok(()) => self.end(Outcome::Promoted, None).await,
+            Ok(()) => self.end(RunOutcome::Promoted, None).await,
             Err(error) => {
                 let error = error.context(format!(
                     "{} is current, but old instances still serve; `spotboot rotate` replaces them",
@@ -41,7 +41,7 @@ impl Rotation<'_> {
                 if let Err(second) = self.restore_target().await {
                     warn!("the fleet keeps its raised target: {second:#}");
                 }
-                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
                     .await?;
                 Err(error)
             }
@@ -56,10 +56,10 @@ impl Rotation<'_> {
         self.wanted.trial = None;
         let retired = self.retire_batch().await;
         match retired {
-            Ok(0) => self.end(Outcome::Promoted, None).await,
+            Ok(0) => self.end(RunOutcome::Promoted, None).await,
             Ok(left) => {
                 self.end(
-                    Outcome::Unfinished,
+                    RunOutcome::Unfinished,
                     Some(format!(
                         "{left} old instances still serve; `spotboot rotate` replaces them"
                     )),
@@ -68,7 +68,7 @@ impl Rotation<'_> {
             }
             Err(error) => {
                 self.restore_target().await?;
-                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
                     .await
             }
         }
@@ -85,7 +85,7 @@ impl Rotation<'_> {
         if let Err(second) = self.restore_target().await {
             warn!("the fleet keeps its raised target: {second:#}");
         }
-        self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+        self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
             .await?;
         Ok(error)
     }

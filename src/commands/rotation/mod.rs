@@ -29,7 +29,7 @@ use super::remote::Remote;
 use crate::cli::{Globals, Pace};
 use crate::config::Routing;
 use crate::output;
-use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
+use crate::site::deploys::{Log, Node, Replacement, RunOutcome, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{Said, Timeline, said_by};
 pub use hold::{Held, give_up};
@@ -60,7 +60,7 @@ pub struct Rotation<'r> {
 }
 
 impl<'r> Rotation<'r> {
-    /// `log` has its [`Replaced`] already.
+    /// `log` has its [`Replacement`] already.
     ///
     /// # Panics
     /// If it has not.
@@ -180,7 +180,7 @@ impl<'r> Rotation<'r> {
         Ok(())
     }
 
-    fn replaced(&self) -> &Replaced {
+    fn replaced(&self) -> &Replacement {
         self.log
             .record
             .rotation
@@ -287,7 +287,7 @@ impl<'r> Rotation<'r> {
         self.log.decide(stage).await
     }
 
-    async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
+    async fn end(&mut self, outcome: RunOutcome, error: Option<String>) -> Result<()> {
         self.bring_up_to_date();
         self.log
             .end(outcome, self.remote.now(), error, self.ended_by.take())

@@ -9,7 +9,7 @@ use super::super::remote::Remote;
 use super::{Forecast, InPlace, InPlaceForecast, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
-use crate::site::deploys::{InPlace as Residents, Log, Record};
+use crate::site::deploys::{InPlaceInstances, Log, Record};
 use crate::site::report::Timeline;
 
 /// What a run would do.
@@ -37,7 +37,7 @@ impl Prospect {
         match self {
             Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
             Self::InPlace(forecast) => {
-                record.in_place = Some(Residents {
+                record.in_place = Some(InPlaceInstances {
                     instances: forecast.instances,
                 })
             }

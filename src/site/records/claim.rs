@@ -23,12 +23,12 @@ pub struct Claim {
     /// Seconds.
     pub ttl: u32,
     pub shape: Shape,
-    pub right: Right,
+    pub right: ClaimBasis,
 }
 
 /// What an instance has the names by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
+pub enum ClaimBasis {
     /// It was launched later than their owner.
     Launch,
     /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever

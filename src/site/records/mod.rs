@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-pub use claim::{Checks, Claim, Right, Shape};
+pub use claim::{Checks, Claim, ClaimBasis, Shape};
 #[cfg(test)]
 pub use fence::{fence, stay};
 pub use ownership::Ownership;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Ownership;
-use super::claim::{Claim, Right};
+use super::claim::{Claim, ClaimBasis};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 
@@ -115,7 +115,7 @@ pub fn plan(
     let ours = standing
         .as_ref()
         .is_some_and(|(_, owner)| owner.owner == claim.instance);
-    if claim.right == Right::Launch
+    if claim.right == ClaimBasis::Launch
         && changes.is_empty()
         && (ours || claim.keeps_neighbours() && standing.is_some())
     {
@@ -261,7 +261,7 @@ mod tests {
             ipv6: None,
             ttl: 60,
             shape,
-            right: Right::Launch,
+            right: ClaimBasis::Launch,
         }
     }
 
@@ -337,7 +337,7 @@ mod tests {
     fn names_that_are_given_back_stay_with_the_older_instance() {
         let observed = [text("i-2", 1, 5), a("203.0.113.2")];
         let appointed = Claim {
-            right: Right::Appointment,
+            right: ClaimBasis::Appointment,
             ..claim("i-1", 3, Shape::Simple)
         };
         let given = changes(&observed, &appointed, &["i-2"]);
@@ -384,7 +384,7 @@ mod tests {
     fn even_names_that_never_moved_are_fenced_when_they_are_given_back() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let appointed = Claim {
-            right: Right::Appointment,
+            right: ClaimBasis::Appointment,
             ..claim("i-1", 3, Shape::Simple)
         };
         assert_eq!(

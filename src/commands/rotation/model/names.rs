@@ -11,7 +11,9 @@ use time::OffsetDateTime;
 use super::world::{Id, World, at, id, name};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
-use crate::site::records::{self, Claim, Ownership, Right, Shape, ZonePlan, plan, whom_to_ask};
+use crate::site::records::{
+    self, Claim, ClaimBasis, Ownership, Shape, ZonePlan, plan, whom_to_ask,
+};
 
 /// The ownership record, and whom the address record leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,10 +77,10 @@ impl Asks {
     fn claim(self) -> Claim {
         let id = self.who();
         let (launched, right) = match self {
-            Self::Launched(id) => (at(id), Right::Launch),
+            Self::Launched(id) => (at(id), ClaimBasis::Launch),
             Self::Appointed(_, seconds) => (
                 at(0) + Duration::from_secs(seconds.into()),
-                Right::Appointment,
+                ClaimBasis::Appointment,
             ),
         };
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
