@@ -24,7 +24,7 @@ impl FleetKind {
     pub const ALL: [Self; 3] = [Self::SpotFleet, Self::Ec2Fleet, Self::AutoScalingGroup];
 
     /// In site.toml, on the command line, in the deploy log and in the templates.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         self.spelling().word
     }
 
@@ -49,7 +49,7 @@ impl FleetKind {
             .unwrap_or(Self::AutoScalingGroup)
     }
 
-    fn spelling(self) -> &'static Spelling {
+    const fn spelling(self) -> &'static Spelling {
         match self {
             Self::SpotFleet => &Spelling {
                 word: "spot-fleet",

@@ -18,7 +18,7 @@ use super::place::Placed;
 use super::resident::{InPlace, Unfit};
 use crate::config::{AppKind, OwnUrls};
 use crate::host::{data_folder, files, packages};
-use crate::site::app::{self, App, AppPlan, Interpreter, UnpackedPackage};
+use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
 use crate::site::records::{ObservedRecords, Zones};
@@ -50,7 +50,7 @@ pub(super) struct Serving {
 /// What the web server serves.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
-    pub app: Rc<App>,
+    pub app: Rc<InstalledApp>,
     /// `None` for kind s3, which has no package.
     pub release: Option<Release>,
     pub certificate: Certificate,
@@ -306,7 +306,7 @@ impl Boot {
         release: Option<&Release>,
         interpreter: Option<Interpreter>,
         secrets: app::Secrets,
-    ) -> Result<App> {
+    ) -> Result<InstalledApp> {
         let package = release.map(|release| UnpackedPackage {
             version: release.version.clone(),
             root: release.root.clone(),
@@ -323,7 +323,7 @@ impl Boot {
         .await
     }
 
-    pub(super) async fn start_app(&self, app: &App) -> Result<()> {
+    pub(super) async fn start_app(&self, app: &InstalledApp) -> Result<()> {
         app.start(&self.services).await?;
         app.wait_ready(&self.services).await
     }
@@ -364,7 +364,7 @@ impl Boot {
 
     pub(super) async fn start_web(
         &self,
-        app: &App,
+        app: &InstalledApp,
         release: Option<&Release>,
         certificate: &Certificate,
     ) -> Result<()> {
@@ -482,7 +482,7 @@ impl Boot {
         }
     }
 
-    async fn keep(&self, release: &Release, app: &App) -> Result<()> {
+    async fn keep(&self, release: &Release, app: &InstalledApp) -> Result<()> {
         release::activate(release, &self.paths)?;
         release::settle(release).await?;
         app.settle().await?;

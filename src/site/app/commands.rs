@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::App;
+use super::InstalledApp;
 use crate::host::complete;
 use crate::host::process::shell;
 use crate::host::times;
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(900);
 const UMASK: u32 = 0o027;
 const BUILT: &str = "built";
 
-impl App {
+impl InstalledApp {
     /// Runs `[app] build` in the release's folder, which only then the app's account may write to.
     /// False: nothing was to be done.
     pub async fn build(&self) -> anyhow::Result<bool> {

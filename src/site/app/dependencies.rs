@@ -16,7 +16,7 @@ use super::lockfile::Lock;
 use super::plan::{AppPlan, AppProgram};
 use super::project::Local;
 use super::venv::Making;
-use super::{App, lending, relocate};
+use super::{InstalledApp, lending, relocate};
 use crate::cloud::s3::S3;
 use crate::host::archive::{Limits, Unpacking, pack_stream, unpack_stream};
 use crate::host::complete;
@@ -248,7 +248,7 @@ impl Dependencies {
     }
 }
 
-impl App {
+impl InstalledApp {
     /// Once the site serves: puts the dependencies that were installed here into the cache. False:
     /// they are there, or no use elsewhere. Never worth more than a warning.
     pub async fn share(&self, state: &S3) -> anyhow::Result<bool> {

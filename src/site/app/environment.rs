@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{App, AppPlan, Backend, Secrets};
+use super::{AppPlan, Backend, InstalledApp, Secrets};
 use crate::host::process::search_path;
 
-impl App {
+impl InstalledApp {
     /// For the app and its release command. Holds secrets: for environments only, never for a log.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
         environment(&self.plan, &self.secrets, self.venv(), search_path())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::dependencies::{Dependencies, Origin};
-use super::{App, AppPlan, Secrets, UnpackedPackage};
+use super::{AppPlan, InstalledApp, Secrets, UnpackedPackage};
 use crate::config::{AppKind, Health, Site};
 use crate::host::paths::Paths;
 
@@ -63,13 +63,13 @@ pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, AppPlan) {
 }
 
 /// With dependencies that are only named.
-pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
+pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, InstalledApp) {
     let (folder, plan) = plan(site, files);
     let dependencies = matches!(site.app.kind, AppKind::Python { .. })
         .then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
     (
         folder,
-        App {
+        InstalledApp {
             plan,
             dependencies,
             secrets: Secrets::new(),

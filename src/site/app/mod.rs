@@ -1,7 +1,7 @@
 //! The site's own program: what it needs, how it is built, started and known to be ready.
 //!
 //! [`AppPlan::new`] decides from site.toml and the unpacked package; [`AppPlan::provide`] brings the
-//! dependencies and makes it an [`App`], which can be built, started and awaited.
+//! dependencies and makes it an [`InstalledApp`], which can be built, started and awaited.
 
 mod command_line;
 mod commands;
@@ -61,7 +61,7 @@ pub enum Backend {
 
 /// A program whose dependencies are here. The other methods stand beside what they do.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct InstalledApp {
     plan: AppPlan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
@@ -71,7 +71,7 @@ pub struct App {
     answered: OnceLock<Backend>,
 }
 
-impl App {
+impl InstalledApp {
     /// Where it runs; `None` where the web server alone serves the site.
     pub fn slot(&self) -> Option<Slot> {
         (self.plan.program != AppProgram::None).then_some(self.plan.slot)
@@ -96,7 +96,7 @@ impl App {
         !self.plan.has_fixed_port()
     }
 
-    /// Whether [`App::upstream`] is final before the app is ready.
+    /// Whether [`InstalledApp::upstream`] is final before the app is ready.
     pub fn says_where_it_listens(&self) -> bool {
         self.plan.alternative.is_none()
     }

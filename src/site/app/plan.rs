@@ -12,7 +12,8 @@ use super::command_line::{self, Listens};
 use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
 use super::{
-    App, Backend, Dependencies, Interpreter, Secrets, UnpackedPackage, environment, procfile,
+    Backend, Dependencies, InstalledApp, Interpreter, Secrets, UnpackedPackage, environment,
+    procfile,
 };
 use crate::cloud::s3::S3;
 use crate::config::{AppKind, Health, OwnUrls, Site};
@@ -217,12 +218,12 @@ impl AppPlan {
         interpreter: Option<Interpreter>,
         state: &S3,
         secrets: Secrets,
-    ) -> anyhow::Result<App> {
+    ) -> anyhow::Result<InstalledApp> {
         if !matches!(self.upstream, Backend::Website(_)) {
             imds::set_reach(self.account.as_ref(), self.deny_imds).await;
         }
         let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(App {
+        Ok(InstalledApp {
             plan: self,
             dependencies,
             secrets,

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{App, Backend};
+use super::{Backend, InstalledApp};
 use crate::config::{Verdict, redirects};
 use crate::host::services::Services;
 
@@ -38,7 +38,7 @@ enum Unwell {
     Redirect(String),
 }
 
-impl App {
+impl InstalledApp {
     /// Waits until the health path answers 2xx, or redirects to anything but itself. The app's end,
     /// or its time being up, is an error with its last lines.
     pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::net::UnixStream;
 
 use super::plan::AppProgram;
-use super::{App, Backend, command_line};
+use super::{Backend, InstalledApp, command_line};
 use crate::host::services::{Ensured, Service, Services, Signal};
 
 /// gunicorn's own grace for requests that run is 30 s.
@@ -17,7 +17,7 @@ const STOP: Duration = Duration::from_secs(35);
 /// by the group.
 const UMASK: u32 = 0o007;
 
-impl App {
+impl InstalledApp {
     /// None where the web server alone serves the site.
     pub fn service(&self) -> Option<Service> {
         let paths = &self.plan.paths;

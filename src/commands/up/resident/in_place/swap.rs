@@ -10,7 +10,7 @@ use super::super::super::Boot;
 use super::super::super::boot::{Live, Serving};
 use super::Before;
 use crate::config::AppKind;
-use crate::site::app::{App, Backend, Secrets};
+use crate::site::app::{Backend, InstalledApp, Secrets};
 use crate::site::release::{self, Published, Release};
 use crate::site::web::{Former, health_files};
 
@@ -62,7 +62,12 @@ impl Boot {
         })
     }
 
-    async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
+    async fn app_beside(
+        &self,
+        live: &Live,
+        release: &Release,
+        secrets: Secrets,
+    ) -> Result<InstalledApp> {
         let interpreter = match self.site.app.kind {
             AppKind::Python { .. } => Some(self.interpreter().await?),
             _ => None,
@@ -80,7 +85,7 @@ impl Boot {
     }
 
     /// kind static has no app that could be asked before visitors are.
-    fn check_files(&self, app: &App) -> Result<()> {
+    fn check_files(&self, app: &InstalledApp) -> Result<()> {
         let Backend::Files(root) = app.upstream() else {
             return Ok(());
         };
