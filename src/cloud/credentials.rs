@@ -10,7 +10,6 @@ use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::imds::client::error::ImdsError;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileLoadError;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -25,6 +24,7 @@ use super::Error;
 use super::error::{Doing, OUT_OF_REACH, chain, find, innermost};
 use super::http;
 use super::imds::Imds;
+use super::no_credentials::NoCredentials;
 use super::profile::{CredentialSource, Profile};
 
 /// A program that asks its user for a password, or for a touch of a key.
@@ -144,66 +144,32 @@ async fn selected() -> Result<Option<Profile>, NoCredentials> {
         .map(Some)
 }
 
-/// Why there are no credentials, and what the user can do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct NoCredentials {
-    pub(super) message: String,
-    pub(super) hint: String,
-}
-
-impl NoCredentials {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-
-    pub(super) fn unknown_profile(name: &str, file: &str) -> Self {
-        let message = format!("profile `{name}` does not exist in {file}");
-        Self::new(message, "`aws configure list-profiles` lists those that do")
-    }
-
-    pub(super) fn unreadable(error: &ProfileFileLoadError) -> Self {
-        Self::new(
-            innermost(error),
-            "mend the file, or name another with AWS_CONFIG_FILE",
-        )
-    }
-
-    fn none(profile: Option<&Profile>, on_instance: bool) -> Self {
-        const LOG_IN: &str = "log in with `aws login` or `aws sso login`";
-        const SET_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-        match profile {
-            _ if on_instance => Self::new(
-                "the instance gives none",
-                "give it a role, by an instance profile",
-            ),
-            Some(profile) if profile.named => Self::new(
-                format!("{profile} has none"),
-                format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"),
-            ),
-            _ => {
-                let message = "neither the environment nor ~/.aws/config has any";
-                Self::new(
-                    message,
-                    format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"),
-                )
-            }
-        }
-    }
-
-    fn logged_out(session: &str, profile: &str, command: &str) -> Self {
-        let message =
-            format!("the {session} session of profile `{profile}` is missing or has expired");
-        Self::new(message, format!("run `{command} --profile {profile}`"))
-    }
-}
-
 impl From<NoCredentials> for Error {
     fn from(NoCredentials { message, hint }: NoCredentials) -> Self {
         Doing::new("no AWS credentials").wrong_with_hint(message, hint)
+    }
+}
+
+/// Nothing that could give credentials is set up.
+fn none(profile: Option<&Profile>, on_instance: bool) -> NoCredentials {
+    const LOG_IN: &str = "log in with `aws login` or `aws sso login`";
+    const SET_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    match profile {
+        _ if on_instance => NoCredentials::new(
+            "the instance gives none",
+            "give it a role, by an instance profile",
+        ),
+        Some(profile) if profile.named => NoCredentials::new(
+            format!("{profile} has none"),
+            format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"),
+        ),
+        _ => {
+            let message = "neither the environment nor ~/.aws/config has any";
+            NoCredentials::new(
+                message,
+                format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"),
+            )
+        }
     }
 }
 
@@ -217,7 +183,7 @@ fn explain(
     if matches!(error, CredentialsError::CredentialsNotLoaded(_))
         || !on_instance && find::<ImdsError>(error).is_some()
     {
-        return NoCredentials::none(profile, on_instance);
+        return none(profile, on_instance);
     }
     if find::<ConnectorError>(error).is_some() {
         return NoCredentials::new(innermost(error), OUT_OF_REACH);

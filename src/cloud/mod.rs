@@ -11,6 +11,7 @@ pub mod ec2;
 mod error;
 mod http;
 pub mod imds;
+mod no_credentials;
 mod paging;
 mod profile;
 pub mod route53;

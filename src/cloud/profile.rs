@@ -8,7 +8,8 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::Error;
-use super::credentials::NoCredentials;
+use super::error::innermost;
+use super::no_credentials::NoCredentials;
 
 /// A profile as far as its files say it: nothing was asked of anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Profile {
     pub(super) async fn selected_in(fs: &Fs, env: &Env) -> Result<Self, NoCredentials> {
         let set = profile::load(fs, env, &EnvConfigFiles::default(), None)
             .await
-            .map_err(|error| NoCredentials::unreadable(&error))?;
+            .map_err(|error| NoCredentials::unreadable(innermost(&error)))?;
         let named = env.get("AWS_PROFILE").is_ok_and(|name| !name.is_empty());
         let name = set.selected_profile().to_owned();
         if named && set.get_profile(&name).is_none() {
