@@ -9,6 +9,7 @@ mod dependencies;
 mod environment;
 #[cfg(test)]
 mod fixtures;
+mod installer_variables;
 mod interpreter;
 mod lending;
 mod lockfile;
@@ -32,6 +33,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
+use crate::cloud::s3::S3;
+use crate::host::imds;
 use crate::host::slot::Slot;
 
 pub use dependencies::Dependencies;
@@ -69,6 +72,31 @@ pub struct InstalledApp {
     secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
     answered: OnceLock<Backend>,
+}
+
+impl AppPlan {
+    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state`
+    /// is the site's bucket.
+    ///
+    /// The first step that runs code of others: from here on it has no way to the instance's
+    /// credentials. A Python app needs the interpreter.
+    pub async fn provide(
+        self,
+        interpreter: Option<Interpreter>,
+        state: &S3,
+        secrets: Secrets,
+    ) -> anyhow::Result<InstalledApp> {
+        if !matches!(self.upstream, Backend::Website(_)) {
+            imds::set_reach(self.account.as_ref(), self.deny_imds).await;
+        }
+        let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
+        Ok(InstalledApp {
+            plan: self,
+            dependencies,
+            secrets,
+            answered: OnceLock::new(),
+        })
+    }
 }
 
 impl InstalledApp {

@@ -4,21 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
-use super::{
-    Backend, Dependencies, InstalledApp, Interpreter, Secrets, UnpackedPackage, environment,
-    procfile,
-};
-use crate::cloud::s3::S3;
+use super::{Backend, UnpackedPackage, installer_variables, procfile};
 use crate::config::{AppKind, Health, OwnUrls, Site};
 use crate::host::account::Account;
-use crate::host::imds;
 use crate::host::paths::Paths;
 use crate::host::slot::Slot;
 
@@ -90,7 +84,7 @@ impl AppPlan {
 
     /// What steers the installers on this machine.
     fn installers(&self) -> Installers {
-        let variables = environment::steering(&environment::for_installers(
+        let variables = installer_variables::steering(&installer_variables::for_installers(
             &self.site_env,
             std::env::vars_os(),
         ));
@@ -206,29 +200,6 @@ impl AppPlan {
                     .port())
             }
         }
-    }
-
-    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state`
-    /// is the site's bucket.
-    ///
-    /// The first step that runs code of others: from here on it has no way to the instance's
-    /// credentials. A Python app needs the interpreter.
-    pub async fn provide(
-        self,
-        interpreter: Option<Interpreter>,
-        state: &S3,
-        secrets: Secrets,
-    ) -> anyhow::Result<InstalledApp> {
-        if !matches!(self.upstream, Backend::Website(_)) {
-            imds::set_reach(self.account.as_ref(), self.deny_imds).await;
-        }
-        let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(InstalledApp {
-            plan: self,
-            dependencies,
-            secrets,
-            answered: OnceLock::new(),
-        })
     }
 }
 

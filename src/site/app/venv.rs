@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::interpreter::{Interpreter, find_program_for};
 use super::lockfile::{Lock, LockSource};
-use super::{environment, relocate};
+use super::{installer_variables, relocate};
 use crate::host::account::Account;
 use crate::host::process::Run;
 use crate::host::{files, ownership};
@@ -164,7 +164,7 @@ impl Making<'_> {
     }
 
     fn run(&self, program: &Path) -> Run {
-        let env = environment::for_installers(self.site_env, std::env::vars_os());
+        let env = installer_variables::for_installers(self.site_env, std::env::vars_os());
         let ours: [(&str, OsString); 6] = [
             ("HOME", self.home.into()),
             ("TMPDIR", self.home.into()),

@@ -14,7 +14,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::manifest;
+use super::manifest::{self, extension, file_name};
 use super::{Upstream, WebConfig};
 
 /// Bound how long a start of the web server is held up; what lies beyond is kept for an hour.
@@ -223,14 +223,6 @@ fn is_page(url: &str) -> bool {
             .iter()
             .any(|page| extension.eq_ignore_ascii_case(page))
     })
-}
-
-pub(super) fn file_name(url: &str) -> &str {
-    url.rsplit_once('/').map_or(url, |(_, name)| name)
-}
-
-pub(super) fn extension(name: &str) -> Option<&str> {
-    name.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 #[cfg(test)]
