@@ -10,7 +10,7 @@ use crate::cloud::route53::{RecordSet, RecordType, Role};
 /// quotas").
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 pub(super) const PRIMARY: &str = "spotboot-primary";
-pub(super) const SECONDARY: &str = "spotboot-secondary";
+const SECONDARY: &str = "spotboot-secondary";
 
 /// Who asks for the names, and what they shall say.
 #[derive(Debug, Clone)]
