@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::commands::Usage;
 use crate::config::Problems;
+use crate::outcome::Usage;
 use crate::output::{self, shown};
-use crate::{cli, cloud, logs};
+use crate::{cli, cloud, logging};
 
 /// Usage or configuration.
 const USAGE: u8 = 2;
@@ -90,9 +90,9 @@ impl Failure {
     /// Says it on standard error, where nobody has said it yet.
     pub fn tell(&self, json: bool) -> ExitCode {
         if json {
-            logs::print_json(&self.to_json());
+            logging::print_json(&self.to_json());
         } else {
-            logs::print(&format!("error: {}", self.words));
+            logging::print(&format!("error: {}", self.words));
         }
         ExitCode::from(self.code)
     }
@@ -132,9 +132,9 @@ pub fn without_a_command(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if std::env::args_os().any(|arg| arg == "--json") {
-        logs::print_json(&Failure::of_usage(error).to_json());
+        logging::print_json(&Failure::of_usage(error).to_json());
     } else {
-        logs::print_styled(&if logs::may_style() {
+        logging::print_styled(&if logging::may_style() {
             words.ansi().to_string()
         } else {
             shown(&words.to_string()).into_owned()

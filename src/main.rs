@@ -5,9 +5,12 @@ mod cli;
 mod cloud;
 mod commands;
 mod config;
+pub mod context;
 mod failure;
 mod host;
-mod logs;
+pub mod instance;
+pub mod logging;
+mod outcome;
 mod output;
 mod shell;
 mod site;
@@ -18,8 +21,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use commands::Outcome;
 use failure::Failure;
+use outcome::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
         Err(error) => return end(failure::without_a_command(&error), false),
     };
     cli::set_colour(cli.globals.color);
-    logs::start(&cli.globals);
+    logging::start(&cli.globals);
     // One thread: the work is waiting, and every further thread costs memory for as long as the
     // site lives.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -69,15 +72,5 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
         Command::Logs(args) => commands::logs::run(&cli.globals, args).await,
         Command::Init(init) => commands::init::run(&cli.globals, init).await,
-    }
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::ProblemFound => Self::from(3),
-            Outcome::Locked => Self::from(4),
-        }
     }
 }

@@ -6,10 +6,10 @@ mod show;
 
 use anyhow::Result;
 
-use super::Outcome;
-use super::certificates::Certificates;
-use super::remote::Remote;
 use crate::cli::{Cert, Globals};
+use crate::context::Remote;
+use crate::context::certificates::Certificates;
+use crate::outcome::Outcome;
 
 pub async fn run(globals: &Globals, cert: &Cert) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;

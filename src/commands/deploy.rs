@@ -5,12 +5,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tracing::info;
 
-use super::Outcome;
 use super::package::Package;
-use super::progress;
-use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
+use crate::context::Remote;
+use crate::logging::progress;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
 use crate::site::release;

@@ -5,9 +5,9 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use time::macros::format_description;
 
-use super::Outcome;
-use super::remote::Remote;
 use crate::cli::{Globals, History};
+use crate::context::Remote;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Record, RunOutcome, Verb, recent};
 

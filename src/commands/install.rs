@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tracing::{info, warn};
 
-use super::Outcome;
-use super::site_file::Place;
 use crate::cli::{Folders, Globals};
 use crate::cloud::Access;
 use crate::cloud::imds::Imds;
 use crate::config::Problems;
+use crate::context::site_file::Place;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
+use crate::outcome::Outcome;
 use crate::output::out;
 
 const PROGRAM: &str = "/usr/local/bin/spotboot";

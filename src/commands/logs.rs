@@ -3,10 +3,10 @@
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use super::Outcome;
-use super::remote::Remote;
 use crate::cli::{Globals, Logs};
-use crate::logs;
+use crate::context::Remote;
+use crate::logging;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, json_shown, shown};
 use crate::site::journal::{Line, Merge, Query, known, stored};
 
@@ -57,7 +57,7 @@ pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     }
     output::write(&batch);
     if lines == 0 && !globals.quiet {
-        logs::print(&format!(
+        logging::print(&format!(
             "nothing was logged since {}, as far as the bucket knows; instances send their logs every five minutes",
             query.since
         ));

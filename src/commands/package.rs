@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing::info;
 
-use super::remote::Remote;
 use crate::cli::Globals;
+use crate::context::Remote;
 use crate::host::archive::Packed;
-use crate::logs;
+use crate::logging;
 use crate::site::release::{self, Published};
 
 /// CI's log gets a line for so much of it.
@@ -99,11 +99,11 @@ impl fmt::Display for Package {
 }
 
 fn upload_bar(globals: &Globals, size: u64) -> ProgressBar {
-    if !logs::shows_progress(globals) {
+    if !logging::shows_progress(globals) {
         return ProgressBar::hidden();
     }
     let style =
         ProgressStyle::with_template("upload {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
             .expect("the template is well-formed");
-    logs::progress().add(ProgressBar::new(size).with_style(style))
+    logging::progress().add(ProgressBar::new(size).with_style(style))
 }

@@ -3,11 +3,12 @@
 use anyhow::{Context, Result};
 use tracing::info;
 
-use super::remote::Remote;
 use super::rotation::{self, Held, Prospect};
-use super::{Outcome, progress, usage};
 use crate::cli::{Globals, Pace, Rollback};
 use crate::config::AppKind;
+use crate::context::Remote;
+use crate::logging::progress;
+use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
 use crate::site::release;

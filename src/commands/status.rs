@@ -9,12 +9,12 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::Outcome;
-use super::remote::Remote;
 use super::rotation;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
+use crate::context::Remote;
+use crate::outcome::Outcome;
 use crate::output::{self, continued, in_one_line, out};
 use crate::site::address;
 use crate::site::deploys::{Log, Record};
@@ -36,7 +36,7 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     elastic_ip: Option<ElasticIp>,
     fleet: Option<FleetStatus>,
-    instances: Vec<Instance>,
+    instances: Vec<ServingInstance>,
     warnings: Vec<String>,
     problems: Vec<String>,
 }
@@ -64,7 +64,7 @@ struct FleetStatus {
 }
 
 #[derive(Debug, Serialize)]
-struct Instance {
+struct ServingInstance {
     id: String,
     owner: bool,
     phase: Option<Phase>,
@@ -205,7 +205,7 @@ async fn instance(
     remote: &Remote,
     described: Described,
     owners: &BTreeSet<String>,
-) -> Result<Instance> {
+) -> Result<ServingInstance> {
     let (id, owner) = (&described.id, owners.contains(&described.id));
     let mut said = said_by(&remote.state, &remote.site, id).await?;
     if let Some(said) = said.as_mut().filter(|_| remote.site.dns.is_elastic()) {
@@ -224,7 +224,7 @@ async fn instance(
         .as_ref()
         .map(|said| (said.spotboot.clone(), said.build.clone()))
         .unwrap_or_default();
-    Ok(Instance {
+    Ok(ServingInstance {
         id: id.to_owned(),
         owner,
         phase,
@@ -330,7 +330,7 @@ fn row(what: &str, text: &str) {
     out!("{what:<14} {}", in_one_line(text));
 }
 
-impl fmt::Display for Instance {
+impl fmt::Display for ServingInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = self.phase.map_or("silent".to_owned(), |phase| {
             format!("{phase:?}").to_lowercase()
@@ -348,8 +348,8 @@ impl fmt::Display for Instance {
 
 /// What nobody has to mend at once: an upgrade on its way, or a fleet that fetches what it should
 /// not.
-fn differing_versions(instances: &[Instance]) -> Option<String> {
-    let told: Vec<(&Instance, &String)> = instances
+fn differing_versions(instances: &[ServingInstance]) -> Option<String> {
+    let told: Vec<(&ServingInstance, &String)> = instances
         .iter()
         .filter_map(|instance| Some((instance, instance.spotboot.as_ref()?)))
         .collect();
@@ -358,7 +358,7 @@ fn differing_versions(instances: &[Instance]) -> Option<String> {
         .iter()
         .map(|(instance, number)| (*number, &instance.build.commit))
         .collect();
-    let each = |(instance, number): &(&Instance, &String)| {
+    let each = |(instance, number): &(&ServingInstance, &String)| {
         format!(
             "{} {}",
             instance.id,
@@ -378,14 +378,14 @@ fn differing_versions(instances: &[Instance]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn instance(id: &str, spotboot: Option<&str>, commit: &str, target: &str) -> Instance {
+    fn instance(id: &str, spotboot: Option<&str>, commit: &str, target: &str) -> ServingInstance {
         let build = Build {
             commit: Some(commit.into()),
             date: None,
             target: Some(target.into()),
         };
         let (phase, spotboot) = (Some(Phase::Serving), spotboot.map(str::to_owned));
-        Instance {
+        ServingInstance {
             id: id.into(),
             owner: false,
             phase,

@@ -57,9 +57,11 @@ impl SecretStores {
         );
         for place in wanted {
             match place {
-                SecretRef::Parameter(name) => _ = names.insert(name.as_str()),
+                SecretRef::Parameter(name) => {
+                    names.insert(name.as_str());
+                }
                 SecretRef::Secret { id, key } => {
-                    _ = keys.entry(id).or_default().insert(key.as_deref());
+                    keys.entry(id).or_default().insert(key.as_deref());
                 }
             }
         }

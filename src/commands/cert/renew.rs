@@ -8,12 +8,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tracing::error;
 
-use super::super::Outcome;
-use super::super::certificates::{Busy, Wanted};
-use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
+use crate::context::Remote;
+use crate::context::certificates::{Busy, Wanted};
 use crate::host::network;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Certificate, Ledger, identifiers};
 use crate::site::deploys::By;

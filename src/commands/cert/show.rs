@@ -9,10 +9,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::super::Outcome;
-use super::super::remote::Remote;
 use super::certificates;
 use crate::cli::Globals;
+use crate::context::Remote;
+use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Ledger, StoredCertificate, Window, due, identifiers};
 use crate::site::proof::{Served, served};

@@ -12,10 +12,10 @@ mod user_data;
 
 use anyhow::Result;
 
-use super::Outcome;
-use super::site_file::told_region;
 use crate::cli::{Globals, Init};
 use crate::config::Site;
+use crate::context::site_file::told_region;
+use crate::outcome::Outcome;
 use files::{Fate, File};
 use plan::Plan;
 

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::user_data::Program;
 use crate::cli::{Arch, Init};
-use crate::commands::Usage;
 use crate::config::{FleetKind, Site};
+use crate::outcome::Usage;
 
 /// Where no account is told; it stands in the two policies that name one, for the reader to
 /// replace.

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::cli::ReleaseChoice;
 use crate::config::ReleaseOn;
-use crate::logs;
+use crate::logging;
 
 const QUESTION: &str = "Where does the site keep its data: in files on the instance (as with SQLite), or in a database server?\n\
     Type folder (files: its release command runs on each new instance) or fleet (a server: it runs once per release) [folder]: ";
@@ -20,8 +20,8 @@ pub fn choose(flag: Option<ReleaseChoice>) -> Result<ReleaseOn> {
     if let Some(flag) = flag {
         return Ok(meant(flag));
     }
-    if io::stdin().is_terminal() && logs::is_terminal() {
-        return ask(&mut io::stdin().lock(), &mut logs::print_styled)
+    if io::stdin().is_terminal() && logging::is_terminal() {
+        return ask(&mut io::stdin().lock(), &mut logging::print_styled)
             .context("asking where the site keeps its data");
     }
     warn!(

@@ -9,10 +9,10 @@ use super::files::File;
 use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
 use crate::cloud::Access;
-use crate::commands::Usage;
-use crate::commands::site_file::Place;
 use crate::config::{AppKind, ReleaseOn, Site};
+use crate::context::site_file::Place;
 use crate::host::templates;
+use crate::outcome::Usage;
 
 const TEMPLATE: &str = include_str!("../../../launch-template/site.toml");
 const HERE: &str = "./site.toml";

@@ -7,9 +7,9 @@ use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 
 use super::plan::Plan;
-use crate::commands::Usage;
 use crate::config::Site;
 use crate::host::templates;
+use crate::outcome::Usage;
 
 const TEMPLATE: &str = include_str!("../../../launch-template/user-data.py");
 /// So that user data stays the stub that it is meant to be; EC2 takes sixteen times as much.

@@ -8,15 +8,15 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::super::remote::Remote;
 use super::Rotation;
 use super::candidate;
 use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::outside::look_at;
-use crate::commands::elastic::Leader;
-use crate::commands::names;
 use crate::config::Routing;
-use crate::logs;
+use crate::context::Remote;
+use crate::context::claim;
+use crate::context::elastic_ip::Leader;
+use crate::logging;
 use crate::site::address;
 use crate::site::deploys::{RunOutcome, Stage};
 use crate::site::records::{Claim, ClaimBasis, Cutover, in_sync};
@@ -182,10 +182,10 @@ impl Rotation<'_> {
         let zones = remote.zones().await?;
         let moved = owners.iter().any(|owner| owner != heir.id());
         let elastic = address::elastic(&remote.ec2, &remote.site).await?;
-        let node = names::reached_at(heir.node.clone(), elastic.as_ref());
-        let shape = names::shape(
+        let node = claim::reached_at(heir.node.clone(), elastic.as_ref());
+        let shape = claim::shape(
             &remote.site,
-            names::checks(&remote.route53, &remote.site, &node).await?,
+            claim::checks(&remote.route53, &remote.site, &node).await?,
         )?;
         // The replacement of one that AWS takes away may be on its way, and is to have the names
         // from it; the new ones are not.
@@ -201,7 +201,7 @@ impl Rotation<'_> {
         let claim = Claim {
             launched,
             right: ClaimBasis::Appointment,
-            ..names::claim(&remote.site, &node, shape)
+            ..claim::claim(&remote.site, &node, shape)
         };
         info!(instance = heir.id(), "the names go back");
         if let Cutover::Owner(changes) = zones
@@ -370,7 +370,7 @@ pub(super) async fn print_log(remote: &Remote, instance: &str, name: &str) {
         .await
         .context("reading its log")
     {
-        Ok(Some(log)) => logs::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
+        Ok(Some(log)) => logging::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
         Ok(None) => {}
         Err(error) => warn!("{instance}: {error:#}"),
     }

@@ -5,10 +5,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::super::remote::Remote;
 use super::hold::LEASE_LASTS;
 use super::promotion::published;
 use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
+use crate::context::Remote;
 use crate::site::deploys::Record;
 use crate::site::release::Candidate;
 

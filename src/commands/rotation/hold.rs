@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use super::super::remote::Remote;
+use crate::context::Remote;
 use crate::host::network;
 use crate::site::deploys::{By, name_of_run};
 use crate::site::lease::{Asked, Lease};

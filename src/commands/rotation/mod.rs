@@ -25,9 +25,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 
-use super::remote::Remote;
 use crate::cli::{Globals, Pace};
 use crate::config::Routing;
+use crate::context::Remote;
 use crate::output;
 use crate::site::deploys::{Log, Node, Replacement, RunOutcome, Stage, Step};
 use crate::site::fleet::Fleet;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 
-use super::super::remote::Remote;
 use super::members::Member;
 use crate::config::OwnUrls;
+use crate::context::Remote;
 use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
 use crate::site::report::Said;

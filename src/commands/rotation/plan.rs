@@ -9,12 +9,12 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio::try_join;
 
-use super::super::remote::Remote;
-use super::super::usage;
 use super::prospect::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
 use crate::config::AppKind;
+use crate::context::Remote;
+use crate::outcome::usage;
 use crate::site::address;
 use crate::site::deploys::{Node, Record, Replacement, RunOutcome, recent};
 use crate::site::fleet::{Fleet, Observed};

@@ -1,7 +1,7 @@
 //! `releases/current.json`: the last release that has served.
 
-use super::super::remote::Remote;
 use crate::cloud::s3::{Condition, Written};
+use crate::context::Remote;
 use crate::site::deploys::{Record, Released};
 use crate::site::release::{Current, Pointer, Published};
 use anyhow::{Context, Result, bail};

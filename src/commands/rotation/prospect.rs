@@ -5,10 +5,10 @@ use std::fmt;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::super::remote::Remote;
 use super::{Forecast, InPlace, InPlaceForecast, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
+use crate::context::Remote;
 use crate::site::deploys::{InPlaceInstances, Log, Record};
 use crate::site::report::Timeline;
 

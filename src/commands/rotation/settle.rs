@@ -3,9 +3,9 @@
 use anyhow::{Result, anyhow};
 use tracing::warn;
 
-use super::super::remote::Remote;
 use super::{InPlace, Rotation, candidate, current};
 use crate::cli::Pace;
+use crate::context::Remote;
 use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::super::super::usage;
 use super::super::prospect::release_command;
 use super::residents::{Resident, Source};
 use crate::cli::Pace;
-use crate::commands::remote::Remote;
 use crate::config::AppKind;
+use crate::context::Remote;
+use crate::outcome::usage;
 use crate::site::report::Said;
 
 #[derive(Debug, Serialize)]

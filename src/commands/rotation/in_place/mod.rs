@@ -20,7 +20,7 @@ use super::members::Wanted;
 use super::promotion::{Superseded, promote};
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
-use crate::commands::remote::Remote;
+use crate::context::Remote;
 use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 pub use forecast::Forecast;

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::super::members::Wanted;
-use crate::commands::remote::Remote;
+use crate::context::Remote;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
 use crate::site::report::{Attempt, Phase, Said, said_by};

@@ -1,0 +1,126 @@
+//! The resident: one event loop, until it is told to stop.
+//!
+//! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each
+//! [`Act`] is begun here as a piece of work that goes on beside the others and ends in an event of
+//! its own. So nothing keeps a signal or the watchdog waiting.
+
+pub mod crash_loop;
+pub mod event;
+pub mod metrics;
+pub mod renewal;
+pub mod service_health;
+pub mod state;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::signal::unix::Signal;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Instance;
+use super::interruption::outcome::Minded;
+use super::serving::Serving;
+use crate::host::slot::Slot;
+use crate::host::{memory, notify};
+use crate::site::web;
+use event::{Act, Event, Leaving};
+use state::State;
+
+/// What goes on at once. Dropped, unfinished, when the loop ends.
+type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
+
+impl Instance {
+    pub async fn stay(
+        &self,
+        serving: &Serving,
+        terminate: &mut Signal,
+        interrupt: &mut Signal,
+    ) -> Leaving {
+        let mut state = State::new(serving.phase);
+        self.phase.set(serving.phase);
+        self.metering.stand(state.phase());
+        let mut works = Works::new();
+        let keep_address = self.site.dns.is_elastic().then_some(Act::KeepAddress);
+        for act in state.begin().into_iter().chain(keep_address) {
+            works.push(self.work(act, serving, &state));
+        }
+        let mut watchdog =
+            interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
+        watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // Of the app that serves: one that is on its way there is watched by who starts it.
+            let app = serving.live().app.slot().map(Slot::service);
+            let event = tokio::select! {
+                biased;
+                _ = terminate.recv() => Event::Signal("SIGTERM"),
+                _ = interrupt.recv() => Event::Signal("SIGINT"),
+                _ = watchdog.tick() => Event::Watchdog,
+                Some(event) = works.next() => event,
+                how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
+                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
+            };
+            if let Event::Ended { service, .. } = &event {
+                self.metering.tally.restarted(service);
+            }
+            let acts = state.on(event);
+            self.phase.set(state.phase());
+            self.metering.stand(state.phase());
+            for act in acts {
+                if let Act::Leave(leaving) = act {
+                    return leaving;
+                }
+                works.push(self.work(act, serving, &state));
+            }
+        }
+    }
+
+    /// Begins what was decided.
+    fn work<'w>(
+        &'w self,
+        act: Act,
+        serving: &'w Serving,
+        state: &State,
+    ) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
+        let phase = state.phase();
+        match act {
+            Act::Leave(_) => Box::pin(std::future::pending()),
+            Act::Beat => Box::pin(async {
+                notify::watchdog();
+                Event::Done
+            }),
+            Act::Settle => Box::pin(async {
+                self.retire_leftovers(serving).await;
+                self.settle(serving).await;
+                memory::release();
+                Event::Settled
+            }),
+            Act::Follow => Box::pin(self.follow(serving)),
+            Act::Report => Box::pin(async move {
+                self.report(phase, Some(serving), None).await;
+                Event::Reported
+            }),
+            Act::Mind => Box::pin(async {
+                match self.mind(Some(serving)).await {
+                    Minded::Heard | Minded::Settled => Event::Minded,
+                    Minded::Over => Event::Over,
+                }
+            }),
+            Act::LookAtNames => Box::pin(self.look_at_names(serving)),
+            Act::Sweep { after } => Box::pin(async move {
+                Event::Swept {
+                    next: self.sweep(serving, after).await,
+                }
+            }),
+            Act::KeepAddress => Box::pin(self.keep_address(serving)),
+            Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
+            Act::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
+            Act::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
+            Act::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
+            Act::Renew { after } => Box::pin(self.renewal(serving, after)),
+            Act::Ship { after } => Box::pin(self.shipping(after)),
+            Act::TellMetrics => Box::pin(self.metrics(serving)),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What the resident knows, and what it does about what happens: a pure function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::crash_loop::CrashLoop;
+use super::event::{Act, Event, Leaving};
+use crate::site::report::Phase;
+
+/// Whether the bucket is being told of this instance: one report at a time, so that an older one
+/// never comes last.
+#[derive(Debug, PartialEq, Eq)]
+enum Telling {
+    Nothing,
+    UnderWay,
+    /// Something changed meanwhile.
+    Again,
+}
+
+#[derive(Debug)]
+pub struct State {
+    phase: Phase,
+    telling: Telling,
+    /// How often in a row the bucket did not take the logs.
+    unshipped: u32,
+    ends: BTreeMap<&'static str, CrashLoop>,
+    /// The services that cannot stay up.
+    troubled: BTreeSet<&'static str>,
+}
+
+/// The first logs are those of a boot that may be the last.
+const FIRST_SHIPPING: Duration = Duration::from_secs(30);
+const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
+const SHIP_AGAIN: Duration = Duration::from_secs(10);
+
+impl State {
+    pub fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            telling: Telling::Nothing,
+            unshipped: 0,
+            ends: BTreeMap::new(),
+            troubled: BTreeSet::new(),
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What a resident begins with.
+    pub fn begin(&self) -> Vec<Act> {
+        let names = if self.phase == Phase::StandBy {
+            Act::LookAtOwner
+        } else {
+            Act::LookAtNames
+        };
+        let (renew, sweep) = (
+            Act::Renew {
+                after: Duration::ZERO,
+            },
+            Act::Sweep {
+                after: Duration::ZERO,
+            },
+        );
+        vec![
+            Act::Settle,
+            Act::Mind,
+            renew,
+            names,
+            sweep,
+            Act::Ship {
+                after: FIRST_SHIPPING,
+            },
+            Act::TellMetrics,
+        ]
+    }
+
+    pub fn on(&mut self, event: Event) -> Vec<Act> {
+        match event {
+            Event::Signal(signal) => {
+                info!(signal, "stopping");
+                vec![Act::Leave(Leaving::Told)]
+            }
+            Event::Over => {
+                info!("AWS ends this instance in a moment; stopping");
+                vec![Act::Leave(Leaving::Over)]
+            }
+            Event::Watchdog => vec![Act::Beat],
+            Event::Done => Vec::new(),
+            // Not before: both bring releases and remove them.
+            Event::Settled => vec![Act::Follow],
+            Event::InPlace { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::Follow);
+                acts
+            }
+            Event::Ended { service, how, at } => {
+                warn!(service, how, "ended by itself; it is started again");
+                self.ended(service, how, at)
+            }
+            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Told => self.tell(),
+            Event::Reported if self.telling == Telling::Again => {
+                self.telling = Telling::UnderWay;
+                vec![Act::Report]
+            }
+            Event::Reported => {
+                self.telling = Telling::Nothing;
+                Vec::new()
+            }
+            Event::Minded => {
+                let mut acts = self.tell();
+                acts.push(Act::Mind);
+                acts
+            }
+            Event::Swept { next } => vec![Act::Sweep { after: next }],
+            Event::Owner { taken_over: true } => {
+                info!("the owner is gone or goes; this instance took the names over");
+                self.phase = Phase::Serving;
+                let mut acts = self.tell();
+                acts.push(Act::LookAtNames);
+                acts
+            }
+            Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
+            Event::Names { ours: true } => vec![Act::LookAtNames],
+            Event::Names { ours: false } => {
+                info!("another instance has taken the names over; standing by");
+                self.phase = Phase::StandBy;
+                let mut acts = self.tell();
+                acts.push(Act::LookAtOwner);
+                acts
+            }
+            Event::Address { changed } => {
+                let mut acts = if changed { self.tell() } else { Vec::new() };
+                acts.push(Act::KeepAddress);
+                acts
+            }
+            Event::Renewal { renewed, next } => {
+                // The report has the chain that is to be seen from outside.
+                let mut acts = if renewed { self.tell() } else { Vec::new() };
+                acts.push(Act::Renew { after: next });
+                acts
+            }
+            Event::Shipped { failed } => {
+                self.unshipped = if failed {
+                    self.unshipped.saturating_add(1)
+                } else {
+                    0
+                };
+                vec![Act::Ship {
+                    after: ship_after(self.unshipped),
+                }]
+            }
+        }
+    }
+
+    /// What cannot stay up is told once, until it is well again.
+    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        ends.add(at);
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
+                vec![
+                    Act::TellTrouble { service, how },
+                    Act::AwaitWell { service, at: well },
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<Act> {
+        let ends = self.ends.entry(service).or_default();
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) => vec![Act::AwaitWell { service, at: well }],
+            _ => {
+                self.troubled.remove(service);
+                vec![Act::ForgetTrouble { service }]
+            }
+        }
+    }
+
+    /// The bucket is to hear how things stand now.
+    fn tell(&mut self) -> Vec<Act> {
+        if self.telling == Telling::Nothing {
+            self.telling = Telling::UnderWay;
+            return vec![Act::Report];
+        }
+        self.telling = Telling::Again;
+        Vec::new()
+    }
+}
+
+fn ship_after(failures: u32) -> Duration {
+    match failures {
+        0 => SHIP_EVERY,
+        again => SHIP_AGAIN
+            .saturating_mul(1 << (again - 1).min(8))
+            .min(SHIP_EVERY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::*;
+
+    #[test]
+    fn reports_follow_one_another_and_the_last_one_is_the_newest() {
+        let mut state = State::new(Phase::StandBy);
+        assert_eq!(
+            state.on(Event::Owner { taken_over: true }),
+            [Act::Report, Act::LookAtNames]
+        );
+        let renewed = Event::Renewal {
+            renewed: true,
+            next: Duration::from_secs(9),
+        };
+        assert_eq!(
+            state.on(renewed),
+            [Act::Renew {
+                after: Duration::from_secs(9)
+            }],
+            "one is under way"
+        );
+        assert_eq!(state.on(Event::Reported), [Act::Report]);
+        assert_eq!(state.on(Event::Reported), []);
+    }
+
+    #[test]
+    fn deploys_in_place_are_followed_one_look_after_the_other_once_the_boot_is_settled() {
+        let mut state = State::new(Phase::Serving);
+        assert!(
+            !state.begin().contains(&Act::Follow),
+            "both bring releases and remove them"
+        );
+        assert_eq!(state.on(Event::Settled), [Act::Follow]);
+        assert_eq!(state.on(Event::InPlace { changed: false }), [Act::Follow]);
+        assert_eq!(
+            state.on(Event::InPlace { changed: true }),
+            [Act::Report, Act::Follow]
+        );
+    }
+
+    #[test]
+    fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
+        let mut state = State::new(Phase::Serving);
+        let mut after = |failed| match state.on(Event::Shipped { failed })[..] {
+            [Act::Ship { after }] => after.as_secs(),
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [true, true, true, false, true].map(&mut after),
+            [10, 20, 40, 300, 10]
+        );
+        assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
+    }
+
+    #[test]
+    fn another_address_is_told_and_looked_after_again() {
+        let mut state = State::new(Phase::Serving);
+        assert_eq!(
+            state.on(Event::Address { changed: false }),
+            [Act::KeepAddress]
+        );
+        assert_eq!(
+            state.on(Event::Address { changed: true }),
+            [Act::Report, Act::KeepAddress]
+        );
+    }
+
+    #[test]
+    fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
+        let (mut state, start) = (State::new(Phase::Serving), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut end = |seconds| {
+            state.on(Event::Ended {
+                service: "app",
+                how: "exit status 1".into(),
+                at: after(seconds),
+            })
+        };
+        assert_eq!(end(0), []);
+        let well = Act::AwaitWell {
+            service: "app",
+            at: after(5 + 30 + 300),
+        };
+        assert_eq!(
+            end(5),
+            [
+                Act::TellTrouble {
+                    service: "app",
+                    how: "exit status 1".into()
+                },
+                well
+            ]
+        );
+        assert_eq!(end(15), [], "it is told already");
+        assert_eq!(state.on(Event::Told), [Act::Report]);
+        assert_eq!(
+            state.on(Event::Quiet {
+                service: "app",
+                at: after(335)
+            }),
+            [Act::AwaitWell {
+                service: "app",
+                at: after(345)
+            }]
+        );
+        assert_eq!(
+            state.on(Event::Quiet {
+                service: "app",
+                at: after(345)
+            }),
+            [Act::ForgetTrouble { service: "app" }]
+        );
+        assert_eq!(
+            state.on(Event::Ended {
+                service: "app",
+                how: "exit status 1".into(),
+                at: after(400)
+            }),
+            []
+        );
+    }
+
+    #[test]
+    fn a_signal_ends_it_at_once() {
+        assert_eq!(
+            State::new(Phase::Serving).on(Event::Signal("SIGTERM")),
+            [Act::Leave(Leaving::Told)]
+        );
+    }
+
+    #[test]
+    fn an_owner_that_lost_the_names_stands_by_and_takes_them_back() {
+        let mut state = State::new(Phase::Serving);
+        assert!(state.begin().contains(&Act::LookAtNames));
+        assert_eq!(state.on(Event::Names { ours: true }), [Act::LookAtNames]);
+        assert_eq!(
+            state.on(Event::Names { ours: false }),
+            [Act::Report, Act::LookAtOwner]
+        );
+        assert_eq!(state.phase(), Phase::StandBy);
+        assert_eq!(
+            state.on(Event::Owner { taken_over: false }),
+            [Act::LookAtOwner]
+        );
+        assert_eq!(
+            state.on(Event::Owner { taken_over: true }),
+            [Act::LookAtNames],
+            "a report is under way"
+        );
+        assert_eq!(state.phase(), Phase::Serving);
+    }
+}

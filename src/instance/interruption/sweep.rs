@@ -1,0 +1,100 @@
+//! What instances have left that were lost between raising the fleet's target and lowering it: the
+//! owner of the names sees to it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::Instance;
+use crate::cloud::s3::Condition;
+use crate::instance::deadline::within;
+use crate::instance::serving::Serving;
+use crate::site::handover::{Act, Note, sweep};
+
+/// Between two sweeps; the first follows the boot.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// After one that has changed something: the fleet may have launched one more meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+const HEARD_WITHIN: Duration = Duration::from_secs(20);
+const LARGEST: usize = 1024 * 1024;
+
+impl Instance {
+    /// When to sweep again.
+    pub async fn sweep(&self, serving: &Serving, after: Duration) -> Duration {
+        sleep(after).await;
+        match within(SWEPT_WITHIN, self.swept(serving)).await {
+            Ok(true) => SWEEP_EVERY,
+            Ok(false) => LOOK_AGAIN,
+            Err(error) => {
+                warn!("looking after what lost instances have left: {error:#}");
+                SWEEP_EVERY
+            }
+        }
+    }
+
+    /// Whether there is nothing left to look at soon.
+    async fn swept(&self, serving: &Serving) -> Result<bool> {
+        let is_over = |note: &Note| note.is_over(self.now(), self.site.spare_for);
+        let (there, left): (Vec<_>, Vec<_>) = self
+            .notes_of_others()
+            .await?
+            .into_iter()
+            .partition(|(_, _, is_there)| *is_there);
+        if left.is_empty() && !there.iter().any(|(_, note, _)| is_over(note)) {
+            return Ok(true);
+        }
+        let Some(fleet) = self.fleet().await? else {
+            return Ok(true);
+        };
+        let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
+        seen.owners = self.owners(serving).await?;
+        let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
+        let (target, going) = match sweep(&seen, &notes, self.now(), self.site.spare_for) {
+            Act::Lower(target) => (target, Vec::new()),
+            Act::Retire(target, going) => (target, going),
+            // Another instance has yet to finish what it began.
+            Act::Wait | Act::Raise(_) => return Ok(true),
+            Act::Done => {
+                for (id, ..) in left {
+                    info!(
+                        instance = id,
+                        "what it had asked of its fleet is taken back"
+                    );
+                    self.strike_out(&id).await?;
+                }
+                return Ok(true);
+            }
+        };
+        self.bring_back(&fleet, target, &going, &seen, Some(serving))
+            .await?;
+        Ok(false)
+    }
+
+    /// Its report says no more that something is to be done.
+    async fn strike_out(&self, instance: &str) -> Result<()> {
+        let key = self.site.key(&format!("instances/{instance}.json"));
+        let Some(object) = self.state.get(&key, LARGEST).await? else {
+            return Ok(());
+        };
+        let mut report: Value =
+            serde_json::from_slice(&object.body).with_context(|| format!("reading {key}"))?;
+        if let Some(report) = report.as_object_mut() {
+            report.remove("note");
+            report.insert("phase".to_owned(), "stopped".into());
+        }
+        // One that speaks for itself after all is right.
+        self.state
+            .put(
+                &key,
+                serde_json::to_vec_pretty(&report)?,
+                Condition::Matches(&object.etag),
+                None,
+            )
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! The end of an instance as the names see it: they go to another, which this one makes way for.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Instance;
+use crate::config::Routing;
+use crate::instance::deadline::within;
+use crate::instance::serving::Serving;
+use crate::site::handover::{Mark, Seen};
+use crate::site::records::ZoneOwnership;
+
+/// Route 53 takes five requests a second of the whole account, and the replacement needs some.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const LAST_LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// What the mirror needs to take the names: the change, and the time until name servers know it.
+const LAST_RESORT: Duration = Duration::from_secs(15);
+
+impl Instance {
+    /// Once a replacement may be there. What fails is tried again.
+    pub async fn give_way(&self, seen: &Seen, serving: Option<&Serving>) {
+        let Some(serving) = serving else { return };
+        let multivalue = self.site.dns.routing == Routing::Multivalue;
+        let done = within(LOOK_WITHIN, async {
+            if self.handover.fenced.get() {
+                self.open_names(serving).await?;
+            }
+            if multivalue {
+                self.leave_answers(seen, serving).await
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = done.await {
+            warn!("making way: {error:#}");
+        }
+        if !multivalue {
+            self.look_who_has_the_names(serving, seen.run.is_some_and(|run| run.lives))
+                .await;
+        }
+    }
+
+    /// A rotation that lives has fenced the names against those that it ends, or has given them
+    /// back here.
+    pub async fn look_who_has_the_names(&self, serving: &Serving, run_lives: bool) {
+        self.last_resort();
+        if !self.is_time_to_look() {
+            return;
+        }
+        match within(LOOK_WITHIN, self.others_have_the_names(serving, run_lives)).await {
+            Ok(true) => self.make_way(),
+            Ok(false) => self.handover.marked.borrow_mut().taken_over = None,
+            Err(error) => warn!("looking who has the names: {error:#}"),
+        }
+    }
+
+    /// Asked for the last time. Where nobody answers, what was seen before counts.
+    pub async fn others_have_them_still(&self, serving: &Serving) -> bool {
+        let have = self.site.dns.routing == Routing::Multivalue
+            || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true))
+                .await
+                .unwrap_or(true);
+        if !have {
+            info!("the names are this instance's again, so it serves to the end");
+            self.handover.marked.borrow_mut().taken_over = None;
+        }
+        have
+    }
+
+    /// Others that live: the names may lead to one that was lost.
+    async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
+        let standing = serving.zones.standing(&self.route53).await?;
+        if !run_lives
+            && standing
+                .iter()
+                .any(|zone| self.is_kept_for_this_instance(zone))
+        {
+            self.open_names(serving).await?;
+        }
+        if !standing.iter().all(|zone| self.is_anothers(zone)) {
+            return Ok(false);
+        }
+        let owners: Vec<String> = standing
+            .into_iter()
+            .filter_map(|zone| zone.owner)
+            .map(|owner| owner.owner)
+            .collect();
+        let living = self.ec2.living(&owners).await?;
+        Ok(owners.iter().all(|owner| living.contains(owner)))
+    }
+
+    pub fn is_anothers(&self, zone: &ZoneOwnership) -> bool {
+        zone.owner
+            .as_ref()
+            .is_some_and(|owner| owner.owner != self.identity.instance_id)
+    }
+
+    /// By a rotation or another instance: whoever is launched next would stand by.
+    fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
+        !self.is_anothers(zone)
+            && zone.owner.as_ref().is_some_and(|owner| {
+                owner.launched >= self.identity.launched + Duration::from_secs(1)
+            })
+    }
+
+    /// Not where it would leave nobody: another that stays has to be in the answers. Two that go
+    /// see each other's notes.
+    async fn leave_answers(&self, seen: &Seen, serving: &Serving) -> Result<()> {
+        if !self.handover.marked().told || !self.is_time_to_look() {
+            return Ok(());
+        }
+        let standing = serving.zones.standing(&self.route53).await?;
+        let stays = |id: &str| {
+            seen.members.iter().any(|member| {
+                member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice)
+            })
+        };
+        let others = |zone: &ZoneOwnership| {
+            zone.instances()
+                .any(|id| id != self.identity.instance_id && stays(id) && zone.answers_with(id))
+        };
+        if standing.iter().all(others) {
+            serving
+                .zones
+                .withdraw(
+                    &self.route53,
+                    &self.site.name,
+                    std::slice::from_ref(&self.identity.instance_id),
+                )
+                .await?;
+            self.make_way();
+        }
+        Ok(())
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        if self
+            .handover
+            .looked
+            .get()
+            .is_some_and(|at| at.elapsed() < LOOK_EVERY)
+        {
+            return false;
+        }
+        self.handover.looked.set(Some(Instant::now()));
+        true
+    }
+
+    fn make_way(&self) {
+        if self.handover.marked().taken_over.is_some() {
+            return;
+        }
+        info!("others have the names; whoever still comes here is served until the end");
+        self.handover.marked.borrow_mut().taken_over = Some(self.now());
+    }
+
+    /// The place of the static mirror: where nobody has taken over shortly before the end, it is to
+    /// have the names.
+    fn last_resort(&self) {
+        let marked = self.handover.marked();
+        let Some(until) = marked
+            .until()
+            .filter(|_| marked.taken_over.is_none() && self.site.failover.is_some())
+        else {
+            return;
+        };
+        if marked.left_until(until) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
+            warn!(
+                "nobody has taken over, and this spotboot cannot send the names to the mirror yet"
+            );
+        }
+    }
+}

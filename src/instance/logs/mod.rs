@@ -1,0 +1,4 @@
+//! This instance's logs on their way to the bucket.
+
+pub mod schedule;
+pub mod ship;

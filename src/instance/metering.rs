@@ -1,0 +1,85 @@
+//! What is counted while the site serves, and told to whoever asks for metrics.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::host::tail::Tail;
+use crate::site::metrics::{Requests, Tally};
+use crate::site::report::Phase;
+
+/// The access log is read on this often, so that no question finds much of it unread.
+const READ_EVERY: Duration = Duration::from_secs(5);
+/// How many chunks of it one question waits for.
+const CHUNKS: usize = 64;
+
+pub struct Metering {
+    pub requests: Requests,
+    pub tally: Tally,
+    tail: RefCell<Option<Tail>>,
+    phase: Cell<Phase>,
+}
+
+impl Default for Metering {
+    fn default() -> Self {
+        Self {
+            requests: Requests::default(),
+            tally: Tally::default(),
+            tail: RefCell::default(),
+            phase: Cell::new(Phase::Booting),
+        }
+    }
+}
+
+impl Metering {
+    pub fn stand(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Counts the requests that the log has from now on.
+    pub fn begin(&self, access_log: &Path) {
+        self.tail.replace(Some(Tail::at_end(access_log.to_owned())));
+    }
+
+    /// Counts on, for ever.
+    pub async fn go_on(&self) -> Infallible {
+        loop {
+            sleep(READ_EVERY).await;
+            while self.read() {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Counts what the log has now, as far as that is soon done.
+    pub fn catch_up(&self) {
+        for _ in 0..CHUNKS {
+            if !self.read() {
+                return;
+            }
+        }
+    }
+
+    /// The access log was set aside here, and nobody writes to it any more.
+    pub fn turn(&self, aside: &Path) {
+        if let Some(tail) = &mut *self.tail.borrow_mut() {
+            tail.turn(aside, |line| self.requests.count(line));
+        }
+    }
+
+    /// True: there is more.
+    fn read(&self) -> bool {
+        self.tail
+            .borrow_mut()
+            .as_mut()
+            .is_some_and(|tail| tail.read(|line| self.requests.count(line)))
+    }
+}

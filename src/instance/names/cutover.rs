@@ -1,0 +1,137 @@
+//! The cutover: this instance asks for the names.
+
+use anyhow::Result;
+use tracing::info;
+
+use crate::cloud::ec2::ElasticIp;
+use crate::cloud::route53::ChangeId;
+use crate::config::Routing;
+use crate::context::claim;
+use crate::context::elastic_ip::Leader;
+use crate::instance::Instance;
+use crate::site::address;
+use crate::site::records::{self, Checks, Cutover, ObservedRecords, ZonePlan, Zones};
+
+/// Where this instance stands after it asked for the names.
+pub enum Standing {
+    Owner(Vec<ChangeId>),
+    StandBy,
+}
+
+impl Standing {
+    fn spare_of(owners: &[String]) -> Self {
+        info!(
+            owners = owners.join(" "),
+            "the names stay where they are for now; standing by"
+        );
+        Self::StandBy
+    }
+}
+
+impl Instance {
+    fn stand_by(&self, owner: &str) -> Standing {
+        info!(owner, "a later instance owns the names; standing by");
+        self.handover.stands_by_for_later(Some(owner));
+        Standing::StandBy
+    }
+
+    /// `observed`: the records as they were just now, if they were looked at.
+    pub async fn cut_over(
+        &self,
+        zones: &Zones,
+        observed: Option<ObservedRecords>,
+    ) -> Result<Standing> {
+        self.handover.stands_by_for_later(None);
+        let spare_of = self.handover.spare_of();
+        if !spare_of.is_empty() {
+            return Ok(Standing::spare_of(&spare_of));
+        }
+        // A health check that nobody uses is paid for all the same: it is made only for names that
+        // will be ours.
+        if self.site.dns.routing == Routing::Failover
+            && let Some(owner) = self.later_owner(zones).await?
+        {
+            return Ok(self.stand_by(&owner));
+        }
+        let elastic = address::elastic(&self.ec2, &self.site).await?;
+        let node = claim::reached_at(claim::node(&self.identity), elastic.as_ref());
+        let claim = claim::claim(
+            &self.site,
+            &node,
+            claim::shape(
+                &self.site,
+                claim::checks(&self.route53, &self.site, &node).await?,
+            )?,
+        );
+        match zones
+            .take_over(&self.route53, &self.ec2, &claim, observed)
+            .await?
+        {
+            // The record first: only its owner moves the address, and what ends in between is taken
+            // up again by whoever owns it then.
+            Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
+            Cutover::StandBy { owner } => Ok(self.stand_by(&owner)),
+        }
+    }
+
+    /// Leads the site's Elastic IP here, where it has one.
+    async fn have_address(
+        &self,
+        zones: &Zones,
+        elastic: Option<&ElasticIp>,
+        changes: Vec<ChangeId>,
+    ) -> Result<Standing> {
+        if elastic.is_none() {
+            return Ok(Standing::Owner(changes));
+        }
+        let led = self
+            .leader(zones)
+            .lead_to(&self.identity.instance_id)
+            .await?;
+        if led.owner != self.identity.instance_id {
+            return Ok(self.stand_by(&led.owner));
+        }
+        self.public_ipv4.set(Some(led.elastic.address));
+        Ok(Standing::Owner(changes))
+    }
+
+    pub fn leader<'l>(&'l self, zones: &'l Zones) -> Leader<'l> {
+        Leader {
+            site: &self.site,
+            zones,
+            route53: &self.route53,
+            ec2: &self.ec2,
+        }
+    }
+
+    /// What would keep the Elastic IP from being led here, before anything is changed.
+    pub async fn rehearse_address(&self) -> Result<()> {
+        match address::elastic(&self.ec2, &self.site).await? {
+            Some(elastic) if !elastic.leads_to(&self.identity.instance_id) => Ok(self
+                .ec2
+                .may_associate(&elastic, &self.identity.instance_id)
+                .await?),
+            _ => Ok(()),
+        }
+    }
+
+    async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
+        let claim = claim::claim(
+            &self.site,
+            &claim::node(&self.identity),
+            claim::shape(&self.site, Checks::default())?,
+        );
+        let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
+        Ok(plans.into_iter().find_map(|(_, plan)| {
+            if let ZonePlan::StandBy(owner) = plan {
+                Some(owner.owner)
+            } else {
+                None
+            }
+        }))
+    }
+
+    pub async fn wait_in_sync(&self, changes: &[ChangeId]) -> Result<()> {
+        records::in_sync(&self.route53, changes).await
+    }
+}

@@ -1,0 +1,93 @@
+//! The end of an instance that was told to stop: nobody who is being served is failed by it.
+
+use std::time::Duration;
+
+use tokio::join;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{info, warn};
+
+use super::Instance;
+use super::event_loop::event::Leaving;
+use super::logs::ship::LAST_WITHIN;
+use crate::host::slot::Slot;
+use crate::instance::deadline::within;
+use crate::site::report::Phase;
+use crate::site::web;
+
+/// A bucket that does not answer keeps nothing from stopping.
+const TOLD_WITHIN: Duration = Duration::from_secs(20);
+
+/// What nginx and the app get to finish what they have begun, where the machine ends.
+const STOPS_WITHIN: Duration = Duration::from_secs(7);
+/// The same, where new clients are still sent here: to serve those to the last is worth more than
+/// to wait for long requests.
+const STOPS_AT_LAST_WITHIN: Duration = Duration::from_secs(1);
+
+impl Instance {
+    /// Where the services outlive this process, under systemd on a machine that stays, nothing
+    /// changes for anybody. Else the clients are sent away first, then nginx finishes what it has
+    /// begun, then the app ends: one that is stopped earlier (gunicorn, say) drops what waits for
+    /// it.
+    pub async fn leave(&self, leaving: Leaving) {
+        let told = async {
+            let report = async { Ok(self.report(Phase::Stopped, None, None).await) };
+            if let Err(error) = within(TOLD_WITHIN, report).await {
+                warn!("the bucket does not hear of this stop: {error:#}");
+            }
+        };
+        if leaving == Leaving::Over {
+            let end = self.stopped_by();
+            _ = timeout_at(end, async { join!(told, self.end_before(end)) }).await;
+            return;
+        }
+        if !self.services.end_with_us().await {
+            told.await;
+            return self.ship_last(LAST_WITHIN).await;
+        }
+        // At once: whoever reads the report counts on this instance no more, and neither does a
+        // health check.
+        join!(told, self.drain());
+        // Under systemd our own end is the word for it: its units are ordered.
+        self.services.shutdown_beginning_with(web::SERVICE).await;
+        // Their last words are among it.
+        self.ship_last(LAST_WITHIN).await;
+    }
+
+    /// The machine goes down at `end`, whoever is still served by then. Where another has the
+    /// names, clients are sent there as long as some may come.
+    async fn end_before(&self, end: Instant) {
+        let expected_until = self.expected_until().min(end - STOPS_AT_LAST_WITHIN);
+        let stops = expected_until.max(end - STOPS_WITHIN);
+        let drained = async {
+            join!(
+                self.drain(),
+                sleep_until(expected_until),
+                self.ship_last(LAST_WITHIN)
+            )
+        };
+        _ = timeout_at(stops, drained).await;
+        for service in [web::SERVICE]
+            .into_iter()
+            .chain(Slot::ALL.map(Slot::service))
+        {
+            if let Err(error) = self.services.stop(service).await {
+                warn!("{error}");
+            }
+        }
+        self.services.shutdown().await;
+        self.ship_last(LAST_WITHIN).await;
+    }
+
+    async fn drain(&self) {
+        let begun = Instant::now();
+        match web::drain(
+            &self.paths,
+            &[self.site.web.http_port, self.site.web.https_port],
+        )
+        .await
+        {
+            Ok(()) => info!(milliseconds = begun.elapsed().as_millis(), "drained"),
+            Err(error) => warn!("stopping without a drain: {error}"),
+        }
+    }
+}
