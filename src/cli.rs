@@ -12,9 +12,9 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::version;
 pub use colour::{asked_for, set_colour};
-pub use since::Since;
+pub use since::SinceArg;
 
-pub use init::{Arch, FleetChoice, Init, NewSite, ReleaseChoice, SiteKind};
+pub use init::{Arch, Init, NewSite, ReleaseChoice, SiteKind};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance
 /// dies.
@@ -168,7 +168,7 @@ pub struct Logs {
     pub instance: Option<String>,
     /// From when on: a time, as in 2026-11-21T12:00:00Z, or how long ago
     #[arg(long, value_name = "TIME|2h", default_value = "1h", value_parser = since::parse)]
-    pub since: Since,
+    pub since: SinceArg,
     /// Only what one of them wrote
     #[arg(long, value_enum)]
     pub kind: Option<LogKind>,

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+
+use crate::config::FleetKind;
 
 #[derive(Debug, Args)]
 pub struct Init {
     /// What launches the instance, and another where it is lost [default: site.toml's, else
     /// auto-scaling-group]
     #[arg(long, value_enum, value_name = "KIND")]
-    pub fleet: Option<FleetChoice>,
+    pub fleet: Option<FleetKind>,
     /// Of the instances [default: this machine's]
     #[arg(long, value_enum)]
     pub arch: Option<Arch>,
@@ -103,11 +106,14 @@ pub enum ReleaseChoice {
     Fleet,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FleetChoice {
-    AutoScalingGroup,
-    Ec2Fleet,
-    SpotFleet,
+impl ValueEnum for FleetKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::AutoScalingGroup, Self::Ec2Fleet, Self::SpotFleet]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub enum SinceArg {
     At(OffsetDateTime),
     Ago(Duration),
 }
 
-impl Since {
+impl SinceArg {
     pub fn time(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,
@@ -22,12 +22,12 @@ impl Since {
     }
 }
 
-pub(super) fn parse(text: &str) -> Result<Since, String> {
+pub(super) fn parse(text: &str) -> Result<SinceArg, String> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Ok(Since::At(time));
+        return Ok(SinceArg::At(time));
     }
     humantime::parse_duration(text)
-        .map(Since::Ago)
+        .map(SinceArg::Ago)
         .map_err(|_| {
             "neither a time, as in 2026-11-21T12:00:00Z, nor how long ago, as in 90m or 2h"
                 .to_owned()

@@ -37,7 +37,7 @@ pub struct Calls {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum CallEnd {
     Done,
     Throttled,
     Failed,
@@ -74,9 +74,9 @@ impl Intercept for Count {
             .output_or_error()
             .is_some_and(|answer| answer.is_ok());
         let end = if answered_well {
-            End::Done
+            CallEnd::Done
         } else {
-            context.response().map_or(End::Failed, refusal)
+            context.response().map_or(CallEnd::Failed, refusal)
         };
         let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
         calls.entry(operation).or_default().count(end);
@@ -85,17 +85,17 @@ impl Intercept for Count {
 }
 
 impl Calls {
-    fn count(&mut self, end: End) {
+    fn count(&mut self, end: CallEnd) {
         self.sent += 1;
         match end {
-            End::Done => {}
-            End::Throttled => self.throttled += 1,
-            End::Failed => self.failed += 1,
+            CallEnd::Done => {}
+            CallEnd::Throttled => self.throttled += 1,
+            CallEnd::Failed => self.failed += 1,
         }
     }
 }
 
-fn refusal(answer: &HttpResponse) -> End {
+fn refusal(answer: &HttpResponse) -> CallEnd {
     let code = answer.headers().get("x-amzn-errortype").unwrap_or_default();
     let body = answer.body().bytes().unwrap_or_default();
     let words = String::from_utf8_lossy(&body[..body.len().min(CODE_WITHIN)]);
@@ -103,20 +103,20 @@ fn refusal(answer: &HttpResponse) -> End {
 }
 
 /// An answer that is no success: an error's code stands in a header or in the body, by protocol.
-fn end_of(status: u16, header: &str, body: &str) -> End {
+fn end_of(status: u16, header: &str, body: &str) -> CallEnd {
     if status == 429
         || THROTTLED
             .iter()
             .any(|code| header.contains(code) || body.contains(code))
     {
-        return End::Throttled;
+        return CallEnd::Throttled;
     }
     // An object that is not there, a condition that does not hold, what has not changed: answers to
     // what we asked.
     if matches!(status, 304 | 404 | 412) {
-        End::Done
+        CallEnd::Done
     } else {
-        End::Failed
+        CallEnd::Failed
     }
 }
 
@@ -127,15 +127,15 @@ mod tests {
     #[test]
     fn each_protocol_says_slow_down_in_its_own_way() {
         let route53 = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
-        assert_eq!(end_of(400, "", route53), End::Throttled);
+        assert_eq!(end_of(400, "", route53), CallEnd::Throttled);
         assert_eq!(
             end_of(503, "", "<Error><Code>SlowDown</Code></Error>"),
-            End::Throttled
+            CallEnd::Throttled
         );
-        assert_eq!(end_of(400, "ThrottlingException", "{}"), End::Throttled);
+        assert_eq!(end_of(400, "ThrottlingException", "{}"), CallEnd::Throttled);
         assert_eq!(
             end_of(400, "", r#"{"__type":"ThrottlingException"}"#),
-            End::Throttled
+            CallEnd::Throttled
         );
     }
 
@@ -143,12 +143,12 @@ mod tests {
     fn what_is_absent_is_no_failure_and_what_is_denied_is_one() {
         assert_eq!(
             end_of(404, "", "<Error><Code>NoSuchKey</Code></Error>"),
-            End::Done
+            CallEnd::Done
         );
         assert_eq!(
             end_of(403, "", "<Error><Code>AccessDenied</Code></Error>"),
-            End::Failed
+            CallEnd::Failed
         );
-        assert_eq!(end_of(500, "", ""), End::Failed);
+        assert_eq!(end_of(500, "", ""), CallEnd::Failed);
     }
 }

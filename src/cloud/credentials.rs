@@ -10,7 +10,6 @@ use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::imds::client::error::ImdsError;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileLoadError;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -25,7 +24,8 @@ use super::Error;
 use super::error::{Doing, OUT_OF_REACH, chain, find, innermost};
 use super::http;
 use super::imds::Imds;
-use super::profile::{Profile, Source};
+use super::no_credentials::NoCredentials;
+use super::profile::{CredentialSource, Profile};
 
 /// A program that asks its user for a password, or for a touch of a key.
 const PROMPT_WITHIN: Duration = Duration::from_secs(120);
@@ -71,7 +71,7 @@ impl Chain {
     pub(super) async fn load(&self) -> Result<(), Error> {
         let prompts = selected()
             .await?
-            .is_some_and(|profile| matches!(profile.source, Source::Process(_)));
+            .is_some_and(|profile| matches!(profile.source, CredentialSource::Process(_)));
         let within = if prompts {
             PROMPT_WITHIN
         } else {
@@ -144,66 +144,32 @@ async fn selected() -> Result<Option<Profile>, NoCredentials> {
         .map(Some)
 }
 
-/// Why there are no credentials, and what the user can do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct NoCredentials {
-    pub(super) message: String,
-    pub(super) hint: String,
-}
-
-impl NoCredentials {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-
-    pub(super) fn unknown_profile(name: &str, file: &str) -> Self {
-        let message = format!("profile `{name}` does not exist in {file}");
-        Self::new(message, "`aws configure list-profiles` lists those that do")
-    }
-
-    pub(super) fn unreadable(error: &ProfileFileLoadError) -> Self {
-        Self::new(
-            innermost(error),
-            "mend the file, or name another with AWS_CONFIG_FILE",
-        )
-    }
-
-    fn none(profile: Option<&Profile>, on_instance: bool) -> Self {
-        const LOG_IN: &str = "log in with `aws login` or `aws sso login`";
-        const SET_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-        match profile {
-            _ if on_instance => Self::new(
-                "the instance gives none",
-                "give it a role, by an instance profile",
-            ),
-            Some(profile) if profile.named => Self::new(
-                format!("{profile} has none"),
-                format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"),
-            ),
-            _ => {
-                let message = "neither the environment nor ~/.aws/config has any";
-                Self::new(
-                    message,
-                    format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"),
-                )
-            }
-        }
-    }
-
-    fn logged_out(session: &str, profile: &str, command: &str) -> Self {
-        let message =
-            format!("the {session} session of profile `{profile}` is missing or has expired");
-        Self::new(message, format!("run `{command} --profile {profile}`"))
-    }
-}
-
 impl From<NoCredentials> for Error {
     fn from(NoCredentials { message, hint }: NoCredentials) -> Self {
         Doing::new("no AWS credentials").wrong_with_hint(message, hint)
+    }
+}
+
+/// Nothing that could give credentials is set up.
+fn none(profile: Option<&Profile>, on_instance: bool) -> NoCredentials {
+    const LOG_IN: &str = "log in with `aws login` or `aws sso login`";
+    const SET_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    match profile {
+        _ if on_instance => NoCredentials::new(
+            "the instance gives none",
+            "give it a role, by an instance profile",
+        ),
+        Some(profile) if profile.named => NoCredentials::new(
+            format!("{profile} has none"),
+            format!("{LOG_IN}, name another with AWS_PROFILE, or {SET_KEYS}"),
+        ),
+        _ => {
+            let message = "neither the environment nor ~/.aws/config has any";
+            NoCredentials::new(
+                message,
+                format!("{LOG_IN}, name a profile with AWS_PROFILE, or {SET_KEYS}"),
+            )
+        }
     }
 }
 
@@ -217,42 +183,64 @@ fn explain(
     if matches!(error, CredentialsError::CredentialsNotLoaded(_))
         || !on_instance && find::<ImdsError>(error).is_some()
     {
-        return NoCredentials::none(profile, on_instance);
+        return none(profile, on_instance);
     }
     if find::<ConnectorError>(error).is_some() {
         return NoCredentials::new(innermost(error), OUT_OF_REACH);
     }
-    let said = |words: &[&str]| {
-        chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)))
-    };
+    if let Some(over) = profile.and_then(|profile| session_over(error, &profile.source)) {
+        return over;
+    }
+    refused(error, profile)
+}
+
+/// Whether one of these words stands in the error or in a cause of it.
+fn says(error: &CredentialsError, words: &[&str]) -> bool {
+    chain(error).any(|error| words.iter().any(|word| error.to_string().contains(word)))
+}
+
+/// The session that somebody logs in to is missing or has expired.
+fn session_over(error: &CredentialsError, source: &CredentialSource) -> Option<NoCredentials> {
     let no_file = find::<io::Error>(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    match source {
+        CredentialSource::Sso(name)
+            if no_file || says(error, &["SSO token", "UnauthorizedException"]) =>
+        {
+            Some(NoCredentials::logged_out("SSO", name, "aws sso login"))
+        }
+        CredentialSource::Login(name)
+            if no_file
+                || says(
+                    error,
+                    &[
+                        "is expired",
+                        "has expired",
+                        "reauthenticate",
+                        "cached Login token file",
+                    ],
+                ) =>
+        {
+            Some(NoCredentials::logged_out("`aws login`", name, "aws login"))
+        }
+        _ => None,
+    }
+}
+
+/// A service or a program was asked for credentials and gave none: what to mend there.
+fn refused(error: &CredentialsError, profile: Option<&Profile>) -> NoCredentials {
     let message = refusal(error);
     match profile.map(|profile| (&profile.source, &profile.role)) {
-        Some((Source::Sso(name), _))
-            if no_file || said(&["SSO token", "UnauthorizedException"]) =>
-        {
-            NoCredentials::logged_out("SSO", name, "aws sso login")
-        }
-        Some((Source::Login(name), _))
-            if no_file
-                || said(&[
-                    "is expired",
-                    "has expired",
-                    "reauthenticate",
-                    "cached Login token file",
-                ]) =>
-        {
-            NoCredentials::logged_out("`aws login`", name, "aws login")
-        }
-        Some((Source::Login(_), _)) if said(&["insufficient permissions"]) => {
+        Some((CredentialSource::Login(_), _)) if says(error, &["insufficient permissions"]) => {
             NoCredentials::new(message, "allow signin:CreateOAuth2Token")
         }
-        Some((Source::Process(name), _)) if said(&["external process"]) => {
+        Some((CredentialSource::Process(name), _)) if says(error, &["external process"]) => {
             let message = message.trim_start_matches("Error retrieving credentials: ");
             let message = format!("the credential_process of profile `{name}`: {message}");
             NoCredentials::new(message, "run it by hand to see what it says")
         }
-        Some((Source::Sso(name), role)) if role.is_none() || said(&["ForbiddenException"]) => {
+        Some((CredentialSource::Sso(name), role))
+            if role.is_none() || says(error, &["ForbiddenException"]) =>
+        {
             NoCredentials::new(
                 message,
                 format!("check sso_account_id and sso_role_name of profile `{name}`"),
@@ -294,7 +282,7 @@ fn refusal(error: &CredentialsError) -> String {
 mod tests {
     use super::*;
 
-    fn profile(source: Source, role: Option<&str>) -> Profile {
+    fn profile(source: CredentialSource, role: Option<&str>) -> Profile {
         Profile {
             name: "work".into(),
             named: true,
@@ -316,10 +304,16 @@ mod tests {
     fn a_session_without_its_file_says_which_login_makes_one() {
         let sso = told(
             no_file(),
-            &profile(Source::Sso("id".into()), Some("arn:aws:iam::1:role/r")),
+            &profile(
+                CredentialSource::Sso("id".into()),
+                Some("arn:aws:iam::1:role/r"),
+            ),
         );
         assert!(sso.ends_with("the SSO session of profile `id` is missing or has expired; run `aws sso login --profile id`"), "{sso}");
-        let login = told(no_file(), &profile(Source::Login("work".into()), None));
+        let login = told(
+            no_file(),
+            &profile(CredentialSource::Login("work".into()), None),
+        );
         assert!(login.ends_with("run `aws login --profile work`"), "{login}");
     }
 
@@ -327,7 +321,10 @@ mod tests {
     fn a_service_out_of_reach_is_no_session_that_is_over() {
         let broken =
             || CredentialsError::provider_error(ConnectorError::io("connection refused".into()));
-        for source in [Source::Sso("work".into()), Source::Login("work".into())] {
+        for source in [
+            CredentialSource::Sso("work".into()),
+            CredentialSource::Login("work".into()),
+        ] {
             assert!(told(broken(), &profile(source, None)).contains("check the network"));
         }
     }
@@ -340,7 +337,7 @@ mod tests {
             .build();
         let text = told(
             CredentialsError::provider_error(meta),
-            &profile(Source::Other, Some("arn:aws:iam::1:role/r")),
+            &profile(CredentialSource::Other, Some("arn:aws:iam::1:role/r")),
         );
         assert!(text.starts_with("no AWS credentials: User: me is not authorized (AccessDenied); allow sts:AssumeRole on arn:"), "{text}");
     }

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::credentials::NoCredentials;
+use super::no_credentials::NoCredentials;
 
 /// Codes that say "slow down" (Route 53 counts its own waiting line among them).
 pub(super) const THROTTLED: [&str; 7] = [

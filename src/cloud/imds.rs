@@ -32,11 +32,12 @@ const ATTEMPTS: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(200);
 const OPERATION: Duration = Duration::from_secs(7);
 
-/// The tags that fleets put on their instances, in the order of search.
-pub(super) const FLEET_TAGS: [(&str, FleetKind); 3] = [
-    ("aws:ec2spot:fleet-request-id", FleetKind::SpotFleet),
-    ("aws:autoscaling:groupName", FleetKind::AutoScalingGroup),
-    ("aws:ec2:fleet-id", FleetKind::Ec2Fleet),
+/// The kinds of fleet in the order in which an instance's tags are searched for them: an instance
+/// of a group may have an EC2 Fleet's tag too.
+pub(super) const FLEET_SEARCH: [FleetKind; 3] = [
+    FleetKind::SpotFleet,
+    FleetKind::AutoScalingGroup,
+    FleetKind::Ec2Fleet,
 ];
 
 /// The instance metadata service at `AWS_EC2_METADATA_SERVICE_ENDPOINT`, else at its link-local
@@ -208,11 +209,11 @@ impl Imds {
         let Some(names) = self.get("/latest/meta-data/tags/instance").await? else {
             return Ok(None);
         };
-        let Some((tag, kind)) = fleet_tag(&names) else {
+        let Some(kind) = fleet_of(&names) else {
             return Ok(None);
         };
         let id = self
-            .get(&format!("/latest/meta-data/tags/instance/{tag}"))
+            .get(&format!("/latest/meta-data/tags/instance/{}", kind.tag()))
             .await?;
         Ok(id.map(|id| FleetTag { kind, id }))
     }
@@ -270,11 +271,11 @@ fn from_json<'a, T: Deserialize<'a>>(path: &str, text: &'a str) -> Result<T, Err
     serde_json::from_str(text).map_err(|error| reading(path).wrong(error))
 }
 
-/// The first fleet tag among an instance's tag names, one to a line.
-fn fleet_tag(names: &str) -> Option<(&'static str, FleetKind)> {
-    FLEET_TAGS
+/// The kind of the first fleet tag among an instance's tag names, one to a line.
+fn fleet_of(names: &str) -> Option<FleetKind> {
+    FLEET_SEARCH
         .into_iter()
-        .find(|(tag, _)| names.lines().any(|name| name.trim() == *tag))
+        .find(|kind| names.lines().any(|name| name.trim() == kind.tag()))
 }
 
 /// Asks again after a server's error, a stale token, and (unlike the SDK's own) after no answer at
@@ -340,10 +341,10 @@ mod tests {
     #[test]
     fn a_fleet_is_found_among_other_tags() {
         assert_eq!(
-            fleet_tag("Name\naws:autoscaling:groupName\nsite"),
-            Some(("aws:autoscaling:groupName", FleetKind::AutoScalingGroup))
+            fleet_of("Name\naws:autoscaling:groupName\nsite"),
+            Some(FleetKind::AutoScalingGroup)
         );
-        assert_eq!(fleet_tag("Name\nmy-aws:ec2:fleet-id"), None);
+        assert_eq!(fleet_of("Name\nmy-aws:ec2:fleet-id"), None);
     }
 
     #[test]

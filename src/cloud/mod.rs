@@ -11,6 +11,8 @@ pub mod ec2;
 mod error;
 mod http;
 pub mod imds;
+mod no_credentials;
+mod paging;
 mod profile;
 pub mod route53;
 pub mod s3;
@@ -33,7 +35,7 @@ use imds::Imds;
 pub use profile::Profile;
 use route53::Route53;
 use s3::S3;
-use secrets::Secrets;
+use secrets::SecretStores;
 
 /// The way to AWS from where a command runs: one HTTP client, and credentials that are looked for
 /// once.
@@ -133,8 +135,8 @@ impl Cloud {
         AutoScaling::new(&self.config)
     }
 
-    pub fn secrets(&self) -> Secrets {
-        Secrets::new(&self.config)
+    pub fn secrets(&self) -> SecretStores {
+        SecretStores::new(&self.config)
     }
 }
 

@@ -8,7 +8,8 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::Error;
-use super::credentials::NoCredentials;
+use super::error::innermost;
+use super::no_credentials::NoCredentials;
 
 /// A profile as far as its files say it: nothing was asked of anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Profile {
     /// Whether `AWS_PROFILE` names it.
     pub(super) named: bool,
     pub region: Option<String>,
-    pub(super) source: Source,
+    pub(super) source: CredentialSource,
     /// The role that is assumed with the source's credentials.
     pub(super) role: Option<String>,
 }
@@ -25,7 +26,7 @@ pub struct Profile {
 /// Where credentials come from. Each names the profile that says so, which is another one where a
 /// role is assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum CredentialSource {
     /// IAM Identity Center.
     Sso(String),
     /// `aws login`.
@@ -49,7 +50,7 @@ impl Profile {
     pub(super) async fn selected_in(fs: &Fs, env: &Env) -> Result<Self, NoCredentials> {
         let set = profile::load(fs, env, &EnvConfigFiles::default(), None)
             .await
-            .map_err(|error| NoCredentials::unreadable(&error))?;
+            .map_err(|error| NoCredentials::unreadable(innermost(&error)))?;
         let named = env.get("AWS_PROFILE").is_ok_and(|name| !name.is_empty());
         let name = set.selected_profile().to_owned();
         if named && set.get_profile(&name).is_none() {
@@ -69,7 +70,9 @@ impl Profile {
                 .find_map(|profile| profile.get(key))
                 .map(str::to_owned)
         };
-        let source = lineage.last().map_or(Source::Other, |last| source(last));
+        let source = lineage
+            .last()
+            .map_or(CredentialSource::Other, |last| source(last));
         let role = lineage
             .first()
             .and_then(|first| first.get("role_arn"))
@@ -100,20 +103,20 @@ fn lineage<'a>(set: &'a ProfileSet, name: &str) -> Vec<&'a profile::Profile> {
 }
 
 /// In the order in which the SDK looks.
-fn source(profile: &profile::Profile) -> Source {
+fn source(profile: &profile::Profile) -> CredentialSource {
     let (name, has) = (profile.name().to_owned(), |key: &str| {
         profile.get(key).is_some()
     });
     if has("credential_source") || has("web_identity_token_file") {
-        Source::Other
+        CredentialSource::Other
     } else if has("sso_session") || has("sso_start_url") {
-        Source::Sso(name)
+        CredentialSource::Sso(name)
     } else if has("login_session") {
-        Source::Login(name)
+        CredentialSource::Login(name)
     } else if has("credential_process") {
-        Source::Process(name)
+        CredentialSource::Process(name)
     } else {
-        Source::Other
+        CredentialSource::Other
     }
 }
 
@@ -164,16 +167,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_is_told_with_the_profile_that_names_it() {
-        assert_eq!(named("sso").await.source, Source::Sso("sso".into()));
+        assert_eq!(
+            named("sso").await.source,
+            CredentialSource::Sso("sso".into())
+        );
         assert_eq!(
             named("process").await.source,
-            Source::Process("process".into())
+            CredentialSource::Process("process".into())
         );
-        assert_eq!(named("login").await.source, Source::Login("login".into()));
+        assert_eq!(
+            named("login").await.source,
+            CredentialSource::Login("login".into())
+        );
         let role = named("role").await;
         assert_eq!(
             (role.source, role.role.as_deref()),
-            (Source::Sso("sso".into()), Some("arn:aws:iam::1:role/r"))
+            (
+                CredentialSource::Sso("sso".into()),
+                Some("arn:aws:iam::1:role/r")
+            )
         );
         assert_eq!(
             role.region.as_deref(),
@@ -184,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn profiles_that_name_each_other_are_read_once() {
-        assert_eq!(named("loop").await.source, Source::Other);
+        assert_eq!(named("loop").await.source, CredentialSource::Other);
     }
 
     #[tokio::test]

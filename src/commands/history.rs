@@ -9,7 +9,7 @@ use crate::cli::{Globals, History};
 use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
-use crate::site::deploys::{Outcome as Ended, Record, Verb, recent};
+use crate::site::deploys::{Record, RunOutcome, Verb, recent};
 
 /// As much of an error as stands on a line; `--json` has all of it.
 const ERROR_SHOWN: usize = 100;
@@ -99,11 +99,11 @@ fn ended(record: &Record) -> String {
         return "runs, or was killed: the next run ends it".to_owned();
     };
     let outcome = match end.outcome {
-        Ended::Promoted if record.verb == Verb::Rotate => "rotated",
-        Ended::Promoted => "promoted",
-        Ended::RolledBack => "rolled back",
-        Ended::Unfinished => "unfinished",
-        Ended::Published => "current without a trial",
+        RunOutcome::Promoted if record.verb == Verb::Rotate => "rotated",
+        RunOutcome::Promoted => "promoted",
+        RunOutcome::RolledBack => "rolled back",
+        RunOutcome::Unfinished => "unfinished",
+        RunOutcome::Published => "current without a trial",
     };
     match &end.error {
         Some(error) => format!(

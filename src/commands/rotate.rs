@@ -10,7 +10,7 @@ use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
 use crate::rollout::{Held, Prospect};
-use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
+use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -146,19 +146,17 @@ fn choose_earlier(
     current: Option<&Released>,
     wanted: Option<&str>,
 ) -> Result<Released, String> {
-    let has_served = |record: &&Record| {
-        record
-            .end
-            .as_ref()
-            .is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished))
-            || record.previous.is_some()
-    };
+    let has_served =
+        |record: &&Record| {
+            record.end.as_ref().is_some_and(|end| {
+                matches!(end.outcome, RunOutcome::Promoted | RunOutcome::Unfinished)
+            }) || record.previous.is_some()
+        };
     // What was current before a run has served, too, whatever became of the run.
     let served = history.iter().filter(has_served).flat_map(|record| {
-        let promoted = record
-            .end
-            .as_ref()
-            .is_some_and(|end| matches!(end.outcome, Ended::Promoted | Ended::Unfinished));
+        let promoted = record.end.as_ref().is_some_and(|end| {
+            matches!(end.outcome, RunOutcome::Promoted | RunOutcome::Unfinished)
+        });
         [
             record.release.clone().filter(|_| promoted),
             record.previous.clone(),
@@ -197,7 +195,7 @@ mod tests {
         }
     }
 
-    fn ran(version: &str, before: &str, outcome: Ended) -> Record {
+    fn ran(version: &str, before: &str, outcome: RunOutcome) -> Record {
         let now = datetime!(2026-11-21 12:00 UTC);
         let mut record = Record::new(
             "id".into(),
@@ -214,9 +212,9 @@ mod tests {
     #[test]
     fn a_rollback_goes_to_the_release_before_and_never_to_one_that_failed() {
         let history = [
-            ran("v4", "v3", Ended::RolledBack),
-            ran("v3", "v2", Ended::Promoted),
-            ran("v2", "v1", Ended::Promoted),
+            ran("v4", "v3", RunOutcome::RolledBack),
+            ran("v3", "v2", RunOutcome::Promoted),
+            ran("v2", "v1", RunOutcome::Promoted),
         ];
         let current = release("v3");
         assert_eq!(
@@ -243,8 +241,8 @@ mod tests {
     #[test]
     fn after_a_rollback_the_next_one_goes_where_the_first_came_from() {
         let history = [
-            ran("v1", "v2", Ended::Promoted),
-            ran("v2", "v1", Ended::Promoted),
+            ran("v1", "v2", RunOutcome::Promoted),
+            ran("v2", "v1", RunOutcome::Promoted),
         ];
         assert_eq!(
             choose_earlier(&history, Some(&release("v1")), None)

@@ -6,6 +6,7 @@
 mod bucket;
 mod dns;
 mod domain;
+mod fleet_kind;
 mod parse;
 mod reader;
 mod redirect;
@@ -24,6 +25,7 @@ pub use bucket::access;
 pub use bucket::{ALL_PROGRAMS, Bucket};
 pub use dns::{Address, Dns, Routing};
 pub use domain::Domain;
+pub use fleet_kind::FleetKind;
 pub use parse::Problems;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
@@ -215,14 +217,6 @@ pub struct Web {
 pub struct Fleet {
     pub kind: FleetKind,
     pub id: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FleetKind {
-    SpotFleet,
-    Ec2Fleet,
-    AutoScalingGroup,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -551,11 +551,7 @@ fn read_fleet_id(table: &Table<'_>) -> Option<Fleet> {
         (Some(_), None) => _ = table.required("id"),
         (Some(_), Some(_)) => {}
     }
-    let kinds = [
-        ("spot-fleet", FleetKind::SpotFleet),
-        ("ec2-fleet", FleetKind::Ec2Fleet),
-        ("auto-scaling-group", FleetKind::AutoScalingGroup),
-    ];
+    let kinds = FleetKind::ALL.map(|kind| (kind.word(), kind));
     let kind = choice(table, "kind", kind, &kinds);
     Some(Fleet {
         kind: kind?,

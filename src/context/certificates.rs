@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::cloud::acme::{AcmeError, CertificateId, renewal_info};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
-use crate::cloud::secrets::Secrets;
 use crate::config::{Bucket, Directory, Site};
+use crate::cloud::secrets::SecretStores;
 use crate::site::certificate::{Barred, Cache, Certificate, Desk, Found, Ledger, due};
 use crate::site::lease::{Asked, Lease};
 use crate::site::records::Zones;
@@ -25,7 +25,7 @@ pub struct Certificates<'a> {
     pub s3: &'a S3,
     pub site: &'a Site,
     pub route53: &'a Route53,
-    pub secrets: Secrets,
+    pub secrets: SecretStores,
     /// Who asks for the lease.
     pub holder: &'a str,
 }

@@ -10,7 +10,7 @@ use crate::cloud::imds::Identity;
 use crate::cloud::route53::Route53;
 use crate::config::{Routing, Site};
 use crate::site::deploys::Node;
-use crate::site::records::{Checks, Claim, Right, Shape};
+use crate::site::records::{Checks, Claim, ClaimBasis, Shape};
 
 pub fn node(identity: &Identity) -> Node {
     let Identity {
@@ -50,7 +50,7 @@ pub fn claim(site: &Site, node: &Node, shape: Shape) -> Claim {
         ipv6: node.ipv6,
         ttl: site.dns.ttl,
         shape,
-        right: Right::Launch,
+        right: ClaimBasis::Launch,
     }
 }
 

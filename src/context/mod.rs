@@ -18,7 +18,7 @@ use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
 use crate::config::{Fleet, Site};
-use crate::site::records::{Standing, Zones};
+use crate::site::records::{ZoneOwnership, Zones};
 use site_file::{Place, region};
 
 pub struct Remote {
@@ -67,7 +67,7 @@ impl Remote {
         let standing = self.zones().await?.standing(&self.route53).await?;
         let ids: BTreeSet<String> = standing
             .iter()
-            .flat_map(Standing::instances)
+            .flat_map(ZoneOwnership::instances)
             .map(str::to_owned)
             .collect();
         if ids.is_empty() {

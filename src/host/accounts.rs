@@ -1,33 +1,17 @@
-//! The users that run what is not ours to trust: the app, and the web server's workers.
+//! The users that run what is not ours to trust, the app and the web server's workers, and the
+//! folders that they need.
 
 use std::path::Path;
 use std::time::Duration;
 
-use nix::unistd::{Gid, Group, User};
+use nix::unistd::{Group, User};
 
+use super::account::{Account, is_root};
+use super::files::{self, FileError};
 use super::paths::Paths;
 use super::process::{ProcessError, Run};
 
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// A user by its ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    pub name: String,
-    pub uid: u32,
-    /// Its primary group: the only one its processes get.
-    pub gid: u32,
-}
-
-impl Account {
-    /// The name of its primary group, or the group's number where it has none.
-    pub fn group_name(&self) -> String {
-        match Group::from_gid(Gid::from_raw(self.gid)) {
-            Ok(Some(group)) => group.name,
-            _ => self.gid.to_string(),
-        }
-    }
-}
 
 /// Who runs what where we are root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +48,38 @@ impl Accounts {
     }
 }
 
-pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+impl Paths {
+    /// Makes every folder, with the owner and mode its users need. Safe to repeat.
+    ///
+    /// `accounts` is `None` where we are an ordinary user: everything is then ours.
+    ///
+    /// # Errors
+    /// A folder cannot be made or given its owner or mode.
+    pub fn prepare(&self, accounts: Option<&Accounts>) -> Result<(), FileError> {
+        let app = accounts.map(|a| (a.app.uid, a.app.gid));
+        let root_app = accounts.map(|a| (0, a.app.gid));
+        let root = accounts.map(|_| (0, 0));
+        // nginx's workers open their log anew by its path, as themselves.
+        let root_web = accounts.map(|a| (0, a.web.gid));
+        for (path, mode, owner) in [
+            (self.state.clone(), 0o755, root),
+            (self.runtime.clone(), 0o755, root),
+            (self.releases(), 0o750, root_app),
+            (self.venvs(), 0o750, root_app),
+            (self.downloads(), 0o700, root),
+            (self.data(), 0o700, app),
+            (self.tls(), 0o700, root),
+            (self.nginx(), 0o755, root),
+            (self.nginx().join("logs"), 0o750, root_web),
+            (self.nginx().join("tmp"), 0o755, root),
+            (self.logs(), 0o700, root),
+            (self.app_runtime(), 0o750, app),
+            (self.service_records(), 0o700, root),
+        ] {
+            files::create_dir(&path, mode, owner)?;
+        }
+        Ok(())
+    }
 }
 
 /// Finds a system account, or makes it (and its group): no password, no shell, `home` not created.
@@ -126,6 +140,8 @@ fn find(name: &str) -> Result<Option<Account>, AccountError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[tokio::test]
@@ -139,5 +155,20 @@ mod tests {
     #[test]
     fn an_unknown_account_is_absent_and_no_error() {
         assert_eq!(find("spotboot-no-such-user").unwrap(), None);
+    }
+
+    #[test]
+    fn the_folder_of_the_key_is_closed_to_others_even_when_it_stood_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&dir.path().join("state"), &dir.path().join("run")).unwrap();
+        std::fs::create_dir_all(paths.tls()).unwrap();
+        std::fs::set_permissions(paths.tls(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        paths.prepare(None).unwrap();
+        paths.prepare(None).unwrap();
+        assert_eq!(
+            std::fs::metadata(paths.tls()).unwrap().permissions().mode() & 0o7777,
+            0o700
+        );
+        assert!(paths.nginx().join("tmp").is_dir() && paths.app_runtime().is_dir());
     }
 }

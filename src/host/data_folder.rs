@@ -2,7 +2,7 @@
 //! copying the folder takes the note along.
 //!
 //! The folder is the app's: a link, a pipe or a folder in the file's place reads as no note and
-//! holds nobody up. As with [`super::marks`], a note counts only until the machine restarts, and
+//! holds nobody up. As with [`super::complete`], a note counts only until the machine restarts, and
 //! for good once [`flush`] has put everything on disk.
 
 use std::fs::{File, OpenOptions};
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
+use super::complete::boot_id;
 use super::files::{self, FileError};
-use super::marks::boot_id;
 
 const NAME: &str = ".spotboot-released";
 /// The app's own account reads it, for a copy of the folder.
@@ -24,7 +24,7 @@ const REMEMBERED: usize = 100;
 const LARGEST: u64 = 64 << 10;
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Seen {
+struct SeenReleases {
     /// Oldest first.
     releases: Vec<String>,
     /// The boot of the machine in which it was written; None: everything is on disk.
@@ -47,7 +47,7 @@ pub fn note(folder: &Path, version: &str) -> Result<(), FileError> {
     releases.drain(..releases.len().saturating_sub(REMEMBERED));
     files::write_anew(
         &file(folder),
-        &to_json(&Seen {
+        &to_json(&SeenReleases {
             releases,
             boot: Some(boot_id()),
         }),
@@ -68,21 +68,25 @@ pub fn flush(folder: &Path) -> Result<(), FileError> {
     let syncing = |error| FileError::new("syncing", folder, error);
     nix::unistd::syncfs(File::open(folder).map_err(syncing)?)
         .map_err(|errno| syncing(errno.into()))?;
-    files::write_atomic(&file(folder), &to_json(&Seen { boot: None, ..seen }), MODE)
+    files::write_atomic(
+        &file(folder),
+        &to_json(&SeenReleases { boot: None, ..seen }),
+        MODE,
+    )
 }
 
 /// The note, or an empty one where the machine has restarted since or the file cannot be read: the
 /// command then runs once more.
-fn trusted(folder: &Path) -> Seen {
+fn trusted(folder: &Path) -> SeenReleases {
     let seen = read(&file(folder)).unwrap_or_default();
     let lasts = seen
         .boot
         .as_ref()
         .is_none_or(|boot| !boot.is_empty() && *boot == boot_id());
-    if lasts { seen } else { Seen::default() }
+    if lasts { seen } else { SeenReleases::default() }
 }
 
-fn read(path: &Path) -> Option<Seen> {
+fn read(path: &Path) -> Option<SeenReleases> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(O_NOFOLLOW | O_NONBLOCK)
@@ -98,7 +102,7 @@ fn file(folder: &Path) -> PathBuf {
     folder.join(NAME)
 }
 
-fn to_json(seen: &Seen) -> Vec<u8> {
+fn to_json(seen: &SeenReleases) -> Vec<u8> {
     serde_json::to_vec(seen).expect("strings have a JSON form")
 }
 
@@ -134,7 +138,7 @@ mod tests {
     fn what_was_noted_counts_after_a_restart_of_the_machine_only_once_flushed() {
         let folder = tempfile::tempdir().unwrap();
         let written_in = |boot: &str| {
-            let seen = Seen {
+            let seen = SeenReleases {
                 releases: vec!["v1".into()],
                 boot: Some(boot.into()),
             };
@@ -153,7 +157,7 @@ mod tests {
         flush(folder.path()).unwrap();
         assert_eq!(
             trusted(folder.path()),
-            Seen {
+            SeenReleases {
                 releases: vec!["v1".into()],
                 boot: None
             }
@@ -167,7 +171,7 @@ mod tests {
         let elsewhere = folder.path().join("elsewhere");
         std::fs::write(
             &elsewhere,
-            to_json(&Seen {
+            to_json(&SeenReleases {
                 releases: vec!["v1".into()],
                 boot: None,
             }),

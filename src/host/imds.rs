@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::accounts::{Account, is_root};
+use super::account::{Account, is_root};
 use super::network;
 use super::process::{ProcessError, Run};
 

@@ -57,7 +57,7 @@ pub struct Journal<'a> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
+struct CursorNote {
     /// Of the last entry that was taken.
     cursor: String,
     /// The piece that it went into.
@@ -66,7 +66,7 @@ struct Note {
 
 /// An entry as journalctl prints it.
 #[derive(Debug, Deserialize)]
-struct Record {
+struct JournalRecord {
     #[serde(rename = "__CURSOR")]
     cursor: String,
     #[serde(rename = "__REALTIME_TIMESTAMP")]
@@ -109,7 +109,7 @@ impl Journal<'_> {
         let piece = name(span);
         let ready = self.ready(&piece);
         fs::rename(&part, &ready).map_err(|e| FileError::new("finishing", &part, e))?;
-        let note = serde_json::to_vec(&Note {
+        let note = serde_json::to_vec(&CursorNote {
             cursor,
             piece: piece.clone(),
         })
@@ -128,10 +128,10 @@ impl Journal<'_> {
     }
 
     /// Ends what a killed run had begun, as far as its note goes; the rest of it is read again.
-    fn recover(&self) -> Result<Option<Note>, FileError> {
+    fn recover(&self) -> Result<Option<CursorNote>, FileError> {
         let note = fs::read(self.note())
             .ok()
-            .and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
+            .and_then(|bytes| serde_json::from_slice::<CursorNote>(&bytes).ok());
         if let Some(note) = &note
             && self.ready(&note.piece).exists()
         {
@@ -143,7 +143,7 @@ impl Journal<'_> {
     /// The last entry that was taken, if there was one.
     async fn read(
         &self,
-        note: Option<&Note>,
+        note: Option<&CursorNote>,
         packer: &mut Packer,
     ) -> Result<Option<String>, JournalError> {
         let mut run =
@@ -169,7 +169,7 @@ impl Journal<'_> {
                 .await?
                 > 0
         {
-            match serde_json::from_slice::<Record>(&line) {
+            match serde_json::from_slice::<JournalRecord>(&line) {
                 Ok(record) => {
                     if let Some((time, entry)) = record.entry() {
                         packer.add(Some(time), &entry)?;
@@ -199,7 +199,7 @@ impl Journal<'_> {
     }
 }
 
-impl Record {
+impl JournalRecord {
     fn entry(&self) -> Option<(OffsetDateTime, Vec<u8>)> {
         let time = OffsetDateTime::from_unix_timestamp_nanos(
             self.microseconds.parse::<i128>().ok()?.checked_mul(1000)?,
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn line_of(json: &str) -> String {
-        let record: Record = serde_json::from_str(json).unwrap();
+        let record: JournalRecord = serde_json::from_str(json).unwrap();
         String::from_utf8(record.entry().unwrap().1).unwrap()
     }
 

@@ -1,13 +1,14 @@
 //! The only modules that touch this machine.
 
+pub mod account;
 pub mod accounts;
 pub mod archive;
+pub mod complete;
 pub mod data_folder;
 pub mod files;
 pub mod imds;
 pub mod journald;
 pub mod loopback;
-pub mod marks;
 pub mod memory;
 pub mod network;
 pub mod notify;

@@ -14,7 +14,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown, fchownat};
 
-use super::accounts::Account;
+use super::account::Account;
 use super::archive::settled_mode;
 use super::files::FileError;
 
@@ -54,9 +54,9 @@ pub fn take_back(root: &Path, account: &Account) -> Result<(), FileError> {
     visit(root, &settle).map_err(|error| FileError::new("taking back", root, error))
 }
 
-type Act<'a> = &'a dyn Fn(&File, &FileStat) -> nix::Result<()>;
+type OwnerChange<'a> = &'a dyn Fn(&File, &FileStat) -> nix::Result<()>;
 
-fn visit(root: &Path, act: Act<'_>) -> io::Result<()> {
+fn visit(root: &Path, act: OwnerChange<'_>) -> io::Result<()> {
     let folder = openat(AT_FDCWD, root, flags() | OFlag::O_DIRECTORY, Mode::empty())?;
     visit_folder(folder.into(), act, 0)
 }
@@ -65,7 +65,7 @@ fn flags() -> OFlag {
     OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC
 }
 
-fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
+fn visit_folder(folder: File, act: OwnerChange<'_>, depth: usize) -> io::Result<()> {
     // Each level holds a file descriptor open.
     const DEEPEST: usize = 200;
     if depth > DEEPEST {
@@ -95,7 +95,7 @@ fn visit_folder(folder: File, act: Act<'_>, depth: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn visit_entry(entry: File, act: Act<'_>, depth: usize) -> io::Result<()> {
+fn visit_entry(entry: File, act: OwnerChange<'_>, depth: usize) -> io::Result<()> {
     let stat = fstat(&entry)?;
     if is_folder(&stat) {
         visit_folder(entry, act, depth + 1)
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_tree_goes_to_the_account_and_comes_back_closed_and_links_lead_nowhere() {
-        if !super::super::accounts::is_root() {
+        if !super::super::account::is_root() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();

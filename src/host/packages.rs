@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::accounts::is_root;
+use super::account::is_root;
 use super::process::{ProcessError, Run, find_program};
 
 /// Another apt run of the same boot (cloud-init, unattended-upgrades) may hold the lock.

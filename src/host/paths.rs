@@ -1,12 +1,11 @@
 //! Where spotboot keeps what on this machine: what survives a reboot under `state`, what does not
 //! under `runtime`.
 //!
-//! Only names and the making of folders; what stands in them belongs to others.
+//! Only names: `accounts` makes the folders, and what stands in them belongs to others.
 
 use std::path::{Path, PathBuf};
 
-use super::accounts::Accounts;
-use super::files::{self, FileError};
+use super::files::FileError;
 use super::slot::Slot;
 
 /// The two folders everything of ours stands under.
@@ -117,64 +116,15 @@ impl Paths {
     pub fn service_records(&self) -> PathBuf {
         self.runtime.join("services")
     }
-
-    /// Makes every folder, with the owner and mode its users need. Safe to repeat.
-    ///
-    /// `accounts` is `None` where we are an ordinary user: everything is then ours.
-    ///
-    /// # Errors
-    /// A folder cannot be made or given its owner or mode.
-    pub fn prepare(&self, accounts: Option<&Accounts>) -> Result<(), FileError> {
-        let app = accounts.map(|a| (a.app.uid, a.app.gid));
-        let root_app = accounts.map(|a| (0, a.app.gid));
-        let root = accounts.map(|_| (0, 0));
-        // nginx's workers open their log anew by its path, as themselves.
-        let root_web = accounts.map(|a| (0, a.web.gid));
-        for (path, mode, owner) in [
-            (self.state.clone(), 0o755, root),
-            (self.runtime.clone(), 0o755, root),
-            (self.releases(), 0o750, root_app),
-            (self.venvs(), 0o750, root_app),
-            (self.downloads(), 0o700, root),
-            (self.data(), 0o700, app),
-            (self.tls(), 0o700, root),
-            (self.nginx(), 0o755, root),
-            (self.nginx().join("logs"), 0o750, root_web),
-            (self.nginx().join("tmp"), 0o755, root),
-            (self.logs(), 0o700, root),
-            (self.app_runtime(), 0o750, app),
-            (self.service_records(), 0o700, root),
-        ] {
-            files::create_dir(&path, mode, owner)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
     fn relative_folders_become_absolute() {
         let paths = Paths::new(Path::new("state"), Path::new("run")).unwrap();
         assert!(paths.lock().is_absolute() && paths.app_socket(Slot::A).is_absolute());
-    }
-
-    #[test]
-    fn the_folder_of_the_key_is_closed_to_others_even_when_it_stood_open() {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = Paths::new(&dir.path().join("state"), &dir.path().join("run")).unwrap();
-        std::fs::create_dir_all(paths.tls()).unwrap();
-        std::fs::set_permissions(paths.tls(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        paths.prepare(None).unwrap();
-        paths.prepare(None).unwrap();
-        assert_eq!(
-            std::fs::metadata(paths.tls()).unwrap().permissions().mode() & 0o7777,
-            0o700
-        );
-        assert!(paths.nginx().join("tmp").is_dir() && paths.app_runtime().is_dir());
     }
 }

@@ -6,12 +6,12 @@ use tracing::warn;
 
 use super::Instance;
 use crate::host::slot::Slot;
-use crate::site::app::App;
+use crate::site::app::InstalledApp;
 use crate::site::web::Former;
 
 /// An app that knows where it is to run.
 pub struct Placed {
-    pub app: App,
+    pub app: InstalledApp,
     /// Another serves visitors meanwhile: this one is shown to nobody before it is ready.
     pub beside: bool,
     /// It ran before this boot.
@@ -30,7 +30,7 @@ enum Occupant {
 impl Instance {
     /// Finds the app where it runs already (after a crash or an upgrade of ours), else a place
     /// where it is in nobody's way.
-    pub async fn place(&self, app: App, former: &Former) -> Result<Placed> {
+    pub async fn place(&self, app: InstalledApp, former: &Former) -> Result<Placed> {
         if app.slot().is_none() {
             return Ok(Placed {
                 app,
@@ -64,7 +64,7 @@ impl Instance {
         })
     }
 
-    async fn occupant(&self, app: &App) -> Result<Occupant> {
+    async fn occupant(&self, app: &InstalledApp) -> Result<Occupant> {
         let Some(service) = app.service() else {
             return Ok(Occupant::Nobody);
         };
@@ -80,7 +80,7 @@ impl Instance {
         )
     }
 
-    fn is_asked(&self, app: &App, former: &Former) -> bool {
+    fn is_asked(&self, app: &InstalledApp, former: &Former) -> bool {
         app.places().iter().any(|place| {
             self.web_upstream(place)
                 .is_ok_and(|upstream| former.asks(&upstream))
@@ -101,7 +101,7 @@ impl Instance {
     }
 
     /// Ends every other app of the site, once nobody is served by it any more.
-    pub async fn retire_others(&self, serving: &App, former: &Former) {
+    pub async fn retire_others(&self, serving: &InstalledApp, former: &Former) {
         for slot in Slot::ALL
             .into_iter()
             .filter(|slot| serving.slot() != Some(*slot))

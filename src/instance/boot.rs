@@ -17,10 +17,10 @@ use super::names::cutover::Standing;
 use super::serving::{InPlace, Live, Serving, version_of};
 use crate::config::OwnUrls;
 use crate::host::{data_folder, files, packages};
-use crate::site::app::{self, App, Interpreter, Package, Plan};
+use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
 use crate::site::proof::{self, Expectation};
-use crate::site::records::{Observed, Zones};
+use crate::site::records::{ObservedRecords, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::Phase;
 use crate::site::web::{self, Former, Nginx, WebConfig, Website};
@@ -108,7 +108,7 @@ impl Instance {
 
     /// Also at what their owner has said of itself: it may have asked for this instance only in
     /// case.
-    async fn look_at_records(&self, zones: &Zones) -> Result<Observed> {
+    async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
         let observed = zones.observe(&self.route53).await?;
         self.leaves_names(&zones.read(&observed)?).await;
         Ok(observed)
@@ -253,13 +253,13 @@ impl Instance {
         release: Option<&Release>,
         interpreter: Option<Interpreter>,
         secrets: app::Secrets,
-    ) -> Result<App> {
-        let package = release.map(|release| Package {
+    ) -> Result<InstalledApp> {
+        let package = release.map(|release| UnpackedPackage {
             version: release.version.clone(),
             root: release.root.clone(),
         });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        Plan::new(
+        AppPlan::new(
             &self.site,
             &self.identity.instance_id,
             package,
@@ -270,7 +270,7 @@ impl Instance {
         .await
     }
 
-    pub async fn start_app(&self, app: &App) -> Result<()> {
+    pub async fn start_app(&self, app: &InstalledApp) -> Result<()> {
         app.start(&self.services).await?;
         app.wait_ready(&self.services).await
     }
@@ -311,7 +311,7 @@ impl Instance {
 
     pub async fn start_web(
         &self,
-        app: &App,
+        app: &InstalledApp,
         release: Option<&Release>,
         certificate: &Certificate,
     ) -> Result<()> {
@@ -348,12 +348,12 @@ impl Instance {
         Ok(web::start(&config, &self.services).await?)
     }
 
-    pub fn web_upstream(&self, upstream: &app::Upstream) -> Result<web::Upstream> {
+    pub fn web_upstream(&self, upstream: &app::Backend) -> Result<web::Upstream> {
         Ok(match upstream {
-            app::Upstream::Unix(socket) => web::Upstream::Unix(socket.clone()),
-            app::Upstream::Tcp(address) => web::Upstream::Tcp(*address),
-            app::Upstream::Files(folder) => web::Upstream::Files(folder.clone()),
-            app::Upstream::Website(bucket) => {
+            app::Backend::Unix(socket) => web::Upstream::Unix(socket.clone()),
+            app::Backend::Tcp(address) => web::Upstream::Tcp(*address),
+            app::Backend::Files(folder) => web::Upstream::Files(folder.clone()),
+            app::Backend::Website(bucket) => {
                 let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
                     .iter()
                     .find_map(|name| std::env::var(name).ok());
@@ -421,7 +421,7 @@ impl Instance {
         }
     }
 
-    async fn keep(&self, release: &Release, app: &App) -> Result<()> {
+    async fn keep(&self, release: &Release, app: &InstalledApp) -> Result<()> {
         release::activate(release, &self.paths)?;
         release::settle(release).await?;
         app.settle().await?;

@@ -17,7 +17,7 @@ use crate::host::paths::Paths;
 use crate::outcome::Outcome;
 use crate::output::{self, continued, out};
 use crate::site::certificate::{due, identifiers};
-use crate::site::records::{Checks, Plan, Zones};
+use crate::site::records::{Checks, ZonePlan, Zones};
 use crate::site::release::{self, Pointer, Resolved};
 use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
@@ -254,7 +254,7 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
             if !elastic.leads_to(&node.id)
                 && !plans
                     .iter()
-                    .any(|(_, plan)| matches!(plan, Plan::StandBy(_))) =>
+                    .any(|(_, plan)| matches!(plan, ZonePlan::StandBy(_))) =>
         {
             ec2.may_associate(elastic, &node.id).await?;
             Some(format!(
@@ -269,12 +269,12 @@ async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<Stri
         None => None,
     };
     let lines = plans.into_iter().map(|(zone, plan)| match plan {
-        Plan::Unchanged => format!("{}: nothing to change", zone.name),
-        Plan::StandBy(owner) => format!(
+        ZonePlan::Unchanged => format!("{}: nothing to change", zone.name),
+        ZonePlan::StandBy(owner) => format!(
             "{}: stand by, {} was launched later and lives",
             zone.name, owner.owner
         ),
-        Plan::Change(changes) => changes
+        ZonePlan::Change(changes) => changes
             .iter()
             .fold(format!("{}:", zone.name), |text, change| {
                 format!("{text}\n  {change}")

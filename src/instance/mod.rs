@@ -4,6 +4,7 @@
 mod app_slot;
 mod boot;
 mod certificate;
+mod deadline;
 pub mod dry_run;
 mod event_loop;
 mod in_place;

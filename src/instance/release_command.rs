@@ -12,7 +12,7 @@ use crate::cloud::s3::S3;
 use crate::config::{Bucket, ReleaseOn, Site};
 use crate::host::data_folder;
 use crate::host::paths::Paths;
-use crate::site::app::App;
+use crate::site::app::InstalledApp;
 use crate::site::lease::{Asked, Lease};
 use crate::site::release::Candidate;
 use crate::site::report::{Became, ReleaseCommand};
@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl Instance {
     /// Runs the release command where `[app] release_on` calls for that.
-    pub async fn release_command(&self, app: &App, version: &str) -> Result<()> {
+    pub async fn release_command(&self, app: &InstalledApp, version: &str) -> Result<()> {
         if app.release_command().is_none() {
             return Ok(());
         }
@@ -59,7 +59,7 @@ impl Instance {
         self.site.app.release_on.unwrap_or(ReleaseOn::Folder)
     }
 
-    async fn release_on_folder(&self, app: &App, version: &str) -> Result<Became> {
+    async fn release_on_folder(&self, app: &InstalledApp, version: &str) -> Result<Became> {
         let folder = self.paths.data();
         if data_folder::has_seen(&folder, version) {
             return Ok(Became::SeenByFolder);
@@ -74,7 +74,7 @@ impl Instance {
         Box::pin(self.in_turn(run)).await
     }
 
-    async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
+    async fn release_on_fleet(&self, app: &InstalledApp, version: &str) -> Result<Became> {
         let done = Bucket::new(&self.site).release_lock(version);
         let Some(mut done) = self.lease_on(&done).await? else {
             return Ok(Became::DoneInFleet);

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::in_place::decision::Standing;
 use crate::cloud::s3::Etag;
-use crate::site::app::App;
+use crate::site::app::InstalledApp;
 use crate::site::certificate::Certificate;
 use crate::site::records::Zones;
 use crate::site::release::{Candidate, Release};
@@ -35,7 +35,7 @@ pub struct Serving {
 /// What the web server serves.
 #[derive(Debug, Clone)]
 pub struct Live {
-    pub app: Rc<App>,
+    pub app: Rc<InstalledApp>,
     /// `None` for kind s3, which has no package.
     pub release: Option<Release>,
     pub certificate: Certificate,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tokio::join;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use super::Instance;
 use super::event_loop::event::Leaving;
 use super::logs::ship::LAST_WITHIN;
 use crate::host::slot::Slot;
+use crate::instance::deadline::within;
 use crate::site::report::Phase;
 use crate::site::web;
 
@@ -29,14 +30,9 @@ impl Instance {
     /// it.
     pub async fn leave(&self, leaving: Leaving) {
         let told = async {
-            if timeout(TOLD_WITHIN, self.report(Phase::Stopped, None, None))
-                .await
-                .is_err()
-            {
-                warn!(
-                    "the bucket does not hear of this stop: no answer within {} s",
-                    TOLD_WITHIN.as_secs()
-                );
+            let report = async { Ok(self.report(Phase::Stopped, None, None).await) };
+            if let Err(error) = within(TOLD_WITHIN, report).await {
+                warn!("the bucket does not hear of this stop: {error:#}");
             }
         };
         if leaving == Leaving::Over {

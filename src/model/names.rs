@@ -9,9 +9,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::state::{Answer, Asks, Batch, Id, Names, World, at, id, name};
-use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
-use crate::site::records::{self, Claim, Ownership, Plan, Right, Shape, plan, whom_to_ask};
+use crate::site::records::{
+    self, Claim, ClaimBasis, Ownership, Shape, ZonePlan, plan, whom_to_ask,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
@@ -47,10 +49,10 @@ impl Asks {
     fn claim(self) -> Claim {
         let id = self.who();
         let (launched, right) = match self {
-            Self::Launched(id) => (at(id), Right::Launch),
+            Self::Launched(id) => (at(id), ClaimBasis::Launch),
             Self::Appointed(_, seconds) => (
                 at(0) + Duration::from_secs(seconds.into()),
-                Right::Appointment,
+                ClaimBasis::Appointment,
             ),
         };
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
@@ -67,8 +69,8 @@ impl Asks {
     }
 }
 
-fn group() -> records::Names {
-    records::Names::new(vec![Domain::parse("example.com").expect("it is one")])
+fn group() -> records::ZoneNames {
+    records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")])
 }
 
 fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
@@ -84,14 +86,14 @@ fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
     };
     let text = RecordSet::new(
         "_spotboot.example.com",
-        Kind::Txt,
+        RecordType::Txt,
         60,
         vec![ownership.to_string()],
     );
     let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
     vec![
         text,
-        RecordSet::new("example.com", Kind::A, 60, vec![address]),
+        RecordSet::new("example.com", RecordType::A, 60, vec![address]),
     ]
 }
 
@@ -101,8 +103,8 @@ fn read(sets: &[RecordSet]) -> Option<Names> {
             .find(|set| set.kind() == Some(kind))
             .map(|set| set.values().remove(0))
     };
-    let ownership = Ownership::parse(&value(Kind::Txt)?)?;
-    let address: Ipv4Addr = value(Kind::A)?.parse().ok()?;
+    let ownership = Ownership::parse(&value(RecordType::Txt)?)?;
+    let address: Ipv4Addr = value(RecordType::A)?.parse().ok()?;
     Some(Names {
         owner: id(&ownership.owner),
         launched: seconds(ownership.launched),
@@ -137,9 +139,9 @@ fn answer(observed: &Option<Names>, question: Question) -> Answer {
             return *answer;
         }
         let answer = match key.1.plan(&record_sets(observed.as_ref())) {
-            Plan::Unchanged => Answer::Unchanged,
-            Plan::StandBy(_) => Answer::StandBy,
-            Plan::Change(changes) => {
+            ZonePlan::Unchanged => Answer::Unchanged,
+            ZonePlan::StandBy(_) => Answer::StandBy,
+            ZonePlan::Change(changes) => {
                 known.batches.push(changes);
                 Answer::Batch(Batch(known.batches.len() - 1))
             }
@@ -150,7 +152,7 @@ fn answer(observed: &Option<Names>, question: Question) -> Answer {
 }
 
 impl Question {
-    fn plan(&self, sets: &[RecordSet]) -> Plan {
+    fn plan(&self, sets: &[RecordSet]) -> ZonePlan {
         let names = group();
         let plan = match self {
             Self::Claim(asks, living) => {

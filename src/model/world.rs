@@ -111,7 +111,7 @@ impl World {
             members: members.collect(),
             stopped: u32::try_from(stopped).expect("they are few"),
             owners: self.owners(),
-            run: log.map(|log| crate::site::handover::Run {
+            run: log.map(|log| crate::site::handover::OpenRotation {
                 target: log.target.into(),
                 lives: self.locked,
             }),

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::cli::{Globals, Pace};
 use crate::context::Remote;
 use crate::output;
-use crate::site::deploys::{Log, Node, Outcome, Rotation as Replaced, Stage, Step};
+use crate::site::deploys::{Log, Node, Replacement, RunOutcome, Stage, Step};
 use crate::site::fleet::Fleet;
 use crate::site::report::{InstanceReport, Timeline, read_report};
 pub use current::{current, promote, released};
@@ -55,7 +55,7 @@ pub struct Rotation<'r> {
 }
 
 impl<'r> Rotation<'r> {
-    /// `log` has its [`Replaced`] already.
+    /// `log` has its [`Replacement`] already.
     ///
     /// # Panics
     /// If it has not.
@@ -175,7 +175,7 @@ impl<'r> Rotation<'r> {
         Ok(())
     }
 
-    fn replaced(&self) -> &Replaced {
+    fn replaced(&self) -> &Replacement {
         self.log
             .record
             .rotation
@@ -280,7 +280,7 @@ impl<'r> Rotation<'r> {
         self.log.decide(stage).await
     }
 
-    async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
+    async fn end(&mut self, outcome: RunOutcome, error: Option<String>) -> Result<()> {
         self.bring_up_to_date();
         self.log
             .end(outcome, self.remote.now(), error, self.ended_by.take())

@@ -12,7 +12,7 @@ use super::current::{Superseded, promote};
 use super::members::{Member, Way, leaving, lowered, old_ones};
 use super::probe::look_at;
 use crate::site::address;
-use crate::site::deploys::Outcome;
+use crate::site::deploys::RunOutcome;
 use crate::site::records;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ impl Rotation<'_> {
         self.wanted.trial = None;
         self.note().await;
         match self.replace_all().await {
-            Ok(()) => self.end(Outcome::Promoted, None).await,
+            Ok(()) => self.end(RunOutcome::Promoted, None).await,
             Err(error) => {
                 let error = error.context(format!(
                     "{} is current, but old instances still serve; `spotboot rotate` replaces them",
@@ -40,7 +40,7 @@ impl Rotation<'_> {
                 if let Err(second) = self.restore_target().await {
                     warn!("the fleet keeps its raised target: {second:#}");
                 }
-                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
                     .await?;
                 Err(error)
             }
@@ -55,10 +55,10 @@ impl Rotation<'_> {
         self.wanted.trial = None;
         let retired = self.retire_batch().await;
         match retired {
-            Ok(0) => self.end(Outcome::Promoted, None).await,
+            Ok(0) => self.end(RunOutcome::Promoted, None).await,
             Ok(left) => {
                 self.end(
-                    Outcome::Unfinished,
+                    RunOutcome::Unfinished,
                     Some(format!(
                         "{left} old instances still serve; `spotboot rotate` replaces them"
                     )),
@@ -67,7 +67,7 @@ impl Rotation<'_> {
             }
             Err(error) => {
                 self.restore_target().await?;
-                self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
                     .await
             }
         }
@@ -84,7 +84,7 @@ impl Rotation<'_> {
         if let Err(second) = self.restore_target().await {
             warn!("the fleet keeps its raised target: {second:#}");
         }
-        self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+        self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
             .await?;
         Ok(error)
     }

@@ -6,7 +6,7 @@ use tracing::warn;
 use super::{InPlace, Rotation, candidate, current};
 use crate::cli::Pace;
 use crate::context::Remote;
-use crate::site::deploys::{Log, Outcome, Stage};
+use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 
 /// Finishes the newest run where it was decided to go forward, else undoes it. `run` is whose lease
@@ -38,9 +38,9 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
         let published = current(remote).await? == log.record.release;
         candidate::withdraw(remote, &log.record.id).await?;
         let outcome = if published {
-            Outcome::Published
+            RunOutcome::Published
         } else {
-            Outcome::RolledBack
+            RunOutcome::RolledBack
         };
         log.record.end(
             outcome,
@@ -59,7 +59,7 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
             let undone = rotation.undo().await;
             undone.map_err(|error| anyhow!("undoing the deploy that was killed: {error:#}"))?;
             rotation
-                .end(Outcome::RolledBack, Some(KILLED.to_owned()))
+                .end(RunOutcome::RolledBack, Some(KILLED.to_owned()))
                 .await
         }
     }

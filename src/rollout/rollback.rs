@@ -18,8 +18,8 @@ use crate::context::claim;
 use crate::context::elastic_ip::Leader;
 use crate::logging;
 use crate::site::address;
-use crate::site::deploys::{Outcome, Stage};
-use crate::site::records::{Claim, Cutover, Right, in_sync};
+use crate::site::deploys::{RunOutcome, Stage};
+use crate::site::records::{Claim, ClaimBasis, Cutover, in_sync};
 
 const LARGEST_LOG: usize = 1024 * 1024;
 const GLANCE: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ impl Rotation<'_> {
         warn!("rolling back: {cause:#}");
         match self.undo().await {
             Ok(()) => {
-                self.end(Outcome::RolledBack, Some(format!("{cause:#}")))
+                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
                     .await?;
                 Err(cause.context("rolled back"))
             }
@@ -200,7 +200,7 @@ impl Rotation<'_> {
             .unwrap_or_else(|| later.map_or(remote.now(), |later| later.max(remote.now())));
         let claim = Claim {
             launched,
-            right: Right::Appointment,
+            right: ClaimBasis::Appointment,
             ..claim::claim(&remote.site, &node, shape)
         };
         info!(instance = heir.id(), "the names go back");

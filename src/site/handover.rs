@@ -7,35 +7,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// What AWS has said of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mark {
-    /// It may be taken away: most of these come to nothing.
-    Rebalance,
-    /// It ends.
-    Notice,
-}
-
-/// What an instance was told, and what its fleet was before it asked that for a replacement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Note {
-    pub mark: Mark,
-    /// The target to go back to.
-    pub target: u32,
-    #[serde(with = "time::serde::rfc3339")]
-    pub since: OffsetDateTime,
-}
-
-impl Note {
-    /// A replacement that was prepared for a recommendation, and `spare_for` long, is not needed.
-    pub fn is_over(&self, now: OffsetDateTime, spare_for: Duration) -> bool {
-        self.mark == Mark::Rebalance && now >= self.since + spare_for
-    }
-}
+pub use super::note::{Mark, Note};
 
 /// The fleet as the instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,7 +26,7 @@ pub struct Seen {
     /// Those whom the names lead to.
     pub owners: Vec<String>,
     /// A rotation that has not ended.
-    pub run: Option<Run>,
+    pub run: Option<OpenRotation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,7 +41,7 @@ pub struct Neighbour {
 
 /// A rotation by CI, as its log and its lock tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
+pub struct OpenRotation {
     /// The target that it started from and goes back to.
     pub target: u32,
     /// It keeps its lock; else it was killed, and the next one ends it.
@@ -145,69 +119,96 @@ impl Seen {
 /// each instance that ends; those no longer count as capacity. While a rotation lives, it alone
 /// lowers the target and ends instances.
 pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) -> Act {
-    let usual = seen.usual_target(Some(mine));
-    let going = Seen::count(
-        seen.members
-            .iter()
-            .filter(|member| seen.is_going(member, Some(mine))),
-    );
-    let staying = Seen::count(seen.members.iter()) - going;
-    // Nobody comes in their places before they have ended.
-    let taken = Seen::count(
-        seen.members
-            .iter()
-            .filter(|member| member.listed && seen.is_going(member, Some(mine))),
-    ) + seen.stopped;
+    let counts = Counts::of(seen, mine);
     let run_lives = seen.run.is_some_and(|run| run.lives);
-    let raise = |to: u32| {
-        let to = seen.max.map_or(to, |max| to.min(max));
-        if seen.target < to {
-            Act::Raise(to)
-        } else {
+    match mine.mark {
+        Mark::Notice if counts.staying < counts.usual => raise(seen, counts.usual + counts.taken),
+        Mark::Notice if run_lives => Act::Wait,
+        Mark::Notice => end_notice(seen, &counts),
+        // Whoever goes brings the target back to what it was.
+        Mark::Rebalance if run_lives || counts.going > 0 && mine.is_over(now, spare_for) => {
             Act::Wait
         }
-    };
-    let others_prepare = seen
-        .members
-        .iter()
-        .any(|m| m.id != seen.me && m.note.is_some_and(|note| note.mark == Mark::Rebalance));
-    match mine.mark {
-        Mark::Notice if staying < usual => raise(usual + taken),
-        Mark::Notice if run_lives => Act::Wait,
-        Mark::Notice => {
-            let rest = usual + u32::from(others_prepare);
-            match seen.target > rest {
-                true => Act::Lower(rest),
-                // One too many is the next owner's to end, and a target that another is to lower
-                // may be left to it: either finds the note.
-                false if staying > rest || seen.target > usual => Act::Wait,
-                false => Act::Done,
-            }
+        Mark::Rebalance if mine.is_over(now, spare_for) => end_recommendation(seen, &counts),
+        Mark::Rebalance if counts.staying <= counts.usual => {
+            raise(seen, counts.usual + counts.taken + 1)
         }
-        // Whoever goes brings the target back to what it was.
-        Mark::Rebalance if run_lives || going > 0 && mine.is_over(now, spare_for) => Act::Wait,
-        // One that others have taken the names from ends nobody: whoever has them does.
-        Mark::Rebalance if mine.is_over(now, spare_for) && !seen.owners.contains(&seen.me) => {
-            if seen.target > usual || staying > usual {
-                Act::Wait
-            } else {
-                Act::Done
-            }
-        }
-        Mark::Rebalance if mine.is_over(now, spare_for) => {
-            let spares = if others_prepare {
-                Vec::new()
-            } else {
-                spares(seen, usual)
-            };
-            match (seen.target > usual && !others_prepare, spares.is_empty()) {
-                (_, false) => Act::Retire(usual, spares),
-                (true, true) => Act::Lower(usual),
-                (false, true) => Act::Done,
-            }
-        }
-        Mark::Rebalance if staying <= usual => raise(usual + taken + 1),
         Mark::Rebalance => Act::Wait,
+    }
+}
+
+/// The members of a fleet, counted by what becomes of them.
+struct Counts {
+    /// The target without replacements.
+    usual: u32,
+    going: u32,
+    staying: u32,
+    /// Places that the fleet fills only once their instances have ended.
+    taken: u32,
+    /// Another instance has asked for a replacement because of a recommendation.
+    others_prepare: bool,
+}
+
+impl Counts {
+    fn of(seen: &Seen, mine: &Note) -> Self {
+        let is_going = |member: &&Neighbour| seen.is_going(member, Some(mine));
+        let going = Seen::count(seen.members.iter().filter(is_going));
+        let listed = seen.members.iter().filter(|member| member.listed);
+        Self {
+            usual: seen.usual_target(Some(mine)),
+            going,
+            staying: Seen::count(seen.members.iter()) - going,
+            taken: Seen::count(listed.filter(is_going)) + seen.stopped,
+            others_prepare: seen.members.iter().any(|member| {
+                member.id != seen.me && member.note.is_some_and(|note| note.mark == Mark::Rebalance)
+            }),
+        }
+    }
+}
+
+fn raise(seen: &Seen, to: u32) -> Act {
+    let to = seen.max.map_or(to, |max| to.min(max));
+    if seen.target < to {
+        Act::Raise(to)
+    } else {
+        Act::Wait
+    }
+}
+
+/// Enough instances stay without the one that AWS ends.
+fn end_notice(seen: &Seen, counts: &Counts) -> Act {
+    let rest = counts.usual + u32::from(counts.others_prepare);
+    match seen.target > rest {
+        true => Act::Lower(rest),
+        // One too many is the next owner's to end, and a target that another is to lower may be
+        // left to it: either finds the note.
+        false if counts.staying > rest || seen.target > counts.usual => Act::Wait,
+        false => Act::Done,
+    }
+}
+
+/// The recommendation came to nothing.
+fn end_recommendation(seen: &Seen, counts: &Counts) -> Act {
+    let usual = counts.usual;
+    // An instance that lost the names ends nobody: their owner does.
+    if !seen.owners.contains(&seen.me) {
+        return match seen.target > usual || counts.staying > usual {
+            true => Act::Wait,
+            false => Act::Done,
+        };
+    }
+    let spares = if counts.others_prepare {
+        Vec::new()
+    } else {
+        spares(seen, usual)
+    };
+    match (
+        seen.target > usual && !counts.others_prepare,
+        spares.is_empty(),
+    ) {
+        (_, false) => Act::Retire(usual, spares),
+        (true, true) => Act::Lower(usual),
+        (false, true) => Act::Done,
     }
 }
 
@@ -459,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_rotation_that_lives_has_raised_already_and_lowers_itself() {
-        let run = Some(Run {
+        let run = Some(OpenRotation {
             target: 1,
             lives: true,
         });
@@ -470,7 +471,7 @@ mod tests {
         assert_eq!(act(&trial, Mark::Notice), Act::Wait);
         assert_eq!(act(&trial, Mark::Rebalance), Act::Wait);
         let killed = Seen {
-            run: Some(Run {
+            run: Some(OpenRotation {
                 target: 1,
                 lives: false,
             }),
@@ -540,7 +541,7 @@ mod tests {
         assert_eq!(
             sweep(
                 &Seen {
-                    run: Some(Run {
+                    run: Some(OpenRotation {
                         target: 1,
                         lives: true
                     }),
@@ -601,7 +602,7 @@ mod tests {
             (2, 1)
         );
         let rotating = Seen {
-            run: Some(Run {
+            run: Some(OpenRotation {
                 target: 1,
                 lives: true,
             }),

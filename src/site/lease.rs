@@ -16,7 +16,7 @@ const LARGEST_LEASE: usize = 64 * 1024;
 
 /// What stands at `locks/<name>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Body {
+struct LeaseRecord {
     holder: String,
     #[serde(with = "time::serde::rfc3339")]
     expires: OffsetDateTime,
@@ -59,9 +59,9 @@ impl Asked {
     /// Somebody asked at the same time, and was first.
     fn lost_to(found: Option<&Object>, me: &str, now: OffsetDateTime, lasts: Duration) -> Self {
         match decide(found, me, now) {
-            Decision::Wait { holder, expires } => Self::Busy { holder, expires },
-            Decision::Done => Self::Done,
-            Decision::Create | Decision::Replace(_) => Self::Busy {
+            LeaseDecision::Wait { holder, expires } => Self::Busy { holder, expires },
+            LeaseDecision::Done => Self::Done,
+            LeaseDecision::Create | LeaseDecision::Replace(_) => Self::Busy {
                 holder: "another that asked at the same time".to_owned(),
                 expires: now + lasts,
             },
@@ -79,10 +79,10 @@ impl Lease {
         let found = s3.get(key, LARGEST_LEASE).await?;
         let now = s3_time(s3)?;
         let condition = match decide(found.as_ref(), holder, now) {
-            Decision::Done => return Ok(Asked::Done),
-            Decision::Wait { holder, expires } => return Ok(Asked::Busy { holder, expires }),
-            Decision::Create => Condition::Absent,
-            Decision::Replace(etag) => Condition::Matches(etag),
+            LeaseDecision::Done => return Ok(Asked::Done),
+            LeaseDecision::Wait { holder, expires } => return Ok(Asked::Busy { holder, expires }),
+            LeaseDecision::Create => Condition::Absent,
+            LeaseDecision::Replace(etag) => Condition::Matches(etag),
         };
         match Self::write(s3, key, holder, lasts, condition).await? {
             Some(lease) => Ok(Asked::Held(lease)),
@@ -111,7 +111,7 @@ impl Lease {
     pub async fn is_done(s3: &S3, key: &str) -> Result<bool> {
         let found = s3.get(key, LARGEST_LEASE).await?;
         Ok(found.is_some_and(|object| {
-            serde_json::from_slice::<Body>(&object.body).is_ok_and(|body| body.done)
+            serde_json::from_slice::<LeaseRecord>(&object.body).is_ok_and(|body| body.done)
         }))
     }
 
@@ -124,7 +124,7 @@ impl Lease {
         condition: Condition<'_>,
     ) -> Result<Option<Self>> {
         let until = Instant::now() + lasts;
-        let body = Body {
+        let body = LeaseRecord {
             holder: holder.to_owned(),
             expires: s3_time(s3)? + lasts,
             done: false,
@@ -150,7 +150,7 @@ impl Lease {
         let found = s3.get(key, LARGEST_LEASE).await?;
         let now = s3_time(s3)?;
         Ok(found.is_some_and(|object| {
-            serde_json::from_slice::<Body>(&object.body)
+            serde_json::from_slice::<LeaseRecord>(&object.body)
                 .is_ok_and(|body| !body.done && now < body.expires)
         }))
     }
@@ -208,7 +208,7 @@ impl Lease {
     async fn replace(&mut self, done: bool) -> Result<()> {
         for _ in 0..2 {
             let until = Instant::now() + self.lasts;
-            let body = Body {
+            let body = LeaseRecord {
                 holder: self.holder.clone(),
                 expires: s3_time(&self.s3)? + self.lasts,
                 done,
@@ -238,7 +238,7 @@ impl Lease {
     async fn look_again(&mut self) -> Result<()> {
         let found = self.s3.get(&self.key, LARGEST_LEASE).await?;
         let ours = |object: &Object| {
-            serde_json::from_slice::<Body>(&object.body)
+            serde_json::from_slice::<LeaseRecord>(&object.body)
                 .is_ok_and(|body| body.holder == self.holder)
         };
         self.etag = found
@@ -254,14 +254,14 @@ fn s3_time(s3: &S3) -> Result<OffsetDateTime> {
         .context("S3 sent no Date header, and a lease is counted by S3's clock")
 }
 
-impl Body {
+impl LeaseRecord {
     fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a lease is plain data")
     }
 }
 
 #[derive(Debug, PartialEq)]
-enum Decision<'e> {
+enum LeaseDecision<'e> {
     Create,
     Replace(&'e Etag),
     Wait {
@@ -272,17 +272,17 @@ enum Decision<'e> {
 }
 
 /// Whether `me` may take the lease now. One that cannot be read guards nothing.
-fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> Decision<'o> {
+fn decide<'o>(found: Option<&'o Object>, me: &str, now: OffsetDateTime) -> LeaseDecision<'o> {
     let Some(object) = found else {
-        return Decision::Create;
+        return LeaseDecision::Create;
     };
-    match serde_json::from_slice::<Body>(&object.body) {
-        Ok(body) if body.done => Decision::Done,
-        Ok(body) if body.holder != me && now < body.expires => Decision::Wait {
+    match serde_json::from_slice::<LeaseRecord>(&object.body) {
+        Ok(body) if body.done => LeaseDecision::Done,
+        Ok(body) if body.holder != me && now < body.expires => LeaseDecision::Wait {
             holder: body.holder,
             expires: body.expires,
         },
-        Ok(_) | Err(_) => Decision::Replace(&object.etag),
+        Ok(_) | Err(_) => LeaseDecision::Replace(&object.etag),
     }
 }
 
@@ -299,7 +299,7 @@ mod tests {
 
     fn held_by(holder: &str, expires: OffsetDateTime, done: bool) -> Object {
         Object {
-            body: Body {
+            body: LeaseRecord {
                 holder: holder.into(),
                 expires,
                 done,
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn an_absent_lease_is_created() {
-        assert_eq!(decide(None, "i-1", NOW), Decision::Create);
+        assert_eq!(decide(None, "i-1", NOW), LeaseDecision::Create);
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
         let found = held_by("i-2", NOW + Duration::from_secs(1), false);
         assert_eq!(
             decide(Some(&found), "i-1", NOW),
-            Decision::Wait {
+            LeaseDecision::Wait {
                 holder: "i-2".into(),
                 expires: NOW + Duration::from_secs(1)
             }
@@ -331,12 +331,12 @@ mod tests {
         let lapsed = held_by("i-2", NOW, false);
         assert_eq!(
             decide(Some(&lapsed), "i-1", NOW),
-            Decision::Replace(&lapsed.etag)
+            LeaseDecision::Replace(&lapsed.etag)
         );
         let mine = held_by("i-1", NOW + Duration::from_secs(60), false);
         assert_eq!(
             decide(Some(&mine), "i-1", NOW),
-            Decision::Replace(&mine.etag)
+            LeaseDecision::Replace(&mine.etag)
         );
     }
 
@@ -348,7 +348,7 @@ mod tests {
         };
         assert_eq!(
             decide(Some(&broken), "i-1", NOW),
-            Decision::Replace(&broken.etag)
+            LeaseDecision::Replace(&broken.etag)
         );
     }
 
@@ -375,7 +375,7 @@ mod tests {
                 "i-1",
                 NOW
             ),
-            Decision::Done
+            LeaseDecision::Done
         );
     }
 }

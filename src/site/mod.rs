@@ -1,4 +1,5 @@
-//! Nouns a site is made of. Files here do not import each other; commands compose them.
+//! Nouns a site is made of. They do not import each other, but for `note`, which stands below them;
+//! commands compose them.
 
 pub mod address;
 pub mod app;
@@ -9,6 +10,7 @@ pub mod handover;
 pub mod journal;
 pub mod lease;
 pub mod metrics;
+pub mod note;
 pub mod proof;
 pub mod records;
 pub mod release;

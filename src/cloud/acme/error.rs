@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use instant_acme::{Error, Problem};
 
-use super::http::Fault;
+use super::fault::Fault;
 
 /// Variants only where callers branch. Never holds an account's key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

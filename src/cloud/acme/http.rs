@@ -24,6 +24,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::time::timeout;
 
 use super::AcmeError;
+use super::fault::Fault;
 use crate::cloud::error::innermost;
 use crate::cloud::http::connector;
 
@@ -36,21 +37,6 @@ const BODY_LIMIT: usize = 256 << 10;
 const EXCERPT: usize = 200;
 
 type Sent = Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>>;
-
-/// Why there is no answer for instant-acme to read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    /// None came, or one that decides nothing. Asking again may help.
-    #[error("{detail}")]
-    Down {
-        status: Option<u16>,
-        retry_after: Option<Duration>,
-        detail: String,
-    },
-    /// The same would happen again.
-    #[error("{0}")]
-    Wrong(String),
-}
 
 pub(super) struct Client(Connector);
 

@@ -1,6 +1,7 @@
 //! Certificates from an ACME CA (RFC 8555) by DNS-01.
 
 mod error;
+mod fault;
 mod http;
 mod order;
 mod renewal;

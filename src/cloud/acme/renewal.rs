@@ -40,7 +40,7 @@ pub struct Suggestion {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Directory {
+struct RenewalDirectory {
     renewal_info: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub async fn renewal_info(
 ) -> Result<Option<Suggestion>, AcmeError> {
     let doing = format!("asking {directory_url} when to renew");
     let client = Client::new(ca)?;
-    let Some(directory) = get::<Directory>(&client, directory_url, &doing).await? else {
+    let Some(directory) = get::<RenewalDirectory>(&client, directory_url, &doing).await? else {
         return Err(AcmeError::rejected(&doing, "there is no ACME directory"));
     };
     let Some(url) = directory.0.renewal_info else {

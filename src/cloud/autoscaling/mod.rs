@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::calls::Count;
 use super::error::Doing;
+use super::paging::{Page, first_pages};
 
 /// Pages of activities, newest first: they go back six weeks, and we ask for the last minutes.
 const PAGES: usize = 5;
@@ -34,7 +35,7 @@ pub struct AutoScaling {
 
 /// A group as one call describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct ScalingGroup {
     pub name: String,
     pub min: u32,
     pub max: u32,
@@ -51,7 +52,7 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupInstance {
     pub id: String,
-    pub stage: Stage,
+    pub stage: LifecycleStage,
     /// By the group's health checks.
     pub healthy: bool,
     /// From scale-in.
@@ -60,7 +61,7 @@ pub struct GroupInstance {
 
 /// The lifecycle state, as far as the size of the group goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum LifecycleStage {
     Pending,
     InService,
     /// Being terminated or detached.
@@ -93,7 +94,7 @@ pub struct Launch {
 
 /// What became of asking for a change.
 #[derive(Debug)]
-pub enum Asked {
+pub enum ScalingAnswer {
     Accepted,
     /// Nothing was done: the group is busy with another change, or requests come too fast.
     NotNow,
@@ -115,7 +116,7 @@ impl AutoScaling {
     }
 
     /// `None` where there is no such group.
-    pub async fn group(&self, name: &str) -> Result<Option<Group>, Error> {
+    pub async fn group(&self, name: &str) -> Result<Option<ScalingGroup>, Error> {
         let doing = Doing::new(format!("looking at Auto Scaling group {name}"))
             .needing("autoscaling:DescribeAutoScalingGroups", "*");
         let request = self
@@ -127,7 +128,7 @@ impl AutoScaling {
             .auto_scaling_groups()
             .iter()
             .find(|group| group.auto_scaling_group_name() == Some(name))
-            .map(Group::read))
+            .map(ScalingGroup::read))
     }
 
     /// Those that started at `since` or later, newest first.
@@ -145,36 +146,24 @@ impl AutoScaling {
             .describe_scaling_activities()
             .auto_scaling_group_name(name)
             .max_records(PAGE);
-        let (mut activities, mut next) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let page = request
-                .clone()
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| doing.failed(&error))?;
-            let found = page
-                .activities()
-                .iter()
-                .filter_map(ScalingActivity::read)
-                .collect::<Vec<_>>();
-            // Its times are whole seconds.
-            let newer = found
-                .iter()
-                .filter(|activity| activity.started.unix_timestamp() >= since.unix_timestamp());
-            let before = activities.len();
-            activities.extend(newer.cloned());
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() || activities.len() - before < found.len() {
-                break;
-            }
-        }
-        Ok(activities)
+        // The activities' times are whole seconds.
+        let is_new = |activity: &ScalingActivity| {
+            activity.started.unix_timestamp() >= since.unix_timestamp()
+        };
+        let pages = first_pages(&doing, PAGES, async |next| {
+            let page = request.clone().set_next_token(next).send().await;
+            page.map(|page| {
+                let found = page.activities().iter().filter_map(ScalingActivity::read);
+                let (new, old): (Vec<_>, Vec<_>) = found.partition(is_new);
+                Page::new(new, page.next_token.filter(|_| old.is_empty()))
+            })
+        });
+        Ok(pages.await?.into_items())
     }
 
     /// Sets the desired capacity, and does not wait for a cool-down. Where that is fewer than there
     /// are, the group chooses who goes.
-    pub async fn set_desired(&self, name: &str, desired: u32) -> Result<Asked, Error> {
+    pub async fn set_desired(&self, name: &str, desired: u32) -> Result<ScalingAnswer, Error> {
         let doing = Doing::new(format!(
             "setting the desired capacity of Auto Scaling group {name} to {desired}"
         ));
@@ -196,7 +185,7 @@ impl AutoScaling {
         name: &str,
         instance: &str,
         decrement: bool,
-    ) -> Result<Asked, Error> {
+    ) -> Result<ScalingAnswer, Error> {
         let doing = Doing::new(format!(
             "terminating {instance} of Auto Scaling group {name}"
         ));
@@ -219,7 +208,7 @@ impl AutoScaling {
 
     /// Takes an instance out of a group, which no longer ends or replaces it, and one off the
     /// desired capacity. What is out already is refused.
-    pub async fn detach(&self, name: &str, instance: &str) -> Result<Asked, Error> {
+    pub async fn detach(&self, name: &str, instance: &str) -> Result<ScalingAnswer, Error> {
         let doing = Doing::new(format!(
             "taking {instance} out of Auto Scaling group {name}"
         ));
@@ -240,7 +229,7 @@ impl AutoScaling {
         name: &str,
         instances: &[String],
         protected: bool,
-    ) -> Result<Asked, Error> {
+    ) -> Result<ScalingAnswer, Error> {
         for instances in instances.chunks(PROTECTED_AT_ONCE) {
             let what = if protected {
                 "protecting"
@@ -260,11 +249,11 @@ impl AutoScaling {
                 .set_instance_ids(Some(instances.to_vec()))
                 .protected_from_scale_in(protected);
             match judge(request.send().await.map_err(|error| doing.failed(&error)))? {
-                Asked::Accepted => {}
+                ScalingAnswer::Accepted => {}
                 other => return Ok(other),
             }
         }
-        Ok(Asked::Accepted)
+        Ok(ScalingAnswer::Accepted)
     }
 }
 
@@ -272,23 +261,23 @@ fn arn(name: &str) -> String {
     format!("arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/{name}")
 }
 
-fn judge<T>(answer: Result<T, Error>) -> Result<Asked, Error> {
+fn judge<T>(answer: Result<T, Error>) -> Result<ScalingAnswer, Error> {
     let Err(error) = answer else {
-        return Ok(Asked::Accepted);
+        return Ok(ScalingAnswer::Accepted);
     };
     match error.code.as_deref() {
-        _ if error.is_throttled() => Ok(Asked::NotNow),
-        Some("ScalingActivityInProgress" | "ResourceContention") => Ok(Asked::NotNow),
-        Some("ValidationError") => Ok(Asked::Refused(error)),
+        _ if error.is_throttled() => Ok(ScalingAnswer::NotNow),
+        Some("ScalingActivityInProgress" | "ResourceContention") => Ok(ScalingAnswer::NotNow),
+        Some("ValidationError") => Ok(ScalingAnswer::Refused(error)),
         None
         | Some("InternalFailure" | "InternalError" | "ServiceUnavailable" | "RequestTimeout") => {
-            Ok(Asked::Unsure(error))
+            Ok(ScalingAnswer::Unsure(error))
         }
         Some(_) => Err(error),
     }
 }
 
-impl Group {
+impl ScalingGroup {
     fn read(group: &AutoScalingGroup) -> Self {
         let count = |number: Option<i32>| {
             number
@@ -328,7 +317,9 @@ impl GroupInstance {
     fn read(instance: &aws_sdk_autoscaling::types::Instance) -> Option<Self> {
         Some(Self {
             id: instance.instance_id()?.to_owned(),
-            stage: instance.lifecycle_state().map_or(Stage::Pending, Stage::of),
+            stage: instance
+                .lifecycle_state()
+                .map_or(LifecycleStage::Pending, LifecycleStage::of),
             healthy: instance
                 .health_status()
                 .is_none_or(|status| !status.eq_ignore_ascii_case("unhealthy")),
@@ -337,7 +328,7 @@ impl GroupInstance {
     }
 }
 
-impl Stage {
+impl LifecycleStage {
     fn of(state: &LifecycleState) -> Self {
         match state.as_str() {
             "InService" => Self::InService,
@@ -399,11 +390,11 @@ mod tests {
 
     #[test]
     fn every_lifecycle_state_has_its_stage() {
-        let stage = |state: &str| Stage::of(&LifecycleState::from(state));
-        assert_eq!(stage("InService"), Stage::InService);
+        let stage = |state: &str| LifecycleStage::of(&LifecycleState::from(state));
+        assert_eq!(stage("InService"), LifecycleStage::InService);
         assert_eq!(
             (stage("Pending:Wait"), stage("Pending")),
-            (Stage::Pending, Stage::Pending)
+            (LifecycleStage::Pending, LifecycleStage::Pending)
         );
         assert_eq!(
             (
@@ -411,13 +402,17 @@ mod tests {
                 stage("Terminated"),
                 stage("Detaching")
             ),
-            (Stage::Leaving, Stage::Leaving, Stage::Leaving)
+            (
+                LifecycleStage::Leaving,
+                LifecycleStage::Leaving,
+                LifecycleStage::Leaving
+            )
         );
         assert_eq!(
             (stage("Standby"), stage("Warmed:Running")),
-            (Stage::Aside, Stage::Aside)
+            (LifecycleStage::Aside, LifecycleStage::Aside)
         );
-        assert_eq!(stage("EnteringStandby"), Stage::InService);
+        assert_eq!(stage("EnteringStandby"), LifecycleStage::InService);
     }
 
     #[test]

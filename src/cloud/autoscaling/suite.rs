@@ -42,11 +42,11 @@ async fn a_group_is_read_and_one_that_does_not_exist_is_none() {
         protected,
     };
     let instances = vec![
-        instance("i-1", Stage::InService, true),
-        instance("i-2", Stage::Leaving, false),
+        instance("i-1", LifecycleStage::InService, true),
+        instance("i-2", LifecycleStage::Leaving, false),
     ];
     let suspended = vec!["Launch".to_owned()];
-    let group = Group {
+    let group = ScalingGroup {
         name: "web".into(),
         min: 1,
         max: 4,
@@ -126,7 +126,10 @@ async fn a_termination_whose_answer_is_lost_is_not_sent_again() {
             .terminate("web", "i-1", true)
             .await
             .unwrap();
-        assert!(matches!(asked_for, Asked::Unsure(_)), "{asked_for:?}");
+        assert!(
+            matches!(asked_for, ScalingAnswer::Unsure(_)),
+            "{asked_for:?}"
+        );
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }
@@ -139,12 +142,15 @@ async fn what_was_not_done_is_told_from_what_never_will_be() {
     };
     assert!(matches!(
         answer("ScalingActivityInProgress").await.unwrap(),
-        Asked::NotNow
+        ScalingAnswer::NotNow
     ));
-    assert!(matches!(answer("Throttling").await.unwrap(), Asked::NotNow));
+    assert!(matches!(
+        answer("Throttling").await.unwrap(),
+        ScalingAnswer::NotNow
+    ));
     assert!(matches!(
         answer("ValidationError").await.unwrap(),
-        Asked::Refused(_)
+        ScalingAnswer::Refused(_)
     ));
     let error = answer("AccessDenied").await.unwrap_err().to_string();
     let resource = "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/web";
@@ -168,6 +174,6 @@ async fn a_desired_capacity_waits_for_no_cool_down() {
     .await;
     assert!(matches!(
         cloud.autoscaling().set_desired("web", 2).await.unwrap(),
-        Asked::Accepted
+        ScalingAnswer::Accepted
     ));
 }

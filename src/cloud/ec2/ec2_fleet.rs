@@ -2,17 +2,16 @@
 
 use aws_sdk_ec2::types::{
     DefaultTargetCapacityType, FleetData, FleetExcessCapacityTerminationPolicy, FleetStateCode,
-    TargetCapacitySpecification, TargetCapacitySpecificationRequest,
+    HistoryRecordEntry, TargetCapacitySpecification, TargetCapacitySpecificationRequest,
 };
 use time::OffsetDateTime;
 
-use super::fleet::{
-    FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, PAGES, Purchase,
-};
-use super::fleet::{capacity, count, endless, found, modified, tells_of_error};
+use super::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified, Purchase};
+use super::fleet::{capacity, count, found, modified, tells_of_error};
 use super::{Ec2, from_time, to_time};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
+use crate::cloud::paging::{Page, paged};
 
 impl Ec2 {
     /// `None` where there is no such fleet.
@@ -37,25 +36,17 @@ impl Ec2 {
         let doing = Doing::new(format!("listing the instances of EC2 Fleet {id}"))
             .needing("ec2:DescribeFleetInstances", arn(id));
         let request = self.client.describe_fleet_instances().fleet_id(id);
-        let (mut instances, mut next) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let page = request
-                .clone()
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| doing.failed(&error))?;
-            instances.extend(
-                page.active_instances()
-                    .iter()
-                    .filter_map(FleetInstance::read),
-            );
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(instances);
-            }
-        }
-        Err(endless(&doing))
+        paged(&doing, async |next| {
+            let page = request.clone().set_next_token(next).send().await;
+            page.map(|page| {
+                let instances = page.active_instances().iter();
+                Page::new(
+                    instances.filter_map(FleetInstance::read),
+                    page.next_token.clone(),
+                )
+            })
+        })
+        .await
     }
 
     /// In the order of their times, oldest first.
@@ -71,28 +62,14 @@ impl Ec2 {
             .describe_fleet_history()
             .fleet_id(id)
             .start_time(from_time(since));
-        let (mut troubles, mut next) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let page = request
-                .clone()
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| doing.failed(&error))?;
-            troubles.extend(page.history_records().iter().filter_map(|record| {
-                let error = tells_of_error(record.event_type()?.as_str())?;
-                Some(FleetTrouble::new(
-                    to_time(record.timestamp()?)?,
-                    error,
-                    record.event_information()?,
-                ))
-            }));
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(troubles);
-            }
-        }
-        Err(endless(&doing))
+        paged(&doing, async |next| {
+            let page = request.clone().set_next_token(next).send().await;
+            page.map(|page| {
+                let records = page.history_records().iter();
+                Page::new(records.filter_map(trouble), page.next_token.clone())
+            })
+        })
+        .await
     }
 
     /// Asks for another target; an instance beyond it stays.
@@ -123,6 +100,16 @@ impl Ec2 {
         );
         modified(request.send().await.map_err(|error| doing.failed(&error)))
     }
+}
+
+/// `None` for a record that is no trouble.
+fn trouble(record: &HistoryRecordEntry) -> Option<FleetTrouble> {
+    let error = tells_of_error(record.event_type()?.as_str())?;
+    Some(FleetTrouble::new(
+        to_time(record.timestamp()?)?,
+        error,
+        record.event_information()?,
+    ))
 }
 
 fn arn(id: &str) -> String {

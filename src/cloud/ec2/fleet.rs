@@ -4,11 +4,6 @@
 use time::OffsetDateTime;
 
 use super::super::Error;
-use super::super::error::Doing;
-
-/// Pages of one answer: a fleet of a site has few instances, and its history is asked for from a
-/// time on.
-pub(super) const PAGES: usize = 20;
 
 /// A fleet as one call describes it; its instances are another call's.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,8 +146,4 @@ pub(super) fn count(number: Option<i32>) -> u32 {
 
 pub(super) fn capacity(target: u32) -> i32 {
     i32::try_from(target).unwrap_or(i32::MAX)
-}
-
-pub(super) fn endless(doing: &Doing) -> Error {
-    doing.wrong("the answer has no end")
 }

@@ -17,7 +17,8 @@ use time::OffsetDateTime;
 use super::Error;
 use super::calls::Count;
 use super::error::Doing;
-use super::imds::{FLEET_TAGS, FleetTag};
+use super::imds::{FLEET_SEARCH, FleetTag};
+use super::paging::{Page, paged};
 
 pub use address::{Associated, ElasticIp, Holder};
 
@@ -25,8 +26,6 @@ pub use address::{Associated, ElasticIp, Holder};
 const FILTER_VALUES: usize = 200;
 /// As many instances as one page holds.
 const PAGE: i32 = 1000;
-/// There are fewer instances than one page takes; those beyond the first are as good as empty.
-const PAGES: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct Ec2 {
@@ -127,8 +126,7 @@ impl Ec2 {
         }
     }
 
-    /// Also an empty page may be followed by another one (EC2 API reference, "Paginating the
-    /// output"), and whoever is overlooked counts as gone.
+    /// Reads every page: an overlooked instance would count as gone.
     async fn instances(
         &self,
         ids: &[String],
@@ -147,26 +145,16 @@ impl Ec2 {
             .describe_instances()
             .set_filters(Some(filters))
             .max_results(PAGE);
-        let (mut found, mut next) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let page = request
-                .clone()
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| doing.failed(&error))?;
-            found.extend(
-                page.reservations
-                    .unwrap_or_default()
-                    .into_iter()
-                    .flat_map(|reservation| reservation.instances.unwrap_or_default()),
-            );
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
-        Err(doing.wrong("the answer has no end"))
+        paged(&doing, async |next| {
+            let page = request.clone().set_next_token(next).send().await;
+            page.map(|page| {
+                let reservations = page.reservations.unwrap_or_default().into_iter();
+                let instances =
+                    reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
+                Page::new(instances, page.next_token)
+            })
+        })
+        .await
     }
 }
 
@@ -202,10 +190,10 @@ fn fleet_tag(instance: &Instance) -> Option<FleetTag> {
             .find(|tag| tag.key() == Some(key))?
             .value()
     };
-    FLEET_TAGS.into_iter().find_map(|(key, kind)| {
+    FLEET_SEARCH.into_iter().find_map(|kind| {
         Some(FleetTag {
             kind,
-            id: value(key)?.to_owned(),
+            id: value(kind.tag())?.to_owned(),
         })
     })
 }

@@ -31,12 +31,12 @@ pub(super) fn renewing(connector: SharedHttpConnector) -> SharedHttpClient {
 #[derive(Clone)]
 struct Renewing {
     connector: SharedHttpConnector,
-    renewed: Arc<Mutex<Renewed>>,
+    renewed: Arc<Mutex<RenewedToken>>,
 }
 
 /// What is sent in place of the token that the SDK holds.
 #[derive(Default)]
-struct Renewed {
+struct RenewedToken {
     held: String,
     sent: String,
 }
@@ -89,7 +89,7 @@ impl Renewing {
             .to_bytes();
         let fresh = String::from_utf8(body.to_vec())
             .map_err(|_| ConnectorError::other("the token is no text".into(), None))?;
-        *renewed = Renewed {
+        *renewed = RenewedToken {
             held: held.to_owned(),
             sent: fresh.clone(),
         };
@@ -97,7 +97,7 @@ impl Renewing {
     }
 }
 
-impl Renewed {
+impl RenewedToken {
     fn instead_of(&self, held: &str) -> String {
         if self.held == held {
             self.sent.clone()
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn only_the_refused_token_is_replaced() {
-        let renewed = Renewed {
+        let renewed = RenewedToken {
             held: "stale".into(),
             sent: "fresh".into(),
         };

@@ -162,12 +162,12 @@ impl fmt::Display for Change {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::RecordType;
     use super::*;
 
     #[test]
     fn a_change_is_shown_with_its_action() {
-        let set = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()]);
+        let set = RecordSet::new("example.com", RecordType::A, 60, vec!["203.0.113.7".into()]);
         assert_eq!(
             Change::Create(set.clone()).to_string(),
             "create A example.com → 203.0.113.7"
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_delete_is_sent_exactly_as_the_record_was_read() {
-        let set = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()])
+        let set = RecordSet::new("example.com", RecordType::A, 60, vec!["203.0.113.7".into()])
             .multivalue("i-1", Some("hc"));
         let sent = Change::Delete(set.clone()).to_sdk();
         assert_eq!(sent.action, ChangeAction::Delete);

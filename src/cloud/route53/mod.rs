@@ -15,7 +15,7 @@ use aws_config::SdkConfig;
 use super::calls::Count;
 
 pub use change::{Change, ChangeId, Submitted};
-pub use record_set::{Kind, RecordSet, Role};
+pub use record_set::{RecordSet, RecordType, Role};
 
 #[derive(Debug, Clone)]
 pub struct Route53 {

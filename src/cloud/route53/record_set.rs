@@ -11,7 +11,7 @@ use super::text;
 
 /// The kinds of record we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum RecordType {
     A,
     Aaaa,
     Txt,
@@ -33,9 +33,9 @@ pub struct RecordSet(pub(super) ResourceRecordSet);
 
 impl RecordSet {
     /// `name` as people write it; `values` of a TXT record unquoted; `ttl` in seconds.
-    pub fn new(name: &str, kind: Kind, ttl: u32, values: Vec<String>) -> Self {
+    pub fn new(name: &str, kind: RecordType, ttl: u32, values: Vec<String>) -> Self {
         let wire = |value: String| {
-            if kind == Kind::Txt {
+            if kind == RecordType::Txt {
                 text::quoted(&value)
             } else {
                 value
@@ -50,7 +50,7 @@ impl RecordSet {
     /// An alias takes its target's TTL. `target_zone_id` is the target's own zone.
     pub fn alias(
         name: &str,
-        kind: Kind,
+        kind: RecordType,
         target_dns: &str,
         target_zone_id: &str,
         evaluate_health: bool,
@@ -99,11 +99,11 @@ impl RecordSet {
     }
 
     /// `None` for a kind that we never write.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<RecordType> {
         match self.0.r#type {
-            RrType::A => Some(Kind::A),
-            RrType::Aaaa => Some(Kind::Aaaa),
-            RrType::Txt => Some(Kind::Txt),
+            RrType::A => Some(RecordType::A),
+            RrType::Aaaa => Some(RecordType::Aaaa),
+            RrType::Txt => Some(RecordType::Txt),
             _ => None,
         }
     }
@@ -171,11 +171,11 @@ fn record(value: String) -> ResourceRecord {
         .expect("its value is given")
 }
 
-fn bare(name: &str, kind: Kind) -> ResourceRecordSet {
+fn bare(name: &str, kind: RecordType) -> ResourceRecordSet {
     let kind = match kind {
-        Kind::A => RrType::A,
-        Kind::Aaaa => RrType::Aaaa,
-        Kind::Txt => RrType::Txt,
+        RecordType::A => RrType::A,
+        RecordType::Aaaa => RrType::Aaaa,
+        RecordType::Txt => RrType::Txt,
     };
     ResourceRecordSet::builder()
         .name(names::listed(name))
@@ -219,7 +219,12 @@ mod tests {
             .build()
             .unwrap();
         assert_eq!(
-            RecordSet::new("*.Example.com", Kind::A, 60, vec!["203.0.113.7".into()]),
+            RecordSet::new(
+                "*.Example.com",
+                RecordType::A,
+                60,
+                vec!["203.0.113.7".into()]
+            ),
             RecordSet(read)
         );
     }
@@ -237,7 +242,7 @@ mod tests {
             .build();
         let made = RecordSet::alias(
             "example.com",
-            Kind::Aaaa,
+            RecordType::Aaaa,
             "d111.cloudfront.net",
             "Z2FDTNDATAQYW2",
             false,
@@ -248,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_record_set_is_shown_as_people_say_it() {
-        let simple = RecordSet::new("example.com", Kind::A, 60, vec!["203.0.113.7".into()]);
+        let simple = RecordSet::new("example.com", RecordType::A, 60, vec!["203.0.113.7".into()]);
         assert_eq!(simple.to_string(), "A example.com → 203.0.113.7");
         assert_eq!(
             simple.multivalue("i-1", Some("hc")).to_string(),
@@ -256,7 +261,7 @@ mod tests {
         );
         let text = RecordSet::new(
             "_spotboot.example.com",
-            Kind::Txt,
+            RecordType::Txt,
             60,
             vec!["heritage=spotboot".into()],
         );
@@ -266,7 +271,7 @@ mod tests {
         );
         let alias = RecordSet::alias(
             "example.com",
-            Kind::A,
+            RecordType::A,
             "d111.cloudfront.net.",
             "Z2FDTNDATAQYW2",
             false,
@@ -281,14 +286,14 @@ mod tests {
     fn what_was_put_in_comes_out() {
         let set = RecordSet::new(
             "_spotboot.example.com",
-            Kind::Txt,
+            RecordType::Txt,
             60,
             vec!["a \"b\"".into()],
         )
         .multivalue("i-1", Some("hc-1"));
         assert_eq!(
             (set.name().as_str(), set.kind(), set.ttl()),
-            ("_spotboot.example.com", Some(Kind::Txt), Some(60))
+            ("_spotboot.example.com", Some(RecordType::Txt), Some(60))
         );
         assert_eq!(set.values(), ["a \"b\""]);
         assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::queue::queued;
-use super::{Change, ChangeId, Kind, RecordSet, Route53, Submitted, text};
+use super::{Change, ChangeId, RecordSet, RecordType, Route53, Submitted, text};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
@@ -66,7 +66,9 @@ impl Route53 {
             if let Some(cname) = sets.iter().find(|set| set.kind_str() == "CNAME") {
                 return Err(in_the_way(name, cname));
             }
-            let read = sets.into_iter().find(|set| set.kind() == Some(Kind::Txt));
+            let read = sets
+                .into_iter()
+                .find(|set| set.kind() == Some(RecordType::Txt));
             let changes = swap_changes(read.clone(), name, value, wish);
             if changes.is_empty() {
                 return Ok(None);
@@ -114,7 +116,7 @@ fn swap_changes(read: Option<RecordSet>, name: &str, value: &str, wish: Wish) ->
         return match wish {
             Wish::Present => vec![Change::Create(RecordSet::new(
                 name,
-                Kind::Txt,
+                RecordType::Txt,
                 TTL,
                 vec![value.to_owned()],
             ))],
@@ -147,7 +149,7 @@ mod tests {
     fn record(values: &[&str]) -> RecordSet {
         RecordSet::new(
             NAME,
-            Kind::Txt,
+            RecordType::Txt,
             300,
             values.iter().map(ToString::to_string).collect(),
         )
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_first_value_makes_the_record() {
-        let made = RecordSet::new(NAME, Kind::Txt, TTL, vec!["ours".into()]);
+        let made = RecordSet::new(NAME, RecordType::Txt, TTL, vec!["ours".into()]);
         assert_eq!(swap(None, Wish::Present), [Change::Create(made)]);
     }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
 
-use super::read::{REPLACED, Reader, is_replaced};
+use super::read::{ObjectReader, REPLACED, is_replaced};
 use super::{Etag, S3};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
@@ -78,7 +78,7 @@ impl S3 {
     }
 
     /// The SHA-256 of it all.
-    async fn save_all(&self, key: &str, first: Reader, to: &Path) -> Result<String, Error> {
+    async fn save_all(&self, key: &str, first: ObjectReader, to: &Path) -> Result<String, Error> {
         let (size, etag) = (first.total, first.etag.clone());
         let rest = iter(parts(size))
             .map(|part| self.save_part(key, part, &etag, to))
@@ -91,7 +91,7 @@ impl S3 {
         Ok(hex::encode(hash.finalize()))
     }
 
-    async fn first_part(&self, key: &str) -> Result<Option<Reader>, Error> {
+    async fn first_part(&self, key: &str) -> Result<Option<ObjectReader>, Error> {
         match self.reader(key, Some(0..PART), None).await {
             // An empty object has no first byte to start a range at (RFC 9110 section 15.5.17).
             Err(error) if error.code.as_deref() == Some("InvalidRange") => {
@@ -122,14 +122,14 @@ fn parts(size: u64) -> impl Iterator<Item = Range<u64>> {
     (1..size.div_ceil(PART)).map(move |n| n * PART..((n + 1) * PART).min(size))
 }
 
-async fn save_and_hash(reader: Reader, to: &Path) -> Result<Sha256, Error> {
+async fn save_and_hash(reader: ObjectReader, to: &Path) -> Result<Sha256, Error> {
     let mut hash = Sha256::new();
     save(reader, to, 0, |bytes| hash.update(bytes)).await?;
     Ok(hash)
 }
 
 async fn save(
-    mut reader: Reader,
+    mut reader: ObjectReader,
     to: &Path,
     at: u64,
     mut seen: impl FnMut(&[u8]),

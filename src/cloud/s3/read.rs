@@ -39,7 +39,7 @@ pub enum Since {
 const OTHER_VERSION: &str = "PreconditionFailed";
 
 /// The rest of an object, or of a range of it.
-pub(super) struct Reader {
+pub(super) struct ObjectReader {
     s3: S3,
     key: String,
     /// The whole object's size, whatever the range.
@@ -128,7 +128,7 @@ impl S3 {
         key: &str,
         range: Option<Range<u64>>,
         version: Option<&Etag>,
-    ) -> Result<Option<Reader>, Error> {
+    ) -> Result<Option<ObjectReader>, Error> {
         let Some(answer) = self.get_object(key, range.as_ref(), version).await? else {
             return Ok(None);
         };
@@ -140,14 +140,14 @@ impl S3 {
         key: &str,
         range: Option<Range<u64>>,
         answer: GetObjectOutput,
-    ) -> Result<Reader, Error> {
+    ) -> Result<ObjectReader, Error> {
         let doing = self.reading(key);
         let (rest, total) = extent(&answer)
             .ok_or_else(|| doing.wrong("the answer does not say how long the object is"))?;
         if range.is_some_and(|range| range.start != rest.start) {
             return Err(doing.wrong("the answer is another range than the one that was asked for"));
         }
-        Ok(Reader {
+        Ok(ObjectReader {
             s3: self.clone(),
             key: key.to_owned(),
             total,
@@ -196,7 +196,7 @@ impl S3 {
     }
 }
 
-impl Reader {
+impl ObjectReader {
     async fn whole(mut self, max: usize) -> Result<Object, Error> {
         self.at_most(max as u64)?;
         let mut body = Vec::with_capacity(usize::try_from(self.total).unwrap_or(max));

@@ -23,7 +23,7 @@ use crate::cloud::error::Doing;
 /// How an upload goes: what it costs in memory, and how long a part may take. The SDK's watch gives
 /// up a stalled one earlier.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
+struct UploadPace {
     /// At least S3's smallest part, 5 MiB ("Amazon S3 multipart upload limits"); ten thousand of
     /// them are far more than we ever write.
     part: usize,
@@ -34,21 +34,21 @@ struct Pace {
 }
 
 /// Beside a site that serves.
-const MODEST: Pace = Pace {
+const MODEST: UploadPace = UploadPace {
     part: 5 << 20,
     at_once: 1,
     attempt: Duration::from_secs(60),
     operation: Duration::from_secs(180),
 };
 /// From CI, or from somebody's desk, whose slow line all parts share.
-const SWIFT: Pace = Pace {
+const SWIFT: UploadPace = UploadPace {
     part: 8 << 20,
     at_once: 4,
     attempt: Duration::from_secs(480),
     operation: Duration::from_secs(1440),
 };
 
-impl Pace {
+impl UploadPace {
     fn times(self) -> aws_sdk_s3::config::Builder {
         let times = TimeoutConfig::builder()
             .operation_attempt_timeout(self.attempt)
@@ -87,7 +87,7 @@ impl S3 {
 
     async fn upload_at(
         &self,
-        pace: Pace,
+        pace: UploadPace,
         key: &str,
         mut body: impl AsyncRead + Send + Unpin,
         condition: Condition<'_>,
@@ -133,7 +133,7 @@ impl S3 {
 
     async fn put_whole(
         &self,
-        pace: Pace,
+        pace: UploadPace,
         key: &str,
         body: Bytes,
         condition: Condition<'_>,
@@ -166,7 +166,7 @@ struct Upload<'a> {
     s3: S3,
     key: String,
     id: String,
-    pace: Pace,
+    pace: UploadPace,
     doing: &'a Doing,
     /// Neither completed nor aborted yet.
     open: bool,
@@ -180,7 +180,7 @@ impl Upload<'_> {
         mut body: impl AsyncRead + Send + Unpin,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Error> {
-        let mut stored = Stored {
+        let mut stored = StoredParts {
             sent,
             parts: Vec::new(),
             total: 0,
@@ -282,13 +282,13 @@ impl Upload<'_> {
 }
 
 /// The parts that are up, as they come.
-struct Stored<'a> {
+struct StoredParts<'a> {
     sent: &'a (dyn Fn(u64) + Sync),
     parts: Vec<CompletedPart>,
     total: u64,
 }
 
-impl Stored<'_> {
+impl StoredParts<'_> {
     fn extend(&mut self, done: Option<(CompletedPart, u64)>) {
         if let Some((part, size)) = done {
             self.parts.push(part);

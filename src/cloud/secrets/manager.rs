@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::super::Error;
 use super::super::error::Doing;
-use super::{Answers, Secret, Secrets, about_the_key};
+use super::{Answers, Secret, SecretStores, about_the_key};
 use crate::config::SecretRef;
 
 const ACTION: &str = "secretsmanager:GetSecretValue";
 const AT_ONCE: usize = 4;
 
-impl Secrets {
+impl SecretStores {
     /// By their ids, each with what is wanted of it: the whole of it, or values of its object.
     pub(super) async fn secrets(&self, wanted: &BTreeMap<&str, BTreeSet<Option<&str>>>) -> Answers {
         let each = stream::iter(wanted).map(async |(&id, keys)| {

@@ -19,7 +19,7 @@ use crate::config::SecretRef;
 const LARGEST: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
-pub struct Secrets {
+pub struct SecretStores {
     ssm: aws_sdk_ssm::Client,
     manager: aws_sdk_secretsmanager::Client,
     region: String,
@@ -32,7 +32,7 @@ pub struct Secret(String);
 /// What became of each secret that was asked for.
 pub type Answers = BTreeMap<SecretRef, Result<Secret, Error>>;
 
-impl Secrets {
+impl SecretStores {
     pub(super) fn new(config: &SdkConfig) -> Self {
         Self {
             ssm: aws_sdk_ssm::Client::from_conf(

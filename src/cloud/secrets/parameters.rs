@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::super::Error;
 use super::super::error::Doing;
-use super::{Answers, Secret, Secrets, about_the_key};
+use super::{Answers, Secret, SecretStores, about_the_key};
 use crate::config::SecretRef;
 
 /// As many names as one call takes (API reference, GetParameters).
@@ -15,7 +15,7 @@ const BATCH: usize = 10;
 /// Calls under way at once; an account may send 40 a second.
 const AT_ONCE: usize = 4;
 
-impl Secrets {
+impl SecretStores {
     pub(super) async fn parameters(&self, names: &BTreeSet<&str>) -> Answers {
         let names: Vec<&str> = names.iter().copied().collect();
         let batches = stream::iter(names.chunks(BATCH))

@@ -14,7 +14,7 @@ use crate::cli::Globals;
 use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
-use crate::site::certificate::{Ledger, Stored, Window, due, identifiers};
+use crate::site::certificate::{Ledger, StoredCertificate, Window, due, identifiers};
 use crate::site::proof::{Served, served};
 
 const GLANCE: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ async fn look(remote: &Remote) -> Vec<Result<Served, String>> {
 impl Ca {
     fn new(
         ca: String,
-        stored: Option<Stored>,
+        stored: Option<StoredCertificate>,
         ledger: &Ledger,
         names: &[String],
         now: OffsetDateTime,
@@ -173,10 +173,10 @@ impl Ca {
 
 impl Held {
     fn new(
-        Stored {
+        StoredCertificate {
             certificate,
             generation,
-        }: Stored,
+        }: StoredCertificate,
         ledger: &Ledger,
     ) -> Self {
         let window = ledger.window(&certificate).copied();

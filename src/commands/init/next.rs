@@ -6,8 +6,9 @@ use serde_json::json;
 use super::files::File;
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::cli::{FleetChoice, Globals, Init};
 use crate::config::Bucket;
+use crate::cli::{Globals, Init};
+use crate::config::FleetKind;
 use crate::output::{self, out};
 use crate::shell;
 
@@ -144,13 +145,13 @@ fn budget(plan: &Plan<'_>) -> Option<String> {
 
 /// Fleets made by an API call do not make these roles by themselves (EC2 user guide,
 /// "Service-linked role for EC2 Fleet").
-fn service_linked_roles(fleet: FleetChoice) -> String {
+fn service_linked_roles(fleet: FleetKind) -> String {
     let create = |service: &str| {
         format!("aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com")
     };
     match fleet {
-        FleetChoice::AutoScalingGroup => create("spot"),
-        FleetChoice::Ec2Fleet => format!("{}; {}", create("spot"), create("ec2fleet")),
-        FleetChoice::SpotFleet => format!("{}; {}", create("spot"), create("spotfleet")),
+        FleetKind::AutoScalingGroup => create("spot"),
+        FleetKind::Ec2Fleet => format!("{}; {}", create("spot"), create("ec2fleet")),
+        FleetKind::SpotFleet => format!("{}; {}", create("spot"), create("spotfleet")),
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::user_data::Program;
-use crate::cli::{Arch, FleetChoice, Init};
+use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
 use crate::outcome::Usage;
 
@@ -27,7 +27,7 @@ pub struct Plan<'a> {
     pub region: String,
     /// The hosted zone, without `/hostedzone/`.
     pub zone: String,
-    pub fleet: FleetChoice,
+    pub fleet: FleetKind,
     pub arch: &'static str,
     pub instance_types: Vec<String>,
     pub image: String,
@@ -122,14 +122,6 @@ impl<'a> Plan<'a> {
             3
         }
     }
-
-    pub fn fleet_word(&self) -> &'static str {
-        match self.fleet {
-            FleetChoice::AutoScalingGroup => "auto-scaling-group",
-            FleetChoice::Ec2Fleet => "ec2-fleet",
-            FleetChoice::SpotFleet => "spot-fleet",
-        }
-    }
 }
 
 fn word(arch: Arch) -> &'static str {
@@ -142,17 +134,13 @@ fn word(arch: Arch) -> &'static str {
 /// site.toml's, where it names one. Else a group: CloudFormation changes one in place where it
 /// would replace a fleet, it never grows beyond its largest size, lowering its target and ending
 /// the instance is one call, and it says why no instance comes.
-fn fleet(site: &Site, init: &Init) -> Result<FleetChoice, String> {
-    let named = site.fleet.as_ref().map(|fleet| match fleet.kind {
-        FleetKind::SpotFleet => FleetChoice::SpotFleet,
-        FleetKind::Ec2Fleet => FleetChoice::Ec2Fleet,
-        FleetKind::AutoScalingGroup => FleetChoice::AutoScalingGroup,
-    });
+fn fleet(site: &Site, init: &Init) -> Result<FleetKind, String> {
+    let named = site.fleet.as_ref().map(|fleet| fleet.kind);
     match (named, init.fleet) {
         (Some(named), Some(asked)) if named != asked => {
             Err("--fleet is not the kind that site.toml's [fleet] names".into())
         }
-        (named, asked) => Ok(asked.or(named).unwrap_or(FleetChoice::AutoScalingGroup)),
+        (named, asked) => Ok(asked.or(named).unwrap_or(FleetKind::AutoScalingGroup)),
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::cli::FleetChoice;
 use crate::config::{ALL_PROGRAMS, Address, SecretRef};
+use crate::config::FleetKind;
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -79,11 +79,11 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
         format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region)
     };
     let fleet_arn = match plan.fleet {
-        FleetChoice::AutoScalingGroup => {
+        FleetKind::AutoScalingGroup => {
             arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/")
         }
-        FleetChoice::Ec2Fleet => arn("ec2", "fleet/"),
-        FleetChoice::SpotFleet => arn("ec2", "spot-fleet-request/"),
+        FleetKind::Ec2Fleet => arn("ec2", "fleet/"),
+        FleetKind::SpotFleet => arn("ec2", "spot-fleet-request/"),
     };
     let mut challenge_names: Vec<String> = site
         .domains
@@ -136,7 +136,7 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
                 ))
             }
         },
-        fleet_kind: plan.fleet_word(),
+        fleet_kind: plan.fleet.word(),
         fleet_arn,
         github: plan.init.github.as_deref(),
         branch: &plan.init.branch,

@@ -130,7 +130,7 @@ fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
         image: &plan.image,
         instance_types: &plan.instance_types,
         subnets: SUBNETS,
-        fleet: plan.fleet_word(),
+        fleet: plan.fleet.word(),
         region: &plan.region,
         zones: plan.zones(),
         elastic_ip: plan.site.dns.address == Address::Elastic { allocation: None },

@@ -2,10 +2,10 @@
 
 /// A clean relative path: components joined by `/`, none of them empty, `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Name(String);
+pub(super) struct EntryName(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     Folder,
     File,
     Link,
@@ -16,7 +16,7 @@ const LONGEST_PATH: usize = 2048;
 const LONGEST_COMPONENT: usize = 255;
 const DEEPEST: usize = 64;
 
-impl Name {
+impl EntryName {
     /// `raw` as the archive has it; None where it names the archive's own root. Backslashes count
     /// as separators, as zips made on Windows have them (APPNOTE 4.4.17.1 forbids them, older .NET
     /// writes them all the same).
@@ -76,12 +76,12 @@ fn has_drive(path: &str) -> bool {
 
 /// The type bits of a Unix mode; an archive that has none (0) means by the name: a final slash is a
 /// folder.
-pub(super) fn kind(mode: u32, named_as_folder: bool) -> Result<Kind, String> {
+pub(super) fn kind(mode: u32, named_as_folder: bool) -> Result<EntryKind, String> {
     const TYPE: u32 = 0o170000;
     match (mode & TYPE, named_as_folder) {
-        (0o040000, _) | (0, true) => Ok(Kind::Folder),
-        (0o100000 | 0, false) => Ok(Kind::File),
-        (0o120000, false) => Ok(Kind::Link),
+        (0o040000, _) | (0, true) => Ok(EntryKind::Folder),
+        (0o100000 | 0, false) => Ok(EntryKind::File),
+        (0o120000, false) => Ok(EntryKind::Link),
         (0o100000 | 0o120000, true) => Err("is named as a folder but is none".into()),
         (other, _) => Err(format!("is a {}", special(other))),
     }
@@ -104,7 +104,7 @@ fn special(kind: u32) -> &'static str {
 /// that is refused whatever it means. With that, every step of resolving stays inside: a link's own
 /// parents are real folders, and what follows the leading `..` is a real entry or again a link that
 /// was judged so.
-pub(super) fn check_link(name: &Name, target: &str) -> Result<(), String> {
+pub(super) fn check_link(name: &EntryName, target: &str) -> Result<(), String> {
     if target.is_empty() || target.len() > LONGEST_PATH || target.chars().any(char::is_control) {
         return Err("is a link with an unusable target".into());
     }
@@ -142,8 +142,8 @@ pub(super) fn check_link(name: &Name, target: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn name(raw: &str) -> Name {
-        Name::parse(raw).unwrap().unwrap()
+    fn name(raw: &str) -> EntryName {
+        EntryName::parse(raw).unwrap().unwrap()
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         ] {
             assert_eq!(name(raw).as_str(), clean, "{raw}");
         }
-        assert_eq!(Name::parse("./").unwrap(), None);
-        assert_eq!(Name::parse("").unwrap(), None);
+        assert_eq!(EntryName::parse("./").unwrap(), None);
+        assert_eq!(EntryName::parse("").unwrap(), None);
     }
 
     #[test]
@@ -178,22 +178,23 @@ mod tests {
             "a\0b",
             "a\nb",
         ] {
-            assert!(Name::parse(raw).is_err(), "{raw:?}");
+            assert!(EntryName::parse(raw).is_err(), "{raw:?}");
         }
-        assert!(Name::parse(&"x".repeat(256)).is_err());
-        assert!(Name::parse(&"x/".repeat(65)).is_err());
+        assert!(EntryName::parse(&"x".repeat(256)).is_err());
+        assert!(EntryName::parse(&"x/".repeat(65)).is_err());
         assert!(
-            Name::parse(&"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/".repeat(60)).is_err()
+            EntryName::parse(&"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/".repeat(60))
+                .is_err()
         );
     }
 
     #[test]
     fn devices_pipes_and_sockets_are_refused_and_missing_modes_go_by_the_name() {
-        assert_eq!(kind(0, true), Ok(Kind::Folder));
-        assert_eq!(kind(0, false), Ok(Kind::File));
-        assert_eq!(kind(0o100644, false), Ok(Kind::File));
-        assert_eq!(kind(0o040755, false), Ok(Kind::Folder));
-        assert_eq!(kind(0o120777, false), Ok(Kind::Link));
+        assert_eq!(kind(0, true), Ok(EntryKind::Folder));
+        assert_eq!(kind(0, false), Ok(EntryKind::File));
+        assert_eq!(kind(0o100644, false), Ok(EntryKind::File));
+        assert_eq!(kind(0o040755, false), Ok(EntryKind::Folder));
+        assert_eq!(kind(0o120777, false), Ok(EntryKind::Link));
         for mode in [0o020666, 0o060660, 0o010644, 0o140755, 0o150000] {
             assert!(kind(mode, false).is_err(), "{mode:o}");
         }

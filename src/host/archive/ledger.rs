@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::entry::{Kind, Name};
+use super::entry::{EntryKind, EntryName};
 use super::{ArchiveError, Contents};
 
 /// How much an archive may hold.
@@ -24,13 +24,13 @@ impl Limits {
     };
 }
 
-pub(super) struct Ledger {
+pub(super) struct ArchiveLedger {
     limits: Limits,
-    seen: HashMap<Box<str>, Kind>,
+    seen: HashMap<Box<str>, EntryKind>,
     bytes: u64,
 }
 
-impl Ledger {
+impl ArchiveLedger {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -43,27 +43,27 @@ impl Ledger {
     /// one), outermost first.
     pub(super) fn admit(
         &mut self,
-        name: &Name,
-        kind: Kind,
+        name: &EntryName,
+        kind: EntryKind,
         size: u64,
     ) -> Result<Vec<String>, ArchiveError> {
         let mut folders = Vec::new();
         for (end, _) in name.as_str().match_indices('/') {
             let above = &name.as_str()[..end];
             match self.seen.get(above) {
-                Some(Kind::Folder) => {}
+                Some(EntryKind::Folder) => {}
                 Some(_) => {
                     return Err(ArchiveError::refused(
                         name.as_str(),
                         "stands beneath a file or a link of the same archive",
                     ));
                 }
-                None => self.enter(above, Kind::Folder, &mut folders)?,
+                None => self.enter(above, EntryKind::Folder, &mut folders)?,
             }
         }
         match (self.seen.get(name.as_str()), kind) {
             (None, _) => self.enter(name.as_str(), kind, &mut folders)?,
-            (Some(Kind::Folder), Kind::Folder) => {}
+            (Some(EntryKind::Folder), EntryKind::Folder) => {}
             (Some(_), _) => return Err(ArchiveError::refused(name.as_str(), "is there twice")),
         }
         self.weigh(size)?;
@@ -73,7 +73,7 @@ impl Ledger {
     fn enter(
         &mut self,
         name: &str,
-        kind: Kind,
+        kind: EntryKind,
         folders: &mut Vec<String>,
     ) -> Result<(), ArchiveError> {
         if self.seen.len() >= self.limits.entries {
@@ -83,7 +83,7 @@ impl Ledger {
             )));
         }
         self.seen.insert(name.into(), kind);
-        if kind == Kind::Folder {
+        if kind == EntryKind::Folder {
             folders.push(name.to_owned());
         }
         Ok(())
@@ -126,30 +126,30 @@ pub(super) fn check_ratio(packed: u64, unpacked: u64) -> Result<(), ArchiveError
 mod tests {
     use super::*;
 
-    fn ledger() -> Ledger {
-        Ledger::new(Limits {
+    fn ledger() -> ArchiveLedger {
+        ArchiveLedger::new(Limits {
             entries: 5,
             bytes: 100,
         })
     }
 
-    fn name(raw: &str) -> Name {
-        Name::parse(raw).unwrap().unwrap()
+    fn name(raw: &str) -> EntryName {
+        EntryName::parse(raw).unwrap().unwrap()
     }
 
     #[test]
     fn implied_folders_are_made_once_and_outermost_first() {
         let mut ledger = ledger();
         assert_eq!(
-            ledger.admit(&name("a/b/c"), Kind::File, 1).unwrap(),
+            ledger.admit(&name("a/b/c"), EntryKind::File, 1).unwrap(),
             ["a", "a/b"]
         );
         assert_eq!(
-            ledger.admit(&name("a/b/d"), Kind::File, 1).unwrap(),
+            ledger.admit(&name("a/b/d"), EntryKind::File, 1).unwrap(),
             Vec::<String>::new()
         );
         assert_eq!(
-            ledger.admit(&name("a/"), Kind::Folder, 0).unwrap(),
+            ledger.admit(&name("a/"), EntryKind::Folder, 0).unwrap(),
             Vec::<String>::new()
         );
         assert_eq!(
@@ -164,38 +164,42 @@ mod tests {
     #[test]
     fn nothing_is_there_twice_nor_beneath_a_file_or_link() {
         let mut ledger = ledger();
-        ledger.admit(&name("f"), Kind::File, 1).unwrap();
-        ledger.admit(&name("l"), Kind::Link, 0).unwrap();
+        ledger.admit(&name("f"), EntryKind::File, 1).unwrap();
+        ledger.admit(&name("l"), EntryKind::Link, 0).unwrap();
         for (raw, kind) in [
-            ("f", Kind::File),
-            ("./f", Kind::File),
-            ("f", Kind::Folder),
-            ("f/x", Kind::File),
-            ("l/x", Kind::File),
-            ("l", Kind::File),
+            ("f", EntryKind::File),
+            ("./f", EntryKind::File),
+            ("f", EntryKind::Folder),
+            ("f/x", EntryKind::File),
+            ("l/x", EntryKind::File),
+            ("l", EntryKind::File),
         ] {
             assert!(ledger.admit(&name(raw), kind, 0).is_err(), "{raw}");
         }
-        ledger.admit(&name("d"), Kind::Folder, 0).unwrap();
-        assert!(ledger.admit(&name("d"), Kind::Link, 0).is_err());
+        ledger.admit(&name("d"), EntryKind::Folder, 0).unwrap();
+        assert!(ledger.admit(&name("d"), EntryKind::Link, 0).is_err());
     }
 
     #[test]
     fn names_that_differ_in_case_only_are_two_files_as_on_any_linux_disk() {
         let mut ledger = ledger();
-        ledger.admit(&name("readme"), Kind::File, 1).unwrap();
-        ledger.admit(&name("README"), Kind::File, 1).unwrap();
+        ledger.admit(&name("readme"), EntryKind::File, 1).unwrap();
+        ledger.admit(&name("README"), EntryKind::File, 1).unwrap();
         assert_eq!(ledger.contents().entries, 2);
     }
 
     #[test]
     fn too_many_entries_or_bytes_are_refused_implied_folders_counted() {
         let mut ledger = ledger();
-        assert!(ledger.admit(&name("a/b/c/d/e/f"), Kind::File, 0).is_err());
+        assert!(
+            ledger
+                .admit(&name("a/b/c/d/e/f"), EntryKind::File, 0)
+                .is_err()
+        );
         let mut ledger = self::ledger();
-        ledger.admit(&name("a"), Kind::File, 60).unwrap();
-        assert!(ledger.admit(&name("b"), Kind::File, 41).is_err());
-        assert!(ledger.admit(&name("c"), Kind::File, u64::MAX).is_err());
+        ledger.admit(&name("a"), EntryKind::File, 60).unwrap();
+        assert!(ledger.admit(&name("b"), EntryKind::File, 41).is_err());
+        assert!(ledger.admit(&name("c"), EntryKind::File, u64::MAX).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::entry::{self, Name};
+use super::entry::{self, EntryName};
 use super::sealed::SealedWriter;
 use super::{ArchiveError, settled_mode};
 
@@ -76,7 +76,7 @@ fn pack_entry(
     let reading = || ArchiveError::disk("reading", &path);
     let writing = |error| ArchiveError::broken("writing the archive", error);
     let refuse = |why| ArchiveError::refused(relative, why);
-    let name = Name::parse(relative)
+    let name = EntryName::parse(relative)
         .map_err(refuse)?
         .ok_or_else(|| refuse("has no name".into()))?;
     let metadata = path.symlink_metadata().map_err(reading())?;

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::tree::{Item, What, walk};
+use super::tree::{Item, ItemKind, walk};
 use super::{ArchiveError, Limits, Zip};
 
 /// Part of the bytes, as is the deflater: a change of either makes other packages of the same
@@ -24,7 +24,7 @@ const LARGEST_SHOWN: usize = 10;
 /// A package that every instance will take.
 #[derive(Debug)]
 pub struct Packed {
-    place: Place,
+    place: PackageFile,
     /// Of the zip, in lower-case hex.
     pub sha256: String,
     /// Of the zip, in bytes.
@@ -35,7 +35,7 @@ pub struct Packed {
 }
 
 #[derive(Debug)]
-enum Place {
+enum PackageFile {
     /// Gone with its last user.
     Made(NamedTempFile),
     Given(PathBuf),
@@ -44,12 +44,12 @@ enum Place {
 impl Packed {
     pub fn path(&self) -> &Path {
         match &self.place {
-            Place::Made(file) => file.path(),
-            Place::Given(path) => path,
+            PackageFile::Made(file) => file.path(),
+            PackageFile::Given(path) => path,
         }
     }
 
-    fn judged(place: Place, zip: &Zip) -> Result<Self, ArchiveError> {
+    fn judged(place: PackageFile, zip: &Zip) -> Result<Self, ArchiveError> {
         let mut packed = Self {
             place,
             sha256: String::new(),
@@ -73,14 +73,14 @@ pub fn pack_folder(root: &Path) -> Result<Packed, ArchiveError> {
     ))?;
     write(root, &items, file.as_file_mut())?;
     let zip = Zip::open(file.path(), Limits::PACKAGE)?;
-    Packed::judged(Place::Made(file), &zip)
+    Packed::judged(PackageFile::Made(file), &zip)
 }
 
 /// Judges a zip as an instance does, its content included, and unpacks nothing.
 pub fn check_package(path: &Path) -> Result<Packed, ArchiveError> {
     let zip = Zip::open(path, Limits::PACKAGE)?;
     zip.verify()?;
-    Packed::judged(Place::Given(path.to_owned()), &zip)
+    Packed::judged(PackageFile::Given(path.to_owned()), &zip)
 }
 
 fn write(root: &Path, items: &[Item], out: &mut File) -> Result<(), ArchiveError> {
@@ -89,13 +89,13 @@ fn write(root: &Path, items: &[Item], out: &mut File) -> Result<(), ArchiveError
     let mut zip = ZipWriter::new(BufWriter::with_capacity(BUFFER, out));
     for Item { name, what } in items {
         match what {
-            What::Folder => zip
+            ItemKind::Folder => zip
                 .add_directory(name.as_str(), options(0o755))
                 .map_err(|error| writing(&error))?,
-            What::Link(target) => zip
+            ItemKind::Link(target) => zip
                 .add_symlink(name, target, options(0o777))
                 .map_err(|error| writing(&error))?,
-            What::File(seen) => {
+            ItemKind::File(seen) => {
                 let mode = if seen.mode() & 0o100 == 0 {
                     0o644
                 } else {

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn modes_and_group_hold_whatever_the_umask_is() {
         let folder = tempfile::tempdir().unwrap();
-        let is_root = crate::host::accounts::is_root();
+        let is_root = crate::host::account::is_root();
         let group = is_root.then_some(65534);
         for umask in [own_umask(), 0o077, 0o777] {
             let root = folder.path().join(umask.to_string());

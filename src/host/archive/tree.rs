@@ -8,8 +8,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::entry::{self, Kind, Name};
-use super::ledger::{Ledger, Limits};
+use super::entry::{self, EntryKind, EntryName};
+use super::ledger::{ArchiveLedger, Limits};
 use super::rules::{OURS, Rules};
 use super::{ArchiveError, error};
 
@@ -18,11 +18,11 @@ use super::{ArchiveError, error};
 pub(super) struct Item {
     /// Relative to the root.
     pub(super) name: String,
-    pub(super) what: What,
+    pub(super) what: ItemKind,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum ItemKind {
     /// One that holds nothing; the others follow from what they hold.
     Folder,
     File(Metadata),
@@ -30,10 +30,10 @@ pub(super) enum What {
     Link(String),
 }
 
-struct Walk<'a> {
+struct TreeWalk<'a> {
     root: &'a Path,
     rules: Rules,
-    ledger: Ledger,
+    ledger: ArchiveLedger,
     items: Vec<Item>,
     /// The first rule that left something out.
     left_out: Option<String>,
@@ -44,10 +44,10 @@ pub(super) fn walk(root: &Path, limits: Limits) -> Result<Vec<Item>, ArchiveErro
     let root = &root
         .canonicalize()
         .map_err(ArchiveError::disk("reading", root))?;
-    let mut walk = Walk {
+    let mut walk = TreeWalk {
         root,
         rules: Rules::default(),
-        ledger: Ledger::new(limits),
+        ledger: ArchiveLedger::new(limits),
         items: Vec::new(),
         left_out: None,
     };
@@ -60,12 +60,15 @@ pub(super) fn walk(root: &Path, limits: Limits) -> Result<Vec<Item>, ArchiveErro
         }
         done => done?,
     };
-    let Walk {
+    let TreeWalk {
         mut items,
         left_out,
         ..
     } = walk;
-    if !items.iter().any(|item| matches!(item.what, What::File(_))) {
+    if !items
+        .iter()
+        .any(|item| matches!(item.what, ItemKind::File(_)))
+    {
         return Err(ArchiveError::Broken(nothing(left_out)));
     }
     items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -83,7 +86,7 @@ fn nothing(left_out: Option<String>) -> String {
     }
 }
 
-impl Walk<'_> {
+impl TreeWalk<'_> {
     /// Whether it has anything to pack, or is empty in truth. A folder of which the rules leave
     /// nothing is left out, as git does.
     fn folder(&mut self, relative: &str) -> Result<bool, ArchiveError> {
@@ -131,7 +134,7 @@ impl Walk<'_> {
         } else {
             format!("{folder}/{name}")
         };
-        let name = Name::parse(&relative)
+        let name = EntryName::parse(&relative)
             .map_err(refuse)?
             .ok_or_else(|| refuse("has no name".into()))?;
         let kind = entry::kind(metadata.permissions().mode(), metadata.is_dir()).map_err(refuse)?;
@@ -144,13 +147,13 @@ impl Walk<'_> {
     fn admit(
         &mut self,
         relative: String,
-        name: &Name,
-        kind: Kind,
+        name: &EntryName,
+        kind: EntryKind,
         path: &Path,
         metadata: Metadata,
     ) -> Result<bool, ArchiveError> {
         let what = match kind {
-            Kind::Folder => {
+            EntryKind::Folder => {
                 let before = self.items.len();
                 if !self.folder(&relative)? {
                     return Ok(false);
@@ -158,12 +161,12 @@ impl Walk<'_> {
                 if self.items.len() > before {
                     return Ok(true);
                 }
-                What::Folder
+                ItemKind::Folder
             }
-            Kind::File => What::File(metadata),
-            Kind::Link => What::Link(link_target(name, path)?),
+            EntryKind::File => ItemKind::File(metadata),
+            EntryKind::Link => ItemKind::Link(link_target(name, path)?),
         };
-        let size = if let What::File(metadata) = &what {
+        let size = if let ItemKind::File(metadata) = &what {
             metadata.len()
         } else {
             0
@@ -185,7 +188,7 @@ impl Walk<'_> {
                 .entry(item.name.split('/').next().unwrap_or_default())
                 .or_default();
             *files += 1;
-            *bytes += if let What::File(metadata) = &item.what {
+            *bytes += if let ItemKind::File(metadata) = &item.what {
                 metadata.len()
             } else {
                 0
@@ -220,7 +223,7 @@ fn names(folder: &Path) -> Result<Vec<OsString>, ArchiveError> {
     Ok(names)
 }
 
-fn link_target(name: &Name, path: &Path) -> Result<String, ArchiveError> {
+fn link_target(name: &EntryName, path: &Path) -> Result<String, ArchiveError> {
     let target: PathBuf = fs::read_link(path).map_err(ArchiveError::disk("reading", path))?;
     let refuse = |why: String| ArchiveError::refused(name.as_str(), why);
     let target = target

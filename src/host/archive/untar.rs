@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::entry::{self, Kind, Name};
-use super::ledger::{Ledger, Limits};
+use super::entry::{self, EntryKind, EntryName};
+use super::ledger::{ArchiveLedger, Limits};
 use super::pack::WINDOW_LOG;
 use super::sealed::SealedReader;
 use super::sink::Sink;
@@ -46,9 +46,9 @@ pub(super) fn untar_zst(
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| scope.spawn(|| write_small_files(&sink, &receiver)))
             .collect();
-        let read = Reader {
+        let read = TarReader {
             sink: &sink,
-            ledger: Ledger::new(limits),
+            ledger: ArchiveLedger::new(limits),
             sender: &sender,
             links: Vec::new(),
         }
@@ -89,15 +89,15 @@ fn write_small_files(
     }
 }
 
-struct Reader<'a> {
+struct TarReader<'a> {
     sink: &'a Sink,
-    ledger: Ledger,
+    ledger: ArchiveLedger,
     sender: &'a SyncSender<SmallFile>,
     /// Made when every file is written.
-    links: Vec<(Name, String)>,
+    links: Vec<(EntryName, String)>,
 }
 
-impl Reader<'_> {
+impl TarReader<'_> {
     fn read(mut self, archive: impl Read, label: &str) -> Result<Contents, ArchiveError> {
         let broken = |error| ArchiveError::broken("it is damaged", error);
         let sealed = BufReader::new(SealedReader::new(archive, label));
@@ -137,16 +137,16 @@ impl Reader<'_> {
             .unwrap_or_else(|| String::from_utf8_lossy(&entry.header().path_bytes()).into_owned());
         let refuse = |why: String| ArchiveError::refused(&raw, why);
         let kind = kind(entry.header().entry_type()).map_err(refuse)?;
-        let Some(name) = Name::parse(&raw).map_err(refuse)? else {
+        let Some(name) = EntryName::parse(&raw).map_err(refuse)? else {
             return Ok(());
         };
         for folder in self.ledger.admit(&name, kind, entry.size())? {
             self.sink.folder(&folder)?;
         }
         match kind {
-            Kind::Folder => Ok(()),
-            Kind::File => self.file(name, entry),
-            Kind::Link => {
+            EntryKind::Folder => Ok(()),
+            EntryKind::File => self.file(name, entry),
+            EntryKind::Link => {
                 let header = entry.header().link_name_bytes().unwrap_or_default();
                 let target = long
                     .link
@@ -158,7 +158,11 @@ impl Reader<'_> {
         }
     }
 
-    fn file(&self, name: Name, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), ArchiveError> {
+    fn file(
+        &self,
+        name: EntryName,
+        entry: &mut tar::Entry<'_, impl Read>,
+    ) -> Result<(), ArchiveError> {
         let broken = |error| ArchiveError::broken("it is damaged", error);
         let mode = entry.header().mode().map_err(broken)?;
         let size = entry.size();
@@ -193,11 +197,11 @@ struct LongNames {
     link: Option<String>,
 }
 
-fn kind(kind: tar::EntryType) -> Result<Kind, String> {
+fn kind(kind: tar::EntryType) -> Result<EntryKind, String> {
     match kind {
-        tar::EntryType::Regular => Ok(Kind::File),
-        tar::EntryType::Directory => Ok(Kind::Folder),
-        tar::EntryType::Symlink => Ok(Kind::Link),
+        tar::EntryType::Regular => Ok(EntryKind::File),
+        tar::EntryType::Directory => Ok(EntryKind::Folder),
+        tar::EntryType::Symlink => Ok(EntryKind::Link),
         other => Err(format!(
             "is neither file, folder nor link (type {:?})",
             char::from(other.as_byte())

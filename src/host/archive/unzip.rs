@@ -10,10 +10,10 @@ use zip::read::ZipFileEntry;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::entry::{self, Kind, Name};
-use super::ledger::{Ledger, Limits, check_ratio};
+use super::entry::{self, EntryKind, EntryName};
+use super::ledger::{ArchiveLedger, Limits, check_ratio};
 use super::sink::{self, Sink};
-use super::zipfile::Reader;
+use super::zipfile::ZipReader;
 use super::{ArchiveError, Contents, error};
 use crate::host::times;
 
@@ -23,7 +23,7 @@ const LARGEST_DIRECTORY: u64 = 16 << 20;
 
 /// A zip whose every entry has been found fit to unpack.
 pub struct Zip {
-    archive: ZipArchive<Reader>,
+    archive: ZipArchive<ZipReader>,
     folders: Vec<String>,
     files: Vec<ZippedFile>,
     links: Vec<(String, String)>,
@@ -32,7 +32,7 @@ pub struct Zip {
 
 /// What a thread does with a file, by its own handle on the archive.
 type Work<'a> =
-    dyn Fn(&ZippedFile, &mut ZipArchive<Reader>) -> Result<(), ArchiveError> + Sync + 'a;
+    dyn Fn(&ZippedFile, &mut ZipArchive<ZipReader>) -> Result<(), ArchiveError> + Sync + 'a;
 
 struct ZippedFile {
     /// In the archive's directory.
@@ -48,7 +48,7 @@ impl Zip {
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ArchiveError> {
         let file = File::open(path).map_err(ArchiveError::disk("opening", path))?;
         let reader =
-            Reader::new(file, LARGEST_DIRECTORY).map_err(ArchiveError::disk("reading", path))?;
+            ZipReader::new(file, LARGEST_DIRECTORY).map_err(ArchiveError::disk("reading", path))?;
         let packed = reader.length();
         let mut zip = Self {
             archive: read_directory(reader)?,
@@ -57,7 +57,7 @@ impl Zip {
             links: Vec::new(),
             contents: Contents::default(),
         };
-        let mut ledger = Ledger::new(limits);
+        let mut ledger = ArchiveLedger::new(limits);
         for index in 0..zip.archive.len() {
             zip.admit(index, &mut ledger)?;
         }
@@ -69,11 +69,11 @@ impl Zip {
         Ok(zip)
     }
 
-    fn admit(&mut self, index: usize, ledger: &mut Ledger) -> Result<(), ArchiveError> {
+    fn admit(&mut self, index: usize, ledger: &mut ArchiveLedger) -> Result<(), ArchiveError> {
         let entry = self.archive.by_index_data(index).map_err(torn)?;
         let raw = entry_name(&entry)?;
         let refuse = |why: String| ArchiveError::refused(&raw, why);
-        let Some(name) = Name::parse(&raw).map_err(refuse)? else {
+        let Some(name) = EntryName::parse(&raw).map_err(refuse)? else {
             return Ok(());
         };
         // Windows tools leave the upper half 0; those that fill it mean a Unix mode, whatever
@@ -87,13 +87,13 @@ impl Zip {
         self.folders
             .extend(ledger.admit(&name, kind, entry.size())?);
         match kind {
-            Kind::Folder => {}
-            Kind::Link => {
+            EntryKind::Folder => {}
+            EntryKind::Link => {
                 let target = self.link_target(index, &raw)?;
                 entry::check_link(&name, &target).map_err(refuse)?;
                 self.links.push((name.into_string(), target));
             }
-            Kind::File => {
+            EntryKind::File => {
                 let mode = if mode == 0 { 0o644 } else { mode };
                 self.files.push(ZippedFile {
                     index,
@@ -203,7 +203,7 @@ impl Zip {
 }
 
 impl ZippedFile {
-    fn unpack(&self, archive: &mut ZipArchive<Reader>, sink: &Sink) -> Result<(), ArchiveError> {
+    fn unpack(&self, archive: &mut ZipArchive<ZipReader>, sink: &Sink) -> Result<(), ArchiveError> {
         let entry = archive
             .by_index(self.index)
             .map_err(|error| damaged(&self.name, error))?;
@@ -212,7 +212,7 @@ impl ZippedFile {
         sink.file(&self.name, self.mode, Some(modified), self.size, entry)
     }
 
-    fn verify(&self, archive: &mut ZipArchive<Reader>) -> Result<(), ArchiveError> {
+    fn verify(&self, archive: &mut ZipArchive<ZipReader>) -> Result<(), ArchiveError> {
         let entry = archive
             .by_index(self.index)
             .map_err(|error| damaged(&self.name, error))?;
@@ -228,7 +228,7 @@ impl ZippedFile {
 
 /// The central directory, each entry's local header found to say the same, and no entry hidden or
 /// there twice.
-fn read_directory(reader: Reader) -> Result<ZipArchive<Reader>, ArchiveError> {
+fn read_directory(reader: ZipReader) -> Result<ZipArchive<ZipReader>, ArchiveError> {
     let allowance = reader.allowance();
     let mut archive = ZipArchive::new(reader).map_err(torn)?;
     allowance.store(u64::MAX, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const BUFFER: usize = 8 << 10;
 
-pub(super) struct Reader {
+pub(super) struct ZipReader {
     file: Arc<File>,
     length: u64,
     at: u64,
@@ -20,7 +20,7 @@ pub(super) struct Reader {
     allowance: Arc<AtomicU64>,
 }
 
-impl Reader {
+impl ZipReader {
     pub(super) fn new(file: File, allowance: u64) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let allowance = Arc::new(AtomicU64::new(allowance));
@@ -70,7 +70,7 @@ impl Reader {
     }
 }
 
-impl Clone for Reader {
+impl Clone for ZipReader {
     fn clone(&self) -> Self {
         let (file, allowance) = (Arc::clone(&self.file), self.allowance());
         Self {
@@ -84,7 +84,7 @@ impl Clone for Reader {
     }
 }
 
-impl Read for Reader {
+impl Read for ZipReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.buffered().is_empty() && self.at < self.length {
             self.fill()?;
@@ -95,7 +95,7 @@ impl Read for Reader {
     }
 }
 
-impl Seek for Reader {
+impl Seek for ZipReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(at) => Some(at),
@@ -113,10 +113,10 @@ mod tests {
 
     use super::*;
 
-    fn reader(content: &[u8], allowance: u64) -> Reader {
+    fn reader(content: &[u8], allowance: u64) -> ZipReader {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        Reader::new(file, allowance).unwrap()
+        ZipReader::new(file, allowance).unwrap()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::accounts::Account;
+use super::account::Account;
 
 pub use end::ended;
 pub use session::{Leader, children, end_session};
@@ -167,7 +167,7 @@ impl Run {
         let what = self.describe();
         let mut running =
             spawn::with_pipes(&self).map_err(|cause| start_error(&self, what.clone(), cause))?;
-        let (mut stdout, mut stderr) = (Tail::default(), Tail::default());
+        let (mut stdout, mut stderr) = (OutputTail::default(), OutputTail::default());
         let work = async {
             let streams = async {
                 tokio::join!(
@@ -311,11 +311,11 @@ fn indented(tail: &str) -> String {
 
 /// The end of a stream.
 #[derive(Default)]
-struct Tail {
+struct OutputTail {
     bytes: Vec<u8>,
 }
 
-impl Tail {
+impl OutputTail {
     async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>) {
         let Some(mut stream) = stream else { return };
         let mut chunk = [0; 4096];

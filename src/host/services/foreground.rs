@@ -3,62 +3,32 @@
 //! What they are is noted in the runtime folder, so that a run after one that was killed ends what
 //! outlived it.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::Mutex as AsyncMutex;
 
-use super::supervisor::{self, Supervisor};
-use super::{Ensured, Paths, Service, ServiceError, State};
+use super::seen::{Print, SeenService};
+use super::supervisor::{self, ServiceTask};
+use super::{Ensured, Paths, Service, ServiceError, ServiceState};
 use crate::host::process::{Leader, end_session};
 
 /// How long killed processes may take to be gone.
 const GONE: Duration = Duration::from_secs(5);
-/// How much of a service's output is kept.
-const LINES: usize = 200;
-/// Ends that nobody has asked for; older ones are forgotten.
-const ENDS: usize = 16;
-
-/// Takes a service's name without our prefix, and one line of its output.
-pub type Print = Arc<dyn Fn(&str, &str) + Send + Sync>;
-
-/// Lines go to standard error.
-#[cfg(test)]
-#[expect(
-    clippy::disallowed_macros,
-    reason = "of a test, which shows it where it fails"
-)]
-pub fn to_stderr() -> Print {
-    Arc::new(|service, line| eprintln!("{service} | {line}"))
-}
-
 /// The services, in the order in which they were first started.
 pub struct Foreground {
-    slots: Mutex<Vec<Arc<Slot>>>,
+    slots: Mutex<Vec<Arc<ServiceSlot>>>,
     records: PathBuf,
     print: Print,
 }
 
 /// One service's place, kept through its replacements.
-struct Slot {
+struct ServiceSlot {
     name: String,
-    supervisor: AsyncMutex<Option<Supervisor>>,
-    seen: Arc<Seen>,
-}
-
-/// What is known of a service from outside its supervisor.
-pub(super) struct Seen {
-    inner: Mutex<Inner>,
-    ended: Notify,
-}
-
-struct Inner {
-    state: State,
-    lines: VecDeque<String>,
-    ends: VecDeque<String>,
+    supervisor: AsyncMutex<Option<ServiceTask>>,
+    seen: Arc<SeenService>,
 }
 
 impl Foreground {
@@ -76,7 +46,7 @@ impl Foreground {
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let slot = self.slot(&service.name);
         let mut supervisor = slot.supervisor.lock().await;
-        let running = matches!(slot.seen.state(), State::Running { .. });
+        let running = matches!(slot.seen.state(), ServiceState::Running { .. });
         if let Some(old) = supervisor.take() {
             if running && old.service == *service {
                 *supervisor = Some(old);
@@ -104,7 +74,7 @@ impl Foreground {
         supervisor
             .as_ref()
             .is_some_and(|known| known.service == *service)
-            && matches!(slot.seen.state(), State::Running { .. })
+            && matches!(slot.seen.state(), ServiceState::Running { .. })
     }
 
     pub(super) async fn stop(&self, name: &str) -> Result<(), ServiceError> {
@@ -113,7 +83,7 @@ impl Foreground {
         if let Some(old) = supervisor.take() {
             old.stop().await;
         }
-        slot.seen.set(State::Absent);
+        slot.seen.set(ServiceState::Absent);
         Ok(())
     }
 
@@ -134,21 +104,12 @@ impl Foreground {
         }
     }
 
-    pub(super) fn state(&self, name: &str) -> State {
+    pub(super) fn state(&self, name: &str) -> ServiceState {
         self.slot(name).seen.state()
     }
 
     pub(super) fn log_tail(&self, name: &str, lines: usize) -> String {
-        let slot = self.slot(name);
-        let inner = slot.seen.lock();
-        let skipped = inner.lines.len().saturating_sub(lines);
-        inner
-            .lines
-            .iter()
-            .skip(skipped)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.slot(name).seen.log_tail(lines)
     }
 
     pub(super) async fn ended(&self, name: &str) -> String {
@@ -168,80 +129,18 @@ impl Foreground {
         }
     }
 
-    fn slot(&self, name: &str) -> Arc<Slot> {
+    fn slot(&self, name: &str) -> Arc<ServiceSlot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.iter().find(|slot| slot.name == name) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot {
+        let slot = Arc::new(ServiceSlot {
             name: name.into(),
             supervisor: AsyncMutex::default(),
-            seen: Arc::new(Seen::new()),
+            seen: Arc::new(SeenService::new()),
         });
         slots.push(Arc::clone(&slot));
         slot
-    }
-}
-
-impl Seen {
-    fn new() -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                state: State::Absent,
-                lines: VecDeque::new(),
-                ends: VecDeque::new(),
-            }),
-            ended: Notify::new(),
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state(&self) -> State {
-        self.lock().state.clone()
-    }
-
-    /// Forgets the definition that was there before.
-    fn reset(&self) {
-        let mut inner = self.lock();
-        inner.lines.clear();
-        inner.ends.clear();
-        inner.state = State::Absent;
-    }
-
-    pub(super) fn set(&self, state: State) {
-        self.lock().state = state;
-    }
-
-    pub(super) fn line(&self, line: String) {
-        let mut inner = self.lock();
-        if inner.lines.len() == LINES {
-            inner.lines.pop_front();
-        }
-        inner.lines.push_back(line);
-    }
-
-    pub(super) fn end(&self, status: String) {
-        let mut inner = self.lock();
-        if inner.ends.len() == ENDS {
-            inner.ends.pop_front();
-        }
-        inner.ends.push_back(status.clone());
-        inner.state = State::Exited { status };
-        drop(inner);
-        self.ended.notify_one();
-    }
-
-    async fn next_end(&self) -> String {
-        loop {
-            let end = self.lock().ends.pop_front();
-            if let Some(status) = end {
-                return status;
-            }
-            self.ended.notified().await;
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
 
 mod foreground;
+mod invocation;
+mod own_unit;
 mod pause;
+mod seen;
 mod supervisor;
 mod systemctl;
 mod systemd;
@@ -14,17 +17,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::accounts::Account;
+use super::account::Account;
 use super::files::FileError;
 use super::paths::Paths;
 use super::process::ProcessError;
 
-#[cfg(test)]
-pub use foreground::to_stderr;
-pub use foreground::{Foreground, Print};
+pub use foreground::Foreground;
 pub use nix::sys::signal::Signal;
+pub use own_unit::install_self;
 pub use pause::LONGEST as LONGEST_PAUSE;
-pub use systemd::{SelfUnit, Systemd, install_self};
+pub use seen::Print;
+#[cfg(test)]
+pub use seen::to_stderr;
+pub use systemd::Systemd;
+pub use unit::SelfUnit;
 
 /// A program to keep running, and within which bounds.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub enum Ensured {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum ServiceState {
     Running {
         pid: u32,
     },
@@ -140,7 +146,7 @@ impl Services {
     /// # Errors
     /// systemd is not PID 1 on this machine, or we are not root.
     pub fn require_systemd() -> Result<(), ServiceError> {
-        match (systemd::is_pid_1(), super::accounts::is_root()) {
+        match (systemd::is_pid_1(), super::account::is_root()) {
             (false, _) => Err(ServiceError::NoSystemd),
             (true, false) => Err(ServiceError::NotRoot),
             (true, true) => Ok(()),
@@ -220,14 +226,16 @@ impl Services {
     pub async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.is_running(name).await,
-            Self::Foreground(keeper) => Ok(matches!(keeper.state(name), State::Running { .. })),
+            Self::Foreground(keeper) => {
+                Ok(matches!(keeper.state(name), ServiceState::Running { .. }))
+            }
         }
     }
 
     /// # Errors
     /// systemd does not answer.
     #[cfg(test)]
-    pub async fn state(&self, name: &str) -> Result<State, ServiceError> {
+    pub async fn state(&self, name: &str) -> Result<ServiceState, ServiceError> {
         match self {
             Self::Systemd(keeper) => keeper.state(name).await,
             Self::Foreground(keeper) => Ok(keeper.state(name)),

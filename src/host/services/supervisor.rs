@@ -9,8 +9,8 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::foreground::{Print, Seen};
-use super::{Service, ServiceError, State, pause};
+use super::seen::{Print, SeenService};
+use super::{Service, ServiceError, ServiceState, pause};
 use crate::host::process::{self, ProcessError, Run, Started, end_session};
 use crate::host::slot::Slot;
 use crate::host::{files, memory};
@@ -23,12 +23,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// A longer line is shown in pieces.
 const LINE: usize = 8 * 1024;
 
-pub(super) struct Supervisor {
+pub(super) struct ServiceTask {
     pub(super) service: Service,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<ServiceCommand>,
 }
 
-enum Order {
+enum ServiceCommand {
     Reload(oneshot::Sender<bool>),
     Stop(oneshot::Sender<()>),
 }
@@ -38,12 +38,12 @@ struct Keeper {
     service: Service,
     run: Run,
     record: PathBuf,
-    seen: Arc<Seen>,
+    seen: Arc<SeenService>,
     print: Print,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<ServiceCommand>,
 }
 
-enum End {
+enum RunEnd {
     /// By itself.
     Ended(String),
     /// By our order; the sender waits for it, unless it is gone.
@@ -54,9 +54,9 @@ enum End {
 pub(super) fn start(
     service: Service,
     records: &Path,
-    seen: Arc<Seen>,
+    seen: Arc<SeenService>,
     print: Print,
-) -> Result<Supervisor, ServiceError> {
+) -> Result<ServiceTask, ServiceError> {
     let (sender, orders) = mpsc::channel(4);
     let record = records.join(format!("{}.json", service.name));
     let keeper = Keeper {
@@ -73,17 +73,17 @@ pub(super) fn start(
         cause,
     })?;
     tokio::spawn(keeper.keep(first));
-    Ok(Supervisor {
+    Ok(ServiceTask {
         service,
         orders: sender,
     })
 }
 
-impl Supervisor {
+impl ServiceTask {
     /// Returns once nothing of the service is left.
     pub(super) async fn stop(self) {
         let (reply, done) = oneshot::channel();
-        if self.orders.send(Order::Stop(reply)).await.is_ok() {
+        if self.orders.send(ServiceCommand::Stop(reply)).await.is_ok() {
             let _ = done.await;
         }
     }
@@ -91,7 +91,11 @@ impl Supervisor {
     /// False: it does not run just now, or knows no reload.
     pub(super) async fn reload(&self) -> bool {
         let (reply, done) = oneshot::channel();
-        self.orders.send(Order::Reload(reply)).await.is_ok() && done.await.unwrap_or(false)
+        self.orders
+            .send(ServiceCommand::Reload(reply))
+            .await
+            .is_ok()
+            && done.await.unwrap_or(false)
     }
 }
 
@@ -105,7 +109,7 @@ impl Keeper {
         {
             tracing::warn!(%error, service = self.service.name, "noting a service's process");
         }
-        self.seen.set(State::Running {
+        self.seen.set(ServiceState::Running {
             pid: started.leader.pid,
         });
         Ok(started)
@@ -118,17 +122,17 @@ impl Keeper {
             let begun = Instant::now();
             let end = match next {
                 Ok(started) => self.attend(started).await,
-                Err(error) => End::Ended(ProcessError::to_string(&error)),
+                Err(error) => RunEnd::Ended(ProcessError::to_string(&error)),
             };
             let stopped = match end {
-                End::Ended(status) => {
+                RunEnd::Ended(status) => {
                     let next = pause::next(FIRST_PAUSE, pause, begun.elapsed());
                     self.rest(status, *pause.insert(next)).await
                 }
-                End::Stopped(reply) => Some(reply),
+                RunEnd::Stopped(reply) => Some(reply),
             };
             if let Some(reply) = stopped {
-                self.seen.set(State::Absent);
+                self.seen.set(ServiceState::Absent);
                 let _ = reply.map(|reply| reply.send(()));
                 return;
             }
@@ -137,7 +141,7 @@ impl Keeper {
     }
 
     /// Stays with one run until it has ended and nothing of its session is left.
-    async fn attend(&mut self, mut started: Started) -> End {
+    async fn attend(&mut self, mut started: Started) -> RunEnd {
         let reader = started.output.take().map(|output| {
             tokio::spawn(pump(
                 output,
@@ -151,18 +155,18 @@ impl Keeper {
             tokio::select! {
                 status = started.child.wait() => {
                     let how = status.map_or_else(|e| e.to_string(), process::describe);
-                    break End::Ended(with_memory(how, memory::kills() > kills));
+                    break RunEnd::Ended(with_memory(how, memory::kills() > kills));
                 }
                 order = self.orders.recv() => match order {
-                    Some(Order::Reload(reply)) => {
+                    Some(ServiceCommand::Reload(reply)) => {
                         let _ = reply.send(self.service.reload_signal.is_some_and(|signal| started.signal(signal)));
                     }
-                    Some(Order::Stop(reply)) => break End::Stopped(Some(reply)),
-                    None => break End::Stopped(None),
+                    Some(ServiceCommand::Stop(reply)) => break RunEnd::Stopped(Some(reply)),
+                    None => break RunEnd::Stopped(None),
                 },
             }
         };
-        if matches!(end, End::Stopped(_)) && started.signal(self.service.stop_signal) {
+        if matches!(end, RunEnd::Stopped(_)) && started.signal(self.service.stop_signal) {
             let _ = tokio::time::timeout(self.service.stop_timeout, started.child.wait()).await;
         }
         self.bury(started, reader).await;
@@ -197,8 +201,8 @@ impl Keeper {
             tokio::select! {
                 () = tokio::time::sleep_until(until), if self.service.restart => return None,
                 order = self.orders.recv() => match order {
-                    Some(Order::Reload(reply)) => { let _ = reply.send(false); }
-                    Some(Order::Stop(reply)) => return Some(Some(reply)),
+                    Some(ServiceCommand::Reload(reply)) => { let _ = reply.send(false); }
+                    Some(ServiceCommand::Stop(reply)) => return Some(Some(reply)),
                     None => return Some(None),
                 },
             }
@@ -232,7 +236,7 @@ fn command(service: &Service) -> Run {
 }
 
 /// Line by line, to the log and to whoever watches, until every holder of the pipe has closed it.
-async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print: Print) {
+async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<SeenService>, print: Print) {
     let (mut chunk, mut line) = ([0; 2048], Vec::new());
     while let Ok(count @ 1..) = output.read(&mut chunk).await {
         for &byte in &chunk[..count] {
@@ -251,7 +255,7 @@ async fn pump(mut output: pipe::Receiver, label: String, seen: Arc<Seen>, print:
 }
 
 /// Control characters could rewrite what a terminal shows.
-fn tell(label: &str, line: &[u8], seen: &Seen, print: &Print) {
+fn tell(label: &str, line: &[u8], seen: &SeenService, print: &Print) {
     let text = kept_line(String::from_utf8_lossy(line).trim_end()).into_owned();
     print(label, &text);
     seen.line(text);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 
-use super::{ServiceError, State};
+use super::{ServiceError, ServiceState};
 use crate::host::process::Run;
 
 const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,MainPID,ExecMainCode,ExecMainStatus,Result,InvocationID,TimeoutStopUSec";
@@ -32,7 +32,7 @@ pub(super) async fn systemctl(
         })
 }
 
-pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
+pub(super) async fn show(name: &str) -> Result<UnitProperties, ServiceError> {
     let run = Run::new("systemctl")
         .args(["show", PROPERTIES, &format!("{name}.service")])
         .deadline(ASK);
@@ -41,7 +41,7 @@ pub(super) async fn show(name: &str) -> Result<Shown, ServiceError> {
         name: name.into(),
         cause,
     })?;
-    Ok(Shown::parse(&output.stdout))
+    Ok(UnitProperties::parse(&output.stdout))
 }
 
 /// The machine is about to go down: shutdown.target is wanted or there already (systemctl(1),
@@ -105,9 +105,9 @@ pub(super) async fn journal(name: &str, lines: usize, since: Option<SystemTime>)
 }
 
 /// A unit's properties.
-pub(super) struct Shown(BTreeMap<String, String>);
+pub(super) struct UnitProperties(BTreeMap<String, String>);
 
-impl Shown {
+impl UnitProperties {
     pub(super) fn parse(text: &str) -> Self {
         Self(
             text.lines()
@@ -135,20 +135,20 @@ impl Shown {
         self.get("InvocationID")
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> ServiceState {
         match (self.get("MainPID").parse(), self.get("ActiveState")) {
             (Ok(pid @ 1..), "active" | "reloading" | "activating" | "deactivating") => {
-                State::Running { pid }
+                ServiceState::Running { pid }
             }
             // 0: it never ran.
-            _ if matches!(self.get("ExecMainCode"), "" | "0") => State::Absent,
+            _ if matches!(self.get("ExecMainCode"), "" | "0") => ServiceState::Absent,
             // Stopped by us, and left so.
             (_, "inactive")
                 if self.get("Result") == "success" && self.get("ExecMainStatus") != "0" =>
             {
-                State::Absent
+                ServiceState::Absent
             }
-            _ => State::Exited { status: self.end() },
+            _ => ServiceState::Exited { status: self.end() },
         }
     }
 
@@ -201,20 +201,20 @@ mod tests {
 
     #[test]
     fn a_unit_is_running_ended_or_absent() {
-        let state = |text: &str| Shown::parse(text).state();
+        let state = |text: &str| UnitProperties::parse(text).state();
         assert_eq!(
             state("LoadState=not-found\nActiveState=inactive\nMainPID=0\nExecMainCode=0\n"),
-            State::Absent
+            ServiceState::Absent
         );
         assert_eq!(
             state("ActiveState=active\nMainPID=42\nExecMainCode=0\n"),
-            State::Running { pid: 42 }
+            ServiceState::Running { pid: 42 }
         );
         let failed =
             "ActiveState=failed\nMainPID=0\nExecMainCode=2\nExecMainStatus=9\nResult=oom-kill\n";
         assert_eq!(
             state(failed),
-            State::Exited {
+            ServiceState::Exited {
                 status: "out of memory: killed by SIGKILL".into()
             }
         );
@@ -225,8 +225,8 @@ mod tests {
         let text =
             "ActiveState=inactive\nMainPID=0\nExecMainCode=1\nExecMainStatus=0\nResult=success\n";
         assert_eq!(
-            Shown::parse(text).state(),
-            State::Exited {
+            UnitProperties::parse(text).state(),
+            ServiceState::Exited {
                 status: "exit status 0".into()
             }
         );

@@ -2,39 +2,31 @@
 //! when we end.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-use super::systemctl::{Shown, is_shutting_down, journal, show, systemctl};
-use super::{Ensured, Paths, Service, ServiceError, State, pause, unit};
+use super::invocation::{Invocation, LOOK};
+use super::systemctl::{UnitProperties, is_shutting_down, journal, show, systemctl};
+use super::{Ensured, Paths, Service, ServiceError, ServiceState, pause, unit};
 use crate::host::files::{self, FileError};
 use crate::host::process;
 
 const UNITS: &str = "/run/systemd/system";
-const OWN_UNIT: &str = "/etc/systemd/system/spotboot.service";
-const OWN_ENV: &str = "/etc/spotboot/spotboot.env";
 /// What systemd itself may take, beside a service's own time to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a service is looked at: closely until it runs, then in case that the kernel does not
-/// tell of its end.
-const CLOSE_LOOK: Duration = Duration::from_millis(300);
-const LOOK: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// From the end of a process until systemd has taken note of it.
 const NOTES: Duration = Duration::from_millis(50);
 /// As the units have it, before any end.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// systemd keeps nothing of a unit that ended well and that nothing refers to.
-const FORGOTTEN: &str = "it ended without an error, or was stopped by someone else";
 
 pub struct Systemd {
     environments: PathBuf,
-    runs: Mutex<BTreeMap<String, Run>>,
+    runs: Mutex<BTreeMap<String, Invocation>>,
     /// When we last started each: what was logged before is of no interest.
     starts: Mutex<BTreeMap<String, SystemTime>>,
     /// Before the restart of each that has ended.
@@ -42,72 +34,15 @@ pub struct Systemd {
 }
 
 /// A file by which systemd knows a service.
-struct Described {
+struct UnitFile {
     path: PathBuf,
     text: String,
     mode: u32,
 }
 
-impl Described {
+impl UnitFile {
     fn is_written(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|old| old == self.text)
-    }
-}
-
-/// One run of a service, as last seen.
-#[derive(Clone)]
-struct Run {
-    invocation: String,
-    end_told: bool,
-    /// While it runs.
-    pid: Option<u32>,
-    since: Instant,
-    next_look: Instant,
-    reload_signal: Option<Signal>,
-}
-
-/// What `install` makes a unit of.
-#[derive(Debug, Clone)]
-pub struct SelfUnit {
-    /// An absolute path.
-    pub program: PathBuf,
-    /// As a rule `up` and its flags.
-    pub args: Vec<OsString>,
-    /// Kept in a file that only root can read.
-    pub env: BTreeMap<String, String>,
-}
-
-/// Writes, enables and starts `spotboot.service`; returns when it says that the site serves.
-///
-/// # Errors
-/// It fails, or does not say so by the deadline; the error carries the last lines of its log.
-pub async fn install_self(own: &SelfUnit, deadline: Duration) -> Result<(), ServiceError> {
-    const NAME: &str = "spotboot";
-    let cause = |cause| ServiceError::Unit {
-        name: NAME.into(),
-        cause,
-    };
-    let (text, env) = (
-        unit::render_ours(own, Path::new(OWN_ENV)).map_err(cause)?,
-        unit::render_env(&own.env).map_err(cause)?,
-    );
-    let write = || -> Result<(), FileError> {
-        let folder = Path::new(OWN_ENV).parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(folder).map_err(|e| FileError::new("making the folder", folder, e))?;
-        files::write_atomic(Path::new(OWN_ENV), env.as_bytes(), 0o600)?;
-        files::write_atomic(Path::new(OWN_UNIT), text.as_bytes(), 0o644)
-    };
-    write().map_err(|cause| ServiceError::File {
-        doing: "installing",
-        name: NAME.into(),
-        cause,
-    })?;
-    systemctl(&["daemon-reload"], NAME, PATIENCE).await?;
-    systemctl(&["enable", NAME], NAME, PATIENCE).await?;
-    let begun = SystemTime::now();
-    match systemctl(&["restart", NAME], NAME, deadline).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(failure(NAME, begun, error).await),
     }
 }
 
@@ -129,7 +64,7 @@ impl Systemd {
     pub(super) async fn ensure(&self, service: &Service) -> Result<Ensured, ServiceError> {
         let name = &service.name;
         let before = show(name).await?;
-        let was_running = matches!(before.state(), State::Running { .. });
+        let was_running = matches!(before.state(), ServiceState::Running { .. });
         let changed = self.write(service)?;
         if was_running && !changed {
             self.remember(service, &before);
@@ -174,7 +109,7 @@ impl Systemd {
     pub(super) async fn reload(&self, name: &str) -> Result<(), ServiceError> {
         let signal = self.known().get(name).and_then(|run| run.reload_signal);
         match (self.state(name).await?, signal) {
-            (State::Running { pid }, Some(signal))
+            (ServiceState::Running { pid }, Some(signal))
                 if kill(Pid::from_raw(pid.cast_signed()), signal).is_ok() =>
             {
                 Ok(())
@@ -188,15 +123,16 @@ impl Systemd {
 
     pub(super) async fn runs(&self, service: &Service) -> Result<bool, ServiceError> {
         let described = self.describe(service)?;
-        Ok(described.iter().all(Described::is_written) && self.is_running(&service.name).await?)
+        Ok(described.iter().all(UnitFile::is_written) && self.is_running(&service.name).await?)
     }
 
     /// systemd is not asked about what we have never described to it in this boot of the machine.
     pub(super) async fn is_running(&self, name: &str) -> Result<bool, ServiceError> {
-        Ok(unit_file(name).exists() && matches!(self.state(name).await?, State::Running { .. }))
+        Ok(unit_file(name).exists()
+            && matches!(self.state(name).await?, ServiceState::Running { .. }))
     }
 
-    pub(super) async fn state(&self, name: &str) -> Result<State, ServiceError> {
+    pub(super) async fn state(&self, name: &str) -> Result<ServiceState, ServiceError> {
         Ok(show(name).await?.state())
     }
 
@@ -287,7 +223,7 @@ impl Systemd {
     }
 
     /// The environment and the unit.
-    fn describe(&self, service: &Service) -> Result<[Described; 2], ServiceError> {
+    fn describe(&self, service: &Service) -> Result<[UnitFile; 2], ServiceError> {
         let name = &service.name;
         let env_file = self.environments.join(format!("{name}.env"));
         let mut env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
@@ -298,12 +234,12 @@ impl Systemd {
             cause,
         })?;
         Ok([
-            Described {
+            UnitFile {
                 path: env_file,
                 text: env,
                 mode: 0o600,
             },
-            Described {
+            UnitFile {
                 path: unit_file(name),
                 text: unit,
                 mode: 0o644,
@@ -311,74 +247,18 @@ impl Systemd {
         ])
     }
 
-    fn remember(&self, service: &Service, shown: &Shown) {
-        let run = Run::new(shown, service.reload_signal);
+    fn remember(&self, service: &Service, shown: &UnitProperties) {
+        let run = Invocation::new(shown, service.reload_signal);
         let mut runs = self.known();
         // A run that was kept keeps what was told of it.
         match runs.get_mut(&service.name) {
-            Some(known) if known.invocation == run.invocation => {
-                known.reload_signal = run.reload_signal
-            }
+            Some(known) if known.id == run.id => known.reload_signal = run.reload_signal,
             _ => drop(runs.insert(service.name.clone(), run)),
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Run>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Invocation>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Run {
-    fn new(shown: &Shown, reload_signal: Option<Signal>) -> Self {
-        let now = Instant::now();
-        let mut run = Self {
-            invocation: shown.invocation().into(),
-            end_told: false,
-            pid: None,
-            since: now,
-            next_look: now,
-            reload_signal,
-        };
-        run.note(shown);
-        run
-    }
-
-    fn note(&mut self, shown: &Shown) {
-        self.pid = if let State::Running { pid } = shown.state() {
-            Some(pid)
-        } else {
-            None
-        };
-        self.next_look = Instant::now() + if self.pid.is_some() { LOOK } else { CLOSE_LOOK };
-    }
-
-    /// An end that was not told yet, and how long it had run.
-    fn look(&mut self, shown: &Shown) -> Option<(Duration, String)> {
-        let ran = self.since.elapsed();
-        let end = self.compare(shown);
-        self.note(shown);
-        end.map(|status| (ran, status))
-    }
-
-    /// An end that was not told yet.
-    fn compare(&mut self, shown: &Shown) -> Option<String> {
-        if shown.invocation().is_empty() {
-            let told = std::mem::replace(&mut self.end_told, true);
-            return (!told).then(|| FORGOTTEN.to_owned());
-        }
-        let replaced = shown.invocation() != self.invocation;
-        let missed = replaced && !self.end_told;
-        if replaced {
-            *self = Self::new(shown, self.reload_signal);
-        }
-        match shown.state() {
-            State::Exited { status } if !self.end_told => {
-                self.end_told = true;
-                Some(status)
-            }
-            _ if missed => Some("it ended and was started again".into()),
-            _ => None,
-        }
     }
 }
 
@@ -431,9 +311,9 @@ fn unit_file(name: &str) -> PathBuf {
 }
 
 /// systemctl's own words only point to the log: bring it.
-async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceError {
+pub(super) async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceError {
     let state = match show(name).await.map(|shown| shown.state()) {
-        Ok(State::Exited { status }) => status,
+        Ok(ServiceState::Exited { status }) => status,
         _ => error.to_string(),
     };
     let log = journal(name, 20, Some(begun)).await;
@@ -444,6 +324,3 @@ async fn failure(name: &str, begun: SystemTime, error: ServiceError) -> ServiceE
         tail,
     }
 }
-
-#[cfg(test)]
-mod tests;

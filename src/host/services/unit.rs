@@ -3,16 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{SelfUnit, Service};
+use super::Service;
 use crate::host::{imds, templates};
 
 const APP: &str = include_str!("../../../templates/spotboot-app.service");
 const WEB: &str = include_str!("../../../templates/spotboot-web.service");
 const OURS: &str = include_str!("../../../templates/spotboot.service");
+
+/// What `install` makes a unit of.
+#[derive(Debug, Clone)]
+pub struct SelfUnit {
+    /// An absolute path.
+    pub program: PathBuf,
+    /// As a rule `up` and its flags.
+    pub args: Vec<OsString>,
+    /// Kept in a file that only root can read.
+    pub env: BTreeMap<String, String>,
+}
 
 #[derive(Serialize)]
 struct Unit<'a> {

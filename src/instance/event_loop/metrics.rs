@@ -7,7 +7,7 @@ use crate::cloud::calls::calls;
 use crate::host::loopback::Loopback;
 use crate::instance::Instance;
 use crate::instance::serving::Serving;
-use crate::site::metrics::{Standing, text};
+use crate::site::metrics::{Gauges, text};
 
 const PATH: &str = "/metrics";
 /// Prometheus' text as it became a standard.
@@ -45,7 +45,7 @@ impl Instance {
             Some((step.name, step.end_ms?.saturating_sub(step.start_ms)))
         };
         let tally = &self.metering.tally;
-        let standing = Standing {
+        let standing = Gauges {
             instance: &self.identity.instance_id,
             release: live.version(),
             phase: phase.as_str().unwrap_or_default(),

@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::instance::Instance;
 use crate::instance::serving::{Before, Live, Serving};
-use crate::site::app::{App, Secrets, Upstream};
+use crate::site::app::{Backend, InstalledApp, Secrets};
 use crate::site::release::{self, Published, Release};
 use crate::site::web::{Former, health_files};
 
@@ -56,7 +56,12 @@ impl Instance {
         })
     }
 
-    async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
+    async fn app_beside(
+        &self,
+        live: &Live,
+        release: &Release,
+        secrets: Secrets,
+    ) -> Result<InstalledApp> {
         let interpreter = if self.site.app.needs_interpreter() {
             Some(self.interpreter().await?)
         } else {
@@ -75,8 +80,8 @@ impl Instance {
     }
 
     /// kind static has no app that could be asked before visitors are.
-    fn check_files(&self, app: &App) -> Result<()> {
-        let Upstream::Files(root) = app.upstream() else {
+    fn check_files(&self, app: &InstalledApp) -> Result<()> {
+        let Backend::Files(root) = app.upstream() else {
             return Ok(());
         };
         let files = health_files(&self.site.app.health.path);

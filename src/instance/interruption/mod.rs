@@ -28,6 +28,7 @@ use super::Instance;
 use super::serving::Serving;
 use crate::config;
 use crate::host::paths::Paths;
+use crate::instance::deadline::within;
 use crate::site::fleet::Fleet;
 use crate::site::handover::{LAST, Mark, leaves_at};
 pub use notice::{Heard, Marked};
@@ -220,7 +221,7 @@ impl Instance {
         }
         // The metadata service shows tags only where it is told to.
         let me = std::slice::from_ref(&self.identity.instance_id);
-        let described = observe::within(observe::FLEET_WITHIN, async {
+        let described = within(observe::FLEET_WITHIN, async {
             self.ec2.describe(me).await.map_err(Error::from)
         })
         .await?;

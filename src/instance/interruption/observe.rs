@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::future::try_join_all;
 use time::OffsetDateTime;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio::try_join;
 use tracing::warn;
 
 use super::Instance;
 use crate::config::Bucket;
+use crate::instance::deadline::within;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::handover::{Neighbour, Note, Run, Seen};
+use crate::site::handover::{Neighbour, Note, OpenRotation, Seen};
 use crate::site::lease::Lease;
 use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
 
@@ -29,15 +30,7 @@ pub struct Word {
     notes: BTreeMap<String, Note>,
     /// For good, as AWS ends them.
     stopped: BTreeSet<String>,
-    run: Option<Run>,
-}
-
-/// # Errors
-/// The work's, and that it was not done in time.
-pub async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(patience, work)
-        .await
-        .with_context(|| format!("no answer within {} s", patience.as_secs()))?
+    run: Option<OpenRotation>,
 }
 
 impl Instance {
@@ -142,7 +135,7 @@ impl Instance {
     }
 
     /// The rotation that has not ended, by its log.
-    pub async fn run_under_way(&self) -> Result<Option<Run>> {
+    pub async fn run_under_way(&self) -> Result<Option<OpenRotation>> {
         let lock = Bucket::new(&self.site).deploy_lock();
         let (log, lives) = try_join!(
             recent(&self.state, &self.site, 1),
@@ -151,7 +144,7 @@ impl Instance {
         let unfinished = log.into_iter().next().filter(|record| record.end.is_none());
         Ok(unfinished
             .and_then(|record| record.rotation)
-            .map(|rotation| Run {
+            .map(|rotation| OpenRotation {
                 target: rotation.target,
                 lives,
             }))

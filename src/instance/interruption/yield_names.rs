@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Instance;
-use super::observe::within;
+use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Mark, Seen};
-use crate::site::records::Standing;
+use crate::site::records::ZoneOwnership;
 
 /// Route 53 takes five requests a second of the whole account, and the replacement needs some.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -92,14 +92,14 @@ impl Instance {
         Ok(owners.iter().all(|owner| living.contains(owner)))
     }
 
-    pub fn is_anothers(&self, zone: &Standing) -> bool {
+    pub fn is_anothers(&self, zone: &ZoneOwnership) -> bool {
         zone.owner
             .as_ref()
             .is_some_and(|owner| owner.owner != self.identity.instance_id)
     }
 
     /// By a rotation or another instance: whoever is launched next would stand by.
-    fn is_kept_for_this_instance(&self, zone: &Standing) -> bool {
+    fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
         !self.is_anothers(zone)
             && zone.owner.as_ref().is_some_and(|owner| {
                 owner.launched >= self.identity.launched + Duration::from_secs(1)
@@ -118,7 +118,7 @@ impl Instance {
                 member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice)
             })
         };
-        let others = |zone: &Standing| {
+        let others = |zone: &ZoneOwnership| {
             zone.instances()
                 .any(|id| id != self.identity.instance_id && stays(id) && zone.answers_with(id))
         };

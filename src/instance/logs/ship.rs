@@ -17,7 +17,7 @@ use crate::host::services::Services;
 use crate::host::spool::{Outbox, PIECE, Rotated, Span, pack};
 use crate::instance::Instance;
 use crate::logging;
-use crate::site::journal::{self, Name, Stream, access_time, entry_time};
+use crate::site::journal::{self, PieceName, Stream, access_time, entry_time};
 use crate::site::web;
 
 /// Packed logs on this disk; the oldest make place for new ones.
@@ -119,7 +119,7 @@ impl Instance {
         for _ in 0..MOST_PULLS {
             if !self
                 .journal()
-                .pull(|span| Name::new(Stream::Output, span).to_string())
+                .pull(|span| PieceName::new(Stream::Output, span).to_string())
                 .await?
             {
                 break;
@@ -177,7 +177,7 @@ impl Instance {
         };
         let aside: &Path = &log.aside();
         Ok(pack(&self.outbox, aside, time_of, |span: Span| {
-            Name::new(stream, span).to_string()
+            PieceName::new(stream, span).to_string()
         })
         .await?)
     }

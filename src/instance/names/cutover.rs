@@ -9,7 +9,7 @@ use crate::context::claim;
 use crate::context::elastic_ip::Leader;
 use crate::instance::Instance;
 use crate::site::address;
-use crate::site::records::{self, Checks, Cutover, Observed, Plan, Zones};
+use crate::site::records::{self, Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
 /// Where this instance stands after it asked for the names.
 pub enum Standing {
@@ -35,7 +35,11 @@ impl Instance {
     }
 
     /// `observed`: the records as they were just now, if they were looked at.
-    pub async fn cut_over(&self, zones: &Zones, observed: Option<Observed>) -> Result<Standing> {
+    pub async fn cut_over(
+        &self,
+        zones: &Zones,
+        observed: Option<ObservedRecords>,
+    ) -> Result<Standing> {
         self.handover.stands_by_for_later(None);
         let spare_of = self.handover.spare_of();
         if !spare_of.is_empty() {
@@ -118,7 +122,7 @@ impl Instance {
         );
         let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| {
-            if let Plan::StandBy(owner) = plan {
+            if let ZonePlan::StandBy(owner) = plan {
                 Some(owner.owner)
             } else {
                 None

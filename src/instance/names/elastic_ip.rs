@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use tokio::time::{sleep, timeout};
+use anyhow::Result;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::instance::Instance;
+use crate::instance::deadline::within;
 use crate::instance::event_loop::event::Event;
 use crate::instance::serving::Serving;
 use crate::site::address;
@@ -22,10 +23,7 @@ impl Instance {
     pub async fn keep_address(&self, serving: &Serving) -> Event {
         sleep(LOOK_EVERY).await;
         let before = self.public_ipv4.get();
-        let looked = timeout(LOOK_WITHIN, self.look_at_address(serving)).await;
-        if let Err(error) =
-            looked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
-        {
+        if let Err(error) = within(LOOK_WITHIN, self.look_at_address(serving)).await {
             warn!("looking whom the Elastic IP leads to: {error:#}");
         }
         Event::Address {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::cutover::Standing;
 use crate::instance::Instance;
+use crate::instance::deadline::within;
 use crate::instance::event_loop::event::Event;
 use crate::instance::serving::Serving;
 
@@ -25,10 +26,7 @@ impl Instance {
     /// itself.
     pub async fn look_at_owner(&self, serving: &Serving) -> Event {
         self.until_needed().await;
-        let answer = timeout(LOOK_WITHIN, self.ask_for_names(serving)).await;
-        match answer
-            .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LOOK_WITHIN.as_secs())))
-        {
+        match within(LOOK_WITHIN, self.ask_for_names(serving)).await {
             Ok(standing) => Event::Owner {
                 taken_over: matches!(standing, Standing::Owner(_)),
             },

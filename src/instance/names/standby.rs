@@ -8,18 +8,18 @@ use futures_util::future::try_join_all;
 use tracing::warn;
 
 use crate::instance::Instance;
-use crate::instance::interruption::observe::within;
+use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Note, is_spare, leaves_names};
-use crate::site::records::Standing;
 use crate::site::report::{Phase, read_report};
+use crate::site::records::ZoneOwnership;
 
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 impl Instance {
     /// Remembered, so that this instance takes over as soon as one of those goes. What cannot be
     /// found out keeps nobody from the names.
-    pub async fn leaves_names(&self, standing: &[Standing]) -> bool {
+    pub async fn leaves_names(&self, standing: &[ZoneOwnership]) -> bool {
         let leaves = within(HEARD_WITHIN, self.neighbours_keep_them(standing))
             .await
             .unwrap_or_else(|error| {
@@ -33,10 +33,13 @@ impl Instance {
     }
 
     /// Who they are, if they do.
-    async fn neighbours_keep_them(&self, standing: &[Standing]) -> Result<Option<Vec<String>>> {
+    async fn neighbours_keep_them(
+        &self,
+        standing: &[ZoneOwnership],
+    ) -> Result<Option<Vec<String>>> {
         let mut ids: Vec<String> = standing
             .iter()
-            .flat_map(Standing::instances)
+            .flat_map(ZoneOwnership::instances)
             .map(str::to_owned)
             .collect();
         ids.sort();
@@ -96,7 +99,7 @@ impl Instance {
         let standing = serving.zones.standing(&self.route53).await?;
         Ok(standing
             .iter()
-            .flat_map(Standing::instances)
+            .flat_map(ZoneOwnership::instances)
             .map(str::to_owned)
             .collect())
     }

@@ -21,7 +21,7 @@ use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
 use crate::config::Bucket;
 use crate::context::Remote;
-use crate::site::deploys::{Log, Outcome, Stage};
+use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 use instances::{Progress, Resident, Source, progress};
 
@@ -87,7 +87,7 @@ impl<'r> InPlace<'r> {
                 self.undo()
                     .await
                     .context("undoing the deploy that was killed")?;
-                self.end(Outcome::RolledBack, Some(why.to_owned())).await
+                self.end(RunOutcome::RolledBack, Some(why.to_owned())).await
             }
         }
     }
@@ -99,7 +99,7 @@ impl<'r> InPlace<'r> {
             .step("promote", &["bake"], self.make_current())
             .await
         {
-            Ok(()) => self.end(Outcome::Promoted, None).await,
+            Ok(()) => self.end(RunOutcome::Promoted, None).await,
             Err(error) => self.superseded(error).await.and_then(Err),
         }
     }
@@ -112,11 +112,11 @@ impl<'r> InPlace<'r> {
         }
         self.wanted.trial = None;
         match self.all_follow().await {
-            None => self.end(Outcome::Promoted, None).await,
+            None => self.end(RunOutcome::Promoted, None).await,
             Some(missing) => {
                 let error = format!("{missing}; `spotboot rotate` replaces the instances");
                 warn!("{error}");
-                self.end(Outcome::Unfinished, Some(error)).await
+                self.end(RunOutcome::Unfinished, Some(error)).await
             }
         }
     }
@@ -132,7 +132,7 @@ impl<'r> InPlace<'r> {
             return Err(error);
         }
         candidate::withdraw(self.remote, &self.log.record.id).await?;
-        self.end(Outcome::Unfinished, Some(format!("{error:#}")))
+        self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
             .await?;
         Ok(error)
     }
@@ -164,7 +164,7 @@ impl<'r> InPlace<'r> {
         match self.undo().await {
             Ok(failures) => {
                 let cause = failures.into_iter().fold(cause, told_too);
-                self.end(Outcome::RolledBack, Some(format!("{cause:#}")))
+                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
                     .await?;
                 Err(cause.context("rolled back"))
             }
@@ -258,7 +258,7 @@ impl<'r> InPlace<'r> {
         self.log.decide(stage).await
     }
 
-    async fn end(&mut self, outcome: Outcome, error: Option<String>) -> Result<()> {
+    async fn end(&mut self, outcome: RunOutcome, error: Option<String>) -> Result<()> {
         self.log.record.steps = steps(&self.timeline);
         self.log
             .end(outcome, self.remote.now(), error, self.ended_by.take())

@@ -12,7 +12,7 @@ use super::{InPlace, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
 use crate::context::Remote;
-use crate::site::deploys::{InPlace as Residents, Log, Record};
+use crate::site::deploys::{InPlaceInstances, Log, Record};
 use crate::site::report::Timeline;
 use in_place::InPlaceForecast;
 use rotation::RotationForecast;
@@ -42,7 +42,7 @@ impl Prospect {
         match self {
             Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
             Self::InPlace(forecast) => {
-                record.in_place = Some(Residents {
+                record.in_place = Some(InPlaceInstances {
                     instances: forecast.instances,
                 })
             }

@@ -15,7 +15,7 @@ use crate::cloud::route53::RecordSet;
 use crate::context::Remote;
 use crate::outcome::usage;
 use crate::site::address;
-use crate::site::deploys::{Node, Outcome, Record, Rotation, recent};
+use crate::site::deploys::{Node, Record, Replacement, RunOutcome, recent};
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::report::{read_report, reports_since};
 
@@ -27,7 +27,7 @@ const LATELY: Duration = Duration::from_secs(3600);
 /// What a rotation would do.
 #[derive(Debug, Serialize)]
 pub struct RotationForecast {
-    pub rotation: Rotation,
+    pub rotation: Replacement,
     /// The rest of a sentence about it; None: the site has no releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<String>,
@@ -73,7 +73,7 @@ fn is_whole(record: &Record) -> bool {
         && record
             .end
             .as_ref()
-            .is_some_and(|end| end.outcome == Outcome::Promoted && end.ended_by.is_none())
+            .is_some_and(|end| end.outcome == RunOutcome::Promoted && end.ended_by.is_none())
 }
 
 /// Whether all names do. Where one does not yet, resolvers remember its former address, as ever.
@@ -93,7 +93,7 @@ async fn leads_to_elastic_ip(remote: &Remote) -> Result<bool> {
 }
 
 /// The fleet as it is, and the instances that would go.
-async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
+async fn replaced(remote: &Remote, pace: &Pace) -> Result<Replacement> {
     let found = remote.fleet().await.context("finding the site's fleet")?;
     let fleet = found.ok_or_else(|| {
         usage("this site has no fleet: neither [fleet] in site.toml nor a tag of the instance that owns the names tells one; set [fleet], or publish without a rotation by `deploy --no-rotate`")
@@ -134,7 +134,7 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Rotation> {
         ipv6: instance.ipv6,
     };
     let old = living.map(node).collect();
-    Ok(Rotation {
+    Ok(Replacement {
         fleet,
         target: observed.target,
         old,
@@ -171,7 +171,7 @@ async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
 
 impl fmt::Display for RotationForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rotation {
+        let Replacement {
             fleet, target, old, ..
         } = &self.rotation;
         writeln!(f, "fleet          {} with a target of {target}", fleet.id)?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::App;
-use crate::host::marks;
+use super::InstalledApp;
+use crate::host::complete;
 use crate::host::process::shell;
 use crate::host::times;
 
@@ -18,12 +18,12 @@ const DEADLINE: Duration = Duration::from_secs(900);
 const UMASK: u32 = 0o027;
 const BUILT: &str = "built";
 
-impl App {
+impl InstalledApp {
     /// Runs `[app] build` in the release's folder, which only then the app's account may write to.
     /// False: nothing was to be done.
     pub async fn build(&self) -> anyhow::Result<bool> {
         let root = &self.plan.root;
-        let remark = marks::remarked(root, BUILT);
+        let remark = complete::remarked(root, BUILT);
         let Some(line) = &self.plan.build else {
             self.plan.take_back_unfinished(BUILT).await?;
             return Ok(false);
@@ -42,7 +42,7 @@ impl App {
         };
         self.plan.lent(BUILT, build).await?;
         self.settle_times().await?;
-        marks::remark(root, BUILT, &wanted)?;
+        complete::remark(root, BUILT, &wanted)?;
         Ok(true)
     }
 
@@ -89,7 +89,7 @@ impl App {
 mod tests {
     use super::super::fixtures::{app, site};
     use super::*;
-    use crate::host::accounts::Account;
+    use crate::host::account::Account;
 
     #[tokio::test]
     async fn a_build_runs_once_and_again_only_when_its_line_changes_or_it_failed() {
@@ -98,7 +98,7 @@ mod tests {
         site.app.build = Some("echo x >> $NAME; test -e allowed".into());
         let (_folder, app) = app(&site, &[]);
         let root = app.plan.root.clone();
-        marks::mark(&root, "").unwrap();
+        complete::mark(&root, "").unwrap();
         let error = format!("{:#}", app.build().await.unwrap_err());
         assert!(error.starts_with("building the release"), "{error}");
         std::fs::write(root.join("allowed"), "").unwrap();
@@ -119,7 +119,7 @@ mod tests {
                 "mkdir made && printf {content} > made/a.js && touch -d {stamp} made/a.js && touch -d {stamp} other"
             ));
             let (_folder, app) = app(&site, &[]);
-            marks::mark(&app.plan.root, "").unwrap();
+            complete::mark(&app.plan.root, "").unwrap();
             app.build().await.unwrap();
             ["made/a.js", "other"].map(|name| {
                 std::fs::metadata(app.plan.root.join(name))
@@ -171,7 +171,7 @@ mod tests {
         let (_folder, mut app) = app(&site, &[]);
         app.secrets
             .insert("TOKEN".into(), crate::cloud::secrets::Secret::of("t"));
-        marks::mark(&app.plan.root, "").unwrap();
+        complete::mark(&app.plan.root, "").unwrap();
         assert!(app.build().await.unwrap());
         app.run_release_command().await.unwrap();
     }
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn only_while_it_builds_may_the_apps_account_write_to_the_release() {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        if !crate::host::accounts::is_root() {
+        if !crate::host::account::is_root() {
             return;
         }
         let mut site = site("command", "./server");
@@ -198,7 +198,7 @@ mod tests {
             gid: 65534,
         });
         let root = app.plan.root.clone();
-        marks::mark(&root, "").unwrap();
+        complete::mark(&root, "").unwrap();
         assert!(app.build().await.unwrap());
         assert_eq!(
             std::fs::read_to_string(root.join("who")).unwrap(),

@@ -12,13 +12,14 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
-use super::lockfile::{Local, Lock};
-use super::plan::{Plan, Program};
+use super::lockfile::Lock;
+use super::plan::{AppPlan, AppProgram};
+use super::project::Local;
 use super::venv::Making;
-use super::{App, lending, relocate};
+use super::{InstalledApp, lending, relocate};
 use crate::cloud::s3::S3;
 use crate::host::archive::{Limits, Unpacking, pack_stream, unpack_stream};
-use crate::host::marks;
+use crate::host::complete;
 
 /// Changes when what we make of the same inputs does.
 const LAYOUT: &str = "spotboot dependencies 1";
@@ -62,12 +63,12 @@ pub(super) enum Origin {
 impl Dependencies {
     /// None where the kind needs none. Needs [`crate::host::paths::Paths::lock`] held.
     pub(super) async fn ensure(
-        plan: &Plan,
+        plan: &AppPlan,
         interpreter: Option<Interpreter>,
         state: &S3,
     ) -> anyhow::Result<Option<Self>> {
         plan.take_back_unfinished(INSTALLED).await?;
-        let Program::Python { lock, .. } = &plan.program else {
+        let AppProgram::Python { lock, .. } = &plan.program else {
             return Ok(None);
         };
         let interpreter = interpreter.context("a Python app needs an interpreter")?;
@@ -83,12 +84,12 @@ impl Dependencies {
         if dependencies.is_here(plan) {
             return Ok(Some(dependencies));
         }
-        marks::sweep(&venvs)?;
-        marks::remove(&dependencies.venv)?;
+        complete::sweep(&venvs)?;
+        complete::remove(&dependencies.venv)?;
         let obtained = dependencies.obtain(plan, lock, &interpreter, state).await?;
         dependencies.origin = obtained.origin;
         tracing::info!(origin = ?dependencies.origin, key = dependencies.key, "dependencies");
-        marks::mark(
+        complete::mark(
             &dependencies.venv,
             if obtained.needs_folder {
                 NEEDS_FOLDER
@@ -97,19 +98,19 @@ impl Dependencies {
             },
         )?;
         if dependencies.origin == Origin::Cached {
-            marks::remark(&dependencies.venv, SHARED, "yes")?;
+            complete::remark(&dependencies.venv, SHARED, "yes")?;
         }
         if lock.local != Local::No && dependencies.origin == Origin::Installed {
-            marks::remark(&plan.root, INSTALLED, &dependencies.key)?;
+            complete::remark(&plan.root, INSTALLED, &dependencies.key)?;
         }
         Ok(Some(dependencies))
     }
 
     /// Whole, with what it needs of the release's folder, which may have been unpacked anew since.
-    fn is_here(&self, plan: &Plan) -> bool {
-        match marks::marked(&self.venv).as_deref() {
+    fn is_here(&self, plan: &AppPlan) -> bool {
+        match complete::marked(&self.venv).as_deref() {
             Some(NEEDS_FOLDER) => {
-                marks::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str())
+                complete::remarked(&plan.root, INSTALLED).as_deref() == Some(self.key.as_str())
             }
             note => note.is_some(),
         }
@@ -117,7 +118,7 @@ impl Dependencies {
 
     async fn obtain(
         &self,
-        plan: &Plan,
+        plan: &AppPlan,
         lock: &Lock,
         interpreter: &Interpreter,
         state: &S3,
@@ -156,12 +157,12 @@ impl Dependencies {
     /// files; true: the environment needs them.
     async fn install(
         &self,
-        plan: &Plan,
+        plan: &AppPlan,
         lock: &Lock,
         interpreter: &Interpreter,
     ) -> anyhow::Result<bool> {
-        let home = marks::aside(&self.venv.with_file_name("home"));
-        let Plan {
+        let home = complete::aside(&self.venv.with_file_name("home"));
+        let AppPlan {
             root,
             site_env,
             account,
@@ -181,7 +182,7 @@ impl Dependencies {
             Local::Built => plan.lent(INSTALLED, making.make()).await.map(|()| false),
             Local::Editable => {
                 // The files that an unfinished run wrote cannot be told from the package's.
-                let is_first = marks::remarked(root, INSTALLED).is_none();
+                let is_first = complete::remarked(root, INSTALLED).is_none();
                 let before = lending::listing(root)?;
                 plan.lent(INSTALLED, making.make()).await?;
                 Ok(!is_first || lending::listing(root)? != before)
@@ -199,7 +200,7 @@ impl Dependencies {
         let Some(archive) = state.open(&self.entry, LARGEST_ENTRY).await? else {
             return Ok(false);
         };
-        let aside = marks::aside(&self.venv);
+        let aside = complete::aside(&self.venv);
         let unpacking = Unpacking {
             into: aside.clone(),
             label: self.key.clone(),
@@ -231,8 +232,8 @@ impl Dependencies {
     }
 
     async fn share(&self, state: &S3) -> anyhow::Result<bool> {
-        let is_of_this_machine = marks::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
-        if is_of_this_machine || marks::remarked(&self.venv, SHARED).is_some() {
+        let is_of_this_machine = complete::marked(&self.venv).as_deref() == Some(NEEDS_FOLDER);
+        if is_of_this_machine || complete::remarked(&self.venv, SHARED).is_some() {
             return Ok(false);
         }
         let venv = self.venv.clone();
@@ -242,12 +243,12 @@ impl Dependencies {
             .upload(&self.entry, archive)
             .await
             .context("sharing the installed dependencies")?;
-        marks::remark(&self.venv, SHARED, "yes")?;
+        complete::remark(&self.venv, SHARED, "yes")?;
         Ok(true)
     }
 }
 
-impl App {
+impl InstalledApp {
     /// Once the site serves: puts the dependencies that were installed here into the cache. False:
     /// they are there, or no use elsewhere. Never worth more than a warning.
     pub async fn share(&self, state: &S3) -> anyhow::Result<bool> {
@@ -263,14 +264,18 @@ impl App {
         let Some(venv) = self.dependencies.as_ref().map(|found| found.venv.clone()) else {
             return Ok(());
         };
-        Ok(tokio::task::spawn_blocking(move || marks::flush(&venv)).await??)
+        Ok(tokio::task::spawn_blocking(move || complete::flush(&venv)).await??)
     }
 
     /// Removes all environments but this one and the newest others, `keep` in all; the names of
     /// those that went.
     pub fn retain(&self, keep: usize) -> anyhow::Result<Vec<String>> {
         match &self.dependencies {
-            Some(found) => Ok(marks::retain(&self.plan.paths.venvs(), &found.key, keep)?),
+            Some(found) => Ok(complete::retain(
+                &self.plan.paths.venvs(),
+                &found.key,
+                keep,
+            )?),
             None => Ok(Vec::new()),
         }
     }
@@ -297,13 +302,13 @@ fn key(lock: &Lock, interpreter: &Interpreter, release: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lockfile::Source;
+    use super::super::lockfile::LockSource;
     use super::*;
 
     #[test]
     fn the_key_changes_with_all_that_decides_and_with_nothing_else() {
         let lock = Lock {
-            source: Source::Requirements,
+            source: LockSource::Requirements,
             digest: [1; 32],
             tied: false,
             local: Local::No,
@@ -340,7 +345,7 @@ mod tests {
             ),
             key(
                 &Lock {
-                    source: Source::Nothing,
+                    source: LockSource::Nothing,
                     ..lock.clone()
                 },
                 &python,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::dependencies::{Dependencies, Origin};
-use super::{App, Package, Plan, Secrets};
+use super::{AppPlan, InstalledApp, Secrets, UnpackedPackage};
 use crate::config::{AppKind, Health, Site};
 use crate::host::paths::Paths;
 
@@ -33,7 +33,7 @@ pub(super) fn site(kind: &str, argument: &str) -> Site {
 }
 
 /// The plan for an unpacked package of these files; everything stands in the folder.
-pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow::Result<Plan>) {
+pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow::Result<AppPlan>) {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::new(&folder.path().join("state"), &folder.path().join("run")).unwrap();
     paths.prepare(None).unwrap();
@@ -44,10 +44,10 @@ pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow:
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    let plan = Plan::new(
+    let plan = AppPlan::new(
         site,
         "i-1",
-        Some(Package {
+        Some(UnpackedPackage {
             version: "1.0".into(),
             root,
         }),
@@ -57,19 +57,19 @@ pub(super) fn try_plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, anyhow:
     (folder, plan)
 }
 
-pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, Plan) {
+pub(super) fn plan(site: &Site, files: &[(&str, &str)]) -> (TempDir, AppPlan) {
     let (folder, plan) = try_plan(site, files);
     (folder, plan.unwrap())
 }
 
 /// With dependencies that are only named.
-pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, App) {
+pub(super) fn app(site: &Site, files: &[(&str, &str)]) -> (TempDir, InstalledApp) {
     let (folder, plan) = plan(site, files);
     let dependencies = matches!(site.app.kind, AppKind::Python { .. })
         .then(|| Dependencies::named(Path::new("/venv/abc"), Origin::Kept));
     (
         folder,
-        App {
+        InstalledApp {
             plan,
             dependencies,
             secrets: Secrets::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::process::{Run, find_program};
 
 const DEADLINE: Duration = Duration::from_secs(20);

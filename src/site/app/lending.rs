@@ -8,13 +8,13 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 
-use super::Plan;
-use crate::host::{marks, ownership};
+use super::AppPlan;
+use crate::host::{complete, ownership};
 
 /// The remark while the tree may be half made, and lent to the app's account.
 const BEGUN: &str = "begun";
 
-impl Plan {
+impl AppPlan {
     /// Has the work done while the app's account may write to the release's tree. The caller
     /// remarks what came of it; until then, and also if we are killed meanwhile, the remark says
     /// that the tree may be half made.
@@ -23,7 +23,7 @@ impl Plan {
         remark: &str,
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
-        marks::remark(&self.root, remark, BEGUN)?;
+        complete::remark(&self.root, remark, BEGUN)?;
         self.lend().await?;
         let done = work.await;
         self.take_back().await?;
@@ -32,9 +32,9 @@ impl Plan {
 
     /// After a run that ended in the middle of such work, which this run does not take up.
     pub(super) async fn take_back_unfinished(&self, remark: &str) -> anyhow::Result<()> {
-        if marks::remarked(&self.root, remark).as_deref() == Some(BEGUN) {
+        if complete::remarked(&self.root, remark).as_deref() == Some(BEGUN) {
             self.take_back().await?;
-            marks::remark(&self.root, remark, "")?;
+            complete::remark(&self.root, remark, "")?;
         }
         Ok(())
     }

@@ -8,17 +8,16 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::requirements::{self, Entry, Place};
+use super::project::{Local, locked_folders, project_dependencies};
+use super::requirements::{self, LineEntry, RequirementPlace, is_remote, without_passwords};
 
 const LARGEST: u64 = 8 << 20;
 const MOST_FILES: usize = 50;
 
 /// Where the list of dependencies is taken from, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum LockSource {
     /// requirements.txt and what it includes.
     Requirements,
     /// uv.lock with its pyproject.toml: needs uv.
@@ -33,23 +32,13 @@ pub(super) enum Source {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lock {
-    pub(super) source: Source,
+    pub(super) source: LockSource,
     /// Of every file's name and content, and of what else steers the installers.
     pub(super) digest: [u8; 32],
     /// The next release may have something else under the same digest, so that what is installed
     /// fits this release only.
     pub(super) tied: bool,
     pub(super) local: Local,
-}
-
-/// Whether the release's own folder holds a project that gets installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Local {
-    No,
-    /// `.`: an installer builds it in its folder.
-    Built,
-    /// `-e .`: what is installed leads to its folder, and may need what the installer wrote there.
-    Editable,
 }
 
 /// What steers the installers beside the package: the machine and the site.toml.
@@ -63,7 +52,7 @@ pub(super) struct Installers {
 
 /// Reads what stands in an unpacked release.
 pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lock> {
-    let mut files = Files {
+    let mut files = PackageFiles {
         release,
         variables: &installers.variables,
         hash: Sha256::new(),
@@ -87,11 +76,11 @@ pub(super) fn find(release: &Path, installers: &Installers) -> anyhow::Result<Lo
 impl Lock {
     pub(super) fn describe(&self) -> &'static str {
         match self.source {
-            Source::Requirements => "requirements.txt",
-            Source::UvLock => "uv.lock",
-            Source::PyLock => "pylock.toml",
-            Source::Project(_) => "pyproject.toml",
-            Source::Nothing => "no list of requirements",
+            LockSource::Requirements => "requirements.txt",
+            LockSource::UvLock => "uv.lock",
+            LockSource::PyLock => "pylock.toml",
+            LockSource::Project(_) => "pyproject.toml",
+            LockSource::Nothing => "no list of requirements",
         }
     }
 }
@@ -110,68 +99,7 @@ fn refuse_foreign_locks(release: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn project_dependencies(text: &str) -> anyhow::Result<Vec<String>> {
-    // Its full words would quote the file, which a build may have made a link to another.
-    let document = DeTable::parse(text).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
-    let project = document
-        .get_ref()
-        .get("project")
-        .and_then(|project| project.get_ref().get("dependencies"));
-    let Some(list) = project else {
-        return Ok(Vec::new());
-    };
-    let list = list
-        .get_ref()
-        .as_array()
-        .context("[project] dependencies is no list")?;
-    let text = |item: &Spanned<DeValue<'_>>| {
-        item.get_ref()
-            .as_str()
-            .map(str::to_owned)
-            .context("[project] dependencies holds what is no text")
-    };
-    list.iter().map(text).collect()
-}
-
-/// The folders that a uv.lock (`source = { editable = "lib" }`) or a pylock.toml (`directory = {
-/// path = "lib" }`) has installed. uv alone reads these files, and judges what is wrong in them.
-fn locked_folders(text: &str) -> Local {
-    let Ok(document) = DeTable::parse(text) else {
-        return Local::No;
-    };
-    let packages = ["package", "packages"]
-        .iter()
-        .filter_map(|name| document.get_ref().get(*name)?.get_ref().as_array());
-    let local = |package: &Spanned<DeValue<'_>>| {
-        let package = package.get_ref();
-        let source = |name: &str| {
-            package
-                .get("source")
-                .and_then(|source| source.get_ref().get(name))
-                .and_then(|path| path.get_ref().as_str())
-        };
-        // The project itself is not installed.
-        let is_other = |path: &str| path != ".";
-        let directory = package.get("directory").map(Spanned::get_ref);
-        let is_editable = directory
-            .and_then(|directory| directory.get("editable")?.get_ref().as_bool())
-            == Some(true);
-        if source("editable").is_some_and(is_other) || is_editable {
-            Local::Editable
-        } else if source("directory").is_some_and(is_other) || directory.is_some() {
-            Local::Built
-        } else {
-            Local::No
-        }
-    };
-    packages
-        .flat_map(|packages| packages.iter())
-        .map(local)
-        .max()
-        .unwrap_or(Local::No)
-}
-
-struct Files<'a> {
+struct PackageFiles<'a> {
     release: &'a Path,
     variables: &'a BTreeMap<String, String>,
     hash: Sha256,
@@ -180,10 +108,10 @@ struct Files<'a> {
     local: Local,
 }
 
-impl Files<'_> {
-    fn find_source(&mut self) -> anyhow::Result<Source> {
+impl PackageFiles<'_> {
+    fn find_source(&mut self) -> anyhow::Result<LockSource> {
         if self.add_list(Path::new("requirements.txt"))? {
-            return Ok(Source::Requirements);
+            return Ok(LockSource::Requirements);
         }
         if let Some(text) = self.add_text("uv.lock")? {
             ensure!(
@@ -191,20 +119,20 @@ impl Files<'_> {
                 "the package has uv.lock but no pyproject.toml"
             );
             self.installs(locked_folders(&text));
-            return Ok(Source::UvLock);
+            return Ok(LockSource::UvLock);
         }
         if let Some(text) = self.add_text("pylock.toml")? {
             self.installs(locked_folders(&text));
-            return Ok(Source::PyLock);
+            return Ok(LockSource::PyLock);
         }
         if let Some(text) = self.add_text("pyproject.toml")? {
             let list =
                 project_dependencies(&text).context("reading the package's pyproject.toml")?;
             self.follow(Path::new(""), &list.join("\n"))?;
-            return Ok(Source::Project(list));
+            return Ok(LockSource::Project(list));
         }
         refuse_foreign_locks(self.release)?;
-        Ok(Source::Nothing)
+        Ok(LockSource::Nothing)
     }
 
     /// Enters a list and all that it includes; false: it is not there.
@@ -246,16 +174,18 @@ impl Files<'_> {
         for line in requirements::lines(text, |name| variables.get(name).cloned()) {
             for entry in requirements::entries(&line) {
                 match entry {
-                    Entry::List(name) => self.include(&folder, &name, &list.to_string_lossy())?,
-                    Entry::Editable(name) => {
+                    LineEntry::List(name) => {
+                        self.include(&folder, &name, &list.to_string_lossy())?
+                    }
+                    LineEntry::Editable(name) => {
                         self.enter_place(requirements::place_of_editable(&name), Local::Editable)?
                     }
-                    Entry::Requirement(name, hashed) => {
+                    LineEntry::Requirement(name, hashed) => {
                         self.enter_place(requirements::place(&name, hashed), Local::Built)?
                     }
-                    Entry::Links(place) => self.enter_links(&folder, &place)?,
-                    Entry::Index(url) => self.tied |= !is_remote(&url),
-                    Entry::Unknown => self.tied = true,
+                    LineEntry::Links(place) => self.enter_links(&folder, &place)?,
+                    LineEntry::Index(url) => self.tied |= !is_remote(&url),
+                    LineEntry::Unknown => self.tied = true,
                 }
             }
         }
@@ -278,11 +208,11 @@ impl Files<'_> {
 
     /// A file counts by its content; a folder, and a URL whose content may change, tie the
     /// dependencies to the release.
-    fn enter_place(&mut self, place: Place, if_folder: Local) -> anyhow::Result<()> {
+    fn enter_place(&mut self, place: RequirementPlace, if_folder: Local) -> anyhow::Result<()> {
         match place {
-            Place::Index => {}
-            Place::Url { pinned } => self.tied |= !pinned,
-            Place::Path(path) => match self.inside(Path::new(""), &path) {
+            RequirementPlace::Index => {}
+            RequirementPlace::Url { pinned } => self.tied |= !pinned,
+            RequirementPlace::Path(path) => match self.inside(Path::new(""), &path) {
                 Some((_, metadata)) if metadata.is_dir() => self.installs(if_folder),
                 Some((relative, metadata)) if metadata.is_file() => self.enter_file(&relative)?,
                 _ => self.tied = true,
@@ -347,11 +277,11 @@ impl Files<'_> {
         Some((relative, metadata))
     }
 
-    fn enter_settings_of_uv(&mut self, source: &Source) -> anyhow::Result<()> {
+    fn enter_settings_of_uv(&mut self, source: &LockSource) -> anyhow::Result<()> {
         let settings = self.add_text("uv.toml")?;
         let project = match source {
             // It is entered already.
-            Source::UvLock | Source::Project(_) => None,
+            LockSource::UvLock | LockSource::Project(_) => None,
             _ => super::read_text(&self.release.join("pyproject.toml"), LARGEST)?
                 .filter(|text| text.contains("tool.uv")),
         };
@@ -441,28 +371,6 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
         LARGEST >> 10
     );
     Ok(Some(bytes))
-}
-
-/// A URL of another machine. What an index holds is known by its URL only.
-fn is_remote(place: &str) -> bool {
-    requirements::is_url(place) && requirements::file_path(place).is_none()
-}
-
-/// Another password opens the same index, and a digest must not help to guess one.
-fn without_passwords(value: &str) -> String {
-    let bare = |word: &str| match word.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            format!(
-                "{scheme}://{}{path}",
-                authority
-                    .rsplit_once('@')
-                    .map_or(authority, |(_, host)| host)
-            )
-        }
-        None => word.to_owned(),
-    };
-    value.split(' ').map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// Relative to the package; None: it leads out of it.

@@ -44,23 +44,23 @@ fn the_first_list_that_stands_counts() {
         lock(&[("uv.lock", ""), ("pyproject.toml", project)])
             .unwrap()
             .source,
-        Source::UvLock
+        LockSource::UvLock
     );
     assert_eq!(
         lock(&[("pylock.toml", ""), ("pyproject.toml", project)])
             .unwrap()
             .source,
-        Source::PyLock
+        LockSource::PyLock
     );
     assert_eq!(
         lock(&[("pyproject.toml", project)]).unwrap().source,
-        Source::Project(vec!["django~=5.2".into()])
+        LockSource::Project(vec!["django~=5.2".into()])
     );
     assert_eq!(
         lock(&[("pyproject.toml", "[tool.ruff]\n")]).unwrap().source,
-        Source::Project(vec![])
+        LockSource::Project(vec![])
     );
-    assert_eq!(lock(&[("app.py", "")]).unwrap().source, Source::Nothing);
+    assert_eq!(lock(&[("app.py", "")]).unwrap().source, LockSource::Nothing);
     assert!(lock(&[("uv.lock", "")]).is_err());
     assert!(lock(&[("pyproject.toml", "[project]\ndependencies = 3")]).is_err());
     assert!(

@@ -1,7 +1,7 @@
 //! The site's own program: what it needs, how it is built, started and known to be ready.
 //!
-//! [`Plan::new`] decides from site.toml and the unpacked package; [`Plan::provide`] brings the
-//! dependencies and makes it an [`App`], which can be built, started and awaited.
+//! [`AppPlan::new`] decides from site.toml and the unpacked package; [`AppPlan::provide`] brings the
+//! dependencies and makes it an [`InstalledApp`], which can be built, started and awaited.
 
 mod command_line;
 mod commands;
@@ -9,11 +9,13 @@ mod dependencies;
 mod environment;
 #[cfg(test)]
 mod fixtures;
+mod installer_variables;
 mod interpreter;
 mod lending;
 mod lockfile;
 mod plan;
 mod procfile;
+mod project;
 mod readiness;
 mod relocate;
 mod requirements;
@@ -31,25 +33,27 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
+use crate::cloud::s3::S3;
+use crate::host::imds;
 use crate::host::slot::Slot;
 
 pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
-pub use plan::Plan;
-use plan::Program;
+pub use plan::AppPlan;
+use plan::AppProgram;
 pub use procfile::has_release as procfile_has_release;
 pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.
 #[derive(Debug, Clone)]
-pub struct Package {
+pub struct UnpackedPackage {
     pub version: String,
     pub root: PathBuf,
 }
 
 /// Where the web server finds the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
+pub enum Backend {
     Unix(PathBuf),
     Tcp(SocketAddr),
     /// kind static: this folder's files.
@@ -60,20 +64,45 @@ pub enum Upstream {
 
 /// A program whose dependencies are here. The other methods stand beside what they do.
 #[derive(Debug, Clone)]
-pub struct App {
-    plan: Plan,
+pub struct InstalledApp {
+    plan: AppPlan,
     /// None where the kind needs none.
     pub(super) dependencies: Option<Dependencies>,
     /// For the app and its release command; the build, whose results visitors may see, gets none.
     secrets: Secrets,
     /// Where it was found to listen, if its command does not say.
-    answered: OnceLock<Upstream>,
+    answered: OnceLock<Backend>,
 }
 
-impl App {
+impl AppPlan {
+    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state`
+    /// is the site's bucket.
+    ///
+    /// The first step that runs code of others: from here on it has no way to the instance's
+    /// credentials. A Python app needs the interpreter.
+    pub async fn provide(
+        self,
+        interpreter: Option<Interpreter>,
+        state: &S3,
+        secrets: Secrets,
+    ) -> anyhow::Result<InstalledApp> {
+        if !matches!(self.upstream, Backend::Website(_)) {
+            imds::set_reach(self.account.as_ref(), self.deny_imds).await;
+        }
+        let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
+        Ok(InstalledApp {
+            plan: self,
+            dependencies,
+            secrets,
+            answered: OnceLock::new(),
+        })
+    }
+}
+
+impl InstalledApp {
     /// Where it runs; `None` where the web server alone serves the site.
     pub fn slot(&self) -> Option<Slot> {
-        (self.plan.program != Program::None).then_some(self.plan.slot)
+        (self.plan.program != AppProgram::None).then_some(self.plan.slot)
     }
 
     /// The same app in another place.
@@ -95,19 +124,19 @@ impl App {
         !self.plan.has_fixed_port()
     }
 
-    /// Whether [`App::upstream`] is final before the app is ready.
+    /// Whether [`InstalledApp::upstream`] is final before the app is ready.
     pub fn says_where_it_listens(&self) -> bool {
         self.plan.alternative.is_none()
     }
 
     /// Once it is ready: until then a command that does not say where it listens may be elsewhere.
-    pub fn upstream(&self) -> &Upstream {
+    pub fn upstream(&self) -> &Backend {
         self.answered.get().unwrap_or(&self.plan.upstream)
     }
 
     /// Wherever it may listen.
-    pub fn places(&self) -> Vec<Upstream> {
-        let alternative = self.plan.alternative.map(Upstream::Tcp);
+    pub fn places(&self) -> Vec<Backend> {
+        let alternative = self.plan.alternative.map(Backend::Tcp);
         [self.plan.upstream.clone()]
             .into_iter()
             .chain(alternative)

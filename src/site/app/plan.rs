@@ -4,30 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
 use super::command_line::{self, Listens};
 use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
-use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
-use crate::cloud::s3::S3;
 use crate::config::{AppKind, Bucket, Health, OwnUrls, Site};
-use crate::host::accounts::Account;
-use crate::host::imds;
+use super::{Backend, UnpackedPackage, installer_variables, procfile};
+use crate::host::account::Account;
 use crate::host::paths::Paths;
 use crate::host::slot::Slot;
 
 /// A site's program, before its dependencies are here.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    pub(super) program: Program,
+pub struct AppPlan {
+    pub(super) program: AppProgram,
     pub(super) root: PathBuf,
     pub(super) version: String,
     pub(super) instance: String,
     pub(super) slot: Slot,
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Backend,
     /// Where the app may listen instead of on its socket: its command does not say.
     pub(super) alternative: Option<SocketAddr>,
     /// Of the site: secrets may be among it, so it is in no `Display`.
@@ -48,19 +45,19 @@ pub struct Plan {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Program {
+pub(super) enum AppProgram {
     Python { wsgi: String, lock: Lock },
     Line(String),
     None,
 }
 
-impl Plan {
+impl AppPlan {
     /// Reads the package's Procfile and lists of requirements; changes nothing. kind s3 needs no
     /// package.
     pub fn new(
         site: &Site,
         instance: &str,
-        package: Option<Package>,
+        package: Option<UnpackedPackage>,
         paths: &Paths,
         account: Option<Account>,
     ) -> anyhow::Result<Self> {
@@ -70,14 +67,14 @@ impl Plan {
         };
         let procfile = procfile::read(&package.root)?;
         plan.program = match &site.app.kind {
-            AppKind::Python { wsgi } => Program::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
-            AppKind::Command { command } => Program::Line(
+            AppKind::Python { wsgi } => AppProgram::Python { wsgi: wsgi.clone(), lock: lockfile::find(&package.root, &plan.installers())? },
+            AppKind::Command { command } => AppProgram::Line(
                 command
                     .clone()
                     .or(procfile.web)
                     .context("starting the app: there is neither [app] command in site.toml nor a `web:` line in the package's Procfile")?,
             ),
-            AppKind::Static | AppKind::S3 => Program::None,
+            AppKind::Static | AppKind::S3 => AppProgram::None,
         };
         plan.release = site.app.release.clone().or(procfile.release);
         plan.root = package.root;
@@ -87,7 +84,7 @@ impl Plan {
 
     /// What steers the installers on this machine.
     fn installers(&self) -> Installers {
-        let variables = environment::steering(&environment::for_installers(
+        let variables = installer_variables::steering(&installer_variables::for_installers(
             &self.site_env,
             std::env::vars_os(),
         ));
@@ -100,7 +97,7 @@ impl Plan {
     /// The same program in another place.
     pub(super) fn in_slot(mut self, slot: Slot) -> anyhow::Result<Self> {
         self.slot = slot;
-        if !matches!(self.upstream, Upstream::Website(_)) {
+        if !matches!(self.upstream, Backend::Website(_)) {
             (self.upstream, self.alternative) = self.listening_places()?;
         }
         Ok(self)
@@ -118,7 +115,7 @@ impl Plan {
                 "planning the app: only kind s3 does without a package, and it needs [failover] bucket"
             );
         };
-        self.upstream = Upstream::Website(failover.bucket.clone());
+        self.upstream = Backend::Website(failover.bucket.clone());
         self.build = None;
         Ok(self)
     }
@@ -126,7 +123,7 @@ impl Plan {
     /// The folders of the release that the web server serves.
     pub(super) fn served_folders(&self) -> Vec<PathBuf> {
         let root = match &self.upstream {
-            Upstream::Files(root) => Some(root.clone()),
+            Backend::Files(root) => Some(root.clone()),
             _ => None,
         };
         self.static_files
@@ -139,12 +136,12 @@ impl Plan {
     /// Without what the package decides.
     fn bare(site: &Site, instance: &str, paths: &Paths, account: Option<Account>) -> Self {
         Self {
-            program: Program::None,
+            program: AppProgram::None,
             root: PathBuf::new(),
             version: String::new(),
             instance: instance.to_owned(),
             slot: Slot::default(),
-            upstream: Upstream::Files(PathBuf::new()),
+            upstream: Backend::Files(PathBuf::new()),
             alternative: None,
             site_env: site.app.env.clone(),
             build: site.app.build.clone(),
@@ -160,15 +157,15 @@ impl Plan {
         }
     }
 
-    fn listening_places(&self) -> anyhow::Result<(Upstream, Option<SocketAddr>)> {
-        let socket = || Upstream::Unix(self.paths.app_socket(self.slot));
+    fn listening_places(&self) -> anyhow::Result<(Backend, Option<SocketAddr>)> {
+        let socket = || Backend::Unix(self.paths.app_socket(self.slot));
         let port = || Ok::<_, anyhow::Error>(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()?)));
         Ok(match &self.program {
-            Program::None => (Upstream::Files(self.root.clone()), None),
-            Program::Python { .. } => (socket(), None),
-            Program::Line(line) => match command_line::listens(line, self.site_env.values()) {
+            AppProgram::None => (Backend::Files(self.root.clone()), None),
+            AppProgram::Python { .. } => (socket(), None),
+            AppProgram::Line(line) => match command_line::listens(line, self.site_env.values()) {
                 Listens::Socket => (socket(), None),
-                Listens::Port => (Upstream::Tcp(port()?), None),
+                Listens::Port => (Backend::Tcp(port()?), None),
                 Listens::Either => (socket(), Some(port()?)),
             },
         })
@@ -177,7 +174,7 @@ impl Plan {
     /// Of the app, if it is to listen on one.
     pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
         match &self.upstream {
-            Upstream::Tcp(address) => Some(*address),
+            Backend::Tcp(address) => Some(*address),
             _ => self.alternative,
         }
     }
@@ -204,45 +201,22 @@ impl Plan {
             }
         }
     }
-
-    /// Brings the dependencies: those that are here, or from the cache, or installed anew. `state`
-    /// is the site's bucket.
-    ///
-    /// The first step that runs code of others: from here on it has no way to the instance's
-    /// credentials. A Python app needs the interpreter.
-    pub async fn provide(
-        self,
-        interpreter: Option<Interpreter>,
-        state: &S3,
-        secrets: Secrets,
-    ) -> anyhow::Result<App> {
-        if !matches!(self.upstream, Upstream::Website(_)) {
-            imds::set_reach(self.account.as_ref(), self.deny_imds).await;
-        }
-        let dependencies = Dependencies::ensure(&self, interpreter, state).await?;
-        Ok(App {
-            plan: self,
-            dependencies,
-            secrets,
-            answered: OnceLock::new(),
-        })
-    }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for AppPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.program {
-            Program::Python { wsgi, lock } => {
+            AppProgram::Python { wsgi, lock } => {
                 write!(f, "gunicorn serves {wsgi}, with {}", lock.describe())?
             }
-            Program::Line(line) => write!(f, "`{line}`")?,
-            Program::None => write!(f, "no program")?,
+            AppProgram::Line(line) => write!(f, "`{line}`")?,
+            AppProgram::None => write!(f, "no program")?,
         }
         match &self.upstream {
-            Upstream::Unix(path) => write!(f, "; reached at {}", path.display())?,
-            Upstream::Tcp(address) => write!(f, "; reached at {address}")?,
-            Upstream::Files(folder) => write!(f, "; the files of {}", folder.display())?,
-            Upstream::Website(host) => write!(f, "; the website of the bucket {host}")?,
+            Backend::Unix(path) => write!(f, "; reached at {}", path.display())?,
+            Backend::Tcp(address) => write!(f, "; reached at {address}")?,
+            Backend::Files(folder) => write!(f, "; the files of {}", folder.display())?,
+            Backend::Website(host) => write!(f, "; the website of the bucket {host}")?,
         }
         self.alternative
             .iter()

@@ -7,14 +7,17 @@ fn without_a_command_the_procfile_has_it_and_without_both_the_error_says_so() {
         &site("command", "./own $SPOTBOOT_SOCKET"),
         &[("Procfile", "web: ./other")],
     );
-    assert_eq!(own.program, Program::Line("./own $SPOTBOOT_SOCKET".into()));
+    assert_eq!(
+        own.program,
+        AppProgram::Line("./own $SPOTBOOT_SOCKET".into())
+    );
     let (_folder, from_procfile) = plan(
         &site("command", ""),
         &[("Procfile", "web: ./other --port $PORT\nrelease: ./migrate")],
     );
     assert_eq!(
         from_procfile.program,
-        Program::Line("./other --port $PORT".into())
+        AppProgram::Line("./other --port $PORT".into())
     );
     assert_eq!(from_procfile.release.as_deref(), Some("./migrate"));
     let error = try_plan(&site("command", ""), &[])
@@ -32,33 +35,33 @@ fn each_kind_is_reached_in_its_own_way() {
     let (folder, python) = plan(&site("python", "x:y"), &[]);
     assert_eq!(
         python.upstream,
-        Upstream::Unix(folder.path().join("run/app/app.sock"))
+        Backend::Unix(folder.path().join("run/app/app.sock"))
     );
     let (folder, files) = plan(&site("static", ""), &[]);
     assert_eq!(
         files.upstream,
-        Upstream::Files(folder.path().join("state/releases/1.0"))
+        Backend::Files(folder.path().join("state/releases/1.0"))
     );
-    assert_eq!(files.program, Program::None);
+    assert_eq!(files.program, AppProgram::None);
     let (_folder, website) = plan(&site("s3", ""), &[]);
-    assert_eq!(website.upstream, Upstream::Website("mirror".into()));
-    assert!(Plan::new(&site("static", ""), "i-1", None, &website.paths, None).is_err());
+    assert_eq!(website.upstream, Backend::Website("mirror".into()));
+    assert!(AppPlan::new(&site("static", ""), "i-1", None, &website.paths, None).is_err());
 }
 
 #[test]
 fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
     let mut site = site("command", "./server $PORT");
     let (_folder, plan) = plan(&site, &[]);
-    let Upstream::Tcp(free) = plan.upstream else {
+    let Backend::Tcp(free) = plan.upstream else {
         panic!("{plan}")
     };
     assert!(free.ip().is_loopback() && free.port() > 0);
     std::fs::write(plan.paths.app_port(Slot::A), "4321").unwrap();
     let again = |site: &Site| {
-        Plan::new(
+        AppPlan::new(
             site,
             "i-1",
-            Some(Package {
+            Some(UnpackedPackage {
                 version: "1.0".into(),
                 root: plan.root.clone(),
             }),
@@ -67,10 +70,10 @@ fn the_port_is_the_sites_or_the_one_of_the_run_before_or_a_free_one() {
         )
     };
     let kept = again(&site).unwrap();
-    assert_eq!(kept.upstream, Upstream::Tcp(([127, 0, 0, 1], 4321).into()));
+    assert_eq!(kept.upstream, Backend::Tcp(([127, 0, 0, 1], 4321).into()));
     site.app.env.insert("PORT".into(), "9000".into());
     let own = again(&site).unwrap();
-    assert_eq!(own.upstream, Upstream::Tcp(([127, 0, 0, 1], 9000).into()));
+    assert_eq!(own.upstream, Backend::Tcp(([127, 0, 0, 1], 9000).into()));
     site.app.env.insert("PORT".into(), "secret".into());
     let error = format!("{:#}", again(&site).unwrap_err());
     assert!(

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{App, Upstream};
+use super::{Backend, InstalledApp};
 use crate::config::{Verdict, redirects};
 use crate::host::services::Services;
 
@@ -38,7 +38,7 @@ enum Unwell {
     Redirect(String),
 }
 
-impl App {
+impl InstalledApp {
     /// Waits until the health path answers 2xx, or redirects to anything but itself. The app's end,
     /// or its time being up, is an error with its last lines.
     pub async fn wait_ready(&self, services: &Services) -> anyhow::Result<()> {
@@ -94,7 +94,7 @@ impl App {
         let asked = self.ask_at(self.upstream(), last).await;
         match (&asked, self.plan.alternative) {
             (Err(Unwell::Unreachable(_)), Some(address)) if self.answered.get().is_none() => {
-                let alternative = Upstream::Tcp(address);
+                let alternative = Backend::Tcp(address);
                 match self.ask_at(&alternative, last).await {
                     Err(Unwell::Unreachable(_)) => asked,
                     answered => {
@@ -109,23 +109,23 @@ impl App {
 
     /// Says `Silent` in `last` while it waits for the answer, as all the time that there is may
     /// pass meanwhile; an answer that came before tells more.
-    async fn ask_at(&self, upstream: &Upstream, last: &mut Option<Unwell>) -> Result<(), Unwell> {
+    async fn ask_at(&self, upstream: &Backend, last: &mut Option<Unwell>) -> Result<(), Unwell> {
         match upstream {
-            Upstream::Unix(socket) => {
+            Backend::Unix(socket) => {
                 let stream = UnixStream::connect(socket)
                     .await
                     .map_err(Unwell::Unreachable)?;
                 waits(last);
                 self.ask_on(stream).await
             }
-            Upstream::Tcp(address) => {
+            Backend::Tcp(address) => {
                 let stream = TcpStream::connect(address)
                     .await
                     .map_err(Unwell::Unreachable)?;
                 waits(last);
                 self.ask_on(stream).await
             }
-            Upstream::Files(_) | Upstream::Website(_) => Ok(()),
+            Backend::Files(_) | Backend::Website(_) => Ok(()),
         }
     }
 
@@ -215,13 +215,13 @@ impl App {
         let unix = |path: &Path| format!("{} ($SPOTBOOT_SOCKET)", path.display());
         let tcp = |address| format!("{address} ($PORT)");
         match (self.upstream(), self.plan.alternative) {
-            (Upstream::Unix(path), None) => unix(path),
-            (Upstream::Unix(path), Some(address)) => {
+            (Backend::Unix(path), None) => unix(path),
+            (Backend::Unix(path), Some(address)) => {
                 format!("{} nor at {}", unix(path), tcp(address))
             }
-            (Upstream::Tcp(address), _) => tcp(*address),
-            (Upstream::Files(path), _) => path.display().to_string(),
-            (Upstream::Website(host), _) => host.clone(),
+            (Backend::Tcp(address), _) => tcp(*address),
+            (Backend::Files(path), _) => path.display().to_string(),
+            (Backend::Website(host), _) => host.clone(),
         }
     }
 }

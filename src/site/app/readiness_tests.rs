@@ -35,7 +35,7 @@ while True:
     connection.close()
 "#;
 
-async fn outcome(command: &str, seconds: u64) -> Result<Upstream, String> {
+async fn outcome(command: &str, seconds: u64) -> Result<Backend, String> {
     let mut site = site("command", command);
     site.app.health.timeout = Duration::from_secs(seconds);
     let (_folder, app) = app(&site, &[("server.py", SERVER), ("on_socket.py", ON_SOCKET)]);
@@ -93,18 +93,18 @@ async fn an_app_that_redirects_to_itself_is_never_ready() {
 async fn an_app_is_found_where_it_listens_whether_its_command_says_so_or_not() {
     assert!(matches!(
         outcome("python3 server.py 200", 20).await,
-        Ok(Upstream::Tcp(_))
+        Ok(Backend::Tcp(_))
     ));
     assert!(matches!(
         outcome("python3 server.py 200 # $PORT", 20).await,
-        Ok(Upstream::Tcp(_))
+        Ok(Backend::Tcp(_))
     ));
     assert!(
         matches!(outcome("python3 server.py 200; true $SPOTBOOT_SOCKET", 1).await, Err(error) if error.contains("KeyError"))
     );
     assert!(matches!(
         outcome("python3 on_socket.py", 20).await,
-        Ok(Upstream::Unix(_))
+        Ok(Backend::Unix(_))
     ));
 }
 

@@ -16,7 +16,7 @@ fn lines_go_on_after_a_backslash_and_end_at_a_comment() {
 
 #[test]
 fn options_are_found_in_all_their_spellings() {
-    let list = |name: &str| vec![Entry::List(name.into())];
+    let list = |name: &str| vec![LineEntry::List(name.into())];
     for line in [
         "-r a.txt",
         "-ra.txt",
@@ -31,9 +31,9 @@ fn options_are_found_in_all_their_spellings() {
     assert_eq!(entries("-r 'a b.txt'"), list("a b.txt"));
     assert_eq!(
         entries("x==1 --hash=sha256:ab -r a.txt"),
-        [Entry::Requirement("x==1".into(), true)]
+        [LineEntry::Requirement("x==1".into(), true)]
     );
-    assert_eq!(entries("--no-binary x --future"), [Entry::Unknown]);
+    assert_eq!(entries("--no-binary x --future"), [LineEntry::Unknown]);
 }
 
 /// What pip makes of each file that it is given: its lists, and where its requirements come from.
@@ -187,10 +187,10 @@ async fn pip_reads_the_same_in_the_same_lists() {
 
 /// The same of ours, in the same words.
 fn told(list: &[u8]) -> Vec<String> {
-    let shown = |place: Place, kind: &str| match place {
-        Place::Index => "index".to_owned(),
-        Place::Url { .. } => "url".to_owned(),
-        Place::Path(path) => {
+    let shown = |place: RequirementPlace, kind: &str| match place {
+        RequirementPlace::Index => "index".to_owned(),
+        RequirementPlace::Url { .. } => "url".to_owned(),
+        RequirementPlace::Path(path) => {
             let relative = path.trim_start_matches("./").trim_end_matches('/');
             format!(
                 "{kind} {}",
@@ -199,27 +199,27 @@ fn told(list: &[u8]) -> Vec<String> {
         }
     };
     let text = decode(list).unwrap().text;
-    let entries: Vec<Entry> = lines(&text, |_| None)
+    let entries: Vec<LineEntry> = lines(&text, |_| None)
         .iter()
         .flat_map(|line| entries(line))
         .collect();
     let lists = entries.iter().filter_map(|entry| {
-        if let Entry::List(name) = entry {
+        if let LineEntry::List(name) = entry {
             Some(format!("list {name}"))
         } else {
             None
         }
     });
     let links = entries.iter().filter_map(|entry| {
-        if let Entry::Links(place) = entry {
+        if let LineEntry::Links(place) = entry {
             Some(format!("links {place}"))
         } else {
             None
         }
     });
     let requirements = entries.iter().filter_map(|entry| match entry {
-        Entry::Editable(name) => Some(shown(place_of_editable(name), "editable")),
-        Entry::Requirement(name, hashed) => Some(shown(place(name, *hashed), "path")),
+        LineEntry::Editable(name) => Some(shown(place_of_editable(name), "editable")),
+        LineEntry::Requirement(name, hashed) => Some(shown(place(name, *hashed), "path")),
         _ => None,
     });
     lists.chain(links).chain(requirements).collect()

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::UnixStream;
 
-use super::plan::Program;
-use super::{App, Upstream, command_line};
+use super::plan::AppProgram;
+use super::{Backend, InstalledApp, command_line};
 use crate::host::services::{Ensured, Service, Services, Signal};
 
 /// gunicorn's own grace for requests that run is 30 s.
@@ -17,19 +17,19 @@ const STOP: Duration = Duration::from_secs(35);
 /// by the group.
 const UMASK: u32 = 0o007;
 
-impl App {
+impl InstalledApp {
     /// None where the web server alone serves the site.
     pub fn service(&self) -> Option<Service> {
         let paths = &self.plan.paths;
         let (argv, workers) = match &self.plan.program {
-            Program::Python { wsgi, .. } => (self.gunicorn(wsgi)?, Some(workers())),
-            Program::Line(line) => (
+            AppProgram::Python { wsgi, .. } => (self.gunicorn(wsgi)?, Some(workers())),
+            AppProgram::Line(line) => (
                 ["/bin/sh", "-c", &command_line::replacing_the_shell(line)]
                     .map(OsString::from)
                     .to_vec(),
                 None,
             ),
-            Program::None => return None,
+            AppProgram::None => return None,
         };
         let mut env = self.environment();
         if let Some(workers) = workers {
@@ -79,7 +79,7 @@ impl App {
         let Some(service) = self.service() else {
             return Ok(None);
         };
-        if let Upstream::Unix(socket) = &self.plan.upstream {
+        if let Backend::Unix(socket) = &self.plan.upstream {
             remove_dead_socket(socket).await?;
         }
         if let Some(address) = self.plan.tcp_address() {

@@ -10,11 +10,11 @@ use region::{Options, Region, Service};
 
 use super::dependencies::Dependencies;
 use super::fixtures::{plan, site};
-use super::{Plan, interpreter};
+use super::{AppPlan, interpreter};
 use crate::cloud::s3::S3;
 use crate::cloud::stand_in::cloud_in;
-use crate::host::accounts::{Account, is_root};
-use crate::host::marks;
+use crate::host::account::{Account, is_root};
+use crate::host::complete;
 use crate::host::process::Run;
 
 const BUCKET: &str = "site-bucket";
@@ -38,7 +38,7 @@ fn account() -> Account {
 }
 
 /// A release with a project at this place in it, and a list that names it so.
-fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir, Plan) {
+fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir, AppPlan) {
     let (about, module) = (
         format!("{place}{}", backend.0),
         format!("{place}src/ourlib/__init__.py"),
@@ -59,7 +59,7 @@ fn release(place: &str, backend: (&str, &str), list: &str) -> (tempfile::TempDir
     ] {
         fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
     }
-    marks::mark(&plan.root, "").unwrap();
+    complete::mark(&plan.root, "").unwrap();
     plan.account = Some(account());
     (folder, plan)
 }
@@ -96,7 +96,7 @@ fn lent(root: &Path) -> Vec<String> {
     found
 }
 
-async fn ensured(plan: &Plan, state: &S3) -> anyhow::Result<Dependencies> {
+async fn ensured(plan: &AppPlan, state: &S3) -> anyhow::Result<Dependencies> {
     let interpreter = interpreter::find(&[], plan.account.as_ref()).await?;
     Ok(Dependencies::ensure(plan, Some(interpreter), state)
         .await?

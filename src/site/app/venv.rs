@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::interpreter::{Interpreter, find_program_for};
-use super::lockfile::{Lock, Source};
-use super::{environment, relocate};
-use crate::host::accounts::Account;
+use super::lockfile::{Lock, LockSource};
+use super::{installer_variables, relocate};
+use crate::host::account::Account;
 use crate::host::process::Run;
 use crate::host::{files, ownership};
 
@@ -62,7 +62,7 @@ impl Making<'_> {
     async fn install(&self) -> anyhow::Result<()> {
         match (self.uv(), &self.lock.source) {
             (Some(uv), _) => self.install_with_uv(&uv).await,
-            (None, Source::UvLock | Source::PyLock) => bail!(
+            (None, LockSource::UvLock | LockSource::PyLock) => bail!(
                 "installing from the package's {}: uv is not on this machine; install it, or add a requirements.txt to the package \
                  (`uv export --format requirements-txt -o requirements.txt`)",
                 self.lock.describe()
@@ -92,7 +92,7 @@ impl Making<'_> {
                 .arg(self.python())
         };
         let list = match &self.lock.source {
-            Source::UvLock => {
+            LockSource::UvLock => {
                 let sync = self.run(uv).args([
                     "sync",
                     "--quiet",
@@ -104,10 +104,10 @@ impl Making<'_> {
                 ]);
                 Some(sync.arg(&self.interpreter.path))
             }
-            Source::PyLock => Some(pip().args(["-r", "pylock.toml"])),
-            Source::Requirements => Some(pip().args(["-r", "requirements.txt"])),
-            Source::Project(list) => Some(pip().arg("-r").arg(self.write_list(list)?)),
-            Source::Nothing => None,
+            LockSource::PyLock => Some(pip().args(["-r", "pylock.toml"])),
+            LockSource::Requirements => Some(pip().args(["-r", "requirements.txt"])),
+            LockSource::Project(list) => Some(pip().arg("-r").arg(self.write_list(list)?)),
+            LockSource::Nothing => None,
         };
         if let Some(list) = list {
             list.output().await.with_context(|| self.installing())?;
@@ -142,9 +142,9 @@ impl Making<'_> {
             ])
         };
         let list = match &self.lock.source {
-            Source::Requirements => Some(pip().args(["-r", "requirements.txt"])),
-            Source::Project(list) => Some(pip().arg("-r").arg(self.write_list(list)?)),
-            Source::UvLock | Source::PyLock | Source::Nothing => None,
+            LockSource::Requirements => Some(pip().args(["-r", "requirements.txt"])),
+            LockSource::Project(list) => Some(pip().arg("-r").arg(self.write_list(list)?)),
+            LockSource::UvLock | LockSource::PyLock | LockSource::Nothing => None,
         };
         if let Some(list) = list {
             list.output().await.with_context(|| self.installing())?;
@@ -164,7 +164,7 @@ impl Making<'_> {
     }
 
     fn run(&self, program: &Path) -> Run {
-        let env = environment::for_installers(self.site_env, std::env::vars_os());
+        let env = installer_variables::for_installers(self.site_env, std::env::vars_os());
         let ours: [(&str, OsString); 6] = [
             ("HOME", self.home.into()),
             ("TMPDIR", self.home.into()),

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use tracing::warn;
 
-use super::order::Desk;
+use super::order::{Desk, without_waiting};
 use crate::cloud::acme::{Acme, AcmeError, Binding};
 use crate::cloud::s3::{Condition, Object, Written};
 use crate::config::{Eab, HmacKey};
@@ -100,14 +100,5 @@ impl Desk<'_> {
 
     fn account_key(&self) -> String {
         self.cache.bucket().acme_account(self.cache.ca)
-    }
-}
-
-/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays
-/// one.
-pub(super) fn without_waiting(error: AcmeError) -> anyhow::Error {
-    match error {
-        AcmeError::Rejected { .. } => anyhow!("{error}"),
-        other => other.into(),
     }
 }

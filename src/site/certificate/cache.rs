@@ -33,13 +33,13 @@ pub struct Cache<'s> {
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The newest that is good to serve, fresh or due.
-    pub best: Option<Stored>,
+    pub best: Option<StoredCertificate>,
     /// The generation after the newest that stands there, broken or not.
     pub next: u64,
 }
 
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredCertificate {
     pub certificate: Certificate,
     pub generation: u64,
 }
@@ -71,7 +71,7 @@ impl Cache<'_> {
         for generation in generations.into_iter().rev() {
             if let Some(certificate) = self.open(generation, now).await? {
                 return Ok(Found {
-                    best: Some(Stored {
+                    best: Some(StoredCertificate {
                         certificate,
                         generation,
                     }),

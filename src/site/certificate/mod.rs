@@ -8,12 +8,14 @@ mod next;
 mod order;
 mod schedule;
 mod sealed;
+mod signing_request;
 #[cfg(test)]
 mod simulation;
 
-pub use cache::{Cache, Found, Stored};
+pub use cache::{Cache, Found, StoredCertificate};
 pub use ledger::{Barred, Ledger};
 pub use next::{AGAIN, Next, View, next, pause};
-pub use order::{Desk, identifiers};
+pub use order::Desk;
 pub use schedule::{Window, due};
 pub use sealed::{Certificate, PrivateKey};
+pub use signing_request::identifiers;

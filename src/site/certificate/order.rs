@@ -7,23 +7,21 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rcgen::CertificateParams;
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::account::without_waiting;
 use super::cache::Cache;
 use super::ledger::Terms;
-use super::sealed::{Flaw, wildcard_of};
+use super::sealed::Flaw;
+use super::signing_request::{identifiers, signing_request};
 use super::{Certificate, Ledger, PrivateKey, due};
 use crate::cloud::acme::{Acme, AcmeError, CertificateId, Dns01, Order};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::Condition;
-use crate::cloud::secrets::Secrets;
-use crate::config::Domain;
+use crate::cloud::secrets::SecretStores;
 
 const LARGEST_PENDING: usize = 256 * 1024;
 /// Route 53 propagates "generally within 60 seconds".
@@ -55,7 +53,7 @@ struct Value {
 pub struct Desk<'a> {
     pub cache: &'a Cache<'a>,
     pub route53: &'a Route53,
-    pub secrets: &'a Secrets,
+    pub secrets: &'a SecretStores,
     /// The id of the zone that holds a name of the site.
     pub zone_of: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// Whether to ask the CA although the ledger says not to.
@@ -386,51 +384,11 @@ impl Desk<'_> {
     }
 }
 
-/// What is ordered for these domains: without those that a wildcard among them covers, since a CA
-/// may refuse them beside it (Boulder: "redundant with a wildcard domain in the same request").
-pub fn identifiers(domains: &[Domain]) -> Vec<String> {
-    let covered = |domain: &&Domain| {
-        !domain.is_wildcard()
-            && domains
-                .iter()
-                .any(|other| other.as_str() == wildcard_of(domain))
-    };
-    domains
-        .iter()
-        .filter(|domain| !covered(domain))
-        .map(ToString::to_string)
-        .collect()
-}
-
-/// A request for these names, signed by the key, in DER (RFC 2986).
-fn signing_request(key: &PrivateKey, names: &[String]) -> Result<Vec<u8>> {
-    let mut params =
-        CertificateParams::new(names.to_vec()).context("a name does not fit a signing request")?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    let pair = key.key_pair().context("reading the order's key")?;
-    Ok(params
-        .serialize_request(&pair)
-        .context("signing the request")?
-        .der()
-        .to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_a_wildcard_covers_is_not_ordered_beside_it() {
-        let domains = [
-            "example.com",
-            "www.example.com",
-            "*.example.com",
-            "a.b.example.com",
-        ]
-        .map(|name| Domain::parse(name).unwrap());
-        assert_eq!(
-            identifiers(&domains),
-            ["example.com", "*.example.com", "a.b.example.com"]
-        );
+/// An error that says what to mend in site.toml: no refusal after which to wait. A CA's limit stays
+/// one.
+pub(super) fn without_waiting(error: AcmeError) -> anyhow::Error {
+    match error {
+        AcmeError::Rejected { .. } => anyhow!("{error}"),
+        other => other.into(),
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use time::OffsetDateTime;
 use tracing::warn;
 
-use super::{Outcome, Record, Stage};
+use super::{Record, RunOutcome, Stage};
 use crate::cloud::s3::{Condition, Etag, S3, Written};
 use crate::config::{Bucket, Site};
 
@@ -97,7 +97,7 @@ impl Log {
     /// As [`Log::write`].
     pub async fn end(
         &mut self,
-        outcome: Outcome,
+        outcome: RunOutcome,
         at: OffsetDateTime,
         error: Option<String>,
         by: Option<String>,

@@ -31,10 +31,10 @@ pub struct Record {
     pub release: Option<Released>,
     /// What was current before.
     pub previous: Option<Released>,
-    pub rotation: Option<Rotation>,
+    pub rotation: Option<Replacement>,
     /// The instances whose release is replaced, where they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_place: Option<InPlace>,
+    pub in_place: Option<InPlaceInstances>,
     pub stage: Stage,
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -62,7 +62,7 @@ pub struct Released {
 
 /// The instances that are replaced, and the fleet as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rotation {
+pub struct Replacement {
     pub fleet: Fleet,
     pub target: u32,
     pub old: Vec<Node>,
@@ -77,7 +77,7 @@ pub struct Rotation {
 
 /// The instances that take the release beside the one that they serve, and then in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InPlace {
+pub struct InPlaceInstances {
     /// As far as this run had heard of them.
     pub instances: Vec<String>,
 }
@@ -117,7 +117,7 @@ pub struct Step {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     pub error: Option<String>,
@@ -128,7 +128,7 @@ pub struct End {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RunOutcome {
     Promoted,
     RolledBack,
     /// The release is current, but some of the old instances still serve.
@@ -164,7 +164,7 @@ impl Record {
 
     pub fn end(
         &mut self,
-        outcome: Outcome,
+        outcome: RunOutcome,
         at: OffsetDateTime,
         error: Option<String>,
         ended_by: Option<String>,

@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::group_plan::{self as plan, Act, Seen};
-use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
-use crate::cloud::autoscaling::{self, Asked, AutoScaling, GroupInstance, Stage};
+use super::group_plan::{self as plan, GroupAct, SeenGroup};
+use super::{Convergence, Fleet, Member, Observed, converge, is_there, missing};
+use crate::cloud::autoscaling::{self, AutoScaling, GroupInstance, LifecycleStage, ScalingAnswer};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
 
@@ -49,15 +49,15 @@ impl Group {
         let settled = !group
             .instances
             .iter()
-            .any(|instance| instance.stage == Stage::Pending);
+            .any(|instance| instance.stage == LifecycleStage::Pending);
         let members = group
             .instances
             .iter()
-            .filter(|instance| instance.stage != Stage::Aside);
+            .filter(|instance| instance.stage != LifecycleStage::Aside);
         let members = members.map(|i| Member {
             id: i.id.clone(),
             marked: !i.healthy,
-            leaving: i.stage == Stage::Leaving,
+            leaving: i.stage == LifecycleStage::Leaving,
             launched: None,
         });
         Ok(Observed {
@@ -77,20 +77,21 @@ impl Group {
             ),
             async || {
                 match plan::raise(&self.look().await?, target, asked, &self.title())? {
-                    Act::Done => return Ok(Step::Done),
-                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                    Act::Protect(ids) => match self.api.protect(&self.name, &ids, true).await? {
-                        Asked::Accepted | Asked::NotNow => {
-                            return Ok(Step::Wait("its instances to be protected"));
+                    GroupAct::Done => return Ok(Convergence::Done),
+                    GroupAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                    GroupAct::Protect(ids) => match self.api.protect(&self.name, &ids, true).await?
+                    {
+                        ScalingAnswer::Accepted | ScalingAnswer::NotNow => {
+                            return Ok(Convergence::Wait("its instances to be protected"));
                         }
                         // One of them is in service no more, say: the next look shows it.
-                        Asked::Refused(error) | Asked::Unsure(error) => {
+                        ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => {
                             debug!("not protected, or so it seems: {error}")
                         }
                     },
                     _ => asked = self.set(target).await?,
                 }
-                Ok(Step::Wait("the higher desired capacity to be taken"))
+                Ok(Convergence::Wait("the higher desired capacity to be taken"))
             },
         )
         .await
@@ -100,7 +101,7 @@ impl Group {
     pub(super) async fn ask(&self, target: u32) -> Result<()> {
         if matches!(
             plan::raise(&self.look().await?, target, false, &self.title())?,
-            Act::Set | Act::Protect(_)
+            GroupAct::Set | GroupAct::Protect(_)
         ) {
             self.set(target).await?;
         }
@@ -115,9 +116,9 @@ impl Group {
         }
         info!(group = self.name, instance, "leaving the group");
         match self.api.detach(&self.name, instance).await? {
-            Asked::Accepted | Asked::NotNow => {}
+            ScalingAnswer::Accepted | ScalingAnswer::NotNow => {}
             // An earlier call was obeyed and its answer lost, say: the next look shows it.
-            Asked::Refused(error) | Asked::Unsure(error) => {
+            ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => {
                 debug!("not let go, or so it seems: {error}")
             }
         }
@@ -140,25 +141,25 @@ impl Group {
                     .see(&group, &known, ids, flight.is_some(), target)
                     .await?;
                 match plan::retire(&seen, target, asked, &self.title())? {
-                    Act::Done => return Ok(Step::Done),
-                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                    Act::Set => asked = self.set(target).await?,
-                    Act::Protect(ids) => {
+                    GroupAct::Done => return Ok(Convergence::Done),
+                    GroupAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                    GroupAct::Set => asked = self.set(target).await?,
+                    GroupAct::Protect(ids) => {
                         _ = accepted(self.api.protect(&self.name, &ids, true).await?)?
                     }
-                    Act::Unprotect(ids) => {
+                    GroupAct::Unprotect(ids) => {
                         _ = accepted(self.api.protect(&self.name, &ids, false).await?)?
                     }
-                    Act::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => {
+                    GroupAct::End { id, .. } if !is_ours(&id, &self.name, &group, &known) => {
                         all.ec2.terminate(&[id]).await?
                     }
-                    Act::End { id, decrement } => {
+                    GroupAct::End { id, decrement } => {
                         flight = self
                             .end(id, decrement.then_some(group.desired), &mut refused)
                             .await?
                     }
                 }
-                Ok(Step::Wait("the group to follow"))
+                Ok(Convergence::Wait("the group to follow"))
             },
         )
         .await
@@ -172,7 +173,7 @@ impl Group {
             .map(|activity| activity.text))
     }
 
-    async fn look(&self) -> Result<autoscaling::Group> {
+    async fn look(&self) -> Result<autoscaling::ScalingGroup> {
         let group = self.api.group(&self.name).await?;
         let group = group.ok_or_else(|| {
             missing(&config::Fleet {
@@ -188,19 +189,19 @@ impl Group {
     /// that was killed, of which the group's activities tell.
     async fn see<'g>(
         &self,
-        group: &'g autoscaling::Group,
+        group: &'g autoscaling::ScalingGroup,
         known: &BTreeMap<String, Described>,
         ids: &[String],
         in_flight: bool,
         target: u32,
-    ) -> Result<Seen<'g>> {
+    ) -> Result<SeenGroup<'g>> {
         let mut there: Vec<String> = ids
             .iter()
             .filter(|id| is_in(group, id, known))
             .cloned()
             .collect();
         let others = group.instances.iter().filter(|i| {
-            !ids.contains(&i.id) && i.stage != Stage::Aside && is_in(group, &i.id, known)
+            !ids.contains(&i.id) && i.stage != LifecycleStage::Aside && is_in(group, &i.id, known)
         });
         let others: Vec<&GroupInstance> = others.collect();
         let (mut going, mut launching) = (in_flight, 0);
@@ -228,7 +229,7 @@ impl Group {
                 .filter(|launch| !launch.instance.as_ref().is_some_and(is_listed))
                 .count();
         }
-        Ok(Seen {
+        Ok(SeenGroup {
             group,
             there,
             going,
@@ -262,18 +263,18 @@ impl Group {
             "terminating"
         );
         let sure = match self.api.terminate(&self.name, &id, from.is_some()).await? {
-            Asked::Accepted => true,
-            Asked::NotNow => return Ok(None),
-            Asked::Refused(error)
+            ScalingAnswer::Accepted => true,
+            ScalingAnswer::NotNow => return Ok(None),
+            ScalingAnswer::Refused(error)
                 if refused.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR =>
             {
                 return Err(error.into());
             }
-            Asked::Refused(error) => {
+            ScalingAnswer::Refused(error) => {
                 debug!("not yet: {error}");
                 return Ok(None);
             }
-            Asked::Unsure(error) => {
+            ScalingAnswer::Unsure(error) => {
                 debug!("perhaps done, perhaps not: {error}");
                 false
             }
@@ -288,14 +289,18 @@ impl Group {
     }
 
     fn title(&self) -> String {
-        format!("{} {}", title(FleetKind::AutoScalingGroup), self.name)
+        format!("{} {}", FleetKind::AutoScalingGroup.title(), self.name)
     }
 }
 
 impl Flight {
     /// Whether the group has yet to show it, the smaller size included; that somebody else may have
     /// raised again meanwhile.
-    fn is_up(&self, group: &autoscaling::Group, known: &BTreeMap<String, Described>) -> bool {
+    fn is_up(
+        &self,
+        group: &autoscaling::ScalingGroup,
+        known: &BTreeMap<String, Described>,
+    ) -> bool {
         let is_there = is_in(group, &self.id, known);
         let is_shown = !is_there && self.from.is_none_or(|from| group.desired < from);
         !is_shown && (self.sure && is_there || self.asked.elapsed() < SHOWN_WITHIN)
@@ -303,15 +308,15 @@ impl Flight {
 }
 
 /// True where it was accepted, false where it is to be asked again.
-fn accepted(asked: Asked) -> Result<bool> {
+fn accepted(asked: ScalingAnswer) -> Result<bool> {
     match asked {
-        Asked::Accepted => Ok(true),
-        Asked::NotNow => Ok(false),
-        Asked::Refused(error) | Asked::Unsure(error) => Err(error.into()),
+        ScalingAnswer::Accepted => Ok(true),
+        ScalingAnswer::NotNow => Ok(false),
+        ScalingAnswer::Refused(error) | ScalingAnswer::Unsure(error) => Err(error.into()),
     }
 }
 
-fn everyone(group: &autoscaling::Group, ids: &[String]) -> Vec<String> {
+fn everyone(group: &autoscaling::ScalingGroup, ids: &[String]) -> Vec<String> {
     let members = group.instances.iter().map(|instance| &instance.id);
     members
         .filter(|id| !ids.contains(id))
@@ -321,9 +326,9 @@ fn everyone(group: &autoscaling::Group, ids: &[String]) -> Vec<String> {
 }
 
 /// Neither is it on its way out by the group, nor ended by EC2.
-fn is_in(group: &autoscaling::Group, id: &str, known: &BTreeMap<String, Described>) -> bool {
+fn is_in(group: &autoscaling::ScalingGroup, id: &str, known: &BTreeMap<String, Described>) -> bool {
     let listed = group.instances.iter().find(|instance| instance.id == id);
-    listed.is_none_or(|instance| instance.stage != Stage::Leaving)
+    listed.is_none_or(|instance| instance.stage != LifecycleStage::Leaving)
         && is_there(id, known, listed.is_some())
 }
 
@@ -331,7 +336,7 @@ fn is_in(group: &autoscaling::Group, id: &str, known: &BTreeMap<String, Describe
 fn is_ours(
     id: &str,
     name: &str,
-    group: &autoscaling::Group,
+    group: &autoscaling::ScalingGroup,
     known: &BTreeMap<String, Described>,
 ) -> bool {
     let fleet = known.get(id).and_then(|instance| instance.fleet.as_ref());

@@ -10,11 +10,11 @@
 
 use anyhow::{Result, bail};
 
-use crate::cloud::autoscaling::{Group, GroupInstance, Stage};
+use crate::cloud::autoscaling::{GroupInstance, LifecycleStage, ScalingGroup};
 use crate::shell;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum GroupAct {
     Done,
     Wait(&'static str),
     Set,
@@ -29,8 +29,8 @@ pub(super) enum Act {
 
 /// What was seen at one time, as far as retiring goes.
 #[derive(Debug)]
-pub(super) struct Seen<'g> {
-    pub group: &'g Group,
+pub(super) struct SeenGroup<'g> {
+    pub group: &'g ScalingGroup,
     /// Those to end that are still there, unless they were asked to go.
     pub there: Vec<String>,
     /// Some of them were asked to go and are still shown as there.
@@ -42,7 +42,7 @@ pub(super) struct Seen<'g> {
 }
 
 /// Whether a group is one that can be rotated at all.
-pub(super) fn check(group: &Group, name: &str) -> Result<()> {
+pub(super) fn check(group: &ScalingGroup, name: &str) -> Result<()> {
     if let Some(ending) = &group.ending {
         bail!("{name} is being deleted ({ending}); make a new one and set [fleet] id");
     }
@@ -50,9 +50,14 @@ pub(super) fn check(group: &Group, name: &str) -> Result<()> {
 }
 
 /// `asked`: the desired capacity has been accepted, and may be shown only seconds later.
-pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Result<Act> {
+pub(super) fn raise(
+    group: &ScalingGroup,
+    target: u32,
+    asked: bool,
+    name: &str,
+) -> Result<GroupAct> {
     if group.desired >= target {
-        return Ok(Act::Done);
+        return Ok(GroupAct::Done);
     }
     if target > group.max {
         bail!(
@@ -62,13 +67,13 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
     }
     runs(group, &["Launch", "Terminate"], name)?;
     if asked {
-        return Ok(Act::Wait("the higher desired capacity to be shown"));
+        return Ok(GroupAct::Wait("the higher desired capacity to be shown"));
     }
     let open = open(&group.instances);
     Ok(if open.is_empty() {
-        Act::Set
+        GroupAct::Set
     } else {
-        Act::Protect(open)
+        GroupAct::Protect(open)
     })
 }
 
@@ -76,17 +81,22 @@ pub(super) fn raise(group: &Group, target: u32, asked: bool, name: &str) -> Resu
 fn open<'i>(instances: impl IntoIterator<Item = &'i GroupInstance>) -> Vec<String> {
     let open = instances
         .into_iter()
-        .filter(|instance| instance.stage == Stage::InService && !instance.protected);
+        .filter(|instance| instance.stage == LifecycleStage::InService && !instance.protected);
     open.map(|instance| instance.id.clone()).collect()
 }
 
 /// Whether an instance leaves the group now, whose desired capacity goes down with it. Only one in
 /// service can.
-pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) -> Result<bool> {
+pub(super) fn lets_go(
+    group: &ScalingGroup,
+    instance: &str,
+    target: u32,
+    name: &str,
+) -> Result<bool> {
     let in_service = group
         .instances
         .iter()
-        .any(|i| i.id == instance && i.stage == Stage::InService);
+        .any(|i| i.id == instance && i.stage == LifecycleStage::InService);
     if group.desired <= target || !in_service {
         return Ok(false);
     }
@@ -101,8 +111,13 @@ pub(super) fn lets_go(group: &Group, instance: &str, target: u32, name: &str) ->
 
 /// `asked` as in [`raise`]. One instance at a time: what is shown of the group must first have
 /// followed the one before.
-pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
-    let Seen {
+pub(super) fn retire(
+    seen: &SeenGroup<'_>,
+    target: u32,
+    asked: bool,
+    name: &str,
+) -> Result<GroupAct> {
+    let SeenGroup {
         group,
         there,
         going,
@@ -119,10 +134,10 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> R
         );
     }
     if *going {
-        return Ok(Act::Wait("the instances to go"));
+        return Ok(GroupAct::Wait("the instances to go"));
     }
     if let Some(id) = there.first() {
-        return Ok(Act::End {
+        return Ok(GroupAct::End {
             id: id.clone(),
             decrement: is_high,
         });
@@ -136,7 +151,7 @@ pub(super) fn retire(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> R
 
 /// Nobody is left to go with the size: whoever there is must stay, also if one more comes up this
 /// very moment.
-fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
+fn lower(seen: &SeenGroup<'_>, target: u32, asked: bool, name: &str) -> Result<GroupAct> {
     if seen.staying() > target {
         bail!(
             "{name} has more than {target} instances ({}), and would itself choose which of them goes; name those to end",
@@ -145,12 +160,12 @@ fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
     }
     let open = open(seen.others.iter().copied());
     if asked {
-        return Ok(Act::Wait("the lower desired capacity to be shown"));
+        return Ok(GroupAct::Wait("the lower desired capacity to be shown"));
     }
     Ok(if open.is_empty() {
-        Act::Set
+        GroupAct::Set
     } else {
-        Act::Protect(open)
+        GroupAct::Protect(open)
     })
 }
 
@@ -158,7 +173,7 @@ fn lower(seen: &Seen<'_>, target: u32, asked: bool, name: &str) -> Result<Act> {
 /// instances by its own setting is taken to protect none. Not while there are, or are about to be,
 /// more than the desired capacity, of which the group would then end one. A group that protects new
 /// instances ends none of those either: whoever asked has to name them.
-fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
+fn unprotect(seen: &SeenGroup<'_>, name: &str) -> Result<GroupAct> {
     let group = seen.group;
     let ours: Vec<String> = seen
         .others
@@ -167,7 +182,7 @@ fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
         .map(|instance| instance.id.clone())
         .collect();
     if ours.is_empty() {
-        return Ok(Act::Done);
+        return Ok(GroupAct::Done);
     }
     let about_to_be = seen
         .staying()
@@ -180,17 +195,17 @@ fn unprotect(seen: &Seen<'_>, name: &str) -> Result<Act> {
             seen.ids()
         ),
         _ if about_to_be > seen.staying().max(group.desired) => {
-            Act::Wait("a launch that is under way to show its instance")
+            GroupAct::Wait("a launch that is under way to show its instance")
         }
-        true => Act::Done,
+        true => GroupAct::Done,
         false if seen.staying() > group.desired => {
-            Act::Wait("the group to end what came up too late")
+            GroupAct::Wait("the group to end what came up too late")
         }
-        false => Act::Unprotect(ours),
+        false => GroupAct::Unprotect(ours),
     })
 }
 
-impl Seen<'_> {
+impl SeenGroup<'_> {
     fn staying(&self) -> u32 {
         u32::try_from(self.others.len()).unwrap_or(u32::MAX)
     }
@@ -214,7 +229,7 @@ impl Seen<'_> {
     }
 }
 
-fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
+fn runs(group: &ScalingGroup, processes: &[&str], name: &str) -> Result<()> {
     let suspended: Vec<&str> = processes
         .iter()
         .copied()
@@ -242,7 +257,7 @@ fn runs(group: &Group, processes: &[&str], name: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn instance(id: &str, stage: Stage, protected: bool) -> GroupInstance {
+    fn instance(id: &str, stage: LifecycleStage, protected: bool) -> GroupInstance {
         GroupInstance {
             id: id.into(),
             stage,
@@ -251,8 +266,8 @@ mod tests {
         }
     }
 
-    fn group(desired: u32, instances: Vec<GroupInstance>) -> Group {
-        Group {
+    fn group(desired: u32, instances: Vec<GroupInstance>) -> ScalingGroup {
+        ScalingGroup {
             name: "web".into(),
             min: 1,
             max: 3,
@@ -264,17 +279,17 @@ mod tests {
         }
     }
 
-    fn serving(desired: u32, ids: &[&str]) -> Group {
+    fn serving(desired: u32, ids: &[&str]) -> ScalingGroup {
         group(
             desired,
             ids.iter()
-                .map(|id| instance(id, Stage::InService, false))
+                .map(|id| instance(id, LifecycleStage::InService, false))
                 .collect(),
         )
     }
 
     /// Those of `ids` go, whoever else is in the group stays.
-    fn seen<'g>(group: &'g Group, ids: &[&str]) -> Seen<'g> {
+    fn seen<'g>(group: &'g ScalingGroup, ids: &[&str]) -> SeenGroup<'g> {
         let there = group
             .instances
             .iter()
@@ -286,7 +301,7 @@ mod tests {
             .iter()
             .filter(|i| !ids.contains(&i.id.as_str()))
             .collect();
-        Seen {
+        SeenGroup {
             group,
             there,
             going: false,
@@ -295,7 +310,7 @@ mod tests {
         }
     }
 
-    fn plan(seen: &Seen<'_>, target: u32, asked: bool) -> Result<Act> {
+    fn plan(seen: &SeenGroup<'_>, target: u32, asked: bool) -> Result<GroupAct> {
         retire(seen, target, asked, "Auto Scaling group web")
     }
 
@@ -308,7 +323,7 @@ mod tests {
         let group = serving(2, &["i-old", "i-new"]);
         assert_eq!(
             plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-old".into(),
                 decrement: true
             }
@@ -320,7 +335,7 @@ mod tests {
         let group = serving(1, &["i-old", "i-new"]);
         assert_eq!(
             plan(&seen(&group, &["i-old"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-old".into(),
                 decrement: false
             }
@@ -332,7 +347,7 @@ mod tests {
         let group = serving(3, &["i-1", "i-2", "i-3"]);
         assert!(matches!(
             plan(
-                &Seen {
+                &SeenGroup {
                     going: true,
                     ..seen(&group, &["i-2"])
                 },
@@ -340,7 +355,7 @@ mod tests {
                 false
             )
             .unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
     }
 
@@ -349,53 +364,56 @@ mod tests {
         let open = serving(2, &["i-old"]);
         assert_eq!(
             plan(&seen(&open, &[]), 1, false).unwrap(),
-            Act::Protect(ids(&["i-old"]))
+            GroupAct::Protect(ids(&["i-old"]))
         );
-        let protected = group(2, vec![instance("i-old", Stage::InService, true)]);
-        assert_eq!(plan(&seen(&protected, &[]), 1, false).unwrap(), Act::Set);
+        let protected = group(2, vec![instance("i-old", LifecycleStage::InService, true)]);
+        assert_eq!(
+            plan(&seen(&protected, &[]), 1, false).unwrap(),
+            GroupAct::Set
+        );
         assert!(matches!(
             plan(&seen(&protected, &[]), 1, true).unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
-        let lowered = group(1, vec![instance("i-old", Stage::InService, true)]);
+        let lowered = group(1, vec![instance("i-old", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&lowered, &[]), 1, true).unwrap(),
-            Act::Unprotect(ids(&["i-old"]))
+            GroupAct::Unprotect(ids(&["i-old"]))
         );
         assert_eq!(
             plan(&seen(&serving(1, &["i-old"]), &[]), 1, true).unwrap(),
-            Act::Done
+            GroupAct::Done
         );
     }
 
     #[test]
     fn a_protection_that_a_killed_run_left_is_lifted_by_the_next() {
-        let left = group(1, vec![instance("i-new", Stage::InService, true)]);
+        let left = group(1, vec![instance("i-new", LifecycleStage::InService, true)]);
         assert_eq!(
             plan(&seen(&left, &["i-old"]), 1, false).unwrap(),
-            Act::Unprotect(ids(&["i-new"]))
+            GroupAct::Unprotect(ids(&["i-new"]))
         );
     }
 
     #[test]
     fn a_group_that_protects_its_instances_itself_keeps_its_protection() {
-        let own = Group {
+        let own = ScalingGroup {
             protects_new: true,
-            ..group(1, vec![instance("i-new", Stage::InService, true)])
+            ..group(1, vec![instance("i-new", LifecycleStage::InService, true)])
         };
-        assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), Act::Done);
+        assert_eq!(plan(&seen(&own, &[]), 1, false).unwrap(), GroupAct::Done);
     }
 
     #[test]
     fn a_launch_that_shows_no_instance_yet_is_waited_for() {
         for protects_new in [false, true] {
-            let lowered = Group {
+            let lowered = ScalingGroup {
                 protects_new,
-                ..group(1, vec![instance("i-old", Stage::InService, true)])
+                ..group(1, vec![instance("i-old", LifecycleStage::InService, true)])
             };
             assert!(matches!(
                 plan(
-                    &Seen {
+                    &SeenGroup {
                         launching: 1,
                         ..seen(&lowered, &[])
                     },
@@ -403,16 +421,16 @@ mod tests {
                     true
                 )
                 .unwrap(),
-                Act::Wait(_)
+                GroupAct::Wait(_)
             ));
             // Another has raised the size again, and it is wanted.
-            let raised = Group {
+            let raised = ScalingGroup {
                 desired: 2,
                 ..lowered
             };
             assert_eq!(
                 plan(
-                    &Seen {
+                    &SeenGroup {
                         launching: 1,
                         ..seen(&raised, &[])
                     },
@@ -420,7 +438,7 @@ mod tests {
                     true
                 )
                 .unwrap()
-                    == Act::Done,
+                    == GroupAct::Done,
                 protects_new
             );
         }
@@ -431,11 +449,11 @@ mod tests {
         let late = group(
             1,
             vec![
-                instance("i-old", Stage::InService, true),
-                instance("i-late", Stage::Pending, true),
+                instance("i-old", LifecycleStage::InService, true),
+                instance("i-late", LifecycleStage::Pending, true),
             ],
         );
-        let own = Group {
+        let own = ScalingGroup {
             protects_new: true,
             ..late
         };
@@ -443,14 +461,17 @@ mod tests {
         assert!(error.starts_with("Auto Scaling group web has more than 1 instances (i-old, i-late), and ends none of them"), "{error}");
         assert_eq!(
             plan(&seen(&own, &["i-late"]), 1, false).unwrap(),
-            Act::End {
+            GroupAct::End {
                 id: "i-late".into(),
                 decrement: false
             }
         );
         let mut replaced = own.clone();
         replaced.instances[0].healthy = false;
-        assert_eq!(plan(&seen(&replaced, &[]), 1, true).unwrap(), Act::Done);
+        assert_eq!(
+            plan(&seen(&replaced, &[]), 1, true).unwrap(),
+            GroupAct::Done
+        );
     }
 
     #[test]
@@ -458,13 +479,13 @@ mod tests {
         let late = group(
             1,
             vec![
-                instance("i-old", Stage::InService, true),
-                instance("i-late", Stage::Pending, false),
+                instance("i-old", LifecycleStage::InService, true),
+                instance("i-late", LifecycleStage::Pending, false),
             ],
         );
         assert!(matches!(
             plan(&seen(&late, &[]), 1, true).unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
     }
 
@@ -484,12 +505,12 @@ mod tests {
         let group = serving(1, &["i-old"]);
         assert_eq!(
             raise(&group, 2, false, "web").unwrap(),
-            Act::Protect(ids(&["i-old"])),
+            GroupAct::Protect(ids(&["i-old"])),
             "while it is larger it may balance its zones"
         );
         assert_eq!(
             raise(
-                &Group {
+                &ScalingGroup {
                     instances: Vec::new(),
                     ..group.clone()
                 },
@@ -498,13 +519,13 @@ mod tests {
                 "web"
             )
             .unwrap(),
-            Act::Set
+            GroupAct::Set
         );
         assert!(matches!(
             raise(&group, 2, true, "web").unwrap(),
-            Act::Wait(_)
+            GroupAct::Wait(_)
         ));
-        assert_eq!(raise(&group, 1, false, "web").unwrap(), Act::Done);
+        assert_eq!(raise(&group, 1, false, "web").unwrap(), GroupAct::Done);
         assert!(
             raise(&group, 4, false, "web")
                 .unwrap_err()
@@ -515,14 +536,20 @@ mod tests {
 
     #[test]
     fn an_instance_leaves_with_the_size_that_was_raised_for_it() {
-        let lets_go = |group: &Group| lets_go(group, "i-old", 1, "web");
+        let lets_go = |group: &ScalingGroup| lets_go(group, "i-old", 1, "web");
         assert!(lets_go(&serving(2, &["i-old", "i-new"])).unwrap());
         assert!(
             !lets_go(&serving(2, &["i-new"])).unwrap()
                 && !lets_go(&serving(1, &["i-old"])).unwrap()
         );
-        assert!(!lets_go(&group(2, vec![instance("i-old", Stage::Pending, false)])).unwrap());
-        let smallest = Group {
+        assert!(
+            !lets_go(&group(
+                2,
+                vec![instance("i-old", LifecycleStage::Pending, false)]
+            ))
+            .unwrap()
+        );
+        let smallest = ScalingGroup {
             min: 2,
             ..serving(2, &["i-old", "i-new"])
         };
@@ -536,7 +563,7 @@ mod tests {
 
     #[test]
     fn a_suspended_process_is_named() {
-        let suspended = |process: &str| Group {
+        let suspended = |process: &str| ScalingGroup {
             suspended: ids(&[process]),
             ..serving(1, &["i-old"])
         };

@@ -203,17 +203,17 @@ fn is_there(id: &str, known: &BTreeMap<String, Described>, listed: bool) -> bool
 }
 
 /// What one look at a fleet led to.
-enum Step {
+enum Convergence {
     Done,
     /// For what the next look waits.
     Wait(&'static str),
 }
 
 /// Looks, decides and acts until there is nothing left to do.
-async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Step>) -> Result<()> {
+async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Convergence>) -> Result<()> {
     let until = Instant::now() + CONVERGES_WITHIN;
     loop {
-        let Step::Wait(reason) = step().await? else {
+        let Convergence::Wait(reason) = step().await? else {
             return Ok(());
         };
         if Instant::now() >= until {
@@ -230,34 +230,14 @@ async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Step>) -> Re
 /// Says how to name the fleet that does not exist.
 fn missing(fleet: &config::Fleet) -> anyhow::Error {
     let id = &fleet.id;
-    let (name, likely) = (title(fleet.kind), kind_by_id(id));
+    let (name, likely) = (fleet.kind.title(), FleetKind::of_id(id));
     if likely == fleet.kind {
         return anyhow!("there is no {name} {id} in this account and region; correct [fleet] id");
     }
-    let kind = match likely {
-        FleetKind::SpotFleet => "spot-fleet",
-        FleetKind::Ec2Fleet => "ec2-fleet",
-        FleetKind::AutoScalingGroup => "auto-scaling-group",
-    };
+    let kind = likely.word();
     anyhow!(
         "there is no {name} {id}, and that looks like the id of another kind; correct [fleet] id, or set [fleet] kind = \"{kind}\""
     )
-}
-
-fn kind_by_id(id: &str) -> FleetKind {
-    match id {
-        id if id.starts_with("sfr-") => FleetKind::SpotFleet,
-        id if id.starts_with("fleet-") => FleetKind::Ec2Fleet,
-        _ => FleetKind::AutoScalingGroup,
-    }
-}
-
-fn title(kind: FleetKind) -> &'static str {
-    match kind {
-        FleetKind::SpotFleet => "Spot Fleet request",
-        FleetKind::Ec2Fleet => "EC2 Fleet",
-        FleetKind::AutoScalingGroup => "Auto Scaling group",
-    }
 }
 
 #[cfg(test)]

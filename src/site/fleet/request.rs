@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::request_plan::{self as plan, Act, Lowering};
-use super::{Fleet, Member, Observed, Step, converge, is_there, missing, title};
+use super::request_plan::{self as plan, Lowering, RequestAct};
+use super::{Convergence, Fleet, Member, Observed, converge, is_there, missing};
 use crate::cloud::Error;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::ec2::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified};
@@ -56,12 +56,14 @@ impl Request {
             async || {
                 let fleet = self.look().await?;
                 match plan::raise(&fleet, target, asked) {
-                    Act::Done => return Ok(Step::Done),
-                    Act::Modify => asked = self.modify(&fleet, target).await? == Modified::Accepted,
-                    Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                    Act::End(_) | Act::GiveUp => unreachable!("raising ends nobody"),
+                    RequestAct::Done => return Ok(Convergence::Done),
+                    RequestAct::Modify => {
+                        asked = self.modify(&fleet, target).await? == Modified::Accepted
+                    }
+                    RequestAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                    RequestAct::End(_) | RequestAct::GiveUp => unreachable!("raising ends nobody"),
                 }
-                Ok(Step::Wait("the higher target to be taken"))
+                Ok(Convergence::Wait("the higher target to be taken"))
             },
         )
         .await
@@ -92,26 +94,26 @@ impl Request {
             lowering = lowering.seen(fleet.target > target, was_low, recent);
             was_low |= lowering == Lowering::Asked && fleet.target <= target;
             match plan::retire(&fleet, target, &self.there(all, ids).await?, lowering) {
-                Act::Done => return Ok(Step::Done),
-                Act::Wait(reason) => return Ok(Step::Wait(reason)),
-                Act::Modify => {
+                RequestAct::Done => return Ok(Convergence::Done),
+                RequestAct::Wait(reason) => return Ok(Convergence::Wait(reason)),
+                RequestAct::Modify => {
                     lowering = self.lower(&fleet, target).await?;
                     asked = Some(Instant::now());
                 }
-                Act::GiveUp => bail!(
+                RequestAct::GiveUp => bail!(
                     "{} was to have a target of {target}, and something has raised it to {} again: an instance that AWS takes away, or a \
                      scaling policy",
                     self.name(),
                     fleet.target
                 ),
-                Act::End(_) if is_recent(ended) => {}
-                Act::End(there) => {
+                RequestAct::End(_) if is_recent(ended) => {}
+                RequestAct::End(there) => {
                     info!(fleet = self.fleet.id, instances = there.join(", "), "terminating");
                     self.ec2.terminate(&there).await?;
                     ended = Some(Instant::now());
                 }
             }
-            Ok(Step::Wait("the instances to go"))
+            Ok(Convergence::Wait("the instances to go"))
         })
         .await
     }
@@ -209,7 +211,7 @@ impl Request {
     }
 
     fn name(&self) -> String {
-        format!("{} {}", title(self.fleet.kind), self.fleet.id)
+        format!("{} {}", self.fleet.kind.title(), self.fleet.id)
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::cloud::ec2::fleet::{FleetRequest, FleetState, Purchase};
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum RequestAct {
     Done,
     Wait(&'static str),
     Modify,
@@ -41,12 +41,12 @@ pub(super) fn check(fleet: &FleetRequest, name: &str) -> Result<()> {
 }
 
 /// `asked`: the service has accepted the change already. What it shows may be some seconds old.
-pub(super) fn raise(fleet: &FleetRequest, target: u32, asked: bool) -> Act {
+pub(super) fn raise(fleet: &FleetRequest, target: u32, asked: bool) -> RequestAct {
     match fleet.state {
-        _ if fleet.target >= target => Act::Done,
-        _ if asked => Act::Wait("the higher target to be shown"),
-        FleetState::Busy => Act::Wait("an earlier change to be worked in"),
-        FleetState::Active | FleetState::Ended(_) => Act::Modify,
+        _ if fleet.target >= target => RequestAct::Done,
+        _ if asked => RequestAct::Wait("the higher target to be shown"),
+        FleetState::Busy => RequestAct::Wait("an earlier change to be worked in"),
+        FleetState::Active | FleetState::Ended(_) => RequestAct::Modify,
     }
 }
 
@@ -86,23 +86,23 @@ pub(super) fn retire(
     target: u32,
     there: &[String],
     lowering: Lowering,
-) -> Act {
+) -> RequestAct {
     let busy = fleet.state == FleetState::Busy;
     if lowering == Lowering::NotAsked && fleet.target >= target {
         return if busy {
-            Act::Wait("an earlier change to be worked in")
+            RequestAct::Wait("an earlier change to be worked in")
         } else {
-            Act::Modify
+            RequestAct::Modify
         };
     }
     if lowering != Lowering::Undone && (busy || fleet.target > target) {
-        return Act::Wait("the lower target to be worked in");
+        return RequestAct::Wait("the lower target to be worked in");
     }
     match lowering {
-        _ if there.is_empty() => Act::Done,
-        Lowering::Blind => Act::Wait("the lower target to be worked in unseen"),
-        Lowering::Undone => Act::GiveUp,
-        Lowering::NotAsked | Lowering::Asked => Act::End(there.to_vec()),
+        _ if there.is_empty() => RequestAct::Done,
+        Lowering::Blind => RequestAct::Wait("the lower target to be worked in unseen"),
+        Lowering::Undone => RequestAct::GiveUp,
+        Lowering::NotAsked | Lowering::Asked => RequestAct::End(there.to_vec()),
     }
 }
 
@@ -136,18 +136,18 @@ mod tests {
 
     #[test]
     fn a_target_is_raised_once_and_never_lowered() {
-        assert_eq!(raise(&active(1), 2, false), Act::Modify);
-        assert!(matches!(raise(&active(1), 2, true), Act::Wait(_)));
-        assert_eq!(raise(&active(2), 2, true), Act::Done);
-        assert_eq!(raise(&active(3), 2, false), Act::Done);
+        assert_eq!(raise(&active(1), 2, false), RequestAct::Modify);
+        assert!(matches!(raise(&active(1), 2, true), RequestAct::Wait(_)));
+        assert_eq!(raise(&active(2), 2, true), RequestAct::Done);
+        assert_eq!(raise(&active(3), 2, false), RequestAct::Done);
     }
 
     #[test]
     fn a_fleet_that_is_being_modified_is_left_alone() {
-        assert!(matches!(raise(&busy(1), 2, false), Act::Wait(_)));
+        assert!(matches!(raise(&busy(1), 2, false), RequestAct::Wait(_)));
         assert!(matches!(
             retire(&busy(2), 1, &ids(&["i-1"]), Lowering::NotAsked),
-            Act::Wait(_)
+            RequestAct::Wait(_)
         ));
     }
 
@@ -182,19 +182,19 @@ mod tests {
         let there = ids(&["i-1"]);
         assert_eq!(
             retire(&active(2), 1, &there, Lowering::NotAsked),
-            Act::Modify
+            RequestAct::Modify
         );
         assert!(matches!(
             retire(&active(2), 1, &there, Lowering::Asked),
-            Act::Wait(_)
+            RequestAct::Wait(_)
         ));
         assert!(matches!(
             retire(&busy(1), 1, &there, Lowering::Asked),
-            Act::Wait(_)
+            RequestAct::Wait(_)
         ));
         assert_eq!(
             retire(&active(1), 1, &there, Lowering::Asked),
-            Act::End(there)
+            RequestAct::End(there)
         );
     }
 
@@ -202,30 +202,39 @@ mod tests {
     fn a_low_target_that_may_be_old_is_set_before_anybody_goes() {
         assert_eq!(
             retire(&active(1), 1, &ids(&["i-1"]), Lowering::NotAsked),
-            Act::Modify
+            RequestAct::Modify
         );
-        assert_eq!(retire(&active(1), 1, &[], Lowering::NotAsked), Act::Modify);
+        assert_eq!(
+            retire(&active(1), 1, &[], Lowering::NotAsked),
+            RequestAct::Modify
+        );
         assert!(matches!(
             retire(&active(1), 1, &ids(&["i-1"]), Lowering::Blind),
-            Act::Wait(_)
+            RequestAct::Wait(_)
         ));
-        assert_eq!(retire(&active(1), 1, &[], Lowering::Blind), Act::Done);
+        assert_eq!(
+            retire(&active(1), 1, &[], Lowering::Blind),
+            RequestAct::Done
+        );
     }
 
     #[test]
     fn a_target_that_is_lower_still_stays_there() {
         assert_eq!(
             retire(&active(1), 2, &ids(&["i-1"]), Lowering::NotAsked),
-            Act::End(ids(&["i-1"]))
+            RequestAct::End(ids(&["i-1"]))
         );
     }
 
     #[test]
     fn once_they_are_gone_it_is_done() {
-        assert_eq!(retire(&active(1), 1, &[], Lowering::Asked), Act::Done);
+        assert_eq!(
+            retire(&active(1), 1, &[], Lowering::Asked),
+            RequestAct::Done
+        );
         assert_eq!(
             retire(&active(2), 1, &[], Lowering::Undone),
-            Act::Done,
+            RequestAct::Done,
             "the target is somebody else's by now"
         );
     }
@@ -234,7 +243,7 @@ mod tests {
     fn nobody_goes_whom_a_higher_target_would_replace() {
         assert_eq!(
             retire(&active(2), 1, &ids(&["i-1"]), Lowering::Undone),
-            Act::GiveUp
+            RequestAct::GiveUp
         );
     }
 

@@ -49,13 +49,13 @@ fn entry(time: OffsetDateTime, line: &str) -> Entry<'_> {
 
 fn time_of(line: &str) -> Option<OffsetDateTime> {
     #[derive(Deserialize)]
-    struct Logged {
+    struct OwnLine {
         #[serde(with = "time::serde::rfc3339")]
         timestamp: OffsetDateTime,
     }
     let plain = || OffsetDateTime::parse(line.split(' ').next()?, &Rfc3339).ok();
     plain().or_else(|| {
-        serde_json::from_str::<Logged>(line)
+        serde_json::from_str::<OwnLine>(line)
             .ok()
             .map(|logged| logged.timestamp)
     })

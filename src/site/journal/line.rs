@@ -22,12 +22,12 @@ pub struct Line<'a> {
     /// `app`, `web`, `spotboot`, `access`.
     pub kind: Cow<'a, str>,
     #[serde(flatten)]
-    pub text: Text<'a>,
+    pub text: LineText<'a>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Text<'a> {
+pub enum LineText<'a> {
     Line(Cow<'a, str>),
     /// As nginx wrote it.
     Request(Value),
@@ -35,7 +35,7 @@ pub enum Text<'a> {
 
 /// What a person wants to see of a request.
 #[derive(Deserialize)]
-struct Request {
+struct LoggedRequest {
     client: String,
     method: String,
     host: String,
@@ -55,11 +55,11 @@ impl<'a> Line<'a> {
                     instance,
                     time,
                     kind,
-                    text: Text::Line(line),
+                    text: LineText::Line(line),
                 })
             }
             Stream::Access => {
-                let text = Text::Request(serde_json::from_str(line).ok()?);
+                let text = LineText::Request(serde_json::from_str(line).ok()?);
                 Some(Self {
                     instance,
                     time: access_time(line.as_bytes())?,
@@ -89,8 +89,8 @@ impl fmt::Display for Line<'_> {
             .format(&form)
             .map_err(|_| fmt::Error)?;
         let text = match &self.text {
-            Text::Line(line) => without_time(line).to_owned(),
-            Text::Request(request) => Request::deserialize(request)
+            LineText::Line(line) => without_time(line).to_owned(),
+            LineText::Request(request) => LoggedRequest::deserialize(request)
                 .map_or_else(|_| request.to_string(), |request| request.to_string()),
         };
         write!(
@@ -102,7 +102,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for LoggedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             client,

@@ -9,20 +9,20 @@ use tracing::warn;
 
 use super::line::Line;
 use super::opened::Opened;
-use super::stored::Stored;
+use super::stored::StoredLogs;
 use crate::cloud::s3::S3;
 
 pub struct Merge<'a> {
     s3: &'a S3,
     since: OffsetDateTime,
     /// By their first line.
-    coming: VecDeque<Stored>,
+    coming: VecDeque<StoredLogs>,
     open: Vec<Opened>,
 }
 
 impl<'a> Merge<'a> {
     /// `stored` by their first lines' time.
-    pub fn new(s3: &'a S3, stored: Vec<Stored>, since: OffsetDateTime) -> Self {
+    pub fn new(s3: &'a S3, stored: Vec<StoredLogs>, since: OffsetDateTime) -> Self {
         Self {
             s3,
             since,
@@ -45,13 +45,13 @@ impl<'a> Merge<'a> {
     }
 
     /// Whatever may have an earlier line than those that are open.
-    fn due(&mut self) -> Option<Stored> {
+    fn due(&mut self) -> Option<StoredLogs> {
         let next = self.open.iter().filter_map(Opened::next_time).min();
         self.coming
             .pop_front_if(|stored| next.is_none_or(|next| stored.start() <= next))
     }
 
-    async fn open(&mut self, stored: &Stored) -> Result<()> {
+    async fn open(&mut self, stored: &StoredLogs) -> Result<()> {
         match Opened::open(self.s3, stored, self.since).await {
             Ok(opened) => {
                 let broken = opened.as_ref().map_or(0, |opened| opened.broken);

@@ -11,6 +11,6 @@ mod stored;
 
 pub use line::Line;
 pub use merge::Merge;
-pub use name::{Name, Stream};
+pub use name::{PieceName, Stream};
 pub use ship::{access_time, entry_time, ship};
 pub use stored::{Query, known, stored};

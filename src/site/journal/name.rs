@@ -24,13 +24,13 @@ pub enum Stream {
 /// Whole milliseconds; no line is earlier than the start, and none later than the millisecond of
 /// the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name {
+pub struct PieceName {
     pub stream: Stream,
     pub start: OffsetDateTime,
     pub end: OffsetDateTime,
 }
 
-impl Name {
+impl PieceName {
     pub fn new(stream: Stream, span: Span) -> Self {
         Self {
             stream,
@@ -62,7 +62,7 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for PieceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stream = match self.stream {
             Stream::Output => "output",
@@ -97,8 +97,8 @@ mod tests {
             start: datetime!(2026-11-21 14:55:01.003999 UTC),
             end: datetime!(2026-11-21 16:00:01.25 +1),
         };
-        assert_eq!(Name::new(Stream::Access, span).to_string(), NAME);
-        let read = Name::parse(NAME).unwrap();
+        assert_eq!(PieceName::new(Stream::Access, span).to_string(), NAME);
+        let read = PieceName::parse(NAME).unwrap();
         assert_eq!(
             (read.stream, read.start, read.end),
             (
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_ends_later_comes_after_and_what_ended_before_does_not() {
-        let since = |time| Name::ending_since(time);
+        let since = |time| PieceName::ending_since(time);
         assert!(NAME > since(datetime!(2026-11-21 15:00:01.25 UTC)).as_str());
         assert!(NAME < since(datetime!(2026-11-21 15:00:01.251 UTC)).as_str());
     }
@@ -124,7 +124,7 @@ mod tests {
             "20261121T150001250Z-20261121T145501003Z-core.zst",
             "x-y-access.zst",
         ] {
-            assert_eq!(Name::parse(other), None, "{other}");
+            assert_eq!(PieceName::parse(other), None, "{other}");
         }
     }
 }

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use super::boot_log;
 use super::line::Line;
-use super::name::{Name, Stream};
-use super::stored::{Stored, What};
+use super::name::{PieceName, Stream};
+use super::stored::{StoredKind, StoredLogs};
 use crate::cloud::s3::S3;
 use crate::host::spool::PIECE;
 
@@ -30,17 +30,17 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Only lines since a time. `None`: the object is gone, expired it may be.
-    pub async fn open(s3: &S3, stored: &Stored, since: OffsetDateTime) -> Result<Option<Self>> {
+    pub async fn open(s3: &S3, stored: &StoredLogs, since: OffsetDateTime) -> Result<Option<Self>> {
         let Some(object) = s3.get(&stored.key, LARGEST).await? else {
             return Ok(None);
         };
         let (stream, text) = match stored.what {
-            What::Piece(Name { stream, .. }) => (
+            StoredKind::Piece(PieceName { stream, .. }) => (
                 stream,
                 unpacked(&object.body)
                     .with_context(|| format!("reading s3://{}/{}", s3.bucket(), stored.key))?,
             ),
-            What::BootLog { stored, shipped } => (
+            StoredKind::BootLog { stored, shipped } => (
                 Stream::Output,
                 boot_log::entries(&String::from_utf8_lossy(&object.body), stored, shipped),
             ),

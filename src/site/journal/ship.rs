@@ -44,10 +44,10 @@ pub fn entry_time(line: &[u8]) -> Option<OffsetDateTime> {
 /// When nginx logged a request: at its end.
 pub fn access_time(line: &[u8]) -> Option<OffsetDateTime> {
     #[derive(Deserialize)]
-    struct Logged {
+    struct AccessLine {
         msec: f64,
     }
-    let logged: Logged = serde_json::from_slice(line).ok()?;
+    let logged: AccessLine = serde_json::from_slice(line).ok()?;
     // Milliseconds are all there is; as a float they are near a whole number of them.
     OffsetDateTime::from_unix_timestamp_nanos((logged.msec * 1000.0).round() as i128 * 1_000_000)
         .ok()

@@ -7,7 +7,7 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use time::OffsetDateTime;
 use tracing::warn;
 
-use super::name::{Name, Stream};
+use super::name::{PieceName, Stream};
 use crate::cloud::s3::{Listed, S3};
 use crate::config::{Bucket, Site};
 
@@ -28,15 +28,15 @@ pub struct Query {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredLogs {
     pub instance: String,
     pub key: String,
-    pub what: What,
+    pub what: StoredKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    Piece(Name),
+pub enum StoredKind {
+    Piece(PieceName),
     /// Of a boot that failed, as it was told in one object. `shipped`: its lines are in a piece
     /// too, but for the failure at its end.
     BootLog {
@@ -45,12 +45,12 @@ pub enum What {
     },
 }
 
-impl Stored {
+impl StoredLogs {
     /// No line of it is earlier; a boot's log is as long as a boot at most, and is looked at first.
     pub(super) fn start(&self) -> OffsetDateTime {
         match self.what {
-            What::Piece(name) => name.start,
-            What::BootLog { .. } => OffsetDateTime::UNIX_EPOCH,
+            StoredKind::Piece(name) => name.start,
+            StoredKind::BootLog { .. } => OffsetDateTime::UNIX_EPOCH,
         }
     }
 }
@@ -59,7 +59,7 @@ impl Stored {
 ///
 /// # Errors
 /// Those of the bucket.
-pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<Stored>> {
+pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<StoredLogs>> {
     let folders = match &query.instance {
         Some(instance) => vec![Bucket::new(site).logs_of(instance)],
         None => s3.folders(&Bucket::new(site).logs()).await?,
@@ -69,7 +69,7 @@ pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<Stored>> 
             "more than {MOST_INSTANCES} instances have logs in the bucket: name one; let a lifecycle rule expire old logs"
         );
     }
-    let after = Name::ending_since(query.since);
+    let after = PieceName::ending_since(query.since);
     let listings = iter(&folders).map(|folder| {
         let after = format!("{folder}{after}");
         async move {
@@ -78,7 +78,7 @@ pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<Stored>> 
                 .map(|listed| of_instance(folder, &listed, query))
         }
     });
-    let found: Vec<Vec<Stored>> = listings.buffer_unordered(AT_ONCE).try_collect().await?;
+    let found: Vec<Vec<StoredLogs>> = listings.buffer_unordered(AT_ONCE).try_collect().await?;
     let mut stored = found.concat();
     stored.sort_by_key(|stored| (stored.start(), stored.key.clone()));
     Ok(stored)
@@ -97,8 +97,8 @@ pub async fn known(s3: &S3, site: &Site) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
-    let pieces = |listed: &Listed| Name::parse(listed.key.strip_prefix(folder)?);
+fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<StoredLogs> {
+    let pieces = |listed: &Listed| PieceName::parse(listed.key.strip_prefix(folder)?);
     // What was shipped after a boot's log was stored goes at least as far as that.
     let last_output = listed
         .iter()
@@ -106,19 +106,19 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
         .map(|each| each.modified)
         .max();
     let what = |listed: &Listed| match pieces(listed) {
-        Some(name) => Some(What::Piece(name)),
+        Some(name) => Some(StoredKind::Piece(name)),
         None if Bucket::is_boot_log(folder, &listed.key) && listed.modified >= query.since => {
-            Some(What::BootLog {
+            Some(StoredKind::BootLog {
                 stored: listed.modified,
                 shipped: last_output.is_some_and(|last| last >= listed.modified),
             })
         }
         None => None,
     };
-    let wanted = |what: &What| match (what, query.kind.as_deref()) {
+    let wanted = |what: &StoredKind| match (what, query.kind.as_deref()) {
         (_, None) => true,
         (
-            What::Piece(Name {
+            StoredKind::Piece(PieceName {
                 stream: Stream::Access,
                 ..
             }),
@@ -128,7 +128,7 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
     };
     let stored = |listed: &Listed| {
         let what = what(listed).filter(wanted)?;
-        Some(Stored {
+        Some(StoredLogs {
             instance: Bucket::instance_of_logs(folder).to_owned(),
             key: listed.key.clone(),
             what,
@@ -200,8 +200,8 @@ mod tests {
             of_instance(FOLDER, &listed, &query)
                 .into_iter()
                 .find_map(|stored| match stored.what {
-                    What::BootLog { shipped, .. } => Some(shipped),
-                    What::Piece(_) => None,
+                    StoredKind::BootLog { shipped, .. } => Some(shipped),
+                    StoredKind::Piece(_) => None,
                 })
         };
         let (early, late) = (

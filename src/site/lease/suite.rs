@@ -20,7 +20,7 @@ async fn a_write_of_ours_that_was_never_answered_costs_no_lease_and_anothers_doe
     let Asked::Held(mut ours) = Lease::ask(&s3, key, "i-1", lasts).await.unwrap() else {
         panic!("nobody has it")
     };
-    let unheard = Body {
+    let unheard = LeaseRecord {
         holder: "i-1".into(),
         expires: BEFORE,
         done: false,
@@ -28,7 +28,7 @@ async fn a_write_of_ours_that_was_never_answered_costs_no_lease_and_anothers_doe
     .to_json();
     s3.put(key, unheard, Condition::Always, None).await.unwrap();
     ours.replace(false).await.unwrap();
-    let others = Body {
+    let others = LeaseRecord {
         holder: "i-2".into(),
         expires: BEFORE,
         done: false,

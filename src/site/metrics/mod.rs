@@ -6,4 +6,4 @@ mod text;
 
 pub use requests::Requests;
 pub use tally::Tally;
-pub use text::{Standing, text};
+pub use text::{Gauges, text};

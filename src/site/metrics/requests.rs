@@ -26,7 +26,7 @@ pub struct Requests {
 }
 
 #[derive(Deserialize)]
-struct Logged<'a> {
+struct LoggedAnswer<'a> {
     #[serde(borrow)]
     method: Cow<'a, str>,
     status: u16,
@@ -45,7 +45,7 @@ impl Default for Requests {
 impl Requests {
     /// A line of the access log. One that cannot be read is nobody's request.
     pub fn count(&self, line: &[u8]) {
-        let Ok(logged) = serde_json::from_slice::<Logged<'_>>(line) else {
+        let Ok(logged) = serde_json::from_slice::<LoggedAnswer<'_>>(line) else {
             return;
         };
         self.answered

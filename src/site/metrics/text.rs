@@ -18,7 +18,7 @@ use crate::version;
 
 /// How things stand just now.
 #[derive(Debug)]
-pub struct Standing<'a> {
+pub struct Gauges<'a> {
     pub instance: &'a str,
     pub release: &'a str,
     /// As in the instance's report: `serving`.
@@ -38,10 +38,14 @@ pub struct Standing<'a> {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-pub fn text(requests: &Requests, standing: &Standing<'_>) -> String {
+pub fn text(requests: &Requests, standing: &Gauges<'_>) -> String {
     let mut registry = Registry::with_prefix("spotboot");
     register_requests(&mut registry, requests);
-    register_site(&mut registry, standing);
+    register_release(&mut registry, standing);
+    register_phase(&mut registry, standing.phase);
+    register_certificate(&mut registry, standing);
+    register_boot_steps(&mut registry, &standing.steps);
+    register_services(&mut registry, standing);
     register_calls(&mut registry, &standing.calls);
     register_logs(&mut registry, standing);
     let mut text = String::new();
@@ -63,7 +67,7 @@ fn register_requests(registry: &mut Registry, requests: &Requests) {
     );
 }
 
-fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_release(registry: &mut Registry, standing: &Gauges<'_>) {
     let build = version::build();
     let built = [
         ("commit", &build.commit),
@@ -86,9 +90,15 @@ fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
         "What is served, by which instance",
         Info::new(about),
     );
+}
+
+fn register_phase(registry: &mut Registry, phase: &str) {
     let phases = Family::<Labels, Gauge>::default();
-    phases.get_or_create(&one("phase", standing.phase)).set(1);
+    phases.get_or_create(&one("phase", phase)).set(1);
     registry.register("phase", "Where this instance stands", phases);
+}
+
+fn register_certificate(registry: &mut Registry, standing: &Gauges<'_>) {
     register_time(
         registry,
         "certificate_expiry",
@@ -101,8 +111,12 @@ fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
         "When its renewal is due",
         standing.renewal_due,
     );
+}
+
+/// `done`: each step's name and how many milliseconds it took.
+fn register_boot_steps(registry: &mut Registry, done: &[(&'static str, u64)]) {
     let steps = Family::<Labels, Seconds>::default();
-    for (step, milliseconds) in &standing.steps {
+    for (step, milliseconds) in done {
         steps
             .get_or_create(&one("step", step))
             .set(*milliseconds as f64 / 1000.0);
@@ -113,6 +127,9 @@ fn register_site(registry: &mut Registry, standing: &Standing<'_>) {
         Unit::Seconds,
         steps,
     );
+}
+
+fn register_services(registry: &mut Registry, standing: &Gauges<'_>) {
     let restarts = Family::<Labels, Counter>::default();
     for (service, count) in &standing.restarts {
         restarts
@@ -163,7 +180,7 @@ fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
     registry.register("aws_failed", "Of them, those that failed otherwise", failed);
 }
 
-fn register_logs(registry: &mut Registry, standing: &Standing<'_>) {
+fn register_logs(registry: &mut Registry, standing: &Gauges<'_>) {
     register_time(
         registry,
         "logs_shipped",
@@ -217,7 +234,7 @@ mod tests {
             service: "Route 53".into(),
             name: "ChangeResourceRecordSets".into(),
         };
-        let standing = Standing {
+        let standing = Gauges {
             instance: "i-1",
             release: "v\"1",
             phase: "serving",

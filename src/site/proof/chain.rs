@@ -8,8 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use time::OffsetDateTime;
+use tokio_rustls::TlsConnector;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -105,11 +106,11 @@ pub(super) struct Same {
 }
 
 impl Same {
-    pub(super) fn new(chain: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Self {
+    pub(super) fn new(chain: &[CertificateDer<'static>]) -> Self {
         Self {
             chain: chain.to_vec(),
             shown: Mutex::new(None),
-            provider,
+            provider: Arc::new(ring::default_provider()),
         }
     }
 
@@ -124,6 +125,25 @@ impl Same {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
+}
+
+/// A TLS client that lets `verifier` judge the certificate, and `host` as the name that it asks for.
+///
+/// # Errors
+/// `host` is no host name; the end of a sentence.
+pub(super) fn client(
+    verifier: &Arc<Same>,
+    host: &str,
+) -> Result<(TlsConnector, ServerName<'static>), String> {
+    let config = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| format!("preparing TLS: {e}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_no_client_auth();
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 impl fmt::Debug for Same {

@@ -15,18 +15,15 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_rustls::TlsConnector;
 use url::Url;
 
 use crate::config::{OwnUrls, Trail, Verdict, redirects, shown_url};
-use chain::Same;
+use chain::{Same, client};
 pub use served::{Served, served};
 
 /// How long a listener may still answer as it did before a reload.
@@ -178,24 +175,16 @@ async fn look(
     }
 }
 
-type Requests = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
+type RequestSender = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
 
 async fn handshake(
     socket: TcpStream,
     chain: &[CertificateDer<'static>],
     host: &str,
-) -> Result<Requests, String> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Same::new(chain, Arc::clone(&provider)));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("preparing TLS: {e}"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_no_client_auth();
-    let name =
-        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
-    let stream = TlsConnector::from(Arc::new(config))
+) -> Result<RequestSender, String> {
+    let verifier = Arc::new(Same::new(chain));
+    let (connector, name) = client(&verifier, host)?;
+    let stream = connector
         .connect(name, socket)
         .await
         .map_err(|e| match verifier.shown() {
@@ -213,7 +202,7 @@ async fn handshake(
 }
 
 async fn get(
-    requests: &mut Requests,
+    requests: &mut RequestSender,
     expected: &Expectation,
     host: &str,
     path: &str,

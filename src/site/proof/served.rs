@@ -3,17 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::chain::Same;
+use super::chain::{Same, client};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Served {
@@ -29,22 +25,14 @@ pub struct Served {
 /// # Errors
 /// Nothing listens there, or it speaks no TLS, or not in time; the end of a sentence.
 pub async fn served(address: SocketAddr, host: &str, deadline: Instant) -> Result<Served, String> {
-    let provider = Arc::new(ring::default_provider());
     // No chain is this one, so the handshake ends as soon as a certificate is shown.
-    let verifier = Arc::new(Same::new(&[], Arc::clone(&provider)));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("preparing TLS: {e}"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_no_client_auth();
-    let name =
-        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    let verifier = Arc::new(Same::new(&[]));
+    let (connector, name) = client(&verifier, host)?;
     let look = async {
         let socket = TcpStream::connect(address)
             .await
             .map_err(|e| format!("nothing listens at {address}: {e}"))?;
-        let refused = TlsConnector::from(Arc::new(config))
+        let refused = connector
             .connect(name, socket)
             .await
             .err()

@@ -1,60 +1,47 @@
 //! The site's names in Route 53: whose they are, and the one batch that hands them over.
 //!
-//! Deciding is `plan`'s, purely; this file observes, submits, and looks again when Route 53
-//! refuses.
+//! Deciding is `plan`'s and `fence`'s, purely; this file observes, and `swap` submits, and looks
+//! again when Route 53 refuses.
 
+mod claim;
+mod fence;
 mod ownership;
 mod plan;
+mod swap;
+mod zone_ownership;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
 
-pub use ownership::Ownership;
-pub use plan::{Checks, Claim, Names, Plan, Right, Shape};
+pub use claim::{Checks, Claim, ClaimBasis, Shape};
 #[cfg(test)]
-pub use plan::{fence, plan, stay, whom_to_ask};
+pub use fence::{fence, stay};
+pub use ownership::Ownership;
+pub use plan::{ZoneNames, ZonePlan};
+#[cfg(test)]
+pub use plan::{plan, whom_to_ask};
+pub use swap::Cutover;
+use swap::swap;
+pub use zone_ownership::ZoneOwnership;
 
 use crate::cloud::ec2::Ec2;
-use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
+use crate::cloud::route53::{ChangeId, RecordSet, Route53, Zone};
 use crate::config::{Domain, Site};
 
-/// Refusals in a row after which somebody else's writing is no explanation any more.
-const MOST_ATTEMPTS: usize = 6;
 /// Route 53 "generally" propagates within 60 seconds.
 const IN_SYNC_WITHIN: Duration = Duration::from_secs(180);
 
 /// The site's names by the zone that holds them, the primary domain's zone first.
 #[derive(Debug, Clone)]
-pub struct Zones(Vec<(Zone, Names)>);
+pub struct Zones(Vec<(Zone, ZoneNames)>);
 
 /// The records of every zone at one time, in the order of [`Zones`].
 #[derive(Debug)]
-pub struct Observed(Vec<Vec<RecordSet>>);
-
-/// A zone's names as they stand.
-#[derive(Debug)]
-pub struct Standing {
-    pub zone: String,
-    pub owner: Option<Ownership>,
-    /// Of the names themselves, without the ownership record.
-    pub records: Vec<RecordSet>,
-}
-
-/// What became of asking for the names.
-#[derive(Debug)]
-pub enum Cutover {
-    /// They are ours; those changes that resolvers hear of, if any were needed, may still be on
-    /// their way.
-    Owner(Vec<ChangeId>),
-    StandBy {
-        owner: String,
-    },
-}
+pub struct ObservedRecords(Vec<Vec<RecordSet>>);
 
 impl Zones {
     /// Finds the zone of every domain, in one call.
@@ -91,14 +78,14 @@ impl Zones {
         Ok(Self(
             zones
                 .into_iter()
-                .map(|(zone, domains)| (zone, Names::new(domains)))
+                .map(|(zone, domains)| (zone, ZoneNames::new(domains)))
                 .collect(),
         ))
     }
 
     /// The zone that holds a domain of the site.
     pub fn of(&self, domain: &str) -> Option<&Zone> {
-        let within = |(_, names): &&(Zone, Names)| {
+        let within = |(_, names): &&(Zone, ZoneNames)| {
             names
                 .domains
                 .iter()
@@ -116,7 +103,7 @@ impl Zones {
         route53: &Route53,
         ec2: &Ec2,
         claim: &Claim,
-    ) -> Result<Vec<(Zone, Plan)>> {
+    ) -> Result<Vec<(Zone, ZonePlan)>> {
         let mut plans = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
             plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
@@ -128,12 +115,12 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53.
-    pub async fn observe(&self, route53: &Route53) -> Result<Observed> {
+    pub async fn observe(&self, route53: &Route53) -> Result<ObservedRecords> {
         let mut observed = Vec::new();
         for (zone, names) in &self.0 {
             observed.push(route53.record_sets(&zone.id, &names.all()).await?);
         }
-        Ok(Observed(observed))
+        Ok(ObservedRecords(observed))
     }
 
     /// Takes the names over, unless a later instance that lives owns them. Of `observed`, what has
@@ -147,7 +134,7 @@ impl Zones {
         route53: &Route53,
         ec2: &Ec2,
         claim: &Claim,
-        observed: Option<Observed>,
+        observed: Option<ObservedRecords>,
     ) -> Result<Cutover> {
         let mut observed = observed
             .map_or_else(Vec::new, |observed| observed.0)
@@ -163,45 +150,12 @@ impl Zones {
     }
 }
 
-impl Standing {
-    /// Whether each name that answers with several instances does so with this one.
-    pub fn answers_with(&self, instance: &str) -> bool {
-        let mut names: Vec<String> = self
-            .records
-            .iter()
-            .filter(|set| set.is_multivalue())
-            .map(RecordSet::name)
-            .collect();
-        names.dedup();
-        let answers = |name: &String| {
-            self.records
-                .iter()
-                .any(|set| set.name() == *name && set.set_identifier() == Some(instance))
-        };
-        !names.is_empty() && names.iter().all(answers)
-    }
-
-    /// The owner, and whoever has a record of a multivalue answer: the owner that was written last
-    /// may be gone while those serve.
-    pub fn instances(&self) -> impl Iterator<Item = &str> {
-        let neighbours = self
-            .records
-            .iter()
-            .filter(|set| set.is_multivalue())
-            .filter_map(RecordSet::set_identifier);
-        self.owner
-            .iter()
-            .map(|owner| owner.owner.as_str())
-            .chain(neighbours)
-    }
-}
-
 impl Zones {
     /// Whose the names are, zone by zone.
     ///
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
-    pub async fn standing(&self, route53: &Route53) -> Result<Vec<Standing>> {
+    pub async fn standing(&self, route53: &Route53) -> Result<Vec<ZoneOwnership>> {
         self.read(&self.observe(route53).await?)
     }
 
@@ -209,7 +163,7 @@ impl Zones {
     ///
     /// # Errors
     /// An ownership record that spotboot did not write.
-    pub fn read(&self, observed: &Observed) -> Result<Vec<Standing>> {
+    pub fn read(&self, observed: &ObservedRecords) -> Result<Vec<ZoneOwnership>> {
         let mut standing = Vec::new();
         for ((zone, names), observed) in self.0.iter().zip(&observed.0) {
             let owner = plan::owner(observed, names)?;
@@ -218,7 +172,7 @@ impl Zones {
                 .filter(|set| set.is_address_or_cname())
                 .cloned()
                 .collect();
-            standing.push(Standing {
+            standing.push(ZoneOwnership {
                 zone: zone.name.clone(),
                 owner,
                 records,
@@ -243,7 +197,7 @@ impl Zones {
             "spotboot: {instance} keeps the names from whoever was launched before {launched}"
         );
         self.keep(route53, &comment, |observed, names| {
-            plan::fence(observed, names, instance, launched)
+            fence::fence(observed, names, instance, launched)
         })
         .await
     }
@@ -276,7 +230,7 @@ impl Zones {
         for (zone, names) in &self.0 {
             let comment = format!("spotboot: {} go from {site}", going.join(", "));
             let decide =
-                async |observed: &[RecordSet]| Ok(plan::withdrawal(observed, names, site, going)?);
+                async |observed: &[RecordSet]| Ok(fence::withdrawal(observed, names, site, going)?);
             if let Cutover::Owner(changes) =
                 swap(route53, zone, names, None, &comment, decide).await?
             {
@@ -302,7 +256,7 @@ impl Zones {
             going.join(", ")
         );
         self.keep(route53, &comment, |observed, names| {
-            plan::stay(observed, names, going, now)
+            fence::stay(observed, names, going, now)
         })
         .await
     }
@@ -312,7 +266,7 @@ impl Zones {
         &self,
         route53: &Route53,
         comment: &str,
-        plan: impl Fn(&[RecordSet], &Names) -> Result<Plan, plan::Conflict>,
+        plan: impl Fn(&[RecordSet], &ZoneNames) -> Result<ZonePlan, plan::Conflict>,
     ) -> Result<bool> {
         for (zone, names) in &self.0 {
             let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
@@ -342,7 +296,12 @@ fn no_zone(site: &Site, domain: &Domain) -> String {
     }
 }
 
-async fn decide(observed: &[RecordSet], names: &Names, claim: &Claim, ec2: &Ec2) -> Result<Plan> {
+async fn decide(
+    observed: &[RecordSet],
+    names: &ZoneNames,
+    claim: &Claim,
+    ec2: &Ec2,
+) -> Result<ZonePlan> {
     let ask = plan::whom_to_ask(observed, names, claim);
     let living = if ask.is_empty() {
         BTreeSet::new()
@@ -356,7 +315,7 @@ async fn take_zone(
     route53: &Route53,
     ec2: &Ec2,
     zone: &Zone,
-    names: &Names,
+    names: &ZoneNames,
     claim: &Claim,
     earlier: Option<Vec<RecordSet>>,
 ) -> Result<Cutover> {
@@ -370,99 +329,6 @@ async fn take_zone(
         async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await,
     )
     .await
-}
-
-/// Decides and submits until Route 53 takes it, each time for the records as they stand then.
-async fn swap(
-    route53: &Route53,
-    zone: &Zone,
-    names: &Names,
-    mut earlier: Option<Vec<RecordSet>>,
-    comment: &str,
-    decide: impl AsyncFn(&[RecordSet]) -> Result<Plan>,
-) -> Result<Cutover> {
-    let mut refused: Option<(Vec<RecordSet>, String)> = None;
-    for _ in 0..MOST_ATTEMPTS {
-        let is_old = earlier.is_some();
-        let observed = match earlier.take() {
-            Some(observed) => observed,
-            None => route53.record_sets(&zone.id, &names.all()).await?,
-        };
-        if let Some((before, why)) = &refused
-            && *before == observed
-        {
-            bail!(
-                "Route 53 refused to change the zone {}, where nobody else wrote meanwhile: {why}",
-                zone.name
-            );
-        }
-        let changes = match decide(&observed).await? {
-            // Without a batch nothing tells whether that still holds.
-            Plan::Unchanged | Plan::StandBy(_) if is_old => continue,
-            Plan::Unchanged => return Ok(Cutover::Owner(Vec::new())),
-            Plan::StandBy(owner) => return Ok(Cutover::StandBy { owner: owner.owner }),
-            Plan::Change(changes) => changes,
-        };
-        changes
-            .iter()
-            .for_each(|change| info!(zone = zone.name, "{change}"));
-        match route53.change(&zone.id, &changes, comment).await? {
-            Submitted::Accepted(id) => {
-                forget_health_checks(route53, &changes).await;
-                // The ownership record is read from Route 53 itself, which knows it at once. What
-                // was refused before may have been refused because it was done already, by a batch
-                // of ours whose answer was lost.
-                let leads_elsewhere =
-                    refused.is_some() || changes.iter().any(Change::is_of_address);
-                return Ok(Cutover::Owner(if leads_elsewhere {
-                    vec![id]
-                } else {
-                    Vec::new()
-                }));
-            }
-            Submitted::Refused(why) => {
-                debug!(zone = zone.name, why, "refused; somebody else wrote first");
-                refused = Some((observed, why));
-            }
-        }
-    }
-    bail!(
-        "the zone {} was changed by others at each of {MOST_ATTEMPTS} attempts to take its names over; run again",
-        zone.name
-    )
-}
-
-/// Deletes the health checks of record sets that this batch removed. One that stays costs money,
-/// never service.
-async fn forget_health_checks(route53: &Route53, changes: &[Change]) {
-    let checks = |wanted: fn(&Change) -> Option<&RecordSet>| {
-        changes
-            .iter()
-            .filter_map(wanted)
-            .filter_map(RecordSet::health_check)
-            .map(str::to_owned)
-    };
-    let kept: BTreeSet<String> = checks(|change| {
-        if let Change::Create(set) = change {
-            Some(set)
-        } else {
-            None
-        }
-    })
-    .collect();
-    let gone: BTreeSet<String> = checks(|change| {
-        if let Change::Delete(set) = change {
-            Some(set)
-        } else {
-            None
-        }
-    })
-    .collect();
-    for check in gone.difference(&kept) {
-        if let Err(error) = route53.delete_health_check(check).await {
-            warn!(check, "a health check of a former instance stays: {error}");
-        }
-    }
 }
 
 /// Waits until every authoritative server answers with the changes.

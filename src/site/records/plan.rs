@@ -1,69 +1,22 @@
 //! What to write to one zone: a pure function of the record sets that stand there and of who asks.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use time::OffsetDateTime;
 
 use super::Ownership;
-use crate::cloud::route53::{Change, Kind, RecordSet, Role};
+use super::claim::{Claim, ClaimBasis};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 
-/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and
-/// quotas").
-const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// Nobody but us reads it, and never from a resolver.
-const OWNERSHIP_TTL: u32 = 60;
-const PRIMARY: &str = "spotboot-primary";
-const SECONDARY: &str = "spotboot-secondary";
-
-/// Who asks for the names, and what they shall say.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub site: String,
-    pub instance: String,
-    pub launched: OffsetDateTime,
-    pub ipv4: Option<Ipv4Addr>,
-    pub ipv6: Option<Ipv6Addr>,
-    /// Seconds.
-    pub ttl: u32,
-    pub shape: Shape,
-    pub right: Right,
-}
-
-/// What an instance has the names by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// It was launched later than their owner.
-    Launch,
-    /// A rotation that failed gives them back. `launched` is then the time of that, so that whoever
-    /// was launched before, the instance on trial above all, finds a later owner.
-    Appointment,
-}
-
-/// The routing with what it needs.
-#[derive(Debug, Clone)]
-pub enum Shape {
-    Simple,
-    Failover { cloudfront: String, checks: Checks },
-    Multivalue { checks: Checks },
-}
-
-/// The ids of the health checks on this instance's addresses.
-#[derive(Debug, Clone, Default)]
-pub struct Checks {
-    pub ipv4: Option<String>,
-    pub ipv6: Option<String>,
-}
-
+pub(super) const OWNERSHIP_TTL: u32 = 60;
 /// The names of one zone, and the name of their ownership record.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct ZoneNames {
     pub domains: Vec<Domain>,
     pub ownership: String,
 }
 
-impl Names {
+impl ZoneNames {
     /// # Panics
     /// If there are no domains: a group is made from at least one.
     pub fn new(domains: Vec<Domain>) -> Self {
@@ -82,7 +35,7 @@ impl Names {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Plan {
+pub enum ZonePlan {
     /// Everything is as it should be.
     Unchanged,
     /// A later instance owns the names and lives.
@@ -113,7 +66,7 @@ pub enum Conflict {
 }
 
 /// The instances whose being alive decides: a later owner, and whoever has a record beside ours.
-pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<String> {
+pub fn whom_to_ask(observed: &[RecordSet], names: &ZoneNames, claim: &Claim) -> Vec<String> {
     let later_owner = owner_of(observed, names)
         .ok()
         .flatten()
@@ -137,10 +90,10 @@ pub fn whom_to_ask(observed: &[RecordSet], names: &Names, claim: &Claim) -> Vec<
 /// Where something stands that is not ours to replace.
 pub fn plan(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
     claim: &Claim,
     living: &BTreeSet<String>,
-) -> Result<Plan, Conflict> {
+) -> Result<ZonePlan, Conflict> {
     let standing = owner_of(observed, names)?;
     if let Some((_, owner)) = &standing {
         if owner.site != claim.site {
@@ -152,7 +105,7 @@ pub fn plan(
         }
         if !claim.keeps_neighbours() && owner.is_later_than(claim) && living.contains(&owner.owner)
         {
-            return Ok(Plan::StandBy(owner.clone()));
+            return Ok(ZonePlan::StandBy(owner.clone()));
         }
     }
     let mut changes = Vec::new();
@@ -162,13 +115,13 @@ pub fn plan(
     let ours = standing
         .as_ref()
         .is_some_and(|(_, owner)| owner.owner == claim.instance);
-    if claim.right == Right::Launch
+    if claim.right == ClaimBasis::Launch
         && changes.is_empty()
         && (ours || claim.keeps_neighbours() && standing.is_some())
     {
-        return Ok(Plan::Unchanged);
+        return Ok(ZonePlan::Unchanged);
     }
-    Ok(Plan::Change(
+    Ok(ZonePlan::Change(
         swap_of(standing, names, claim)
             .into_iter()
             .chain(changes)
@@ -176,123 +129,21 @@ pub fn plan(
     ))
 }
 
-/// What takes the records of instances that are to go out of a multivalue answer; with other
-/// routing there is nothing to take.
-///
-/// # Errors
-/// As [`plan`].
-pub fn withdrawal(
-    observed: &[RecordSet],
-    names: &Names,
-    site: &str,
-    going: &[String],
-) -> Result<Plan, Conflict> {
-    let Some((standing, owner)) = owner_of(observed, names)? else {
-        return Ok(Plan::Unchanged);
-    };
-    if owner.site != site {
-        return Err(Conflict::OtherSite {
-            name: names.ownership.clone(),
-            owner: owner.site,
-            site: site.to_owned(),
-        });
-    }
-    let goes = |set: &&RecordSet| {
-        set.is_multivalue()
-            && set
-                .set_identifier()
-                .is_some_and(|id| going.iter().any(|gone| gone == id))
-    };
-    let deletes: Vec<Change> = observed
-        .iter()
-        .filter(goes)
-        .cloned()
-        .map(Change::Delete)
-        .collect();
-    if deletes.is_empty() {
-        return Ok(Plan::Unchanged);
-    }
-    let next = Ownership {
-        generation: owner.generation + 1,
-        ..owner
-    };
-    let create = RecordSet::new(
-        &names.ownership,
-        Kind::Txt,
-        standing.ttl().unwrap_or(OWNERSHIP_TTL),
-        vec![next.to_string()],
-    );
-    Ok(Plan::Change(
-        [Change::Delete(standing), Change::Create(create)]
-            .into_iter()
-            .chain(deletes)
-            .collect(),
-    ))
-}
-
-/// What makes an owner's ownership as old as `launched`; with none, nothing.
-///
-/// # Errors
-/// As [`owner`].
-pub fn fence(
-    observed: &[RecordSet],
-    names: &Names,
-    instance: &str,
-    launched: OffsetDateTime,
-) -> Result<Plan, Conflict> {
-    match owner_of(observed, names)? {
-        Some((standing, owner)) if owner.owner == instance && owner.launched != launched => {
-            let next = Ownership {
-                launched,
-                generation: owner.generation + 1,
-                ..owner
-            };
-            let create = RecordSet::new(
-                &names.ownership,
-                Kind::Txt,
-                standing.ttl().unwrap_or(OWNERSHIP_TTL),
-                vec![next.to_string()],
-            );
-            Ok(Plan::Change(vec![
-                Change::Delete(standing),
-                Change::Create(create),
-            ]))
-        }
-        Some((_, owner)) if owner.owner != instance => Ok(Plan::StandBy(owner)),
-        _ => Ok(Plan::Unchanged),
-    }
-}
-
-/// What keeps the names with their owner while others are ended: whoever was launched until `now`
-/// stands by, whatever it has seen before. Where they lead to one of those that are `going`, it is
-/// [`Plan::StandBy`].
-///
-/// # Errors
-/// As [`owner`].
-pub fn stay(
-    observed: &[RecordSet],
-    names: &Names,
-    going: &[String],
-    now: OffsetDateTime,
-) -> Result<Plan, Conflict> {
-    match owner(observed, names)? {
-        Some(owner) if going.contains(&owner.owner) => Ok(Plan::StandBy(owner)),
-        Some(owner) => fence(observed, names, &owner.owner, owner.launched.max(now)),
-        None => Ok(Plan::Unchanged),
-    }
-}
-
 /// Whom a zone's ownership record names.
 ///
 /// # Errors
 /// That record says something that spotboot did not write.
-pub fn owner(observed: &[RecordSet], names: &Names) -> Result<Option<Ownership>, Conflict> {
+pub fn owner(observed: &[RecordSet], names: &ZoneNames) -> Result<Option<Ownership>, Conflict> {
     Ok(owner_of(observed, names)?.map(|(_, owner)| owner))
 }
 
 /// The compare-and-swap at the head of every batch: Route 53 refuses a DELETE that does not match
 /// what stands there, and a CREATE of what does ("ChangeResourceRecordSets" in the API reference).
-fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Claim) -> Vec<Change> {
+fn swap_of(
+    standing: Option<(RecordSet, Ownership)>,
+    names: &ZoneNames,
+    claim: &Claim,
+) -> Vec<Change> {
     let generation = standing
         .as_ref()
         .map_or(1, |(_, owner)| owner.generation + 1);
@@ -304,7 +155,7 @@ fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Clai
     };
     let create = RecordSet::new(
         &names.ownership,
-        Kind::Txt,
+        RecordType::Txt,
         claim.ttl,
         vec![next.to_string()],
     );
@@ -315,13 +166,17 @@ fn swap_of(standing: Option<(RecordSet, Ownership)>, names: &Names, claim: &Clai
         .collect()
 }
 
-fn owner_of(
+/// The ownership record of a zone as it stands, and what it says.
+///
+/// # Errors
+/// As [`owner`].
+pub(super) fn owner_of(
     observed: &[RecordSet],
-    names: &Names,
+    names: &ZoneNames,
 ) -> Result<Option<(RecordSet, Ownership)>, Conflict> {
     let Some(set) = observed
         .iter()
-        .find(|set| set.name() == names.ownership && set.kind() == Some(Kind::Txt))
+        .find(|set| set.name() == names.ownership && set.kind() == Some(RecordType::Txt))
     else {
         return Ok(None);
     };
@@ -377,50 +232,22 @@ impl Ownership {
     }
 }
 
-impl Claim {
-    fn keeps_neighbours(&self) -> bool {
-        matches!(self.shape, Shape::Multivalue { .. })
-    }
-
-    fn record_sets(&self, name: &str) -> Vec<RecordSet> {
-        let a = self
-            .ipv4
-            .map(|address| RecordSet::new(name, Kind::A, self.ttl, vec![address.to_string()]));
-        let aaaa = self
-            .ipv6
-            .map(|address| RecordSet::new(name, Kind::Aaaa, self.ttl, vec![address.to_string()]));
-        match &self.shape {
-            Shape::Simple => a.into_iter().chain(aaaa).collect(),
-            Shape::Multivalue { checks } => {
-                let a = a.map(|set| set.multivalue(&self.instance, checks.ipv4.as_deref()));
-                let aaaa = aaaa.map(|set| set.multivalue(&self.instance, checks.ipv6.as_deref()));
-                a.into_iter().chain(aaaa).collect()
-            }
-            Shape::Failover { cloudfront, checks } => {
-                let pair = |primary: RecordSet, kind: Kind, check: &Option<String>| {
-                    let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
-                    [
-                        primary.failover(Role::Primary, PRIMARY, check.as_deref()),
-                        mirror.failover(Role::Secondary, SECONDARY, None),
-                    ]
-                };
-                let a = a.map(|set| pair(set, Kind::A, &checks.ipv4));
-                let aaaa = aaaa.map(|set| pair(set, Kind::Aaaa, &checks.ipv6));
-                a.into_iter().chain(aaaa).flatten().collect()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
+
+    use time::OffsetDateTime;
     use time::macros::datetime;
+
+    use super::super::claim::{Checks, PRIMARY, Shape};
+    use super::super::fence::{fence, stay, withdrawal};
+    use super::*;
+    use crate::cloud::route53::Role;
 
     const LAUNCHED: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 
-    fn names() -> Names {
-        Names::new(vec![Domain::parse("example.com").unwrap()])
+    fn names() -> ZoneNames {
+        ZoneNames::new(vec![Domain::parse("example.com").unwrap()])
     }
 
     fn claim(instance: &str, minutes: i64, shape: Shape) -> Claim {
@@ -434,7 +261,7 @@ mod tests {
             ipv6: None,
             ttl: 60,
             shape,
-            right: Right::Launch,
+            right: ClaimBasis::Launch,
         }
     }
 
@@ -448,14 +275,14 @@ mod tests {
         };
         RecordSet::new(
             "_spotboot.example.com",
-            Kind::Txt,
+            RecordType::Txt,
             60,
             vec![ownership.to_string()],
         )
     }
 
     fn a(address: &str) -> RecordSet {
-        RecordSet::new("example.com", Kind::A, 60, vec![address.into()])
+        RecordSet::new("example.com", RecordType::A, 60, vec![address.into()])
     }
 
     fn living(ids: &[&str]) -> BTreeSet<String> {
@@ -464,7 +291,7 @@ mod tests {
 
     fn changes(observed: &[RecordSet], claim: &Claim, lives: &[&str]) -> Vec<Change> {
         match plan(observed, &names(), claim, &living(lives)) {
-            Ok(Plan::Change(changes)) => changes,
+            Ok(ZonePlan::Change(changes)) => changes,
             other => panic!("{other:?}"),
         }
     }
@@ -501,7 +328,7 @@ mod tests {
         assert_eq!(whom_to_ask(&observed, &names(), &older), ["i-2"]);
         assert!(matches!(
             plan(&observed, &names(), &older, &living(&["i-2"])),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(changes(&observed, &older, &[]).len(), 4);
     }
@@ -510,7 +337,7 @@ mod tests {
     fn names_that_are_given_back_stay_with_the_older_instance() {
         let observed = [text("i-2", 1, 5), a("203.0.113.2")];
         let appointed = Claim {
-            right: Right::Appointment,
+            right: ClaimBasis::Appointment,
             ..claim("i-1", 3, Shape::Simple)
         };
         let given = changes(&observed, &appointed, &["i-2"]);
@@ -526,7 +353,7 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(
             plan(
@@ -535,7 +362,7 @@ mod tests {
                 &claim("i-1", 0, Shape::Simple),
                 &living(&[])
             ),
-            Ok(Plan::Unchanged),
+            Ok(ZonePlan::Unchanged),
             "its own restart"
         );
         assert_eq!(
@@ -547,7 +374,7 @@ mod tests {
         assert!(
             matches!(
                 plan(&later, &names(), &appointed, &living(&["i-4"])),
-                Ok(Plan::StandBy(_))
+                Ok(ZonePlan::StandBy(_))
             ),
             "it came up meanwhile, and keeps them"
         );
@@ -557,7 +384,7 @@ mod tests {
     fn even_names_that_never_moved_are_fenced_when_they_are_given_back() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let appointed = Claim {
-            right: Right::Appointment,
+            right: ClaimBasis::Appointment,
             ..claim("i-1", 3, Shape::Simple)
         };
         assert_eq!(
@@ -576,13 +403,13 @@ mod tests {
         let stays = |going: &str| stay(&observed, &names(), &[going.to_owned()], now).unwrap();
         assert_eq!(
             stays("i-2"),
-            Plan::Change(vec![
+            ZonePlan::Change(vec![
                 Change::Delete(text("i-1", 0, 5)),
                 Change::Create(text("i-1", 3, 6))
             ])
         );
         assert!(
-            matches!(stays("i-1"), Plan::StandBy(_)),
+            matches!(stays("i-1"), ZonePlan::StandBy(_)),
             "whom they lead to does not go"
         );
         let after = [text("i-1", 3, 6), a("203.0.113.7")];
@@ -593,7 +420,7 @@ mod tests {
                 &claim("i-2", 2, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
         assert_eq!(
             changes(&after, &claim("i-3", 4, Shape::Simple), &["i-1"]).len(),
@@ -606,7 +433,7 @@ mod tests {
     fn an_owner_keeps_the_names_from_one_that_is_about_to_be_ended() {
         let observed = [text("i-1", 0, 5), a("203.0.113.7")];
         let at = |minutes| LAUNCHED + time::Duration::minutes(minutes);
-        let Plan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else {
+        let ZonePlan::Change(changes) = fence(&observed, &names(), "i-1", at(3)).unwrap() else {
             panic!("no fence")
         };
         assert_eq!(
@@ -624,11 +451,17 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&["i-1"])
             ),
-            Ok(Plan::StandBy(_))
+            Ok(ZonePlan::StandBy(_))
         ));
-        assert_eq!(fence(&fenced, &names(), "i-1", at(3)), Ok(Plan::Unchanged));
+        assert_eq!(
+            fence(&fenced, &names(), "i-1", at(3)),
+            Ok(ZonePlan::Unchanged)
+        );
         assert!(
-            matches!(fence(&fenced, &names(), "i-2", at(9)), Ok(Plan::StandBy(_))),
+            matches!(
+                fence(&fenced, &names(), "i-2", at(9)),
+                Ok(ZonePlan::StandBy(_))
+            ),
             "another took them meanwhile"
         );
     }
@@ -641,7 +474,7 @@ mod tests {
             neighbour("i-1", "203.0.113.1"),
             neighbour("i-2", "203.0.113.2"),
         ];
-        let Plan::Change(changes) =
+        let ZonePlan::Change(changes) =
             withdrawal(&observed, &names(), "example", &["i-1".into()]).unwrap()
         else {
             panic!("nothing goes")
@@ -654,7 +487,7 @@ mod tests {
         assert_eq!(changes, expected);
         assert_eq!(
             withdrawal(&observed, &names(), "example", &["i-9".into()]).unwrap(),
-            Plan::Unchanged
+            ZonePlan::Unchanged
         );
         assert!(withdrawal(&observed, &names(), "shop", &["i-1".into()]).is_err());
     }
@@ -669,13 +502,18 @@ mod tests {
                 &claim("i-2", 1, Shape::Simple),
                 &living(&[])
             ),
-            Ok(Plan::Unchanged)
+            Ok(ZonePlan::Unchanged)
         );
     }
 
     #[test]
     fn a_stale_ipv6_record_goes_with_its_instance() {
-        let stale = RecordSet::new("example.com", Kind::Aaaa, 60, vec!["2001:db8::1".into()]);
+        let stale = RecordSet::new(
+            "example.com",
+            RecordType::Aaaa,
+            60,
+            vec!["2001:db8::1".into()],
+        );
         let observed = [text("i-1", 0, 4), a("203.0.113.7"), stale.clone()];
         assert!(
             changes(&observed, &claim("i-2", 1, Shape::Simple), &[])
@@ -691,7 +529,12 @@ mod tests {
             plan(&[text("i-1", 0, 4)], &names(), &other, &living(&[])),
             Err(Conflict::OtherSite { .. })
         ));
-        let foreign = RecordSet::new("_spotboot.example.com", Kind::Txt, 60, vec!["hello".into()]);
+        let foreign = RecordSet::new(
+            "_spotboot.example.com",
+            RecordType::Txt,
+            60,
+            vec!["hello".into()],
+        );
         assert!(matches!(
             plan(
                 &[foreign],

@@ -7,10 +7,10 @@ use anyhow::{Context, bail, ensure};
 
 use super::{Pointer, Release};
 use crate::cloud::s3::S3;
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::archive::{ArchiveError, Limits, Zip};
 use crate::host::paths::Paths;
-use crate::host::{files, marks};
+use crate::host::{complete, files};
 
 const LARGEST_PACKAGE: u64 = 2 << 30;
 /// Left to the rest of the machine: logs, the app's own data.
@@ -32,8 +32,8 @@ pub async fn fetch(
     let root = paths.releases().join(&pointer.version);
     files::remove_dir(&paths.downloads())?;
     files::create_dir(&paths.downloads(), 0o700, None)?;
-    marks::sweep(&paths.releases())?;
-    marks::remove(&root)?;
+    complete::sweep(&paths.releases())?;
+    complete::remove(&root)?;
     let package = format!("s3://{}/{}", packages.bucket(), pointer.key);
     let file = Downloaded(paths.downloads().join(format!("{}.zip", pointer.version)));
     let sha256 = download(packages, pointer, &package, &file.0).await?;
@@ -41,7 +41,7 @@ pub async fn fetch(
     tokio::task::spawn_blocking(move || unpack(&path, &into, group))
         .await?
         .with_context(|| format!("unpacking {package}"))?;
-    marks::mark(&root, &sha256)?;
+    complete::mark(&root, &sha256)?;
     Ok(Release {
         version: pointer.version.clone(),
         root,
@@ -52,7 +52,7 @@ pub async fn fetch(
 /// The release as an earlier run unpacked it, whole and from the same zip.
 pub(super) fn unpacked(pointer: &Pointer, paths: &Paths) -> Option<Release> {
     let root = paths.releases().join(&pointer.version);
-    let sha256 = marks::marked(&root).filter(|sha256| {
+    let sha256 = complete::marked(&root).filter(|sha256| {
         pointer
             .sha256
             .as_ref()
@@ -140,7 +140,7 @@ fn check_space(free: u64, needed: u64, folder: &Path) -> anyhow::Result<()> {
 
 /// Aside first, so that no folder of the release's name is ever half a release.
 fn unpack(package: &Path, root: &Path, group: Option<u32>) -> anyhow::Result<()> {
-    let aside = marks::aside(root);
+    let aside = complete::aside(root);
     let parent = root.parent().unwrap_or(root);
     let outcome = Zip::open(package, Limits::PACKAGE)
         .map_err(advise)

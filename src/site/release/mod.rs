@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::host::paths::Paths;
-use crate::host::{files, marks};
+use crate::host::{complete, files};
 
 pub use candidate::Candidate;
 pub use fetch::fetch;
@@ -50,14 +50,14 @@ pub fn activate(release: &Release, paths: &Paths) -> anyhow::Result<()> {
 
 /// Removes all releases but this one and the newest others, `keep` in all; the versions that went.
 pub fn retain(release: &Release, paths: &Paths, keep: usize) -> anyhow::Result<Vec<String>> {
-    marks::retain(&paths.releases(), &release.version, keep).context("removing older releases")
+    complete::retain(&paths.releases(), &release.version, keep).context("removing older releases")
 }
 
 /// Puts the release on disk, so that it is not unpacked again after a restart of the machine. Slow:
 /// once it serves.
 pub async fn settle(release: &Release) -> anyhow::Result<()> {
     let root = release.root.clone();
-    tokio::task::spawn_blocking(move || marks::flush(&root))
+    tokio::task::spawn_blocking(move || complete::flush(&root))
         .await?
         .context("settling the release")
 }

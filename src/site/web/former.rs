@@ -5,14 +5,12 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::render::app_server;
-use super::{SERVICE, Upstream, WebError, forget, running};
+use super::{SERVICE, Upstream, WORKERS_GONE_WITHIN, WebError, forget, running};
 use crate::host::files;
 use crate::host::paths::Paths;
 use crate::host::process::children;
 use crate::host::services::Services;
 
-/// The template's worker_shutdown_timeout, and a moment.
-const GONE_WITHIN: Duration = Duration::from_secs(65);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a change of the configuration takes the place of.
@@ -86,7 +84,7 @@ impl Former {
                 sleep(LOOK_EVERY).await;
             }
         };
-        let _ = timeout(GONE_WITHIN, served).await;
+        let _ = timeout(WORKERS_GONE_WITHIN, served).await;
     }
 }
 

@@ -14,7 +14,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::manifest;
+use super::manifest::{self, extension, file_name};
 use super::{Upstream, WebConfig};
 
 /// Bound how long a start of the web server is held up; what lies beyond is kept for an hour.
@@ -31,12 +31,12 @@ const BUFFER: usize = 64 << 10;
 
 /// One file under the address that nginx serves it at.
 #[derive(Debug)]
-struct Served {
+struct ServedFile {
     path: PathBuf,
     size: u64,
 }
 
-type Files = BTreeMap<String, Served>;
+type ServedFiles = BTreeMap<String, ServedFile>;
 
 /// The decoded paths of these files, sorted. The same files give the same list on every instance
 /// and at every start.
@@ -64,9 +64,9 @@ fn places(config: &WebConfig) -> Vec<(String, PathBuf)> {
 }
 
 fn find(places: &[(String, PathBuf)]) -> Vec<String> {
-    let mut walk = Walk {
+    let mut walk = FolderWalk {
         places,
-        files: Files::new(),
+        files: ServedFiles::new(),
         manifests: Vec::new(),
     };
     for (prefix, folder) in places {
@@ -75,7 +75,7 @@ fn find(places: &[(String, PathBuf)]) -> Vec<String> {
             walk.folder(prefix, folder);
         }
     }
-    let Walk {
+    let FolderWalk {
         files, manifests, ..
     } = walk;
     let mut found: BTreeSet<&str> = BTreeSet::new();
@@ -91,14 +91,14 @@ fn find(places: &[(String, PathBuf)]) -> Vec<String> {
         .collect()
 }
 
-struct Walk<'a> {
+struct FolderWalk<'a> {
     places: &'a [(String, PathBuf)],
-    files: Files,
+    files: ServedFiles,
     /// Each with the address of the folder that its names are relative to.
     manifests: Vec<(String, PathBuf)>,
 }
 
-impl Walk<'_> {
+impl FolderWalk<'_> {
     /// Follows no links, and skips what cannot be read. In the order of the names, so that the
     /// bound cuts off the same everywhere.
     fn folder(&mut self, url: &str, folder: &Path) {
@@ -125,7 +125,7 @@ impl Walk<'_> {
             } else if served && metadata.is_file() {
                 self.files.insert(
                     below,
-                    Served {
+                    ServedFile {
                         path: entry.path(),
                         size: metadata.len(),
                     },
@@ -141,8 +141,8 @@ impl Walk<'_> {
 }
 
 /// Smallest first, so that a few large files do not use up what may be hashed.
-fn verified<'f>(files: &'f Files, known: &BTreeSet<&str>) -> Vec<&'f str> {
-    let candidate = |(url, served): (&'f String, &'f Served)| {
+fn verified<'f>(files: &'f ServedFiles, known: &BTreeSet<&str>) -> Vec<&'f str> {
+    let candidate = |(url, served): (&'f String, &'f ServedFile)| {
         let hashes = hashes(url);
         let wanted = !hashes.is_empty() && !is_page(url) && !known.contains(url.as_str());
         wanted.then_some((served.size, url.as_str(), &served.path, hashes))
@@ -203,7 +203,10 @@ fn holds(path: &Path, size: u64, hashes: &[String]) -> io::Result<bool> {
 
 /// nginx compares the names in a map without regard to case, and takes no name of any length: what
 /// it could mistake for another goes.
-fn unmistakable<'f>(files: &'f Files, found: BTreeSet<&'f str>) -> impl Iterator<Item = &'f str> {
+fn unmistakable<'f>(
+    files: &'f ServedFiles,
+    found: BTreeSet<&'f str>,
+) -> impl Iterator<Item = &'f str> {
     let mut spellings: HashMap<String, usize> = HashMap::new();
     for url in files.keys() {
         *spellings.entry(url.to_ascii_lowercase()).or_default() += 1;
@@ -220,14 +223,6 @@ fn is_page(url: &str) -> bool {
             .iter()
             .any(|page| extension.eq_ignore_ascii_case(page))
     })
-}
-
-pub(super) fn file_name(url: &str) -> &str {
-    url.rsplit_once('/').map_or(url, |(_, name)| name)
-}
-
-pub(super) fn extension(name: &str) -> Option<&str> {
-    name.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 #[cfg(test)]

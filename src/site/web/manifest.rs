@@ -11,8 +11,6 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::immutable::{extension, file_name};
-
 /// Vite's folder for its manifest.json, whose names are relative to the folder above.
 pub(super) const VITE: &str = ".vite";
 const NAMES: [&str; 11] = [
@@ -207,6 +205,16 @@ fn resolve<'f>(
     });
     ends.find_map(|end| known(&format!("{base}{end}")))
         .or_else(|| known(path))
+}
+
+/// The last part of a URL's path.
+pub(super) fn file_name(url: &str) -> &str {
+    url.rsplit_once('/').map_or(url, |(_, name)| name)
+}
+
+/// What follows the last dot of a file's name.
+pub(super) fn extension(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 #[cfg(test)]

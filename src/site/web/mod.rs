@@ -21,7 +21,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::config::Domain;
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::files::FileError;
 use crate::host::paths::Paths;
 use crate::host::process::ProcessError;
@@ -32,7 +32,7 @@ pub use applied::forget;
 pub use drain::drain;
 pub use former::Former;
 pub use nginx::{Nginx, Version};
-pub use render::{Machine, health_files, render};
+pub use render::{NginxHost, health_files, render};
 pub use reopen::reopen;
 pub use website::Website;
 
@@ -41,6 +41,11 @@ pub const SERVICE: &str = "spotboot-web";
 /// nginx tries a taken port for two and a half seconds before it gives up.
 const LISTENING_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// What nginx gives its workers to finish what they have begun, once they are told to end.
+const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same, and a moment for nginx itself.
+const WORKERS_GONE_WITHIN: Duration =
+    WORKER_SHUTDOWN_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Everything the configuration depends on.
 #[derive(Debug, Clone)]
@@ -120,7 +125,7 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
     let nginx = Nginx::find().await?;
     let text = render(
         config,
-        &Machine::observe(&nginx),
+        &NginxHost::observe(&nginx),
         &immutable::paths(config).await,
     )?;
     let checked = check(config, &nginx, &text).await?;
@@ -141,19 +146,19 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
 }
 
 /// A configuration that nginx has found good, not yet the one in use.
-struct Checked {
+struct CheckedConfig {
     candidate: PathBuf,
     in_use: PathBuf,
 }
 
-impl Checked {
+impl CheckedConfig {
     fn take_effect(self) -> Result<(), WebError> {
         std::fs::rename(&self.candidate, &self.in_use)
             .map_err(|e| FileError::new("replacing", &self.in_use, e).into())
     }
 }
 
-async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked, WebError> {
+async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<CheckedConfig, WebError> {
     let folder = config.paths.nginx();
     let (candidate, in_use) = (folder.join("nginx.conf.checked"), folder.join("nginx.conf"));
     files::write_anew(&candidate, text.as_bytes(), 0o644)?;
@@ -161,7 +166,7 @@ async fn check(config: &WebConfig, nginx: &Nginx, text: &str) -> Result<Checked,
         .check(&candidate, &folder)
         .await
         .map_err(WebError::Refused)?;
-    Ok(Checked { candidate, in_use })
+    Ok(CheckedConfig { candidate, in_use })
 }
 
 /// The same for every configuration, so that a change of it is a reload and no restart.
@@ -180,8 +185,7 @@ fn service(config: &WebConfig, nginx: &Nginx) -> Service {
         umask: 0o027,
         // nginx(8): answers what it has accepted, then ends.
         stop_signal: Signal::SIGQUIT,
-        // The template's worker_shutdown_timeout, and a moment.
-        stop_timeout: Duration::from_secs(65),
+        stop_timeout: WORKERS_GONE_WITHIN,
         restart: true,
         reload_signal: Some(Signal::SIGHUP),
         low_ports: true,

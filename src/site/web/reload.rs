@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{LOOK_EVERY, SERVICE, WebConfig, WebError, running};
 use crate::host::paths::Paths;
+use crate::host::process::children;
 use crate::host::services::Services;
 use crate::host::{files, network};
 
@@ -46,7 +47,7 @@ pub(super) async fn reload(
     )
     .await;
     let master = running(&config.paths.nginx_pid()).or(master);
-    let former = master.map(workers).unwrap_or_default();
+    let former = master.map(children).unwrap_or_default();
     services.reload(SERVICE).await?;
     let _ = timeout(REPLACED_WITHIN, async {
         while former.iter().any(|worker| takes_connections(*worker)) {
@@ -61,16 +62,6 @@ async fn nobody_is_connected(ports: &[u16]) {
     while network::connections(ports) > 0 {
         sleep(LOOK_EVERY).await;
     }
-}
-
-/// The children of nginx's first process.
-fn workers(master: u32) -> Vec<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"))
-        .unwrap_or_default();
-    children
-        .split_ascii_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
 }
 
 /// One that ends says so in its title before it closes its listeners; one that is gone has none.

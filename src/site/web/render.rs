@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 use time::Duration;
 
-use super::{Nginx, Upstream, WebConfig, WebError, Website, lasting};
-use crate::host::accounts::Account;
+use super::{Nginx, Upstream, WORKER_SHUTDOWN_TIMEOUT, WebConfig, WebError, Website, lasting};
+use crate::host::account::Account;
 use crate::host::{network, templates};
 
 const TEMPLATE: &str = include_str!("../../../templates/nginx.conf");
@@ -27,13 +27,13 @@ const LEFT: Duration = Duration::DAY;
 
 /// What of this machine goes into the configuration.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct NginxHost {
     pub nginx: Nginx,
     pub ipv6: bool,
     pub name_servers: Vec<IpAddr>,
 }
 
-impl Machine {
+impl NginxHost {
     pub fn observe(nginx: &Nginx) -> Self {
         Self {
             nginx: nginx.clone(),
@@ -44,19 +44,16 @@ impl Machine {
 }
 
 #[derive(Serialize)]
-struct Values<'a> {
-    pid: String,
-    tmp: String,
-    draining: String,
-    moving: String,
-    access_log: String,
+struct NginxValues<'a> {
+    /// Seconds.
+    worker_shutdown: u64,
+    #[serde(flatten)]
+    own_files: OwnFiles,
     types: &'static str,
     user: Option<&'a str>,
     group: Option<String>,
     before_last_day: String,
     ciphers: String,
-    fullchain: String,
-    key: String,
     http2_directive: bool,
     resolvers: Vec<String>,
     names: Vec<&'a str>,
@@ -66,20 +63,47 @@ struct Values<'a> {
     about: String,
     upstream: Option<String>,
     files: Option<String>,
-    website: Option<Remote<'a>>,
+    website: Option<WebsiteProxy<'a>>,
     /// Seconds.
     hsts: Option<u64>,
     immutable: &'a [String],
+    #[serde(flatten)]
+    health: HealthPath,
+    #[serde(flatten)]
+    places: StaticPlaces<'a>,
+}
+
+/// What nginx reads and writes beside its own configuration, and which of its files say that it
+/// shall send its clients away.
+#[derive(Serialize)]
+struct OwnFiles {
+    pid: String,
+    tmp: String,
+    draining: String,
+    moving: String,
+    access_log: String,
+    fullchain: String,
+    key: String,
+}
+
+/// How `/ping` asks for the health path.
+#[derive(Serialize)]
+struct HealthPath {
     health_host: String,
     health_uri: String,
     health_itself: String,
     health_files: Vec<String>,
+}
+
+/// `[app] static`.
+#[derive(Serialize)]
+struct StaticPlaces<'a> {
     static_folders: Vec<Static<'a>>,
     static_files: Vec<Static<'a>>,
 }
 
 #[derive(Serialize)]
-struct Remote<'a> {
+struct WebsiteProxy<'a> {
     scheme: &'a str,
     authority: &'a str,
     name: &'a str,
@@ -98,7 +122,7 @@ struct Static<'a> {
 /// A path or name holds what nginx cannot be told, such as a line break.
 pub fn render(
     config: &WebConfig,
-    machine: &Machine,
+    machine: &NginxHost,
     immutable: &[String],
 ) -> Result<String, WebError> {
     let mut environment = templates::environment();
@@ -117,17 +141,9 @@ pub fn render(
 
 fn values<'a>(
     config: &'a WebConfig,
-    machine: &Machine,
+    machine: &NginxHost,
     immutable: &'a [String],
-) -> Result<Values<'a>, String> {
-    let places = config
-        .static_files
-        .iter()
-        .map(static_place)
-        .collect::<Result<Vec<_>, _>>()?;
-    let (static_folders, static_files) = places
-        .into_iter()
-        .partition(|place| place.prefix.ends_with('/'));
+) -> Result<NginxValues<'a>, String> {
     let port_suffix = if config.https_port == 443 {
         String::new()
     } else {
@@ -142,25 +158,19 @@ fn values<'a>(
         Upstream::Website(website) => Some(website),
         _ => None,
     };
-    let folder = config.paths.nginx();
     let https = if machine.nginx.has_http2_directive() {
         " ssl"
     } else {
         " ssl http2"
     };
-    Ok(Values {
-        pid: text(&config.paths.nginx_pid())?,
-        tmp: text(&folder.join("tmp"))?,
-        draining: text(&config.paths.draining())?,
-        moving: text(&config.paths.moving())?,
-        access_log: text(&config.paths.access_log())?,
+    Ok(NginxValues {
+        worker_shutdown: WORKER_SHUTDOWN_TIMEOUT.as_secs(),
+        own_files: OwnFiles::of(config)?,
         types: TYPES,
         user: config.account.as_ref().map(|account| account.name.as_str()),
         group: config.account.as_ref().map(Account::group_name),
         before_last_day: lasting::before((config.not_after - LEFT).unix_timestamp()),
         ciphers: CIPHERS.join(":"),
-        fullchain: text(&config.fullchain)?,
-        key: text(&config.key)?,
         http2_directive: machine.nginx.has_http2_directive(),
         resolvers: resolvers(website, machine)?,
         names: config
@@ -176,7 +186,7 @@ fn values<'a>(
             Upstream::Files(root) => Some(text(root)?),
             _ => None,
         },
-        website: website.map(|website| Remote {
+        website: website.map(|website| WebsiteProxy {
             scheme: website.scheme,
             authority: &website.authority,
             name: website.host(),
@@ -184,18 +194,55 @@ fn values<'a>(
         }),
         hsts: config.hsts.map(|kept| kept.as_secs()),
         immutable,
-        health_host: website.map_or(format!("{primary}{port_suffix}"), |website| {
-            website.authority.clone()
-        }),
-        health_uri: website.map_or(config.health_path.clone(), |website| {
-            website.uri(&config.health_path)
-        }),
-        health_itself: itself(&primary, config),
-        health_files: health_files(&config.health_path),
-        static_folders,
-        static_files,
+        health: HealthPath::of(config, website, &primary, &port_suffix),
+        places: StaticPlaces::of(config)?,
         port_suffix,
     })
+}
+
+impl OwnFiles {
+    fn of(config: &WebConfig) -> Result<Self, String> {
+        Ok(Self {
+            pid: text(&config.paths.nginx_pid())?,
+            tmp: text(&config.paths.nginx().join("tmp"))?,
+            draining: text(&config.paths.draining())?,
+            moving: text(&config.paths.moving())?,
+            access_log: text(&config.paths.access_log())?,
+            fullchain: text(&config.fullchain)?,
+            key: text(&config.key)?,
+        })
+    }
+}
+
+impl HealthPath {
+    fn of(config: &WebConfig, website: Option<&Website>, primary: &str, port: &str) -> Self {
+        let path = &config.health_path;
+        Self {
+            health_host: website.map_or(format!("{primary}{port}"), |website| {
+                website.authority.clone()
+            }),
+            health_uri: website.map_or(path.clone(), |website| website.uri(path)),
+            health_itself: itself(primary, config),
+            health_files: health_files(path),
+        }
+    }
+}
+
+impl<'a> StaticPlaces<'a> {
+    fn of(config: &'a WebConfig) -> Result<Self, String> {
+        let places = config
+            .static_files
+            .iter()
+            .map(static_place)
+            .collect::<Result<Vec<_>, _>>()?;
+        let (static_folders, static_files) = places
+            .into_iter()
+            .partition(|place| place.prefix.ends_with('/'));
+        Ok(Self {
+            static_folders,
+            static_files,
+        })
+    }
 }
 
 /// A pattern of every `Location` that leads back to the health path, as `config::OwnUrls` judges
@@ -238,7 +285,7 @@ pub(super) fn app_server(upstream: &Upstream) -> Result<Option<String>, String> 
     })
 }
 
-fn addresses(port: u16, options: &str, machine: &Machine) -> Vec<String> {
+fn addresses(port: u16, options: &str, machine: &NginxHost) -> Vec<String> {
     let all = [
         Some(format!("{port}{options}")),
         machine.ipv6.then(|| format!("[::]:{port}{options}")),
@@ -265,7 +312,7 @@ pub fn health_files(path: &str) -> Vec<String> {
 }
 
 /// nginx asks them for a website's address again and again: it changes.
-fn resolvers(website: Option<&Website>, machine: &Machine) -> Result<Vec<String>, String> {
+fn resolvers(website: Option<&Website>, machine: &NginxHost) -> Result<Vec<String>, String> {
     match website {
         Some(website)
             if website

@@ -109,7 +109,7 @@ async fn every_kind_of_record_set_is_deleted_exactly_as_it_was_read() {
         address("fail.example.test", "203.0.113.7").failover(Role::Primary, "live", Some(&check)),
         RecordSet::alias(
             "fail.example.test",
-            Kind::A,
+            RecordType::A,
             "d111.cloudfront.net",
             "Z2FDTNDATAQYW2",
             false,
@@ -117,14 +117,14 @@ async fn every_kind_of_record_set_is_deleted_exactly_as_it_was_read() {
         .failover(Role::Secondary, "mirror", None),
         RecordSet::alias(
             "example.test",
-            Kind::Aaaa,
+            RecordType::Aaaa,
             "d111.cloudfront.net",
             "Z2FDTNDATAQYW2",
             false,
         ),
         RecordSet::new(
             "_spotboot.example.test",
-            Kind::Txt,
+            RecordType::Txt,
             60,
             vec!["heritage=spotboot,\"odd\" \\ grüße".into(), "x".repeat(300)],
         ),

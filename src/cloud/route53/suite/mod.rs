@@ -30,7 +30,7 @@ fn on(operation: &str) -> Match {
 }
 
 fn address(name: &str, value: &str) -> RecordSet {
-    RecordSet::new(name, Kind::A, 60, vec![value.to_owned()])
+    RecordSet::new(name, RecordType::A, 60, vec![value.to_owned()])
 }
 
 fn seed(region: &Region, name: &str, kind: &str, values: &[&str]) {

@@ -5,6 +5,7 @@ use nix::unistd::Pid;
 
 use super::*;
 use crate::host::process;
+use crate::host::services::seen::to_stderr;
 
 struct Stand {
     dir: tempfile::TempDir,
@@ -57,8 +58,8 @@ fn service(line: &str) -> Service {
     }
 }
 
-fn pid(state: State) -> u32 {
-    let State::Running { pid } = state else {
+fn pid(state: ServiceState) -> u32 {
+    let ServiceState::Running { pid } = state else {
         panic!("{state:?}")
     };
     pid
@@ -96,7 +97,7 @@ async fn the_same_definition_is_kept_and_another_replaces_it() {
     );
     assert!(gone(before));
     stand.keeper.shutdown().await;
-    assert_eq!(stand.keeper.state("spotboot-app"), State::Absent);
+    assert_eq!(stand.keeper.state("spotboot-app"), ServiceState::Absent);
 }
 
 #[tokio::test]
@@ -130,7 +131,11 @@ async fn a_service_that_ends_is_told_of_once_and_started_again() {
     assert_eq!(stand.keeper.ended("spotboot-app").await, "exit status 3");
     assert_eq!(stand.keeper.log_tail("spotboot-app", 5), "last words");
     assert!(
-        eventually(|| matches!(stand.keeper.state("spotboot-app"), State::Running { .. })).await
+        eventually(|| matches!(
+            stand.keeper.state("spotboot-app"),
+            ServiceState::Running { .. }
+        ))
+        .await
     );
     assert!(
         tokio::time::timeout(
@@ -158,7 +163,7 @@ async fn one_that_is_not_to_be_restarted_stays_ended() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(
         stand.keeper.state("spotboot-app"),
-        State::Exited {
+        ServiceState::Exited {
             status: "exit status 0".into()
         }
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::*;
-use crate::host::accounts::Account;
+use crate::host::account::Account;
 use crate::host::process::{Run, find_program};
 use crate::host::slot::Slot;
 

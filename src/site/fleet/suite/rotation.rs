@@ -125,7 +125,7 @@ async fn a_fleet_that_is_none_says_what_to_set() {
             error,
             format!(
                 "there is no {} {id} in this account and region; correct [fleet] id",
-                title(sort.kind)
+                sort.kind.title()
             )
         );
     })

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use time::OffsetDateTime;
 
 use super::*;
-use crate::host::accounts::is_root;
+use crate::host::account::is_root;
 use crate::host::services::Mode;
 
 mod hsts;
@@ -93,13 +93,13 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn machine(major: u32, minor: u32, patch: u32) -> Machine {
+fn machine(major: u32, minor: u32, patch: u32) -> NginxHost {
     let version = Version(major, minor, patch);
     let nginx = Nginx {
         program: "/usr/sbin/nginx".into(),
         version,
     };
-    Machine {
+    NginxHost {
         nginx,
         ipv6: true,
         name_servers: vec![
@@ -123,7 +123,7 @@ fn website(endpoint: Option<&str>) -> Upstream {
 
 async fn nginx_finds_it_good(config: &WebConfig) {
     let nginx = Nginx::find().await.unwrap();
-    let text = render(config, &Machine::observe(&nginx), &[]).unwrap();
+    let text = render(config, &NginxHost::observe(&nginx), &[]).unwrap();
     if let Err(error) = check(config, &nginx, &text).await {
         panic!("{error}\n{text}");
     }
@@ -226,7 +226,7 @@ fn http2_and_ipv6_are_spelled_as_the_machine_has_them() {
     assert!(old.contains(&format!("listen [::]:{port} ssl http2;")) && !old.contains("http2 on;"));
     let new = render(
         &stand.config,
-        &Machine {
+        &NginxHost {
             ipv6: false,
             ..machine(1, 26, 3)
         },

@@ -1,17 +1,17 @@
 use super::*;
 
-fn run() -> Run {
-    Run::new(&running("one"), None)
+fn run() -> Invocation {
+    Invocation::new(&running("one"), None)
 }
 
-fn running(invocation: &str) -> Shown {
-    Shown::parse(&format!(
+fn running(invocation: &str) -> UnitProperties {
+    UnitProperties::parse(&format!(
         "LoadState=loaded\nActiveState=active\nMainPID=7\nInvocationID={invocation}\n"
     ))
 }
 
-fn exited(invocation: &str) -> Shown {
-    Shown::parse(&format!(
+fn exited(invocation: &str) -> UnitProperties {
+    UnitProperties::parse(&format!(
         "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nMainPID=0\nExecMainCode=1\nExecMainStatus=3\nInvocationID={invocation}\n"
     ))
 }
@@ -35,7 +35,7 @@ fn an_end_is_told_once() {
 #[test]
 fn an_end_that_systemd_has_forgotten_is_told_once_too() {
     let mut run = run();
-    let forgotten = Shown::parse(
+    let forgotten = UnitProperties::parse(
         "LoadState=loaded\nActiveState=inactive\nMainPID=0\nExecMainCode=0\nInvocationID=\n",
     );
     assert_eq!(run.compare(&forgotten).as_deref(), Some(FORGOTTEN));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, FileError};
 
 #[derive(Serialize, Deserialize)]
-struct Mark {
+struct CompletionMark {
     note: String,
     /// What became of the folder since.
     #[serde(default)]
@@ -28,7 +28,7 @@ struct Mark {
 pub fn mark(folder: &Path, note: &str) -> Result<(), FileError> {
     write(
         folder,
-        &Mark {
+        &CompletionMark {
             note: note.to_owned(),
             remarks: BTreeMap::new(),
             boot: Some(boot_id()),
@@ -49,7 +49,7 @@ pub fn remark(folder: &Path, name: &str, text: &str) -> Result<(), FileError> {
     mark.remarks.insert(name.to_owned(), text.to_owned());
     write(
         folder,
-        &Mark {
+        &CompletionMark {
             boot: Some(boot_id()),
             ..mark
         },
@@ -61,7 +61,7 @@ pub fn remarked(folder: &Path, name: &str) -> Option<String> {
     read(folder)?.remarks.remove(name)
 }
 
-fn write(folder: &Path, mark: &Mark) -> Result<(), FileError> {
+fn write(folder: &Path, mark: &CompletionMark) -> Result<(), FileError> {
     let aside = beside(folder, "mark.new");
     let writing = |error| FileError::new("marking", folder, error);
     fs::write(&aside, to_json(mark)).map_err(writing)?;
@@ -88,7 +88,7 @@ pub fn flush(folder: &Path) -> Result<(), FileError> {
     nix::unistd::syncfs(handle).map_err(|errno| writing(errno.into()))?;
     files::write_atomic(
         &beside(folder, "mark"),
-        &to_json(&Mark { boot: None, ..mark }),
+        &to_json(&CompletionMark { boot: None, ..mark }),
         0o600,
     )
 }
@@ -172,11 +172,11 @@ fn entries(parent: &Path) -> Result<Vec<(PathBuf, String)>, FileError> {
         .collect())
 }
 
-fn read(folder: &Path) -> Option<Mark> {
+fn read(folder: &Path) -> Option<CompletionMark> {
     serde_json::from_slice(&fs::read(beside(folder, "mark")).ok()?).ok()
 }
 
-fn to_json(mark: &Mark) -> Vec<u8> {
+fn to_json(mark: &CompletionMark) -> Vec<u8> {
     serde_json::to_vec(mark).expect("strings have a JSON form")
 }
 
@@ -206,8 +206,9 @@ mod tests {
         assert_eq!(marked(&folder), None);
         mark(&folder, "note").unwrap();
         assert_eq!(marked(&folder).as_deref(), Some("note"));
-        let restarted = |mark: Mark| fs::write(beside(&folder, "mark"), to_json(&mark)).unwrap();
-        restarted(Mark {
+        let restarted =
+            |mark: CompletionMark| fs::write(beside(&folder, "mark"), to_json(&mark)).unwrap();
+        restarted(CompletionMark {
             note: "note".into(),
             remarks: BTreeMap::new(),
             boot: Some("another".into()),
