@@ -1,10 +1,14 @@
 //! site.toml, parsed once at the edge into types that cannot hold a wrong value.
 //!
 //! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the
-//! network.
+//! network. Which keys there are stands in one table, `keys`, which feeds the parser, its hints and
+//! the reference page.
 
 mod domain;
+mod excerpt;
+mod keys;
 mod parse;
+mod problems;
 mod reader;
 mod redirect;
 mod secret;
@@ -18,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
-pub use parse::Problems;
+pub use problems::Problems;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
 
