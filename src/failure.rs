@@ -6,12 +6,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::config::Problems;
-use crate::outcome::Usage;
+use crate::outcome::{USAGE, Usage};
 use crate::output::{self, shown};
 use crate::{cli, cloud, logging};
-
-/// Usage or configuration.
-const USAGE: u8 = 2;
 
 /// What is told of a failure.
 #[derive(Debug, PartialEq, Eq)]

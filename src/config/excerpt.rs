@@ -1,4 +1,4 @@
-//! The line of a site.toml that a problem is about, without what may be a secret.
+//! The source line of a problem in site.toml, without values that may be secrets.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::keys;
 use crate::output::in_one_line;
 
-/// Stands where a value is not shown.
+/// The mark in place of a value that is not shown.
 const HIDDEN: &str = "…";
 
-/// One line, and the part of it that a caret points to.
+/// A source line with its caret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     /// Counted from 1.
@@ -21,7 +21,7 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The line on which the span begins. Of a line whose value may be a secret, the key alone.
+    /// The line on which the span begins; only the key, where the line's value may be a secret.
     pub fn of(source: &str, span: &Range<usize>) -> Self {
         let at = source.floor_char_boundary(span.start);
         let (before, behind) = source.split_at(at);
@@ -66,11 +66,11 @@ impl Excerpt {
         }
     }
 
-    /// The line with its number and the caret, in colours or without; several lines, and no line
-    /// break at their end.
-    pub fn render(&self, styled: bool) -> String {
+    /// The line with its number, the caret and a word of help, in colours or without; several lines,
+    /// and no line break at their end.
+    pub fn render(&self, styled: bool, help: Option<&str>) -> String {
         let line = in_one_line(&self.line);
-        // What must not reach a terminal is gone from the line, and the caret may be moved by that.
+        // A line that loses control characters here gets shorter than its caret may expect.
         let start = line.floor_char_boundary(self.caret.start.min(line.len()));
         let end = line.floor_char_boundary(self.caret.end.min(line.len()));
         let snippet = Snippet::source(line.as_ref())
@@ -81,12 +81,14 @@ impl Excerpt {
         } else {
             Renderer::plain()
         };
-        renderer.render(&[Group::with_level(Level::ERROR).element(snippet)])
+        let help = help.map(|help| Level::HELP.message(help));
+        let group = Group::with_level(Level::ERROR).element(snippet);
+        renderer.render(&[group.elements(help)])
     }
 }
 
-/// Whether the line may hold a secret. It goes by the text, since a file that is no TOML has no
-/// values yet; where the text leaves a doubt, the answer is yes.
+/// Whether the line may hold a secret. The text alone decides, since a file that is no TOML has no
+/// values yet; in doubt the answer is yes.
 fn may_hold_a_secret(before: &str, line: &str) -> bool {
     let mut scan = Scan::new();
     before.lines().for_each(|line| scan.read(line));
@@ -95,7 +97,7 @@ fn may_hold_a_secret(before: &str, line: &str) -> bool {
     scan.hides && (continues || !is_header(line))
 }
 
-/// Reads a file line by line and knows whose value each line belongs to.
+/// Reads a file line by line and tracks the key to whose value a line belongs.
 struct Scan<'s> {
     table: Vec<&'s str>,
     hides: bool,
@@ -182,7 +184,7 @@ mod tests {
 
     fn at(source: &str, text: &str) -> String {
         let start = source.find(text).expect("the text is there");
-        Excerpt::of(source, &(start..start + text.len())).render(false)
+        Excerpt::of(source, &(start..start + text.len())).render(false, None)
     }
 
     #[test]
@@ -207,12 +209,12 @@ mod tests {
         for span in [14..99, 15..16, source.len()..source.len(), 99..100] {
             assert!(
                 Excerpt::of(source, &span)
-                    .render(false)
+                    .render(false, None)
                     .contains("2 | name = é"),
                 "{span:?}"
             );
         }
-        assert!(Excerpt::of("", &(0..0)).render(false).contains('^'));
+        assert!(Excerpt::of("", &(0..0)).render(false, None).contains('^'));
     }
 
     #[test]
@@ -268,10 +270,10 @@ mod tests {
         let excerpt = Excerpt::of(source, &(14..15));
         assert!(
             !excerpt
-                .render(false)
+                .render(false, None)
                 .contains(['\u{1b}', '\u{202e}', '\u{9b}'])
         );
-        let styled = excerpt.render(true);
+        let styled = excerpt.render(true, None);
         assert!(
             styled.contains("\u{1b}[") && !styled.contains("\u{1b}[2J"),
             "{styled:?}"

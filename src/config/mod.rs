@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use domain::Domain;
 pub use problems::Problems;
+pub use reader::Problem;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
 

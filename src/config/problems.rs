@@ -1,11 +1,11 @@
-//! Everything that is wrong with one site.toml, and how a person is told of it.
+//! The problems of one site.toml, as a person reads them.
 
 use std::fmt;
 
 use super::reader::Problem;
 use crate::output::shown;
 
-/// Everything that is wrong with one site.toml, in the order of its lines.
+/// The problems of one site.toml, in the order of their lines.
 #[derive(Debug)]
 pub struct Problems {
     file: String,
@@ -40,11 +40,25 @@ impl Problems {
             .map(|problem| (problem.line, problem.message.as_str()))
     }
 
+    /// Each in full, in the order of the lines.
+    pub fn found(&self) -> &[Problem] {
+        &self.found
+    }
+
     /// The summary, and each problem with its source line and a caret, in colours or without; fit
     /// to be printed as it is.
     pub fn render(&self, styled: bool) -> String {
+        self.told(styled, |_| None)
+    }
+
+    /// The same, with the type, default and sentence of each key.
+    pub fn explain(&self, styled: bool) -> String {
+        self.told(styled, Problem::help)
+    }
+
+    fn told(&self, styled: bool, help: impl Fn(&Problem) -> Option<String>) -> String {
         let each = self.found.iter().map(|problem| {
-            let excerpt = problem.excerpt.render(styled);
+            let excerpt = problem.excerpt.render(styled, help(problem).as_deref());
             let lines = excerpt.lines().map(|line| format!("\n  {line}"));
             let place = format!("{}:{}", self.file, problem.line);
             let first = format!("\n  {place}: {}", problem.message);

@@ -1,8 +1,8 @@
 //! Reading a TOML document without stopping at the first problem.
 //!
-//! Knows lines, types and key names; what the keys mean is `parse`'s business. Which keys there are,
-//! the table of keys says: a key that it lacks cannot be read, and tests fail where nobody reads a
-//! key that it has.
+//! Knows lines, types and key names; what the keys mean is `parse`'s business. A key that the table
+//! of keys lacks cannot be read, and a key of the table that the parser does not read fails the
+//! tests.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::excerpt::Excerpt;
 use super::keys::{self, SiteKey, ValueType};
 
-/// What a problem is about that concerns no key of the table of keys.
+/// The subject of a problem that concerns no key of the table of keys.
 pub const SYNTAX: &str = "syntax";
 pub const UNKNOWN_KEY: &str = "unknown-key";
 
@@ -27,6 +27,13 @@ pub struct Problem {
     pub about: &'static str,
     pub message: String,
     pub excerpt: Excerpt,
+}
+
+impl Problem {
+    /// The type, default and sentence of the problem's key.
+    pub fn help(&self) -> Option<String> {
+        keys::find(self.about).map(SiteKey::help)
+    }
 }
 
 /// Where every reader of one document leaves what it finds.
@@ -120,9 +127,7 @@ impl<'t> Table<'t> {
             .entries
             .is_some_and(|entries| entries.contains_key(key));
         if !present {
-            let message = format!("{} is missing", joined(&self.name, key));
-            self.findings
-                .report(&self.span, self.key(key).path, message);
+            self.lacks(key, format!("{} is missing", joined(&self.name, key)));
         }
         self.string(key)
     }
@@ -145,7 +150,7 @@ impl<'t> Table<'t> {
         self.get(key, in_range).map(|at| at.value)
     }
 
-    /// What a value means that is one of a few words.
+    /// The meaning of a value that has to be one of a few words.
     pub fn one_of<T: Copy>(
         &self,
         key: &str,
@@ -276,6 +281,11 @@ impl<'t> Table<'t> {
     pub fn reject_table(&self, why: impl Into<String>) {
         let about = keys::find(&self.path).map_or(SYNTAX, |key| key.path);
         self.findings.report(&self.span, about, why);
+    }
+
+    /// Says that a key is missing that the table needs.
+    pub fn lacks(&self, key: &str, why: impl Into<String>) {
+        self.findings.report(&self.span, self.key(key).path, why);
     }
 
     /// Reports the keys that the table of keys lacks, each with the nearest known one.

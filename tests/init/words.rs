@@ -82,6 +82,7 @@ fn global_options_stand_apart_and_no_line_is_longer_than_the_terminal() {
         &["up"],
         &["install"],
         &["init"],
+        &["check"],
         &["deploy"],
         &["rotate"],
         &["rollback"],

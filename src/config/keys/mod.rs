@@ -1,8 +1,7 @@
-//! The keys of site.toml, as one table: what each is, what holds without it, and what it is for.
+//! The keys of site.toml as one table: each key's type, default and purpose.
 //!
-//! The table feeds the parser (which keys there are, and the type that each wants), the nearest-key
-//! hints, `check` and the reference page in `docs/`. What a value may be beyond its type is
-//! `values`' business.
+//! The table feeds the parser (known keys and their types), the nearest-key hints, `check` and the
+//! reference page in `docs/`. The rules for values beyond their type are `values`' business.
 
 mod app;
 #[cfg(test)]
@@ -13,7 +12,7 @@ mod web;
 
 use std::fmt;
 
-/// One key of site.toml, or one table.
+/// A key or a table of site.toml.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SiteKey {
     /// From the file's root, as in `app.health.path`; `*` stands for a name that the user chooses.
@@ -23,13 +22,13 @@ pub struct SiteKey {
     /// The first version of spotboot that knows the key.
     pub since: &'static str,
     pub part: ConfigPart,
-    /// What the key is for.
+    /// The key's purpose.
     pub sentence: &'static str,
-    /// Its value may be a secret by mistake, which no message repeats (invariant I7).
+    /// The value may be a secret by mistake, so no message repeats it (invariant I7).
     is_private: bool,
 }
 
-/// What a key's value is in TOML.
+/// The TOML type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     Text,
@@ -52,23 +51,23 @@ pub enum ValueType {
     Tables,
 }
 
-/// What holds where a key is absent.
+/// The meaning of a file without the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
     /// The file is wrong.
     Refused,
-    /// The same as with this value, in TOML.
+    /// The default is this value, in TOML.
     Is(&'static str),
-    /// What these words say.
+    /// These words say the default, which is no single value.
     Means(&'static str),
 }
 
-/// Who changes a key, and how the change reaches the instances.
+/// The owner of a key, who changes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigPart {
-    /// It belongs to a release, with which it is tried, promoted and rolled back.
+    /// The release: the key is tried, promoted and rolled back with it.
     Release,
-    /// It belongs to the site; CI's role is not to change it.
+    /// The site: a person changes the key, and CI's role is not to.
     Site,
 }
 
@@ -125,6 +124,19 @@ pub fn hides(path: &[&str]) -> bool {
 }
 
 impl SiteKey {
+    /// The key's type, default and sentence, in one line.
+    pub fn help(&self) -> String {
+        let absent = match self.absent {
+            Absent::Refused => "it has to be there".to_owned(),
+            Absent::Is(value) => format!("without it {value}"),
+            Absent::Means(words) => format!("without it {words}"),
+        };
+        format!(
+            "{} is {}, {absent}: {}",
+            self.path, self.value, self.sentence
+        )
+    }
+
     const fn private(self) -> Self {
         Self {
             is_private: true,
@@ -153,7 +165,7 @@ const fn key(
 }
 
 impl ValueType {
-    /// What the parser says that it wants where it finds a value of another type.
+    /// The type in the words of the error about a value of another type.
     pub fn wanted(self) -> String {
         match self {
             Self::Text | Self::OneOf(_) => "a string".to_owned(),

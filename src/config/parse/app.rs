@@ -69,7 +69,8 @@ fn read_app_kind(table: &Table<'_>, has_mirror: bool) -> Option<AppKind> {
     }
     match kind? {
         "python" if wsgi.is_none() => {
-            table.reject_table(
+            table.lacks(
+                "wsgi",
                 "app.wsgi is missing; kind python wants what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"",
             );
             None

@@ -18,13 +18,14 @@ pub(super) fn read(table: Table<'_>, has_distribution: bool) -> Dns {
         ("failover", Routing::Failover),
         ("multivalue", Routing::Multivalue),
     ];
+    let given = table.string("routing");
     let routing = table
-        .one_of("routing", table.string("routing"), &routings)
+        .one_of("routing", given.clone(), &routings)
         .unwrap_or(Routing::Simple);
     let address = read_address(&table, routing);
     let ttl = table.integer("ttl").unwrap_or(DEFAULT_TTL);
-    if routing == Routing::Failover && !has_distribution {
-        table.reject_table("dns.routing = \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
+    if let (Some(at), Routing::Failover, false) = (&given, routing, has_distribution) {
+        table.reject("routing", at, "= \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
     }
     table.finish();
     Dns {

@@ -94,7 +94,10 @@ mod tests {
     fn an_s3_site_and_failover_routing_need_the_mirror() {
         assert!(problems(&SMALLEST.replace("static", "s3")).contains("needs a [failover] table"));
         let failover = format!("{SMALLEST}[dns]\nrouting = \"failover\"\n");
-        assert!(problems(&failover).contains("needs a [failover] table"));
+        assert!(
+            problems(&failover)
+                .contains("site.toml:8: dns.routing = \"failover\" needs a [failover] table")
+        );
         assert!(
             problems(&format!("{failover}[failover]\nbucket = \"mirror\"\n"))
                 .contains("and its cloudfront")

@@ -46,7 +46,8 @@ pub(super) fn read(table: Table<'_>) -> SiteTable {
 fn read_domains(table: &Table<'_>) -> Option<Vec<Domain>> {
     let listed = table.strings("domains");
     if listed.is_empty() {
-        table.reject_table(
+        table.lacks(
+            "domains",
             "site.domains is missing; it names at least one domain, as in [\"example.com\"]",
         );
         return None;

@@ -37,7 +37,7 @@ pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::Plan;
 use plan::Program;
-pub use procfile::has_release as procfile_has_release;
+pub use procfile::{has_release as procfile_has_release, web as procfile_web};
 pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.
