@@ -28,7 +28,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
-    Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\n\
+    Exit codes: 0 done; 1 failed; 2 usage or configuration, also where check found a problem; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\n\
     With --json an error is an object on standard error: \"error\" holds \"message\", \"hint\", \"code\", \"file\" and \"line\", and where a site.toml \
     has problems \"problems\", a list of \"message\", \"file\" and \"line\".\n\n\
     AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads; `aws sso login` and `aws login` work.";
@@ -71,6 +71,12 @@ pub enum Command {
     /// with it
     #[command(after_help = examples::INIT)]
     Init(Box<Init>),
+    /// Say every problem of site.toml, and of a package; needs no account and no network
+    #[command(after_help = examples::CHECK)]
+    Check {
+        /// A package, as `deploy` takes it: a folder or a zip [default: site.toml alone]
+        path: Option<PathBuf>,
+    },
     /// Publish a release, try it on new instances, make it current, or go back
     #[command(after_help = examples::DEPLOY)]
     Deploy(Deploy),

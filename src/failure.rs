@@ -6,18 +6,17 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::config::Problems;
-use crate::outcome::Usage;
+use crate::outcome::{USAGE, Usage};
 use crate::output::{self, shown};
 use crate::{cli, cloud, logging};
-
-/// Usage or configuration.
-const USAGE: u8 = 2;
 
 /// What is told of a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     /// As a person is told it.
     words: String,
+    /// The same in colours, fit to be printed as it is, where there are such.
+    styled: Option<String>,
     /// The same without the hint.
     message: String,
     /// What the user can do about it.
@@ -35,8 +34,12 @@ impl Failure {
             let each = problems
                 .each()
                 .map(|(line, what)| (problems.file().to_owned(), line, what.to_owned()));
+            let context = words.strip_suffix(&problems.to_string());
+            let styled =
+                context.map(|context| format!("{}{}", shown(context), problems.render(true)));
             return Self {
                 words,
+                styled,
                 message: problems.summary(),
                 hint: None,
                 code: USAGE,
@@ -65,6 +68,7 @@ impl Failure {
             hint: hint.map(str::to_owned),
             code,
             problems: Vec::new(),
+            styled: None,
             words,
         }
     }
@@ -83,16 +87,18 @@ impl Failure {
             hint,
             code: USAGE,
             problems: Vec::new(),
+            styled: None,
             words,
         }
     }
 
     /// Says it on standard error, where nobody has said it yet.
     pub fn tell(&self, json: bool) -> ExitCode {
-        if json {
-            logging::print_json(&self.to_json());
-        } else {
-            logging::print(&format!("error: {}", self.words));
+        let words = format!("error: {}", self.words);
+        match &self.styled {
+            _ if json => logging::print_json(&self.to_json()),
+            Some(styled) => logging::print_in_colour(&words, &format!("error: {styled}")),
+            None => logging::print(&words),
         }
         ExitCode::from(self.code)
     }
@@ -246,6 +252,15 @@ mod tests {
             ("no site.toml", Some("name one with --config"), 2)
         );
         assert_eq!(Failure::of(&anyhow!("it; broke")).message, "it; broke");
+    }
+
+    #[test]
+    fn only_the_styled_words_have_escapes() {
+        let problems = Site::parse("a\u{1b}[2J.toml", "[site]\n").unwrap_err();
+        let failure = Failure::of(&anyhow::Error::new(problems).context("re\u{1b}ading"));
+        let styled = failure.styled.expect("problems have colours");
+        assert!(styled.starts_with("reading: a[2J.toml has ") && styled.contains("\u{1b}["));
+        assert!(!styled.contains("\u{1b}[2J") && !failure.words.contains("\u{1b}[1m"));
     }
 
     #[test]

@@ -71,6 +71,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Rotate(pace) => commands::rotate::rotate(&cli.globals, pace).await,
         Command::Rollback(args) => commands::rotate::rollback(&cli.globals, args).await,
         Command::History(args) => commands::history::run(&cli.globals, args).await,
+        Command::Check { path } => commands::check::run(&cli.globals, path.as_deref()).await,
         Command::Status => commands::status::run(&cli.globals).await,
         Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
         Command::Logs(args) => commands::logs::run(&cli.globals, args).await,

@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
+/// The exit code of usage or configuration.
+pub const USAGE: u8 = 2;
+
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
     /// A dry run found something that would stop the real one.
     ProblemFound,
+    /// The configuration or the package has problems, which are told.
+    Misconfigured,
     /// Another holds the lock.
     Locked,
 }
@@ -16,6 +21,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Done => Self::SUCCESS,
+            Outcome::Misconfigured => Self::from(USAGE),
             Outcome::ProblemFound => Self::from(3),
             Outcome::Locked => Self::from(4),
         }

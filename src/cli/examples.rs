@@ -5,6 +5,10 @@ pub(super) const INIT: &str = "Examples:
       --zone Z0123ABC --region eu-west-1 --kind python
   spotboot init --dry-run      what would be written";
 
+pub(super) const CHECK: &str = "Examples:
+  spotboot check               exit code 2 where it found a problem
+  spotboot check ./build --config ./site.toml --json";
+
 pub(super) const UP: &str = "Examples:
   spotboot up --config s3://example-site/site.toml
   spotboot up --dry-run        what a boot would do here";

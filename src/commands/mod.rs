@@ -1,6 +1,7 @@
 //! Verbs: one per command; each reads as its table of contents.
 
 pub mod cert;
+pub mod check;
 pub mod deploy;
 pub mod history;
 pub mod init;

@@ -1,7 +1,8 @@
 //! `status`: what serves now. It looks, and changes nothing.
 
+mod print;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
 use crate::context::Remote;
 use crate::outcome::Outcome;
-use crate::output::{self, continued, in_one_line, out};
 use crate::rollout;
+use crate::output;
 use crate::site::address;
+use crate::site::check::{Check, Finding};
 use crate::site::deploys::{Log, Record};
 use crate::site::fleet::Fleet;
 use crate::site::report::{InstanceReport, Phase, read_report};
@@ -37,8 +39,16 @@ struct Status {
     elastic_ip: Option<ElasticIp>,
     fleet: Option<FleetStatus>,
     instances: Vec<ServingInstance>,
-    warnings: Vec<String>,
-    problems: Vec<String>,
+    checks: Vec<Check>,
+}
+
+/// The JSON of a status: its warnings and problems stand in words, too.
+#[derive(Debug, Serialize)]
+struct Told<'s> {
+    #[serde(flatten)]
+    status: &'s Status,
+    warnings: Vec<&'s str>,
+    problems: Vec<&'s str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,11 +93,15 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
     let status = observe(&remote).await?;
     if globals.json {
-        output::json(&status)?;
+        output::json(&Told {
+            status: &status,
+            warnings: status.warnings().collect(),
+            problems: status.problems().collect(),
+        })?;
     } else {
         status.print();
     }
-    Ok(if status.problems.is_empty() {
+    Ok(if status.problems().next().is_none() {
         Outcome::Done
     } else {
         Outcome::ProblemFound
@@ -95,7 +109,7 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
 }
 
 async fn observe(remote: &Remote) -> Result<Status> {
-    let (mut problems, mut zones) = (Vec::new(), Vec::new());
+    let (mut checks, mut zones) = (Vec::new(), Vec::new());
     for standing in remote.zones().await?.standing(&remote.route53).await? {
         let records = standing.records.iter().map(ToString::to_string).collect();
         zones.push(Names {
@@ -109,7 +123,7 @@ async fn observe(remote: &Remote) -> Result<Status> {
         .filter_map(|names| names.owner.clone())
         .collect();
     let owners = ids.clone();
-    let elastic_ip = elastic_ip(remote, &owners, &mut problems).await;
+    let elastic_ip = elastic_ip(remote, &owners, &mut checks).await;
     let fleet = fleet(remote, &mut ids).await?;
     let mut instances = Vec::new();
     for described in remote
@@ -121,16 +135,13 @@ async fn observe(remote: &Remote) -> Result<Status> {
     {
         instances.push(instance(remote, described, &owners).await?);
     }
-    problems.extend(
-        instances.iter().filter_map(|instance| {
-            Some(format!("{}: {}", instance.id, instance.problem.as_ref()?))
-        }),
-    );
+    checks.extend(instances.iter().map(ServingInstance::check));
     for owner in owners
         .iter()
         .filter(|owner| instances.iter().all(|instance| instance.id != **owner))
     {
-        problems.push(format!("{owner}, which owns the names, is gone"));
+        let seen = format!("{owner}, which owns the names, is gone");
+        checks.push(Check::problem("names", owner, seen));
     }
     let current = rollout::current(remote)
         .await?
@@ -139,7 +150,7 @@ async fn observe(remote: &Remote) -> Result<Status> {
         .await?
         .map(|log| log.record);
     let under_way = newest.filter(|record| record.end.is_none());
-    let warnings = differing_versions(&instances).into_iter().collect();
+    checks.extend(differing_versions(&instances));
     Ok(Status {
         site: remote.site.name.clone(),
         current,
@@ -148,20 +159,20 @@ async fn observe(remote: &Remote) -> Result<Status> {
         elastic_ip,
         fleet,
         instances,
-        warnings,
-        problems,
+        checks,
     })
 }
 
 async fn elastic_ip(
     remote: &Remote,
     owners: &BTreeSet<String>,
-    problems: &mut Vec<String>,
+    checks: &mut Vec<Check>,
 ) -> Option<ElasticIp> {
+    const ID: &str = "elastic-ip";
     let elastic = match address::elastic(&remote.ec2, &remote.site).await {
         Ok(elastic) => elastic?,
         Err(error) => {
-            problems.push(format!("{error:#}"));
+            checks.push(Check::of(ID, "Elastic IP", Err(error)));
             return None;
         }
     };
@@ -171,10 +182,11 @@ async fn elastic_ip(
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(" and ");
-        problems.push(format!(
+        let seen = format!(
             "the Elastic IP {}, and the names are {owners}'s",
             address::describe(&elastic)
-        ));
+        );
+        checks.push(Check::problem(ID, &elastic.allocation, seen));
     }
     let instance = if let Holder::Instance(id) = elastic.holder {
         Some(id)
@@ -267,91 +279,28 @@ async fn problem(remote: &Remote, id: &str, said: Option<&InstanceReport>) -> Op
 }
 
 impl Status {
-    fn print(&self) {
-        row("site", &self.site);
-        row("current", self.current.as_deref().unwrap_or("none yet"));
-        if let Some(record) = &self.under_way {
-            row(
-                "under way",
-                &format!(
-                    "{} by {}, or killed: then the next run ends it",
-                    record.id, record.by
-                ),
-            );
-        }
-        for names in &self.zones {
-            let owner = names
-                .owner
-                .as_deref()
-                .map_or("nobody's yet".to_owned(), |owner| {
-                    format!("{owner} owns them")
-                });
-            row("names", &format!("{}: {owner}", names.zone));
-            names.records.iter().for_each(|record| row("", record));
-        }
-        if let Some(ElasticIp {
-            allocation,
-            address,
-            instance,
-        }) = &self.elastic_ip
-        {
-            let leads = instance
-                .as_ref()
-                .map_or("nowhere".to_owned(), |id| format!("to {id}"));
-            row(
-                "address",
-                &format!("{address} ({allocation}) leads {leads}"),
-            );
-        }
-        match &self.fleet {
-            Some(fleet) => row(
-                "fleet",
-                &format!(
-                    "{}: target {}, {} instances",
-                    fleet.id.id, fleet.target, fleet.members
-                ),
-            ),
-            None => row(
-                "fleet",
-                "none: neither [fleet] nor the owner's tags tell one",
-            ),
-        }
-        self.instances
-            .iter()
-            .for_each(|instance| row("instance", &instance.to_string()));
-        self.warnings
-            .iter()
-            .for_each(|warning| row("WARNING", warning));
-        self.problems
-            .iter()
-            .for_each(|problem| out!("{:<14} {}", "PROBLEM", continued(problem)));
+    fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().filter_map(Check::as_warning)
+    }
+
+    fn problems(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().filter_map(Check::as_problem)
     }
 }
 
-/// Whoever wrote it, it is one line.
-fn row(what: &str, text: &str) {
-    out!("{what:<14} {}", in_one_line(text));
-}
-
-impl fmt::Display for ServingInstance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = self.phase.map_or("silent".to_owned(), |phase| {
-            format!("{phase:?}").to_lowercase()
-        });
-        let (release, address) = (
-            self.release.as_deref().unwrap_or("no release"),
-            self.address.as_deref().unwrap_or("no address"),
-        );
-        write!(f, "{} {phase} {release} at {address}", self.id)?;
-        self.spotboot.as_ref().map_or(Ok(()), |number| {
-            write!(f, ", spotboot {}", version::in_words(number, &self.build))
-        })
+impl ServingInstance {
+    fn check(&self) -> Check {
+        let seen = match &self.problem {
+            Some(problem) => Finding::Problem(format!("{}: {problem}", self.id)),
+            None => Finding::Well(self.to_string()),
+        };
+        Check::new("instance", &self.id, seen)
     }
 }
 
 /// What nobody has to mend at once: an upgrade on its way, or a fleet that fetches what it should
 /// not.
-fn differing_versions(instances: &[ServingInstance]) -> Option<String> {
+fn differing_versions(instances: &[ServingInstance]) -> Option<Check> {
     let told: Vec<(&ServingInstance, &String)> = instances
         .iter()
         .filter_map(|instance| Some((instance, instance.spotboot.as_ref()?)))
@@ -370,10 +319,12 @@ fn differing_versions(instances: &[ServingInstance]) -> Option<String> {
     };
     (distinct.len() > 1).then(|| {
         let each: Vec<String> = told.iter().map(each).collect();
-        format!(
-            "the instances run different spotboots: {}; `spotboot rotate` brings all to the one that new instances fetch",
+        let remedy = "`spotboot rotate` brings all to the one that new instances fetch";
+        let seen = format!(
+            "the instances run different spotboots: {}; {remedy}",
             each.join(", ")
-        )
+        );
+        Check::new("versions", "instances", Finding::Warning(seen)).with_remedy(remedy)
     })
 }
 
@@ -413,6 +364,7 @@ mod tests {
         );
         let told =
             differing_versions(&[old, instance("i-2", Some("0.1.0"), "bbb", "x86_64")]).unwrap();
+        let told = told.as_warning().unwrap();
         assert!(
             told.contains("i-1 0.1.0 (aaa x86_64), i-2 0.1.0 (bbb x86_64);"),
             "{told}"

@@ -1,13 +1,17 @@
 //! site.toml, parsed once at the edge into types that cannot hold a wrong value.
 //!
 //! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the
-//! network.
+//! network. Which keys there are stands in one table, `keys`, which feeds the parser, its hints and
+//! the reference page.
 
 mod bucket;
 mod dns;
 mod domain;
+mod excerpt;
 mod fleet_kind;
+mod keys;
 mod parse;
+mod problems;
 mod reader;
 mod redirect;
 mod secret;
@@ -26,7 +30,8 @@ pub use bucket::{ALL_PROGRAMS, Bucket};
 pub use dns::{Address, Dns, Routing};
 pub use domain::Domain;
 pub use fleet_kind::FleetKind;
-pub use parse::Problems;
+pub use problems::Problems;
+pub use reader::Problem;
 pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
 pub use secret::SecretRef;
 

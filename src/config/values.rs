@@ -25,9 +25,14 @@ const LONGEST_HEALTH_TIMEOUT: Duration = Duration::from_secs(600);
 
 const LONGEST_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-type Checked<T> = Result<T, String>;
+type ValueResult<T> = Result<T, String>;
 
-fn only(text: &str, allowed: impl Fn(u8) -> bool, longest: usize, wanted: &str) -> Checked<String> {
+fn only(
+    text: &str,
+    allowed: impl Fn(u8) -> bool,
+    longest: usize,
+    wanted: &str,
+) -> ValueResult<String> {
     let fits = !text.is_empty() && text.len() <= longest && text.bytes().all(allowed);
     if fits {
         Ok(text.to_owned())
@@ -36,7 +41,7 @@ fn only(text: &str, allowed: impl Fn(u8) -> bool, longest: usize, wanted: &str) 
     }
 }
 
-pub fn site_name(text: &str) -> Checked<String> {
+pub fn site_name(text: &str) -> ValueResult<String> {
     only(
         text,
         |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
@@ -46,7 +51,7 @@ pub fn site_name(text: &str) -> Checked<String> {
 }
 
 /// The rules of a general purpose bucket's name (Amazon S3 user guide, "Bucket naming rules").
-pub fn bucket_name(text: &str) -> Checked<String> {
+pub fn bucket_name(text: &str) -> ValueResult<String> {
     let name = only(
         text,
         |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.',
@@ -63,7 +68,7 @@ pub fn bucket_name(text: &str) -> Checked<String> {
 
 /// A folder of keys: empty, or made to end in `/`. Without `*` and `?`, which a policy that names
 /// it would read as wildcards.
-pub fn key_folder(text: &str) -> Checked<String> {
+pub fn key_folder(text: &str) -> ValueResult<String> {
     if text.is_empty() {
         return Ok(String::new());
     }
@@ -87,7 +92,7 @@ pub fn key_folder(text: &str) -> Checked<String> {
 /// A folder for packages in the site's own bucket, whole, where the site's prefix is that. It may
 /// hold the site's own folders, among which packages are told by their `.zip`, but lies in none of
 /// them.
-pub fn packages_folder(folder: &str, prefix: &str) -> Checked<()> {
+pub fn packages_folder(folder: &str, prefix: &str) -> ValueResult<()> {
     let below = folder.strip_prefix(prefix).unwrap_or_default();
     match OWN_FOLDERS.iter().find(|own| below.starts_with(**own)) {
         Some(own) => Err(format!(
@@ -97,7 +102,7 @@ pub fn packages_folder(folder: &str, prefix: &str) -> Checked<()> {
     }
 }
 
-pub fn region_name(text: &str) -> Checked<String> {
+pub fn region_name(text: &str) -> ValueResult<String> {
     only(
         text,
         |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
@@ -106,7 +111,7 @@ pub fn region_name(text: &str) -> Checked<String> {
     )
 }
 
-pub fn zone_id(text: &str) -> Checked<String> {
+pub fn zone_id(text: &str) -> ValueResult<String> {
     let bare = text.strip_prefix("/hostedzone/").unwrap_or(text);
     only(
         bare,
@@ -116,7 +121,7 @@ pub fn zone_id(text: &str) -> Checked<String> {
     )
 }
 
-pub fn allocation_id(text: &str) -> Checked<String> {
+pub fn allocation_id(text: &str) -> ValueResult<String> {
     match text.strip_prefix("eipalloc-") {
         Some(id)
             if !id.is_empty()
@@ -129,7 +134,7 @@ pub fn allocation_id(text: &str) -> Checked<String> {
     }
 }
 
-pub fn contact_url(text: &str) -> Checked<String> {
+pub fn contact_url(text: &str) -> ValueResult<String> {
     match text.strip_prefix("mailto:") {
         Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => {
             Ok(text.to_owned())
@@ -138,7 +143,7 @@ pub fn contact_url(text: &str) -> Checked<String> {
     }
 }
 
-pub fn directory(text: &str) -> Checked<Directory> {
+pub fn directory(text: &str) -> ValueResult<Directory> {
     if let Some((name, url)) = KNOWN_CAS.iter().find(|(name, _)| *name == text) {
         return Ok(Directory {
             url: (*url).to_owned(),
@@ -172,7 +177,7 @@ pub fn directory(text: &str) -> Checked<Directory> {
 }
 
 /// The id of a key for external account binding, which goes into a JSON text.
-pub fn key_id(text: &str) -> Checked<String> {
+pub fn key_id(text: &str) -> ValueResult<String> {
     only(
         text,
         |b| b.is_ascii_graphic(),
@@ -183,7 +188,7 @@ pub fn key_id(text: &str) -> Checked<String> {
 
 /// Where the key of an external account binding stands. Never repeats what it was given: that may
 /// be the key itself.
-pub fn hmac_key(text: &str) -> Checked<HmacKey> {
+pub fn hmac_key(text: &str) -> ValueResult<HmacKey> {
     let example = format!("\"s3:{CERTIFICATES}zerossl/eab.json\"");
     match text.strip_prefix("s3:") {
         Some(key)
@@ -201,7 +206,7 @@ pub fn hmac_key(text: &str) -> Checked<HmacKey> {
 }
 
 /// A path and query that may stand in a request line and in an nginx configuration.
-pub fn url_path(text: &str) -> Checked<String> {
+pub fn url_path(text: &str) -> ValueResult<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~%?=&+,@:".contains(&b);
     let path = only(text, allowed, 1024, "a path, as in \"/healthz\"")?;
     if path.starts_with('/') {
@@ -211,7 +216,7 @@ pub fn url_path(text: &str) -> Checked<String> {
     }
 }
 
-pub fn url_folder(text: &str) -> Checked<String> {
+pub fn url_folder(text: &str) -> ValueResult<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
     let path = only(text, allowed, 200, "a folder of URLs, as in \"/static/\"")?;
     if path.starts_with('/') && path.ends_with('/') {
@@ -221,7 +226,7 @@ pub fn url_folder(text: &str) -> Checked<String> {
     }
 }
 
-pub fn folder_inside_release(text: &str) -> Checked<PathBuf> {
+pub fn folder_inside_release(text: &str) -> ValueResult<PathBuf> {
     let inside = Path::new(text)
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
@@ -231,7 +236,7 @@ pub fn folder_inside_release(text: &str) -> Checked<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-pub fn package_name(text: &str) -> Checked<String> {
+pub fn package_name(text: &str) -> ValueResult<String> {
     let name = only(
         text,
         |b| b.is_ascii_alphanumeric() || b"+-._:".contains(&b),
@@ -246,7 +251,7 @@ pub fn package_name(text: &str) -> Checked<String> {
 }
 
 /// A variable for the app; the names that spotboot gives itself are not free.
-pub fn variable(name: &str, value: &str) -> Checked<()> {
+pub fn variable(name: &str, value: &str) -> ValueResult<()> {
     let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.starts_with(|first: char| first.is_ascii_digit());
     if name.is_empty() || !shape {
@@ -263,7 +268,7 @@ pub fn variable(name: &str, value: &str) -> Checked<()> {
 }
 
 /// A variable whose value is fetched: it stands in no other place.
-pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
+pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> ValueResult<()> {
     variable(name, "")?;
     if name == "PORT" {
         return Err("is spotboot's own to set".into());
@@ -276,7 +281,7 @@ pub fn secret_name(name: &str, env: &BTreeMap<String, String>) -> Checked<()> {
 }
 
 /// `500ms`, `30s` or `2m`.
-pub fn duration(text: &str) -> Checked<Duration> {
+pub fn duration(text: &str) -> ValueResult<Duration> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -302,7 +307,7 @@ pub fn duration(text: &str) -> Checked<Duration> {
 }
 
 /// Of a fleet's spare: `0s`, `30m`, `1h 30m`.
-pub fn span(text: &str) -> Checked<Duration> {
+pub fn span(text: &str) -> ValueResult<Duration> {
     let span = humantime::parse_duration(text)
         .map_err(|_| "is not a duration, as in \"30m\"".to_owned())?;
     if span <= LONGEST_SPAN {

@@ -15,19 +15,22 @@ use crate::context::site_file::region_of;
 use crate::host::packages;
 use crate::host::paths::Paths;
 use crate::outcome::Outcome;
-use crate::output::{self, continued, out};
+use crate::output::{self, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::records::{Checks, ZonePlan, Zones};
+use crate::site::check::Check;
 use crate::site::release::{self, Pointer, Resolved};
 use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
 
-/// One decision: what would be done, or why it cannot be.
+/// The JSON of a check: what would be done, or why it cannot be done.
 #[derive(Debug, Serialize)]
-struct Decision {
-    step: &'static str,
-    would: Option<String>,
-    problem: Option<String>,
+struct DryRunStep<'c> {
+    step: &'c str,
+    would: Option<&'c str>,
+    problem: Option<&'c str>,
+    id: &'c str,
+    remedy: Option<&'c str>,
 }
 
 pub async fn print(
@@ -38,24 +41,28 @@ pub async fn print(
     access: &Access,
 ) -> Result<Outcome> {
     let cloud = access.cloud(&region_of(&site, identity).await?).await?;
-    let mut decisions = vec![
-        decision("identity", identified(identity)),
-        decision("fleet", Ok(fleet(&site, identity))),
+    let mut checks = vec![
+        Check::of("identity", "identity", identified(identity)),
+        Check::of("fleet", "fleet", Ok(fleet(&site, identity))),
     ];
-    decisions.extend(release(&cloud, &site, paths, identity).await);
-    decisions.extend([
-        decision("host packages", host_packages(&site).await),
-        decision("web server", web_server(&site).await),
-        decision("certificate", certificate(&cloud, &site, identity).await),
-        decision("cutover", cutover(&cloud, &site, identity).await),
+    checks.extend(release(&cloud, &site, paths, identity).await);
+    checks.extend([
+        Check::of("host-packages", "host packages", host_packages(&site).await),
+        Check::of("web-server", "web server", web_server(&site).await),
+        Check::of(
+            "certificate",
+            "certificate",
+            certificate(&cloud, &site, identity).await,
+        ),
+        Check::of("cutover", "cutover", cutover(&cloud, &site, identity).await),
     ]);
-    decisions.extend(secrets(&cloud, &site).await);
+    checks.extend(secrets(&cloud, &site).await);
     if globals.json {
-        output::json(&decisions)?;
+        output::json(&checks.iter().map(DryRunStep::of).collect::<Vec<_>>())?;
     } else {
-        decisions.iter().for_each(Decision::print);
+        checks.iter().for_each(|check| out!("{check}"));
     }
-    let sound = decisions.iter().all(|decision| decision.problem.is_none());
+    let sound = checks.iter().all(|check| check.as_problem().is_none());
     Ok(if sound {
         Outcome::Done
     } else {
@@ -63,34 +70,14 @@ pub async fn print(
     })
 }
 
-fn decision(step: &'static str, decided: Result<String>) -> Decision {
-    match decided {
-        Ok(would) => Decision {
-            step,
-            would: Some(would),
-            problem: None,
-        },
-        Err(problem) => Decision {
-            step,
-            would: None,
-            problem: Some(format!("{problem:#}")),
-        },
-    }
-}
-
-impl Decision {
-    fn print(&self) {
-        match (&self.would, &self.problem) {
-            (Some(would), _) => out!(
-                "{:<15} {}",
-                self.step,
-                would.replace('\n', "\n                ")
-            ),
-            (None, problem) => out!(
-                "{:<15} PROBLEM: {}",
-                self.step,
-                continued(problem.as_deref().unwrap_or_default())
-            ),
+impl<'c> DryRunStep<'c> {
+    fn of(check: &'c Check) -> Self {
+        Self {
+            step: &check.what,
+            would: check.as_well(),
+            problem: check.as_problem(),
+            id: check.id,
+            remedy: check.remedy.as_deref(),
         }
     }
 }
@@ -118,9 +105,10 @@ fn fleet(site: &Site, identity: &Identity) -> String {
 }
 
 /// The release, and the fate of its command.
-async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
+async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Check> {
     if !site.app.has_releases() {
-        return vec![decision(
+        return vec![Check::of(
+            "release",
             "release",
             Ok("no package: kind s3 forwards to the bucket".to_owned()),
         )];
@@ -129,7 +117,7 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
     let Resolved { pointer, trial } =
         match release::resolve(&state, &packages, site, identity.launched).await {
             Ok(resolved) => resolved,
-            Err(error) => return vec![decision("release", Err(error))],
+            Err(error) => return vec![Check::of("release", "release", Err(error))],
         };
     let here = if release::is_here(&pointer, paths) {
         "use the unpacked"
@@ -145,8 +133,9 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
         pointer.version, pointer.size, site.packages.bucket, pointer.key
     );
     vec![
-        decision("release", Ok(taken)),
-        decision(
+        Check::of("release", "release", Ok(taken)),
+        Check::of(
+            "release-command",
             "release command",
             release_command(&state, site, paths, &pointer).await,
         ),
@@ -172,7 +161,7 @@ async fn release_command(
 }
 
 /// Each by itself; of what it holds nothing is said.
-async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
+async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Check> {
     let wanted = &site.app.secrets;
     let answers = cloud.secrets().read(wanted.values()).await;
     let decide = |(name, place): (&String, &SecretRef)| match app::secret_for(place, &answers) {
@@ -181,7 +170,7 @@ async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Decision> {
     };
     wanted
         .iter()
-        .map(|entry| decision("secret", decide(entry)))
+        .map(|entry| Check::of("secret", "secret", decide(entry)))
         .collect()
 }
 

@@ -116,6 +116,17 @@ pub fn print(message: &str) {
     }
 }
 
+/// Writes a message to standard error, in colours where those are wanted, and remembers it without.
+pub fn print_in_colour(message: &str, styled: &str) {
+    if is_json() || !may_style() {
+        return print(message);
+    }
+    let plain = format!("{}\n", continued(message));
+    remember(plain.as_bytes());
+    output_file::tell("spotboot", plain.as_bytes());
+    to_stderr(format!("{styled}\n").as_bytes());
+}
+
 /// Writes words of ours to standard error as they are: coloured ones, or a question.
 pub fn print_styled(words: &str) {
     to_stderr(words.as_bytes());

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod app;
 pub mod certificate;
+pub mod check;
 pub mod deploys;
 pub mod fleet;
 pub mod handover;

@@ -12,9 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
+use super::note::Note;
 use crate::cloud::s3::S3;
 use crate::config::{Bucket, Site};
-use super::note::Note;
 use crate::version::Build;
 pub use timeline::{Observer, Step, Timeline, critical_path};
 

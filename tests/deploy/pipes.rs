@@ -136,6 +136,8 @@ fn commands<'a>(zip: &'a str, id: &'a str) -> Vec<(&'static str, Vec<&'a str>, i
         ("up", vec!["up", "--dry-run", "--json"], 0),
         ("install", vec!["install", "--dry-run"], 0),
         ("init", init.to_vec(), 0),
+        ("check", vec!["check"], 0),
+        ("check", vec!["check", zip, "--json"], 0),
         ("deploy", vec!["deploy", zip, "--dry-run"], 0),
         ("deploy", vec!["deploy", zip, "--dry-run", "--json"], 0),
         ("rotate", vec!["rotate", "--dry-run"], 0),

@@ -6,6 +6,7 @@
 )]
 
 mod action;
+mod check;
 mod desk;
 mod files;
 mod stack;

@@ -82,6 +82,7 @@ fn global_options_stand_apart_and_no_line_is_longer_than_the_terminal() {
         &["up"],
         &["install"],
         &["init"],
+        &["check"],
         &["deploy"],
         &["rotate"],
         &["rollback"],
@@ -194,6 +195,62 @@ fn all_problems_of_a_site_toml_are_in_the_object() {
     assert_eq!(
         (&error["line"], &error["code"]),
         (&problems[0]["line"], &json!(2))
+    );
+}
+
+/// What `status` says of a site.toml on standard error, whose exit code is 2.
+fn said_of(text: &str, flags: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("site.toml"), text).expect("the file is written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spotboot"));
+    command.args(["status", "--config", "site.toml"]);
+    command.args(flags).env_clear().current_dir(folder.path());
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8(output.stderr).expect("text")
+}
+
+#[test]
+fn each_problem_of_a_site_toml_is_told_with_its_source_line_and_a_caret() {
+    let said = said_of(
+        "[site]\nname = \"A\"\n\n[dns]\nttl = 0\nroutng = \"simple\"\n",
+        &[],
+    );
+    for lines in [
+        "  site.toml:2: site.name \"A\" is not 1 to 32 of a-z, 0-9 and -\n    |\n  2 | name = \"A\"\n    |        ^^^\n",
+        "  site.toml:5: dns.ttl is integer; it wants a whole number from 1 to 86400\n    |\n  5 | ttl = 0\n    |       ^\n",
+        "did you mean routing?\n    |\n  6 | routng = …\n    | ^^^^^^\n",
+    ] {
+        assert!(said.contains(lines), "no {lines} in:\n{said}");
+    }
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+    let syntax = said_of("[site]\nname = example\n", &[]);
+    assert!(
+        syntax.contains("\n  2 | name = example\n    |        ^"),
+        "{syntax}"
+    );
+}
+
+#[test]
+fn a_caret_is_coloured_where_colours_are_asked_for_and_hides_what_may_be_a_secret() {
+    let text = "[site]\nname = \"\\u001b[2J\"\n[app]\nsecrets = { A = \"hunter2\" }\n\"b\\u001b[2J\" = 1\n";
+    let said = said_of(text, &["--color", "always"]);
+    assert!(
+        said.contains("\u{1b}[") && !said.contains("\u{1b}[2J"),
+        "{said:?}"
+    );
+    assert!(
+        !said.contains("hunter2") && said.contains("secrets = …"),
+        "{said}"
+    );
+    let words = said
+        .split('\u{1b}')
+        .map(|part| part.split_once('m').map_or(part, |(_, text)| text));
+    assert!(
+        words
+            .collect::<String>()
+            .contains("app.secrets A names no secret's place"),
+        "{said:?}"
     );
 }
 

@@ -2,6 +2,7 @@
 //! for a site.toml in a bucket.
 
 mod files;
+mod flags;
 mod next;
 mod plan;
 mod policies;

@@ -4,10 +4,12 @@
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use super::flags::odd_values;
 use super::user_data::Program;
 use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
 use crate::outcome::Usage;
+use crate::site::check::Check;
 
 /// Where no account is told; it stands in the two policies that name one, for the reader to
 /// replace.
@@ -41,38 +43,13 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// Everything that is missing or wrong, and a binary of ours that cannot be read.
     pub fn new(site: &'a Site, init: &'a Init, region: Option<String>) -> Result<Self> {
-        let mut wrong = odd_values(init);
         let arch = init.arch.map_or(std::env::consts::ARCH, word);
-        let zone = site
-            .dns
-            .hosted_zone_id
-            .clone()
-            .or_else(|| init.site.zone.clone());
-        let sha256 = sha256(init, arch)?;
-        if region.is_none() {
-            wrong.push(
-                "--region is missing: neither site.toml nor AWS_REGION nor the profile names one"
-                    .into(),
-            );
-        }
-        if zone.is_none() {
-            wrong.push("--zone is missing: site.toml names no [dns] hosted_zone_id, and the policies allow one zone only".into());
-        }
-        if let Err(why) = &sha256 {
-            wrong.push(why.clone());
-        }
-        let program = sha256
-            .as_ref()
-            .ok()
-            .map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256))
-            .transpose();
-        let program = program.map_err(|why| wrong.push(why)).ok().flatten();
-        let fleet = fleet(site, init).map_err(|why| wrong.push(why)).ok();
-        let (Some(region), Some(zone), Some(program), Some(fleet), []) =
-            (region, zone, program, fleet, &wrong[..])
-        else {
-            bail!(Usage(wrong.join("\n       ")));
-        };
+        let Needed {
+            region,
+            zone,
+            program,
+            fleet,
+        } = Needed::of(site, init, arch, region)?;
         let zone = zone
             .strip_prefix("/hostedzone/")
             .unwrap_or(&zone)
@@ -122,6 +99,70 @@ impl<'a> Plan<'a> {
             3
         }
     }
+}
+
+/// What a plan cannot do without.
+struct Needed {
+    region: String,
+    zone: String,
+    program: Program,
+    fleet: FleetKind,
+}
+
+impl Needed {
+    fn of(site: &Site, init: &Init, arch: &str, region: Option<String>) -> Result<Self> {
+        let mut wrong = odd_values(init);
+        let zone = site
+            .dns
+            .hosted_zone_id
+            .clone()
+            .or_else(|| init.site.zone.clone());
+        let sha256 = sha256(init, arch)?;
+        if region.is_none() {
+            wrong.push(missing(
+                "--region",
+                "neither site.toml nor AWS_REGION nor the profile names one",
+            ));
+        }
+        if zone.is_none() {
+            wrong.push(missing(
+                "--zone",
+                "site.toml names no [dns] hosted_zone_id, and the policies allow one zone only",
+            ));
+        }
+        if let Err(why) = &sha256 {
+            wrong.push(Check::problem("--sha256", "--sha256", why));
+        }
+        let program = sha256
+            .as_ref()
+            .ok()
+            .map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256))
+            .transpose();
+        let program = program
+            .map_err(|why| wrong.push(Check::problem("--binary", "--binary", why)))
+            .ok()
+            .flatten();
+        let fleet = fleet(site, init)
+            .map_err(|why| wrong.push(Check::problem("--fleet", "--fleet", why)))
+            .ok();
+        let (Some(region), Some(zone), Some(program), Some(fleet), []) =
+            (region, zone, program, fleet, &wrong[..])
+        else {
+            let each: Vec<&str> = wrong.iter().filter_map(Check::as_problem).collect();
+            bail!(Usage(each.join("\n       ")));
+        };
+        Ok(Self {
+            region,
+            zone,
+            program,
+            fleet,
+        })
+    }
+}
+
+fn missing(flag: &'static str, why: &str) -> Check {
+    Check::problem(flag, flag, format!("{flag} is missing: {why}"))
+        .with_remedy(format!("give {flag}"))
 }
 
 fn word(arch: Arch) -> &'static str {
@@ -192,93 +233,4 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
     let own = std::env::current_exe().context("finding this binary")?;
     let bytes = std::fs::read(&own).with_context(|| format!("reading {}", own.display()))?;
     Ok(Ok(hex::encode(Sha256::digest(bytes))))
-}
-
-/// The flags that are written into JSON, YAML and Python as they are.
-fn odd_values(init: &Init) -> Vec<String> {
-    let simple = |text: &str, more: &[u8]| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
-    };
-    let mut wrong = Vec::new();
-    let mut check = |flag: &str, value: Option<&str>, fits: &dyn Fn(&str) -> bool, wanted: &str| {
-        if let Some(value) = value.filter(|value| !fits(value)) {
-            wrong.push(format!("{flag} {value:?} is not {wanted}"));
-        }
-    };
-    for name in &init.instance_types {
-        check(
-            "--instance-types",
-            Some(name),
-            &|name| simple(name, b".-") && name.contains('.'),
-            "an instance type, as in t4g.small",
-        );
-    }
-    let is_image = |image: &str| {
-        (image.starts_with("ami-") || image.starts_with('/')) && simple(image, b"/-_.")
-    };
-    check(
-        "--image",
-        init.image.as_deref(),
-        &is_image,
-        "ami-… or the /path of a Systems Manager parameter",
-    );
-    check(
-        "--root-device",
-        Some(&init.root_device),
-        &|name| name.starts_with("/dev/") && simple(name, b"/"),
-        "a device, as in /dev/xvda",
-    );
-    check(
-        "--branch",
-        Some(&init.branch),
-        &|name| simple(name, b"/-_."),
-        "a branch",
-    );
-    let is_repository = |name: &str| {
-        simple(name, b"/-_.@") && name.split('/').filter(|part| !part.is_empty()).count() == 2
-    };
-    check(
-        "--github",
-        init.github.as_deref(),
-        &is_repository,
-        "OWNER/REPO",
-    );
-    let is_account =
-        |number: &str| number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
-    check(
-        "--account",
-        init.account.as_deref(),
-        &is_account,
-        "an account's number of twelve digits",
-    );
-    let is_address = |address: &str| address.contains('@') && simple(address, b"@.-_+");
-    check(
-        "--email",
-        init.email.as_deref(),
-        &is_address,
-        "a mail address",
-    );
-    let zone = init.site.zone.as_deref();
-    check(
-        "--zone",
-        zone,
-        &|id| simple(id.strip_prefix("/hostedzone/").unwrap_or(id), b""),
-        "a hosted zone's id, as in Z0123ABC",
-    );
-    check(
-        "--region",
-        init.site.region.as_deref(),
-        &|name| simple(name, b"-"),
-        "a region, as in eu-west-1",
-    );
-    check(
-        "--budget",
-        (init.budget == 0).then_some("0"),
-        &|_| false,
-        "at least 1",
-    );
-    wrong
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::config::{ALL_PROGRAMS, Address, SecretRef};
 use crate::config::FleetKind;
+use crate::config::{ALL_PROGRAMS, Address, SecretRef};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");

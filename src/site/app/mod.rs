@@ -41,7 +41,7 @@ pub use dependencies::Dependencies;
 pub use interpreter::{Interpreter, find as find_interpreter};
 pub use plan::AppPlan;
 use plan::AppProgram;
-pub use procfile::has_release as procfile_has_release;
+pub use procfile::{has_release as procfile_has_release, web as procfile_web};
 pub use secrets::{Secrets, secret_for, secrets_for};
 
 /// An unpacked package.

@@ -28,6 +28,14 @@ pub fn has_release(root: &Path) -> anyhow::Result<bool> {
     Ok(read(root)?.release.is_some())
 }
 
+/// The command that the package's Procfile has for the app.
+///
+/// # Errors
+/// The Procfile cannot be read.
+pub fn web(root: &Path) -> anyhow::Result<Option<String>> {
+    Ok(read(root)?.web)
+}
+
 fn parse(text: &str) -> anyhow::Result<Procfile> {
     let mut procfile = Procfile::default();
     for (number, line) in (1..).zip(text.lines()) {

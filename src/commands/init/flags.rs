@@ -1,0 +1,103 @@
+//! The flags of `init` that are written into JSON, YAML and Python as they are.
+
+use crate::cli::Init;
+use crate::site::check::Check;
+
+/// A flag, its value, whether the value fits, and what is wanted.
+type FlagRule<'i> = (
+    &'static str,
+    Option<&'i str>,
+    fn(&str) -> bool,
+    &'static str,
+);
+
+/// A problem for each flag whose value does not fit.
+pub fn odd_values(init: &Init) -> Vec<Check> {
+    let types = init.instance_types.iter().map(|name| {
+        (
+            "--instance-types",
+            Some(name.as_str()),
+            is_type as fn(&str) -> bool,
+            "an instance type, as in t4g.small",
+        )
+    });
+    types
+        .chain(rules(init))
+        .filter_map(|(flag, value, fits, wanted)| {
+            let value = value.filter(|value| !fits(value))?;
+            let seen = format!("{flag} {value:?} is not {wanted}");
+            Some(Check::problem(flag, flag, seen).with_remedy(format!("give {wanted}")))
+        })
+        .collect()
+}
+
+fn rules(init: &Init) -> [FlagRule<'_>; 9] {
+    let (site, budget) = (&init.site, (init.budget == 0).then_some("0"));
+    [
+        (
+            "--image",
+            init.image.as_deref(),
+            |image| (image.starts_with("ami-") || image.starts_with('/')) && simple(image, b"/-_."),
+            "ami-… or the /path of a Systems Manager parameter",
+        ),
+        (
+            "--root-device",
+            Some(&init.root_device),
+            |name| name.starts_with("/dev/") && simple(name, b"/"),
+            "a device, as in /dev/xvda",
+        ),
+        (
+            "--branch",
+            Some(&init.branch),
+            |name| simple(name, b"/-_."),
+            "a branch",
+        ),
+        (
+            "--github",
+            init.github.as_deref(),
+            is_repository,
+            "OWNER/REPO",
+        ),
+        (
+            "--account",
+            init.account.as_deref(),
+            |number| number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit()),
+            "an account's number of twelve digits",
+        ),
+        (
+            "--email",
+            init.email.as_deref(),
+            |address| address.contains('@') && simple(address, b"@.-_+"),
+            "a mail address",
+        ),
+        (
+            "--zone",
+            site.zone.as_deref(),
+            |id| simple(id.strip_prefix("/hostedzone/").unwrap_or(id), b""),
+            "a hosted zone's id, as in Z0123ABC",
+        ),
+        (
+            "--region",
+            site.region.as_deref(),
+            |name| simple(name, b"-"),
+            "a region, as in eu-west-1",
+        ),
+        ("--budget", budget, |_| false, "at least 1"),
+    ]
+}
+
+fn is_type(name: &str) -> bool {
+    simple(name, b".-") && name.contains('.')
+}
+
+fn is_repository(name: &str) -> bool {
+    let parts = name.split('/').filter(|part| !part.is_empty());
+    simple(name, b"/-_.@") && parts.count() == 2
+}
+
+fn simple(text: &str, more: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+}
