@@ -47,8 +47,17 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
     Ok(())
 }
 
+/// The stack, the uploads and the first deploy, in the order in which they are run.
 fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 3]> {
-    let (region, bucket) = (&plan.region, &plan.site.bucket);
+    let config = globals.config.as_deref();
+    Ok([
+        create_stack(init, plan),
+        upload(config, init, plan)?,
+        first_deploy(config),
+    ])
+}
+
+fn create_stack(init: &Init, plan: &Plan<'_>) -> String {
     let (name, template) = (
         format!("spotboot-{}", plan.site.name),
         init.out.join("stack.yaml").display().to_string(),
@@ -58,18 +67,24 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
         "cloudformation",
         "deploy",
         "--region",
-        region,
+        &plan.region,
         "--stack-name",
         &name,
         "--template-file",
         &template,
     ];
-    let stack = shell::command(
+    shell::command(
         stack
             .into_iter()
             .chain(["--capabilities", "CAPABILITY_IAM"]),
-    );
-    let config = globals.config.as_deref().unwrap_or("site.toml");
+    )
+}
+
+/// What instances fetch from the site's bucket: site.toml and the binary, unless each stands
+/// elsewhere already.
+fn upload(config: Option<&str>, init: &Init, plan: &Plan<'_>) -> Result<String> {
+    let (region, bucket) = (&plan.region, &plan.site.bucket);
+    let config = config.unwrap_or("site.toml");
     let copy = |from: &str, key: &str| {
         shell::command([
             "aws",
@@ -99,17 +114,16 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
             key,
         ));
     }
-    let config = globals
-        .config
-        .as_deref()
-        .into_iter()
-        .flat_map(|config| ["--config", config]);
-    let deploy = shell::command(
+    Ok(uploads.join(" && "))
+}
+
+fn first_deploy(config: Option<&str>) -> String {
+    let config = config.into_iter().flat_map(|config| ["--config", config]);
+    shell::command(
         ["spotboot", "deploy", "./build", "--no-rotate"]
             .into_iter()
             .chain(config),
-    );
-    Ok([stack, uploads.join(" && "), deploy])
+    )
 }
 
 /// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it.

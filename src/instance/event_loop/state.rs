@@ -93,68 +93,54 @@ impl State {
             Event::Done => Vec::new(),
             // Not before: both bring releases and remove them.
             Event::Settled => vec![Act::Follow],
-            Event::InPlace { changed } => {
-                let mut acts = if changed { self.tell() } else { Vec::new() };
-                acts.push(Act::Follow);
-                acts
-            }
+            Event::InPlace { changed } => self.tell_if(changed, Act::Follow),
             Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
                 self.ended(service, how, at)
             }
             Event::Quiet { service, at } => self.quiet(service, at),
             Event::Told => self.tell(),
-            Event::Reported if self.telling == Telling::Again => {
-                self.telling = Telling::UnderWay;
-                vec![Act::Report]
-            }
-            Event::Reported => {
-                self.telling = Telling::Nothing;
-                Vec::new()
-            }
-            Event::Minded => {
-                let mut acts = self.tell();
-                acts.push(Act::Mind);
-                acts
-            }
+            Event::Reported => self.reported(),
+            Event::Minded => self.tell_if(true, Act::Mind),
             Event::Swept { next } => vec![Act::Sweep { after: next }],
-            Event::Owner { taken_over: true } => {
-                info!("the owner is gone or goes; this instance took the names over");
-                self.phase = Phase::Serving;
-                let mut acts = self.tell();
-                acts.push(Act::LookAtNames);
-                acts
-            }
-            Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
-            Event::Names { ours: true } => vec![Act::LookAtNames],
-            Event::Names { ours: false } => {
-                info!("another instance has taken the names over; standing by");
-                self.phase = Phase::StandBy;
-                let mut acts = self.tell();
-                acts.push(Act::LookAtOwner);
-                acts
-            }
-            Event::Address { changed } => {
-                let mut acts = if changed { self.tell() } else { Vec::new() };
-                acts.push(Act::KeepAddress);
-                acts
-            }
-            Event::Renewal { renewed, next } => {
-                // The report has the chain that is to be seen from outside.
-                let mut acts = if renewed { self.tell() } else { Vec::new() };
-                acts.push(Act::Renew { after: next });
-                acts
-            }
-            Event::Shipped { failed } => {
-                self.unshipped = if failed {
-                    self.unshipped.saturating_add(1)
-                } else {
-                    0
-                };
-                vec![Act::Ship {
-                    after: ship_after(self.unshipped),
-                }]
-            }
+            Event::Owner { taken_over } => self.owner_seen(taken_over),
+            Event::Names { ours } => self.names_seen(ours),
+            Event::Address { changed } => self.tell_if(changed, Act::KeepAddress),
+            // The report has the chain that is to be seen from outside.
+            Event::Renewal { renewed, next } => self.tell_if(renewed, Act::Renew { after: next }),
+            Event::Shipped { failed } => vec![self.shipped(failed)],
+        }
+    }
+
+    /// A standby instance that took the names over becomes their owner.
+    fn owner_seen(&mut self, taken_over: bool) -> Vec<Act> {
+        if !taken_over {
+            return vec![Act::LookAtOwner];
+        }
+        info!("the owner is gone or goes; this instance took the names over");
+        self.phase = Phase::Serving;
+        self.tell_if(true, Act::LookAtNames)
+    }
+
+    /// An owner that lost the names stands by.
+    fn names_seen(&mut self, ours: bool) -> Vec<Act> {
+        if ours {
+            return vec![Act::LookAtNames];
+        }
+        info!("another instance has taken the names over; standing by");
+        self.phase = Phase::StandBy;
+        self.tell_if(true, Act::LookAtOwner)
+    }
+
+    /// The next shipping of logs: sooner while the bucket does not take them.
+    fn shipped(&mut self, failed: bool) -> Act {
+        self.unshipped = if failed {
+            self.unshipped.saturating_add(1)
+        } else {
+            0
+        };
+        Act::Ship {
+            after: ship_after(self.unshipped),
         }
     }
 
@@ -184,6 +170,17 @@ impl State {
         }
     }
 
+    /// A report first, where it is worth one; `next` in any case.
+    fn tell_if(&mut self, worth_a_report: bool, next: Act) -> Vec<Act> {
+        let mut acts = if worth_a_report {
+            self.tell()
+        } else {
+            Vec::new()
+        };
+        acts.push(next);
+        acts
+    }
+
     /// The bucket is to hear how things stand now.
     fn tell(&mut self) -> Vec<Act> {
         if self.telling == Telling::Nothing {
@@ -191,6 +188,16 @@ impl State {
             return vec![Act::Report];
         }
         self.telling = Telling::Again;
+        Vec::new()
+    }
+
+    /// A report ended; another follows where something changed meanwhile.
+    fn reported(&mut self) -> Vec<Act> {
+        if self.telling == Telling::Again {
+            self.telling = Telling::UnderWay;
+            return vec![Act::Report];
+        }
+        self.telling = Telling::Nothing;
         Vec::new()
     }
 }
