@@ -12,7 +12,7 @@ use crate::logging::progress;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
-use crate::rollout::{Held, Prospect};
+use crate::rollout::{DeployLock, Prospect};
 use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -31,7 +31,9 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     if globals.dry_run {
         return print_plan(globals, &remote, &package, prospect).await;
     }
-    let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else {
+    let Some(DeployLock { mut lease, run, by }) =
+        DeployLock::take(&remote, args.pace.force).await?
+    else {
         return Ok(Outcome::Locked);
     };
     let work = async {
@@ -138,7 +140,7 @@ async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct Plan<'p> {
+struct DeployPlan<'p> {
     package: &'p Package,
     current: Option<Released>,
     upload: bool,
@@ -155,7 +157,7 @@ async fn print_plan(
     let upload = !current
         .as_ref()
         .is_some_and(|current| holds(current, package));
-    let plan = Plan {
+    let plan = DeployPlan {
         package,
         current,
         upload,

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
-use super::names::cutover::Standing;
-use super::serving::{InPlace, Live, Serving, version_of};
+use super::names::cutover::CutoverOutcome;
+use super::serving::{InPlaceState, Live, Serving, version_of};
 use crate::host::{data_folder, packages};
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
@@ -72,7 +72,7 @@ impl Instance {
             change: Mutex::default(),
             unfit: RefCell::default(),
             renewal_due: Cell::default(),
-            in_place: InPlace::default(),
+            in_place: InPlaceState::default(),
             before,
         })
     }
@@ -100,7 +100,7 @@ impl Instance {
             .step("cutover", &["proof", "records"], cutover)
             .await?
         {
-            Standing::Owner(changes) => {
+            CutoverOutcome::Owner(changes) => {
                 // The names may point here already: from now on nothing ends this boot.
                 if let Err(error) = steps
                     .step("in sync", &["cutover"], self.wait_in_sync(&changes))
@@ -110,7 +110,7 @@ impl Instance {
                 }
                 Ok(Phase::Serving)
             }
-            Standing::StandBy => Ok(Phase::StandBy),
+            CutoverOutcome::StandBy => Ok(Phase::StandBy),
         }
     }
 

@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::files::File;
-use super::plan::Plan;
-use super::user_data::Place;
+use super::plan::InitPlan;
+use super::user_data::ProgramLocation;
 use crate::cli::{Globals, Init};
 use crate::config::Bucket;
 use crate::config::FleetKind;
@@ -14,7 +14,7 @@ use crate::shell;
 
 /// # Errors
 /// This binary cannot be found.
-pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> Result<()> {
+pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File]) -> Result<()> {
     let (commands, budget) = (commands(globals, init, plan)?, budget(plan));
     let paths: Vec<String> = files
         .iter()
@@ -48,7 +48,7 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
 }
 
 /// The stack, the uploads and the first deploy, in the order in which they are run.
-fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 3]> {
+fn commands(globals: &Globals, init: &Init, plan: &InitPlan<'_>) -> Result<[String; 3]> {
     let config = globals.config.as_deref();
     Ok([
         create_stack(init, plan),
@@ -57,7 +57,7 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
     ])
 }
 
-fn create_stack(init: &Init, plan: &Plan<'_>) -> String {
+fn create_stack(init: &Init, plan: &InitPlan<'_>) -> String {
     let (name, template) = (
         format!("spotboot-{}", plan.site.name),
         init.out.join("stack.yaml").display().to_string(),
@@ -82,7 +82,7 @@ fn create_stack(init: &Init, plan: &Plan<'_>) -> String {
 
 /// What instances fetch from the site's bucket: site.toml and the binary, unless each stands
 /// elsewhere already.
-fn upload(config: Option<&str>, init: &Init, plan: &Plan<'_>) -> Result<String> {
+fn upload(config: Option<&str>, init: &Init, plan: &InitPlan<'_>) -> Result<String> {
     let (region, bucket) = (&plan.region, &plan.site.bucket);
     let config = config.unwrap_or("site.toml");
     let copy = |from: &str, key: &str| {
@@ -100,7 +100,7 @@ fn upload(config: Option<&str>, init: &Init, plan: &Plan<'_>) -> Result<String> 
     if !config.starts_with("s3://") {
         uploads.push(copy(config, &Bucket::new(plan.site).site_toml()));
     }
-    if let Place::Key(key) = &plan.program.place {
+    if let ProgramLocation::Key(key) = &plan.program.place {
         let ours = init
             .sha256
             .is_empty()
@@ -128,7 +128,7 @@ fn first_deploy(config: Option<&str>) -> String {
 
 /// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it.
 /// `None`: there is nobody to write to.
-fn budget(plan: &Plan<'_>) -> Option<String> {
+fn budget(plan: &InitPlan<'_>) -> Option<String> {
     if plan.email.is_empty() {
         return None;
     }

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
 
-use super::plan::Plan;
-use super::user_data::Place;
+use super::plan::InitPlan;
+use super::user_data::ProgramLocation;
 use crate::config::FleetKind;
 use crate::config::{ALL_PROGRAMS, Address, SecretRef, Site};
 use crate::host::templates;
@@ -25,7 +25,7 @@ pub struct Policies {
 }
 
 #[derive(Serialize)]
-struct Values<'a> {
+struct PolicyValues<'a> {
     account: &'a str,
     region: &'a str,
     site: &'a str,
@@ -53,14 +53,14 @@ struct Values<'a> {
 
 /// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml
 /// names one.
-pub fn alone(plan: &Plan<'_>) -> Result<Policies> {
+pub fn alone(plan: &InitPlan<'_>) -> Result<Policies> {
     let named = plan.site.fleet.as_ref().map(|fleet| fleet.id.as_str());
     render(&values(plan, plan.account, named.unwrap_or("*")))
 }
 
 /// Each with CloudFormation's own names in it, already as `Fn::Sub`. Both roles know the fleet by
 /// its tag, for it is made after everything else.
-pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
+pub fn within_stack(plan: &InitPlan<'_>) -> Result<Policies> {
     let Policies {
         instance,
         ci,
@@ -73,7 +73,7 @@ pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
     })
 }
 
-fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
+fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyValues<'a> {
     let site = plan.site;
     let secrets = site.secrets();
     let arns = |of: &dyn Fn(&SecretRef) -> bool| {
@@ -83,7 +83,7 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
             .map(|place| place.arn(&plan.region, account))
             .collect()
     };
-    Values {
+    PolicyValues {
         account,
         region: &plan.region,
         site: &site.name,
@@ -127,12 +127,12 @@ fn challenge_names(site: &Site) -> Vec<String> {
 
 /// The key under the site's prefix that instances fetch the binary from. `None`: the binary is not
 /// in the bucket.
-fn binary<'a>(plan: &'a Plan<'a>) -> Option<&'a str> {
+fn binary<'a>(plan: &'a InitPlan<'a>) -> Option<&'a str> {
     match &plan.program.place {
         // Later binaries stand beside it.
-        Place::Key(_) if plan.init.binary.is_none() => Some(ALL_PROGRAMS),
-        Place::Key(key) => key.strip_prefix(&plan.site.prefix),
-        Place::Https(_) => None,
+        ProgramLocation::Key(_) if plan.init.binary.is_none() => Some(ALL_PROGRAMS),
+        ProgramLocation::Key(key) => key.strip_prefix(&plan.site.prefix),
+        ProgramLocation::Https(_) => None,
     }
 }
 
@@ -165,7 +165,7 @@ fn kms_key_arn(key: &str, region: &str, account: &str) -> String {
     }
 }
 
-fn render(values: &Values<'_>) -> Result<Policies> {
+fn render(values: &PolicyValues<'_>) -> Result<Policies> {
     // These templates steer their own line breaks.
     let mut environment = templates::environment();
     environment.set_syntax(

@@ -10,7 +10,7 @@ use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
 use crate::cloud::Access;
 use crate::config::{AppKind, ReleaseOn, Site};
-use crate::context::site_file::Place;
+use crate::context::site_file::SiteFileLocation;
 use crate::host::templates;
 use crate::outcome::Usage;
 
@@ -23,12 +23,12 @@ const HERE: &str = "./site.toml";
 /// It cannot be read, or is wrong.
 pub async fn find(globals: &Globals) -> Result<Option<Site>> {
     let place = match globals.config.as_deref() {
-        Some(address) => Some(Place::of(Some(address))?),
-        None => Place::usual(),
+        Some(address) => Some(SiteFileLocation::of(Some(address))?),
+        None => SiteFileLocation::usual(),
     };
     match place {
         None => Ok(None),
-        Some(Place::File(path)) if !path.exists() => Ok(None),
+        Some(SiteFileLocation::File(path)) if !path.exists() => Ok(None),
         Some(place) => place.read(&Access::from_anywhere()).await.map(Some),
     }
 }
@@ -118,7 +118,7 @@ fn named(flags: &[(&'static str, bool)]) -> Vec<&'static str> {
 
 /// What the template of site.toml is filled with.
 #[derive(Serialize)]
-struct Values<'a> {
+struct SiteFileValues<'a> {
     name: &'a str,
     domains: &'a [String],
     bucket: &'a str,
@@ -147,7 +147,7 @@ pub fn make(
     Ok((site, Some(File::new(path, text.into_bytes()))))
 }
 
-fn values(flags: &NewSite, region: Option<String>) -> Result<Values<'_>> {
+fn values(flags: &NewSite, region: Option<String>) -> Result<SiteFileValues<'_>> {
     let missing = named(&[
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),
@@ -174,7 +174,7 @@ fn values(flags: &NewSite, region: Option<String>) -> Result<Values<'_>> {
     } else {
         Some(release_on::choose(flags.release_on)?.word())
     };
-    Ok(Values {
+    Ok(SiteFileValues {
         name,
         domains: &flags.domain,
         bucket,
