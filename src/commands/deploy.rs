@@ -52,14 +52,9 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             package.publish(globals, &remote),
         ))
         .await?;
-        let verb = if args.no_rotate {
-            Verb::Publish
-        } else {
-            Verb::Deploy
-        };
         let record = Record::new(
             run.clone(),
-            verb,
+            Verb::Deploy,
             by,
             remote.now(),
             Some(rollout::released(&published.into())),
@@ -99,7 +94,8 @@ async fn roll_out(
 }
 
 /// The one way by which a release becomes current that has not served.
-async fn make_current(remote: &Remote, record: Record) -> Result<()> {
+async fn make_current(remote: &Remote, mut record: Record) -> Result<()> {
+    record.verb = Verb::Publish;
     let mut log = Log::create(&remote.state, &remote.site, record).await?;
     log.record.stage = Stage::Forward;
     rollout::promote(remote, &log.record).await?;
