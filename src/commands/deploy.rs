@@ -6,13 +6,14 @@ use serde::Serialize;
 use tracing::info;
 
 use super::package::Package;
-use super::rotation::{self, Held, Prospect};
 use crate::cli::{Deploy, Globals};
 use crate::context::Remote;
 use crate::logging::progress;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
-use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
+use crate::rollout;
+use crate::rollout::{Held, Prospect};
+use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -34,8 +35,8 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
         return Ok(Outcome::Locked);
     };
     let work = async {
-        rotation::settle(&remote, &run, &args.pace, &timeline).await?;
-        let previous = rotation::current(&remote).await?;
+        rollout::settle(&remote, &run, &args.pace, &timeline).await?;
+        let previous = rollout::current(&remote).await?;
         if let Some(current) = previous
             .as_ref()
             .filter(|current| current.sha256.as_deref() == Some(package.sha256()))
@@ -46,7 +47,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             );
             return Ok(());
         }
-        let published = rotation::unless_stopped(timeline.step(
+        let published = rollout::unless_stopped(timeline.step(
             "publish",
             &["package"],
             package.publish(globals, &remote),
@@ -57,7 +58,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             Verb::Deploy,
             by,
             remote.now(),
-            Some(rotation::released(&published.into())),
+            Some(rollout::released(&published.into())),
             previous,
         );
         if args.no_rotate {
@@ -69,13 +70,13 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
                 .await?
                 .enter(&mut record, &remote);
             let log = Log::create(&remote.state, &remote.site, record).await?;
-            rotation::carry_out(&remote, log, &args.pace, &timeline).await?;
+            rollout::carry_out(&remote, log, &args.pace, &timeline).await?;
         }
         prune(&remote, args.keep).await
     };
     let done = lease.guard(work).await;
-    rotation::give_up(lease).await;
-    rotation::print_end(globals, &remote).await?;
+    rollout::give_up(lease).await;
+    rollout::print_end(globals, &remote).await?;
     done.map(|()| Outcome::Done)
 }
 
@@ -83,9 +84,8 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
 async fn make_current(remote: &Remote, record: Record) -> Result<()> {
     let mut log = Log::create(&remote.state, &remote.site, record).await?;
     log.record.stage = Stage::Forward;
-    rotation::promote(remote, &log.record).await?;
-    log.record
-        .end(RunOutcome::Published, remote.now(), None, None);
+    rollout::promote(remote, &log.record).await?;
+    log.record.end(Ended::Published, remote.now(), None, None);
     log.write().await?;
     let version = log
         .record
@@ -108,10 +108,10 @@ async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
         .flat_map(|log| [log.record.release, log.record.previous])
         .flatten();
     let never: Vec<String> = named
-        .chain(rotation::current(remote).await?)
+        .chain(rollout::current(remote).await?)
         .map(|release: Released| release.version)
         .collect();
-    let gone = release::prune(&remote.packages, &remote.site.packages.prefix, keep, &never)
+    let gone = release::prune(&remote.packages, &remote.site.packages, keep, &never)
         .await
         .context("removing old packages")?;
     if !gone.is_empty() {
@@ -134,7 +134,7 @@ async fn print_plan(
     package: &Package,
     rotation: Option<Prospect>,
 ) -> Result<Outcome> {
-    let current = rotation::current(remote).await?;
+    let current = rollout::current(remote).await?;
     let upload = current
         .as_ref()
         .and_then(|current| current.sha256.as_deref())
@@ -164,10 +164,12 @@ async fn print_plan(
         ),
         (true, rotation) => {
             out!(
-                "upload         to s3://{}/{}<time>-{}.zip",
+                "upload         to s3://{}/{}",
                 remote.packages.bucket(),
-                remote.site.packages.prefix,
-                &package.sha256()[..8]
+                remote
+                    .site
+                    .packages
+                    .package(&format!("<time>-{}", &package.sha256()[..8]))
             );
             match rotation {
                 Some(prospect) => out!("{prospect}"),

@@ -8,6 +8,5 @@ pub mod install;
 pub mod logs;
 mod package;
 pub mod rotate;
-mod rotation;
 pub mod status;
 pub mod up;

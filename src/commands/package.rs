@@ -65,7 +65,7 @@ impl Package {
         // S3's clock is not known before its first answer, which the lease has brought.
         let published = release::publish(
             &remote.packages,
-            &remote.site.packages.prefix,
+            &remote.site.packages,
             &self.packed,
             remote.now(),
             tell,

@@ -3,14 +3,14 @@
 use anyhow::{Context, Result};
 use tracing::info;
 
-use super::rotation::{self, Held, Prospect};
 use crate::cli::{Globals, Pace, Rollback};
-use crate::config::AppKind;
 use crate::context::Remote;
 use crate::logging::progress;
 use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
-use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
+use crate::rollout;
+use crate::rollout::{Held, Prospect};
+use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -42,7 +42,7 @@ pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
         Verb::Rollback,
         args.in_place,
         async |remote: &Remote| {
-            let current = rotation::current(remote).await?;
+            let current = rollout::current(remote).await?;
             let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
             Ok((Some(earlier), current))
         },
@@ -70,7 +70,7 @@ async fn replace(
         return Ok(Outcome::Locked);
     };
     let work = async {
-        rotation::settle(remote, &run, pace, &timeline).await?;
+        rollout::settle(remote, &run, pace, &timeline).await?;
         let (release, previous) = choose(remote).await?;
         info!(
             release = release.as_ref().map_or("none", |release| &release.version),
@@ -82,11 +82,11 @@ async fn replace(
             .await?
             .enter(&mut record, remote);
         let log = Log::create(&remote.state, &remote.site, record).await?;
-        rotation::carry_out(remote, log, pace, &timeline).await
+        rollout::carry_out(remote, log, pace, &timeline).await
     };
     let done = lease.guard(work).await;
-    rotation::give_up(lease).await;
-    rotation::print_end(globals, remote).await?;
+    rollout::give_up(lease).await;
+    rollout::print_end(globals, remote).await?;
     done.map(|()| Outcome::Done)
 }
 
@@ -105,15 +105,15 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
 
 /// What a new instance would boot now.
 async fn served_now(remote: &Remote) -> Result<Option<Released>> {
-    if remote.site.app.kind == AppKind::S3 {
+    if !remote.site.app.has_releases() {
         return Ok(None);
     }
-    if let Some(current) = rotation::current(remote).await? {
+    if let Some(current) = rollout::current(remote).await? {
         return Ok(Some(current));
     }
     let resolved =
         release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
-    Ok(Some(rotation::released(&resolved.pointer)))
+    Ok(Some(rollout::released(&resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.

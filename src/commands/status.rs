@@ -9,17 +9,17 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::rotation;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::Fleet as FleetId;
 use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output::{self, continued, in_one_line, out};
+use crate::rollout;
 use crate::site::address;
 use crate::site::deploys::{Log, Record};
 use crate::site::fleet::Fleet;
-use crate::site::report::{Phase, Said, said_by};
+use crate::site::report::{InstanceReport, Phase, read_report};
 use crate::version::{self, Build};
 
 const GLANCE: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ async fn observe(remote: &Remote) -> Result<Status> {
     {
         problems.push(format!("{owner}, which owns the names, is gone"));
     }
-    let current = rotation::current(remote)
+    let current = rollout::current(remote)
         .await?
         .map(|release| release.version);
     let newest = Log::newest(&remote.state, &remote.site)
@@ -207,14 +207,17 @@ async fn instance(
     owners: &BTreeSet<String>,
 ) -> Result<ServingInstance> {
     let (id, owner) = (&described.id, owners.contains(&described.id));
-    let mut said = said_by(&remote.state, &remote.site, id).await?;
-    if let Some(said) = said.as_mut().filter(|_| remote.site.dns.is_elastic()) {
+    let mut said = read_report(&remote.state, &remote.site, id).await?;
+    if let Some(said) = said
+        .as_mut()
+        .filter(|_| remote.site.dns.reports_stale_addresses())
+    {
         (said.public_ipv4, said.public_ipv6) = (described.ipv4, described.ipv6);
     }
     let problem = problem(remote, id, said.as_ref()).await;
     let address = said
         .as_ref()
-        .and_then(Said::address)
+        .and_then(InstanceReport::address)
         .map(|address| address.to_string());
     let (phase, release) = (
         said.as_ref().map(|said| said.phase),
@@ -237,7 +240,7 @@ async fn instance(
     })
 }
 
-async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<String> {
+async fn problem(remote: &Remote, id: &str, said: Option<&InstanceReport>) -> Option<String> {
     let Some(said) = said else {
         return Some(
             "it has said nothing of itself; its console or journal may tell why".to_owned(),
@@ -255,7 +258,7 @@ async fn problem(remote: &Remote, id: &str, said: Option<&Said>) -> Option<Strin
                 return said.trouble.clone();
             }
             let release = said.release.clone().unwrap_or_default();
-            rotation::look(remote, id, said, &release, GLANCE)
+            rollout::look(remote, id, said, &release, GLANCE)
                 .await
                 .err()
                 .map(|error| format!("{error:#}"))

@@ -3,6 +3,8 @@
 //! [`Site::parse`] reports every problem at once, each with its line; nothing here reads the
 //! network.
 
+mod bucket;
+mod dns;
 mod domain;
 mod fleet_kind;
 mod parse;
@@ -18,6 +20,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub use bucket::access;
+pub use bucket::{ALL_PROGRAMS, Bucket};
+pub use dns::{Address, Dns, Routing};
 pub use domain::Domain;
 pub use fleet_kind::FleetKind;
 pub use parse::Problems;
@@ -75,11 +81,6 @@ impl Site {
                 });
         self.app.secrets.values().chain(bindings).collect()
     }
-
-    /// The key of a piece of the site's state: `prefix` + `rest`.
-    pub fn key(&self, rest: &str) -> String {
-        format!("{}{rest}", self.prefix)
-    }
 }
 
 /// A bucket and the folder inside it (already with the site's prefix where it is the site's own
@@ -88,39 +89,6 @@ impl Site {
 pub struct PackageSource {
     pub bucket: String,
     pub prefix: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct Dns {
-    /// Else the zone that holds the domain.
-    pub hosted_zone_id: Option<String>,
-    pub routing: Routing,
-    pub address: Address,
-    /// Seconds.
-    pub ttl: u32,
-}
-
-impl Dns {
-    pub fn is_elastic(&self) -> bool {
-        self.address != Address::Instance
-    }
-}
-
-/// Where the names lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// To the owner's own public addresses: the records change with the owner.
-    Instance,
-    /// To one Elastic IP, which is moved to the owner. By its allocation id, else by its tag.
-    Elastic { allocation: Option<String> },
-}
-
-/// How the names' records are kept in Route 53.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Routing {
-    Simple,
-    Failover,
-    Multivalue,
 }
 
 #[derive(Debug, Clone)]
@@ -181,6 +149,19 @@ pub struct App {
     /// Whether the app may reach the instance's metadata service, and so its credentials (invariant
     /// I10).
     pub instance_credentials: bool,
+}
+
+impl App {
+    /// Whether the site's content comes in releases. Without them the web server forwards to a
+    /// bucket, and nothing is published, fetched or tried.
+    pub fn has_releases(&self) -> bool {
+        self.kind != AppKind::S3
+    }
+
+    /// Whether a Python of this machine runs the app.
+    pub fn needs_interpreter(&self) -> bool {
+        matches!(self.kind, AppKind::Python { .. })
+    }
 }
 
 /// The place of the site's data, by which the release command runs.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::bucket::PACKAGES;
 use super::reader::{At, Findings, Problem, Table, nearest};
 use super::{
     Address, App, AppKind, Directory, Dns, Domain, Eab, Failover, Fleet, FleetKind, Health,
@@ -168,7 +169,7 @@ fn read_packages(table: &Table<'_>, bucket: Option<&str>, prefix: &str) -> Optio
     let Some(at) = table.string("packages") else {
         return Some(PackageSource {
             bucket: bucket?.to_owned(),
-            prefix: format!("{prefix}packages/"),
+            prefix: format!("{prefix}{PACKAGES}"),
         });
     };
     let own = bucket;

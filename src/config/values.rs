@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use super::bucket::{CERTIFICATES, OWN_FOLDERS, PACKAGES};
 use super::{Directory, HmacKey, SecretRef};
 
 /// CAs by the names that stand for their directories.
@@ -83,23 +84,6 @@ pub fn key_folder(text: &str) -> Checked<String> {
     })
 }
 
-/// What a site keeps below its prefix. Whoever may write packages is not to write these.
-const OWN_FOLDERS: [&str; 13] = [
-    "bin/",
-    "boots/",
-    "cache/",
-    "certs/",
-    "data/",
-    "deploys/",
-    "instances/",
-    "locks/",
-    "logs/",
-    "mirror/",
-    "outbox/",
-    "releases/",
-    "site.toml/",
-];
-
 /// A folder for packages in the site's own bucket, whole, where the site's prefix is that. It may
 /// hold the site's own folders, among which packages are told by their `.zip`, but lies in none of
 /// them.
@@ -107,7 +91,7 @@ pub fn packages_folder(folder: &str, prefix: &str) -> Checked<()> {
     let below = folder.strip_prefix(prefix).unwrap_or_default();
     match OWN_FOLDERS.iter().find(|own| below.starts_with(**own)) {
         Some(own) => Err(format!(
-            "lies in {prefix}{own}, where the site keeps what is its own; take another folder, as in \"packages/\""
+            "lies in {prefix}{own}, where the site keeps what is its own; take another folder, as in \"{PACKAGES}\""
         )),
         None => Ok(()),
     }
@@ -200,14 +184,19 @@ pub fn key_id(text: &str) -> Checked<String> {
 /// Where the key of an external account binding stands. Never repeats what it was given: that may
 /// be the key itself.
 pub fn hmac_key(text: &str) -> Checked<HmacKey> {
+    let example = format!("\"s3:{CERTIFICATES}zerossl/eab.json\"");
     match text.strip_prefix("s3:") {
-        Some(key) if key.starts_with("certs/") && key.ends_with(".json") && !key.contains("//") => {
+        Some(key)
+            if key.starts_with(CERTIFICATES) && key.ends_with(".json") && !key.contains("//") =>
+        {
             Ok(HmacKey::Object(key.to_owned()))
         }
-        Some(_) => Err("is no object below certs/, as in \"s3:certs/zerossl/eab.json\"".into()),
+        Some(_) => Err(format!(
+            "is no object below {CERTIFICATES}, as in {example}"
+        )),
         None => SecretRef::parse(text)
             .map(HmacKey::Secret)
-            .map_err(|why| format!("{why}; or \"s3:certs/zerossl/eab.json\"")),
+            .map_err(|why| format!("{why}; or {example}")),
     }
 }
 

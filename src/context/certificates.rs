@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::cloud::acme::{AcmeError, CertificateId, renewal_info};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
-use crate::cloud::secrets::SecretStores;
-use crate::config::{Directory, Site};
+use crate::cloud::secrets::Secrets;
+use crate::config::{Bucket, Directory, Site};
 use crate::site::certificate::{Barred, Cache, Certificate, Desk, Found, Ledger, due};
 use crate::site::lease::{Asked, Lease};
 use crate::site::records::Zones;
@@ -151,10 +151,7 @@ impl<'a> Certificates<'a> {
     /// # Errors
     /// [`Busy`]; what each CA said; those of the bucket and of Route 53.
     pub async fn order(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
-        let key = self.site.key(&format!(
-            "locks/certificate-{}.json",
-            self.site.first_ca().slug
-        ));
+        let key = Bucket::new(self.site).certificate_lock(self.site.first_ca());
         let deadline = Instant::now() + wanted.patience;
         loop {
             let (holder, expires) =

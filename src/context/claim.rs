@@ -74,7 +74,7 @@ pub fn shape(site: &Site, checks: Checks) -> Result<Shape> {
 
 /// An instance's health checks, made where the routing needs some.
 pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Checks> {
-    if site.dns.routing == Routing::Simple {
+    if !site.dns.needs_health_checks() {
         return Ok(Checks::default());
     }
     let check = async |address: Option<IpAddr>| -> Result<Option<String>> {
@@ -83,7 +83,7 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
         };
         // The check of an Elastic IP passes from owner to owner with it, and the record that names
         // it stays as it is.
-        let whose = if site.dns.is_elastic() {
+        let whose = if site.dns.address_moves() {
             "elastic"
         } else {
             &node.id

@@ -15,7 +15,7 @@ use super::Instance;
 use super::app_slot::Placed;
 use super::names::cutover::Standing;
 use super::serving::{InPlace, Live, Serving, version_of};
-use crate::config::{AppKind, OwnUrls};
+use crate::config::OwnUrls;
 use crate::host::{data_folder, files, packages};
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
@@ -195,7 +195,7 @@ impl Instance {
     }
 
     async fn fetch_release(&self) -> Result<Option<Release>> {
-        if self.site.app.kind == AppKind::S3 {
+        if !self.site.app.has_releases() {
             return Ok(None);
         }
         let Resolved { pointer, trial } = release::resolve(
@@ -223,14 +223,11 @@ impl Instance {
         steps
             .step("host packages", &["accounts"], self.install_host_packages())
             .await?;
-        match self.site.app.kind {
-            AppKind::Python { .. } => Ok(Some(
-                steps
-                    .step("interpreter", &["host packages"], self.interpreter())
-                    .await?,
-            )),
-            _ => Ok(None),
+        if !self.site.app.needs_interpreter() {
+            return Ok(None);
         }
+        let interpreter = steps.step("interpreter", &["host packages"], self.interpreter());
+        Ok(Some(interpreter.await?))
     }
 
     pub async fn interpreter(&self) -> Result<Interpreter> {
@@ -283,7 +280,7 @@ impl Instance {
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
         let address = async {
-            if self.site.dns.is_elastic() {
+            if self.site.dns.address_moves() {
                 steps
                     .step("address", &["accounts"], self.rehearse_address())
                     .await

@@ -8,7 +8,7 @@ use crate::cli::Globals;
 use crate::cloud::imds::Identity;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
-use crate::config::{AppKind, SecretRef, Site};
+use crate::config::{SecretRef, Site};
 use crate::context::certificates::Certificates;
 use crate::context::claim;
 use crate::context::site_file::region_of;
@@ -119,7 +119,7 @@ fn fleet(site: &Site, identity: &Identity) -> String {
 
 /// The release, and the fate of its command.
 async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Decision> {
-    if site.app.kind == AppKind::S3 {
+    if !site.app.has_releases() {
         return vec![decision(
             "release",
             Ok("no package: kind s3 forwards to the bucket".to_owned()),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::Instance;
 use crate::cloud::s3::S3;
-use crate::config::{ReleaseOn, Site};
+use crate::config::{Bucket, ReleaseOn, Site};
 use crate::host::data_folder;
 use crate::host::paths::Paths;
 use crate::site::app::InstalledApp;
@@ -21,9 +21,6 @@ const LEASE_LASTS: Duration = Duration::from_secs(60);
 /// How long another instance's release command may take before we give up on it.
 const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The fleet's lease: its holder alone runs a release command. No version begins with `_`, and
-/// every instance's role may write `locks/release-*`.
-const TURN: &str = "locks/release-_any.json";
 
 impl Instance {
     /// Runs the release command where `[app] release_on` calls for that.
@@ -77,8 +74,9 @@ impl Instance {
         Box::pin(self.in_turn(run)).await
     }
 
-    async fn release_on_fleet(&self, app: &InstalledApp, version: &str) -> Result<Became> {
-        let Some(mut done) = self.lease_on(&done_key(version)).await? else {
+    async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
+        let done = Bucket::new(&self.site).release_lock(version);
+        let Some(mut done) = self.lease_on(&done).await? else {
             return Ok(Became::DoneInFleet);
         };
         let run = async {
@@ -101,20 +99,18 @@ impl Instance {
 
     /// Does `work` while no other instance of the fleet runs a release command.
     async fn in_turn<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let free = Lease::create(
-            &self.state,
-            &self.site.key(TURN),
+        let (key, me) = (
+            Bucket::new(&self.site).release_turn(),
             &self.identity.instance_id,
-            LEASE_LASTS,
-        )
-        .await?;
+        );
+        let free = Lease::create(&self.state, &key, me, LEASE_LASTS).await?;
         let turn = if free.is_some() {
             free
         } else {
-            Box::pin(self.lease_on(TURN)).await?
+            Box::pin(self.lease_on(&key)).await?
         };
         let mut turn = turn.with_context(|| {
-            format!("{TURN} says that its work is done for good; delete that object")
+            format!("{key} says that its work is done for good; delete that object")
         })?;
         let done = turn.guard(Box::pin(work)).await;
         give_back(turn).await;
@@ -123,10 +119,10 @@ impl Instance {
 
     /// Waits for a lease; `None`: its work is done for good.
     async fn lease_on(&self, key: &str) -> Result<Option<Lease>> {
-        let (key, me) = (self.site.key(key), &self.identity.instance_id);
+        let me = &self.identity.instance_id;
         let (mut waiting_for, mut deadline) = (String::new(), Instant::now() + PATIENCE);
         loop {
-            let holder = match Lease::ask(&self.state, &key, me, LEASE_LASTS).await? {
+            let holder = match Lease::ask(&self.state, key, me, LEASE_LASTS).await? {
                 Asked::Done => return Ok(None),
                 Asked::Held(lease) => return Ok(Some(lease)),
                 Asked::Busy { holder, .. } => holder,
@@ -153,7 +149,7 @@ pub async fn forecast(state: &S3, site: &Site, paths: &Paths, version: &str) -> 
     let data = paths.data();
     let became = match site.app.release_on {
         Some(ReleaseOn::Fleet) => {
-            let has_run = Lease::is_done(state, &site.key(&done_key(version))).await?;
+            let has_run = Lease::is_done(state, &Bucket::new(site).release_lock(version)).await?;
             decide(
                 ReleaseOn::Fleet,
                 has_run,
@@ -214,12 +210,6 @@ fn told(became: Became) -> &'static str {
         Became::DoneInFleet => "has run once for the whole fleet",
         Became::LeftToTrial => "is left to a boot after the trial of another release",
     }
-}
-
-/// The object that says that a release's command is done for good, and is the lease on that until
-/// then.
-fn done_key(version: &str) -> String {
-    format!("locks/release-{version}.json")
 }
 
 async fn give_back(lease: Lease) {

@@ -6,10 +6,11 @@ use super::Instance;
 use super::serving::Serving;
 use crate::cli::Globals;
 use crate::cloud::s3::Condition;
+use crate::config::Bucket;
 use crate::host::notify;
 use crate::logging;
 use crate::output;
-use crate::site::report::{Phase, Report, critical_path};
+use crate::site::report::{InstanceReport, Phase, ReportedStep, critical_path};
 use crate::version;
 
 impl Instance {
@@ -23,11 +24,11 @@ impl Instance {
     ) -> bool {
         let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
-        let body = serde_json::to_vec_pretty(&report).expect("a report is plain data");
-        let key = self
-            .site
-            .key(&format!("instances/{}.json", self.identity.instance_id));
-        let put = self.state.put(&key, body, Condition::Always, None).await;
+        let key = Bucket::new(&self.site).instance_report(&self.identity.instance_id);
+        let put = self
+            .state
+            .put(&key, report.to_json(), Condition::Always, None)
+            .await;
         if let Err(error) = &put {
             warn!("the bucket does not hear of this instance: {error}");
         }
@@ -38,9 +39,7 @@ impl Instance {
     pub async fn report_failure(&self, failure: &anyhow::Error) {
         let mut log = logging::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = self
-            .site
-            .key(&format!("logs/{}/boot.log", self.identity.instance_id));
+        let key = Bucket::new(&self.site).boot_log(&self.identity.instance_id);
         if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }
@@ -54,7 +53,7 @@ impl Instance {
         phase: Phase,
         serving: Option<&Serving>,
         error: Option<String>,
-    ) -> Report {
+    ) -> InstanceReport {
         let steps = self.timeline.steps();
         let live = serving.map(Serving::live);
         let marked = self.handover.marked();
@@ -67,11 +66,11 @@ impl Instance {
         } else {
             phase
         };
-        Report {
+        InstanceReport {
             instance: self.identity.instance_id.clone(),
             phase,
-            spotboot: version::NUMBER,
-            build: version::build(),
+            spotboot: Some(version::NUMBER.to_owned()),
+            build: version::build().clone(),
             release: live.as_ref().map(|live| live.version().to_owned()),
             deploy: live
                 .as_ref()
@@ -80,14 +79,17 @@ impl Instance {
             release_command: self.released.borrow().clone(),
             public_ipv4: self.public_ipv4.get(),
             public_ipv6: self.identity.public_ipv6,
-            launched: self.identity.launched,
+            launched: Some(self.identity.launched),
             updated: self.now(),
             chain: live.map(|live| live.certificate.chain),
-            critical_path: critical_path(&steps, "cutover"),
+            critical_path: critical_path(&steps, "cutover")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             note: marked.note.filter(|_| !settled),
             settled: marked.note.filter(|_| settled),
             until: marked.until(),
-            steps,
+            steps: steps.into_iter().map(ReportedStep::from).collect(),
             trouble: serving.and_then(|serving| self.trouble(serving)),
             error,
         }

@@ -1,19 +1,27 @@
-//! What an instance says of itself: the timeline of its steps, and `instances/<id>.json`.
+//! What an instance says of itself: `instances/<id>.json`, as it writes the report and as others
+//! read it, and the timeline of its steps.
 
-mod said;
+mod timeline;
 
-use std::future::Future;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
+use anyhow::Result;
+use futures_util::future::try_join_all;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use tracing::{Instrument, info, info_span};
 
-use super::note::Note;
+use super::handover::Note;
+use crate::cloud::s3::S3;
+use crate::config::{Bucket, Site};
 use crate::version::Build;
-pub use said::{Said, said_by, said_since};
+pub use timeline::{Observer, Step, Timeline, critical_path};
+
+/// The most that is read of a report, in bytes.
+pub const LARGEST_REPORT: usize = 1024 * 1024;
+/// Instances that are looked at.
+const MOST: usize = 10_000;
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,64 +37,101 @@ pub enum Phase {
     Stopped,
 }
 
-/// `instances/<id>.json`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
+/// `instances/<id>.json`. An instance of another version may have written it: only the phase and
+/// the time are always there, and fields that are not known here are passed over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// The instance's id.
+    #[serde(default)]
     pub instance: String,
     pub phase: Phase,
-    /// The program's version.
-    pub spotboot: &'static str,
-    pub build: &'static Build,
+    /// The version of its spotboot.
+    #[serde(default)]
+    pub spotboot: Option<String>,
+    #[serde(default)]
+    pub build: Build,
     pub release: Option<String>,
-    /// The deploy on trial here, once this instance knows of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The deploy on trial on the instance, once it knows of that, or at the time of its boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
-    /// What was last tried in place here.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What was last tried in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried: Option<Tried>,
-    /// The outcome of the last release command that this process came to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The outcome of the last release command that the process came to.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_understood"
+    )]
     pub release_command: Option<ReleaseCommand>,
     pub public_ipv4: Option<Ipv4Addr>,
     pub public_ipv6: Option<Ipv6Addr>,
-    #[serde(with = "time::serde::rfc3339")]
-    pub launched: OffsetDateTime,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub launched: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     pub updated: OffsetDateTime,
-    /// Of the certificate that it serves, in PEM, leaf first: what is to be seen of it from
-    /// outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The certificate that the instance serves with and those above it, in PEM, leaf first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<String>,
-    /// What AWS has said of it, as long as its fleet may have to be brought back for that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What AWS has said of the instance, as long as its fleet may have to be brought back for
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
     /// The same, once nothing of it is left to do: for a run that took what had been asked for to
     /// be usual.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Note>,
-    /// When AWS ends it.
+    /// When AWS ends the instance.
     #[serde(
+        default,
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
     pub until: Option<OffsetDateTime>,
-    pub steps: Vec<Step>,
-    /// The names of the steps that decided how long it took, first to last.
-    pub critical_path: Vec<&'static str>,
-    /// Of a service that cannot stay up, while it cannot.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "if_understood")]
+    pub steps: Vec<ReportedStep>,
+    /// The names of the steps that decided how long the boot took, first to last.
+    #[serde(default, deserialize_with = "if_understood")]
+    pub critical_path: Vec<String>,
+    /// Why a service cannot stay up, while it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     pub error: Option<String>,
 }
 
+/// A [`Step`] as a report holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedStep {
+    pub name: String,
+    /// The names of the steps that it waited for.
+    pub after: Vec<String>,
+    /// Milliseconds since the boot began, as the end is.
+    pub start_ms: u64,
+    pub end_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl From<Step> for ReportedStep {
+    fn from(step: Step) -> Self {
+        Self {
+            name: step.name.to_owned(),
+            after: step.after.iter().map(|&name| name.to_owned()).collect(),
+            start_ms: step.start_ms,
+            end_ms: step.end_ms,
+            error: step.error,
+        }
+    }
+}
+
 /// The outcome of a release's command on this instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseCommand {
     pub release: String,
     pub became: Became,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
     Ran,
@@ -120,156 +165,133 @@ pub enum Attempt {
     Failed,
 }
 
-/// One step of the boot; times are milliseconds since the boot began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    pub name: &'static str,
-    pub after: &'static [&'static str],
-    pub start_ms: u64,
-    pub end_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// Sees every step begin and end, to show it.
-pub trait Observer: Send + Sync {
-    fn began(&self, name: &'static str);
-    fn ended(&self, name: &'static str, took: Duration, error: Option<&str>);
-}
-
-/// Records the steps of one boot. Clones write to the same record.
-#[derive(Clone)]
-pub struct Timeline {
-    began: Instant,
-    steps: Arc<Mutex<Vec<Step>>>,
-    observer: Arc<dyn Observer>,
-}
-
-impl Timeline {
-    pub fn start(observer: Arc<dyn Observer>) -> Self {
-        Self {
-            began: Instant::now(),
-            steps: Arc::default(),
-            observer,
-        }
+impl InstanceReport {
+    /// AWS has announced its end.
+    pub fn is_going(&self) -> bool {
+        self.until.is_some() || self.phase == Phase::Interrupted
     }
 
-    /// Another record, from now on, shown to the same observer.
-    #[must_use]
-    pub fn anew(&self) -> Self {
-        Self::start(Arc::clone(&self.observer))
+    /// It answered when it last spoke.
+    pub fn serves(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Serving | Phase::StandBy | Phase::Interrupted
+        )
     }
 
-    /// Runs one step: its start, its end and what it waited for go to the record, to the log and to
-    /// the observer.
+    /// Where it is looked at from outside: many machines that look, CI's among them, have no IPv6.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.public_ipv4
+            .map(IpAddr::V4)
+            .or(self.public_ipv6.map(IpAddr::V6))
+    }
+
+    /// The report as it stands in the bucket.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a report is plain data")
+    }
+
+    /// Changes another instance's report, given and returned as JSON. A field that the change
+    /// leaves alone stays as it was written, down to what only a newer spotboot knows.
     ///
     /// # Errors
-    /// The step's own, with its name in front.
-    pub async fn step<T>(
-        &self,
-        name: &'static str,
-        after: &'static [&'static str],
-        work: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
-        let start = self.began.elapsed();
-        let index = {
-            let mut steps = self.lock();
-            steps.push(Step {
-                name,
-                after,
-                start_ms: millis(start),
-                end_ms: None,
-                error: None,
-            });
-            steps.len() - 1
-        };
-        self.observer.began(name);
-        let done = work.instrument(info_span!("step", name)).await;
-        let took = self.began.elapsed() - start;
-        let error = done.as_ref().err().map(|error| format!("{error:#}"));
-        self.observer.ended(name, took, error.as_deref());
-        if error.is_none() {
-            info!(step = name, ms = millis(took), "done");
-        }
-        let mut steps = self.lock();
-        steps[index].end_ms = Some(millis(start + took));
-        steps[index].error = error;
-        drop(steps);
-        done.map_err(|error| error.context(name))
+    /// The text is no report.
+    pub fn edit(body: &[u8], change: impl FnOnce(&mut Self)) -> serde_json::Result<Vec<u8>> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(body)?;
+        let before: Self = serde_json::from_slice(body)?;
+        let mut after = before.clone();
+        change(&mut after);
+        let (before, after) = (before.fields(), after.fields());
+        fields.retain(|name, _| !before.contains_key(name) || after.contains_key(name));
+        let changed = after
+            .into_iter()
+            .filter(|(name, value)| before.get(name) != Some(value));
+        fields.extend(changed);
+        serde_json::to_vec_pretty(&fields)
     }
 
-    pub fn steps(&self) -> Vec<Step> {
-        self.lock().clone()
+    fn fields(&self) -> Map<String, Value> {
+        serde_json::to_value(self)
+            .and_then(serde_json::from_value)
+            .expect("a report is an object of plain data")
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Step>> {
-        self.steps
-            .lock()
-            .expect("no step panics while it holds the record")
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The chain of steps that ends with `last`, each the latest to end of those that the next one
-/// waited for.
-pub fn critical_path(steps: &[Step], last: &str) -> Vec<&'static str> {
-    let find = |name: &str| steps.iter().rfind(|step| step.name == name);
-    let mut path = Vec::new();
-    let mut next = find(last);
-    while let Some(step) = next.filter(|step| !path.contains(&step.name)) {
-        path.push(step.name);
-        next = step
-            .after
-            .iter()
-            .filter_map(|name| find(name))
-            .max_by_key(|step| step.end_ms);
-    }
-    path.reverse();
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(
-        name: &'static str,
-        after: &'static [&'static str],
-        start_ms: u64,
-        end_ms: u64,
-    ) -> Step {
-        Step {
-            name,
-            after,
-            start_ms,
-            end_ms: Some(end_ms),
+    /// A report that says no more than this.
+    #[cfg(test)]
+    pub fn bare(phase: Phase, updated: OffsetDateTime) -> Self {
+        Self {
+            instance: String::new(),
+            phase,
+            spotboot: None,
+            build: Build::default(),
+            release: None,
+            deploy: None,
+            tried: None,
+            release_command: None,
+            public_ipv4: None,
+            public_ipv6: None,
+            launched: None,
+            updated,
+            chain: None,
+            note: None,
+            settled: None,
+            until: None,
+            steps: Vec::new(),
+            critical_path: Vec::new(),
+            trouble: None,
             error: None,
         }
     }
+}
 
-    #[test]
-    fn the_critical_path_follows_whatever_ended_last() {
-        let steps = [
-            step("identity", &[], 0, 10),
-            step("release", &["identity"], 10, 200),
-            step("certificate", &["identity"], 10, 90),
-            step("app", &["release"], 200, 400),
-            step("web", &["app", "certificate"], 400, 450),
-        ];
-        assert_eq!(
-            critical_path(&steps, "web"),
-            ["identity", "release", "app", "web"]
-        );
-    }
+/// Reads a field by which nobody decides: where another version gave it another shape, it is empty,
+/// and the rest of the report counts.
+fn if_understood<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    field: D,
+) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
+}
 
-    #[test]
-    fn a_path_through_an_unknown_step_ends_there() {
-        assert_eq!(
-            critical_path(&[step("app", &["release"], 0, 1)], "app"),
-            ["app"]
-        );
+/// What an instance said last; `None` where it has said nothing, or nothing that can be read.
+///
+/// # Errors
+/// Those of the bucket.
+pub async fn read_report(s3: &S3, site: &Site, instance: &str) -> Result<Option<InstanceReport>> {
+    let key = Bucket::new(site).instance_report(instance);
+    let Some(object) = s3.get(&key, LARGEST_REPORT).await? else {
+        return Ok(None);
+    };
+    match serde_json::from_slice(&object.body) {
+        Ok(report) => Ok(Some(report)),
+        Err(error) => {
+            tracing::warn!(key, "not an instance's report: {error}");
+            Ok(None)
+        }
     }
 }
+
+/// The reports, by the instances' ids, that were written since; those of terminated instances, too.
+///
+/// # Errors
+/// Those of the bucket.
+pub async fn reports_since(
+    s3: &S3,
+    site: &Site,
+    since: OffsetDateTime,
+) -> Result<Vec<(String, InstanceReport)>> {
+    let listed = s3.list(&Bucket::new(site).instance_reports(), MOST).await?;
+    let recent = listed.into_iter().filter(|object| object.modified >= since);
+    let ids =
+        recent.filter_map(|object| Bucket::instance_of_report(&object.key).map(str::to_owned));
+    let reports =
+        try_join_all(ids.map(async |id| anyhow::Ok((read_report(s3, site, &id).await?, id))))
+            .await?;
+    Ok(reports
+        .into_iter()
+        .filter_map(|(report, id)| Some((id, report?)))
+        .collect())
+}
+
+#[cfg(test)]
+#[path = "report/report_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, eventually, spotboot};
 use crate::metrics::{metrics, value};
 
-/// What makes a piece, as the README has it.
+/// What makes a piece, as docs/logs-and-metrics.md has it.
 const PIECE: u64 = 2 << 20;
 
 /// `spotboot logs` from somebody's desk.

@@ -9,11 +9,15 @@
 )]
 
 mod kills;
+#[cfg(test)]
+mod links;
 mod moto;
 mod notices;
 mod outages;
 mod packages;
 mod pebble;
+#[cfg(test)]
+mod readme;
 mod renewals;
 mod rotations;
 mod run;

@@ -5,6 +5,8 @@ mod files;
 mod next;
 mod plan;
 mod policies;
+#[cfg(test)]
+mod policy_tests;
 mod release_on;
 mod render;
 mod site;

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::files::File;
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::cli::{Globals, Init};
-use crate::config::FleetKind;
+use crate::cli::{FleetChoice, Globals, Init};
+use crate::config::Bucket;
 use crate::output::{self, out};
 use crate::shell;
 
@@ -47,7 +47,7 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
 }
 
 fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 3]> {
-    let (region, bucket, prefix) = (&plan.region, &plan.site.bucket, &plan.site.prefix);
+    let (region, bucket) = (&plan.region, &plan.site.bucket);
     let (name, template) = (
         format!("spotboot-{}", plan.site.name),
         init.out.join("stack.yaml").display().to_string(),
@@ -82,7 +82,7 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
     };
     let mut uploads = Vec::new();
     if !config.starts_with("s3://") {
-        uploads.push(copy(config, &format!("{prefix}site.toml")));
+        uploads.push(copy(config, &Bucket::new(plan.site).site_toml()));
     }
     if let Place::Key(key) = &plan.program.place {
         let ours = init

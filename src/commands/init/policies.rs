@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::config::FleetKind;
-use crate::config::{Address, Routing, SecretRef};
+use crate::cli::FleetChoice;
+use crate::config::{ALL_PROGRAMS, Address, SecretRef};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -121,15 +121,11 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
         secret_arns: arns(&|place| matches!(place, SecretRef::Secret { .. })),
         binary: match &plan.program.place {
             // Later binaries stand beside it.
-            Place::Key(_) if plan.init.binary.is_none() => Some("bin/*"),
+            Place::Key(_) if plan.init.binary.is_none() => Some(ALL_PROGRAMS),
             Place::Key(key) => key.strip_prefix(&site.prefix),
             Place::Https(_) => None,
         },
-        routing: match site.dns.routing {
-            Routing::Simple => "simple",
-            Routing::Failover => "failover",
-            Routing::Multivalue => "multivalue",
-        },
+        routing: site.dns.routing.word(),
         elastic_ip_arn: match &site.dns.address {
             Address::Instance => None,
             Address::Elastic { allocation } => {

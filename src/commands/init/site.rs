@@ -76,7 +76,10 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
                 .kind
                 .is_some_and(|kind| !is_kind(&site.app.kind, kind)),
         ),
-        ("--elastic-ip", flags.elastic_ip && !site.dns.is_elastic()),
+        (
+            "--elastic-ip",
+            flags.elastic_ip && !site.dns.address_moves(),
+        ),
         (
             "--release-on",
             flags.release_on.is_some_and(|on| {

@@ -7,7 +7,7 @@ use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 
 use super::plan::Plan;
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 use crate::host::templates;
 use crate::outcome::Usage;
 
@@ -41,7 +41,7 @@ impl Program {
     ) -> Result<Self, String> {
         let sha256 = sha256.to_owned();
         let Some(address) = address else {
-            let key = site.key(&format!("bin/spotboot-{arch}-{}", &sha256[..8]));
+            let key = Bucket::new(site).program(arch, &sha256);
             return Ok(Self {
                 sha256,
                 place: Place::Key(key),

@@ -42,7 +42,7 @@ impl Instance {
         self.phase.set(serving.phase);
         self.metering.stand(state.phase());
         let mut works = Works::new();
-        let keep_address = self.site.dns.is_elastic().then_some(Act::KeepAddress);
+        let keep_address = self.site.dns.address_moves().then_some(Act::KeepAddress);
         for act in state.begin().into_iter().chain(keep_address) {
             works.push(self.work(act, serving, &state));
         }

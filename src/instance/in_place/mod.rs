@@ -17,7 +17,7 @@ use super::Instance;
 use super::event_loop::event::Event;
 use super::serving::{Before, Live, Serving};
 use crate::cloud::s3::{Condition, Since};
-use crate::config::AppKind;
+use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
@@ -38,7 +38,7 @@ impl Instance {
     /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
     /// to be told.
     pub async fn follow(&self, serving: &Serving) -> Event {
-        if self.site.app.kind == AppKind::S3 {
+        if !self.site.app.has_releases() {
             return std::future::pending().await;
         }
         if let Some(former) = serving.in_place.leaving.take() {
@@ -331,9 +331,7 @@ impl Instance {
             release,
             deploy, "the release does not serve here, the one before does: {error}"
         );
-        let key = self
-            .site
-            .key(&format!("logs/{}/trial.log", self.identity.instance_id));
+        let key = Bucket::new(&self.site).trial_log(&self.identity.instance_id);
         if let Err(error) = self
             .state
             .put(&key, logging::recent(), Condition::Always, None)

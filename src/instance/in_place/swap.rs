@@ -6,7 +6,6 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use tracing::info;
 
-use crate::config::AppKind;
 use crate::instance::Instance;
 use crate::instance::serving::{Before, Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
@@ -57,15 +56,11 @@ impl Instance {
         })
     }
 
-    async fn app_beside(
-        &self,
-        live: &Live,
-        release: &Release,
-        secrets: Secrets,
-    ) -> Result<InstalledApp> {
-        let interpreter = match self.site.app.kind {
-            AppKind::Python { .. } => Some(self.interpreter().await?),
-            _ => None,
+    async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
+        let interpreter = if self.site.app.needs_interpreter() {
+            Some(self.interpreter().await?)
+        } else {
+            None
         };
         let app = self
             .provide_app(Some(release), interpreter, secrets)

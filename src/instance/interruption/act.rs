@@ -9,8 +9,6 @@ use tracing::{debug, info, warn};
 
 use super::observe::FLEET_WITHIN;
 use super::{Handover, Heard, Instance, LOOK_EVERY, REST, SOON, notice};
-use crate::config::Routing;
-use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::fleet::Fleet;
 use crate::site::handover::{Act, Mark, Note, Seen, plan};
@@ -182,7 +180,7 @@ impl Instance {
             going = going.join(" "),
             "the fleet goes back to what it was"
         );
-        let is_multivalue = self.site.dns.routing == Routing::Multivalue;
+        let is_multivalue = self.site.dns.answers_together();
         let launched = seen
             .members
             .iter()

@@ -42,9 +42,6 @@ const SOON: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(15);
 /// The longest drain of its clients, and then the end of its services.
 const GRACE: Duration = Duration::from_secs(22);
-/// Resolvers keep a name for the TTL, and some that ask other resolvers for as long again, and
-/// again.
-const RESOLVED_FOR: Duration = Duration::from_secs(3);
 /// How exactly the end is met.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -274,16 +271,9 @@ impl Instance {
     /// them over.
     pub fn expected_until(&self) -> Instant {
         // Nobody comes by an Elastic IP any more that has moved.
-        let ttl = if self.site.dns.is_elastic() {
-            0
-        } else {
-            self.site.dns.ttl
-        };
-        let taken_over = self
-            .handover
-            .marked()
-            .taken_over
-            .map(|at| at + RESOLVED_FOR * ttl);
+        let dns = &self.site.dns;
+        let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
+        let taken_over = self.handover.marked().taken_over.map(|at| at + remembered);
         let left =
             taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
         Instant::now() + left.unwrap_or_default()

@@ -12,12 +12,12 @@ use tokio::try_join;
 use tracing::warn;
 
 use super::Instance;
-use crate::instance::deadline::within;
+use crate::config::Bucket;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::handover::{Neighbour, Note, OpenRotation, Seen};
 use crate::site::lease::Lease;
-use crate::site::report::{Phase, Said, said_by, said_since};
+use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
 
 pub const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's word is of no interest after this long.
@@ -116,7 +116,7 @@ impl Instance {
         let reports = try_join_all(
             members
                 .iter()
-                .map(|member| said_by(&self.state, &self.site, &member.id)),
+                .map(|member| read_report(&self.state, &self.site, &member.id)),
         );
         let (reports, run) = try_join!(reports, self.run_under_way())?;
         let mut word = Word {
@@ -134,8 +134,8 @@ impl Instance {
     }
 
     /// The rotation that has not ended, by its log.
-    pub async fn run_under_way(&self) -> Result<Option<OpenRotation>> {
-        let lock = self.site.key("locks/deploy.json");
+    pub async fn run_under_way(&self) -> Result<Option<Run>> {
+        let lock = Bucket::new(&self.site).deploy_lock();
         let (log, lives) = try_join!(
             recent(&self.state, &self.site, 1),
             Lease::is_held(&self.state, &lock)
@@ -163,11 +163,11 @@ impl Instance {
     /// The open notes of others, and whether those are there.
     pub async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
         let since: OffsetDateTime = self.now() - self.site.spare_for - RECENT;
-        let said = said_since(&self.state, &self.site, since)
+        let said = reports_since(&self.state, &self.site, since)
             .await?
             .into_iter()
             .filter(|(id, _)| *id != self.identity.instance_id);
-        let noted: Vec<(String, Said, Note)> = said
+        let noted: Vec<(String, InstanceReport, Note)> = said
             .filter_map(|(id, said)| said.note.map(|note| (id, said, note)))
             .collect();
         let ids: Vec<String> = noted.iter().map(|(id, ..)| id.clone()).collect();
@@ -176,7 +176,8 @@ impl Instance {
         } else {
             self.ec2.living(&ids).await?
         };
-        let is_there = |id: &String, said: &Said| living.contains(id) && !has_stopped(said);
+        let is_there =
+            |id: &String, said: &InstanceReport| living.contains(id) && !has_stopped(said);
         Ok(noted
             .into_iter()
             .map(|(id, said, note)| (id.clone(), note, is_there(&id, &said)))
@@ -185,6 +186,6 @@ impl Instance {
 }
 
 /// For good, as AWS ends it.
-fn has_stopped(said: &Said) -> bool {
+fn has_stopped(said: &InstanceReport) -> bool {
     said.phase == Phase::Stopped && said.is_going()
 }

@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Instance;
 use crate::cloud::s3::Condition;
-use crate::instance::deadline::within;
+use crate::config::Bucket;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Act, Note, sweep};
+use crate::site::report::{InstanceReport, LARGEST_REPORT, Phase};
 
 /// Between two sweeps; the first follows the boot.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -20,7 +20,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
-const LARGEST: usize = 1024 * 1024;
 
 impl Instance {
     /// When to sweep again.
@@ -76,24 +75,18 @@ impl Instance {
 
     /// Its report says no more that something is to be done.
     async fn strike_out(&self, instance: &str) -> Result<()> {
-        let key = self.site.key(&format!("instances/{instance}.json"));
-        let Some(object) = self.state.get(&key, LARGEST).await? else {
+        let key = Bucket::new(&self.site).instance_report(instance);
+        let Some(object) = self.state.get(&key, LARGEST_REPORT).await? else {
             return Ok(());
         };
-        let mut report: Value =
-            serde_json::from_slice(&object.body).with_context(|| format!("reading {key}"))?;
-        if let Some(report) = report.as_object_mut() {
-            report.remove("note");
-            report.insert("phase".to_owned(), "stopped".into());
-        }
+        let report = InstanceReport::edit(&object.body, |report| {
+            report.note = None;
+            report.phase = Phase::Stopped;
+        })
+        .with_context(|| format!("reading {key}"))?;
         // One that speaks for itself after all is right.
         self.state
-            .put(
-                &key,
-                serde_json::to_vec_pretty(&report)?,
-                Condition::Matches(&object.etag),
-                None,
-            )
+            .put(&key, report, Condition::Matches(&object.etag), None)
             .await?;
         Ok(())
     }

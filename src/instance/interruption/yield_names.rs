@@ -7,8 +7,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Instance;
-use crate::config::Routing;
-use crate::instance::deadline::within;
+use super::observe::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Mark, Seen};
 use crate::site::records::ZoneOwnership;
@@ -24,7 +23,7 @@ impl Instance {
     /// Once a replacement may be there. What fails is tried again.
     pub async fn give_way(&self, seen: &Seen, serving: Option<&Serving>) {
         let Some(serving) = serving else { return };
-        let multivalue = self.site.dns.routing == Routing::Multivalue;
+        let multivalue = self.site.dns.answers_together();
         let done = within(LOOK_WITHIN, async {
             if self.handover.fenced.get() {
                 self.open_names(serving).await?;
@@ -60,7 +59,7 @@ impl Instance {
 
     /// Asked for the last time. Where nobody answers, what was seen before counts.
     pub async fn others_have_them_still(&self, serving: &Serving) -> bool {
-        let have = self.site.dns.routing == Routing::Multivalue
+        let have = self.site.dns.answers_together()
             || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true))
                 .await
                 .unwrap_or(true);

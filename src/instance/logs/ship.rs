@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow, bail};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use crate::config::Bucket;
 use crate::host::journald::Journal;
 use crate::host::paths::Paths;
 use crate::host::services::Services;
@@ -55,7 +56,7 @@ impl Instance {
         let shipped = journal::ship(
             &self.outbox,
             &self.state,
-            &journal::folder(&self.site, &self.identity.instance_id),
+            &Bucket::new(&self.site).logs_of(&self.identity.instance_id),
         )
         .await?;
         debug!(

@@ -5,7 +5,6 @@ use tracing::info;
 
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
-use crate::config::Routing;
 use crate::context::claim;
 use crate::context::elastic_ip::Leader;
 use crate::instance::Instance;
@@ -48,7 +47,7 @@ impl Instance {
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        if self.site.dns.routing == Routing::Failover
+        if self.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(self.stand_by(&owner));

@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::cutover::Standing;
-use crate::config::Routing;
 use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::event_loop::event::Event;
@@ -59,7 +58,7 @@ impl Instance {
     /// In a multivalue answer each has names of its own.
     pub async fn look_at_names(&self, serving: &Serving) -> Event {
         sleep(OWN_EVERY).await;
-        if self.site.dns.routing == Routing::Multivalue {
+        if self.site.dns.answers_together() {
             return Event::Names { ours: true };
         }
         match timeout(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {

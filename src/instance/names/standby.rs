@@ -11,8 +11,8 @@ use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Note, is_spare, leaves_names};
-use crate::site::records::ZoneOwnership;
-use crate::site::report::{Phase, said_by};
+use crate::site::records::Standing;
+use crate::site::report::{Phase, read_report};
 
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
@@ -45,7 +45,11 @@ impl Instance {
         ids.sort();
         ids.dedup();
         ids.retain(|id| *id != self.identity.instance_id);
-        let said = try_join_all(ids.iter().map(|id| said_by(&self.state, &self.site, id))).await?;
+        let said = try_join_all(
+            ids.iter()
+                .map(|id| read_report(&self.state, &self.site, id)),
+        )
+        .await?;
         let notes: Vec<Option<Note>> = said.into_iter().map(|said| said?.note).collect();
         let mine = self.handover.mark();
         let may_leave =
@@ -74,7 +78,11 @@ impl Instance {
             .into_iter()
             .chain(self.handover.later_owner.borrow().clone())
             .collect();
-        let said = try_join_all(owners.iter().map(|id| said_by(&self.state, &self.site, id)));
+        let said = try_join_all(
+            owners
+                .iter()
+                .map(|id| read_report(&self.state, &self.site, id)),
+        );
         match within(HEARD_WITHIN, said).await {
             Ok(said) => said.into_iter().flatten().any(|said| {
                 said.is_going() || matches!(said.phase, Phase::Stopped | Phase::Failed)

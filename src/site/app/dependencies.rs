@@ -74,7 +74,7 @@ impl Dependencies {
         let interpreter = interpreter.context("a Python app needs an interpreter")?;
         let key = key(lock, &interpreter, &plan.root);
         let venvs = plan.paths.venvs();
-        let entry = format!("{}{key}.tar.zst", plan.cache_prefix);
+        let entry = plan.bucket.dependencies(&key);
         let mut dependencies = Self {
             venv: venvs.join(&key),
             key,
@@ -222,7 +222,7 @@ impl Dependencies {
             venv: venv.to_owned(),
             key: "abc".into(),
             origin,
-            entry: "cache/abc.tar.zst".into(),
+            entry: "abc".into(),
         }
     }
 

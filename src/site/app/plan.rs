@@ -10,9 +10,11 @@ use anyhow::{Context, bail};
 use super::command_line::{self, Listens};
 use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
-use super::{Backend, UnpackedPackage, installer_variables, procfile};
-use crate::config::{AppKind, Health, OwnUrls, Site};
-use crate::host::account::Account;
+use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
+use crate::cloud::s3::S3;
+use crate::config::{AppKind, Bucket, Health, OwnUrls, Site};
+use crate::host::accounts::Account;
+use crate::host::imds;
 use crate::host::paths::Paths;
 use crate::host::slot::Slot;
 
@@ -37,8 +39,8 @@ pub struct AppPlan {
     pub(super) host: String,
     pub(super) own: OwnUrls,
     pub(super) deny_imds: bool,
-    /// The site's key of a cache entry, but for its hash.
-    pub(super) cache_prefix: String,
+    /// Where installed dependencies are kept for other instances.
+    pub(super) bucket: Bucket,
     pub(super) paths: Paths,
     /// Who runs the app; None: the current user, who is an ordinary one.
     pub(super) account: Option<Account>,
@@ -62,7 +64,7 @@ impl AppPlan {
         account: Option<Account>,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::bare(site, instance, paths, account);
-        let Some(package) = package.filter(|_| site.app.kind != AppKind::S3) else {
+        let Some(package) = package.filter(|_| site.app.has_releases()) else {
             return plan.forwarding(site);
         };
         let procfile = procfile::read(&package.root)?;
@@ -151,7 +153,7 @@ impl AppPlan {
             host: site.primary().example_host(),
             own: OwnUrls::of(site),
             deny_imds: !site.app.instance_credentials,
-            cache_prefix: site.key("cache/"),
+            bucket: Bucket::new(site),
             paths: paths.clone(),
             account,
         }

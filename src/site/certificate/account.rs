@@ -99,6 +99,6 @@ impl Desk<'_> {
     }
 
     fn account_key(&self) -> String {
-        self.cache.ca_key("account.json")
+        self.cache.bucket().acme_account(self.cache.ca)
     }
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::Certificate;
 use super::ledger::{Ledger, Trouble};
 use crate::cloud::s3::{Condition, Etag, S3, Written};
-use crate::config::{Directory, Site};
+use crate::config::{Bucket, Directory, Site};
 
 /// A chain of a few certificates with its key is a few KB.
 const LARGEST_SEAL: usize = 256 * 1024;
@@ -44,7 +44,7 @@ pub struct StoredCertificate {
     pub generation: u64,
 }
 
-/// `refused.json`, which earlier versions kept instead of a ledger.
+/// The object that earlier versions kept instead of a ledger.
 #[derive(Deserialize)]
 struct Refusal {
     names: Vec<String>,
@@ -54,14 +54,8 @@ struct Refusal {
 }
 
 impl Cache<'_> {
-    /// The folder of this CA: `certs/<ca>/`.
-    pub fn ca_key(&self, rest: &str) -> String {
-        self.site.key(&format!("certs/{}/{rest}", self.ca.slug))
-    }
-
-    /// An object of this certificate: `certs/<ca>/<name>/<rest>`.
-    pub fn key(&self, rest: &str) -> String {
-        self.ca_key(&format!("{}/{rest}", self.site.primary()))
+    pub(super) fn bucket(&self) -> Bucket {
+        Bucket::new(self.site)
     }
 
     /// The newest generation that is of use; older ones are read only where newer ones are of none.
@@ -155,11 +149,11 @@ impl Cache<'_> {
     }
 
     pub(super) fn ledger_key(&self) -> String {
-        self.key("ledger.json")
+        self.bucket().ledger(self.ca)
     }
 
     fn refusal_key(&self) -> String {
-        self.key("refused.json")
+        self.bucket().refusal(self.ca)
     }
 
     /// Stores the next generation and removes those beyond the last three. `false`: somebody else
@@ -168,7 +162,7 @@ impl Cache<'_> {
     /// # Errors
     /// Those of the bucket. An old generation that stays is none: the certificate is stored.
     pub async fn store(&self, certificate: &Certificate, generation: u64) -> Result<bool> {
-        let key = self.key(&file_name(generation));
+        let key = self.bucket().certificate(self.ca, generation);
         let kms = self.site.tls.kms_key_id.as_deref();
         if self
             .s3
@@ -186,26 +180,26 @@ impl Cache<'_> {
 
     async fn prune(&self) -> Result<()> {
         for old in self.generations().await?.iter().rev().skip(KEPT) {
-            self.s3
-                .delete(&self.key(&file_name(*old)), Condition::Always)
-                .await?;
+            let key = self.bucket().certificate(self.ca, *old);
+            self.s3.delete(&key, Condition::Always).await?;
         }
         Ok(())
     }
 
     async fn generations(&self) -> Result<Vec<u64>> {
-        let folder = self.key("");
+        let bucket = self.bucket();
+        let folder = bucket.certificates(self.ca);
         let listed = self.s3.list(&folder, MOST_LISTED).await?;
         let mut generations: Vec<u64> = listed
             .iter()
-            .filter_map(|object| generation_of(object.key.strip_prefix(&folder)?))
+            .filter_map(|object| bucket.generation_of(self.ca, &object.key))
             .collect();
         generations.sort_unstable();
         Ok(generations)
     }
 
     async fn open(&self, generation: u64, now: OffsetDateTime) -> Result<Option<Certificate>> {
-        let key = self.key(&file_name(generation));
+        let key = self.bucket().certificate(self.ca, generation);
         let object = match self.s3.get(&key, LARGEST_SEAL).await {
             Ok(Some(object)) => object,
             Ok(None) => return Ok(None),
@@ -234,25 +228,5 @@ impl Refusal {
             until: self.until,
             why: self.why,
         }
-    }
-}
-
-fn file_name(generation: u64) -> String {
-    format!("{generation:010}.json")
-}
-
-fn generation_of(file: &str) -> Option<u64> {
-    file.strip_suffix(".json")?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generations_sort_as_their_keys_do() {
-        assert!(file_name(9) < file_name(10));
-        assert_eq!(generation_of(&file_name(10)), Some(10));
-        assert_eq!(generation_of("pending.json"), None);
     }
 }

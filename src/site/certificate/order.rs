@@ -376,7 +376,7 @@ impl Desk<'_> {
     }
 
     fn pending_key(&self) -> String {
-        self.cache.key("pending.json")
+        self.cache.bucket().pending_order(self.cache.ca)
     }
 
     fn names(&self) -> Vec<String> {

@@ -6,9 +6,8 @@ use tracing::warn;
 
 use super::{Record, RunOutcome, Stage};
 use crate::cloud::s3::{Condition, Etag, S3, Written};
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 
-const FOLDER: &str = "deploys/";
 const LARGEST: usize = 1024 * 1024;
 /// A write that was dropped may still arrive between two of these.
 const ATTEMPTS: usize = 3;
@@ -28,7 +27,7 @@ impl Log {
     /// # Errors
     /// Those of the bucket, and a name that is taken.
     pub async fn create(s3: &S3, site: &Site, record: Record) -> Result<Self> {
-        let key = site.key(&format!("{FOLDER}{}.json", record.id));
+        let key = Bucket::new(site).deploy(&record.id);
         match s3
             .put(&key, to_json(&record), Condition::Absent, None)
             .await?
@@ -173,11 +172,11 @@ pub async fn recent(s3: &S3, site: &Site, most: usize) -> Result<Vec<Record>> {
 }
 
 async fn keys(s3: &S3, site: &Site) -> Result<Vec<String>> {
-    let listed = s3.list(&site.key(FOLDER), MOST).await?;
+    let listed = s3.list(&Bucket::new(site).deploys(), MOST).await?;
     Ok(listed
         .into_iter()
         .map(|object| object.key)
-        .filter(|key| key.ends_with(".json"))
+        .filter(|key| Bucket::is_deploy(key))
         .collect())
 }
 

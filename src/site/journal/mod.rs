@@ -14,10 +14,3 @@ pub use merge::Merge;
 pub use name::{PieceName, Stream};
 pub use ship::{access_time, entry_time, ship};
 pub use stored::{Query, known, stored};
-
-use crate::config::Site;
-
-/// Where an instance's logs stand.
-pub fn folder(site: &Site, instance: &str) -> String {
-    site.key(&format!("logs/{instance}/"))
-}

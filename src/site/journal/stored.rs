@@ -9,14 +9,13 @@ use tracing::warn;
 
 use super::name::{PieceName, Stream};
 use crate::cloud::s3::{Listed, S3};
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 
 /// Pieces of one instance: a month's at a busy site.
 const MOST_PIECES: usize = 50_000;
 /// As many as the bucket lists at once.
 const MOST_INSTANCES: usize = 1000;
 const AT_ONCE: usize = 8;
-const BOOT_LOG: &str = "boot.log";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -62,8 +61,8 @@ impl StoredLogs {
 /// Those of the bucket.
 pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<StoredLogs>> {
     let folders = match &query.instance {
-        Some(instance) => vec![super::folder(site, instance)],
-        None => s3.folders(&site.key("logs/")).await?,
+        Some(instance) => vec![Bucket::new(site).logs_of(instance)],
+        None => s3.folders(&Bucket::new(site).logs()).await?,
     };
     if folders.len() >= MOST_INSTANCES {
         warn!(
@@ -91,23 +90,15 @@ pub async fn stored(s3: &S3, site: &Site, query: &Query) -> Result<Vec<StoredLog
 /// Those of the bucket.
 pub async fn known(s3: &S3, site: &Site) -> Result<BTreeSet<String>> {
     Ok(s3
-        .folders(&site.key("logs/"))
+        .folders(&Bucket::new(site).logs())
         .await?
         .iter()
-        .map(|folder| instance_of(folder).to_owned())
+        .map(|folder| Bucket::instance_of_logs(folder).to_owned())
         .collect())
 }
 
-fn instance_of(folder: &str) -> &str {
-    folder
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-}
-
-fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<StoredLogs> {
-    let pieces = |listed: &Listed| PieceName::parse(listed.key.strip_prefix(folder)?);
+fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
+    let pieces = |listed: &Listed| Name::parse(listed.key.strip_prefix(folder)?);
     // What was shipped after a boot's log was stored goes at least as far as that.
     let last_output = listed
         .iter()
@@ -115,11 +106,9 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<StoredLogs
         .map(|each| each.modified)
         .max();
     let what = |listed: &Listed| match pieces(listed) {
-        Some(name) => Some(StoredKind::Piece(name)),
-        None if listed.key.strip_prefix(folder) == Some(BOOT_LOG)
-            && listed.modified >= query.since =>
-        {
-            Some(StoredKind::BootLog {
+        Some(name) => Some(What::Piece(name)),
+        None if Bucket::is_boot_log(folder, &listed.key) && listed.modified >= query.since => {
+            Some(What::BootLog {
                 stored: listed.modified,
                 shipped: last_output.is_some_and(|last| last >= listed.modified),
             })
@@ -139,8 +128,8 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<StoredLogs
     };
     let stored = |listed: &Listed| {
         let what = what(listed).filter(wanted)?;
-        Some(StoredLogs {
-            instance: instance_of(folder).to_owned(),
+        Some(Stored {
+            instance: Bucket::instance_of_logs(folder).to_owned(),
             key: listed.key.clone(),
             what,
         })

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::published::{LARGEST_POINTER, Published, is_plain_name};
 use crate::cloud::s3::{Etag, S3};
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -36,7 +36,7 @@ impl Candidate {
     pub const LARGEST: usize = LARGEST_POINTER;
 
     pub fn key(site: &Site) -> String {
-        site.key("releases/candidate.json")
+        Bucket::new(site).candidate()
     }
 
     pub fn to_json(&self) -> Vec<u8> {

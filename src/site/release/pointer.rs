@@ -10,11 +10,10 @@ use tracing::{info, warn};
 use super::candidate::Candidate;
 use super::published::{Current, Published};
 use crate::cloud::s3::{Listed, S3};
-use crate::config::Site;
+use crate::config::{PackageSource, Site};
 use crate::shell;
 
 const MOST_PACKAGES: usize = 10_000;
-const LATEST: &str = "-latest.zip";
 
 /// The release that a boot is to serve, as the bucket names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,26 +100,22 @@ async fn on_trial(state: &S3, site: &Site, launched: OffsetDateTime) -> Option<C
 }
 
 async fn newest(state: &S3, packages: &S3, site: &Site) -> anyhow::Result<Pointer> {
-    let prefix = &site.packages.prefix;
+    let place = &site.packages;
     let listed = packages
-        .list(prefix, MOST_PACKAGES)
+        .list(&place.prefix, MOST_PACKAGES)
         .await
         .context("finding the newest package")?;
-    match newest_package(&listed, prefix) {
+    match newest_package(&listed, place) {
         Some(pointer) => Ok(pointer),
         None => {
-            let place = format!("s3://{}/{prefix}", packages.bucket());
-            let copy = shell::command([
-                "aws",
-                "s3",
-                "cp",
-                "site.zip",
-                &format!("{place}{}{LATEST}", site.name),
-            ]);
+            let at =
+                |name: &str| format!("s3://{}/{}", packages.bucket(), place.latest_package(name));
+            let copy = shell::command(["aws", "s3", "cp", "site.zip", &at(&site.name)]);
             bail!(
-                "finding the release: there is neither s3://{}/{} nor a package {place}…{LATEST}; publish one, for instance with `{copy}`",
+                "finding the release: there is neither s3://{}/{} nor a package {}; publish one, for instance with `{copy}`",
                 state.bucket(),
                 Current::key(site),
+                at("…"),
             )
         }
     }
@@ -128,14 +123,11 @@ async fn newest(state: &S3, packages: &S3, site: &Site) -> anyhow::Result<Pointe
 
 /// Its version is the key's name and the time of the upload, as the same key is written again and
 /// again.
-fn newest_package(listed: &[Listed], prefix: &str) -> Option<Pointer> {
-    let packages = listed.iter().filter(|object| object.key.ends_with(LATEST));
-    let newest = packages.max_by_key(|object| (object.modified, &object.key))?;
-    let name = newest
-        .key
-        .strip_prefix(prefix)
-        .unwrap_or(&newest.key)
-        .strip_suffix(LATEST)?;
+fn newest_package(listed: &[Listed], place: &PackageSource) -> Option<Pointer> {
+    let packages = listed
+        .iter()
+        .filter_map(|object| Some((object, place.name_of_latest(&object.key)?)));
+    let (newest, name) = packages.max_by_key(|(object, _)| (object.modified, &object.key))?;
     Some(Pointer {
         version: version(name, newest.modified),
         key: newest.key.clone(),
@@ -174,6 +166,13 @@ mod tests {
     use super::super::published::is_plain_name;
     use super::*;
 
+    fn packages() -> PackageSource {
+        PackageSource {
+            bucket: "example-site".into(),
+            prefix: "packages/".into(),
+        }
+    }
+
     #[test]
     fn of_the_older_convention_the_newest_counts_and_its_version_changes_with_each_upload() {
         let object = |key: &str, modified| Listed {
@@ -193,13 +192,13 @@ mod tests {
                 datetime!(2026-11-06 10:00 UTC),
             ),
         ];
-        let pointer = newest_package(&listed, "packages/").unwrap();
+        let pointer = newest_package(&listed, &packages()).unwrap();
         assert_eq!(
             (pointer.version.as_str(), pointer.key.as_str()),
             ("site-20261103T101509Z", "packages/site-latest.zip")
         );
         assert_eq!(pointer.sha256, None);
-        assert_eq!(newest_package(&listed[..1], "packages/"), None);
+        assert_eq!(newest_package(&listed[..1], &packages()), None);
     }
 
     #[test]

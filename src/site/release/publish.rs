@@ -9,10 +9,10 @@ use time::{OffsetDateTime, UtcOffset};
 use super::fetch::check_size;
 use super::published::Published;
 use crate::cloud::s3::{Condition, S3, Written};
+use crate::config::PackageSource;
 use crate::host::archive::{ArchiveError, Packed, check_package, pack_folder};
 
 const MOST_PACKAGES: usize = 10_000;
-const ZIP: &str = ".zip";
 /// `20261103T101500Z-1a2b3c4d`, where a 0 stands for any digit and an x for any of hexadecimal
 /// ones.
 const FORM: &[u8] = b"00000000T000000Z-xxxxxxxx";
@@ -60,13 +60,13 @@ pub fn version(now: OffsetDateTime, sha256: &str) -> String {
 /// Those of the bucket; and when another package stands there already.
 pub async fn publish(
     packages: &S3,
-    prefix: &str,
+    place: &PackageSource,
     packed: &Packed,
     now: OffsetDateTime,
     sent: impl Fn(u64) + Sync,
 ) -> anyhow::Result<Published> {
     let version = version(now, &packed.sha256);
-    let key = format!("{prefix}{version}{ZIP}");
+    let key = place.package(&version);
     let reading = || format!("reading {}", packed.path().display());
     let file = tokio::fs::File::open(packed.path())
         .await
@@ -119,23 +119,23 @@ async fn stands(packages: &S3, key: &str, size: u64) -> anyhow::Result<bool> {
 /// Those of the bucket; what went before stays gone.
 pub async fn prune(
     packages: &S3,
-    prefix: &str,
+    place: &PackageSource,
     keep: usize,
     never: &[String],
 ) -> anyhow::Result<Vec<String>> {
     let listed = packages
-        .list(prefix, MOST_PACKAGES)
+        .list(&place.prefix, MOST_PACKAGES)
         .await
         .context("looking for old packages")?;
     let old = outdated(
         listed.iter().map(|object| object.key.as_str()),
-        prefix,
+        place,
         keep,
         never,
     );
     for version in &old {
         packages
-            .delete(&format!("{prefix}{version}{ZIP}"), Condition::Always)
+            .delete(&place.package(version), Condition::Always)
             .await
             .context("removing old packages")?;
     }
@@ -145,15 +145,11 @@ pub async fn prune(
 /// Oldest first. What is not named as we name packages is not ours to delete.
 fn outdated<'a>(
     keys: impl Iterator<Item = &'a str>,
-    prefix: &str,
+    place: &PackageSource,
     keep: usize,
     never: &[String],
 ) -> Vec<String> {
-    let version = |key: &'a str| {
-        key.strip_prefix(prefix)?
-            .strip_suffix(ZIP)
-            .filter(|version| is_ours(version))
-    };
+    let version = |key: &'a str| place.version_of(key).filter(|version| is_ours(version));
     let mut versions: Vec<&str> = keys.filter_map(version).collect();
     versions.sort_unstable();
     versions.truncate(versions.len().saturating_sub(keep));

@@ -10,6 +10,13 @@ const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852
 const BUCKET: &str = "example-site";
 const NOW: OffsetDateTime = datetime!(2026-11-03 10:15:09 UTC);
 
+fn place(prefix: &str) -> PackageSource {
+    PackageSource {
+        bucket: BUCKET.into(),
+        prefix: prefix.into(),
+    }
+}
+
 async fn bucket() -> (Region, S3) {
     let region = Region::start(Options::default()).unwrap();
     let packages = cloud_in(&region, Service::S3).await.s3(BUCKET);
@@ -64,8 +71,9 @@ fn the_newest_stay_and_so_does_what_is_asked_for_or_not_ours() {
         format!("p/sub/{}.zip", ours[0]),
         format!("q/{}.zip", ours[0]),
     ]);
-    let went =
-        |keep, never: &[String]| outdated(keys.iter().map(String::as_str), "p/", keep, never);
+    let went = |keep, never: &[String]| {
+        outdated(keys.iter().map(String::as_str), &place("p/"), keep, never)
+    };
     assert_eq!(went(2, &[]), ours[..4]);
     assert_eq!(went(2, &ours[1..2]), [&ours[..1], &ours[2..4]].concat());
     assert_eq!(went(6, &[]), Vec::<String>::new());
@@ -101,7 +109,7 @@ async fn a_package_small_or_large_stands_under_its_version_also_where_the_answer
             Match::service(Service::S3).operation(operation).nth(1),
             Fault::LoseAnswer,
         );
-        let published = publish(&packages, "packages/", &packed, NOW, |_| {})
+        let published = publish(&packages, &place("packages/"), &packed, NOW, |_| {})
             .await
             .unwrap();
         assert_eq!(
@@ -117,7 +125,7 @@ async fn a_package_small_or_large_stands_under_its_version_also_where_the_answer
             region.s3().get(BUCKET, &published.key).unwrap().unwrap()
                 == std::fs::read(packed.path()).unwrap()
         );
-        publish(&packages, "packages/", &packed, NOW, |_| {})
+        publish(&packages, &place("packages/"), &packed, NOW, |_| {})
             .await
             .expect("the same again is no error");
     }
@@ -129,7 +137,7 @@ async fn anothers_package_of_that_name_is_an_error_and_stays() {
     let (_folder, packed) = packed(1_000);
     let key = format!("packages/{}.zip", version(NOW, &packed.sha256));
     region.s3().put(BUCKET, &key, "another").unwrap();
-    let error = publish(&packages, "packages/", &packed, NOW, |_| {})
+    let error = publish(&packages, &place("packages/"), &packed, NOW, |_| {})
         .await
         .unwrap_err()
         .to_string();
@@ -150,7 +158,7 @@ async fn a_ready_zip_that_is_replaced_after_its_check_is_not_published() {
     std::fs::write(&given, "other").unwrap();
     let error = format!(
         "{:#}",
-        publish(&packages, "packages/", &checked, NOW, |_| {})
+        publish(&packages, &place("packages/"), &checked, NOW, |_| {})
             .await
             .unwrap_err()
     );
@@ -175,7 +183,9 @@ async fn pruning_deletes_what_is_old_and_nothing_else() {
         .put(BUCKET, "packages/site-latest.zip", "x")
         .unwrap();
     assert_eq!(
-        prune(&packages, "packages/", 2, &ours[..1]).await.unwrap(),
+        prune(&packages, &place("packages/"), 2, &ours[..1])
+            .await
+            .unwrap(),
         ours[1..2]
     );
     let left = region.s3().list(BUCKET, "packages/").unwrap();
@@ -190,7 +200,9 @@ async fn pruning_deletes_what_is_old_and_nothing_else() {
     );
     let error = format!(
         "{:#}",
-        prune(&packages, "packages/", 1, &[]).await.unwrap_err()
+        prune(&packages, &place("packages/"), 1, &[])
+            .await
+            .unwrap_err()
     );
     assert!(
         error.contains("removing old packages") && error.contains("s3:DeleteObject"),

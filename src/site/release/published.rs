@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::s3::{Etag, S3};
-use crate::config::Site;
+use crate::config::{Bucket, Site};
 
 /// Far more than a few hashes need.
 pub(super) const LARGEST_POINTER: usize = 64 << 10;
@@ -70,7 +70,7 @@ impl Published {
 
 impl Current {
     pub fn key(site: &Site) -> String {
-        site.key("releases/current.json")
+        Bucket::new(site).current()
     }
 
     pub fn to_json(&self) -> Vec<u8> {

@@ -1,0 +1,65 @@
+//! An instance, and what it knows and says.
+
+use super::state::{Hand, Machine, Noted, Release, Told, Up, between};
+use crate::site::handover::{Mark, Note};
+
+impl Machine {
+    pub fn launched() -> Self {
+        Self {
+            lives: true,
+            ends: false,
+            recommended: false,
+            up: Up::Begins,
+            serves: None,
+            release: Release::Old,
+            trial: false,
+            proven: false,
+            note: None,
+            over: false,
+            handled: false,
+            hand: Hand::Looks,
+            untold: false,
+            fenced: false,
+            sure: false,
+            told: Told::default(),
+        }
+    }
+
+    /// Nothing of it is left but its words in the bucket.
+    pub fn end(&mut self) {
+        let told = Told {
+            note: self.told.note,
+            settled: self.told.settled,
+            ..Told::default()
+        };
+        *self = Self {
+            lives: false,
+            up: Up::Stopped,
+            told,
+            proven: self.proven,
+            ..Self::launched()
+        };
+    }
+
+    /// Its event loop runs, which begins with a report.
+    pub fn is_resident(&self) -> bool {
+        self.lives
+            && matches!(self.up, Up::Serving | Up::StandBy | Up::Submits(..))
+            && self.told.phase.is_some()
+    }
+
+    pub fn mark(&self) -> Option<Mark> {
+        let recommended = (self.recommended && !self.handled).then_some(Mark::Rebalance);
+        self.ends.then_some(Mark::Notice).or(recommended)
+    }
+}
+
+impl Noted {
+    pub fn note(self) -> Note {
+        Note {
+            mark: self.mark,
+            target: self.target.into(),
+            since: between(self.since),
+        }
+    }
+}

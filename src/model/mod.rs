@@ -1,0 +1,216 @@
+//! The handover, rotations and what may befall them, in every order: a model check of what the pure
+//! functions decide together.
+//!
+//! The decisions are the real ones: `site::handover`, the plan of the names, and who goes in a
+//! rotation. Between a look and what follows from it anything else may happen; calls get lost,
+//! answers are a change old, processes die.
+
+mod converge;
+mod course;
+mod events;
+mod line;
+mod machine;
+mod names;
+mod resident;
+mod run;
+mod state;
+mod stories;
+mod world;
+
+use stateright::{Model, Property};
+
+use state::{By, End, Hand, Id, Left, Step, Up, World};
+use world::MOST;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    /// The fleet launches what is missing.
+    Launch,
+    Recommend(Id),
+    Notice(Id),
+    /// AWS takes it at the announced time.
+    Dies(Id),
+    /// Without a notice.
+    Lost(Id),
+    Crash(Id),
+    /// The time is over for which a spare stays.
+    Over(Id),
+    Boot(Id),
+    Tell(Id),
+    Hand(Id),
+    HandStale(Id),
+    HandFails(Id),
+    /// The bucket does not take its note in time, while CI may take what it asks for to be usual.
+    HandUntold(Id),
+    Leave(Id),
+    Start,
+    Run,
+    RunStale,
+    RunFails,
+    /// It has waited in vain, while nothing happened any more.
+    TimesOut,
+    Kill,
+    Lapse,
+}
+
+/// A fleet of `target`, and what may befall it.
+#[derive(Debug, Clone)]
+struct Story {
+    target: u8,
+    left: Left,
+}
+
+impl Model for Story {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::begin(self.target, self.left.clone())]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        Self::what_may_happen(world, actions);
+        if world.run.as_ref().is_some_and(|run| run.step.waits())
+            && !actions.iter().any(|action| changes(world, *action))
+        {
+            actions.push(Action::TimesOut);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        next.does(action).then(|| next.canonical())
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no act does what none may", |_, world: &World| {
+                world.wrong.is_none()
+            }),
+            Property::always(
+                "the names lead to their owner, who has proven itself",
+                |_, world: &World| {
+                    world.names.as_ref().is_none_or(|names| {
+                        names.owner == names.leads_to && world.machine(names.leads_to).proven
+                    })
+                },
+            ),
+            Property::always(
+                "no more instances than are to replace one",
+                |story: &Story, world: &World| {
+                    let staying = world
+                        .machines
+                        .iter()
+                        .filter(|machine| machine.lives && !machine.ends)
+                        .count();
+                    let noticed = story.left.notices - world.left.notices;
+                    staying <= usize::from(story.target + 1 + noticed)
+                },
+            ),
+            Property::always("launches come to an end", |_, world: &World| {
+                world.launches() < MOST
+            }),
+            Property::always(
+                "once all is quiet all is as it was",
+                |story: &Story, world: &World| {
+                    world.wrong.is_some() || story.is_settled(world) || !story.is_quiet(world)
+                },
+            ),
+        ]
+    }
+}
+
+impl Story {
+    fn what_may_happen(world: &World, actions: &mut Vec<Action>) {
+        let left = &world.left;
+        let mut may = |action: Action, when: bool| actions.extend(when.then_some(action));
+        if world.wrong.is_some() {
+            return;
+        }
+        let goes_on = world
+            .run
+            .as_ref()
+            .is_some_and(|run| !world.ends_untold(&run.step));
+        may(Action::Run, goes_on);
+        // An old target that it starts from it could not tell from a true one.
+        let begins = world
+            .run
+            .as_ref()
+            .is_some_and(|run| run.step == Step::Begin);
+        may(
+            Action::RunStale,
+            goes_on && !begins && world.may_be_stale(By::Run),
+        );
+        may(Action::RunFails, world.run.is_some() && left.faults > 0);
+        may(Action::Kill, world.run.is_some() && left.kills > 0);
+        may(Action::Start, !world.locked);
+        may(Action::Lapse, world.locked && world.run.is_none());
+        may(
+            Action::Launch,
+            world.living().len() < usize::from(world.target),
+        );
+        for id in world.living() {
+            let machine = world.machine(id);
+            let (resident, idle) = (machine.is_resident(), machine.hand == Hand::Looks);
+            may(Action::Boot(id), machine.up != Up::Stopped);
+            may(
+                Action::Tell(id),
+                matches!(
+                    machine.up,
+                    Up::Serving | Up::StandBy | Up::Submits(..) | Up::Failed
+                ),
+            );
+            may(Action::Hand(id), resident);
+            may(
+                Action::HandStale(id),
+                resident && idle && world.may_be_stale(By::Resident(id)),
+            );
+            may(Action::HandFails(id), resident && !idle && left.faults > 0);
+            may(
+                Action::HandUntold(id),
+                resident && idle && left.faults > 0 && (left.deploys > 0 || world.log.is_some()),
+            );
+            may(Action::Leave(id), machine.ends && resident);
+            // What nobody was ever told of nobody can put right.
+            may(Action::Dies(id), machine.ends && !machine.untold);
+            may(
+                Action::Over(id),
+                machine.note.is_some() && !machine.over && idle,
+            );
+            may(Action::Recommend(id), left.recommendations > 0);
+            may(Action::Notice(id), left.notices > 0);
+            may(Action::Lost(id), left.losses > 0 && !machine.untold);
+            may(Action::Crash(id), left.crashes > 0);
+        }
+    }
+
+    fn is_settled(&self, world: &World) -> bool {
+        let owner = world
+            .names
+            .as_ref()
+            .is_some_and(|names| world.machine(names.leads_to).serves.is_some());
+        let unfinished = world
+            .log
+            .as_ref()
+            .is_some_and(|log| log.end == Some(End::Unfinished));
+        let living = world.living().len();
+        let as_many = world.target == self.target
+            && (living == usize::from(self.target)
+                || unfinished && living > usize::from(self.target));
+        let run_over = world.run.is_none()
+            && world.on_trial.is_none()
+            && world.log.as_ref().is_none_or(|log| log.end.is_some());
+        owner && as_many && run_over
+    }
+
+    fn is_quiet(&self, world: &World) -> bool {
+        let mut actions = Vec::new();
+        self.actions(world, &mut actions);
+        !actions.into_iter().any(|action| changes(world, action))
+    }
+}
+
+/// Whether anything follows from that.
+fn changes(world: &World, action: Action) -> bool {
+    world.clone().does(action)
+}

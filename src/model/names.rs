@@ -1,0 +1,246 @@
+//! The names in Route 53, written by the batches that [`records::plan`](crate::site::records)
+//! decides.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::state::{Answer, Asks, Batch, Id, Names, World, at, id, name};
+use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::config::Domain;
+use crate::site::records::{
+    self, Claim, ClaimBasis, Ownership, Shape, ZonePlan, plan, whom_to_ask,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Question {
+    /// Whether an instance takes the names over, of those whom it would ask if they live.
+    Claim(Asks, Vec<Id>),
+    /// How an owner opens its ownership again.
+    Open(Id),
+    /// How the names stay while others go, at so many seconds.
+    Stay(Vec<Id>, u32),
+}
+
+/// The same few questions come up in millions of states, and the records that answer them are text:
+/// each is asked once in each thread.
+#[derive(Default)]
+struct Known {
+    answers: HashMap<(Option<Names>, Question), Answer>,
+    batches: Vec<Vec<Change>>,
+    /// What the names are after a batch; `None` where Route 53 refuses it.
+    submitted: HashMap<(Option<Names>, Batch), Option<Names>>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+impl Asks {
+    pub fn who(self) -> Id {
+        match self {
+            Self::Launched(id) | Self::Appointed(id, _) => id,
+        }
+    }
+
+    fn claim(self) -> Claim {
+        let id = self.who();
+        let (launched, right) = match self {
+            Self::Launched(id) => (at(id), ClaimBasis::Launch),
+            Self::Appointed(_, seconds) => (
+                at(0) + Duration::from_secs(seconds.into()),
+                ClaimBasis::Appointment,
+            ),
+        };
+        let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
+        Claim {
+            site: "example".into(),
+            instance: name(id),
+            launched,
+            ipv4,
+            ipv6: None,
+            ttl: 60,
+            shape: Shape::Simple,
+            right,
+        }
+    }
+}
+
+fn group() -> records::ZoneNames {
+    records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")])
+}
+
+fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
+    let Some(names) = names else {
+        return Vec::new();
+    };
+    let launched = at(0) + Duration::from_secs(names.launched.into());
+    let ownership = Ownership {
+        site: "example".into(),
+        owner: name(names.owner),
+        launched,
+        generation: names.generation.into(),
+    };
+    let text = RecordSet::new(
+        "_spotboot.example.com",
+        RecordType::Txt,
+        60,
+        vec![ownership.to_string()],
+    );
+    let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
+    vec![
+        text,
+        RecordSet::new("example.com", RecordType::A, 60, vec![address]),
+    ]
+}
+
+fn read(sets: &[RecordSet]) -> Option<Names> {
+    let value = |kind| {
+        sets.iter()
+            .find(|set| set.kind() == Some(kind))
+            .map(|set| set.values().remove(0))
+    };
+    let ownership = Ownership::parse(&value(RecordType::Txt)?)?;
+    let address: Ipv4Addr = value(RecordType::A)?.parse().ok()?;
+    Some(Names {
+        owner: id(&ownership.owner),
+        launched: seconds(ownership.launched),
+        generation: u8::try_from(ownership.generation).expect("they are few"),
+        leads_to: address.octets()[3],
+    })
+}
+
+pub fn seconds(time: OffsetDateTime) -> u32 {
+    u32::try_from((time - at(0)).whole_seconds()).expect("time goes on")
+}
+
+/// What one who saw `observed` does, `living` being those of whom it asked that live.
+pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> Answer {
+    answer(observed, Question::Claim(asks, living.to_vec()))
+}
+
+/// What opens an owner's ownership again; `StandBy` where the names are another's.
+pub fn open(observed: &Option<Names>, me: Id) -> Answer {
+    answer(observed, Question::Open(me))
+}
+
+/// The names as they stay while others go; `StandBy` where they lead to one of those.
+pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> Answer {
+    answer(observed, Question::Stay(going.to_vec(), seconds(now)))
+}
+
+fn answer(observed: &Option<Names>, question: Question) -> Answer {
+    KNOWN.with_borrow_mut(|known| {
+        let key = (observed.clone(), question);
+        if let Some(answer) = known.answers.get(&key) {
+            return *answer;
+        }
+        let answer = match key.1.plan(&record_sets(observed.as_ref())) {
+            ZonePlan::Unchanged => Answer::Unchanged,
+            ZonePlan::StandBy(_) => Answer::StandBy,
+            ZonePlan::Change(changes) => {
+                known.batches.push(changes);
+                Answer::Batch(Batch(known.batches.len() - 1))
+            }
+        };
+        known.answers.insert(key, answer);
+        answer
+    })
+}
+
+impl Question {
+    fn plan(&self, sets: &[RecordSet]) -> ZonePlan {
+        let names = group();
+        let plan = match self {
+            Self::Claim(asks, living) => {
+                let claim = asks.claim();
+                let asked = whom_to_ask(sets, &names, &claim);
+                let living: BTreeSet<String> = living
+                    .iter()
+                    .copied()
+                    .map(name)
+                    .filter(|id| asked.contains(id))
+                    .collect();
+                plan(sets, &names, &claim, &living)
+            }
+            Self::Open(me) => records::fence(sets, &names, &name(*me), at(*me)),
+            Self::Stay(going, now) => {
+                let going: Vec<String> = going.iter().copied().map(name).collect();
+                records::stay(
+                    sets,
+                    &names,
+                    &going,
+                    at(0) + Duration::from_secs((*now).into()),
+                )
+            }
+        };
+        plan.expect("nobody else writes there")
+    }
+}
+
+/// The names after a batch; `None` where Route 53 refuses it.
+fn submitted(names: Option<&Names>, changes: &[Change]) -> Option<Names> {
+    let mut zone = record_sets(names);
+    for change in changes {
+        match change {
+            Change::Delete(set) => {
+                _ = zone.remove(zone.iter().position(|standing| standing == set)?)
+            }
+            Change::Create(set)
+                if zone
+                    .iter()
+                    .any(|s| s.name() == set.name() && s.kind() == set.kind()) =>
+            {
+                return None;
+            }
+            Change::Create(set) => zone.push(set.clone()),
+        }
+    }
+    Some(read(&zone).expect("the names always have an owner and an address"))
+}
+
+impl World {
+    /// Submits a batch for what was seen; whether Route 53 took it.
+    pub fn submit(&mut self, batch: Batch) -> bool {
+        let after = KNOWN.with_borrow_mut(
+            |Known {
+                 batches,
+                 submitted: known,
+                 ..
+             }| {
+                let after = || submitted(self.names.as_ref(), &batches[batch.0]);
+                known
+                    .entry((self.names.clone(), batch))
+                    .or_insert_with(after)
+                    .clone()
+            },
+        );
+        let Some(after) = after else { return false };
+        if let Some(before) = &self.names {
+            if before.owner != after.owner
+                && before.launched > after.launched
+                && self.machine(before.owner).lives
+            {
+                self.wrong = Some("an older instance takes the names from a newer one that lives");
+            }
+            if after.generation != before.generation + 1 {
+                self.wrong = Some("generations do not follow one another");
+            }
+        }
+        self.names = Some(after);
+        true
+    }
+
+    /// Whether the names stand as they were decided to: nothing was to change, or Route 53 took the
+    /// batch.
+    pub fn carry_out(&mut self, answer: Answer) -> bool {
+        match answer {
+            Answer::Unchanged => true,
+            Answer::StandBy => false,
+            Answer::Batch(batch) => self.submit(batch),
+        }
+    }
+}

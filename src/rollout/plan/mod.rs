@@ -1,0 +1,106 @@
+//! How a release is to get to its visitors: on new instances, or on those that serve.
+
+pub mod in_place;
+pub mod rotation;
+
+use std::fmt;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{InPlace, Rotation};
+use crate::cli::Pace;
+use crate::config::{ReleaseOn, Site};
+use crate::context::Remote;
+use crate::site::deploys::{InPlaceInstances, Log, Record};
+use crate::site::report::Timeline;
+use in_place::InPlaceForecast;
+use rotation::RotationForecast;
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Prospect {
+    Rotation(RotationForecast),
+    InPlace(InPlaceForecast),
+}
+
+impl Prospect {
+    /// # Errors
+    /// Those of AWS, and whatever makes such a run impossible.
+    pub async fn of(remote: &Remote, pace: &Pace, in_place: bool) -> Result<Self> {
+        Ok(if in_place {
+            Self::InPlace(InPlaceForecast::of(remote, pace).await?)
+        } else {
+            Self::Rotation(RotationForecast::of(remote, pace).await?)
+        })
+    }
+
+    /// Says in the log what the run is about, and since when: whoever is launched from now on takes
+    /// part in a rotation's trial, and whoever was seen does not.
+    pub fn enter(self, record: &mut Record, remote: &Remote) {
+        match self {
+            Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
+            Self::InPlace(forecast) => {
+                record.in_place = Some(InPlaceInstances {
+                    instances: forecast.instances,
+                })
+            }
+        }
+        record.started = remote.now();
+    }
+}
+
+/// Tells where the release command would run, as the rest of a sentence about it. Only instances
+/// read the package's Procfile.
+pub fn release_command(site: &Site, in_place: bool) -> String {
+    let whose = if site.app.release.is_some() {
+        ""
+    } else {
+        "of the package's Procfile, if it has one, "
+    };
+    let would = match (site.app.release_on, in_place) {
+        (Some(ReleaseOn::Fleet), true) => {
+            "would run once, on the first of them, before the release starts there"
+        }
+        (Some(ReleaseOn::Fleet), false) => "would run once per release, on the first new instance",
+        (Some(ReleaseOn::Folder) | None, true) => {
+            "would run on each of them, one after another, before the release starts there; what it does to their data folders stays, also if \
+             the release is given up"
+        }
+        (Some(ReleaseOn::Folder) | None, false) => {
+            "would run on each new instance, whose data folder is empty"
+        }
+    };
+    let unset = if site.app.release_on.is_none() {
+        " ([app] release_on is not set, which means \"folder\")"
+    } else {
+        ""
+    };
+    format!("{whose}{would}{unset}")
+}
+
+/// Does what the log says.
+///
+/// # Errors
+/// Why the release does not serve everywhere.
+pub async fn carry_out(remote: &Remote, log: Log, pace: &Pace, timeline: &Timeline) -> Result<()> {
+    if log.record.in_place.is_some() {
+        return InPlace::new(remote, log, pace.clone(), timeline.clone())
+            .await?
+            .run()
+            .await;
+    }
+    Rotation::new(remote, log, pace.clone(), timeline.clone())
+        .run()
+        .await
+}
+
+impl fmt::Display for Prospect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotation(forecast) => forecast.fmt(f),
+            Self::InPlace(forecast) => forecast.fmt(f),
+        }
+    }
+}

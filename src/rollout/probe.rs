@@ -1,0 +1,89 @@
+//! A look at an instance from outside: its own address, its certificate, the site's names, the
+//! release that it is to serve.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::Instant;
+
+use super::members::Member;
+use crate::config::OwnUrls;
+use crate::context::Remote;
+use crate::site::deploys::Node;
+use crate::site::proof::{self, Expectation};
+use crate::site::report::InstanceReport;
+
+/// As a visitor would see it, within `patience`; a first look that fails is repeated for a moment.
+///
+/// # Errors
+/// What was seen instead, with the address.
+pub async fn look(
+    remote: &Remote,
+    instance: &str,
+    said: &InstanceReport,
+    release: &str,
+    patience: Duration,
+) -> Result<()> {
+    let address = said
+        .address()
+        .with_context(|| format!("{instance} has no public address"))?;
+    let site = &remote.site;
+    let expectation = Expectation {
+        addr: SocketAddr::new(address, site.web.https_port),
+        hosts: site
+            .domains
+            .iter()
+            .map(|domain| domain.example_host())
+            .collect(),
+        chain_pem: said.chain.clone().context(
+            "it does not say which certificate it serves: its spotboot is older than this one",
+        )?,
+        release: release.to_owned(),
+        instance: instance.to_owned(),
+        health_path: site.app.health.path.clone(),
+        own: OwnUrls::of(site),
+    };
+    let seen = proof::prove(&expectation, remote.now(), Instant::now() + patience).await;
+    seen.with_context(|| match address {
+        IpAddr::V4(_) => format!("{instance} from outside"),
+        IpAddr::V6(_) => format!("{instance} from outside (it has IPv6 only, which this machine needs too: GitHub's runners have none)"),
+    })
+}
+
+/// The same of a member of the fleet.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_at(
+    remote: &Remote,
+    member: &Member,
+    release: &str,
+    patience: Duration,
+) -> Result<()> {
+    let said = member
+        .said
+        .as_ref()
+        .with_context(|| format!("{} has said nothing of itself", member.id()))?;
+    if remote.site.dns.reports_stale_addresses() && member.old {
+        return look(
+            remote,
+            member.id(),
+            &without_elastic_ip(said, &member.node),
+            release,
+            patience,
+        )
+        .await;
+    }
+    look(remote, member.id(), said, release, patience).await
+}
+
+/// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if
+/// it has one.
+fn without_elastic_ip(said: &InstanceReport, node: &Node) -> InstanceReport {
+    InstanceReport {
+        public_ipv4: node.ipv4,
+        public_ipv6: node.ipv6,
+        ..said.clone()
+    }
+}

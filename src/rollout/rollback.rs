@@ -1,0 +1,373 @@
+//! The trial was not passed: the names go back to the old instances, which never stopped, and the
+//! new ones go.
+
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, bail};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use super::Rotation;
+use super::candidate;
+use super::members::{Member, gives_on, heirs, made_up, surplus};
+use super::probe::look_at;
+use crate::config::Bucket;
+use crate::context::Remote;
+use crate::context::claim;
+use crate::context::elastic_ip::Leader;
+use crate::logging;
+use crate::site::address;
+use crate::site::deploys::{RunOutcome, Stage};
+use crate::site::records::{Claim, ClaimBasis, Cutover, in_sync};
+
+const LARGEST_LOG: usize = 1024 * 1024;
+const GLANCE: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A launch that was under way when the target was lowered shows itself within this.
+const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
+const MOST_RETIRINGS: u32 = 20;
+
+impl Rotation<'_> {
+    /// Undoes the trial, and fails with what had failed it.
+    pub async fn back(mut self, cause: Error) -> Result<()> {
+        warn!("rolling back: {cause:#}");
+        match self.undo().await {
+            Ok(()) => {
+                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
+                    .await?;
+                Err(cause.context("rolled back"))
+            }
+            Err(error) => {
+                warn!("rolling back: {error:#}");
+                Err(cause.context(
+                    "the next run (any deploy, rotate or rollback) undoes the rest of this one, which failed and could not be undone whole",
+                ))
+            }
+        }
+    }
+
+    pub async fn undo(&mut self) -> Result<()> {
+        if self.log.record.stage != Stage::Back {
+            self.decide(Stage::Back).await?;
+        }
+        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        let members = self.members().await?;
+        self.print_logs(&members).await;
+        let timeline = self.timeline.clone();
+        timeline
+            .step("give back", &[], self.give_back(&members))
+            .await?;
+        timeline
+            .step("make up", &["give back"], self.make_up())
+            .await?;
+        self.give_on().await?;
+        timeline
+            .step("undo", &["make up"], self.retire_new())
+            .await?;
+        self.give_on().await
+    }
+
+    /// AWS takes old instances away in the middle of the trial: others come that boot what is
+    /// current, and the new ones stay until those serve.
+    async fn make_up(&mut self) -> Result<()> {
+        let missing = made_up(&self.members().await?, self.target(), self.pace.batch);
+        let Some(target) = missing.filter(|_| self.wanted.trial.is_some()) else {
+            return Ok(());
+        };
+        warn!(
+            target,
+            "AWS takes old instances away; waiting for others that serve what is current"
+        );
+        self.still_ours().await?;
+        let waited = timeout(self.pace.timeout, async {
+            self.fleet.raise(target).await?;
+            while made_up(&self.members().await?, self.target(), self.pace.batch).is_some()
+                || !self.old_ones_serve().await?
+            {
+                sleep(LOOK_EVERY).await;
+            }
+            anyhow::Ok(())
+        });
+        match waited.await {
+            Ok(done) => done?,
+            Err(_) => warn!("none came in time, so the new ones stay"),
+        }
+        Ok(())
+    }
+
+    /// One that AWS takes away had the names back while nobody else was there, and may have stopped
+    /// since.
+    async fn give_on(&self) -> Result<()> {
+        if self.remote.site.dns.answers_together() {
+            return Ok(());
+        }
+        let (members, owners) = (self.members().await?, self.owners().await?);
+        let heirs: Vec<&Member> = heirs(&members, &owners)
+            .into_iter()
+            .filter(|heir| !heir.is_going())
+            .collect();
+        if !heirs.is_empty() && owners.iter().any(|owner| gives_on(&members, owner)) {
+            self.appoint(&heirs, &owners, std::iter::empty()).await?;
+        }
+        Ok(())
+    }
+
+    async fn old_ones_serve(&self) -> Result<bool> {
+        let members = self.members().await?;
+        let serving = members
+            .iter()
+            .filter(|member| member.old && !member.is_going() && member.serves())
+            .count();
+        Ok(serving >= self.target() as usize || members.iter().all(Member::is_going))
+    }
+
+    /// The names go to an old instance; who has resolved them to a new one that still answers has
+    /// time to leave it.
+    async fn give_back(&mut self, members: &[Member]) -> Result<()> {
+        let new: Vec<String> = members
+            .iter()
+            .filter(|member| !member.old)
+            .map(|member| member.id().to_owned())
+            .collect();
+        let owners = self.owners().await?;
+        let moved = if self.remote.site.dns.answers_together() {
+            self.take_out_of_answers(&new).await?
+        } else {
+            let heirs = heirs(members, &owners);
+            // Those whom AWS takes away have the names back only from nobody.
+            if heirs.iter().all(|heir| heir.is_going())
+                && self.somebody_answers(members, &owners).await
+            {
+                warn!(
+                    "no old instance stays, so the names stay where they are until another serves what is current"
+                );
+                return Ok(());
+            }
+            self.appoint(
+                &heirs,
+                &owners,
+                members
+                    .iter()
+                    .filter(|member| !member.old)
+                    .map(|new| new.node.launched),
+            )
+            .await?
+        };
+        if moved && self.somebody_answers(members, &owners).await {
+            info!(
+                seconds = self.drain().as_secs(),
+                "the new instance answers until nobody asks it any more"
+            );
+            sleep(self.drain()).await;
+        }
+        Ok(())
+    }
+
+    /// Whether the names led elsewhere before.
+    async fn appoint(
+        &self,
+        heirs: &[&Member],
+        owners: &[String],
+        rivals: impl Iterator<Item = OffsetDateTime>,
+    ) -> Result<bool> {
+        if owners.is_empty() {
+            return Ok(false);
+        }
+        let remote = self.remote;
+        let Some(heir) = self.answering(heirs).await else {
+            warn!("no instance that stays serves, so the names stay where they are");
+            return Ok(false);
+        };
+        let zones = remote.zones().await?;
+        let moved = owners.iter().any(|owner| owner != heir.id());
+        let elastic = address::elastic(&remote.ec2, &remote.site).await?;
+        let node = claim::reached_at(heir.node.clone(), elastic.as_ref());
+        let shape = claim::shape(
+            &remote.site,
+            claim::checks(&remote.route53, &remote.site, &node).await?,
+        )?;
+        // The replacement of one that AWS takes away may be on its way, and is to have the names
+        // from it; the new ones are not.
+        let newest = heirs
+            .iter()
+            .map(|heir| heir.node.launched)
+            .chain(rivals)
+            .max();
+        let later = newest.map(|newest| newest + Duration::from_secs(1));
+        let launched = later
+            .filter(|_| heir.is_going())
+            .unwrap_or_else(|| later.map_or(remote.now(), |later| later.max(remote.now())));
+        let claim = Claim {
+            launched,
+            right: ClaimBasis::Appointment,
+            ..claim::claim(&remote.site, &node, shape)
+        };
+        info!(instance = heir.id(), "the names go back");
+        if let Cutover::Owner(changes) = zones
+            .take_over(&remote.route53, &remote.ec2, &claim, None)
+            .await?
+        {
+            if elastic.is_some() {
+                Leader {
+                    site: &remote.site,
+                    zones: &zones,
+                    route53: &remote.route53,
+                    ec2: &remote.ec2,
+                }
+                .lead_to(heir.id())
+                .await?;
+            }
+            in_sync(&remote.route53, &changes).await?;
+        }
+        Ok(moved)
+    }
+
+    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is
+    /// taken at its word, unless AWS takes it away: that one may have stopped since.
+    async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
+        // Whom the Elastic IP has just left has no address until it comes back.
+        let cut_off = |heir: &Member| {
+            self.remote.site.dns.reports_stale_addresses()
+                && heir.node.ipv4.is_none()
+                && heir.node.ipv6.is_none()
+        };
+        for heir in heirs.iter().filter(|heir| !cut_off(heir)) {
+            let release = heir
+                .said
+                .as_ref()
+                .and_then(|said| said.release.clone())
+                .unwrap_or_default();
+            match look_at(self.remote, heir, &release, GLANCE).await {
+                Ok(()) => return Some(heir),
+                Err(error) => warn!("an instance does not answer: {error:#}"),
+            }
+        }
+        heirs.first().copied().filter(|heir| !heir.is_going())
+    }
+
+    /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
+    /// them over by itself, but where it stands by, or where old ones go.
+    pub async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
+        if self.remote.site.dns.answers_together() || going.is_empty() {
+            return Ok(());
+        }
+        let owners = self.owners().await?;
+        if owners.iter().any(|owner| going.contains(owner)) {
+            let mut stay: Vec<&Member> = members
+                .iter()
+                .filter(|member| {
+                    member.serves() && !member.is_going() && !going.contains(&member.node.id)
+                })
+                .collect();
+            stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
+            self.appoint(&stay, &owners, std::iter::empty()).await?;
+            self.in_sync = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Of the new ones.
+    async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
+        for member in members.iter().filter(|member| !member.old) {
+            let answers = member.serves()
+                && look_at(self.remote, member, &self.wanted.version, GLANCE)
+                    .await
+                    .is_ok();
+            if answers || member.has_just_proven_itself(owners) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Until no more are there than the target asks for, and none is on its way.
+    async fn retire_new(&mut self) -> Result<()> {
+        let end = Instant::now() + STRAGGLERS_WITHIN;
+        let mut retirings = 0;
+        loop {
+            let members = self.members().await?;
+            let going = self.surplus(&members).await?;
+            retirings += u32::from(!going.is_empty());
+            if retirings > MOST_RETIRINGS {
+                bail!(
+                    "instances keep coming ({}): something else raises the fleet's target, a scaling policy say",
+                    going.join(", ")
+                );
+            }
+            // One that came up since the names were given back.
+            if self.take_out_of_answers(&going).await? {
+                sleep(self.drain()).await;
+                continue;
+            }
+            match self.retire(&members, &going).await {
+                Ok(true) => _ = self.take_out_of_answers(&going).await?,
+                Ok(false) => continue,
+                // One that came since the look, say: the next look sees it.
+                Err(error) if Instant::now() < end => warn!("{error:#}; looking again"),
+                Err(error) => return Err(error),
+            }
+            // The fleet may have launched one while the lower target was worked in.
+            let members = self.members().await?;
+            if self.surplus(&members).await?.is_empty()
+                && (self.fleet.observe().await?.settled || Instant::now() >= end)
+            {
+                self.tell_who_stays(&members);
+                return Ok(());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// One that came up after the trial serves what is current, too, and is newer than whoever the
+    /// names were just given to: the owner stays. In multivalue answers the record of ownership
+    /// leads nobody anywhere.
+    async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
+        let owners = if self.remote.site.dns.answers_together() {
+            Vec::new()
+        } else {
+            self.owners().await?
+        };
+        Ok(surplus(members, &owners, self.target() as usize))
+    }
+
+    fn tell_who_stays(&self, members: &[Member]) {
+        for member in members.iter().filter(|member| {
+            !member.old && member.serves_wanted(&self.wanted) && self.wanted.trial.is_some()
+        }) {
+            warn!(
+                "{} serves {} still, as no old instance is left that could; `spotboot rotate` replaces it",
+                member.id(),
+                self.wanted.version
+            );
+        }
+    }
+
+    /// The new instances' own words.
+    async fn print_logs(&self, members: &[Member]) {
+        for member in members.iter().filter(|member| !member.old) {
+            if member.said.is_none() {
+                warn!(
+                    "{0} has said nothing of itself; `aws ec2 get-console-output --instance-id {0}` may tell why",
+                    member.id()
+                );
+            }
+            let log = Bucket::new(&self.remote.site).boot_log(member.id());
+            print_log(self.remote, member.id(), &log).await;
+        }
+    }
+}
+
+/// An instance's own words, as it left them in the bucket.
+pub async fn print_log(remote: &Remote, instance: &str, key: &str) {
+    match remote
+        .state
+        .get(key, LARGEST_LOG)
+        .await
+        .context("reading its log")
+    {
+        Ok(Some(log)) => logging::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
+        Ok(None) => {}
+        Err(error) => warn!("{instance}: {error:#}"),
+    }
+}
