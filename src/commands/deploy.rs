@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
 use crate::rollout::{Held, Prospect};
-use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Stage, Verb};
+use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -85,7 +85,8 @@ async fn make_current(remote: &Remote, record: Record) -> Result<()> {
     let mut log = Log::create(&remote.state, &remote.site, record).await?;
     log.record.stage = Stage::Forward;
     rollout::promote(remote, &log.record).await?;
-    log.record.end(Ended::Published, remote.now(), None, None);
+    log.record
+        .end(RunOutcome::Published, remote.now(), None, None);
     log.write().await?;
     let version = log
         .record

@@ -10,7 +10,7 @@ use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
 use crate::rollout::{Held, Prospect};
-use crate::site::deploys::{Log, Outcome as Ended, Record, Released, Verb, recent};
+use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::cloud::acme::{AcmeError, CertificateId, renewal_info};
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
-use crate::cloud::secrets::Secrets;
+use crate::cloud::secrets::SecretStores;
 use crate::config::{Bucket, Directory, Site};
 use crate::site::certificate::{Barred, Cache, Certificate, Desk, Found, Ledger, due};
 use crate::site::lease::{Asked, Lease};

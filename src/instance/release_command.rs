@@ -74,7 +74,7 @@ impl Instance {
         Box::pin(self.in_turn(run)).await
     }
 
-    async fn release_on_fleet(&self, app: &App, version: &str) -> Result<Became> {
+    async fn release_on_fleet(&self, app: &InstalledApp, version: &str) -> Result<Became> {
         let done = Bucket::new(&self.site).release_lock(version);
         let Some(mut done) = self.lease_on(&done).await? else {
             return Ok(Became::DoneInFleet);

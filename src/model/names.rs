@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::state::{Answer, Asks, Batch, Id, Names, World, at, id, name};
-use crate::cloud::route53::{Change, Kind, RecordSet};
+use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 use crate::site::records::{
     self, Claim, ClaimBasis, Ownership, Shape, ZonePlan, plan, whom_to_ask,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::handover::Note;
+use super::note::Note;
 use crate::cloud::s3::S3;
 use crate::config::{Bucket, Site};
 use crate::version::Build;

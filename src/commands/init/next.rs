@@ -6,8 +6,9 @@ use serde_json::json;
 use super::files::File;
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::cli::{FleetChoice, Globals, Init};
+use crate::cli::{Globals, Init};
 use crate::config::Bucket;
+use crate::config::FleetKind;
 use crate::output::{self, out};
 use crate::shell;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::user_data::Place;
-use crate::cli::FleetChoice;
+use crate::config::FleetKind;
 use crate::config::{ALL_PROGRAMS, Address, SecretRef};
 use crate::host::templates;
 

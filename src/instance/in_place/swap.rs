@@ -56,7 +56,12 @@ impl Instance {
         })
     }
 
-    async fn app_beside(&self, live: &Live, release: &Release, secrets: Secrets) -> Result<App> {
+    async fn app_beside(
+        &self,
+        live: &Live,
+        release: &Release,
+        secrets: Secrets,
+    ) -> Result<InstalledApp> {
         let interpreter = if self.site.app.needs_interpreter() {
             Some(self.interpreter().await?)
         } else {

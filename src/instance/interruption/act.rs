@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::observe::FLEET_WITHIN;
 use super::{Handover, Heard, Instance, LOOK_EVERY, REST, SOON, notice};
+use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::fleet::Fleet;
 use crate::site::handover::{Act, Mark, Note, Seen, plan};

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::Instance;
 use crate::config::Bucket;
+use crate::instance::deadline::within;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::handover::{Neighbour, Note, OpenRotation, Seen};
@@ -134,7 +135,7 @@ impl Instance {
     }
 
     /// The rotation that has not ended, by its log.
-    pub async fn run_under_way(&self) -> Result<Option<Run>> {
+    pub async fn run_under_way(&self) -> Result<Option<OpenRotation>> {
         let lock = Bucket::new(&self.site).deploy_lock();
         let (log, lives) = try_join!(
             recent(&self.state, &self.site, 1),

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::Instance;
 use crate::cloud::s3::Condition;
 use crate::config::Bucket;
+use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Act, Note, sweep};
 use crate::site::report::{InstanceReport, LARGEST_REPORT, Phase};

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Instance;
-use super::observe::within;
+use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Mark, Seen};
 use crate::site::records::ZoneOwnership;

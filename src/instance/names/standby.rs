@@ -11,7 +11,7 @@ use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Note, is_spare, leaves_names};
-use crate::site::records::Standing;
+use crate::site::records::ZoneOwnership;
 use crate::site::report::{Phase, read_report};
 
 const HEARD_WITHIN: Duration = Duration::from_secs(3);

@@ -27,7 +27,7 @@ const LATELY: Duration = Duration::from_secs(3600);
 /// What a rotation would do.
 #[derive(Debug, Serialize)]
 pub struct RotationForecast {
-    pub rotation: Rotation,
+    pub rotation: Replacement,
     /// The rest of a sentence about it; None: the site has no releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<String>,

@@ -10,11 +10,9 @@ use anyhow::{Context, bail};
 use super::command_line::{self, Listens};
 use super::interpreter::find_program_for;
 use super::lockfile::{self, Installers, Lock};
-use super::{App, Dependencies, Interpreter, Package, Secrets, Upstream, environment, procfile};
-use crate::cloud::s3::S3;
+use super::{Backend, UnpackedPackage, installer_variables, procfile};
 use crate::config::{AppKind, Bucket, Health, OwnUrls, Site};
-use crate::host::accounts::Account;
-use crate::host::imds;
+use crate::host::account::Account;
 use crate::host::paths::Paths;
 use crate::host::slot::Slot;
 

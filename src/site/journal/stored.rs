@@ -97,8 +97,8 @@ pub async fn known(s3: &S3, site: &Site) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
-    let pieces = |listed: &Listed| Name::parse(listed.key.strip_prefix(folder)?);
+fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<StoredLogs> {
+    let pieces = |listed: &Listed| PieceName::parse(listed.key.strip_prefix(folder)?);
     // What was shipped after a boot's log was stored goes at least as far as that.
     let last_output = listed
         .iter()
@@ -106,9 +106,9 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
         .map(|each| each.modified)
         .max();
     let what = |listed: &Listed| match pieces(listed) {
-        Some(name) => Some(What::Piece(name)),
+        Some(name) => Some(StoredKind::Piece(name)),
         None if Bucket::is_boot_log(folder, &listed.key) && listed.modified >= query.since => {
-            Some(What::BootLog {
+            Some(StoredKind::BootLog {
                 stored: listed.modified,
                 shipped: last_output.is_some_and(|last| last >= listed.modified),
             })
@@ -128,7 +128,7 @@ fn of_instance(folder: &str, listed: &[Listed], query: &Query) -> Vec<Stored> {
     };
     let stored = |listed: &Listed| {
         let what = what(listed).filter(wanted)?;
-        Some(Stored {
+        Some(StoredLogs {
             instance: Bucket::instance_of_logs(folder).to_owned(),
             key: listed.key.clone(),
             what,
