@@ -62,7 +62,7 @@ pub struct Globals {
 pub enum Command {
     /// Bring this instance up, cut DNS over to it, then stay
     #[command(after_help = examples::UP)]
-    Up(Machine),
+    Up(UpArgs),
     /// Write and start the systemd service that runs `up`; return when the site serves, or with its
     /// error
     #[command(after_help = examples::INSTALL)]
@@ -191,7 +191,7 @@ pub enum LogKind {
 }
 
 #[derive(Debug, Args)]
-pub struct Machine {
+pub struct UpArgs {
     /// What runs the app and the web server [default: systemd where it is PID 1, else foreground]
     #[arg(long, value_enum)]
     pub services: Option<Supervisor>,

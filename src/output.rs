@@ -14,14 +14,14 @@ use serde::Serialize;
 
 pub use shown::{as_log_of, continued, fenced, in_one_line, json_shown, kept_line, shown};
 
-static STATE: Mutex<State> = Mutex::new(State {
+static STATE: Mutex<OutputState> = Mutex::new(OutputState {
     over: false,
     failure: None,
 });
 
 /// What has become of standard output.
 #[derive(Debug)]
-struct State {
+struct OutputState {
     /// Nothing more is printed.
     over: bool,
     /// Why not, unless its reader is gone, and wants no more.
@@ -62,7 +62,7 @@ pub fn write(text: &str) {
     }
 }
 
-impl State {
+impl OutputState {
     fn write_to(&mut self, stream: &mut impl Write, text: &str) {
         if let Err(error) = stream
             .write_all(text.as_bytes())
@@ -88,7 +88,7 @@ pub fn finish() -> io::Result<()> {
     state().failure.take().map_or(Ok(()), Err)
 }
 
-fn state() -> MutexGuard<'static, State> {
+fn state() -> MutexGuard<'static, OutputState> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_is_no_failure_and_a_full_disk_is() {
-        let after = |stream: &mut dyn FnMut(&mut State)| {
-            let mut state = State {
+        let after = |stream: &mut dyn FnMut(&mut OutputState)| {
+            let mut state = OutputState {
                 over: false,
                 failure: None,
             };

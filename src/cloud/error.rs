@@ -228,14 +228,14 @@ mod tests {
 
     use super::*;
 
-    type Failure = SdkError<GetObjectError, HttpResponse>;
+    type SdkFailure = SdkError<GetObjectError, HttpResponse>;
 
-    fn answer(meta: ErrorMetadata) -> Failure {
+    fn answer(meta: ErrorMetadata) -> SdkFailure {
         let raw = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::empty());
         SdkError::service_error(GetObjectError::generic(meta), raw)
     }
 
-    fn answer_with(code: &str, message: &str) -> Failure {
+    fn answer_with(code: &str, message: &str) -> SdkFailure {
         answer(ErrorMetadata::builder().code(code).message(message).build())
     }
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn missing_credentials_say_how_to_give_them() {
         let missing = NoCredentials::unknown_profile("nope", "~/.aws/config");
-        let cause = Failure::construction_failure(CredentialsError::provider_error(missing));
+        let cause = SdkFailure::construction_failure(CredentialsError::provider_error(missing));
         assert_eq!(
             Doing::new("reading s3://b/k").failed(&cause).to_string(),
             "reading s3://b/k: no AWS credentials: profile `nope` does not exist in ~/.aws/config; `aws configure list-profiles` lists those \
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_time_out_says_where_to_look() {
-        let cause = Failure::timeout_error("late");
+        let cause = SdkFailure::timeout_error("late");
         assert_eq!(
             Doing::new("reading s3://b/k").failed(&cause).to_string(),
             "reading s3://b/k: no answer in time; check the network, and AWS_ENDPOINT_URL where it is set"

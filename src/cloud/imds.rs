@@ -23,7 +23,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::error::{Doing, innermost};
 use super::http;
-use crate::config::{Fleet, FleetKind};
+use crate::config::{FleetId, FleetKind};
 
 /// The service is on the same host: one second is long, and all attempts end before an AWS call's
 /// own first attempt does.
@@ -71,7 +71,7 @@ pub struct FleetTag {
     pub id: String,
 }
 
-impl From<FleetTag> for Fleet {
+impl From<FleetTag> for FleetId {
     fn from(tag: FleetTag) -> Self {
         Self {
             kind: tag.kind,

@@ -9,14 +9,14 @@ use super::package::Package;
 use crate::cli::Globals;
 use crate::cloud::Access;
 use crate::config::{AppKind, Problems, Site};
-use crate::context::site_file::Place;
+use crate::context::site_file::SiteFileLocation;
 use crate::outcome::Outcome;
 use crate::output::{self, out};
 use crate::site::app;
 use crate::site::check::{Check, Finding};
 
 pub async fn run(globals: &Globals, path: Option<&Path>) -> Result<Outcome> {
-    let read = Place::of(globals.config.as_deref())?
+    let read = SiteFileLocation::of(globals.config.as_deref())?
         .read(&Access::from_anywhere())
         .await;
     let (site, problems) = match read {

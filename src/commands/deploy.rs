@@ -12,7 +12,7 @@ use crate::logging::progress;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
-use crate::rollout::{Held, Prospect};
+use crate::rollout::{DeployLock, Prospect};
 use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -31,16 +31,15 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     if globals.dry_run {
         return print_plan(globals, &remote, &package, prospect).await;
     }
-    let Some(Held { mut lease, run, by }) = Held::take(&remote, args.pace.force).await? else {
+    let Some(DeployLock { mut lease, run, by }) =
+        DeployLock::take(&remote, args.pace.force).await?
+    else {
         return Ok(Outcome::Locked);
     };
     let work = async {
         rollout::settle(&remote, &run, &args.pace, &timeline).await?;
         let previous = rollout::current(&remote).await?;
-        if let Some(current) = previous
-            .as_ref()
-            .filter(|current| current.sha256.as_deref() == Some(package.sha256()))
-        {
+        if let Some(current) = previous.as_ref().filter(|release| holds(release, &package)) {
             info!(
                 release = current.version,
                 "this content is current already: nothing to do; `spotboot rotate` replaces the instances"
@@ -53,24 +52,23 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             package.publish(globals, &remote),
         ))
         .await?;
-        let mut record = Record::new(
+        let verb = if args.no_rotate {
+            Verb::Publish
+        } else {
+            Verb::Deploy
+        };
+        let record = Record::new(
             run.clone(),
-            Verb::Deploy,
+            verb,
             by,
             remote.now(),
             Some(rollout::released(&published.into())),
             previous,
         );
         if args.no_rotate {
-            record.verb = Verb::Publish;
             make_current(&remote, record).await?;
         } else {
-            // Looked at again: settling may have ended instances.
-            Prospect::of(&remote, &args.pace, args.in_place)
-                .await?
-                .enter(&mut record, &remote);
-            let log = Log::create(&remote.state, &remote.site, record).await?;
-            rollout::carry_out(&remote, log, &args.pace, &timeline).await?;
+            roll_out(&remote, record, args, &timeline).await?;
         }
         prune(&remote, args.keep).await
     };
@@ -78,6 +76,26 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     rollout::give_up(lease).await;
     rollout::print_end(globals, &remote).await?;
     done.map(|()| Outcome::Done)
+}
+
+/// Whether a release has the very content of this package.
+fn holds(release: &Released, package: &Package) -> bool {
+    release.sha256.as_deref() == Some(package.sha256())
+}
+
+/// Tries the record's release on instances, and makes it current or goes back.
+async fn roll_out(
+    remote: &Remote,
+    mut record: Record,
+    args: &Deploy,
+    timeline: &Timeline,
+) -> Result<()> {
+    // The fleet is observed again: settling may have ended instances.
+    Prospect::of(remote, &args.pace, args.in_place)
+        .await?
+        .enter(&mut record, remote);
+    let log = Log::create(&remote.state, &remote.site, record).await?;
+    rollout::carry_out(remote, log, &args.pace, timeline).await
 }
 
 /// The one way by which a release becomes current that has not served.
@@ -122,7 +140,7 @@ async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct Plan<'p> {
+struct DeployPlan<'p> {
     package: &'p Package,
     current: Option<Released>,
     upload: bool,
@@ -136,11 +154,10 @@ async fn print_plan(
     rotation: Option<Prospect>,
 ) -> Result<Outcome> {
     let current = rollout::current(remote).await?;
-    let upload = current
+    let upload = !current
         .as_ref()
-        .and_then(|current| current.sha256.as_deref())
-        != Some(package.sha256());
-    let plan = Plan {
+        .is_some_and(|current| holds(current, package));
+    let plan = DeployPlan {
         package,
         current,
         upload,

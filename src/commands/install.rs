@@ -12,7 +12,7 @@ use crate::cli::{Folders, Globals};
 use crate::cloud::Access;
 use crate::cloud::imds::Imds;
 use crate::config::Problems;
-use crate::context::site_file::Place;
+use crate::context::site_file::SiteFileLocation;
 use crate::host::files;
 use crate::host::services::{SelfUnit, Services, install_self};
 use crate::outcome::Outcome;
@@ -39,7 +39,7 @@ const CARRIED: [&str; 12] = [
 ];
 
 pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
-    let place = Place::of(globals.config.as_deref())?;
+    let place = SiteFileLocation::of(globals.config.as_deref())?;
     let unit = unit(&place, folders)?;
     let read = place.read(&Access::on_instance(&Imds::new())).await;
     if globals.dry_run {
@@ -53,7 +53,9 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     match read {
         // A first instance may be there before its site.toml, or before its role may read it: the
         // service looks again until it can.
-        Err(error) if matches!(place, Place::Object { .. }) && !error.is::<Problems>() => {
+        Err(error)
+            if matches!(place, SiteFileLocation::Object { .. }) && !error.is::<Problems>() =>
+        {
             warn!("{error:#}; installing all the same")
         }
         read => drop(read?),
@@ -66,10 +68,10 @@ pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn unit(place: &Place, folders: &Folders) -> Result<SelfUnit> {
+fn unit(place: &SiteFileLocation, folders: &Folders) -> Result<SelfUnit> {
     let config = match place {
-        Place::File(path) => std::path::absolute(path)?.into_os_string(),
-        Place::Object { bucket, key } => OsString::from(format!("s3://{bucket}/{key}")),
+        SiteFileLocation::File(path) => std::path::absolute(path)?.into_os_string(),
+        SiteFileLocation::Object { bucket, key } => OsString::from(format!("s3://{bucket}/{key}")),
     };
     let state = std::path::absolute(&folders.state_dir)?.into_os_string();
     let runtime = std::path::absolute(&folders.runtime_dir)?.into_os_string();

@@ -9,7 +9,7 @@ use crate::logging::progress;
 use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
-use crate::rollout::{Held, Prospect};
+use crate::rollout::{DeployLock, Prospect};
 use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
@@ -66,7 +66,8 @@ async fn replace(
         print(globals, release.as_ref(), &prospect)?;
         return Ok(Outcome::Done);
     }
-    let Some(Held { mut lease, run, by }) = Held::take(remote, pace.force).await? else {
+    let Some(DeployLock { mut lease, run, by }) = DeployLock::take(remote, pace.force).await?
+    else {
         return Ok(Outcome::Locked);
     };
     let work = async {

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
-use crate::config::Fleet as FleetId;
+use crate::config::FleetId;
 use crate::context::Remote;
 use crate::outcome::Outcome;
 use crate::output;
@@ -33,10 +33,10 @@ struct Status {
     current: Option<String>,
     /// A run that goes on, or was killed.
     under_way: Option<Record>,
-    zones: Vec<Names>,
+    zones: Vec<ZoneStatus>,
     /// Where the site's names lead to one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    elastic_ip: Option<ElasticIp>,
+    elastic_ip: Option<ElasticIpStatus>,
     fleet: Option<FleetStatus>,
     instances: Vec<ServingInstance>,
     checks: Vec<Check>,
@@ -44,7 +44,7 @@ struct Status {
 
 /// The JSON of a status: its warnings and problems stand in words, too.
 #[derive(Debug, Serialize)]
-struct Told<'s> {
+struct StatusDocument<'s> {
     #[serde(flatten)]
     status: &'s Status,
     warnings: Vec<&'s str>,
@@ -52,14 +52,14 @@ struct Told<'s> {
 }
 
 #[derive(Debug, Serialize)]
-struct Names {
+struct ZoneStatus {
     zone: String,
     owner: Option<String>,
     records: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct ElasticIp {
+struct ElasticIpStatus {
     allocation: String,
     address: Ipv4Addr,
     instance: Option<String>,
@@ -93,7 +93,7 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
     let remote = Remote::open(globals).await?;
     let status = observe(&remote).await?;
     if globals.json {
-        output::json(&Told {
+        output::json(&StatusDocument {
             status: &status,
             warnings: status.warnings().collect(),
             problems: status.problems().collect(),
@@ -112,7 +112,7 @@ async fn observe(remote: &Remote) -> Result<Status> {
     let (mut checks, mut zones) = (Vec::new(), Vec::new());
     for standing in remote.zones().await?.standing(&remote.route53).await? {
         let records = standing.records.iter().map(ToString::to_string).collect();
-        zones.push(Names {
+        zones.push(ZoneStatus {
             zone: standing.zone,
             owner: standing.owner.map(|owner| owner.owner),
             records,
@@ -167,7 +167,7 @@ async fn elastic_ip(
     remote: &Remote,
     owners: &BTreeSet<String>,
     checks: &mut Vec<Check>,
-) -> Option<ElasticIp> {
+) -> Option<ElasticIpStatus> {
     const ID: &str = "elastic-ip";
     let elastic = match address::elastic(&remote.ec2, &remote.site).await {
         Ok(elastic) => elastic?,
@@ -193,7 +193,7 @@ async fn elastic_ip(
     } else {
         None
     };
-    Some(ElasticIp {
+    Some(ElasticIpStatus {
         allocation: elastic.allocation,
         address: elastic.address,
         instance,

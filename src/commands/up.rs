@@ -3,11 +3,11 @@
 use anyhow::{Result, anyhow};
 use tracing::error;
 
-use crate::cli::{Globals, Machine, Supervisor};
+use crate::cli::{Globals, Supervisor, UpArgs};
 use crate::cloud::Access;
 use crate::cloud::imds::Imds;
 use crate::config::Site;
-use crate::context::site_file::Place;
+use crate::context::site_file::SiteFileLocation;
 use crate::host::files::{self, FileLock};
 use crate::host::paths::Paths;
 use crate::host::services::Mode;
@@ -16,11 +16,11 @@ use crate::logging::progress;
 use crate::outcome::{Outcome, Usage};
 use crate::site::report::Timeline;
 
-pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
+pub async fn run(globals: &Globals, machine: &UpArgs) -> Result<Outcome> {
     let imds = Imds::new();
     let access = Access::on_instance(&imds);
     let timeline = Timeline::start(progress::observer(globals));
-    let site = site_of(&Place::of(globals.config.as_deref())?, &access).await?;
+    let site = site_of(&SiteFileLocation::of(globals.config.as_deref())?, &access).await?;
     let paths = Paths::new(&machine.folders.state_dir, &machine.folders.runtime_dir)?;
     let identity = timeline
         .step("identity", &[], async { Ok(imds.identity().await?) })
@@ -46,9 +46,9 @@ pub async fn run(globals: &Globals, machine: &Machine) -> Result<Outcome> {
 
 /// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts
 /// `up` again until there is one, and after exit code 2 it would not.
-async fn site_of(place: &Place, access: &Access) -> Result<Site> {
+async fn site_of(place: &SiteFileLocation, access: &Access) -> Result<Site> {
     let read = place.read(access).await;
-    if matches!(place, Place::Object { .. }) {
+    if matches!(place, SiteFileLocation::Object { .. }) {
         return read.map_err(|error| {
             if error.is::<Usage>() {
                 anyhow!("{error:#}")

@@ -32,7 +32,7 @@ pub use domain::Domain;
 pub use fleet_kind::FleetKind;
 pub use problems::Problems;
 pub use reader::Problem;
-pub use redirect::{OwnUrls, Trail, Verdict, redirects, shown as shown_url};
+pub use redirect::{OwnUrls, RedirectVerdict, Trail, redirects, shown as shown_url};
 pub use secret::SecretRef;
 
 /// One site, as its site.toml describes it.
@@ -56,7 +56,7 @@ pub struct Site {
     pub web: Web,
     /// `[host] packages`: installed with dnf or apt where missing.
     pub host_packages: Vec<String>,
-    pub fleet: Option<Fleet>,
+    pub fleet: Option<FleetId>,
     /// `[fleet] spare_for`: how long the replacement stays that was prepared for a rebalance
     /// recommendation; zero for none.
     pub spare_for: Duration,
@@ -218,8 +218,9 @@ pub struct Web {
     pub metrics_port: u16,
 }
 
+/// Which fleet launches the instances: AWS knows it by its kind and its id or name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fleet {
+pub struct FleetId {
     pub kind: FleetKind,
     pub id: String,
 }

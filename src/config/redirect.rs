@@ -23,7 +23,7 @@ pub struct OwnUrls {
 
 /// What is to be done after an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RedirectVerdict {
     /// Visitors get to see something.
     Well,
     /// Another URL of the site's has to answer.
@@ -118,42 +118,42 @@ impl OwnUrls {
 
 impl Trail<'_> {
     /// Judges the answer to the URL that was asked for last.
-    pub fn judge(&mut self, status: StatusCode, location: Option<&[u8]>) -> Verdict {
+    pub fn judge(&mut self, status: StatusCode, location: Option<&[u8]>) -> RedirectVerdict {
         if !redirects(status) {
-            return Verdict::Well;
+            return RedirectVerdict::Well;
         }
         let from = self.asked.last().expect("a trail begins with a URL");
         let Some(to) =
             location.and_then(|location| from.join(&String::from_utf8_lossy(location)).ok())
         else {
-            return Verdict::Unwell(format!(
+            return RedirectVerdict::Unwell(format!(
                 "answers {} with no URL in its Location header that a browser could follow",
                 status.as_u16()
             ));
         };
         let to = self.own.as_reached(to);
         if !self.own.owns(&to) {
-            return Verdict::Well;
+            return RedirectVerdict::Well;
         }
         if self.asked.len() == 1 && to == *from {
-            return Verdict::Unwell(
+            return RedirectVerdict::Unwell(
                 "redirects to itself: the app does not see that the visitor uses https; let it trust X-Forwarded-Proto".to_owned(),
             );
         }
         if self.asked.contains(&to) {
-            return Verdict::Unwell(format!(
+            return RedirectVerdict::Unwell(format!(
                 "redirects in a circle: {}; mend one of these redirects",
                 self.told(&to)
             ));
         }
         if self.asked.len() > MOST_REDIRECTS {
             let path = self.told(&to);
-            return Verdict::Unwell(format!(
+            return RedirectVerdict::Unwell(format!(
                 "redirects more than {MOST_REDIRECTS} times: {path}; shorten the way, or see why it never ends"
             ));
         }
         self.asked.push(to.clone());
-        Verdict::Ask(to)
+        RedirectVerdict::Ask(to)
     }
 
     fn told(&self, to: &Url) -> String {
@@ -201,16 +201,16 @@ mod tests {
         )
     }
 
-    fn judged(own: &OwnUrls, path: &str, location: &str) -> Verdict {
+    fn judged(own: &OwnUrls, path: &str, location: &str) -> RedirectVerdict {
         own.ask("example.com", path)
             .unwrap()
             .judge(StatusCode::FOUND, Some(location.as_bytes()))
     }
 
     #[track_caller]
-    fn assert_unwell(verdict: Verdict, words: &str) {
+    fn assert_unwell(verdict: RedirectVerdict, words: &str) {
         assert!(
-            matches!(&verdict, Verdict::Unwell(why) if why.contains(words)),
+            matches!(&verdict, RedirectVerdict::Unwell(why) if why.contains(words)),
             "{words}: {verdict:?}"
         );
     }
@@ -259,7 +259,11 @@ mod tests {
             "http://example.com:8080/",
             "mailto:me@example.com",
         ] {
-            assert_eq!(judged(&usual(), "/", location), Verdict::Well, "{location}");
+            assert_eq!(
+                judged(&usual(), "/", location),
+                RedirectVerdict::Well,
+                "{location}"
+            );
         }
         for (location, url) in [
             ("/login", "https://example.com/login"),
@@ -270,17 +274,17 @@ mod tests {
         ] {
             assert_eq!(
                 judged(&usual(), "/", location),
-                Verdict::Ask(url.parse().unwrap()),
+                RedirectVerdict::Ask(url.parse().unwrap()),
                 "{location}"
             );
         }
         assert_eq!(
             judged(&usual(), "/shop", "/shop/"),
-            Verdict::Ask("https://example.com/shop/".parse().unwrap())
+            RedirectVerdict::Ask("https://example.com/shop/".parse().unwrap())
         );
         assert_eq!(
             judged(&usual(), "/Shop", "/shop"),
-            Verdict::Ask("https://example.com/shop".parse().unwrap())
+            RedirectVerdict::Ask("https://example.com/shop".parse().unwrap())
         );
     }
 
@@ -297,7 +301,11 @@ mod tests {
             assert_unwell(judged(&own, "/", location), "redirects to itself");
         }
         for location in ["https://example.com/", "http://example.com/"] {
-            assert_eq!(judged(&own, "/", location), Verdict::Well, "{location}");
+            assert_eq!(
+                judged(&own, "/", location),
+                RedirectVerdict::Well,
+                "{location}"
+            );
         }
     }
 
@@ -308,14 +316,17 @@ mod tests {
         let found = StatusCode::PERMANENT_REDIRECT;
         assert!(matches!(
             trail.judge(found, Some(b"https://www.example.com/")),
-            Verdict::Ask(_)
+            RedirectVerdict::Ask(_)
         ));
         assert_unwell(
             trail.judge(found, Some(b"http://example.com/")),
             "in a circle: https://example.com/ → https://www.example.com/ → https://example.com/;",
         );
         let mut later = own.ask("example.com", "/").unwrap();
-        assert!(matches!(later.judge(found, Some(b"/a")), Verdict::Ask(_)));
+        assert!(matches!(
+            later.judge(found, Some(b"/a")),
+            RedirectVerdict::Ask(_)
+        ));
         assert_unwell(
             later.judge(found, Some(b"/a")),
             "in a circle: https://example.com/ → https://example.com/a → https://example.com/a;",
@@ -329,18 +340,18 @@ mod tests {
         for step in 1..=5 {
             assert!(matches!(
                 trail.judge(StatusCode::SEE_OTHER, Some(format!("/{step}").as_bytes())),
-                Verdict::Ask(_)
+                RedirectVerdict::Ask(_)
             ));
         }
         assert_eq!(
             trail.clone().judge(StatusCode::NOT_FOUND, None),
-            Verdict::Well
+            RedirectVerdict::Well
         );
         assert_eq!(
             trail
                 .clone()
                 .judge(StatusCode::SEE_OTHER, Some(b"https://example.org/")),
-            Verdict::Well
+            RedirectVerdict::Well
         );
         assert_unwell(
             trail.judge(StatusCode::SEE_OTHER, Some(b"/6")),
@@ -368,9 +379,9 @@ mod tests {
         let long = format!("/\x1b[31m{}", "x".repeat(9000));
         assert!(matches!(
             trail.judge(StatusCode::FOUND, Some(long.as_bytes())),
-            Verdict::Ask(_)
+            RedirectVerdict::Ask(_)
         ));
-        let Verdict::Unwell(why) = trail.judge(StatusCode::FOUND, Some(b"/")) else {
+        let RedirectVerdict::Unwell(why) = trail.judge(StatusCode::FOUND, Some(b"/")) else {
             panic!("it is a circle")
         };
         assert!(why.len() < 600 && !why.contains(char::is_control), "{why}");

@@ -32,7 +32,7 @@ pub struct Certificates<'a> {
 
 /// Which certificate is wanted.
 #[derive(Debug, Default)]
-pub struct Wanted<'a> {
+pub struct WantedCertificate<'a> {
     /// One newer than this; without, any that is not due.
     pub instead_of: Option<&'a Certificate>,
     /// Ask the CA although the ledger says not to.
@@ -150,7 +150,11 @@ impl<'a> Certificates<'a> {
     ///
     /// # Errors
     /// [`Busy`]; what each CA said; those of the bucket and of Route 53.
-    pub async fn order(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
+    pub async fn order(
+        &self,
+        zones: &Zones,
+        wanted: &WantedCertificate<'_>,
+    ) -> Result<Certificate> {
         let key = Bucket::new(self.site).certificate_lock(self.site.first_ca());
         let deadline = Instant::now() + wanted.patience;
         loop {
@@ -177,7 +181,7 @@ impl<'a> Certificates<'a> {
         &self,
         mut lease: Lease,
         zones: &Zones,
-        wanted: &Wanted<'_>,
+        wanted: &WantedCertificate<'_>,
     ) -> Result<Certificate> {
         let done = lease.guard(self.newest_or_ordered(zones, wanted)).await;
         if let Err(error) = lease.release().await {
@@ -186,7 +190,11 @@ impl<'a> Certificates<'a> {
         done
     }
 
-    async fn newest_or_ordered(&self, zones: &Zones, wanted: &Wanted<'_>) -> Result<Certificate> {
+    async fn newest_or_ordered(
+        &self,
+        zones: &Zones,
+        wanted: &WantedCertificate<'_>,
+    ) -> Result<Certificate> {
         if let Some(certificate) = self.stored_meanwhile(wanted).await? {
             return Ok(certificate);
         }
@@ -214,7 +222,7 @@ impl<'a> Certificates<'a> {
         &self,
         cache: &Cache<'_>,
         zones: &Zones,
-        wanted: &Wanted<'_>,
+        wanted: &WantedCertificate<'_>,
     ) -> Result<Certificate> {
         let zone_of = |domain: &str| zones.of(domain).map(|zone| zone.id.clone());
         let desk = Desk {
@@ -254,7 +262,10 @@ impl<'a> Certificates<'a> {
         Ok(certificate)
     }
 
-    async fn stored_meanwhile(&self, wanted: &Wanted<'_>) -> Result<Option<Certificate>> {
+    async fn stored_meanwhile(
+        &self,
+        wanted: &WantedCertificate<'_>,
+    ) -> Result<Option<Certificate>> {
         let newest = self.newest().await?;
         Ok(newest.filter(|certificate| match wanted.instead_of {
             Some(former) => certificate.is_newer_than(former),

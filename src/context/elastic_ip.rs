@@ -18,7 +18,7 @@ const LED_WITHIN: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What leading the address takes.
-pub struct Leader<'l> {
+pub struct ElasticIpMover<'l> {
     pub site: &'l Site,
     pub zones: &'l Zones,
     pub route53: &'l Route53,
@@ -32,7 +32,7 @@ pub struct Led {
     pub elastic: ElasticIp,
 }
 
-impl Leader<'_> {
+impl ElasticIpMover<'_> {
     /// Leads the Elastic IP to `instance` if it owns the names; safe to repeat. Else the owner is
     /// told, and nothing is done.
     ///

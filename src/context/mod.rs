@@ -17,9 +17,9 @@ use crate::cloud::imds::FleetTag;
 use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
-use crate::config::{Fleet, Site};
+use crate::config::{FleetId, Site};
 use crate::site::records::{ZoneOwnership, Zones};
-use site_file::{Place, region};
+use site_file::{SiteFileLocation, region};
 
 pub struct Remote {
     pub site: Site,
@@ -36,7 +36,9 @@ impl Remote {
     /// Reads site.toml and gets credentials.
     pub async fn open(globals: &Globals) -> Result<Self> {
         let access = Access::from_anywhere();
-        let site = Place::of(globals.config.as_deref())?.read(&access).await?;
+        let site = SiteFileLocation::of(globals.config.as_deref())?
+            .read(&access)
+            .await?;
         let cloud = access.cloud(&region(Some(&site), &access).await?).await?;
         let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
@@ -60,7 +62,7 @@ impl Remote {
 
     /// The site's fleet: by site.toml, else by the tags of the instance that owns the names, or of
     /// one that has a record beside its.
-    pub async fn fleet(&self) -> Result<Option<Fleet>> {
+    pub async fn fleet(&self) -> Result<Option<FleetId>> {
         if let Some(fleet) = &self.site.fleet {
             return Ok(Some(fleet.clone()));
         }
@@ -80,6 +82,6 @@ impl Remote {
             .await?;
         described.sort_by_key(|instance| std::cmp::Reverse((instance.living, instance.launched)));
         let fleet = described.into_iter().find_map(|instance| instance.fleet);
-        Ok(fleet.map(|FleetTag { kind, id }| Fleet { kind, id }))
+        Ok(fleet.map(|FleetTag { kind, id }| FleetId { kind, id }))
     }
 }

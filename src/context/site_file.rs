@@ -16,12 +16,12 @@ const LARGEST: usize = 1024 * 1024;
 
 /// Where a site.toml stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum SiteFileLocation {
     File(PathBuf),
     Object { bucket: String, key: String },
 }
 
-impl Place {
+impl SiteFileLocation {
     /// What `--config` names, else the first of the usual places that exists.
     ///
     /// # Errors
@@ -145,18 +145,18 @@ mod tests {
     #[test]
     fn an_address_in_a_bucket_needs_bucket_and_key() {
         assert_eq!(
-            Place::of(Some("s3://b/a/site.toml")).unwrap(),
-            Place::Object {
+            SiteFileLocation::of(Some("s3://b/a/site.toml")).unwrap(),
+            SiteFileLocation::Object {
                 bucket: "b".into(),
                 key: "a/site.toml".into()
             }
         );
         assert_eq!(
-            Place::of(Some("a/site.toml")).unwrap(),
-            Place::File("a/site.toml".into())
+            SiteFileLocation::of(Some("a/site.toml")).unwrap(),
+            SiteFileLocation::File("a/site.toml".into())
         );
         for bad in ["s3://b", "s3://b/", "s3:///k"] {
-            assert!(Place::of(Some(bad)).is_err(), "{bad} was taken");
+            assert!(SiteFileLocation::of(Some(bad)).is_err(), "{bad} was taken");
         }
     }
 }

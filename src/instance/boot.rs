@@ -1,33 +1,27 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
 use std::cell::{Cell, RefCell};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use tokio::sync::{Mutex, SetOnce};
-use tokio::time::Instant;
 use tokio::{join, try_join};
 use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
-use super::names::cutover::Standing;
-use super::serving::{InPlace, Live, Serving, version_of};
-use crate::config::OwnUrls;
-use crate::host::{data_folder, files, packages};
+use super::names::cutover::CutoverOutcome;
+use super::serving::{InPlaceState, Live, Serving, version_of};
+use crate::host::{data_folder, packages};
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
-use crate::site::proof::{self, Expectation};
 use crate::site::records::{ObservedRecords, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::Phase;
-use crate::site::web::{self, Former, Nginx, WebConfig, Website};
+use crate::site::web::{Former, Nginx};
 
 /// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
 const RELEASES_KEPT: usize = 2;
-const PROVEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is to serve, before it does.
 struct Built {
@@ -37,7 +31,6 @@ struct Built {
 
 impl Instance {
     pub async fn boot(&self) -> Result<Serving> {
-        let steps = &self.timeline;
         self.require_public_address()?;
         // The word that this boot began is awaited in any case: it must not arrive after the word
         // that it failed.
@@ -52,10 +45,7 @@ impl Instance {
         let proven = async {
             let ((), (certificate, zones)) = prepared?;
             let release = built.get().and_then(|built| built.release.as_ref());
-            let ((), observed) = try_join!(
-                steps.step("proof", &["app", "web"], self.prove(release, &certificate)),
-                steps.step("records", &["app", "web"], self.look_at_records(&zones)),
-            )?;
+            let observed = self.proven(release, &certificate, &zones).await?;
             Ok((certificate, zones, observed))
         };
         let (certificate, zones, observed) = match proven.await {
@@ -68,26 +58,7 @@ impl Instance {
             }
         };
         let Built { release, placed } = built.into_inner().expect("the app that runs was built");
-        let standing = steps
-            .step(
-                "cutover",
-                &["proof", "records"],
-                self.cut_over(&zones, Some(observed)),
-            )
-            .await?;
-        let phase = match standing {
-            Standing::Owner(changes) => {
-                // The names may point here already: from now on nothing ends this boot.
-                if let Err(error) = steps
-                    .step("in sync", &["cutover"], self.wait_in_sync(&changes))
-                    .await
-                {
-                    warn!("whether all name servers know the change is not known: {error:#}");
-                }
-                Phase::Serving
-            }
-            Standing::StandBy => Phase::StandBy,
-        };
+        let phase = self.phase_after_cutover(&zones, observed).await?;
         let live = Live {
             app: Rc::new(placed.app),
             release,
@@ -101,9 +72,46 @@ impl Instance {
             change: Mutex::default(),
             unfit: RefCell::default(),
             renewal_due: Cell::default(),
-            in_place: InPlace::default(),
+            in_place: InPlaceState::default(),
             before,
         })
+    }
+
+    /// The proof, while the records are observed that the cutover is to change.
+    async fn proven(
+        &self,
+        release: Option<&Release>,
+        certificate: &Certificate,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
+        let (steps, needs) = (&self.timeline, &["app", "web"]);
+        let ((), observed) = try_join!(
+            steps.step("proof", needs, self.prove(release, certificate)),
+            steps.step("records", needs, self.look_at_records(zones)),
+        )?;
+        Ok(observed)
+    }
+
+    /// The cutover; an owner's boot goes on until all name servers know the change.
+    async fn phase_after_cutover(&self, zones: &Zones, observed: ObservedRecords) -> Result<Phase> {
+        let steps = &self.timeline;
+        let cutover = self.cut_over(zones, Some(observed));
+        match steps
+            .step("cutover", &["proof", "records"], cutover)
+            .await?
+        {
+            CutoverOutcome::Owner(changes) => {
+                // The names may point here already: from now on nothing ends this boot.
+                if let Err(error) = steps
+                    .step("in sync", &["cutover"], self.wait_in_sync(&changes))
+                    .await
+                {
+                    warn!("whether all name servers know the change is not known: {error:#}");
+                }
+                Ok(Phase::Serving)
+            }
+            CutoverOutcome::StandBy => Ok(Phase::StandBy),
+        }
     }
 
     /// Also at what their owner has said of itself: it may have asked for this instance only in
@@ -307,100 +315,6 @@ impl Instance {
             )
             .await?;
         Ok((certificate, zones))
-    }
-
-    pub async fn start_web(
-        &self,
-        app: &InstalledApp,
-        release: Option<&Release>,
-        certificate: &Certificate,
-    ) -> Result<()> {
-        // In a folder of its own: whichever configuration nginx reads, it finds the key that
-        // belongs to the chain.
-        let tls = self.paths.tls().join(&certificate.serial);
-        files::create_dir(&tls, 0o700, None)?;
-        files::write_anew(
-            &tls.join("fullchain.pem"),
-            certificate.chain.as_bytes(),
-            0o644,
-        )?;
-        files::write_anew(
-            &tls.join("key.pem"),
-            certificate.key.pem().as_bytes(),
-            0o600,
-        )?;
-        let config = WebConfig {
-            domains: self.site.domains.clone(),
-            http_port: self.site.web.http_port,
-            https_port: self.site.web.https_port,
-            upstream: self.web_upstream(app.upstream())?,
-            hsts: self.site.web.hsts,
-            static_files: app.static_folders()?,
-            health_path: self.site.app.health.path.clone(),
-            release: version_of(release).to_owned(),
-            instance: self.identity.instance_id.clone(),
-            fullchain: tls.join("fullchain.pem"),
-            key: tls.join("key.pem"),
-            not_after: certificate.not_after,
-            account: self.accounts.as_ref().map(|accounts| accounts.web.clone()),
-            paths: self.paths.clone(),
-        };
-        Ok(web::start(&config, &self.services).await?)
-    }
-
-    pub fn web_upstream(&self, upstream: &app::Backend) -> Result<web::Upstream> {
-        Ok(match upstream {
-            app::Backend::Unix(socket) => web::Upstream::Unix(socket.clone()),
-            app::Backend::Tcp(address) => web::Upstream::Tcp(*address),
-            app::Backend::Files(folder) => web::Upstream::Files(folder.clone()),
-            app::Backend::Website(bucket) => {
-                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-                    .iter()
-                    .find_map(|name| std::env::var(name).ok());
-                let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
-                web::Upstream::Website(
-                    website
-                        .map_err(|why| anyhow::anyhow!("finding the website of {bucket}: {why}"))?,
-                )
-            }
-        })
-    }
-
-    pub async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        self.prove_within(release, certificate, PROVEN_WITHIN).await
-    }
-
-    pub async fn prove_within(
-        &self,
-        release: Option<&Release>,
-        certificate: &Certificate,
-        within: Duration,
-    ) -> Result<()> {
-        let expectation = self.expectation(release, certificate);
-        // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
-        let proven = proof::prove(&expectation, now, Instant::now() + within).await;
-        if proven.is_err() {
-            web::forget(&self.paths);
-        }
-        proven.context("this instance's own listener")
-    }
-
-    pub fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
-        Expectation {
-            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
-            hosts: self
-                .site
-                .domains
-                .iter()
-                .map(|domain| domain.example_host())
-                .collect(),
-            chain_pem: certificate.chain.clone(),
-            release: version_of(release).to_owned(),
-            instance: self.identity.instance_id.clone(),
-            health_path: self.site.app.health.path.clone(),
-            own: OwnUrls::of(&self.site),
-        }
     }
 
     /// What an earlier run of ours left beside what serves now.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Instance;
 use super::serving::{Live, Serving};
-use crate::context::certificates::{Certificates, Wanted};
+use crate::context::certificates::{Certificates, WantedCertificate};
 use crate::host::files;
 use crate::site::certificate::Certificate;
 use crate::site::proof;
@@ -46,9 +46,9 @@ impl Instance {
                 self.certificates()
                     .order(
                         zones,
-                        &Wanted {
+                        &WantedCertificate {
                             patience: PATIENCE,
-                            ..Wanted::default()
+                            ..WantedCertificate::default()
                         },
                     )
                     .await

@@ -17,6 +17,7 @@ mod report;
 mod secrets;
 mod serving;
 mod shutdown;
+mod web_server;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use super::in_place::decision::Standing;
+use super::in_place::decision::TrialState;
 use crate::cloud::s3::Etag;
 use crate::site::app::InstalledApp;
 use crate::site::certificate::Certificate;
@@ -27,7 +27,7 @@ pub struct Serving {
     pub unfit: RefCell<Option<Quarantined>>,
     /// When the certificate is to be renewed, once the resident knows.
     pub renewal_due: Cell<Option<OffsetDateTime>>,
-    pub in_place: InPlace,
+    pub in_place: InPlaceState,
     /// The web server as this boot found it.
     pub before: Former,
 }
@@ -74,8 +74,8 @@ pub struct Quarantined {
 
 /// What an instance knows of deploys in place.
 #[derive(Default)]
-pub struct InPlace {
-    pub standing: RefCell<Standing>,
+pub struct InPlaceState {
+    pub standing: RefCell<TrialState>,
     /// What served before the release that is on trial, and runs on.
     pub before: RefCell<Option<Before>>,
     /// Another app runs on for who was led to it, and is to go once nobody is served by it.
@@ -94,13 +94,13 @@ pub struct Before {
     pub web: Former,
 }
 
-impl InPlace {
+impl InPlaceState {
     /// For the instance's report.
     pub fn tried(&self) -> Option<Tried> {
         self.tried.borrow().clone()
     }
 
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> TrialState {
         self.standing.borrow().clone()
     }
 
@@ -122,8 +122,8 @@ impl InPlace {
     pub fn saw(&self, candidate: Option<(Etag, Option<Candidate>)>) {
         self.seen.replace(candidate);
         let mut standing = self.standing.borrow_mut();
-        if *standing == Standing::Settled {
-            *standing = Standing::Unsure;
+        if *standing == TrialState::Settled {
+            *standing = TrialState::Unsure;
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::names::{decide, seconds};
 use super::state::{
-    Answer, Asks, End, Id, Log, Names, Release, Stage, Step, World, at, between, id, name,
+    Asks, ClaimDecision, Id, ModelRelease, Names, RunLog, RunResult, RunStage, RunStep, World, at,
+    between, id, name,
 };
 use crate::rollout::members::{
     Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up,
@@ -12,7 +13,7 @@ use crate::rollout::members::{
 };
 
 impl World {
-    pub fn begin_run(&mut self, stale: bool) -> Step {
+    pub fn begin_run(&mut self, stale: bool) -> RunStep {
         let (target, listed) = self.shown(stale);
         let noted = self
             .machines
@@ -20,23 +21,23 @@ impl World {
             .filter_map(|machine| machine.told.note)
             .map(|note| note.target);
         let target = noted.fold(target, u8::min);
-        self.log = Some(Log {
+        self.log = Some(RunLog {
             target,
             old: listed,
             since: self.launches(),
-            stage: Stage::Trial,
+            stage: RunStage::Trial,
             end: None,
         });
-        Step::Clear
+        RunStep::Clear
     }
 
-    pub fn clear(&mut self, stale: bool) -> Step {
+    pub fn clear(&mut self, stale: bool) -> RunStep {
         let members = self.members(stale);
         let going = self.surplus(&members);
         if going.is_empty() {
-            return Step::Put;
+            return RunStep::Put;
         }
-        let retire = self.retire(&members, going.clone(), Step::Put);
+        let retire = self.retire(&members, going.clone(), RunStep::Put);
         self.pass_on(&members, &going, retire)
     }
 
@@ -51,40 +52,40 @@ impl World {
         u8::try_from(raised(members, self.log().target.into(), 1)).expect("it is small")
     }
 
-    pub fn boot(&mut self, stale: bool) -> Step {
+    pub fn boot(&mut self, stale: bool) -> RunStep {
         let members = self.members(stale);
-        if self.log().stage == Stage::Trial
+        if self.log().stage == RunStage::Trial
             && nobody_to_go_back_to(&members, &self.wanted()).is_some()
         {
-            return Step::Back;
+            return RunStep::Back;
         }
         match arrived(&members, &self.wanted(), 1) {
-            Arrival::Serving(new) => Step::Bake(new.iter().map(|name| id(name)).collect()),
-            Arrival::Failed { .. } => Step::Back,
+            Arrival::Serving(new) => RunStep::Bake(new.iter().map(|name| id(name)).collect()),
+            Arrival::Failed { .. } => RunStep::Back,
             Arrival::Waiting if self.raised(&members) > self.target => {
-                Step::Raising(self.raised(&members), Box::new(Step::Boot))
+                RunStep::Raising(self.raised(&members), Box::new(RunStep::Boot))
             }
-            Arrival::Waiting if replaced_only(&members, self.target_of_run()) => Step::Clear,
-            Arrival::Waiting => Step::Boot,
+            Arrival::Waiting if replaced_only(&members, self.target_of_run()) => RunStep::Clear,
+            Arrival::Waiting => RunStep::Boot,
         }
     }
 
-    pub fn bake(&mut self, new: &[Id], stale: bool) -> Step {
+    pub fn bake(&mut self, new: &[Id], stale: bool) -> RunStep {
         let members = self.members(stale);
         let is_well = |id: &Id| {
             members
                 .iter()
                 .any(|member| member.id() == name(*id) && !member.is_going())
         };
-        let answers = |id: &Id| self.machine(*id).serves == Some(Release::New);
+        let answers = |id: &Id| self.machine(*id).serves == Some(ModelRelease::New);
         if new.iter().all(|id| is_well(id) && answers(id)) {
-            Step::Decide
+            RunStep::Decide
         } else {
-            Step::Back
+            RunStep::Back
         }
     }
 
-    pub fn decided(&mut self, stage: Stage, next: Step) -> Step {
+    pub fn decided(&mut self, stage: RunStage, next: RunStep) -> RunStep {
         self.log.as_mut().expect("it has a log").stage = stage;
         next
     }
@@ -93,7 +94,7 @@ impl World {
         if !self.served_new {
             self.wrong = Some("a release becomes current that never served");
         }
-        (self.current, self.on_trial) = (Release::New, None);
+        (self.current, self.on_trial) = (ModelRelease::New, None);
     }
 
     pub fn all_serving(&self, stale: bool) -> Option<Vec<Member>> {
@@ -103,7 +104,7 @@ impl World {
         let wanted = self.wanted();
         let is_well = |member: &Member| {
             member.serves_wanted(&wanted)
-                && self.machine(id(member.id())).serves == Some(Release::New)
+                && self.machine(id(member.id())).serves == Some(ModelRelease::New)
         };
         let all = members
             .iter()
@@ -112,16 +113,16 @@ impl World {
         (!few && all).then_some(members)
     }
 
-    pub fn replace_interrupted(&self, stale: bool) -> Step {
+    pub fn replace_interrupted(&self, stale: bool) -> RunStep {
         let members = self.members(stale);
         let interrupted = members
             .iter()
             .any(|member| !member.old && member.is_going());
         let target = self.raised(&members);
         if interrupted && target > self.target {
-            Step::Raising(target, Box::new(Step::Drain))
+            RunStep::Raising(target, Box::new(RunStep::Drain))
         } else {
-            Step::Drain
+            RunStep::Drain
         }
     }
 
@@ -132,34 +133,34 @@ impl World {
             .collect()
     }
 
-    pub fn recheck(&mut self, going: Vec<Id>, stale: bool) -> Step {
+    pub fn recheck(&mut self, going: Vec<Id>, stale: bool) -> RunStep {
         let Some(members) = self.all_serving(stale) else {
-            return Step::Drain;
+            return RunStep::Drain;
         };
         let leads_elsewhere = self
             .names
             .as_ref()
             .is_none_or(|names| !going.contains(&names.owner));
         if self.going(&members) == going && leads_elsewhere {
-            return self.retire(&members, going.clone(), Step::Left(going));
+            return self.retire(&members, going.clone(), RunStep::Left(going));
         }
-        Step::Drain
+        RunStep::Drain
     }
 
-    pub fn left_over(&mut self, gone: &[Id], settles: bool, stale: bool) -> Step {
+    pub fn left_over(&mut self, gone: &[Id], settles: bool, stale: bool) -> RunStep {
         let mut stay = self.members(stale);
         stay.retain(|member| !gone.contains(&id(member.id())));
         match old_ones(&stay) {
             _ if stay.iter().filter(|member| !member.is_going()).count() > self.target_of_run() => {
-                Step::Drain
+                RunStep::Drain
             }
-            0 => Step::Close(End::Whole),
-            _ if settles => Step::Close(End::Unfinished),
-            _ => Step::Raise,
+            0 => RunStep::Close(RunResult::Whole),
+            _ if settles => RunStep::Close(RunResult::Unfinished),
+            _ => RunStep::Raise,
         }
     }
 
-    pub fn give_back(&mut self, stale: bool) -> Step {
+    pub fn give_back(&mut self, stale: bool) -> RunStep {
         let (members, owners) = (self.members(stale), self.owners());
         let heirs = heirs(&members, &owners);
         let answers =
@@ -168,10 +169,10 @@ impl World {
             !member.old && (answers(member) || member.has_just_proven_itself(&owners))
         });
         if heirs.iter().all(|heir| heir.is_going()) && tried {
-            return Step::MakeUp;
+            return RunStep::MakeUp;
         }
         let Some(heir) = self.answering(&heirs).filter(|_| !owners.is_empty()) else {
-            return Step::MakeUp;
+            return RunStep::MakeUp;
         };
         let newest = heirs
             .iter()
@@ -185,25 +186,25 @@ impl World {
             || between(self.launches()),
             |newest| at(newest) + Duration::from_secs(1),
         );
-        Step::Appoint(
+        RunStep::Appoint(
             Asks::Appointed(heir, seconds(now)),
             self.names.clone(),
-            Box::new(Step::MakeUp),
+            Box::new(RunStep::MakeUp),
         )
     }
 
-    pub fn make_up(&mut self, stale: bool) -> Step {
+    pub fn make_up(&mut self, stale: bool) -> RunStep {
         let members = self.members(stale);
         match made_up(&members, self.log().target.into(), 1) {
-            Some(target) => Step::Raising(
+            Some(target) => RunStep::Raising(
                 u8::try_from(target).expect("it is small"),
-                Box::new(Step::MadeUp),
+                Box::new(RunStep::MadeUp),
             ),
-            None => self.give_on(&members, Step::Undo),
+            None => self.give_on(&members, RunStep::Undo),
         }
     }
 
-    pub fn made_up(&mut self, stale: bool) -> Step {
+    pub fn made_up(&mut self, stale: bool) -> RunStep {
         let members = self.members(stale);
         let serving = members
             .iter()
@@ -211,20 +212,20 @@ impl World {
             .count();
         let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
         if made_up(&members, self.log().target.into(), 1).is_none() && serve {
-            self.give_on(&members, Step::Undo)
+            self.give_on(&members, RunStep::Undo)
         } else {
-            Step::MadeUp
+            RunStep::MadeUp
         }
     }
 
-    fn give_on(&self, members: &[Member], next: Step) -> Step {
+    fn give_on(&self, members: &[Member], next: RunStep) -> RunStep {
         let owners = self.owners();
         let heirs: Vec<&Member> = heirs(members, &owners)
             .into_iter()
             .filter(|heir| !heir.is_going())
             .collect();
         match self.answering(&heirs) {
-            Some(heir) if owners.iter().any(|owner| gives_on(members, owner)) => Step::Appoint(
+            Some(heir) if owners.iter().any(|owner| gives_on(members, owner)) => RunStep::Appoint(
                 Asks::Appointed(heir, seconds(between(self.launches()))),
                 self.names.clone(),
                 Box::new(next),
@@ -243,7 +244,7 @@ impl World {
             .map(|member| id(member.id()))
     }
 
-    pub fn pass_on(&self, members: &[Member], going: &[Id], next: Step) -> Step {
+    pub fn pass_on(&self, members: &[Member], going: &[Id], next: RunStep) -> RunStep {
         if self
             .names
             .as_ref()
@@ -259,7 +260,7 @@ impl World {
             .collect();
         stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
         match self.answering(&stay) {
-            Some(heir) => Step::Appoint(
+            Some(heir) => RunStep::Appoint(
                 Asks::Appointed(heir, seconds(between(self.launches()))),
                 self.names.clone(),
                 Box::new(next),
@@ -269,27 +270,27 @@ impl World {
     }
 
     /// Refused, it looks again and asks anew.
-    pub fn appoint(&mut self, asks: Asks, seen: &Option<Names>, next: Step) -> Step {
+    pub fn appoint(&mut self, asks: Asks, seen: &Option<Names>, next: RunStep) -> RunStep {
         match decide(seen, asks, &self.living()) {
-            Answer::Batch(batch) if !self.submit(batch) => {
-                Step::Appoint(asks, self.names.clone(), Box::new(next))
+            ClaimDecision::Batch(batch) if !self.submit(batch) => {
+                RunStep::Appoint(asks, self.names.clone(), Box::new(next))
             }
             _ => next,
         }
     }
 
-    pub fn undo(&mut self, stale: bool) -> Step {
+    pub fn undo(&mut self, stale: bool) -> RunStep {
         let members = self.members(stale);
         let going = self.surplus(&members);
         let target = self.lowered(&members, &going);
         let settled = self.living().len() >= usize::from(self.target) && self.target <= target;
         if going.is_empty() && settled {
-            return self.give_on(&members, Step::Close(End::Whole));
+            return self.give_on(&members, RunStep::Close(RunResult::Whole));
         }
         if going.is_empty() && self.target <= target {
-            return Step::Undo;
+            return RunStep::Undo;
         }
-        self.retire(&members, going, Step::Undo)
+        self.retire(&members, going, RunStep::Undo)
     }
 
     pub fn lowered(&self, members: &[Member], going: &[Id]) -> u8 {
@@ -297,7 +298,7 @@ impl World {
         u8::try_from(lowered(members, &going, self.log().target.into())).expect("it is small")
     }
 
-    pub fn retire(&mut self, members: &[Member], going: Vec<Id>, next: Step) -> Step {
+    pub fn retire(&mut self, members: &[Member], going: Vec<Id>, next: RunStep) -> RunStep {
         let (target, next, sure) = (
             self.lowered(members, &going),
             Box::new(next),
@@ -307,9 +308,9 @@ impl World {
             run.sure = sure;
         }
         if going.is_empty() {
-            Step::Lower(target, going, next)
+            RunStep::Lower(target, going, next)
         } else {
-            Step::Fence(self.names.clone(), target, going, next)
+            RunStep::Fence(self.names.clone(), target, going, next)
         }
     }
 }

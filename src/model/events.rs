@@ -1,7 +1,7 @@
 //! What happens: each event as it changes the world.
 
 use super::Action;
-use super::state::{By, Hand, Id, Left, Machine, Names, Release, Told, Up, World};
+use super::state::{Actor, Hand, Id, Left, Machine, ModelRelease, Names, Told, Up, World};
 use super::world::MOST;
 use crate::site::handover::Mark;
 use crate::site::report::Phase;
@@ -22,11 +22,11 @@ impl World {
             } else {
                 Up::StandBy
             },
-            serves: Some(Release::Old),
+            serves: Some(ModelRelease::Old),
             proven: true,
             told: Told {
                 phase: Some(phase(id)),
-                release: Some(Release::Old),
+                release: Some(ModelRelease::Old),
                 ..Told::default()
             },
             ..Machine::launched()
@@ -42,7 +42,7 @@ impl World {
             target,
             machines: (0..target).map(machine).collect(),
             names: Some(names),
-            current: Release::Old,
+            current: ModelRelease::Old,
             served_new: false,
             on_trial: None,
             log: None,
@@ -120,7 +120,7 @@ impl World {
     fn launches_one(&mut self) -> bool {
         let missing = self.living().len() < usize::from(self.target) && self.launches() < MOST;
         if missing {
-            self.change_fleet(By::Aws, |world| world.machines.push(Machine::launched()));
+            self.change_fleet(Actor::Aws, |world| world.machines.push(Machine::launched()));
         }
         missing
     }
@@ -139,7 +139,7 @@ impl World {
         if !self.machine(id).told.going {
             self.nobody_is_sure();
         }
-        self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
+        self.change_fleet(Actor::Aws, |world| world.machine_mut(id).end());
         true
     }
 

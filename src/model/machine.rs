@@ -1,6 +1,6 @@
 //! An instance, and what it knows and says.
 
-use super::state::{Hand, Machine, Noted, Release, Told, Up, between};
+use super::state::{Hand, Machine, ModelRelease, Noted, Told, Up, between};
 use crate::site::handover::{Mark, Note};
 
 impl Machine {
@@ -11,7 +11,7 @@ impl Machine {
             recommended: false,
             up: Up::Begins,
             serves: None,
-            release: Release::Old,
+            release: ModelRelease::Old,
             trial: false,
             proven: false,
             note: None,

@@ -19,7 +19,7 @@ mod world;
 
 use stateright::{Model, Property};
 
-use state::{By, End, Hand, Id, Left, Step, Up, World};
+use state::{Actor, Hand, Id, Left, RunResult, RunStep, Up, World};
 use world::MOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,10 +136,10 @@ impl Story {
         let begins = world
             .run
             .as_ref()
-            .is_some_and(|run| run.step == Step::Begin);
+            .is_some_and(|run| run.step == RunStep::Begin);
         may(
             Action::RunStale,
-            goes_on && !begins && world.may_be_stale(By::Run),
+            goes_on && !begins && world.may_be_stale(Actor::Run),
         );
         may(Action::RunFails, world.run.is_some() && left.faults > 0);
         may(Action::Kill, world.run.is_some() && left.kills > 0);
@@ -163,7 +163,7 @@ impl Story {
             may(Action::Hand(id), resident);
             may(
                 Action::HandStale(id),
-                resident && idle && world.may_be_stale(By::Resident(id)),
+                resident && idle && world.may_be_stale(Actor::Resident(id)),
             );
             may(Action::HandFails(id), resident && !idle && left.faults > 0);
             may(
@@ -192,7 +192,7 @@ impl Story {
         let unfinished = world
             .log
             .as_ref()
-            .is_some_and(|log| log.end == Some(End::Unfinished));
+            .is_some_and(|log| log.end == Some(RunResult::Unfinished));
         let living = world.living().len();
         let as_many = world.target == self.target
             && (living == usize::from(self.target)

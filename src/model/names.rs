@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::state::{Answer, Asks, Batch, Id, Names, World, at, id, name};
+use super::state::{Asks, Batch, ClaimDecision, Id, Names, World, at, id, name};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 use crate::config::Domain;
 use crate::site::records::{
@@ -29,7 +29,7 @@ enum Question {
 /// each is asked once in each thread.
 #[derive(Default)]
 struct Known {
-    answers: HashMap<(Option<Names>, Question), Answer>,
+    answers: HashMap<(Option<Names>, Question), ClaimDecision>,
     batches: Vec<Vec<Change>>,
     /// What the names are after a batch; `None` where Route 53 refuses it.
     submitted: HashMap<(Option<Names>, Batch), Option<Names>>,
@@ -118,32 +118,32 @@ pub fn seconds(time: OffsetDateTime) -> u32 {
 }
 
 /// What one who saw `observed` does, `living` being those of whom it asked that live.
-pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> Answer {
+pub fn decide(observed: &Option<Names>, asks: Asks, living: &[Id]) -> ClaimDecision {
     answer(observed, Question::Claim(asks, living.to_vec()))
 }
 
 /// What opens an owner's ownership again; `StandBy` where the names are another's.
-pub fn open(observed: &Option<Names>, me: Id) -> Answer {
+pub fn open(observed: &Option<Names>, me: Id) -> ClaimDecision {
     answer(observed, Question::Open(me))
 }
 
 /// The names as they stay while others go; `StandBy` where they lead to one of those.
-pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> Answer {
+pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> ClaimDecision {
     answer(observed, Question::Stay(going.to_vec(), seconds(now)))
 }
 
-fn answer(observed: &Option<Names>, question: Question) -> Answer {
+fn answer(observed: &Option<Names>, question: Question) -> ClaimDecision {
     KNOWN.with_borrow_mut(|known| {
         let key = (observed.clone(), question);
         if let Some(answer) = known.answers.get(&key) {
             return *answer;
         }
         let answer = match key.1.plan(&record_sets(observed.as_ref())) {
-            ZonePlan::Unchanged => Answer::Unchanged,
-            ZonePlan::StandBy(_) => Answer::StandBy,
+            ZonePlan::Unchanged => ClaimDecision::Unchanged,
+            ZonePlan::StandBy(_) => ClaimDecision::StandBy,
             ZonePlan::Change(changes) => {
                 known.batches.push(changes);
-                Answer::Batch(Batch(known.batches.len() - 1))
+                ClaimDecision::Batch(Batch(known.batches.len() - 1))
             }
         };
         known.answers.insert(key, answer);
@@ -236,11 +236,11 @@ impl World {
 
     /// Whether the names stand as they were decided to: nothing was to change, or Route 53 took the
     /// batch.
-    pub fn carry_out(&mut self, answer: Answer) -> bool {
+    pub fn carry_out(&mut self, answer: ClaimDecision) -> bool {
         match answer {
-            Answer::Unchanged => true,
-            Answer::StandBy => false,
-            Answer::Batch(batch) => self.submit(batch),
+            ClaimDecision::Unchanged => true,
+            ClaimDecision::StandBy => false,
+            ClaimDecision::Batch(batch) => self.submit(batch),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::names::{decide, open, seconds, stay};
-use super::state::{Answer, Asks, By, Hand, Id, Noted, Release, Told, Up, World, at, between, id};
+use super::state::{
+    Actor, Asks, ClaimDecision, Hand, Id, ModelRelease, Noted, Told, Up, World, at, between, id,
+};
 use super::world::SPARE_FOR;
-use crate::site::handover::{Act, Mark, leaves_at, leaves_names, plan, sweep};
+use crate::site::handover::{FleetAction, Mark, leaves_at, leaves_names, plan, sweep};
 use crate::site::report::Phase;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -17,12 +19,12 @@ impl World {
             Up::Begins if self.left.deploys > 0 || self.log.is_some() => self.chooses(me),
             // Where nothing is ever on trial it does not matter when that was looked at.
             Up::Begins | Up::Proves => {
-                let fails = self.left.broken && self.machine(me).release == Release::New;
+                let fails = self.left.broken && self.machine(me).release == ModelRelease::New;
                 let machine = self.machine_mut(me);
                 machine.proven = !fails;
                 machine.serves = (!fails).then_some(machine.release);
                 machine.up = if fails { Up::Failed } else { Up::Looks };
-                self.served_new |= !fails && self.machine(me).release == Release::New;
+                self.served_new |= !fails && self.machine(me).release == ModelRelease::New;
                 if !fails {
                     self.looks_at_names(me);
                 }
@@ -30,7 +32,7 @@ impl World {
             Up::Looks | Up::StandBy => return self.looks_at_names(me),
             Up::Submits(seen, living) => {
                 let asks = Asks::Launched(me);
-                let Answer::Batch(batch) = decide(&seen, asks, &living) else {
+                let ClaimDecision::Batch(batch) = decide(&seen, asks, &living) else {
                     unreachable!("it saw what to change")
                 };
                 self.takes_in_vain(me);
@@ -59,7 +61,7 @@ impl World {
     fn looks_at_names(&mut self, me: Id) -> bool {
         let up = match self.answer(me) {
             None => Up::StandBy,
-            Some(Answer::Unchanged) => Up::Serving,
+            Some(ClaimDecision::Unchanged) => Up::Serving,
             Some(_) => Up::Submits(self.names.clone(), self.living()),
         };
         std::mem::replace(&mut self.machine_mut(me).up, up.clone()) != up
@@ -95,13 +97,17 @@ impl World {
         let trial = self
             .on_trial
             .is_some_and(|trial| at(me) >= between(trial.since));
-        let release = if trial { Release::New } else { self.current };
+        let release = if trial {
+            ModelRelease::New
+        } else {
+            self.current
+        };
         let machine = self.machine_mut(me);
         (machine.release, machine.trial, machine.up) = (release, trial, Up::Proves);
     }
 
     /// `None`: it leaves the names where they are.
-    fn answer(&self, me: Id) -> Option<Answer> {
+    fn answer(&self, me: Id) -> Option<ClaimDecision> {
         let owner = self
             .names
             .iter()
@@ -120,7 +126,7 @@ impl World {
             return None;
         }
         Some(decide(&self.names, Asks::Launched(me), &self.living()))
-            .filter(|answer| *answer != Answer::StandBy)
+            .filter(|answer| *answer != ClaimDecision::StandBy)
     }
 
     /// Brings its report up to date.
@@ -165,7 +171,7 @@ impl World {
             Hand::Looks => self.looks(me, stale),
             Hand::Raises(target) => {
                 self.machine_mut(me).hand = Hand::Looks;
-                self.change_fleet(By::Resident(me), |world| {
+                self.change_fleet(Actor::Resident(me), |world| {
                     world.target = world.target.max(target)
                 });
                 true
@@ -180,7 +186,7 @@ impl World {
                 } else {
                     Hand::Ends(going)
                 };
-                self.change_fleet(By::Resident(me), |world| {
+                self.change_fleet(Actor::Resident(me), |world| {
                     world.target = world.target.min(target)
                 });
                 let staying = self
@@ -208,8 +214,8 @@ impl World {
             }
             Hand::Opens(seen) => {
                 let open = match open(&seen, me) {
-                    Answer::Batch(batch) => self.submit(batch),
-                    Answer::Unchanged | Answer::StandBy => true,
+                    ClaimDecision::Batch(batch) => self.submit(batch),
+                    ClaimDecision::Unchanged | ClaimDecision::StandBy => true,
                 };
                 let machine = self.machine_mut(me);
                 (machine.hand, machine.fenced) = (Hand::Looks, !open);
@@ -218,7 +224,7 @@ impl World {
             Hand::Ends(going) => {
                 self.machine_mut(me).hand = Hand::Looks;
                 let sure = std::mem::take(&mut self.machine_mut(me).sure);
-                self.terminate(By::Resident(me), &going, sure);
+                self.terminate(Actor::Resident(me), &going, sure);
                 true
             }
         }
@@ -308,7 +314,7 @@ impl World {
             .count()
             < usize::from(target);
         if note.mark == Mark::Notice
-            && act == Act::Wait
+            && act == FleetAction::Wait
             && is_short
             && !stale
             && self.living().len() >= usize::from(self.target)
@@ -316,7 +322,7 @@ impl World {
             self.wrong = Some("it waits for a replacement that nobody is to launch");
             return true;
         }
-        if act == Act::Done && note.mark == Mark::Rebalance {
+        if act == FleetAction::Done && note.mark == Mark::Rebalance {
             let machine = self.machine_mut(me);
             (machine.note, machine.handled) = (None, true);
             return true;
@@ -356,8 +362,8 @@ impl World {
             .filter_map(|&id| self.machine(id).told.note.map(Noted::note))
             .collect();
         match sweep(&self.seen_by(me, stale), &notes, now, SPARE_FOR) {
-            Act::Done if left.is_empty() => return false,
-            Act::Done => left
+            FleetAction::Done if left.is_empty() => return false,
+            FleetAction::Done => left
                 .into_iter()
                 .for_each(|id| self.machine_mut(id).told.note = None),
             act => return self.begins(me, act),
@@ -365,12 +371,12 @@ impl World {
         true
     }
 
-    fn begins(&mut self, me: Id, act: Act) -> bool {
+    fn begins(&mut self, me: Id, act: FleetAction) -> bool {
         let hand = match act {
-            Act::Wait | Act::Done => return false,
-            Act::Raise(target) => Hand::Raises(small(target)),
-            Act::Lower(target) => Hand::Lowers(small(target), Vec::new()),
-            Act::Retire(target, ids) => {
+            FleetAction::Wait | FleetAction::Done => return false,
+            FleetAction::Raise(target) => Hand::Raises(small(target)),
+            FleetAction::Lower(target) => Hand::Lowers(small(target), Vec::new()),
+            FleetAction::Retire(target, ids) => {
                 let ids = ids.iter().map(|name| id(name)).collect();
                 Hand::Fences(small(target), self.names.clone(), ids)
             }
@@ -405,7 +411,7 @@ impl World {
         let before = self.serving();
         let note = self.machine(me).note.map(Noted::note);
         let settled = note.is_some_and(|note| {
-            plan(&self.seen_by(me, false), &note, note.since, SPARE_FOR) == Act::Done
+            plan(&self.seen_by(me, false), &note, note.since, SPARE_FOR) == FleetAction::Done
         });
         let machine = self.machine_mut(me);
         (machine.up, machine.serves, machine.hand) = (Up::Stopped, None, Hand::Looks);

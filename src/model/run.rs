@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use super::names::stay;
 use super::state::{
-    By, End, Id, Log, Noted, Release, Run, Stage, Step, Trial, World, at, between, id, name,
+    Actor, Id, ModelRelease, Noted, RunLog, RunResult, RunStage, RunState, RunStep, Trial, World,
+    at, between, id, name,
 };
-use crate::rollout::members::{Member, Wanted, Way, is_old, leaving};
+use crate::rollout::members::{Member, WantedRelease, Way, is_old, leaving};
 use crate::site::deploys::Node;
 use crate::site::report::InstanceReport;
 
 const RUN: &str = "run";
 
-impl Step {
+impl RunStep {
     /// What fails here leads back.
     pub fn is_trial(&self) -> bool {
         match self {
@@ -72,14 +73,14 @@ impl World {
             return false;
         }
         let step = match unended {
-            None => Step::Begin,
-            Some(Stage::Forward) => Step::Promote,
-            Some(Stage::Trial) => Step::Back,
-            Some(Stage::Back) => Step::Withdraw,
+            None => RunStep::Begin,
+            Some(RunStage::Forward) => RunStep::Promote,
+            Some(RunStage::Trial) => RunStep::Back,
+            Some(RunStage::Back) => RunStep::Withdraw,
         };
         self.left.deploys -= u8::from(unended.is_none());
         self.locked = true;
-        self.run = Some(Run {
+        self.run = Some(RunState {
             step,
             settles: unended.is_some(),
             sure: false,
@@ -100,25 +101,25 @@ impl World {
 
     pub fn run_times_out(&mut self) -> bool {
         let next = match self.run.as_ref().map(|run| &run.step) {
-            Some(Step::Boot) if self.log().stage == Stage::Trial => Step::Back,
-            Some(Step::Boot | Step::Drain) => Step::Restore,
-            Some(Step::MadeUp) => Step::Undo,
+            Some(RunStep::Boot) if self.log().stage == RunStage::Trial => RunStep::Back,
+            Some(RunStep::Boot | RunStep::Drain) => RunStep::Restore,
+            Some(RunStep::MadeUp) => RunStep::Undo,
             _ => return false,
         };
         self.goes(next)
     }
 
     /// The bucket takes a note sooner than a run gets that far.
-    pub fn ends_untold(&self, step: &Step) -> bool {
+    pub fn ends_untold(&self, step: &RunStep) -> bool {
         match step {
-            Step::Lower(_, going, _) | Step::End(going, _) => {
+            RunStep::Lower(_, going, _) | RunStep::End(going, _) => {
                 going.iter().any(|&id| self.machine(id).untold)
             }
             _ => false,
         }
     }
 
-    pub fn goes(&mut self, step: Step) -> bool {
+    pub fn goes(&mut self, step: RunStep) -> bool {
         let run = self.run.as_mut().expect("it runs");
         let changed = run.step != step;
         run.step = step;
@@ -128,15 +129,15 @@ impl World {
     /// Where it cannot be killed between two steps, what others cannot tell apart is one.
     pub fn runs(&mut self, stale: bool) -> bool {
         let went = self.goes_on(stale);
-        let goes_at_once = |step: &Step| {
+        let goes_at_once = |step: &RunStep| {
             matches!(
                 step,
-                Step::Clear
-                    | Step::Raise
-                    | Step::Promote
-                    | Step::Withdraw
-                    | Step::GiveBack
-                    | Step::MakeUp
+                RunStep::Clear
+                    | RunStep::Raise
+                    | RunStep::Promote
+                    | RunStep::Withdraw
+                    | RunStep::GiveBack
+                    | RunStep::MakeUp
             )
         };
         while went
@@ -154,79 +155,81 @@ impl World {
         };
         self.heed_notes();
         let next = match run.step {
-            Step::Begin => self.begin_run(stale),
-            Step::Clear => self.clear(stale),
-            Step::Put => {
+            RunStep::Begin => self.begin_run(stale),
+            RunStep::Clear => self.clear(stale),
+            RunStep::Put => {
                 self.on_trial = Some(Trial {
                     since: self.log().since,
                 });
-                Step::Raise
+                RunStep::Raise
             }
-            Step::Raise => Step::Raising(self.raised(&self.members(stale)), Box::new(Step::Boot)),
-            Step::Raising(target, next) => {
-                self.change_fleet(By::Run, |world| world.target = world.target.max(target));
+            RunStep::Raise => {
+                RunStep::Raising(self.raised(&self.members(stale)), Box::new(RunStep::Boot))
+            }
+            RunStep::Raising(target, next) => {
+                self.change_fleet(Actor::Run, |world| world.target = world.target.max(target));
                 *next
             }
-            Step::Boot => self.boot(stale),
-            Step::Bake(new) => self.bake(&new, stale),
-            Step::Decide => self.decided(Stage::Forward, Step::Promote),
-            Step::Promote => {
+            RunStep::Boot => self.boot(stale),
+            RunStep::Bake(new) => self.bake(&new, stale),
+            RunStep::Decide => self.decided(RunStage::Forward, RunStep::Promote),
+            RunStep::Promote => {
                 self.promote();
-                Step::Drain
+                RunStep::Drain
             }
-            Step::Drain => match self.all_serving(stale) {
+            RunStep::Drain => match self.all_serving(stale) {
                 Some(members) => {
                     let going = self.going(&members);
-                    self.pass_on(&members, &going, Step::Recheck(going.clone()))
+                    self.pass_on(&members, &going, RunStep::Recheck(going.clone()))
                 }
                 None => self.replace_interrupted(stale),
             },
-            Step::Recheck(going) => self.recheck(going, stale),
-            Step::Left(gone) => self.left_over(&gone, run.settles, stale),
-            Step::Restore => {
+            RunStep::Recheck(going) => self.recheck(going, stale),
+            RunStep::Left(gone) => self.left_over(&gone, run.settles, stale),
+            RunStep::Restore => {
                 let members = self.members(stale);
                 let going = leaving(&members, Way::Forward, self.target_of_run());
                 let silent = members
                     .iter()
                     .filter(|member| going.contains(&member.node.id) && !member.serves());
                 let silent = silent.map(|member| id(member.id())).collect();
-                self.retire(&members, silent, Step::Close(End::Unfinished))
+                self.retire(&members, silent, RunStep::Close(RunResult::Unfinished))
             }
-            Step::Back => self.decided(Stage::Back, Step::Withdraw),
-            Step::Withdraw => {
+            RunStep::Back => self.decided(RunStage::Back, RunStep::Withdraw),
+            RunStep::Withdraw => {
                 self.on_trial = None;
-                Step::GiveBack
+                RunStep::GiveBack
             }
-            Step::GiveBack => self.give_back(stale),
-            Step::MakeUp => self.make_up(stale),
-            Step::MadeUp => self.made_up(stale),
-            Step::Undo => self.undo(stale),
-            Step::Close(end) => {
+            RunStep::GiveBack => self.give_back(stale),
+            RunStep::MakeUp => self.make_up(stale),
+            RunStep::MadeUp => self.made_up(stale),
+            RunStep::Undo => self.undo(stale),
+            RunStep::Close(end) => {
                 self.log.as_mut().expect("it has a log").end = Some(end);
                 (self.run, self.locked) = (None, false);
                 return true;
             }
-            Step::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
-            Step::Fence(seen, target, going, next) => {
+            RunStep::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
+            RunStep::Fence(seen, target, going, next) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
                 let fenced =
                     self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
                 if fenced {
-                    Step::Lower(target, going, next)
+                    RunStep::Lower(target, going, next)
                 } else {
                     next.looks_again()
                 }
             }
-            Step::Lower(target, going, next) => {
-                self.change_fleet(By::Run, |world| world.target = world.target.min(target));
+            RunStep::Lower(target, going, next) => {
+                self.change_fleet(Actor::Run, |world| world.target = world.target.min(target));
                 if going.is_empty() {
                     *next
                 } else {
-                    Step::End(going, next)
+                    RunStep::End(going, next)
                 }
             }
-            Step::End(going, next) => {
-                self.terminate(By::Run, &going, run.sure);
+            RunStep::End(going, next) => {
+                self.terminate(Actor::Run, &going, run.sure);
                 *next
             }
         };
@@ -245,10 +248,10 @@ impl World {
             .filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled))
             .map(|note| note.target);
         let target = noted.fold(log.target, u8::min);
-        self.log = self.log.take().map(|log| Log { target, ..log });
+        self.log = self.log.take().map(|log| RunLog { target, ..log });
     }
 
-    pub fn log(&self) -> &Log {
+    pub fn log(&self) -> &RunLog {
         self.log.as_ref().expect("it has a log")
     }
 
@@ -256,10 +259,10 @@ impl World {
         self.log().target.into()
     }
 
-    pub fn wanted(&self) -> Wanted {
-        let trial = self.log().stage != Stage::Forward || self.current == Release::Old;
-        Wanted {
-            version: Release::New.version().into(),
+    pub fn wanted(&self) -> WantedRelease {
+        let trial = self.log().stage != RunStage::Forward || self.current == ModelRelease::Old;
+        WantedRelease {
+            version: ModelRelease::New.version().into(),
             trial: trial.then(|| RUN.into()),
         }
     }

@@ -19,39 +19,39 @@ pub struct World {
     pub machines: Vec<Machine>,
     pub names: Option<Names>,
     /// What the pointer says: the release before the deploy, or the deploy's.
-    pub current: Release,
+    pub current: ModelRelease,
     /// Some instance has proven itself with the deploy's release.
     pub served_new: bool,
     pub on_trial: Option<Trial>,
     /// The newest run's log.
-    pub log: Option<Log>,
-    pub run: Option<Run>,
+    pub log: Option<RunLog>,
+    pub run: Option<RunState>,
     /// Somebody holds the lock on deploys, alive or not.
     pub locked: bool,
     pub left: Left,
     /// The target, and who was listed, before the last change: to all but who made it, and waited
     /// until it was shown.
-    pub before: Option<Before>,
+    pub before: Option<StaleFleet>,
     /// What an act of ours has done that none may do.
     pub wrong: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Before {
+pub struct StaleFleet {
     pub target: u8,
     pub listed: Vec<Id>,
-    pub by: By,
+    pub by: Actor,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum By {
+pub enum Actor {
     Aws,
     Run,
     Resident(Id),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Release {
+pub enum ModelRelease {
     Old,
     New,
 }
@@ -63,23 +63,23 @@ pub struct Trial {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Log {
+pub struct RunLog {
     pub target: u8,
     pub old: Vec<Id>,
     pub since: u8,
-    pub stage: Stage,
-    pub end: Option<End>,
+    pub stage: RunStage,
+    pub end: Option<RunResult>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
+pub enum RunResult {
     Whole,
     /// Old instances that serve are left, which the log and the run's error say.
     Unfinished,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum RunStage {
     Trial,
     Forward,
     Back,
@@ -112,9 +112,9 @@ pub struct Machine {
     pub recommended: bool,
     pub up: Up,
     /// What its web server answers with, as long as it does.
-    pub serves: Option<Release>,
+    pub serves: Option<ModelRelease>,
     /// What it has chosen, and whether as part of the trial.
-    pub release: Release,
+    pub release: ModelRelease,
     pub trial: bool,
     pub proven: bool,
     /// What the process knows of its mark; after a crash, what the bucket knows.
@@ -174,7 +174,7 @@ pub enum Hand {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Told {
     pub phase: Option<Phase>,
-    pub release: Option<Release>,
+    pub release: Option<ModelRelease>,
     pub trial: bool,
     pub note: Option<Noted>,
     /// The same, where nothing of it is left to do.
@@ -200,8 +200,9 @@ pub enum Asks {
     Appointed(Id, u32),
 }
 
+/// What `site::records` decides for who asks for the names.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Answer {
+pub enum ClaimDecision {
     Unchanged,
     StandBy,
     Batch(Batch),
@@ -212,8 +213,8 @@ pub enum Answer {
 pub struct Batch(pub usize);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Run {
-    pub step: Step,
+pub struct RunState {
+    pub step: RunStep,
     /// It ends what a killed run has left, and nothing else.
     pub settles: bool,
     /// When it chose whom to end others served, and nobody was lost since.
@@ -221,12 +222,12 @@ pub struct Run {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Step {
+pub enum RunStep {
     Begin,
     Clear,
     Put,
     Raise,
-    Raising(u8, Box<Step>),
+    Raising(u8, Box<RunStep>),
     Boot,
     Bake(Vec<Id>),
     Decide,
@@ -241,13 +242,13 @@ pub enum Step {
     /// Until others serve what is current.
     MadeUp,
     Undo,
-    Close(End),
+    Close(RunResult),
     /// A batch that gives the names to an instance, for what was seen.
-    Appoint(Asks, Option<Names>, Box<Step>),
+    Appoint(Asks, Option<Names>, Box<RunStep>),
     /// The names are to stay where they are, or the run looks again.
-    Fence(Option<Names>, u8, Vec<Id>, Box<Step>),
-    Lower(u8, Vec<Id>, Box<Step>),
-    End(Vec<Id>, Box<Step>),
+    Fence(Option<Names>, u8, Vec<Id>, Box<RunStep>),
+    Lower(u8, Vec<Id>, Box<RunStep>),
+    End(Vec<Id>, Box<RunStep>),
     /// After old instances went.
     Left(Vec<Id>),
 }

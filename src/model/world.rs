@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::state::{
-    Before, By, Hand, Id, Machine, Names, Noted, Release, Step, Up, World, at, name,
+    Actor, Hand, Id, Machine, ModelRelease, Names, Noted, RunStep, StaleFleet, Up, World, at, name,
 };
 use crate::site::handover::{Neighbour, Seen};
 use crate::site::report::Phase;
@@ -13,7 +13,7 @@ pub const SPARE_FOR: Duration = Duration::from_secs(1800);
 /// Nothing sound launches as many.
 pub const MOST: u8 = 7;
 
-impl Release {
+impl ModelRelease {
     pub fn version(self) -> &'static str {
         match self {
             Self::Old => "v1",
@@ -51,8 +51,8 @@ impl World {
     }
 
     /// Remembers what stale answers show, and changes the fleet.
-    pub fn change_fleet(&mut self, by: By, change: impl FnOnce(&mut Self)) {
-        let before = Before {
+    pub fn change_fleet(&mut self, by: Actor, change: impl FnOnce(&mut Self)) {
+        let before = StaleFleet {
             target: self.target,
             listed: self.living(),
             by,
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Whether somebody may be shown what was before.
-    pub fn may_be_stale(&self, to: By) -> bool {
+    pub fn may_be_stale(&self, to: Actor) -> bool {
         self.left.stale > 0 && self.before.as_ref().is_some_and(|before| before.by != to)
     }
 
@@ -152,7 +152,7 @@ impl World {
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter().filter_map(|run| match &run.step {
-            Step::Appoint(_, seen, _) | Step::Fence(seen, ..) => seen.as_ref(),
+            RunStep::Appoint(_, seen, _) | RunStep::Fence(seen, ..) => seen.as_ref(),
             _ => None,
         });
         self.names.iter().chain(seen).chain(run)
@@ -173,7 +173,7 @@ impl World {
             [submits, fences].into_iter().flatten()
         });
         let run = self.run.iter_mut().filter_map(|run| match &mut run.step {
-            Step::Appoint(_, seen, _) | Step::Fence(seen, ..) => seen.as_mut(),
+            RunStep::Appoint(_, seen, _) | RunStep::Fence(seen, ..) => seen.as_mut(),
             _ => None,
         });
         self.names.iter_mut().chain(seen).chain(run)
@@ -195,7 +195,7 @@ impl World {
 
     /// Takes instances away, by an act of ours. That nobody is left is its fault if others served
     /// when it was decided, and none of them was lost in the moment since.
-    pub fn terminate(&mut self, by: By, ids: &[Id], sure: bool) {
+    pub fn terminate(&mut self, by: Actor, ids: &[Id], sure: bool) {
         let owner = self.names.as_ref().map(|names| names.owner);
         let led_to = owner.is_some_and(|owner| ids.contains(&owner) && self.machine(owner).lives);
         let served = self.serving() > 0;
@@ -220,7 +220,7 @@ impl World {
 
     /// Without a word to anybody.
     pub fn loses(&mut self, id: Id) {
-        self.change_fleet(By::Aws, |world| world.machine_mut(id).end());
+        self.change_fleet(Actor::Aws, |world| world.machine_mut(id).end());
         self.nobody_is_sure();
     }
 }

@@ -16,9 +16,9 @@ const LARGEST: usize = 64 << 10;
 const ATTEMPTS: usize = 3;
 
 /// The candidate of this run; where a rotation has none, nothing.
-pub struct Trialled(Option<Standing>);
+pub struct Trialled(Option<PlacedCandidate>);
 
-struct Standing {
+struct PlacedCandidate {
     s3: S3,
     key: String,
     candidate: Candidate,
@@ -52,7 +52,7 @@ impl Trialled {
             .await
             .context("putting the release on trial")?
         {
-            Written::Stored(etag) => Ok(Self(Some(Standing {
+            Written::Stored(etag) => Ok(Self(Some(PlacedCandidate {
                 s3,
                 key,
                 candidate,
@@ -76,7 +76,7 @@ impl Trialled {
     }
 }
 
-impl Standing {
+impl PlacedCandidate {
     /// The outer error: it is lost; the inner: the bucket does not answer, which may pass.
     async fn extend(&mut self) -> Result<Result<()>> {
         let now = self.s3.now().context("S3 sent no Date header")?;

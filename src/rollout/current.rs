@@ -21,7 +21,7 @@ pub async fn current(remote: &Remote) -> Result<Option<Released>> {
 
 /// What making a release current comes to, by what stands there.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+enum PromotionAction {
     Done,
     Write,
     /// Somebody else has made another one current since: a person, or a later run.
@@ -52,8 +52,8 @@ pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
             release,
             record.previous.as_ref(),
         ) {
-            Next::Done => return Ok(()),
-            Next::Leave(other) => {
+            PromotionAction::Done => return Ok(()),
+            PromotionAction::Leave(other) => {
                 return Err(Superseded {
                     key,
                     other,
@@ -61,7 +61,7 @@ pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
                 }
                 .into());
             }
-            Next::Write => {}
+            PromotionAction::Write => {}
         }
         let condition = found
             .as_ref()
@@ -91,13 +91,13 @@ pub struct Superseded {
     release: String,
 }
 
-fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) -> Next {
+fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) -> PromotionAction {
     match found {
-        Some(found) if found == release.version => Next::Done,
+        Some(found) if found == release.version => PromotionAction::Done,
         Some(found) if previous.is_none_or(|previous| previous.version != found) => {
-            Next::Leave(found.to_owned())
+            PromotionAction::Leave(found.to_owned())
         }
-        Some(_) | None => Next::Write,
+        Some(_) | None => PromotionAction::Write,
     }
 }
 
@@ -172,17 +172,23 @@ mod tests {
     #[test]
     fn a_release_takes_the_place_of_the_one_before_and_of_no_other() {
         let (mine, before) = (release("v2"), release("v1"));
-        assert_eq!(next(Some("v1"), &mine, Some(&before)), Next::Write);
-        assert_eq!(next(None, &mine, None), Next::Write);
+        assert_eq!(
+            next(Some("v1"), &mine, Some(&before)),
+            PromotionAction::Write
+        );
+        assert_eq!(next(None, &mine, None), PromotionAction::Write);
         assert_eq!(
             next(Some("v2"), &mine, Some(&before)),
-            Next::Done,
+            PromotionAction::Done,
             "a run that was killed had written it"
         );
         assert_eq!(
             next(Some("v3"), &mine, Some(&before)),
-            Next::Leave("v3".into())
+            PromotionAction::Leave("v3".into())
         );
-        assert_eq!(next(Some("v3"), &mine, None), Next::Leave("v3".into()));
+        assert_eq!(
+            next(Some("v3"), &mine, None),
+            PromotionAction::Leave("v3".into())
+        );
     }
 }

@@ -20,13 +20,13 @@ pub const LEASE_LASTS: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// This run, with the lease.
-pub struct Held {
+pub struct DeployLock {
     pub lease: Lease,
     pub run: String,
     pub by: By,
 }
 
-impl Held {
+impl DeployLock {
     /// Asks for the lease. With `patient`, one that its holder no longer extends is waited out; one
     /// that is alive is never taken. `None`: somebody else has it, which is said.
     ///

@@ -19,7 +19,7 @@ pub struct Member {
 
 /// What the new instances are to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedRelease {
     /// As an instance reports it.
     pub version: String,
     /// The deploy whose trial it is; `None` to rotate onto what is current.
@@ -72,7 +72,7 @@ impl Member {
     }
 
     /// It serves what the rotation wants, in its trial where it has one.
-    pub fn serves_wanted(&self, wanted: &Wanted) -> bool {
+    pub fn serves_wanted(&self, wanted: &WantedRelease) -> bool {
         let runs = |said: &InstanceReport| {
             said.serves() && said.release.as_deref() == Some(&wanted.version)
         };
@@ -88,7 +88,12 @@ impl Member {
 /// What it says of itself counts for more: one on this run's trial is new, however early it was
 /// launched; and one that came since and serves something else, as it chose its release before
 /// there was a candidate, has to be replaced like the others.
-pub fn is_old(before: bool, said: Option<&InstanceReport>, run: &str, wanted: &Wanted) -> bool {
+pub fn is_old(
+    before: bool,
+    said: Option<&InstanceReport>,
+    run: &str,
+    wanted: &WantedRelease,
+) -> bool {
     match said {
         Some(said) if said.deploy.as_deref() == Some(run) => false,
         Some(said) if said.serves() && said.release.as_deref() != Some(&wanted.version) => true,
@@ -98,7 +103,7 @@ pub fn is_old(before: bool, said: Option<&InstanceReport>, run: &str, wanted: &W
 
 /// Whether `needed` new instances serve by now. One that failed fails the rotation: the release it
 /// was to run is the only one there is.
-pub fn arrived(members: &[Member], wanted: &Wanted, needed: usize) -> Arrival {
+pub fn arrived(members: &[Member], wanted: &WantedRelease, needed: usize) -> Arrival {
     let new = || members.iter().filter(|member| !member.old);
     let failed = new().find_map(|member| {
         let said = member
@@ -195,7 +200,10 @@ pub fn raised(members: &[Member], target: u32, batch: u32) -> u32 {
 /// The last old instance that AWS takes away, where none stays that could have the names back, and
 /// no new one serves. Where nothing is on trial a new one is its replacement, whoever asked for
 /// that.
-pub fn nobody_to_go_back_to<'m>(members: &'m [Member], wanted: &Wanted) -> Option<&'m Member> {
+pub fn nobody_to_go_back_to<'m>(
+    members: &'m [Member],
+    wanted: &WantedRelease,
+) -> Option<&'m Member> {
     wanted.trial.as_ref()?;
     let stays = |member: &Member| {
         !member.is_going() && (member.old && member.serves() || member.serves_wanted(wanted))
@@ -314,8 +322,8 @@ mod tests {
         }
     }
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> WantedRelease {
+        WantedRelease {
             version: "v2".into(),
             trial: Some("d".into()),
         }
@@ -336,7 +344,7 @@ mod tests {
             Arrival::Serving(vec!["i-2".into()])
         );
         assert_eq!(arrived(&serving, &wanted(), 2), Arrival::Waiting);
-        let other = Wanted {
+        let other = WantedRelease {
             version: "v3".into(),
             ..wanted()
         };
@@ -345,7 +353,7 @@ mod tests {
             Arrival::Waiting,
             "it serves another release"
         );
-        let stale = Wanted {
+        let stale = WantedRelease {
             trial: Some("another deploy".into()),
             ..wanted()
         };
@@ -526,7 +534,7 @@ mod tests {
         assert_eq!(
             nobody_to_go_back_to(
                 &booting,
-                &Wanted {
+                &WantedRelease {
                     trial: None,
                     ..wanted()
                 }

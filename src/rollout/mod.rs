@@ -25,13 +25,13 @@ use tokio::time::Instant;
 use crate::cli::{Globals, Pace};
 use crate::context::Remote;
 use crate::output;
-use crate::site::deploys::{Log, Node, Replacement, RunOutcome, Stage, Step};
+use crate::site::deploys::{Log, Node, RecordedStep, Replacement, RunOutcome, Stage};
 use crate::site::fleet::Fleet;
 use crate::site::report::{InstanceReport, Timeline, read_report};
 pub use current::{current, promote, released};
 use in_place::InPlace;
-pub use lock::{Held, give_up};
-use members::{Member, Wanted, is_old, lowered};
+pub use lock::{DeployLock, give_up};
+use members::{Member, WantedRelease, is_old, lowered};
 pub use plan::{Prospect, carry_out};
 pub use probe::look;
 pub use recover::settle;
@@ -45,7 +45,7 @@ pub struct Rotation<'r> {
     fleet: Fleet,
     /// The lowest target that an instance has noted to go back to.
     noted: Cell<u32>,
-    wanted: Wanted,
+    wanted: WantedRelease,
     pace: Pace,
     timeline: Timeline,
     /// When the names last came to lead to a new instance everywhere.
@@ -69,7 +69,7 @@ impl<'r> Rotation<'r> {
                 .fleet,
         );
         let on_trial = log.record.release.is_some() && log.record.release != log.record.previous;
-        let wanted = Wanted {
+        let wanted = WantedRelease {
             version: log
                 .record
                 .release
@@ -302,8 +302,8 @@ pub async fn print_end(globals: &Globals, remote: &Remote) -> Result<()> {
 }
 
 /// As the log keeps them.
-pub fn steps(timeline: &Timeline) -> Vec<Step> {
-    let to_step = |step: crate::site::report::Step| Step {
+pub fn steps(timeline: &Timeline) -> Vec<RecordedStep> {
+    let to_step = |step: crate::site::report::Step| RecordedStep {
         name: step.name.to_owned(),
         start_ms: step.start_ms,
         end_ms: step.end_ms,

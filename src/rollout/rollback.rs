@@ -15,7 +15,7 @@ use super::probe::look_at;
 use crate::config::Bucket;
 use crate::context::Remote;
 use crate::context::claim;
-use crate::context::elastic_ip::Leader;
+use crate::context::elastic_ip::ElasticIpMover;
 use crate::logging;
 use crate::site::address;
 use crate::site::deploys::{RunOutcome, Stage};
@@ -209,7 +209,7 @@ impl Rotation<'_> {
             .await?
         {
             if elastic.is_some() {
-                Leader {
+                ElasticIpMover {
                     site: &remote.site,
                     zones: &zones,
                     route53: &remote.route53,

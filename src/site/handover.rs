@@ -48,8 +48,9 @@ pub struct OpenRotation {
     pub lives: bool,
 }
 
+/// What an instance changes at its fleet when AWS announces an end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Act {
+pub enum FleetAction {
     /// Nothing to do now; look again.
     Wait,
     Raise(u32),
@@ -118,22 +119,22 @@ impl Seen {
 /// A recommendation leads to one instance more, whoever else got one. A notice leads to one for
 /// each instance that ends; those no longer count as capacity. While a rotation lives, it alone
 /// lowers the target and ends instances.
-pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) -> Act {
+pub fn plan(seen: &Seen, mine: &Note, now: OffsetDateTime, spare_for: Duration) -> FleetAction {
     let counts = Counts::of(seen, mine);
     let run_lives = seen.run.is_some_and(|run| run.lives);
     match mine.mark {
         Mark::Notice if counts.staying < counts.usual => raise(seen, counts.usual + counts.taken),
-        Mark::Notice if run_lives => Act::Wait,
+        Mark::Notice if run_lives => FleetAction::Wait,
         Mark::Notice => end_notice(seen, &counts),
         // Whoever goes brings the target back to what it was.
         Mark::Rebalance if run_lives || counts.going > 0 && mine.is_over(now, spare_for) => {
-            Act::Wait
+            FleetAction::Wait
         }
         Mark::Rebalance if mine.is_over(now, spare_for) => end_recommendation(seen, &counts),
         Mark::Rebalance if counts.staying <= counts.usual => {
             raise(seen, counts.usual + counts.taken + 1)
         }
-        Mark::Rebalance => Act::Wait,
+        Mark::Rebalance => FleetAction::Wait,
     }
 }
 
@@ -166,35 +167,35 @@ impl Counts {
     }
 }
 
-fn raise(seen: &Seen, to: u32) -> Act {
+fn raise(seen: &Seen, to: u32) -> FleetAction {
     let to = seen.max.map_or(to, |max| to.min(max));
     if seen.target < to {
-        Act::Raise(to)
+        FleetAction::Raise(to)
     } else {
-        Act::Wait
+        FleetAction::Wait
     }
 }
 
 /// Enough instances stay without the one that AWS ends.
-fn end_notice(seen: &Seen, counts: &Counts) -> Act {
+fn end_notice(seen: &Seen, counts: &Counts) -> FleetAction {
     let rest = counts.usual + u32::from(counts.others_prepare);
     match seen.target > rest {
-        true => Act::Lower(rest),
+        true => FleetAction::Lower(rest),
         // One too many is the next owner's to end, and a target that another is to lower may be
         // left to it: either finds the note.
-        false if counts.staying > rest || seen.target > counts.usual => Act::Wait,
-        false => Act::Done,
+        false if counts.staying > rest || seen.target > counts.usual => FleetAction::Wait,
+        false => FleetAction::Done,
     }
 }
 
 /// The recommendation came to nothing.
-fn end_recommendation(seen: &Seen, counts: &Counts) -> Act {
+fn end_recommendation(seen: &Seen, counts: &Counts) -> FleetAction {
     let usual = counts.usual;
     // An instance that lost the names ends nobody: their owner does.
     if !seen.owners.contains(&seen.me) {
         return match seen.target > usual || counts.staying > usual {
-            true => Act::Wait,
-            false => Act::Done,
+            true => FleetAction::Wait,
+            false => FleetAction::Done,
         };
     }
     let spares = if counts.others_prepare {
@@ -206,9 +207,9 @@ fn end_recommendation(seen: &Seen, counts: &Counts) -> Act {
         seen.target > usual && !counts.others_prepare,
         spares.is_empty(),
     ) {
-        (_, false) => Act::Retire(usual, spares),
-        (true, true) => Act::Lower(usual),
-        (false, true) => Act::Done,
+        (_, false) => FleetAction::Retire(usual, spares),
+        (true, true) => FleetAction::Lower(usual),
+        (false, true) => FleetAction::Done,
     }
 }
 
@@ -239,29 +240,29 @@ fn beyond(seen: &Seen, target: u32, may_go: impl Fn(&Neighbour) -> bool) -> Vec<
 
 /// What the owner of the names does about what instances have left behind that are gone, or that no
 /// longer have the names when their recommendation came to nothing: `notes` of the former, each
-/// with a target that was never lowered again, it may be. [`Act::Wait`]: it is not for this
+/// with a target that was never lowered again, it may be. [`FleetAction::Wait`]: it is not for this
 /// instance to do, or not now.
-pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Duration) -> Act {
+pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Duration) -> FleetAction {
     let is_marked = |member: &Neighbour| {
         member
             .note
             .is_some_and(|note| member.id == seen.me || !note.is_over(now, spare_for))
     };
     if seen.run.is_some() || !seen.owners.contains(&seen.me) || seen.members.iter().any(is_marked) {
-        return Act::Wait;
+        return FleetAction::Wait;
     }
     let over = seen
         .members
         .iter()
         .filter_map(|member| member.note.as_ref());
     let Some(usual) = notes.iter().chain(over).map(|note| note.target).min() else {
-        return Act::Done;
+        return FleetAction::Done;
     };
     let going = beyond(seen, usual, |_| true);
     match (seen.target > usual, going.is_empty()) {
-        (_, false) => Act::Retire(usual, going),
-        (true, true) => Act::Lower(usual),
-        (false, true) => Act::Done,
+        (_, false) => FleetAction::Retire(usual, going),
+        (true, true) => FleetAction::Lower(usual),
+        (false, true) => FleetAction::Done,
     }
 }
 
@@ -355,7 +356,7 @@ mod tests {
         }
     }
 
-    fn act(seen: &Seen, mark: Mark) -> Act {
+    fn act(seen: &Seen, mark: Mark) -> FleetAction {
         plan(seen, &note(mark, 1), NOW, SPARE_FOR)
     }
 
@@ -363,29 +364,29 @@ mod tests {
     fn a_notice_raises_at_once_and_lowers_once_the_replacement_is_listed() {
         assert_eq!(
             act(&seen(1, vec![member("i-1", None)]), Mark::Notice),
-            Act::Raise(2)
+            FleetAction::Raise(2)
         );
         assert_eq!(
             act(&seen(2, vec![member("i-1", None)]), Mark::Notice),
-            Act::Wait
+            FleetAction::Wait
         );
         assert_eq!(
             act(
                 &seen(2, vec![member("i-1", None), later("i-2")]),
                 Mark::Notice
             ),
-            Act::Lower(1)
+            FleetAction::Lower(1)
         );
         assert_eq!(
             act(
                 &seen(1, vec![member("i-1", None), later("i-2")]),
                 Mark::Notice
             ),
-            Act::Done
+            FleetAction::Done
         );
         assert_eq!(
             act(&seen(1, vec![later("i-2")]), Mark::Notice),
-            Act::Done,
+            FleetAction::Done,
             "it left the group"
         );
     }
@@ -394,7 +395,7 @@ mod tests {
     fn a_replacement_that_is_lost_too_is_asked_for_again() {
         assert_eq!(
             act(&seen(1, vec![member("i-1", None)]), Mark::Notice),
-            Act::Raise(2)
+            FleetAction::Raise(2)
         );
         let going = Some(note(Mark::Notice, 1));
         assert_eq!(
@@ -402,19 +403,19 @@ mod tests {
                 &seen(1, vec![member("i-1", None), member("i-2", going)]),
                 Mark::Notice
             ),
-            Act::Raise(3)
+            FleetAction::Raise(3)
         );
     }
 
     #[test]
     fn the_places_of_those_that_the_fleet_still_counts_are_taken() {
         let alone = seen(2, vec![member("i-1", None)]);
-        assert_eq!(act(&alone, Mark::Notice), Act::Wait);
+        assert_eq!(act(&alone, Mark::Notice), FleetAction::Wait);
         let after_another = Seen {
             stopped: 1,
             ..alone.clone()
         };
-        assert_eq!(act(&after_another, Mark::Notice), Act::Raise(3));
+        assert_eq!(act(&after_another, Mark::Notice), FleetAction::Raise(3));
         assert_eq!(
             act(
                 &Seen {
@@ -423,7 +424,7 @@ mod tests {
                 },
                 Mark::Rebalance
             ),
-            Act::Raise(3)
+            FleetAction::Raise(3)
         );
         let let_go = Neighbour {
             listed: false,
@@ -437,7 +438,7 @@ mod tests {
                 },
                 Mark::Notice
             ),
-            Act::Wait
+            FleetAction::Wait
         );
     }
 
@@ -468,8 +469,8 @@ mod tests {
             run,
             ..seen(2, vec![member("i-1", None), later("i-2")])
         };
-        assert_eq!(act(&trial, Mark::Notice), Act::Wait);
-        assert_eq!(act(&trial, Mark::Rebalance), Act::Wait);
+        assert_eq!(act(&trial, Mark::Notice), FleetAction::Wait);
+        assert_eq!(act(&trial, Mark::Rebalance), FleetAction::Wait);
         let killed = Seen {
             run: Some(OpenRotation {
                 target: 1,
@@ -477,28 +478,31 @@ mod tests {
             }),
             ..trial
         };
-        assert_eq!(act(&killed, Mark::Notice), Act::Lower(1));
+        assert_eq!(act(&killed, Mark::Notice), FleetAction::Lower(1));
     }
 
     #[test]
     fn a_recommendation_alone_leads_to_one_more_and_that_one_goes_again() {
         assert_eq!(
             act(&seen(1, vec![member("i-1", None)]), Mark::Rebalance),
-            Act::Raise(2)
+            FleetAction::Raise(2)
         );
         let both = seen(2, vec![member("i-1", None), later("i-2")]);
-        assert_eq!(act(&both, Mark::Rebalance), Act::Wait);
+        assert_eq!(act(&both, Mark::Rebalance), FleetAction::Wait);
         let over = |seen: &Seen| plan(seen, &note(Mark::Rebalance, 1), NOW + SPARE_FOR, SPARE_FOR);
-        assert_eq!(over(&both), Act::Retire(1, vec!["i-2".into()]));
-        assert_eq!(over(&seen(2, vec![member("i-1", None)])), Act::Lower(1));
-        assert_eq!(over(&seen(1, vec![member("i-1", None)])), Act::Done);
+        assert_eq!(over(&both), FleetAction::Retire(1, vec!["i-2".into()]));
+        assert_eq!(
+            over(&seen(2, vec![member("i-1", None)])),
+            FleetAction::Lower(1)
+        );
+        assert_eq!(over(&seen(1, vec![member("i-1", None)])), FleetAction::Done);
         let taken_over = Seen {
             owners: vec!["i-2".into()],
             ..both
         };
         assert_eq!(
             over(&taken_over),
-            Act::Wait,
+            FleetAction::Wait,
             "whoever has the names stays, and sees to it"
         );
     }
@@ -509,7 +513,7 @@ mod tests {
             max: Some(1),
             ..seen(1, vec![member("i-1", None)])
         };
-        assert_eq!(act(&full, Mark::Notice), Act::Wait);
+        assert_eq!(act(&full, Mark::Notice), FleetAction::Wait);
     }
 
     #[test]
@@ -517,17 +521,20 @@ mod tests {
         let left = seen(2, vec![member("i-1", None), later("i-3")]);
         let notes = [note(Mark::Notice, 1)];
         let sweep = |seen: &Seen, notes: &[Note]| sweep(seen, notes, NOW, SPARE_FOR);
-        assert_eq!(sweep(&left, &notes), Act::Retire(1, vec!["i-3".into()]));
+        assert_eq!(
+            sweep(&left, &notes),
+            FleetAction::Retire(1, vec!["i-3".into()])
+        );
         assert_eq!(
             sweep(&seen(2, vec![member("i-1", None)]), &notes),
-            Act::Lower(1)
+            FleetAction::Lower(1)
         );
         assert_eq!(
             sweep(&seen(1, vec![member("i-1", None)]), &notes),
-            Act::Done,
+            FleetAction::Done,
             "it had been lowered"
         );
-        assert_eq!(sweep(&left, &[]), Act::Done);
+        assert_eq!(sweep(&left, &[]), FleetAction::Done);
         assert_eq!(
             sweep(
                 &Seen {
@@ -536,7 +543,7 @@ mod tests {
                 },
                 &notes
             ),
-            Act::Wait
+            FleetAction::Wait
         );
         assert_eq!(
             sweep(
@@ -549,7 +556,7 @@ mod tests {
                 },
                 &notes
             ),
-            Act::Wait
+            FleetAction::Wait
         );
     }
 
@@ -566,13 +573,13 @@ mod tests {
         let over = NOW + SPARE_FOR;
         assert_eq!(
             plan(&mine, &note(Mark::Rebalance, 1), over, SPARE_FOR),
-            Act::Wait,
+            FleetAction::Wait,
             "nobody ends itself"
         );
-        assert_eq!(sweep(&overtaken, &[], NOW, SPARE_FOR), Act::Wait);
+        assert_eq!(sweep(&overtaken, &[], NOW, SPARE_FOR), FleetAction::Wait);
         assert_eq!(
             sweep(&overtaken, &[], over, SPARE_FOR),
-            Act::Retire(1, vec!["i-0".into()])
+            FleetAction::Retire(1, vec!["i-0".into()])
         );
         let alone = Seen {
             members: vec![member("i-0", None)],
@@ -581,7 +588,7 @@ mod tests {
         };
         assert_eq!(
             plan(&alone, &note(Mark::Rebalance, 1), over, SPARE_FOR),
-            Act::Done
+            FleetAction::Done
         );
     }
 
@@ -626,9 +633,9 @@ mod tests {
                 SPARE_FOR,
             )
         };
-        assert_eq!(over(&members), Act::Wait);
+        assert_eq!(over(&members), FleetAction::Wait);
         members.remove(1);
-        assert_eq!(over(&members), Act::Lower(2));
+        assert_eq!(over(&members), FleetAction::Lower(2));
     }
 
     #[test]
@@ -638,8 +645,11 @@ mod tests {
             member("i-2", Some(note(Mark::Rebalance, 1))),
             later("i-3"),
         ];
-        assert_eq!(act(&seen(2, prepared.clone()), Mark::Notice), Act::Wait);
-        assert_eq!(act(&seen(3, prepared), Mark::Notice), Act::Lower(2));
+        assert_eq!(
+            act(&seen(2, prepared.clone()), Mark::Notice),
+            FleetAction::Wait
+        );
+        assert_eq!(act(&seen(3, prepared), Mark::Notice), FleetAction::Lower(2));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tracing::error;
 use super::certificates;
 use crate::cli::Globals;
 use crate::context::Remote;
-use crate::context::certificates::{Busy, Wanted};
+use crate::context::certificates::{Busy, WantedCertificate};
 use crate::host::network;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
@@ -20,7 +20,7 @@ use crate::site::deploys::By;
 
 /// What would be done at one CA.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Step {
+struct RenewalStep {
     ca: String,
     names: Vec<String>,
     /// The serial number of the certificate whose successor is ordered.
@@ -52,7 +52,7 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
             &plan(&ledgers, newest.as_ref(), &names, certificates.now(), force),
         );
     }
-    let wanted = Wanted {
+    let wanted = WantedCertificate {
         instead_of: newest.as_ref(),
         force,
         patience: Duration::ZERO,
@@ -98,14 +98,14 @@ fn plan(
     names: &[String],
     now: OffsetDateTime,
     force: bool,
-) -> Vec<Step> {
+) -> Vec<RenewalStep> {
     let step = |(ca, ledger): &(String, Ledger)| {
         let replaced = newest.filter(|newest| newest.ca == *ca);
         let barred = ledger.terms(replaced, names, now).err().filter(|_| !force);
         let replaces = replaced
             .filter(|_| ledger.forced_terms(replaced, names, now).replaces)
             .map(|replaced| replaced.serial.clone());
-        Step {
+        RenewalStep {
             ca: ca.clone(),
             names: names.to_vec(),
             replaces,
@@ -115,11 +115,11 @@ fn plan(
     ledgers.iter().map(step).collect()
 }
 
-fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
+fn told(globals: &Globals, steps: &[RenewalStep]) -> Result<Outcome> {
     if globals.json {
         output::json(steps)?;
     } else {
-        steps.iter().for_each(Step::print);
+        steps.iter().for_each(RenewalStep::print);
     }
     Ok(if steps.iter().all(|step| step.barred.is_some()) {
         Outcome::ProblemFound
@@ -128,7 +128,7 @@ fn told(globals: &Globals, steps: &[Step]) -> Result<Outcome> {
     })
 }
 
-impl Step {
+impl RenewalStep {
     fn print(&self) {
         match (&self.barred, &self.replaces) {
             (Some(why), _) => out!("{:<14} PROBLEM: {}", self.ca, in_one_line(why)),

@@ -22,15 +22,15 @@ const GLANCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Serialize)]
 struct Shown {
     names: Vec<String>,
-    cas: Vec<Ca>,
+    cas: Vec<CaStatus>,
     /// At each address of the primary name, or why not.
     served: Vec<Result<Served, String>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Ca {
+struct CaStatus {
     ca: String,
-    certificate: Option<Held>,
+    certificate: Option<CachedCertificate>,
     issued_in_seven_days: usize,
     /// What failed since the last certificate.
     failures: u32,
@@ -40,7 +40,7 @@ struct Ca {
 }
 
 #[derive(Debug, Serialize)]
-struct Held {
+struct CachedCertificate {
     generation: u64,
     serial: String,
     names: Vec<String>,
@@ -72,7 +72,7 @@ async fn observe(remote: &Remote) -> Result<Shown> {
     let cas = found
         .into_iter()
         .zip(ledgers)
-        .map(|(found, (ca, ledger))| Ca::new(ca, found.best, &ledger, &names, now))
+        .map(|(found, (ca, ledger))| CaStatus::new(ca, found.best, &ledger, &names, now))
         .collect();
     Ok(Shown {
         names,
@@ -104,7 +104,7 @@ async fn look(remote: &Remote) -> Vec<Result<Served, String>> {
     futures_util::future::join_all(looks).await
 }
 
-impl Ca {
+impl CaStatus {
     fn new(
         ca: String,
         stored: Option<StoredCertificate>,
@@ -116,7 +116,7 @@ impl Ca {
         let trouble = ledger.trouble.as_ref();
         Self {
             ca,
-            certificate: stored.map(|stored| Held::new(stored, ledger)),
+            certificate: stored.map(|stored| CachedCertificate::new(stored, ledger)),
             issued_in_seven_days: ledger.issued_since(now - time::Duration::WEEK),
             failures: trouble.map_or(0, |trouble| trouble.failures),
             why: trouble.map(|trouble| trouble.why.clone()),
@@ -171,7 +171,7 @@ impl Ca {
     }
 }
 
-impl Held {
+impl CachedCertificate {
     fn new(
         StoredCertificate {
             certificate,
@@ -199,7 +199,7 @@ impl Held {
 impl Shown {
     fn print(&self) {
         out!("wanted: {}", self.names.join(" "));
-        self.cas.iter().for_each(Ca::print);
+        self.cas.iter().for_each(CaStatus::print);
         for served in &self.served {
             match served {
                 Ok(Served {

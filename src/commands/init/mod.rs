@@ -20,7 +20,7 @@ use crate::config::Site;
 use crate::context::site_file::told_region;
 use crate::outcome::Outcome;
 use files::{Fate, File};
-use plan::Plan;
+use plan::InitPlan;
 
 pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let found = site::find(globals).await?;
@@ -28,7 +28,7 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
         Some(site) => (site::agreed(site, &init.site)?, None),
         None => site::make(globals, &init.site, region(None, init).await?)?,
     };
-    let plan = Plan::new(&site, init, region(Some(&site), init).await?)?;
+    let plan = InitPlan::new(&site, init, region(Some(&site), init).await?)?;
     let rendered = render::all(&plan)?
         .into_iter()
         .map(|(name, bytes)| File::new(init.out.join(name), bytes));

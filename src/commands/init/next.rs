@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::files::File;
-use super::plan::Plan;
-use super::user_data::Place;
+use super::plan::InitPlan;
+use super::user_data::ProgramLocation;
 use crate::cli::{Globals, Init};
 use crate::config::Bucket;
 use crate::config::FleetKind;
@@ -14,7 +14,7 @@ use crate::shell;
 
 /// # Errors
 /// This binary cannot be found.
-pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> Result<()> {
+pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File]) -> Result<()> {
     let (commands, budget) = (commands(globals, init, plan)?, budget(plan));
     let paths: Vec<String> = files
         .iter()
@@ -47,8 +47,17 @@ pub fn tell(globals: &Globals, init: &Init, plan: &Plan<'_>, files: &[File]) -> 
     Ok(())
 }
 
-fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 3]> {
-    let (region, bucket) = (&plan.region, &plan.site.bucket);
+/// The stack, the uploads and the first deploy, in the order in which they are run.
+fn commands(globals: &Globals, init: &Init, plan: &InitPlan<'_>) -> Result<[String; 3]> {
+    let config = globals.config.as_deref();
+    Ok([
+        create_stack(init, plan),
+        upload(config, init, plan)?,
+        first_deploy(config),
+    ])
+}
+
+fn create_stack(init: &Init, plan: &InitPlan<'_>) -> String {
     let (name, template) = (
         format!("spotboot-{}", plan.site.name),
         init.out.join("stack.yaml").display().to_string(),
@@ -58,18 +67,24 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
         "cloudformation",
         "deploy",
         "--region",
-        region,
+        &plan.region,
         "--stack-name",
         &name,
         "--template-file",
         &template,
     ];
-    let stack = shell::command(
+    shell::command(
         stack
             .into_iter()
             .chain(["--capabilities", "CAPABILITY_IAM"]),
-    );
-    let config = globals.config.as_deref().unwrap_or("site.toml");
+    )
+}
+
+/// What instances fetch from the site's bucket: site.toml and the binary, unless each stands
+/// elsewhere already.
+fn upload(config: Option<&str>, init: &Init, plan: &InitPlan<'_>) -> Result<String> {
+    let (region, bucket) = (&plan.region, &plan.site.bucket);
+    let config = config.unwrap_or("site.toml");
     let copy = |from: &str, key: &str| {
         shell::command([
             "aws",
@@ -85,7 +100,7 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
     if !config.starts_with("s3://") {
         uploads.push(copy(config, &Bucket::new(plan.site).site_toml()));
     }
-    if let Place::Key(key) = &plan.program.place {
+    if let ProgramLocation::Key(key) = &plan.program.place {
         let ours = init
             .sha256
             .is_empty()
@@ -99,22 +114,21 @@ fn commands(globals: &Globals, init: &Init, plan: &Plan<'_>) -> Result<[String; 
             key,
         ));
     }
-    let config = globals
-        .config
-        .as_deref()
-        .into_iter()
-        .flat_map(|config| ["--config", config]);
-    let deploy = shell::command(
+    Ok(uploads.join(" && "))
+}
+
+fn first_deploy(config: Option<&str>) -> String {
+    let config = config.into_iter().flat_map(|config| ["--config", config]);
+    shell::command(
         ["spotboot", "deploy", "./build", "--no-rotate"]
             .into_iter()
             .chain(config),
-    );
-    Ok([stack, uploads.join(" && "), deploy])
+    )
 }
 
 /// AWS Budgets is one service for all regions, and most regions' CloudFormation does not know it.
 /// `None`: there is nobody to write to.
-fn budget(plan: &Plan<'_>) -> Option<String> {
+fn budget(plan: &InitPlan<'_>) -> Option<String> {
     if plan.email.is_empty() {
         return None;
     }

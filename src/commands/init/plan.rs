@@ -23,7 +23,8 @@ const X86_TYPES: [&str; 3] = ["t3.small", "t3.micro", "t3.medium"];
 /// count them: `Fn::GetAZs` has no length.
 const TWO_ZONES: [&str; 1] = ["us-west-1"];
 
-pub struct Plan<'a> {
+/// What the files of `init` are made from.
+pub struct InitPlan<'a> {
     pub site: &'a Site,
     pub init: &'a Init,
     pub region: String,
@@ -39,7 +40,7 @@ pub struct Plan<'a> {
     pub email: String,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> InitPlan<'a> {
     /// # Errors
     /// Everything that is missing or wrong, and a binary of ours that cannot be read.
     pub fn new(site: &'a Site, init: &'a Init, region: Option<String>) -> Result<Self> {

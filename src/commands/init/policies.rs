@@ -7,10 +7,10 @@ use anyhow::{Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
 
-use super::plan::Plan;
-use super::user_data::Place;
+use super::plan::InitPlan;
+use super::user_data::ProgramLocation;
 use crate::config::FleetKind;
-use crate::config::{ALL_PROGRAMS, Address, SecretRef};
+use crate::config::{ALL_PROGRAMS, Address, SecretRef, Site};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -25,7 +25,7 @@ pub struct Policies {
 }
 
 #[derive(Serialize)]
-struct Values<'a> {
+struct PolicyValues<'a> {
     account: &'a str,
     region: &'a str,
     site: &'a str,
@@ -53,14 +53,14 @@ struct Values<'a> {
 
 /// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml
 /// names one.
-pub fn alone(plan: &Plan<'_>) -> Result<Policies> {
+pub fn alone(plan: &InitPlan<'_>) -> Result<Policies> {
     let named = plan.site.fleet.as_ref().map(|fleet| fleet.id.as_str());
     render(&values(plan, plan.account, named.unwrap_or("*")))
 }
 
 /// Each with CloudFormation's own names in it, already as `Fn::Sub`. Both roles know the fleet by
 /// its tag, for it is made after everything else.
-pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
+pub fn within_stack(plan: &InitPlan<'_>) -> Result<Policies> {
     let Policies {
         instance,
         ci,
@@ -73,24 +73,8 @@ pub fn within_stack(plan: &Plan<'_>) -> Result<Policies> {
     })
 }
 
-fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
+fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyValues<'a> {
     let site = plan.site;
-    let arn = |service: &str, rest: &str| {
-        format!("arn:aws:{service}:{}:{account}:{rest}{fleet}", plan.region)
-    };
-    let fleet_arn = match plan.fleet {
-        FleetKind::AutoScalingGroup => {
-            arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/")
-        }
-        FleetKind::Ec2Fleet => arn("ec2", "fleet/"),
-        FleetKind::SpotFleet => arn("ec2", "spot-fleet-request/"),
-    };
-    let mut challenge_names: Vec<String> = site
-        .domains
-        .iter()
-        .map(|domain| format!("_acme-challenge.{}", domain.base()))
-        .collect();
-    challenge_names.dedup();
     let secrets = site.secrets();
     let arns = |of: &dyn Fn(&SecretRef) -> bool| {
         secrets
@@ -99,7 +83,7 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
             .map(|place| place.arn(&plan.region, account))
             .collect()
     };
-    Values {
+    PolicyValues {
         account,
         region: &plan.region,
         site: &site.name,
@@ -111,7 +95,7 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
         hosted_zone_id: site.dns.hosted_zone_id.as_deref(),
         names: site.domains.iter().map(ToString::to_string).collect(),
         ownership_names: [format!("_spotboot.{}", site.primary())],
-        challenge_names,
+        challenge_names: challenge_names(site),
         kms_key_arn: site
             .tls
             .kms_key_id
@@ -119,28 +103,56 @@ fn values<'a>(plan: &'a Plan<'a>, account: &'a str, fleet: &str) -> Values<'a> {
             .map(|key| kms_key_arn(key, &plan.region, account)),
         parameter_arns: arns(&|place| matches!(place, SecretRef::Parameter(_))),
         secret_arns: arns(&|place| matches!(place, SecretRef::Secret { .. })),
-        binary: match &plan.program.place {
-            // Later binaries stand beside it.
-            Place::Key(_) if plan.init.binary.is_none() => Some(ALL_PROGRAMS),
-            Place::Key(key) => key.strip_prefix(&site.prefix),
-            Place::Https(_) => None,
-        },
+        binary: binary(plan),
         routing: site.dns.routing.word(),
-        elastic_ip_arn: match &site.dns.address {
-            Address::Instance => None,
-            Address::Elastic { allocation } => {
-                let id = allocation.as_deref().unwrap_or("*");
-                Some(format!(
-                    "arn:aws:ec2:{}:{account}:elastic-ip/{id}",
-                    plan.region
-                ))
-            }
-        },
+        elastic_ip_arn: elastic_ip_arn(&site.dns.address, &plan.region, account),
         fleet_kind: plan.fleet.word(),
-        fleet_arn,
+        fleet_arn: fleet_arn(plan.fleet, fleet, &plan.region, account),
         github: plan.init.github.as_deref(),
         branch: &plan.init.branch,
     }
+}
+
+/// The TXT records of DNS-01 challenges (RFC 8555, section 8.4); a wildcard shares the record of its
+/// base.
+fn challenge_names(site: &Site) -> Vec<String> {
+    let mut names: Vec<String> = site
+        .domains
+        .iter()
+        .map(|domain| format!("_acme-challenge.{}", domain.base()))
+        .collect();
+    names.dedup();
+    names
+}
+
+/// The key under the site's prefix that instances fetch the binary from. `None`: the binary is not
+/// in the bucket.
+fn binary<'a>(plan: &'a InitPlan<'a>) -> Option<&'a str> {
+    match &plan.program.place {
+        // Later binaries stand beside it.
+        ProgramLocation::Key(_) if plan.init.binary.is_none() => Some(ALL_PROGRAMS),
+        ProgramLocation::Key(key) => key.strip_prefix(&plan.site.prefix),
+        ProgramLocation::Https(_) => None,
+    }
+}
+
+/// `id`: the fleet's, or a pattern.
+fn fleet_arn(kind: FleetKind, id: &str, region: &str, account: &str) -> String {
+    let (service, resource) = match kind {
+        FleetKind::AutoScalingGroup => ("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
+        FleetKind::Ec2Fleet => ("ec2", "fleet/"),
+        FleetKind::SpotFleet => ("ec2", "spot-fleet-request/"),
+    };
+    format!("arn:aws:{service}:{region}:{account}:{resource}{id}")
+}
+
+/// `None`: the site has no Elastic IP.
+fn elastic_ip_arn(address: &Address, region: &str, account: &str) -> Option<String> {
+    let Address::Elastic { allocation } = address else {
+        return None;
+    };
+    let id = allocation.as_deref().unwrap_or("*");
+    Some(format!("arn:aws:ec2:{region}:{account}:elastic-ip/{id}"))
 }
 
 /// A policy names a key by its own id, never by an alias (KMS developer guide, "Specifying KMS keys
@@ -153,7 +165,7 @@ fn kms_key_arn(key: &str, region: &str, account: &str) -> String {
     }
 }
 
-fn render(values: &Values<'_>) -> Result<Policies> {
+fn render(values: &PolicyValues<'_>) -> Result<Policies> {
     // These templates steer their own line breaks.
     let mut environment = templates::environment();
     environment.set_syntax(

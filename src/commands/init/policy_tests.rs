@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Parser;
 use serde_json::Value;
 
-use super::plan::Plan;
+use super::plan::InitPlan;
 use super::policies::{self, Policies};
 use super::render;
 use crate::cli::{Cli, Command, Init};
@@ -37,7 +37,7 @@ fn init() -> Init {
 /// The policies of a site as two files, and as the stack has them.
 fn with_policies(site: &Site, judge: impl Fn(&Policies)) {
     let init = init();
-    let plan = Plan::new(site, &init, Some("eu-west-1".into())).unwrap();
+    let plan = InitPlan::new(site, &init, Some("eu-west-1".into())).unwrap();
     judge(&policies::alone(&plan).unwrap());
     judge(&policies::within_stack(&plan).unwrap());
 }
@@ -124,7 +124,7 @@ fn each_grant_in_the_bucket_is_of_some_key() {
 fn the_stack_and_user_data_name_the_keys_of_the_bucket() {
     let site = site("a/", "");
     let init = init();
-    let plan = Plan::new(&site, &init, Some("eu-west-1".into())).unwrap();
+    let plan = InitPlan::new(&site, &init, Some("eu-west-1".into())).unwrap();
     let files = render::all(&plan).unwrap();
     let text = |name: &str| {
         let (_, bytes) = files.iter().find(|(file, _)| *file == name).expect(name);

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::plan::Plan;
+use super::plan::InitPlan;
 use super::{policies, user_data};
 use crate::config::Address;
 use crate::host::templates;
@@ -63,7 +63,7 @@ struct Stack<'a> {
 ///
 /// # Errors
 /// User data that is too long.
-pub fn all(plan: &Plan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
+pub fn all(plan: &InitPlan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let (source, user_data) = user_data::render(plan)?;
     let encoded = BASE64_STANDARD.encode(&user_data);
     let alone = policies::alone(plan)?;
@@ -86,7 +86,7 @@ pub fn all(plan: &Plan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
     Ok(files)
 }
 
-fn launch_template(plan: &Plan<'_>, user_data: &str, stack: bool) -> Result<String> {
+fn launch_template(plan: &InitPlan<'_>, user_data: &str, stack: bool) -> Result<String> {
     let is_parameter = plan.image.starts_with('/');
     let resolve = if is_parameter { "resolve:ssm:" } else { "" };
     let values = LaunchTemplate {
@@ -112,7 +112,7 @@ fn launch_template(plan: &Plan<'_>, user_data: &str, stack: bool) -> Result<Stri
     templates::fill(&templates::environment(), LAUNCH_TEMPLATE, &values).map_err(anyhow::Error::msg)
 }
 
-fn stack(plan: &Plan<'_>, user_data: &str) -> Result<String> {
+fn stack(plan: &InitPlan<'_>, user_data: &str) -> Result<String> {
     let policies = policies::within_stack(plan)?;
     let by_parameter = plan.image.starts_with('/');
     let values = Stack {

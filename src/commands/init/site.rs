@@ -10,7 +10,7 @@ use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
 use crate::cloud::Access;
 use crate::config::{AppKind, ReleaseOn, Site};
-use crate::context::site_file::Place;
+use crate::context::site_file::SiteFileLocation;
 use crate::host::templates;
 use crate::outcome::Usage;
 
@@ -23,12 +23,12 @@ const HERE: &str = "./site.toml";
 /// It cannot be read, or is wrong.
 pub async fn find(globals: &Globals) -> Result<Option<Site>> {
     let place = match globals.config.as_deref() {
-        Some(address) => Some(Place::of(Some(address))?),
-        None => Place::usual(),
+        Some(address) => Some(SiteFileLocation::of(Some(address))?),
+        None => SiteFileLocation::usual(),
     };
     match place {
         None => Ok(None),
-        Some(Place::File(path)) if !path.exists() => Ok(None),
+        Some(SiteFileLocation::File(path)) if !path.exists() => Ok(None),
         Some(place) => place.read(&Access::from_anywhere()).await.map(Some),
     }
 }
@@ -38,6 +38,19 @@ pub async fn find(globals: &Globals) -> Result<Option<Site>> {
 /// # Errors
 /// Flags that say something else than the file.
 pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
+    let contradicting = contradicting_flags(&site, flags);
+    if !contradicting.is_empty() {
+        let flags_against = contradicting.join(", ");
+        bail!(Usage(format!(
+            "there is a site.toml, and {flags_against} contradict it: edit the file, or name another with --config"
+        )));
+    }
+    site.region = site.region.or_else(|| flags.region.clone());
+    Ok(site)
+}
+
+/// The flags that say something else than `site`. Flags that were not given contradict nothing.
+fn contradicting_flags(site: &Site, flags: &NewSite) -> Vec<&'static str> {
     let domains: Vec<String> = site.domains.iter().map(ToString::to_string).collect();
     let contact = flags
         .contact
@@ -91,19 +104,30 @@ pub fn agreed(mut site: Site, flags: &NewSite) -> Result<Site> {
             contact.is_some_and(|contact| !site.tls.contact.contains(&contact)),
         ),
     ];
-    let flags_against: Vec<&str> = contradicted
+    named(&contradicted)
+}
+
+/// The flags of those pairs whose condition holds, in their order.
+fn named(flags: &[(&'static str, bool)]) -> Vec<&'static str> {
+    flags
         .iter()
-        .filter(|(_, differs)| *differs)
+        .filter(|(_, holds)| *holds)
         .map(|(flag, _)| *flag)
-        .collect();
-    if !flags_against.is_empty() {
-        let flags_against = flags_against.join(", ");
-        bail!(Usage(format!(
-            "there is a site.toml, and {flags_against} contradict it: edit the file, or name another with --config"
-        )));
-    }
-    site.region = site.region.or_else(|| flags.region.clone());
-    Ok(site)
+        .collect()
+}
+
+/// What the template of site.toml is filled with.
+#[derive(Serialize)]
+struct SiteFileValues<'a> {
+    name: &'a str,
+    domains: &'a [String],
+    bucket: &'a str,
+    zone: &'a str,
+    region: String,
+    kind: &'static str,
+    release_on: Option<&'static str>,
+    elastic_ip: bool,
+    contact: Option<&'a str>,
 }
 
 /// A new one, and the file that it is to stand in.
@@ -115,31 +139,23 @@ pub fn make(
     flags: &NewSite,
     region: Option<String>,
 ) -> Result<(Site, Option<File>)> {
-    #[derive(Serialize)]
-    struct Values<'a> {
-        name: &'a str,
-        domains: &'a [String],
-        bucket: &'a str,
-        zone: &'a str,
-        region: String,
-        kind: &'static str,
-        release_on: Option<&'static str>,
-        elastic_ip: bool,
-        contact: Option<&'a str>,
-    }
-    let missing = [
+    let values = values(flags, region)?;
+    let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
+    let text = templates::fill(&templates::environment(), TEMPLATE, &values)
+        .map_err(anyhow::Error::msg)?;
+    let site = Site::parse(&format!("{} that the flags make", path.display()), &text)?;
+    Ok((site, Some(File::new(path, text.into_bytes()))))
+}
+
+fn values(flags: &NewSite, region: Option<String>) -> Result<SiteFileValues<'_>> {
+    let missing = named(&[
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),
         ("--bucket", flags.bucket.is_none()),
         ("--zone", flags.zone.is_none()),
         ("--region", region.is_none()),
         ("--kind", flags.kind.is_none()),
-    ];
-    let missing: Vec<&str> = missing
-        .iter()
-        .filter(|(_, missing)| *missing)
-        .map(|(flag, _)| *flag)
-        .collect();
+    ]);
     let (Some(name), Some(bucket), Some(zone), Some(region), Some(kind), []) = (
         &flags.name,
         &flags.bucket,
@@ -153,13 +169,12 @@ pub fn make(
             "there is no site.toml (name one with --config), and to make one these are missing: {missing}"
         )));
     };
-    let contact = flags.contact.as_deref();
     let release_on = if kind == SiteKind::Static {
         None
     } else {
         Some(release_on::choose(flags.release_on)?.word())
     };
-    let values = Values {
+    Ok(SiteFileValues {
         name,
         domains: &flags.domain,
         bucket,
@@ -168,13 +183,8 @@ pub fn make(
         kind: word(kind),
         release_on,
         elastic_ip: flags.elastic_ip,
-        contact,
-    };
-    let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
-    let text = templates::fill(&templates::environment(), TEMPLATE, &values)
-        .map_err(anyhow::Error::msg)?;
-    let site = Site::parse(&format!("{} that the flags make", path.display()), &text)?;
-    Ok((site, Some(File::new(path, text.into_bytes()))))
+        contact: flags.contact.as_deref(),
+    })
 }
 
 fn bare_zone(id: &str) -> &str {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 
-use super::plan::Plan;
+use super::plan::InitPlan;
 use crate::config::{Bucket, Site};
 use crate::host::templates;
 use crate::outcome::Usage;
@@ -18,10 +18,11 @@ const LIMIT: usize = 1024;
 /// The binary that instances fetch.
 pub struct Program {
     pub sha256: String,
-    pub place: Place,
+    pub place: ProgramLocation,
 }
 
-pub enum Place {
+/// Where instances fetch the binary from.
+pub enum ProgramLocation {
     /// In the site's bucket.
     Key(String),
     Https(String),
@@ -44,7 +45,7 @@ impl Program {
             let key = Bucket::new(site).program(arch, &sha256);
             return Ok(Self {
                 sha256,
-                place: Place::Key(key),
+                place: ProgramLocation::Key(key),
             });
         };
         let whole = address.replace("{arch}", arch);
@@ -58,14 +59,14 @@ impl Program {
             )),
             Some(rest) if !rest.is_empty() => Ok(Self {
                 sha256,
-                place: Place::Https(whole),
+                place: ProgramLocation::Https(whole),
             }),
             Some(_) => Err(format!("--binary {address} names no host")),
             None if whole.starts_with(&own) && whole.len() > own.len() => {
                 let key = whole[format!("s3://{}/", site.bucket).len()..].to_owned();
                 Ok(Self {
                     sha256,
-                    place: Place::Key(key),
+                    place: ProgramLocation::Key(key),
                 })
             }
             None => Err(format!(
@@ -79,9 +80,9 @@ impl Program {
 ///
 /// # Errors
 /// It is too long even when compressed.
-pub fn render(plan: &Plan<'_>) -> Result<(String, Vec<u8>)> {
+pub fn render(plan: &InitPlan<'_>) -> Result<(String, Vec<u8>)> {
     #[derive(Serialize)]
-    struct Values<'a> {
+    struct UserDataValues<'a> {
         s3: bool,
         region: &'a str,
         binary: String,
@@ -91,10 +92,10 @@ pub fn render(plan: &Plan<'_>) -> Result<(String, Vec<u8>)> {
     }
     let Site { bucket, prefix, .. } = plan.site;
     let (s3, binary) = match &plan.program.place {
-        Place::Key(key) => (true, format!("/{bucket}/{}", in_path(key))),
-        Place::Https(url) => (false, url.clone()),
+        ProgramLocation::Key(key) => (true, format!("/{bucket}/{}", in_path(key))),
+        ProgramLocation::Https(url) => (false, url.clone()),
     };
-    let values = Values {
+    let values = UserDataValues {
         s3,
         region: &plan.region,
         binary,

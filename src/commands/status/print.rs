@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ElasticIp, ServingInstance, Status};
+use super::{ElasticIpStatus, ServingInstance, Status};
 use crate::output::{continued, in_one_line, out};
 use crate::version;
 
@@ -29,7 +29,7 @@ impl Status {
             row("names", &format!("{}: {owner}", names.zone));
             names.records.iter().for_each(|record| row("", record));
         }
-        if let Some(ElasticIp {
+        if let Some(ElasticIpStatus {
             allocation,
             address,
             instance,

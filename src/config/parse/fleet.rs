@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::reader::Table;
-use super::super::{Domain, Failover, Fleet, FleetKind, values};
+use super::super::{Domain, Failover, FleetId, FleetKind, values};
 use super::checked;
 
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// Which fleet it is may be left to the instances' tags.
-pub(super) fn read(table: Table<'_>) -> (Option<Fleet>, Duration) {
+pub(super) fn read(table: Table<'_>) -> (Option<FleetId>, Duration) {
     let spare_for = checked(&table, "spare_for", table.string("spare_for"), values::span)
         .unwrap_or(DEFAULT_SPARE_FOR);
     let fleet = read_fleet_id(&table);
@@ -17,7 +17,7 @@ pub(super) fn read(table: Table<'_>) -> (Option<Fleet>, Duration) {
     (fleet, spare_for)
 }
 
-fn read_fleet_id(table: &Table<'_>) -> Option<Fleet> {
+fn read_fleet_id(table: &Table<'_>) -> Option<FleetId> {
     let (kind, id) = (table.string("kind"), table.string("id"));
     match (&kind, &id) {
         (None, None) => return None,
@@ -27,7 +27,7 @@ fn read_fleet_id(table: &Table<'_>) -> Option<Fleet> {
     }
     let kinds = FleetKind::ALL.map(|kind| (kind.word(), kind));
     let kind = table.one_of("kind", kind, &kinds);
-    Some(Fleet {
+    Some(FleetId {
         kind: kind?,
         id: id?.value,
     })

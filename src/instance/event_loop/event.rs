@@ -75,7 +75,7 @@ pub enum Leaving {
 
 /// What to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum LoopAction {
     /// The loop ends.
     Leave(Leaving),
     Beat,

@@ -1,8 +1,8 @@
 //! The resident: one event loop, until it is told to stop.
 //!
-//! What happens arrives as an [`Event`]; [`State::on`] decides, purely, what to do about it; each
-//! [`Act`] is begun here as a piece of work that goes on beside the others and ends in an event of
-//! its own. So nothing keeps a signal or the watchdog waiting.
+//! What happens arrives as an [`Event`]; [`LoopState::on`] decides, purely, what to do about it;
+//! each [`LoopAction`] is begun here as a piece of work that goes on beside the others and ends in
+//! an event of its own. So nothing keeps a signal or the watchdog waiting.
 
 pub mod crash_loop;
 pub mod event;
@@ -25,8 +25,8 @@ use super::serving::Serving;
 use crate::host::slot::Slot;
 use crate::host::{memory, notify};
 use crate::site::web;
-use event::{Act, Event, Leaving};
-use state::State;
+use event::{Event, Leaving, LoopAction};
+use state::LoopState;
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
 type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
@@ -38,11 +38,15 @@ impl Instance {
         terminate: &mut Signal,
         interrupt: &mut Signal,
     ) -> Leaving {
-        let mut state = State::new(serving.phase);
+        let mut state = LoopState::new(serving.phase);
         self.phase.set(serving.phase);
         self.metering.stand(state.phase());
         let mut works = Works::new();
-        let keep_address = self.site.dns.address_moves().then_some(Act::KeepAddress);
+        let keep_address = self
+            .site
+            .dns
+            .address_moves()
+            .then_some(LoopAction::KeepAddress);
         for act in state.begin().into_iter().chain(keep_address) {
             works.push(self.work(act, serving, &state));
         }
@@ -68,7 +72,7 @@ impl Instance {
             self.phase.set(state.phase());
             self.metering.stand(state.phase());
             for act in acts {
-                if let Act::Leave(leaving) = act {
+                if let LoopAction::Leave(leaving) = act {
                     return leaving;
                 }
                 works.push(self.work(act, serving, &state));
@@ -79,48 +83,48 @@ impl Instance {
     /// Begins what was decided.
     fn work<'w>(
         &'w self,
-        act: Act,
+        act: LoopAction,
         serving: &'w Serving,
-        state: &State,
+        state: &LoopState,
     ) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
         let phase = state.phase();
         match act {
-            Act::Leave(_) => Box::pin(std::future::pending()),
-            Act::Beat => Box::pin(async {
+            LoopAction::Leave(_) => Box::pin(std::future::pending()),
+            LoopAction::Beat => Box::pin(async {
                 notify::watchdog();
                 Event::Done
             }),
-            Act::Settle => Box::pin(async {
+            LoopAction::Settle => Box::pin(async {
                 self.retire_leftovers(serving).await;
                 self.settle(serving).await;
                 memory::release();
                 Event::Settled
             }),
-            Act::Follow => Box::pin(self.follow(serving)),
-            Act::Report => Box::pin(async move {
+            LoopAction::Follow => Box::pin(self.follow(serving)),
+            LoopAction::Report => Box::pin(async move {
                 self.report(phase, Some(serving), None).await;
                 Event::Reported
             }),
-            Act::Mind => Box::pin(async {
+            LoopAction::Mind => Box::pin(async {
                 match self.mind(Some(serving)).await {
                     Minded::Heard | Minded::Settled => Event::Minded,
                     Minded::Over => Event::Over,
                 }
             }),
-            Act::LookAtNames => Box::pin(self.look_at_names(serving)),
-            Act::Sweep { after } => Box::pin(async move {
+            LoopAction::LookAtNames => Box::pin(self.look_at_names(serving)),
+            LoopAction::Sweep { after } => Box::pin(async move {
                 Event::Swept {
                     next: self.sweep(serving, after).await,
                 }
             }),
-            Act::KeepAddress => Box::pin(self.keep_address(serving)),
-            Act::LookAtOwner => Box::pin(self.look_at_owner(serving)),
-            Act::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
-            Act::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
-            Act::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
-            Act::Renew { after } => Box::pin(self.renewal(serving, after)),
-            Act::Ship { after } => Box::pin(self.shipping(after)),
-            Act::TellMetrics => Box::pin(self.metrics(serving)),
+            LoopAction::KeepAddress => Box::pin(self.keep_address(serving)),
+            LoopAction::LookAtOwner => Box::pin(self.look_at_owner(serving)),
+            LoopAction::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
+            LoopAction::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
+            LoopAction::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
+            LoopAction::Renew { after } => Box::pin(self.renewal(serving, after)),
+            LoopAction::Ship { after } => Box::pin(self.shipping(after)),
+            LoopAction::TellMetrics => Box::pin(self.metrics(serving)),
         }
     }
 }

@@ -9,10 +9,12 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::event::Event;
-use crate::context::certificates::Wanted;
+use crate::context::certificates::WantedCertificate;
 use crate::instance::Instance;
 use crate::instance::serving::{Quarantined, Serving};
-use crate::site::certificate::{AGAIN, Certificate, Next, View, due, identifiers, next, pause};
+use crate::site::certificate::{
+    AGAIN, Certificate, RenewalAction, View, due, identifiers, next, pause,
+};
 
 /// Until a certificate that did not prove itself is tried again.
 const UNFIT_FOR: Duration = Duration::from_secs(3600);
@@ -64,16 +66,18 @@ impl Instance {
                 names: &names,
             };
             match (next(&view), stored) {
-                (Next::Wait(until), _) => return Ok(until),
-                (Next::Show, Some(stored)) => self.swap_if_fit(serving, stored).await?,
-                (Next::AskWindow { stored: true }, Some(stored)) => {
+                (RenewalAction::Wait(until), _) => return Ok(until),
+                (RenewalAction::Show, Some(stored)) => self.swap_if_fit(serving, stored).await?,
+                (RenewalAction::AskWindow { stored: true }, Some(stored)) => {
                     certificates.ask_window(&stored).await?
                 }
-                (Next::Show | Next::AskWindow { .. }, _) => certificates.ask_window(&live).await?,
-                (Next::Renew, _) => {
-                    let wanted = Wanted {
+                (RenewalAction::Show | RenewalAction::AskWindow { .. }, _) => {
+                    certificates.ask_window(&live).await?
+                }
+                (RenewalAction::Renew, _) => {
+                    let wanted = WantedCertificate {
                         instead_of: Some(&live),
-                        ..Wanted::default()
+                        ..WantedCertificate::default()
                     };
                     let renewed = certificates.order(&serving.zones, &wanted).await?;
                     self.swap_if_fit(serving, renewed).await?;

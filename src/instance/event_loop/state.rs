@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::crash_loop::CrashLoop;
-use super::event::{Act, Event, Leaving};
+use super::event::{Event, Leaving, LoopAction};
 use crate::site::report::Phase;
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one
@@ -20,8 +20,9 @@ enum Telling {
     Again,
 }
 
+/// What the event loop knows of the instance between two events.
 #[derive(Debug)]
-pub struct State {
+pub struct LoopState {
     phase: Phase,
     telling: Telling,
     /// How often in a row the bucket did not take the logs.
@@ -36,7 +37,7 @@ const FIRST_SHIPPING: Duration = Duration::from_secs(30);
 const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
 const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
-impl State {
+impl LoopState {
     pub fn new(phase: Phase) -> Self {
         Self {
             phase,
@@ -52,145 +53,156 @@ impl State {
     }
 
     /// What a resident begins with.
-    pub fn begin(&self) -> Vec<Act> {
+    pub fn begin(&self) -> Vec<LoopAction> {
         let names = if self.phase == Phase::StandBy {
-            Act::LookAtOwner
+            LoopAction::LookAtOwner
         } else {
-            Act::LookAtNames
+            LoopAction::LookAtNames
         };
         let (renew, sweep) = (
-            Act::Renew {
+            LoopAction::Renew {
                 after: Duration::ZERO,
             },
-            Act::Sweep {
+            LoopAction::Sweep {
                 after: Duration::ZERO,
             },
         );
         vec![
-            Act::Settle,
-            Act::Mind,
+            LoopAction::Settle,
+            LoopAction::Mind,
             renew,
             names,
             sweep,
-            Act::Ship {
+            LoopAction::Ship {
                 after: FIRST_SHIPPING,
             },
-            Act::TellMetrics,
+            LoopAction::TellMetrics,
         ]
     }
 
-    pub fn on(&mut self, event: Event) -> Vec<Act> {
+    pub fn on(&mut self, event: Event) -> Vec<LoopAction> {
         match event {
             Event::Signal(signal) => {
                 info!(signal, "stopping");
-                vec![Act::Leave(Leaving::Told)]
+                vec![LoopAction::Leave(Leaving::Told)]
             }
             Event::Over => {
                 info!("AWS ends this instance in a moment; stopping");
-                vec![Act::Leave(Leaving::Over)]
+                vec![LoopAction::Leave(Leaving::Over)]
             }
-            Event::Watchdog => vec![Act::Beat],
+            Event::Watchdog => vec![LoopAction::Beat],
             Event::Done => Vec::new(),
             // Not before: both bring releases and remove them.
-            Event::Settled => vec![Act::Follow],
-            Event::InPlace { changed } => {
-                let mut acts = if changed { self.tell() } else { Vec::new() };
-                acts.push(Act::Follow);
-                acts
-            }
+            Event::Settled => vec![LoopAction::Follow],
+            Event::InPlace { changed } => self.tell_if(changed, LoopAction::Follow),
             Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
                 self.ended(service, how, at)
             }
             Event::Quiet { service, at } => self.quiet(service, at),
             Event::Told => self.tell(),
-            Event::Reported if self.telling == Telling::Again => {
-                self.telling = Telling::UnderWay;
-                vec![Act::Report]
-            }
-            Event::Reported => {
-                self.telling = Telling::Nothing;
-                Vec::new()
-            }
-            Event::Minded => {
-                let mut acts = self.tell();
-                acts.push(Act::Mind);
-                acts
-            }
-            Event::Swept { next } => vec![Act::Sweep { after: next }],
-            Event::Owner { taken_over: true } => {
-                info!("the owner is gone or goes; this instance took the names over");
-                self.phase = Phase::Serving;
-                let mut acts = self.tell();
-                acts.push(Act::LookAtNames);
-                acts
-            }
-            Event::Owner { taken_over: false } => vec![Act::LookAtOwner],
-            Event::Names { ours: true } => vec![Act::LookAtNames],
-            Event::Names { ours: false } => {
-                info!("another instance has taken the names over; standing by");
-                self.phase = Phase::StandBy;
-                let mut acts = self.tell();
-                acts.push(Act::LookAtOwner);
-                acts
-            }
-            Event::Address { changed } => {
-                let mut acts = if changed { self.tell() } else { Vec::new() };
-                acts.push(Act::KeepAddress);
-                acts
-            }
+            Event::Reported => self.reported(),
+            Event::Minded => self.tell_if(true, LoopAction::Mind),
+            Event::Swept { next } => vec![LoopAction::Sweep { after: next }],
+            Event::Owner { taken_over } => self.owner_seen(taken_over),
+            Event::Names { ours } => self.names_seen(ours),
+            Event::Address { changed } => self.tell_if(changed, LoopAction::KeepAddress),
+            // The report has the chain that is to be seen from outside.
             Event::Renewal { renewed, next } => {
-                // The report has the chain that is to be seen from outside.
-                let mut acts = if renewed { self.tell() } else { Vec::new() };
-                acts.push(Act::Renew { after: next });
-                acts
+                self.tell_if(renewed, LoopAction::Renew { after: next })
             }
-            Event::Shipped { failed } => {
-                self.unshipped = if failed {
-                    self.unshipped.saturating_add(1)
-                } else {
-                    0
-                };
-                vec![Act::Ship {
-                    after: ship_after(self.unshipped),
-                }]
-            }
+            Event::Shipped { failed } => vec![self.shipped(failed)],
+        }
+    }
+
+    /// A standby instance that took the names over becomes their owner.
+    fn owner_seen(&mut self, taken_over: bool) -> Vec<LoopAction> {
+        if !taken_over {
+            return vec![LoopAction::LookAtOwner];
+        }
+        info!("the owner is gone or goes; this instance took the names over");
+        self.phase = Phase::Serving;
+        self.tell_if(true, LoopAction::LookAtNames)
+    }
+
+    /// An owner that lost the names stands by.
+    fn names_seen(&mut self, ours: bool) -> Vec<LoopAction> {
+        if ours {
+            return vec![LoopAction::LookAtNames];
+        }
+        info!("another instance has taken the names over; standing by");
+        self.phase = Phase::StandBy;
+        self.tell_if(true, LoopAction::LookAtOwner)
+    }
+
+    /// The next shipping of logs: sooner while the bucket does not take them.
+    fn shipped(&mut self, failed: bool) -> LoopAction {
+        self.unshipped = if failed {
+            self.unshipped.saturating_add(1)
+        } else {
+            0
+        };
+        LoopAction::Ship {
+            after: ship_after(self.unshipped),
         }
     }
 
     /// What cannot stay up is told once, until it is well again.
-    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<Act> {
+    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<LoopAction> {
         let ends = self.ends.entry(service).or_default();
         ends.add(at);
         match ends.well_at() {
             Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
                 vec![
-                    Act::TellTrouble { service, how },
-                    Act::AwaitWell { service, at: well },
+                    LoopAction::TellTrouble { service, how },
+                    LoopAction::AwaitWell { service, at: well },
                 ]
             }
             _ => Vec::new(),
         }
     }
 
-    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<Act> {
+    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<LoopAction> {
         let ends = self.ends.entry(service).or_default();
         match ends.well_at() {
-            Some(well) if ends.cannot_stay_up(at) => vec![Act::AwaitWell { service, at: well }],
+            Some(well) if ends.cannot_stay_up(at) => {
+                vec![LoopAction::AwaitWell { service, at: well }]
+            }
             _ => {
                 self.troubled.remove(service);
-                vec![Act::ForgetTrouble { service }]
+                vec![LoopAction::ForgetTrouble { service }]
             }
         }
     }
 
+    /// A report first, where it is worth one; `next` in any case.
+    fn tell_if(&mut self, worth_a_report: bool, next: LoopAction) -> Vec<LoopAction> {
+        let mut acts = if worth_a_report {
+            self.tell()
+        } else {
+            Vec::new()
+        };
+        acts.push(next);
+        acts
+    }
+
     /// The bucket is to hear how things stand now.
-    fn tell(&mut self) -> Vec<Act> {
+    fn tell(&mut self) -> Vec<LoopAction> {
         if self.telling == Telling::Nothing {
             self.telling = Telling::UnderWay;
-            return vec![Act::Report];
+            return vec![LoopAction::Report];
         }
         self.telling = Telling::Again;
+        Vec::new()
+    }
+
+    /// A report ended; another follows where something changed meanwhile.
+    fn reported(&mut self) -> Vec<LoopAction> {
+        if self.telling == Telling::Again {
+            self.telling = Telling::UnderWay;
+            return vec![LoopAction::Report];
+        }
+        self.telling = Telling::Nothing;
         Vec::new()
     }
 }
@@ -210,10 +222,10 @@ mod tests {
 
     #[test]
     fn reports_follow_one_another_and_the_last_one_is_the_newest() {
-        let mut state = State::new(Phase::StandBy);
+        let mut state = LoopState::new(Phase::StandBy);
         assert_eq!(
             state.on(Event::Owner { taken_over: true }),
-            [Act::Report, Act::LookAtNames]
+            [LoopAction::Report, LoopAction::LookAtNames]
         );
         let renewed = Event::Renewal {
             renewed: true,
@@ -221,35 +233,38 @@ mod tests {
         };
         assert_eq!(
             state.on(renewed),
-            [Act::Renew {
+            [LoopAction::Renew {
                 after: Duration::from_secs(9)
             }],
             "one is under way"
         );
-        assert_eq!(state.on(Event::Reported), [Act::Report]);
+        assert_eq!(state.on(Event::Reported), [LoopAction::Report]);
         assert_eq!(state.on(Event::Reported), []);
     }
 
     #[test]
     fn deploys_in_place_are_followed_one_look_after_the_other_once_the_boot_is_settled() {
-        let mut state = State::new(Phase::Serving);
+        let mut state = LoopState::new(Phase::Serving);
         assert!(
-            !state.begin().contains(&Act::Follow),
+            !state.begin().contains(&LoopAction::Follow),
             "both bring releases and remove them"
         );
-        assert_eq!(state.on(Event::Settled), [Act::Follow]);
-        assert_eq!(state.on(Event::InPlace { changed: false }), [Act::Follow]);
+        assert_eq!(state.on(Event::Settled), [LoopAction::Follow]);
+        assert_eq!(
+            state.on(Event::InPlace { changed: false }),
+            [LoopAction::Follow]
+        );
         assert_eq!(
             state.on(Event::InPlace { changed: true }),
-            [Act::Report, Act::Follow]
+            [LoopAction::Report, LoopAction::Follow]
         );
     }
 
     #[test]
     fn logs_that_the_bucket_did_not_take_are_tried_again_soon_and_then_less_often() {
-        let mut state = State::new(Phase::Serving);
+        let mut state = LoopState::new(Phase::Serving);
         let mut after = |failed| match state.on(Event::Shipped { failed })[..] {
-            [Act::Ship { after }] => after.as_secs(),
+            [LoopAction::Ship { after }] => after.as_secs(),
             ref other => panic!("{other:?}"),
         };
         assert_eq!(
@@ -261,20 +276,20 @@ mod tests {
 
     #[test]
     fn another_address_is_told_and_looked_after_again() {
-        let mut state = State::new(Phase::Serving);
+        let mut state = LoopState::new(Phase::Serving);
         assert_eq!(
             state.on(Event::Address { changed: false }),
-            [Act::KeepAddress]
+            [LoopAction::KeepAddress]
         );
         assert_eq!(
             state.on(Event::Address { changed: true }),
-            [Act::Report, Act::KeepAddress]
+            [LoopAction::Report, LoopAction::KeepAddress]
         );
     }
 
     #[test]
     fn an_app_that_cannot_stay_up_is_told_once_and_again_when_it_is_well() {
-        let (mut state, start) = (State::new(Phase::Serving), Instant::now());
+        let (mut state, start) = (LoopState::new(Phase::Serving), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         let mut end = |seconds| {
             state.on(Event::Ended {
@@ -284,14 +299,14 @@ mod tests {
             })
         };
         assert_eq!(end(0), []);
-        let well = Act::AwaitWell {
+        let well = LoopAction::AwaitWell {
             service: "app",
             at: after(5 + 30 + 300),
         };
         assert_eq!(
             end(5),
             [
-                Act::TellTrouble {
+                LoopAction::TellTrouble {
                     service: "app",
                     how: "exit status 1".into()
                 },
@@ -299,13 +314,13 @@ mod tests {
             ]
         );
         assert_eq!(end(15), [], "it is told already");
-        assert_eq!(state.on(Event::Told), [Act::Report]);
+        assert_eq!(state.on(Event::Told), [LoopAction::Report]);
         assert_eq!(
             state.on(Event::Quiet {
                 service: "app",
                 at: after(335)
             }),
-            [Act::AwaitWell {
+            [LoopAction::AwaitWell {
                 service: "app",
                 at: after(345)
             }]
@@ -315,7 +330,7 @@ mod tests {
                 service: "app",
                 at: after(345)
             }),
-            [Act::ForgetTrouble { service: "app" }]
+            [LoopAction::ForgetTrouble { service: "app" }]
         );
         assert_eq!(
             state.on(Event::Ended {
@@ -330,28 +345,31 @@ mod tests {
     #[test]
     fn a_signal_ends_it_at_once() {
         assert_eq!(
-            State::new(Phase::Serving).on(Event::Signal("SIGTERM")),
-            [Act::Leave(Leaving::Told)]
+            LoopState::new(Phase::Serving).on(Event::Signal("SIGTERM")),
+            [LoopAction::Leave(Leaving::Told)]
         );
     }
 
     #[test]
     fn an_owner_that_lost_the_names_stands_by_and_takes_them_back() {
-        let mut state = State::new(Phase::Serving);
-        assert!(state.begin().contains(&Act::LookAtNames));
-        assert_eq!(state.on(Event::Names { ours: true }), [Act::LookAtNames]);
+        let mut state = LoopState::new(Phase::Serving);
+        assert!(state.begin().contains(&LoopAction::LookAtNames));
+        assert_eq!(
+            state.on(Event::Names { ours: true }),
+            [LoopAction::LookAtNames]
+        );
         assert_eq!(
             state.on(Event::Names { ours: false }),
-            [Act::Report, Act::LookAtOwner]
+            [LoopAction::Report, LoopAction::LookAtOwner]
         );
         assert_eq!(state.phase(), Phase::StandBy);
         assert_eq!(
             state.on(Event::Owner { taken_over: false }),
-            [Act::LookAtOwner]
+            [LoopAction::LookAtOwner]
         );
         assert_eq!(
             state.on(Event::Owner { taken_over: true }),
-            [Act::LookAtNames],
+            [LoopAction::LookAtNames],
             "a report is under way"
         );
         assert_eq!(state.phase(), Phase::Serving);

@@ -7,7 +7,7 @@ use crate::site::release::{Candidate, Current, Published};
 
 /// How this instance stands to deploys in place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum TrialState {
     /// It has just booted, or what was on trial has changed: what is current may have changed, too.
     #[default]
     Unsure,
@@ -20,7 +20,7 @@ pub enum Standing {
 
 /// What to do about the candidate.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum CandidateAction {
     Nothing,
     /// Start it beside what serves.
     Try(Candidate),
@@ -30,7 +30,7 @@ pub enum Next {
 
 /// What to do about what is current.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CurrentAction {
     Stay,
     /// The release on trial was promoted: the one before goes.
     Keep,
@@ -43,39 +43,39 @@ pub enum Verdict {
 /// By S3's clock: the candidate of a deploy that was killed lapses. While a rotation tries one,
 /// what is current is the rotation's matter.
 pub fn next(
-    standing: &Standing,
+    standing: &TrialState,
     serving: &str,
     candidate: Option<&Candidate>,
     now: OffsetDateTime,
-) -> Next {
+) -> CandidateAction {
     let living = candidate.filter(|candidate| now < candidate.expires);
     match (standing, living) {
-        (Standing::OnTrial(deploy) | Standing::Failed(deploy), Some(candidate))
+        (TrialState::OnTrial(deploy) | TrialState::Failed(deploy), Some(candidate))
             if candidate.in_place && candidate.deploy == *deploy =>
         {
-            Next::Nothing
+            CandidateAction::Nothing
         }
-        (Standing::OnTrial(_), _) => Next::AskCurrent,
+        (TrialState::OnTrial(_), _) => CandidateAction::AskCurrent,
         (_, Some(candidate)) if candidate.in_place && candidate.release.version != serving => {
-            Next::Try(candidate.clone())
+            CandidateAction::Try(candidate.clone())
         }
-        (_, Some(_)) | (Standing::Settled, None) => Next::Nothing,
-        (Standing::Unsure | Standing::Failed(_), None) => Next::AskCurrent,
+        (_, Some(_)) | (TrialState::Settled, None) => CandidateAction::Nothing,
+        (TrialState::Unsure | TrialState::Failed(_), None) => CandidateAction::AskCurrent,
     }
 }
 
-pub fn verdict(standing: &Standing, serving: &str, current: Option<&Current>) -> Verdict {
+pub fn verdict(standing: &TrialState, serving: &str, current: Option<&Current>) -> CurrentAction {
     let is_current = current.is_some_and(|current| current.release.version == serving);
     match (standing, current) {
-        (Standing::OnTrial(_), _) if is_current => Verdict::Keep,
-        (Standing::OnTrial(_), _) => Verdict::Back,
+        (TrialState::OnTrial(_), _) if is_current => CurrentAction::Keep,
+        (TrialState::OnTrial(_), _) => CurrentAction::Back,
         (
-            Standing::Failed(failed),
+            TrialState::Failed(failed),
             Some(Current {
                 deploy: Some(deploy),
                 ..
             }),
-        ) if failed == deploy => Verdict::Stay,
+        ) if failed == deploy => CurrentAction::Stay,
         (
             _,
             Some(Current {
@@ -83,8 +83,8 @@ pub fn verdict(standing: &Standing, serving: &str, current: Option<&Current>) ->
                 deploy: Some(deploy),
                 in_place: true,
             }),
-        ) if !is_current => Verdict::Follow(release.clone(), deploy.clone()),
-        _ => Verdict::Stay,
+        ) if !is_current => CurrentAction::Follow(release.clone(), deploy.clone()),
+        _ => CurrentAction::Stay,
     }
 }
 
@@ -127,31 +127,34 @@ mod tests {
         }
     }
 
-    fn on_trial() -> Standing {
-        Standing::OnTrial("d".into())
+    fn on_trial() -> TrialState {
+        TrialState::OnTrial("d".into())
     }
 
     #[test]
     fn a_release_on_trial_in_place_is_tried_once() {
         let tried = candidate("v2", "d");
         for standing in [
-            Standing::Unsure,
-            Standing::Settled,
-            Standing::Failed("earlier".into()),
+            TrialState::Unsure,
+            TrialState::Settled,
+            TrialState::Failed("earlier".into()),
         ] {
             assert_eq!(
                 next(&standing, "v1", Some(&tried), NOW),
-                Next::Try(tried.clone())
+                CandidateAction::Try(tried.clone())
             );
         }
-        assert_eq!(next(&on_trial(), "v2", Some(&tried), NOW), Next::Nothing);
         assert_eq!(
-            next(&Standing::Failed("d".into()), "v1", Some(&tried), NOW),
-            Next::Nothing
+            next(&on_trial(), "v2", Some(&tried), NOW),
+            CandidateAction::Nothing
         );
         assert_eq!(
-            next(&Standing::Settled, "v2", Some(&tried), NOW),
-            Next::Nothing,
+            next(&TrialState::Failed("d".into()), "v1", Some(&tried), NOW),
+            CandidateAction::Nothing
+        );
+        assert_eq!(
+            next(&TrialState::Settled, "v2", Some(&tried), NOW),
+            CandidateAction::Nothing,
             "it serves that already"
         );
     }
@@ -163,12 +166,12 @@ mod tests {
             ..candidate("v2", "d")
         };
         assert_eq!(
-            next(&Standing::Settled, "v1", Some(&rotating), NOW),
-            Next::Nothing
+            next(&TrialState::Settled, "v1", Some(&rotating), NOW),
+            CandidateAction::Nothing
         );
         assert_eq!(
             next(&on_trial(), "v2", Some(&rotating), NOW),
-            Next::AskCurrent,
+            CandidateAction::AskCurrent,
             "a rotation has begun instead"
         );
     }
@@ -186,7 +189,7 @@ mod tests {
         ] {
             assert_eq!(
                 next(&on_trial(), "v2", over, NOW),
-                Next::AskCurrent,
+                CandidateAction::AskCurrent,
                 "{over:?}"
             );
         }
@@ -195,22 +198,25 @@ mod tests {
     #[test]
     fn what_is_current_decides_how_a_trial_ends() {
         let verdict = |current: Option<&Current>| super::verdict(&on_trial(), "v2", current);
-        assert_eq!(verdict(Some(&current("v2", true))), Verdict::Keep);
+        assert_eq!(verdict(Some(&current("v2", true))), CurrentAction::Keep);
         for other in [
             None,
             Some(&current("v1", true)),
             Some(&current("v3", false)),
         ] {
-            assert_eq!(verdict(other), Verdict::Back, "{other:?}");
+            assert_eq!(verdict(other), CurrentAction::Back, "{other:?}");
         }
     }
 
     #[test]
     fn one_that_missed_a_promotion_in_place_follows_once_no_trial_is_on() {
-        assert_eq!(next(&Standing::Unsure, "v1", None, NOW), Next::AskCurrent);
         assert_eq!(
-            next(&Standing::Settled, "v1", None, NOW),
-            Next::Nothing,
+            next(&TrialState::Unsure, "v1", None, NOW),
+            CandidateAction::AskCurrent
+        );
+        assert_eq!(
+            next(&TrialState::Settled, "v1", None, NOW),
+            CandidateAction::Nothing,
             "it asked already"
         );
         let rotating = Candidate {
@@ -218,29 +224,29 @@ mod tests {
             ..candidate("v3", "e")
         };
         assert_eq!(
-            next(&Standing::Unsure, "v3", Some(&rotating), NOW),
-            Next::Nothing,
+            next(&TrialState::Unsure, "v3", Some(&rotating), NOW),
+            CandidateAction::Nothing,
             "it may have booted what is on trial"
         );
         let missed = current("v2", true);
-        let follow = || Verdict::Follow(published("v2"), "d".into());
-        assert_eq!(verdict(&Standing::Unsure, "v1", Some(&missed)), follow());
+        let follow = || CurrentAction::Follow(published("v2"), "d".into());
+        assert_eq!(verdict(&TrialState::Unsure, "v1", Some(&missed)), follow());
         assert_eq!(
-            verdict(&Standing::Failed("e".into()), "v1", Some(&missed)),
+            verdict(&TrialState::Failed("e".into()), "v1", Some(&missed)),
             follow()
         );
         assert_eq!(
-            verdict(&Standing::Failed("d".into()), "v1", Some(&missed)),
-            Verdict::Stay,
+            verdict(&TrialState::Failed("d".into()), "v1", Some(&missed)),
+            CurrentAction::Stay,
             "that is what failed here"
         );
         assert_eq!(
-            verdict(&Standing::Unsure, "v2", Some(&missed)),
-            Verdict::Stay
+            verdict(&TrialState::Unsure, "v2", Some(&missed)),
+            CurrentAction::Stay
         );
         assert_eq!(
-            verdict(&Standing::Unsure, "v1", Some(&current("v2", false))),
-            Verdict::Stay,
+            verdict(&TrialState::Unsure, "v1", Some(&current("v2", false))),
+            CurrentAction::Stay,
             "a rotation replaces it"
         );
     }

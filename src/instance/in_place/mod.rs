@@ -23,7 +23,7 @@ use crate::host::slot::Slot;
 use crate::logging;
 use crate::site::release::{Candidate, Current, Published};
 use crate::site::report::Attempt;
-use decision::{Next, Standing, Verdict, next, verdict};
+use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// While a release is on trial here: what turns out to be broken is to go soon.
@@ -50,7 +50,7 @@ impl Instance {
             self.take_part(serving, candidate).await;
             return Event::InPlace { changed: true };
         }
-        let on_trial = matches!(serving.in_place.standing(), Standing::OnTrial(_));
+        let on_trial = matches!(serving.in_place.standing(), TrialState::OnTrial(_));
         sleep(if on_trial { LOOK_CLOSELY } else { LOOK_EVERY }).await;
         let followed = self
             .look_at_candidate(serving)
@@ -74,8 +74,8 @@ impl Instance {
             candidate.as_ref(),
             self.now(),
         ) {
-            Next::Nothing => Ok(false),
-            Next::Try(candidate) => {
+            CandidateAction::Nothing => Ok(false),
+            CandidateAction::Try(candidate) => {
                 info!(
                     release = candidate.release.version,
                     deploy = candidate.deploy,
@@ -90,7 +90,7 @@ impl Instance {
                 serving.in_place.next.replace(Some(candidate));
                 Ok(true)
             }
-            Next::AskCurrent => self.heed_current(serving, &standing).await,
+            CandidateAction::AskCurrent => self.heed_current(serving, &standing).await,
         }
     }
 
@@ -126,14 +126,14 @@ impl Instance {
         Ok(candidate)
     }
 
-    async fn heed_current(&self, serving: &Serving, standing: &Standing) -> Result<bool> {
+    async fn heed_current(&self, serving: &Serving, standing: &TrialState) -> Result<bool> {
         let current = Current::read(&self.state, &self.site)
             .await?
             .map(|(current, _)| current);
         let live = serving.live();
         match verdict(standing, live.version(), current.as_ref()) {
-            Verdict::Keep => self.keep_it(serving),
-            Verdict::Back => {
+            CurrentAction::Keep => self.keep_it(serving),
+            CurrentAction::Back => {
                 info!(
                     release = live.version(),
                     "the deploy took its release off trial"
@@ -141,9 +141,9 @@ impl Instance {
                 self.go_back(serving).await?;
                 serving.in_place.tell_end(Attempt::Withdrawn);
             }
-            Verdict::Follow(release, deploy) => self.catch_up(serving, release, deploy).await,
-            Verdict::Stay => {
-                serving.in_place.standing.replace(Standing::Settled);
+            CurrentAction::Follow(release, deploy) => self.catch_up(serving, release, deploy).await,
+            CurrentAction::Stay => {
+                serving.in_place.standing.replace(TrialState::Settled);
                 return Ok(false);
             }
         }
@@ -161,7 +161,10 @@ impl Instance {
                     .tell(&deploy, &release.version, Attempt::OnTrial, None);
                 serving.in_place.before.replace(Some(before));
                 serving.in_place.failed_looks.set(0);
-                serving.in_place.standing.replace(Standing::OnTrial(deploy));
+                serving
+                    .in_place
+                    .standing
+                    .replace(TrialState::OnTrial(deploy));
             }
             Ok(None) => {
                 info!(
@@ -256,7 +259,7 @@ impl Instance {
             .in_place
             .leaving
             .replace(serving.in_place.before.take().map(|before| before.web));
-        serving.in_place.standing.replace(Standing::Settled);
+        serving.in_place.standing.replace(TrialState::Settled);
         serving.in_place.tell_end(Attempt::Kept);
     }
 
@@ -272,14 +275,14 @@ impl Instance {
             left.context("going back to the release before")?;
             serving.in_place.before.replace(None);
         }
-        serving.in_place.standing.replace(Standing::Settled);
+        serving.in_place.standing.replace(TrialState::Settled);
         Ok(())
     }
 
     /// What is on trial here is looked at as a visitor would; who would be failed again and again
     /// gets the release before. True: that happened.
     async fn watch(&self, serving: &Serving) -> bool {
-        let Standing::OnTrial(deploy) = serving.in_place.standing() else {
+        let TrialState::OnTrial(deploy) = serving.in_place.standing() else {
             return false;
         };
         let live = serving.live();
@@ -342,6 +345,9 @@ impl Instance {
         serving
             .in_place
             .tell(&deploy, release, Attempt::Failed, Some(error));
-        serving.in_place.standing.replace(Standing::Failed(deploy));
+        serving
+            .in_place
+            .standing
+            .replace(TrialState::Failed(deploy));
     }
 }

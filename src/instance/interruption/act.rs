@@ -12,7 +12,7 @@ use super::{Handover, Heard, Instance, LOOK_EVERY, REST, SOON, notice};
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::fleet::Fleet;
-use crate::site::handover::{Act, Mark, Note, Seen, plan};
+use crate::site::handover::{FleetAction, Mark, Note, Seen, plan};
 
 /// A bucket that does not answer delays the request for a replacement by no more.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ impl Instance {
             self.give_way(&seen, serving).await;
         }
         Ok(match act {
-            Act::Raise(_) | Act::Lower(_) => SOON,
+            FleetAction::Raise(_) | FleetAction::Lower(_) => SOON,
             _ if note.mark == Mark::Rebalance => REST.min(self.site.spare_for.max(SOON)),
             _ => LOOK_EVERY,
         })
@@ -114,17 +114,17 @@ impl Instance {
 
     async fn perform(
         &self,
-        act: &Act,
+        act: &FleetAction,
         mark: Mark,
         fleet: &Fleet,
         seen: &Seen,
         serving: Option<&Serving>,
     ) -> Result<()> {
         let me = &self.identity.instance_id;
-        self.settle_note(matches!(act, Act::Done), mark, serving)
+        self.settle_note(matches!(act, FleetAction::Done), mark, serving)
             .await;
         match act {
-            Act::Wait
+            FleetAction::Wait
                 if mark == Mark::Notice
                     && seen.max.is_some_and(|max| max <= seen.target)
                     && seen.members.len() < 2 =>
@@ -134,17 +134,19 @@ impl Instance {
                     seen.target
                 )
             }
-            Act::Wait | Act::Done => Ok(()),
-            Act::Raise(target) => {
+            FleetAction::Wait | FleetAction::Done => Ok(()),
+            FleetAction::Raise(target) => {
                 info!(target, "asking for a replacement");
                 within(FLEET_WITHIN, fleet.ask(*target)).await
             }
-            Act::Lower(target) if mark == Mark::Notice => {
+            FleetAction::Lower(target) if mark == Mark::Notice => {
                 info!(target, "the replacement is there; the target goes back");
                 within(FLEET_WITHIN, fleet.ask_without(me, *target)).await
             }
-            Act::Lower(target) => self.bring_back(fleet, *target, &[], seen, serving).await,
-            Act::Retire(target, ids) => self.bring_back(fleet, *target, ids, seen, serving).await,
+            FleetAction::Lower(target) => self.bring_back(fleet, *target, &[], seen, serving).await,
+            FleetAction::Retire(target, ids) => {
+                self.bring_back(fleet, *target, ids, seen, serving).await
+            }
         }
     }
 

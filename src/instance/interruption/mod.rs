@@ -210,7 +210,7 @@ impl Instance {
             .clone())
     }
 
-    async fn find_fleet(&self) -> Result<Option<config::Fleet>> {
+    async fn find_fleet(&self) -> Result<Option<config::FleetId>> {
         if let Some(fleet) = self
             .site
             .fleet

@@ -12,7 +12,7 @@ use crate::cloud::s3::Condition;
 use crate::config::Bucket;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
-use crate::site::handover::{Act, Note, sweep};
+use crate::site::handover::{FleetAction, Note, sweep};
 use crate::site::report::{InstanceReport, LARGEST_REPORT, Phase};
 
 /// Between two sweeps; the first follows the boot.
@@ -54,11 +54,11 @@ impl Instance {
         seen.owners = self.owners(serving).await?;
         let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
         let (target, going) = match sweep(&seen, &notes, self.now(), self.site.spare_for) {
-            Act::Lower(target) => (target, Vec::new()),
-            Act::Retire(target, going) => (target, going),
+            FleetAction::Lower(target) => (target, Vec::new()),
+            FleetAction::Retire(target, going) => (target, going),
             // Another instance has yet to finish what it began.
-            Act::Wait | Act::Raise(_) => return Ok(true),
-            Act::Done => {
+            FleetAction::Wait | FleetAction::Raise(_) => return Ok(true),
+            FleetAction::Done => {
                 for (id, ..) in left {
                     info!(
                         instance = id,

@@ -6,18 +6,18 @@ use tracing::info;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::context::claim;
-use crate::context::elastic_ip::Leader;
+use crate::context::elastic_ip::ElasticIpMover;
 use crate::instance::Instance;
 use crate::site::address;
 use crate::site::records::{self, Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
 /// Where this instance stands after it asked for the names.
-pub enum Standing {
+pub enum CutoverOutcome {
     Owner(Vec<ChangeId>),
     StandBy,
 }
 
-impl Standing {
+impl CutoverOutcome {
     fn spare_of(owners: &[String]) -> Self {
         info!(
             owners = owners.join(" "),
@@ -28,10 +28,10 @@ impl Standing {
 }
 
 impl Instance {
-    fn stand_by(&self, owner: &str) -> Standing {
+    fn stand_by(&self, owner: &str) -> CutoverOutcome {
         info!(owner, "a later instance owns the names; standing by");
         self.handover.stands_by_for_later(Some(owner));
-        Standing::StandBy
+        CutoverOutcome::StandBy
     }
 
     /// `observed`: the records as they were just now, if they were looked at.
@@ -39,11 +39,11 @@ impl Instance {
         &self,
         zones: &Zones,
         observed: Option<ObservedRecords>,
-    ) -> Result<Standing> {
+    ) -> Result<CutoverOutcome> {
         self.handover.stands_by_for_later(None);
         let spare_of = self.handover.spare_of();
         if !spare_of.is_empty() {
-            return Ok(Standing::spare_of(&spare_of));
+            return Ok(CutoverOutcome::spare_of(&spare_of));
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
@@ -79,9 +79,9 @@ impl Instance {
         zones: &Zones,
         elastic: Option<&ElasticIp>,
         changes: Vec<ChangeId>,
-    ) -> Result<Standing> {
+    ) -> Result<CutoverOutcome> {
         if elastic.is_none() {
-            return Ok(Standing::Owner(changes));
+            return Ok(CutoverOutcome::Owner(changes));
         }
         let led = self
             .leader(zones)
@@ -91,11 +91,11 @@ impl Instance {
             return Ok(self.stand_by(&led.owner));
         }
         self.public_ipv4.set(Some(led.elastic.address));
-        Ok(Standing::Owner(changes))
+        Ok(CutoverOutcome::Owner(changes))
     }
 
-    pub fn leader<'l>(&'l self, zones: &'l Zones) -> Leader<'l> {
-        Leader {
+    pub fn leader<'l>(&'l self, zones: &'l Zones) -> ElasticIpMover<'l> {
+        ElasticIpMover {
             site: &self.site,
             zones,
             route53: &self.route53,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
-use super::cutover::Standing;
+use super::cutover::CutoverOutcome;
 use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::event_loop::event::Event;
@@ -28,7 +28,7 @@ impl Instance {
         self.until_needed().await;
         match within(LOOK_WITHIN, self.ask_for_names(serving)).await {
             Ok(standing) => Event::Owner {
-                taken_over: matches!(standing, Standing::Owner(_)),
+                taken_over: matches!(standing, CutoverOutcome::Owner(_)),
             },
             Err(error) => {
                 warn!("looking whether the names' owner lives: {error:#}");
@@ -47,7 +47,7 @@ impl Instance {
         }
     }
 
-    async fn ask_for_names(&self, serving: &Serving) -> Result<Standing> {
+    async fn ask_for_names(&self, serving: &Serving) -> Result<CutoverOutcome> {
         let live = serving.live();
         self.prove(live.release.as_ref(), &live.certificate).await?;
         self.leaves_names(&serving.zones.standing(&self.route53).await?)

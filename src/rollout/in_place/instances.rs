@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::context::Remote;
-use crate::rollout::members::Wanted;
+use crate::rollout::members::WantedRelease;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
 use crate::site::report::{Attempt, InstanceReport, Phase, read_report};
@@ -113,7 +113,7 @@ impl Resident {
         })
     }
 
-    pub fn serves(&self, wanted: &Wanted) -> bool {
+    pub fn serves(&self, wanted: &WantedRelease) -> bool {
         let runs = |said: &InstanceReport| {
             said.serves() && said.release.as_deref() == Some(&wanted.version)
         };
@@ -124,7 +124,7 @@ impl Resident {
 }
 
 /// How far they are with the release of this run.
-pub fn progress(residents: &[Resident], wanted: &Wanted, run: &str) -> Progress {
+pub fn progress(residents: &[Resident], wanted: &WantedRelease, run: &str) -> Progress {
     if let Some((resident, why)) = residents
         .iter()
         .find_map(|resident| Some((resident, resident.failure(run)?)))
@@ -176,7 +176,7 @@ mod tests {
     fn progress(residents: &[Resident]) -> Progress {
         super::progress(
             residents,
-            &Wanted {
+            &WantedRelease {
                 version: "v2".into(),
                 trial: Some("d".into()),
             },

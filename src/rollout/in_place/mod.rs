@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::current::{Superseded, promote};
-use super::members::Wanted;
+use super::members::WantedRelease;
 use super::rollback::print_log;
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
@@ -38,7 +38,7 @@ pub struct InPlace<'r> {
     remote: &'r Remote,
     log: Log,
     source: Source,
-    wanted: Wanted,
+    wanted: WantedRelease,
     pace: Pace,
     timeline: Timeline,
     /// The run that ends this one in its place.
@@ -54,7 +54,7 @@ impl<'r> InPlace<'r> {
             .release
             .as_ref()
             .map_or_else(|| "none".to_owned(), |release| release.version.clone());
-        let wanted = Wanted {
+        let wanted = WantedRelease {
             version,
             trial: Some(log.record.id.clone()),
         };

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{Backend, InstalledApp};
-use crate::config::{Verdict, redirects};
+use crate::config::{RedirectVerdict, redirects};
 use crate::host::services::Services;
 
 /// A first answer may have to load much; a second attempt meanwhile would only make it slower.
@@ -170,7 +170,7 @@ impl InstalledApp {
             .ask(&self.plan.host, &self.plan.health.path)
             .map(|mut trail| trail.judge(status, location))
         {
-            Some(Verdict::Unwell(why)) => Err(Unwell::Redirect(why)),
+            Some(RedirectVerdict::Unwell(why)) => Err(Unwell::Redirect(why)),
             _ => Ok(()),
         }
     }

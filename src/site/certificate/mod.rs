@@ -14,7 +14,7 @@ mod simulation;
 
 pub use cache::{Cache, Found, StoredCertificate};
 pub use ledger::{Barred, Ledger};
-pub use next::{AGAIN, Next, View, next, pause};
+pub use next::{AGAIN, RenewalAction, View, next, pause};
 pub use order::Desk;
 pub use schedule::{Window, due};
 pub use sealed::{Certificate, PrivateKey};

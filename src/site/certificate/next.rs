@@ -28,8 +28,9 @@ pub struct View<'v> {
     pub names: &'v [String],
 }
 
+/// What an instance does next about its certificate.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum RenewalAction {
     /// Serve what the bucket holds.
     Show,
     /// Ask this certificate's CA when it is to be renewed.
@@ -41,7 +42,7 @@ pub enum Next {
     Wait(OffsetDateTime),
 }
 
-pub fn next(view: &View<'_>) -> Next {
+pub fn next(view: &View<'_>) -> RenewalAction {
     let View {
         now,
         serving,
@@ -53,7 +54,7 @@ pub fn next(view: &View<'_>) -> Next {
         view.unfit
             .is_none_or(|(serial, until)| serial != newer.serial || now >= until)
     }) {
-        return Next::Show;
+        return RenewalAction::Show;
     }
     // One that does not prove itself here is no reason to order another one.
     let newest = newer.unwrap_or(serving);
@@ -66,13 +67,13 @@ pub fn next(view: &View<'_>) -> Next {
     let looks = now + LOOK_EVERY;
     let asked_at = ledger.map_or(looks, |ledger| ledger.advice_due(newest));
     if asked_at <= now {
-        return Next::AskWindow {
+        return RenewalAction::AskWindow {
             stored: newer.is_some(),
         };
     }
     let due = due(newest, ledger.unwrap_or(&none).window(newest));
     if now < due {
-        return Next::Wait(due.min(asked_at).min(looks));
+        return RenewalAction::Wait(due.min(asked_at).min(looks));
     }
     let barred = |(ca, ledger): &(String, Ledger)| {
         ledger
@@ -85,8 +86,8 @@ pub fn next(view: &View<'_>) -> Next {
         .map(|entry| barred(entry).map_or(now, |barred| barred.until))
         .min()
     {
-        Some(from) if from > now => Next::Wait(from.min(looks)),
-        _ => Next::Renew,
+        Some(from) if from > now => RenewalAction::Wait(from.min(looks)),
+        _ => RenewalAction::Renew,
     }
 }
 
@@ -137,7 +138,7 @@ mod tests {
             }
         }
 
-        fn next_at(&self, now: OffsetDateTime) -> Next {
+        fn next_at(&self, now: OffsetDateTime) -> RenewalAction {
             let unfit = self
                 .unfit
                 .as_ref()
@@ -172,15 +173,15 @@ mod tests {
     fn a_fresh_certificate_is_looked_after_every_ten_minutes() {
         assert_eq!(
             Scene::serving(1.days()).next_at(NOW),
-            Next::Wait(NOW + 10.minutes())
+            RenewalAction::Wait(NOW + 10.minutes())
         );
     }
 
     #[test]
     fn the_instant_itself_is_slept_to() {
         let scene = Scene::serving(60.days() - 3.minutes());
-        assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 3.minutes()));
-        assert_eq!(scene.next_at(NOW + 3.minutes()), Next::Renew);
+        assert_eq!(scene.next_at(NOW), RenewalAction::Wait(NOW + 3.minutes()));
+        assert_eq!(scene.next_at(NOW + 3.minutes()), RenewalAction::Renew);
     }
 
     #[test]
@@ -197,10 +198,10 @@ mod tests {
             })),
             NOW,
         );
-        assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 5.minutes()));
+        assert_eq!(scene.next_at(NOW), RenewalAction::Wait(NOW + 5.minutes()));
         assert_eq!(
             scene.next_at(NOW + 5.minutes()),
-            Next::AskWindow { stored: false }
+            RenewalAction::AskWindow { stored: false }
         );
     }
 
@@ -208,9 +209,9 @@ mod tests {
     fn anothers_certificate_is_shown_and_an_older_one_never() {
         let mut scene = Scene::serving(60.days());
         scene.stored = Some(certificate("02", NOW - 1.hours(), 90.days()));
-        assert_eq!(scene.next_at(NOW), Next::Show);
+        assert_eq!(scene.next_at(NOW), RenewalAction::Show);
         scene.stored = Some(certificate("02", NOW - 61.days(), 90.days()));
-        assert_eq!(scene.next_at(NOW), Next::Renew);
+        assert_eq!(scene.next_at(NOW), RenewalAction::Renew);
     }
 
     #[test]
@@ -219,21 +220,21 @@ mod tests {
         let mut scene = Scene::serving(80.days());
         scene.stored = Some(certificate("02", NOW, 90.days()));
         scene.unfit = Some(("02".to_owned(), NOW + 1.hours()));
-        assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 10.minutes()));
-        assert_eq!(scene.next_at(NOW + 1.hours()), Next::Show);
+        assert_eq!(scene.next_at(NOW), RenewalAction::Wait(NOW + 10.minutes()));
+        assert_eq!(scene.next_at(NOW + 1.hours()), RenewalAction::Show);
     }
 
     #[test]
     fn a_ca_that_bars_leaves_the_next_one_and_where_all_do_the_first_end_is_waited_for() {
         let mut scene = Scene::serving(60.days());
         scene.fail(0, NOW);
-        assert_eq!(scene.next_at(NOW), Next::Renew);
+        assert_eq!(scene.next_at(NOW), RenewalAction::Renew);
         scene.fail(1, NOW - 115.minutes());
-        assert_eq!(scene.next_at(NOW), Next::Wait(NOW + 5.minutes()));
+        assert_eq!(scene.next_at(NOW), RenewalAction::Wait(NOW + 5.minutes()));
     }
 
     #[test]
     fn an_instant_that_passed_while_the_machine_slept_is_now() {
-        assert_eq!(Scene::serving(85.days()).next_at(NOW), Next::Renew);
+        assert_eq!(Scene::serving(85.days()).next_at(NOW), RenewalAction::Renew);
     }
 }

@@ -15,9 +15,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::ledger::Terms;
 use super::sealed::fixtures::certificate;
-use super::{AGAIN, Certificate, Ledger, Next, View, next, pause};
+use super::{AGAIN, Certificate, Ledger, RenewalAction, View, next, pause};
 use crate::cloud::acme::AcmeError;
-use ca::{Ca, Order, Outages};
+use ca::{Ca, Outages, SimulatedOrder};
 
 const BEGIN: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 const YEAR: Duration = Duration::days(365);
@@ -47,15 +47,15 @@ impl Chance {
     }
 }
 
-struct Bucket {
+struct SimulatedBucket {
     outages: Outages,
     stored: Vec<(Certificate, OffsetDateTime)>,
     ledgers: Vec<(String, Ledger)>,
     lease: Option<(u64, OffsetDateTime)>,
-    pending: Option<(Order, Terms)>,
+    pending: Option<(SimulatedOrder, Terms)>,
 }
 
-struct Instance {
+struct SimulatedInstance {
     id: u64,
     serving: Certificate,
     /// What its own clock is off by, and whether it has heard S3's.
@@ -63,7 +63,7 @@ struct Instance {
     heard: bool,
 }
 
-impl Instance {
+impl SimulatedInstance {
     fn now(&self, at: OffsetDateTime) -> OffsetDateTime {
         if self.heard { at } else { at + self.off }
     }
@@ -82,8 +82,8 @@ enum What {
 struct World {
     chance: Chance,
     ca: Ca,
-    bucket: Bucket,
-    fleet: Vec<Instance>,
+    bucket: SimulatedBucket,
+    fleet: Vec<SimulatedInstance>,
     events: BinaryHeap<Reverse<(OffsetDateTime, What)>>,
     names: Vec<String>,
     born: u64,
@@ -103,7 +103,7 @@ impl World {
             orders: 1,
             asked: 0,
         };
-        let order = Order {
+        let order = SimulatedOrder {
             at: BEGIN,
             replaces: None,
             exempt: false,
@@ -116,7 +116,7 @@ impl World {
         ca.issued.push((first.clone(), order));
         let (mut ledger, names) = (Ledger::default(), vec!["example.com".to_owned()]);
         ledger.has_issued(&first, &names, false, BEGIN);
-        let bucket = Bucket {
+        let bucket = SimulatedBucket {
             outages: s3,
             stored: vec![(first, BEGIN)],
             ledgers: vec![("ca".to_owned(), ledger)],
@@ -140,7 +140,7 @@ impl World {
         world
     }
 
-    fn boot(&mut self) -> Instance {
+    fn boot(&mut self) -> SimulatedInstance {
         self.born += 1;
         let serving = self
             .bucket
@@ -150,7 +150,7 @@ impl World {
             .0
             .clone();
         let off = self.chance.within((-1).hours(), 1.hours());
-        Instance {
+        SimulatedInstance {
             id: self.born,
             serving,
             off,
@@ -223,9 +223,9 @@ impl World {
                 names,
             };
             match next(&view) {
-                Next::Wait(until) => return self.plan(at + pause(until, now), again),
-                Next::Show => self.fleet[slot].serving = newest.expect("it is shown"),
-                Next::AskWindow { .. } => {
+                RenewalAction::Wait(until) => return self.plan(at + pause(until, now), again),
+                RenewalAction::Show => self.fleet[slot].serving = newest.expect("it is shown"),
+                RenewalAction::AskWindow { .. } => {
                     let answer = self.ca.renewal_info(&serving, at);
                     self.bucket.ledgers[0].1.heard(
                         &serving,
@@ -233,7 +233,7 @@ impl World {
                         now,
                     );
                 }
-                Next::Renew => return self.order(slot, at, &serving),
+                RenewalAction::Renew => return self.order(slot, at, &serving),
             }
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::config::Fleet;
+use crate::config::FleetId;
 pub use by::By;
 pub use log::{Log, recent};
 
@@ -37,7 +37,7 @@ pub struct Record {
     pub in_place: Option<InPlaceInstances>,
     pub stage: Stage,
     #[serde(default)]
-    pub steps: Vec<Step>,
+    pub steps: Vec<RecordedStep>,
     pub end: Option<End>,
 }
 
@@ -63,7 +63,7 @@ pub struct Released {
 /// The instances that are replaced, and the fleet as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacement {
-    pub fleet: Fleet,
+    pub fleet: FleetId,
     pub target: u32,
     pub old: Vec<Node>,
     /// The names led to the site's Elastic IP already: nobody remembers an address that an instance
@@ -107,7 +107,7 @@ pub enum Stage {
 
 /// One step, in milliseconds since the run began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct RecordedStep {
     pub name: String,
     pub start_ms: u64,
     pub end_ms: Option<u64>,

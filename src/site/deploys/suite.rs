@@ -3,7 +3,7 @@
 use region::{Options, Region, Service};
 use time::macros::datetime;
 
-use super::{By, Log, Record, Step, Verb};
+use super::{By, Log, Record, RecordedStep, Verb};
 use crate::cloud::s3::S3;
 use crate::cloud::stand_in::cloud_in;
 use crate::config::Site;
@@ -35,8 +35,8 @@ fn record(id: &str) -> Record {
     )
 }
 
-fn step(name: &str) -> Step {
-    Step {
+fn step(name: &str) -> RecordedStep {
+    RecordedStep {
         name: name.to_owned(),
         start_ms: 0,
         end_ms: None,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::group_plan::{self as plan, GroupAct, SeenGroup};
-use super::{Convergence, Fleet, Member, Observed, converge, is_there, missing};
+use super::{Convergence, Fleet, FleetMember, Observed, converge, is_there, missing};
 use crate::cloud::autoscaling::{self, AutoScaling, GroupInstance, LifecycleStage, ScalingAnswer};
 use crate::cloud::ec2::Described;
 use crate::config::{self, FleetKind};
@@ -54,7 +54,7 @@ impl Group {
             .instances
             .iter()
             .filter(|instance| instance.stage != LifecycleStage::Aside);
-        let members = members.map(|i| Member {
+        let members = members.map(|i| FleetMember {
             id: i.id.clone(),
             marked: !i.healthy,
             leaving: i.stage == LifecycleStage::Leaving,
@@ -176,7 +176,7 @@ impl Group {
     async fn look(&self) -> Result<autoscaling::ScalingGroup> {
         let group = self.api.group(&self.name).await?;
         let group = group.ok_or_else(|| {
-            missing(&config::Fleet {
+            missing(&config::FleetId {
                 kind: FleetKind::AutoScalingGroup,
                 id: self.name.clone(),
             })

@@ -47,13 +47,14 @@ pub struct Observed {
     pub target: u32,
     /// The largest target that the fleet takes, where it has one.
     pub max: Option<u32>,
-    pub members: Vec<Member>,
+    pub members: Vec<FleetMember>,
     /// No change is being worked in, and as many members as the target count as capacity.
     pub settled: bool,
 }
 
+/// An instance that its fleet lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct FleetMember {
     pub id: String,
     /// No capacity to its fleet, which is about to replace it: unhealthy by the fleet's checks.
     /// That an instance was recommended for rebalance is in no answer of these APIs; only the
@@ -65,7 +66,7 @@ pub struct Member {
     pub launched: Option<OffsetDateTime>,
 }
 
-impl Member {
+impl FleetMember {
     fn counts(&self) -> bool {
         !self.marked && !self.leaving
     }
@@ -73,7 +74,7 @@ impl Member {
 
 impl Fleet {
     /// Sends nothing.
-    pub fn new(cloud: &Cloud, fleet: &config::Fleet) -> Self {
+    pub fn new(cloud: &Cloud, fleet: &config::FleetId) -> Self {
         let api = match fleet.kind {
             FleetKind::SpotFleet | FleetKind::Ec2Fleet => {
                 Api::Request(Request::new(cloud.ec2(), fleet.clone()))
@@ -228,7 +229,7 @@ async fn converge(what: &str, mut step: impl AsyncFnMut() -> Result<Convergence>
 }
 
 /// Says how to name the fleet that does not exist.
-fn missing(fleet: &config::Fleet) -> anyhow::Error {
+fn missing(fleet: &config::FleetId) -> anyhow::Error {
     let id = &fleet.id;
     let (name, likely) = (fleet.kind.title(), FleetKind::of_id(id));
     if likely == fleet.kind {
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn a_fleet_that_does_not_exist_says_what_to_set() {
         let error = |kind, id: &str| {
-            missing(&config::Fleet {
+            missing(&config::FleetId {
                 kind,
                 id: id.into(),
             })

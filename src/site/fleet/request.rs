@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::request_plan::{self as plan, Lowering, RequestAct};
-use super::{Convergence, Fleet, Member, Observed, converge, is_there, missing};
+use super::{Convergence, Fleet, FleetMember, Observed, converge, is_there, missing};
 use crate::cloud::Error;
 use crate::cloud::ec2::Ec2;
 use crate::cloud::ec2::fleet::{FleetInstance, FleetRequest, FleetState, FleetTrouble, Modified};
@@ -20,18 +20,18 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     ec2: Ec2,
-    fleet: config::Fleet,
+    fleet: config::FleetId,
 }
 
 impl Request {
-    pub(super) fn new(ec2: Ec2, fleet: config::Fleet) -> Self {
+    pub(super) fn new(ec2: Ec2, fleet: config::FleetId) -> Self {
         Self { ec2, fleet }
     }
 
     pub(super) async fn observe(&self) -> Result<Observed> {
         let fleet = self.look().await?;
         let instances = self.instances().await?.into_iter();
-        let members = instances.map(|instance| Member {
+        let members = instances.map(|instance| FleetMember {
             id: instance.id,
             marked: !instance.healthy,
             leaving: false,

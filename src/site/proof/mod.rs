@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use crate::config::{OwnUrls, Trail, Verdict, redirects, shown_url};
+use crate::config::{OwnUrls, RedirectVerdict, Trail, redirects, shown_url};
 use chain::{Same, client};
 pub use served::{Served, served};
 
@@ -279,14 +279,14 @@ async fn follow(
     let mut answer = first;
     loop {
         match judge(&mut trail, &answer) {
-            Verdict::Well => return Ok(()),
-            Verdict::Unwell(why) => return Err(format!("{path} {why}")),
-            Verdict::Ask(url) => answer = ask(&url, expected, chain).await?,
+            RedirectVerdict::Well => return Ok(()),
+            RedirectVerdict::Unwell(why) => return Err(format!("{path} {why}")),
+            RedirectVerdict::Ask(url) => answer = ask(&url, expected, chain).await?,
         }
     }
 }
 
-fn judge(trail: &mut Trail<'_>, answer: &http::Response<Incoming>) -> Verdict {
+fn judge(trail: &mut Trail<'_>, answer: &http::Response<Incoming>) -> RedirectVerdict {
     trail.judge(
         answer.status(),
         answer

@@ -18,7 +18,7 @@ const ABOUT: &str = r#"{"release":"r2","instance":"i-1"}"#;
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-struct Issued {
+struct TestCertificate {
     chain: String,
     key: KeyPair,
 }
@@ -30,7 +30,7 @@ fn authority() -> Authority {
 }
 
 impl Authority {
-    fn issue(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Issued {
+    fn issue(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> TestCertificate {
         let mut params = CertificateParams::new(
             names
                 .iter()
@@ -41,13 +41,13 @@ impl Authority {
         (params.not_before, params.not_after) = (from, to);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.0).unwrap();
-        Issued {
+        TestCertificate {
             chain: format!("{}{}", leaf.pem(), self.0.pem()),
             key,
         }
     }
 
-    fn valid(&self) -> Issued {
+    fn valid(&self) -> TestCertificate {
         self.issue(
             &["example.com", "*.example.com"],
             datetime!(2026-11-01 0:00 UTC),
@@ -57,14 +57,14 @@ impl Authority {
 }
 
 /// Serves the certificate; answers the identity with `about` and all else with `status`.
-async fn listen(issued: &Issued, about: &'static str, status: &'static str) -> SocketAddr {
+async fn listen(issued: &TestCertificate, about: &'static str, status: &'static str) -> SocketAddr {
     listen_as(issued, about, move |_, _| status.to_owned()).await
 }
 
 /// The same; all else gets the status, and what is to stand in the head after it, by its host and
 /// path.
 async fn listen_as(
-    issued: &Issued,
+    issued: &TestCertificate,
     about: &'static str,
     answer: impl Fn(&str, &str) -> String + Clone + Send + 'static,
 ) -> SocketAddr {
@@ -158,7 +158,7 @@ async fn a_site_that_is_as_expected_passes_also_where_no_root_is_known() {
 #[tokio::test]
 async fn a_lone_certificate_passes_only_as_the_very_same() {
     let authority = authority();
-    let lone = |mut issued: Issued| {
+    let lone = |mut issued: TestCertificate| {
         let end = issued.chain.find("-----END CERTIFICATE-----").unwrap()
             + "-----END CERTIFICATE-----\n".len();
         issued.chain.truncate(end);
@@ -196,7 +196,7 @@ async fn a_chain_that_does_not_belong_together_fails() {
     let leaf = one.valid();
     let end =
         leaf.chain.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----\n".len();
-    let mixed = Issued {
+    let mixed = TestCertificate {
         chain: format!("{}{}", &leaf.chain[..end], two.0.pem()),
         key: leaf.key,
     };

@@ -144,11 +144,7 @@ fn values<'a>(
     machine: &NginxHost,
     immutable: &'a [String],
 ) -> Result<NginxValues<'a>, String> {
-    let port_suffix = if config.https_port == 443 {
-        String::new()
-    } else {
-        format!(":{}", config.https_port)
-    };
+    let port_suffix = port_suffix(config.https_port);
     let primary = config
         .domains
         .first()
@@ -198,6 +194,15 @@ fn values<'a>(
         places: StaticPlaces::of(config)?,
         port_suffix,
     })
+}
+
+/// What follows the host in a URL of the site: nothing on the port that https has by default.
+fn port_suffix(https_port: u16) -> String {
+    if https_port == 443 {
+        String::new()
+    } else {
+        format!(":{https_port}")
+    }
 }
 
 impl OwnFiles {

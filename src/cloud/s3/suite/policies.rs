@@ -13,10 +13,10 @@ use super::store::cloud;
 use super::*;
 use crate::cloud::Error;
 
-type Outcome = Result<(), Error>;
+type CallOutcome = Result<(), Error>;
 
 /// Of the instance: every kind of key that it reads, writes, deletes and lists.
-async fn as_instance(s3: &S3) -> Vec<Outcome> {
+async fn as_instance(s3: &S3) -> Vec<CallOutcome> {
     let mut done = Vec::new();
     for key in [
         "certs/le/example.com/pending.json",
@@ -55,7 +55,7 @@ async fn as_instance(s3: &S3) -> Vec<Outcome> {
 }
 
 /// Of CI: a deploy, from the lease to the oldest package's end.
-async fn as_ci(s3: &S3) -> Vec<Outcome> {
+async fn as_ci(s3: &S3) -> Vec<CallOutcome> {
     let mut done = Vec::new();
     for key in ["locks/deploy.json", "releases/candidate.json"] {
         done.extend([
@@ -89,8 +89,8 @@ async fn as_ci(s3: &S3) -> Vec<Outcome> {
 #[tokio::test]
 async fn the_policies_suffice_and_each_of_their_actions_is_needed() {
     for (policy, role) in [
-        (instance_policy(Site::default()), Role::Instance),
-        (ci_policy(Site::default()), Role::Ci),
+        (instance_policy(Site::default()), PolicyRole::Instance),
+        (ci_policy(Site::default()), PolicyRole::Ci),
     ] {
         let policy = unconditional(policy);
         let left_out: Vec<_> = actions(&policy)
@@ -149,15 +149,15 @@ async fn neither_role_can_do_what_is_the_others() {
 }
 
 #[derive(Clone, Copy)]
-enum Role {
+enum PolicyRole {
     Instance,
     Ci,
 }
 
-async fn denied(role: Role, s3: &S3) -> Vec<Error> {
+async fn denied(role: PolicyRole, s3: &S3) -> Vec<Error> {
     let outcomes = match role {
-        Role::Instance => as_instance(s3).await,
-        Role::Ci => as_ci(s3).await,
+        PolicyRole::Instance => as_instance(s3).await,
+        PolicyRole::Ci => as_ci(s3).await,
     };
     outcomes
         .into_iter()
@@ -166,7 +166,7 @@ async fn denied(role: Role, s3: &S3) -> Vec<Error> {
         .collect()
 }
 
-fn assert_denied(outcome: Outcome, key: &str) {
+fn assert_denied(outcome: CallOutcome, key: &str) {
     assert!(
         outcome.is_err_and(|error| error.is_access_denied()),
         "{key} is open"
@@ -192,30 +192,30 @@ async fn as_user(moto: &Enforcing, user: usize) -> S3 {
         .s3("example-site")
 }
 
-async fn read(s3: &S3, key: &str) -> Outcome {
+async fn read(s3: &S3, key: &str) -> CallOutcome {
     s3.get(key, 16 << 20).await.map(drop)
 }
 
-async fn wrote(s3: &S3, key: &str) -> Outcome {
+async fn wrote(s3: &S3, key: &str) -> CallOutcome {
     s3.put(key, b"{}".to_vec(), Condition::Always, None)
         .await
         .map(drop)
 }
 
-async fn deleted(s3: &S3, key: &str) -> Outcome {
+async fn deleted(s3: &S3, key: &str) -> CallOutcome {
     s3.delete(key, Condition::Always).await.map(drop)
 }
 
-async fn listed(s3: &S3, prefix: &str) -> Outcome {
+async fn listed(s3: &S3, prefix: &str) -> CallOutcome {
     s3.list(prefix, 10).await.map(drop)
 }
 
 /// In two parts.
-async fn uploaded(s3: &S3, key: &str) -> Outcome {
+async fn uploaded(s3: &S3, key: &str) -> CallOutcome {
     s3.upload(key, pattern((5 << 20) + 1).as_slice()).await
 }
 
-async fn abandoned(s3: &S3, key: &str) -> Outcome {
+async fn abandoned(s3: &S3, key: &str) -> CallOutcome {
     let started = s3
         .client
         .create_multipart_upload()

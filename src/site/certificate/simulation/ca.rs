@@ -32,7 +32,7 @@ impl Outages {
 
 /// An order that the CA has taken.
 #[derive(Clone)]
-pub(super) struct Order {
+pub(super) struct SimulatedOrder {
     pub(super) at: OffsetDateTime,
     pub(super) replaces: Option<String>,
     pub(super) exempt: bool,
@@ -44,7 +44,7 @@ pub(super) struct Ca {
     pub(super) outages: Outages,
     pub(super) ahead: Duration,
     /// With the order that gave it.
-    pub(super) issued: Vec<(Certificate, Order)>,
+    pub(super) issued: Vec<(Certificate, SimulatedOrder)>,
     pub(super) orders: usize,
     pub(super) asked: usize,
 }
@@ -95,7 +95,7 @@ impl Ca {
         &mut self,
         replaces: Option<&Certificate>,
         at: OffsetDateTime,
-    ) -> Result<Order, AcmeError> {
+    ) -> Result<SimulatedOrder, AcmeError> {
         let now = self.reach(at)?;
         if let Some(former) = replaces
             && self
@@ -124,7 +124,7 @@ impl Ca {
             });
         }
         self.orders += 1;
-        Ok(Order {
+        Ok(SimulatedOrder {
             at: now,
             replaces: replaces.map(|former| former.serial.clone()),
             exempt,
@@ -133,7 +133,7 @@ impl Ca {
 
     pub(super) fn finalize(
         &mut self,
-        order: &Order,
+        order: &SimulatedOrder,
         at: OffsetDateTime,
         chance: &mut Chance,
     ) -> Result<Certificate, AcmeError> {

@@ -22,7 +22,7 @@ fn changes(kind: FleetKind) -> [&'static str; 2] {
 #[tokio::test]
 async fn a_fleet_that_is_being_modified_is_waited_for() {
     for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
-        let site = Site::new(kind, 1).await;
+        let site = FleetStand::new(kind, 1).await;
         let old = site.ids();
         site.theirs.set_modifying(Duration::from_secs(3));
         site.ours.raise(2).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_fleet_that_is_being_modified_is_waited_for() {
 #[tokio::test]
 async fn what_is_shown_late_ends_nobody_else() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         site.theirs.set_lag(LAG);
         let new = site.grow(2).await;
@@ -51,7 +51,7 @@ async fn what_is_shown_late_ends_nobody_else() {
 #[tokio::test]
 async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
     for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
-        let site = Site::new(kind, 1).await;
+        let site = FleetStand::new(kind, 1).await;
         let old = site.ids();
         // They are long known.
         tokio::time::sleep(LAG).await;
@@ -75,7 +75,7 @@ async fn an_undo_before_the_fleet_shows_what_was_asked_ends_nobody_else() {
 async fn a_lost_answer_makes_no_second_change() {
     each(async |sort| {
         for change in changes(sort.kind) {
-            let site = Site::new(sort, 1).await;
+            let site = FleetStand::new(sort, 1).await;
             let old = site.ids();
             site.region
                 .fault(Match::any().operation(change).nth(1), Fault::LoseAnswer);
@@ -90,7 +90,7 @@ async fn a_lost_answer_makes_no_second_change() {
 #[tokio::test]
 async fn a_service_that_throttles_and_breaks_is_asked_again() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         for change in changes(sort.kind) {
             site.region
@@ -111,7 +111,7 @@ async fn a_service_that_throttles_and_breaks_is_asked_again() {
 async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
     each(async |sort| {
         join_all([100, 600, 1300, 2500].map(async |killed_after| {
-            let site = Site::new(sort, 1).await;
+            let site = FleetStand::new(sort, 1).await;
             let old = site.ids();
             let new = site.grow(2).await;
             _ = tokio::time::timeout(
@@ -130,7 +130,7 @@ async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
 #[tokio::test]
 async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let since = OffsetDateTime::now_utc();
         assert_eq!(site.ours.trouble(since).await.unwrap(), None);
@@ -156,7 +156,7 @@ async fn a_fleet_without_capacity_says_so_and_goes_back_with_nobody_lost() {
 #[tokio::test]
 async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.theirs.set_capacity(Some(1));
@@ -171,7 +171,7 @@ async fn an_instance_that_is_lost_meanwhile_does_not_take_another_with_it() {
 #[tokio::test]
 async fn a_denial_names_what_to_allow() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let [change, _] = changes(sort.kind);
         site.region
             .fault(Match::any().operation(change), Fault::access_denied());
@@ -184,7 +184,7 @@ async fn a_denial_names_what_to_allow() {
 #[tokio::test]
 async fn a_target_that_another_raises_again_is_not_waited_for_in_vain() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         let raised_again = async {

@@ -8,7 +8,7 @@ const GROUPS: [Sort; 2] = [SORTS[2], SORTS[3]];
 
 #[tokio::test]
 async fn a_group_that_is_as_large_as_it_gets_says_so() {
-    let site = Site::with(FleetKind::AutoScalingGroup, 1, |spec| spec.sizes(0, 1)).await;
+    let site = FleetStand::with(FleetKind::AutoScalingGroup, 1, |spec| spec.sizes(0, 1)).await;
     let error = site.ours.raise(2).await.unwrap_err().to_string();
     assert_eq!(
         error,
@@ -18,7 +18,7 @@ async fn a_group_that_is_as_large_as_it_gets_says_so() {
 
 #[tokio::test]
 async fn a_group_whose_smallest_size_is_its_size_is_rotated() {
-    let site = Site::with(FleetKind::AutoScalingGroup, 1, |spec| spec.sizes(1, 2)).await;
+    let site = FleetStand::with(FleetKind::AutoScalingGroup, 1, |spec| spec.sizes(1, 2)).await;
     let old = site.ids();
     let new = site.grow(2).await;
     site.ours.retire(1, &old).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_group_whose_smallest_size_is_its_size_is_rotated() {
 
 #[tokio::test]
 async fn a_protection_that_a_killed_run_left_is_lifted() {
-    let site = Site::new(FleetKind::AutoScalingGroup, 1).await;
+    let site = FleetStand::new(FleetKind::AutoScalingGroup, 1).await;
     let autoscaling = cloud_in(&site.region, Service::AutoScaling)
         .await
         .autoscaling();
@@ -41,7 +41,7 @@ async fn a_protection_that_a_killed_run_left_is_lifted() {
 #[tokio::test]
 async fn an_instance_that_comes_after_the_size_was_lowered_does_not_stay() {
     for sort in GROUPS {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         site.theirs.set_order_delay(Duration::from_secs(7));
         site.ours.raise(2).await.unwrap();
@@ -70,7 +70,7 @@ async fn an_instance_that_comes_after_the_size_was_lowered_does_not_stay() {
 async fn a_group_that_balances_its_zones_ends_nobody_who_serves_while_it_is_larger_for_a_rotation()
 {
     for sort in GROUPS {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         assert_ne!(
@@ -89,7 +89,7 @@ async fn a_group_that_balances_its_zones_ends_nobody_who_serves_while_it_is_larg
 
 #[tokio::test]
 async fn a_group_whose_instances_are_all_protected_is_in_no_trouble() {
-    let site = Site::new(SORTS[3], 1).await;
+    let site = FleetStand::new(SORTS[3], 1).await;
     let since = OffsetDateTime::now_utc();
     site.grow(2).await;
     let autoscaling = cloud_in(&site.region, Service::AutoScaling)
@@ -109,7 +109,7 @@ async fn a_group_whose_instances_are_all_protected_is_in_no_trouble() {
 
 #[tokio::test]
 async fn an_instance_that_is_not_in_service_yet_can_go() {
-    let site = Site::new(FleetKind::AutoScalingGroup, 1).await;
+    let site = FleetStand::new(FleetKind::AutoScalingGroup, 1).await;
     let old = site.ids();
     site.theirs.set_launch_delay(Duration::from_secs(60));
     site.ours.raise(2).await.unwrap();
@@ -126,7 +126,7 @@ async fn an_instance_that_is_not_in_service_yet_can_go() {
 
 #[tokio::test]
 async fn a_group_is_never_left_to_choose() {
-    let site = Site::new(FleetKind::AutoScalingGroup, 2).await;
+    let site = FleetStand::new(FleetKind::AutoScalingGroup, 2).await;
     let error = site.ours.retire(1, &[]).await.unwrap_err().to_string();
     assert!(
         error.ends_with("would itself choose which of them goes; name those to end"),

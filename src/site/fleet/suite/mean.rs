@@ -130,7 +130,7 @@ async fn retire(instances: &[&str], target: u32, ids: &[&str], lost_answers: usi
     let cloud = cloud_answering(move |request| script.lock().unwrap().answer(request)).await;
     let fleet = Fleet::new(
         &cloud,
-        &config::Fleet {
+        &config::FleetId {
             kind: FleetKind::AutoScalingGroup,
             id: "web".into(),
         },

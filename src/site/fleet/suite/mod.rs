@@ -77,13 +77,13 @@ impl Running for Nothing {
 }
 
 /// A region's fleet, and ours that speaks to it.
-struct Site {
+struct FleetStand {
     region: Region,
     theirs: region::Fleet,
     ours: Fleet,
 }
 
-impl Site {
+impl FleetStand {
     async fn new(sort: impl Into<Sort>, target: u32) -> Self {
         Self::with(sort, target, |spec| spec).await
     }
@@ -184,7 +184,7 @@ async fn fleet(region: &Region, kind: FleetKind, id: &str) -> Fleet {
         )),
         kind => Api::Request(Request::new(
             ec2.clone(),
-            config::Fleet {
+            config::FleetId {
                 kind,
                 id: id.to_owned(),
             },

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn the_named_one_goes_and_no_other() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.ours.retire(1, &old).await.unwrap();
@@ -19,7 +19,7 @@ async fn the_named_one_goes_and_no_other() {
 #[tokio::test]
 async fn a_batch_goes_together() {
     each(async |sort| {
-        let site = Site::new(sort, 3).await;
+        let site = FleetStand::new(sort, 3).await;
         let old = site.ids();
         let new = site.grow(5).await;
         site.ours.retire(3, &old[..2]).await.unwrap();
@@ -32,7 +32,7 @@ async fn a_batch_goes_together() {
 #[tokio::test]
 async fn a_new_one_that_fails_goes_and_the_old_one_stays() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let old = site.ids();
         let new = site.grow(2).await;
         site.ours.retire(1, &new).await.unwrap();
@@ -44,9 +44,9 @@ async fn a_new_one_that_fails_goes_and_the_old_one_stays() {
 #[tokio::test]
 async fn what_is_observed_is_what_there_is() {
     each(async |sort| {
-        let site = Site::new(sort, 2).await;
+        let site = FleetStand::new(sort, 2).await;
         let observed = site.ours.observe().await.unwrap();
-        let member = |instance: region::FleetInstance| Member {
+        let member = |instance: region::FleetInstance| FleetMember {
             id: instance.id,
             marked: false,
             leaving: false,
@@ -83,7 +83,7 @@ async fn what_is_observed_is_what_there_is() {
 #[tokio::test]
 async fn a_target_is_never_lowered_by_raising() {
     each(async |sort| {
-        let site = Site::new(sort, 2).await;
+        let site = FleetStand::new(sort, 2).await;
         site.ours.raise(1).await.unwrap();
         site.stays(&site.ids(), 2).await;
     })
@@ -93,7 +93,7 @@ async fn a_target_is_never_lowered_by_raising() {
 #[tokio::test]
 async fn an_instance_of_no_fleet_goes_too() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let outside = site.region.launch(InstanceSpec::new("i-outside")).unwrap();
         site.ours
             .retire(1, &["i-outside".to_owned(), "i-unknown".to_owned()])
@@ -109,7 +109,7 @@ async fn an_instance_of_no_fleet_goes_too() {
 #[tokio::test]
 async fn a_fleet_that_is_none_says_what_to_set() {
     each(async |sort| {
-        let site = Site::new(sort, 1).await;
+        let site = FleetStand::new(sort, 1).await;
         let id = match sort.kind {
             FleetKind::SpotFleet => "sfr-none",
             FleetKind::Ec2Fleet => "fleet-none",
@@ -135,7 +135,7 @@ async fn a_fleet_that_is_none_says_what_to_set() {
 #[tokio::test]
 async fn a_fleet_that_replaces_a_marked_instance_is_not_settled() {
     for kind in [FleetKind::Ec2Fleet, FleetKind::SpotFleet] {
-        let site = Site::with(kind, 1, FleetSpec::capacity_rebalance).await;
+        let site = FleetStand::with(kind, 1, FleetSpec::capacity_rebalance).await;
         assert!(site.ours.observe().await.unwrap().settled);
         site.theirs.set_capacity(Some(1));
         site.theirs.rebalance(&site.ids()[0]);

@@ -13,14 +13,14 @@ use crate::host::process::Run;
 use crate::site::proof::{Expectation, prove};
 
 /// A site whose app shows what it was asked; its health path answers as it is told.
-struct Serving {
+struct LiveStand {
     stand: Stand,
     services: Services,
     status: Arc<Mutex<&'static str>>,
     app: JoinHandle<()>,
 }
 
-async fn serving(change: impl FnOnce(&mut WebConfig)) -> Serving {
+async fn serving(change: impl FnOnce(&mut WebConfig)) -> LiveStand {
     let mut stand = stand(|dir| Upstream::Unix(dir.join("app.sock")));
     let Upstream::Unix(socket) = stand.config.upstream.clone() else {
         unreachable!()
@@ -33,7 +33,7 @@ async fn serving(change: impl FnOnce(&mut WebConfig)) -> Serving {
     ));
     let services = foreground(&stand.config).await;
     start(&stand.config, &services).await.unwrap();
-    Serving {
+    LiveStand {
         stand,
         services,
         status,
@@ -118,7 +118,7 @@ pub(super) async fn proven(stand: &Stand) -> Result<(), String> {
 
 #[tokio::test]
 async fn the_proof_passes_and_fails_with_the_app() {
-    let Serving {
+    let LiveStand {
         stand,
         services,
         status,
@@ -136,7 +136,7 @@ async fn the_proof_passes_and_fails_with_the_app() {
 
 #[tokio::test]
 async fn the_app_is_told_who_asks_and_not_what_the_client_says_of_itself() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|_| ()).await;
     let lies = [
@@ -174,7 +174,7 @@ async fn the_app_is_told_who_asks_and_not_what_the_client_says_of_itself() {
 
 #[tokio::test]
 async fn a_websocket_may_be_upgraded_to() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|_| ()).await;
     let upgrade = [
@@ -194,7 +194,7 @@ async fn a_websocket_may_be_upgraded_to() {
 
 #[tokio::test]
 async fn static_files_come_from_their_folder_and_from_nowhere_else() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|config| {
         let folder = config.paths.state.join("static");
@@ -239,7 +239,7 @@ async fn static_files_come_from_their_folder_and_from_nowhere_else() {
 
 #[tokio::test]
 async fn plain_http_is_sent_to_https_and_unknown_names_are_refused() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|_| ()).await;
     let config = &stand.config;
@@ -268,7 +268,7 @@ async fn plain_http_is_sent_to_https_and_unknown_names_are_refused() {
 
 #[tokio::test]
 async fn ping_is_200_only_while_the_app_answers() {
-    let Serving {
+    let LiveStand {
         stand,
         services,
         status,
@@ -307,7 +307,7 @@ async fn ping_is_200_only_while_the_app_answers() {
 
 #[tokio::test]
 async fn ping_is_503_while_the_app_redirects_its_health_path_to_itself() {
-    let Serving {
+    let LiveStand {
         stand,
         services,
         status,
@@ -363,7 +363,7 @@ async fn ping_is_503_while_the_app_redirects_its_health_path_to_itself() {
 
 #[tokio::test]
 async fn the_access_log_is_one_json_object_a_line() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|_| ()).await;
     curl(
@@ -493,7 +493,7 @@ async fn a_drain_ends_each_connection_with_its_answer_until_the_next_start() {
 
 #[tokio::test]
 async fn a_drain_waits_for_those_who_are_connected_and_for_nobody_else() {
-    let Serving {
+    let LiveStand {
         stand, services, ..
     } = serving(|_| ()).await;
     let ports = [stand.config.http_port, stand.config.https_port];
@@ -607,7 +607,7 @@ async fn an_s3_site_comes_from_the_endpoint_with_an_index_for_each_folder() {
 
 #[tokio::test]
 async fn nginx_is_reloaded_for_another_configuration_only() {
-    let Serving {
+    let LiveStand {
         mut stand,
         services,
         ..

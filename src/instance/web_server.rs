@@ -1,0 +1,114 @@
+//! The web server of this instance: what nginx is told, and the proof that it serves that.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::time::Instant;
+
+use super::Instance;
+use super::serving::version_of;
+use crate::config::OwnUrls;
+use crate::host::files;
+use crate::site::app::{self, InstalledApp};
+use crate::site::certificate::Certificate;
+use crate::site::proof::{self, Expectation};
+use crate::site::release::Release;
+use crate::site::web::{self, WebConfig, Website};
+
+const PROVEN_WITHIN: Duration = Duration::from_secs(30);
+
+impl Instance {
+    pub async fn start_web(
+        &self,
+        app: &InstalledApp,
+        release: Option<&Release>,
+        certificate: &Certificate,
+    ) -> Result<()> {
+        // In a folder of its own: whichever configuration nginx reads, it finds the key that
+        // belongs to the chain.
+        let tls = self.paths.tls().join(&certificate.serial);
+        files::create_dir(&tls, 0o700, None)?;
+        files::write_anew(
+            &tls.join("fullchain.pem"),
+            certificate.chain.as_bytes(),
+            0o644,
+        )?;
+        files::write_anew(
+            &tls.join("key.pem"),
+            certificate.key.pem().as_bytes(),
+            0o600,
+        )?;
+        let config = WebConfig {
+            domains: self.site.domains.clone(),
+            http_port: self.site.web.http_port,
+            https_port: self.site.web.https_port,
+            upstream: self.web_upstream(app.upstream())?,
+            hsts: self.site.web.hsts,
+            static_files: app.static_folders()?,
+            health_path: self.site.app.health.path.clone(),
+            release: version_of(release).to_owned(),
+            instance: self.identity.instance_id.clone(),
+            fullchain: tls.join("fullchain.pem"),
+            key: tls.join("key.pem"),
+            not_after: certificate.not_after,
+            account: self.accounts.as_ref().map(|accounts| accounts.web.clone()),
+            paths: self.paths.clone(),
+        };
+        Ok(web::start(&config, &self.services).await?)
+    }
+
+    pub fn web_upstream(&self, upstream: &app::Backend) -> Result<web::Upstream> {
+        Ok(match upstream {
+            app::Backend::Unix(socket) => web::Upstream::Unix(socket.clone()),
+            app::Backend::Tcp(address) => web::Upstream::Tcp(*address),
+            app::Backend::Files(folder) => web::Upstream::Files(folder.clone()),
+            app::Backend::Website(bucket) => {
+                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+                    .iter()
+                    .find_map(|name| std::env::var(name).ok());
+                let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
+                web::Upstream::Website(
+                    website.map_err(|why| anyhow!("finding the website of {bucket}: {why}"))?,
+                )
+            }
+        })
+    }
+
+    pub async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
+        self.prove_within(release, certificate, PROVEN_WITHIN).await
+    }
+
+    pub async fn prove_within(
+        &self,
+        release: Option<&Release>,
+        certificate: &Certificate,
+        within: Duration,
+    ) -> Result<()> {
+        let expectation = self.expectation(release, certificate);
+        // The CA's clock may be a little ahead of S3's.
+        let now = self.now().max(certificate.not_before);
+        let proven = proof::prove(&expectation, now, Instant::now() + within).await;
+        if proven.is_err() {
+            web::forget(&self.paths);
+        }
+        proven.context("this instance's own listener")
+    }
+
+    pub fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+        Expectation {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
+            hosts: self
+                .site
+                .domains
+                .iter()
+                .map(|domain| domain.example_host())
+                .collect(),
+            chain_pem: certificate.chain.clone(),
+            release: version_of(release).to_owned(),
+            instance: self.identity.instance_id.clone(),
+            health_path: self.site.app.health.path.clone(),
+            own: OwnUrls::of(&self.site),
+        }
+    }
+}
