@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::files::File;
 use super::plan::Plan;
-use super::user_data::Place;
+use super::program::Place;
 use crate::cli::{Globals, Init};
 use crate::config::Bucket;
 use crate::config::FleetKind;

@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::user_data::Place;
+use super::program::Place;
 use crate::config::FleetKind;
 use crate::config::{ALL_PROGRAMS, Address, SecretRef};
 use crate::host::templates;
