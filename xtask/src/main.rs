@@ -8,6 +8,8 @@
     reason = "the rule is about the product; a chore says what it does"
 )]
 
+#[cfg(test)]
+mod imports;
 mod kills;
 #[cfg(test)]
 mod links;
