@@ -14,6 +14,8 @@ use super::{Directory, Domain, PackageSource, Site};
 
 /// Where packages stand unless site.toml names another place.
 pub(super) const PACKAGES: &str = "packages/";
+/// The same as a value of site.toml.
+pub(super) const PACKAGES_IN_TOML: &str = "\"packages/\"";
 /// Certificates, ACME accounts and keys for external account binding.
 pub(super) const CERTIFICATES: &str = "certs/";
 const CACHE: &str = "cache/";

@@ -58,6 +58,26 @@ pub struct World {
     dir: TempDir,
 }
 
+/// A test that fails says what its world held, whichever wait or assertion it failed at.
+impl Drop for World {
+    fn drop(&mut self) {
+        const LAST: usize = 20;
+        if !std::thread::panicking() {
+            return;
+        }
+        let requests = self.region.requests();
+        let last = &requests[requests.len().saturating_sub(LAST)..];
+        println!("the last of {} requests to the region:", requests.len());
+        for request in last {
+            println!("  {request:?}");
+        }
+        for key in self.list("instances/") {
+            let body = self.get(&key).unwrap_or_default();
+            println!("{key}: {}", String::from_utf8_lossy(&body));
+        }
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with(Options::default())

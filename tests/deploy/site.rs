@@ -71,6 +71,15 @@ impl Default for Made {
     }
 }
 
+/// A test that fails says what each instance logged.
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.logs());
+        }
+    }
+}
+
 impl Site {
     /// One whose first release, `v1`, serves already; none where instances cannot have networks of
     /// their own, which is said.
@@ -257,15 +266,22 @@ impl Site {
     }
 
     /// Never more than the target and one, and, once it was reached, never fewer serving than the
-    /// target.
+    /// target. An instance that AWS takes away and that cannot hear from the bucket in time whether
+    /// a run replaces it already asks for a replacement all the same: then there may be one more.
     pub fn assert_never_out_of_bounds(&self, target: usize) {
+        let unheard = self
+            .logs()
+            .contains("is not known: the bucket does not answer");
         let census = self.world.region.census();
         let most = census
             .iter()
             .map(|count| count.living)
             .max()
             .unwrap_or_default();
-        assert!(most <= target + 1, "{most} instances at once: {census:#?}");
+        assert!(
+            most <= target + 1 + usize::from(unheard),
+            "{most} instances at once: {census:#?}"
+        );
         let mut after = census.iter().skip_while(|count| count.serving < target);
         assert!(
             after.all(|count| count.serving >= target),

@@ -11,7 +11,7 @@ use crate::common::DOMAIN;
 use crate::estate::{Estate, app};
 
 const RATE: u32 = 200;
-/// One of each kind; `cargo xtask rotations` says otherwise in ROTATIONS.
+/// One of each kind; `cargo xtask show rotations` says otherwise in ROTATIONS.
 const USUAL: usize = 2;
 const EVERYBODY: [Population; 6] = [
     Population::Fresh,

@@ -152,6 +152,13 @@ fn without_any_one_of_its_actions_an_instance_says_which_one_it_misses() {
             site.fleet.log(&id).contains(&format!("allow {action} on "))
         });
         enforce(&site, &policy);
+        // Before the instance has noted what it asks for, all looks as before, and the next
+        // recommendation would come on top of this one.
+        eventually("the instance notes what it asks for", || {
+            site.world
+                .report(&id)
+                .is_some_and(|report| !report["note"].is_null())
+        });
         wait_until_as_before(&site, &id);
     }
 }

@@ -1,5 +1,5 @@
 //! What a site needs of others while it serves: nothing. One after the other fails for a while,
-//! under visitors of every kind; `cargo xtask outages` has them fail for as long as real outages
+//! under visitors of every kind; `cargo xtask show outages` has them fail for as long as real outages
 //! last.
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `cargo xtask kills`: the suite's own test of orders killed at random instants, as often as one
+//! `cargo xtask show kills`: the suite's own test of orders killed at random instants, as often as one
 //! wants, with its figures on the terminal.
 
 use anyhow::Result;

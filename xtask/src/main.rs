@@ -8,6 +8,8 @@
     reason = "the rule is about the product; a chore says what it does"
 )]
 
+#[cfg(test)]
+mod imports;
 mod kills;
 #[cfg(test)]
 mod links;
@@ -27,7 +29,7 @@ mod test;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// The project's own chores.
 #[derive(Parser)]
@@ -39,6 +41,57 @@ enum Chore {
     Test(test::Test),
     /// Measure a replacement instance's boot: time, API calls, memory, critical path
     Bench(stage::Bench),
+    /// Show at length what the tests show in small
+    Show {
+        #[command(subcommand)]
+        what: LongShow,
+    },
+    #[command(flatten)]
+    Formerly(Formerly),
+}
+
+/// The long shows by the names that they had before `show`.
+#[derive(Subcommand)]
+enum Formerly {
+    #[command(hide = true)]
+    Rotations(rotations::Rotations),
+    #[command(hide = true)]
+    Notices(notices::Notices),
+    #[command(hide = true)]
+    Outages(outages::Outages),
+    #[command(hide = true)]
+    Renewals(renewals::Renewals),
+    #[command(hide = true)]
+    Kills(kills::Kills),
+}
+
+impl LongShow {
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Rotations(rotations) => rotations.run(),
+            Self::Notices(notices) => notices.run(),
+            Self::Outages(outages) => outages.run(),
+            Self::Renewals(renewals) => renewals.run(),
+            Self::Kills(kills) => kills.run(),
+        }
+    }
+}
+
+impl From<Formerly> for LongShow {
+    fn from(named: Formerly) -> Self {
+        match named {
+            Formerly::Rotations(rotations) => Self::Rotations(rotations),
+            Formerly::Notices(notices) => Self::Notices(notices),
+            Formerly::Outages(outages) => Self::Outages(outages),
+            Formerly::Renewals(renewals) => Self::Renewals(renewals),
+            Formerly::Kills(kills) => Self::Kills(kills),
+        }
+    }
+}
+
+/// What takes as long as one wants, each with figures at its end.
+#[derive(Subcommand)]
+enum LongShow {
     /// Replace the instance again and again under visitors of every kind; fails if one of them is
     /// failed
     Rotations(rotations::Rotations),
@@ -61,17 +114,33 @@ fn main() -> ExitCode {
         Chore::Demo(demo) => demo.run(),
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
-        Chore::Rotations(rotations) => rotations.run(),
-        Chore::Notices(notices) => notices.run(),
-        Chore::Outages(outages) => outages.run(),
-        Chore::Renewals(renewals) => renewals.run(),
-        Chore::Kills(kills) => kills.run(),
+        Chore::Show { what } => what.run(),
+        Chore::Formerly(named) => LongShow::from(named).run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_long_show_goes_by_its_former_name_too() {
+        for name in ["rotations", "notices", "outages", "renewals", "kills"] {
+            let now =
+                Chore::try_parse_from(["xtask", "show", name]).unwrap_or_else(|e| panic!("{e}"));
+            let before = Chore::try_parse_from(["xtask", name]).unwrap_or_else(|e| panic!("{e}"));
+            let (Chore::Show { what }, Chore::Formerly(named)) = (now, before) else {
+                panic!("{name} is something else")
+            };
+            let same = std::mem::discriminant(&what) == std::mem::discriminant(&named.into());
+            assert!(same, "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask notices`: the suite's own test of notices at random instants, as many as one wants,
+//! `cargo xtask show notices`: the suite's own test of notices at random instants, as many as one wants,
 //! with its figures on the terminal.
 
 use anyhow::Result;

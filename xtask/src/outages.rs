@@ -1,4 +1,4 @@
-//! `cargo xtask outages`: the suite's own tests of outages, all at once and as long as one wants,
+//! `cargo xtask show outages`: the suite's own tests of outages, all at once and as long as one wants,
 //! with their figures on the terminal.
 
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! `cargo xtask renewals`: the suite's own test of renewals in a row, as long as one wants, with
+//! `cargo xtask show renewals`: the suite's own test of renewals in a row, as long as one wants, with
 //! its figures on the terminal.
 
 use anyhow::Result;

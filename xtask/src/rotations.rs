@@ -1,4 +1,4 @@
-//! `cargo xtask rotations`: the machine suite's own test of rotations in a row, as long as one
+//! `cargo xtask show rotations`: the machine suite's own test of rotations in a row, as long as one
 //! wants, with its figures on the terminal.
 
 use anyhow::Result;

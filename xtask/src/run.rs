@@ -5,6 +5,7 @@
 )]
 
 use std::ffi::OsString;
+use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +43,32 @@ pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<
         .envs(env.iter().copied())
         .status()
         .with_context(|| format!("starting {program}"))?;
+    if !status.success() {
+        bail!("{line}: {status}");
+    }
+    Ok(())
+}
+
+/// The same for a program that runs beside others: what it printed, on both its streams in their
+/// order, is handed over whole at its end.
+pub(crate) fn run_quietly(
+    program: &str,
+    args: &[&str],
+    env: &[(&str, &str)],
+    tell: impl FnOnce(&str),
+) -> Result<()> {
+    let line = line(program, args);
+    let mut printed = tempfile::tempfile().context("making a file for what a step prints")?;
+    let status = command(program, args)
+        .envs(env.iter().copied())
+        .stdout(printed.try_clone()?)
+        .stderr(printed.try_clone()?)
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    let mut text = Vec::new();
+    printed.rewind()?;
+    printed.read_to_end(&mut text)?;
+    tell(&format!("$ {line}\n{}", String::from_utf8_lossy(&text)));
     if !status.success() {
         bail!("{line}: {status}");
     }

@@ -3,12 +3,13 @@
 //! All steps select the whole workspace with one profile, so that no dependency is compiled for one
 //! step and again for the next.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, bail};
 use clap::ValueEnum;
 
-use crate::run::{cargo, run, succeeds};
+use crate::run::{cargo, run, run_quietly, succeeds};
 use crate::{moto, packages, pebble};
 
 /// Part of the names of the adapters' tests.
@@ -84,15 +85,48 @@ impl Test {
             pebble::install()?;
         }
         let mut summary = Vec::new();
-        for step in steps {
-            let outcome = step.perform(&self.test_args);
-            let failed = matches!(outcome, Outcome::Failed(..));
-            summary.push((step, outcome));
+        for lanes in in_lanes(&steps) {
+            let done = if let [lane] = &lanes[..] {
+                self.drive(lane, Shown::AsItComes)
+            } else {
+                self.drive_at_once(&lanes)
+            };
+            let failed = done.iter().any(|(_, outcome)| outcome.failed());
+            summary.extend(done);
             if failed {
                 break;
             }
         }
         conclude(summary)
+    }
+
+    /// One step after the other, up to the first that fails.
+    fn drive(&self, lane: &[Step], shown: Shown) -> Vec<(Step, Outcome)> {
+        let mut done = Vec::new();
+        for &step in lane {
+            let outcome = step.perform(&self.test_args, shown);
+            let failed = outcome.failed();
+            done.push((step, outcome));
+            if failed {
+                break;
+            }
+        }
+        done
+    }
+
+    /// The lanes beside each other. A lane goes on to its end where another has failed: what it
+    /// shows is worth knowing, too.
+    fn drive_at_once(&self, lanes: &[Vec<Step>]) -> Vec<(Step, Outcome)> {
+        thread::scope(|scope| {
+            let driven: Vec<_> = lanes
+                .iter()
+                .map(|lane| scope.spawn(move || self.drive(lane, Shown::AtItsEnd)))
+                .collect();
+            let joined = driven.into_iter().map(|lane| lane.join());
+            joined
+                .flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     fn chosen(&self) -> Vec<Step> {
@@ -102,6 +136,44 @@ impl Test {
             (false, false) => self.steps.clone(),
         }
     }
+}
+
+/// When what a step prints is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    AsItComes,
+    /// Whole, so that the words of steps that run at once do not mix.
+    AtItsEnd,
+}
+
+impl Outcome {
+    fn failed(&self) -> bool {
+        matches!(self, Self::Failed(..))
+    }
+}
+
+/// The suites that wait for the most part, in two lanes that take about as long as each other. Each
+/// site and each crowd of visitors takes its turn, in whichever lane its test is.
+const LANES: [&[Step]; 2] = [&[Step::Adapters, Step::Suites, Step::Ups], &[Step::Deploys]];
+
+/// The steps in their order, those of [`LANES`] side by side where both lanes have some.
+fn in_lanes(steps: &[Step]) -> Vec<Vec<Vec<Step>>> {
+    let chosen = LANES.map(|lane| lane.iter().copied().filter(|step| steps.contains(step)));
+    let lanes: Vec<Vec<Step>> = chosen.map(Iterator::collect).into();
+    let alone = |step: Step| vec![vec![step]];
+    if lanes.iter().any(Vec::is_empty) {
+        return steps.iter().copied().map(alone).collect();
+    }
+    let waits = |step: &Step| LANES.concat().contains(step);
+    let before = steps.iter().copied().take_while(|step| !waits(step));
+    let after = steps.iter().copied().skip_while(|step| !waits(step));
+    let after = after.filter(|step| !waits(step));
+    let lanes = std::iter::once(lanes);
+    before
+        .map(alone)
+        .chain(lanes)
+        .chain(after.map(alone))
+        .collect()
 }
 
 impl Step {
@@ -191,7 +263,7 @@ impl Step {
         }
     }
 
-    fn perform(self, test_args: &[String]) -> Outcome {
+    fn perform(self, test_args: &[String], shown: Shown) -> Outcome {
         let cargo = cargo();
         if let Some(extra) = self
             .extra()
@@ -217,9 +289,21 @@ impl Step {
         if self == Self::Adapters && test_args.iter().all(|arg| arg.starts_with('-')) {
             args.push(ADAPTERS);
         }
-        eprintln!("\n── {}", self.name());
         let started = Instant::now();
-        match run(&cargo, &args, &[("RUSTDOCFLAGS", "--deny warnings")]) {
+        let env = [("RUSTDOCFLAGS", "--deny warnings")];
+        let done = match shown {
+            Shown::AsItComes => {
+                eprintln!("\n── {}", self.name());
+                run(&cargo, &args, &env)
+            }
+            Shown::AtItsEnd => {
+                eprintln!("── {} has begun", self.name());
+                run_quietly(&cargo, &args, &env, |printed| {
+                    eprintln!("\n── {}\n{printed}", self.name());
+                })
+            }
+        };
+        match done {
             Ok(()) => Outcome::Passed(started.elapsed()),
             Err(error) => Outcome::Failed(started.elapsed(), error),
         }
@@ -279,6 +363,24 @@ mod tests {
                 .map(|step| at_once(step.tests_per_processor().unwrap(), processors))
         };
         assert_eq!((at(2), at(1)), ([5, 8], [2, 4]));
+    }
+
+    #[test]
+    fn waiting_suites_run_side_by_side_and_a_single_one_as_it_comes() {
+        let all = in_lanes(Step::value_variants());
+        let beside: Vec<_> = all.iter().filter(|lanes| lanes.len() > 1).collect();
+        assert_eq!(beside, [&LANES.map(<[Step]>::to_vec).to_vec()]);
+        let flat: Vec<Step> = all.concat().concat();
+        let mut wanted = Step::value_variants().to_vec();
+        assert_eq!(flat.len(), wanted.len());
+        wanted.retain(|step| !flat.contains(step));
+        assert_eq!(wanted, [], "each step runs");
+        assert_eq!(flat.first(), Some(&Step::Format));
+        assert_eq!(flat.last(), Some(&Step::Demo));
+        assert_eq!(
+            in_lanes(&[Step::Ups, Step::Suites]),
+            [[[Step::Ups]], [[Step::Suites]]]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod plan;
 mod policies;
 #[cfg(test)]
 mod policy_tests;
+mod program;
 mod release_on;
 mod render;
 mod site;

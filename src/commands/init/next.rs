@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::files::File;
 use super::plan::InitPlan;
-use super::user_data::ProgramLocation;
+use super::program::ProgramLocation;
 use crate::cli::{Globals, Init};
 use crate::config::Bucket;
 use crate::config::FleetKind;

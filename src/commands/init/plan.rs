@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::flags::odd_values;
-use super::user_data::Program;
+use super::program::Program;
 use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
 use crate::outcome::Usage;

@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
 
 use super::plan::InitPlan;
-use super::user_data::ProgramLocation;
+use super::program::ProgramLocation;
 use crate::config::FleetKind;
 use crate::config::{ALL_PROGRAMS, Address, SecretRef, Site};
 use crate::host::templates;

@@ -4,6 +4,7 @@ use super::Absent::{Is, Means, Refused};
 use super::ConfigPart::Site;
 use super::ValueType::{Integer, OneOf, Table, Text, Texts};
 use super::{FIRST, SiteKey, key};
+use crate::config::bucket::PACKAGES_IN_TOML;
 
 pub(super) const KEYS: &[SiteKey] = &[
     key(
@@ -49,7 +50,7 @@ pub(super) const KEYS: &[SiteKey] = &[
     key(
         "site.packages",
         Text,
-        Is("\"packages/\""),
+        Is(PACKAGES_IN_TOML),
         FIRST,
         Site,
         "Where packages stand: a folder below the prefix, or \"s3://other-bucket/path/\"; none of the folders that the site keeps for itself.",

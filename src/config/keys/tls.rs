@@ -84,7 +84,7 @@ pub(super) const KEYS: &[SiteKey] = &[
         Refused,
         FIRST,
         Site,
-        "Where the key stands: \"ssm:/path\", \"secretsmanager:id#key\", or \"s3:certs/zerossl/eab.json\", which holds {\"hmac_key\": \"…\"}.",
+        "Where the key stands: \"ssm:/path\", \"secretsmanager:id#key\", or \"s3:KEY\" of an object beside the site's certificates, which holds {\"hmac_key\": \"…\"}.",
     )
     .private(),
 ];

@@ -1,5 +1,6 @@
 //! `[site]`.
 
+use super::super::bucket::PACKAGES;
 use super::super::reader::Table;
 use super::super::{Domain, PackageSource, values};
 use super::checked;
@@ -72,7 +73,7 @@ fn read_packages(table: &Table<'_>, bucket: Option<&str>, prefix: &str) -> Optio
     let Some(at) = table.string("packages") else {
         return Some(PackageSource {
             bucket: bucket?.to_owned(),
-            prefix: format!("{prefix}packages/"),
+            prefix: format!("{prefix}{PACKAGES}"),
         });
     };
     let own = bucket;
