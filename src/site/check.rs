@@ -172,7 +172,7 @@ mod tests {
         let name = checks.iter().find(|check| check.id == "site.name").unwrap();
         let remedy = name.remedy.as_deref().unwrap();
         assert!(
-            remedy.starts_with("site.name is a string, it has to be there: "),
+            remedy.starts_with("site.name is a string, required. "),
             "{remedy}"
         );
     }

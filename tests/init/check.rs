@@ -77,7 +77,7 @@ fn every_problem_is_told_at_once_with_its_line_a_caret_and_help_and_ends_with_2(
         "  site.toml:1: site.bucket is missing\n    |\n  1 | [site]\n    | ^^^^^^\n",
         "  site.toml:2: site.name \"A\" is not 1 to 32 of a-z, 0-9 and -\n    |\n  2 | name = \"A\"\n    |        ^^^\n",
         "  site.toml:5: dns.ttl is integer; it wants a whole number from 1 to 86400\n    |\n  5 | ttl = 0\n    |       ^\n",
-        "= help: dns.ttl is a whole number from 1 to 86400, without it 60: For how many seconds",
+        "= help: dns.ttl is a whole number from 1 to 86400, by default 60. For how many seconds",
         "did you mean routing?\n    |\n  6 | routng = …\n    | ^^^^^^\n",
         "\n  10 | secrets = …\n     |           ^\n",
     ] {

@@ -127,12 +127,12 @@ impl SiteKey {
     /// The key's type, default and sentence, in one line.
     pub fn help(&self) -> String {
         let absent = match self.absent {
-            Absent::Refused => "it has to be there".to_owned(),
-            Absent::Is(value) => format!("without it {value}"),
+            Absent::Refused => "required".to_owned(),
+            Absent::Is(value) => format!("by default {value}"),
             Absent::Means(words) => format!("without it {words}"),
         };
         format!(
-            "{} is {}, {absent}: {}",
+            "{} is {}, {absent}. {}",
             self.path, self.value, self.sentence
         )
     }

@@ -35,7 +35,7 @@ fn page() -> String {
 
 fn heading(page: &mut String, table: &SiteKey) {
     let absent = match table.absent {
-        Absent::Refused => "The table has to be there.".to_owned(),
+        Absent::Refused => "The table is required.".to_owned(),
         Absent::Is(value) => format!("Without the table: `{value}`."),
         Absent::Means(words) => format!("Without the table: {words}."),
     };
