@@ -334,6 +334,17 @@ mod tests {
     }
 
     #[test]
+    fn of_two_instances_of_the_same_second_only_one_takes_the_name_from_the_other() {
+        let take_over = |owner: &str, claimant: &str| {
+            let observed = [text(owner, 1, 5), a("203.0.113.2")];
+            let claim = claim(claimant, 1, Shape::Simple);
+            plan(&observed, &names(), &claim, &living(&[owner])).unwrap()
+        };
+        assert!(matches!(take_over("i-2", "i-1"), ZonePlan::StandBy(_)));
+        assert!(matches!(take_over("i-1", "i-2"), ZonePlan::Change(_)));
+    }
+
+    #[test]
     fn names_that_are_given_back_stay_with_the_older_instance() {
         let observed = [text("i-2", 1, 5), a("203.0.113.2")];
         let appointed = Claim {
