@@ -2,6 +2,7 @@
 //! CloudFormation would take it.
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_macros,
     reason = "the rule is about the product; this runs the product"
 )]
 

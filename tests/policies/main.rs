@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_macros,
     reason = "the rule is about the product; this runs and watches the product"
 )]
 

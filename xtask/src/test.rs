@@ -14,12 +14,14 @@ use crate::{moto, packages, pebble};
 
 /// Part of the names of the adapters' tests.
 const ADAPTERS: &str = "::suite::";
+/// Part of the names of the model check's stories, which take minutes.
+const MODEL: &str = "model::stories::";
 
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only these steps [default: all]
     steps: Vec<Step>,
-    /// Only the steps that need no local region: format, clippy, unit
+    /// Only the steps that need no local region, and no model check: format, clippy, unit
     #[arg(long, conflicts_with = "steps")]
     quick: bool,
     /// For the test programs: a part of a test's name, `--nocapture`, …
@@ -104,7 +106,7 @@ impl Test {
     fn drive(&self, lane: &[Step], shown: Shown) -> Vec<(Step, Outcome)> {
         let mut done = Vec::new();
         for &step in lane {
-            let outcome = step.perform(&self.test_args, shown);
+            let outcome = step.perform(&self.test_args(step), shown);
             let failed = outcome.failed();
             done.push((step, outcome));
             if failed {
@@ -112,6 +114,15 @@ impl Test {
             }
         }
         done
+    }
+
+    /// What the test programs of a step are told.
+    fn test_args(&self, step: Step) -> Vec<String> {
+        let mut args = self.test_args.clone();
+        if self.quick && step == Step::Unit {
+            args.extend(["--skip", MODEL].map(str::to_owned));
+        }
+        args
     }
 
     /// The lanes beside each other. A lane goes on to its end where another has failed: what it
