@@ -361,6 +361,25 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_that_owns_names_beside_this_one_is_never_a_spare() {
+        let seen = Seen {
+            owners: vec!["i-1".into(), "i-3".into()],
+            ..seen(1, vec![member("i-1", None), later("i-2"), later("i-3")])
+        };
+        assert_eq!(spares(&seen, 1), ["i-2"]);
+        assert_eq!(
+            spares(
+                &Seen {
+                    owners: vec![],
+                    ..seen
+                },
+                1
+            ),
+            ["i-3", "i-2"]
+        );
+    }
+
+    #[test]
     fn a_notice_raises_at_once_and_lowers_once_the_replacement_is_listed() {
         assert_eq!(
             act(&seen(1, vec![member("i-1", None)]), Mark::Notice),

@@ -129,8 +129,9 @@ fn gone_now(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
+/// Waits a minute, as a machine that checks models beside needs seconds for what takes none.
 async fn gone(pid: u32) -> bool {
-    for _ in 0..200 {
+    for _ in 0..6000 {
         if gone_now(pid) {
             return true;
         }

@@ -69,8 +69,9 @@ fn gone(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
+/// Waits a minute, as a machine that checks models beside needs seconds for what takes none.
 async fn eventually(mut done: impl FnMut() -> bool) -> bool {
-    for _ in 0..300 {
+    for _ in 0..6000 {
         if done() {
             return true;
         }

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use time::OffsetDateTime;
@@ -85,12 +86,15 @@ fn certificate(now: OffsetDateTime) -> (String, String) {
     )
 }
 
+/// A port that nobody listens at, below those that the kernel gives to connections: between now and
+/// nginx's start it would give such a one to whoever connects.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 200).unwrap() * 100;
+    let port = || 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    std::iter::repeat_with(port)
+        .find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok())
         .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn machine(major: u32, minor: u32, patch: u32) -> NginxHost {
