@@ -140,7 +140,7 @@ fn read_file(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::site_file::*;
+    use super::*;
 
     #[test]
     fn an_address_in_a_bucket_needs_bucket_and_key() {

@@ -137,7 +137,7 @@ fn choose(occupants: [Occupant; 2], serving: Option<Slot>) -> Slot {
 
 #[cfg(test)]
 mod tests {
-    use super::super::app_slot::*;
+    use super::*;
     use Occupant::{Nobody, Other, Same};
 
     #[test]

@@ -222,7 +222,7 @@ async fn give_back(lease: Lease) {
 mod tests {
     use time::OffsetDateTime;
 
-    use super::super::release_command::*;
+    use super::*;
     use crate::site::release::Published;
 
     fn on_trial(version: &str) -> Candidate {

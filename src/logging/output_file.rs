@@ -97,7 +97,7 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::output_file::*;
+    use super::*;
 
     #[test]
     fn lines_beyond_the_bound_are_dropped() {

@@ -158,7 +158,7 @@ pub fn released(pointer: &Pointer) -> Released {
 
 #[cfg(test)]
 mod tests {
-    use super::super::current::*;
+    use super::*;
 
     fn release(version: &str) -> Released {
         Released {

@@ -295,7 +295,7 @@ mod tests {
     use time::Duration;
     use time::macros::datetime;
 
-    use super::super::members::*;
+    use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 

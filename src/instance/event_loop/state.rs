@@ -218,7 +218,7 @@ fn ship_after(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::*;
+    use super::*;
 
     #[test]
     fn reports_follow_one_another_and_the_last_one_is_the_newest() {

@@ -189,7 +189,7 @@ pub fn keep(path: &Path, instance: &str, note: Option<Note>) -> Result<()> {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::notice::*;
+    use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 

@@ -158,7 +158,7 @@ pub fn progress(residents: &[Resident], wanted: &WantedRelease, run: &str) -> Pr
 mod tests {
     use time::macros::datetime;
 
-    use super::super::instances::*;
+    use super::*;
     use crate::site::report::{Attempt, Tried};
 
     fn resident(id: &str, phase: Phase, release: &str, deploy: Option<&str>) -> Resident {
