@@ -69,7 +69,7 @@ impl Drop for World {
         let last = &requests[requests.len().saturating_sub(LAST)..];
         println!("the last of {} requests to the region:", requests.len());
         for request in last {
-            println!("  {request:?}");
+            println!("  {request}");
         }
         for key in self.list("instances/") {
             let body = self.get(&key).unwrap_or_default();

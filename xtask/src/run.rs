@@ -70,9 +70,33 @@ pub(crate) fn run_quietly(
     printed.read_to_end(&mut text)?;
     tell(&format!("$ {line}\n{}", String::from_utf8_lossy(&text)));
     if !status.success() {
-        bail!("{line}: {status}");
+        bail!(
+            "{line}: {status}{}",
+            what_panicked(&String::from_utf8_lossy(&text))
+        );
     }
     Ok(())
+}
+
+/// Where tests panicked and their first words, from what they printed: a test that fails prints so
+/// much of its world after them that they are hard to find.
+fn what_panicked(printed: &str) -> String {
+    const PANICS: usize = 20;
+    const LINES: usize = 4;
+    const COLUMNS: usize = 300;
+    let lines: Vec<&str> = printed.lines().collect();
+    let panics = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.contains(" panicked at "));
+    let mut told = String::new();
+    for (number, _) in panics.take(PANICS) {
+        for line in lines.iter().skip(number).take(LINES) {
+            told.push('\n');
+            told.extend(line.chars().take(COLUMNS));
+        }
+    }
+    told
 }
 
 /// What a program prints, whether or not it succeeds: for questions whose answer may be "no".
@@ -130,6 +154,20 @@ fn line(program: &str, args: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_words_of_each_panic_are_told() {
+        let long = "x".repeat(1000);
+        let printed = format!(
+            "running 2 tests\nthread 'a' panicked at a.rs:1:\nleft: 1\n{long}\nd\ne\nthread 'b' panicked at b.rs:2:\nlast"
+        );
+        let told = what_panicked(&printed);
+        let lines: Vec<&str> = told.lines().skip(1).collect();
+        assert_eq!(lines[..2], ["thread 'a' panicked at a.rs:1:", "left: 1"]);
+        assert_eq!(lines[2].len(), 300);
+        assert_eq!(lines[3..], ["d", "thread 'b' panicked at b.rs:2:", "last"]);
+        assert_eq!(what_panicked("running 0 tests\n"), "");
+    }
 
     #[test]
     fn a_program_that_is_started_does_not_inherit_what_cargo_says_of_this_one() {

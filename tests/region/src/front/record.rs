@@ -2,6 +2,7 @@
 //! Tests count it, search it and wait on it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -43,6 +44,36 @@ pub struct Recorded {
     pub denied: Option<String>,
     /// From its arrival to the head of the answer.
     pub took: Option<Duration>,
+}
+
+/// One line, as somebody needs it who asks what happened.
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            number,
+            at,
+            service,
+            operation,
+            method,
+            path,
+            ..
+        } = self;
+        write!(f, "{number} {at} {service:?} {operation}: {method} {path}")?;
+        match self.status {
+            Some(status) => write!(f, " → {status}")?,
+            None => f.write_str(" → no answer")?,
+        }
+        if let Some(took) = self.took {
+            write!(f, " in {took:.1?}")?;
+        }
+        for who in self.instance.iter().chain(&self.signer).take(1) {
+            write!(f, ", by {who}")?;
+        }
+        for why in self.fault.iter().chain(&self.denied) {
+            write!(f, " ({why})")?;
+        }
+        Ok(())
+    }
 }
 
 impl Recorded {
