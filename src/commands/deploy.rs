@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::package::Package;
 use crate::cli::{Deploy, Globals};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::logging::progress;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
@@ -19,26 +19,26 @@ use crate::site::report::Timeline;
 
 pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
-    let remote = Remote::open(globals).await?;
+    let context = SiteContext::open(globals).await?;
     let package = timeline
         .step("package", &[], Package::of(&args.path))
         .await?;
     let prospect = if args.no_rotate {
         None
     } else {
-        Some(Prospect::of(&remote, &args.pace, args.in_place).await?)
+        Some(Prospect::of(&context, &args.pace, args.in_place).await?)
     };
     if globals.dry_run {
-        return print_plan(globals, &remote, &package, prospect).await;
+        return print_plan(globals, &context, &package, prospect).await;
     }
     let Some(DeployLock { mut lease, run, by }) =
-        DeployLock::take(&remote, args.pace.force).await?
+        DeployLock::take(&context, args.pace.force).await?
     else {
         return Ok(Outcome::Locked);
     };
     let work = async {
-        rollout::settle(&remote, &run, &args.pace, &timeline).await?;
-        let previous = rollout::current(&remote).await?;
+        rollout::settle(&context, &run, &args.pace, &timeline).await?;
+        let previous = rollout::current(&context).await?;
         if let Some(current) = previous.as_ref().filter(|release| holds(release, &package)) {
             info!(
                 release = current.version,
@@ -49,27 +49,27 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
         let published = rollout::unless_stopped(timeline.step(
             "publish",
             &["package"],
-            package.publish(globals, &remote),
+            package.publish(globals, &context),
         ))
         .await?;
         let record = Record::new(
             run.clone(),
             Verb::Deploy,
             by,
-            remote.now(),
+            context.now(),
             Some(rollout::released(&published.into())),
             previous,
         );
         if args.no_rotate {
-            make_current(&remote, record).await?;
+            make_current(&context, record).await?;
         } else {
-            roll_out(&remote, record, args, &timeline).await?;
+            roll_out(&context, record, args, &timeline).await?;
         }
-        prune(&remote, args.keep).await
+        prune(&context, args.keep).await
     };
     let done = lease.guard(work).await;
     rollout::give_up(lease).await;
-    rollout::print_end(globals, &remote).await?;
+    rollout::print_end(globals, &context).await?;
     done.map(|()| Outcome::Done)
 }
 
@@ -80,27 +80,27 @@ fn holds(release: &Released, package: &Package) -> bool {
 
 /// Tries the record's release on instances, and makes it current or goes back.
 async fn roll_out(
-    remote: &Remote,
+    context: &SiteContext,
     mut record: Record,
     args: &Deploy,
     timeline: &Timeline,
 ) -> Result<()> {
     // The fleet is observed again: settling may have ended instances.
-    Prospect::of(remote, &args.pace, args.in_place)
+    Prospect::of(context, &args.pace, args.in_place)
         .await?
-        .enter(&mut record, remote);
-    let log = Log::create(&remote.state, &remote.site, record).await?;
-    rollout::carry_out(remote, log, &args.pace, timeline).await
+        .enter(&mut record, context);
+    let log = Log::create(&context.state, &context.site, record).await?;
+    rollout::carry_out(context, log, &args.pace, timeline).await
 }
 
 /// The one way by which a release becomes current that has not served.
-async fn make_current(remote: &Remote, mut record: Record) -> Result<()> {
+async fn make_current(context: &SiteContext, mut record: Record) -> Result<()> {
     record.verb = Verb::Publish;
-    let mut log = Log::create(&remote.state, &remote.site, record).await?;
+    let mut log = Log::create(&context.state, &context.site, record).await?;
     log.record.stage = Stage::Forward;
-    rollout::promote(remote, &log.record).await?;
+    rollout::promote(context, &log.record).await?;
     log.record
-        .end(RunOutcome::Published, remote.now(), None, None);
+        .end(RunOutcome::Published, context.now(), None, None);
     log.write().await?;
     let version = log
         .record
@@ -115,18 +115,18 @@ async fn make_current(remote: &Remote, mut record: Record) -> Result<()> {
 }
 
 /// Removes old packages; never the current one, the one before, or one on its way.
-async fn prune(remote: &Remote, keep: Option<usize>) -> Result<()> {
+async fn prune(context: &SiteContext, keep: Option<usize>) -> Result<()> {
     let Some(keep) = keep else { return Ok(()) };
-    let newest = Log::newest(&remote.state, &remote.site).await?;
+    let newest = Log::newest(&context.state, &context.site).await?;
     let named = newest
         .into_iter()
         .flat_map(|log| [log.record.release, log.record.previous])
         .flatten();
     let never: Vec<String> = named
-        .chain(rollout::current(remote).await?)
+        .chain(rollout::current(context).await?)
         .map(|release: Released| release.version)
         .collect();
-    let gone = release::prune(&remote.packages, &remote.site.packages, keep, &never)
+    let gone = release::prune(&context.packages, &context.site.packages, keep, &never)
         .await
         .context("removing old packages")?;
     if !gone.is_empty() {
@@ -145,11 +145,11 @@ struct DeployPlan<'p> {
 
 async fn print_plan(
     globals: &Globals,
-    remote: &Remote,
+    context: &SiteContext,
     package: &Package,
     rotation: Option<Prospect>,
 ) -> Result<Outcome> {
-    let current = rollout::current(remote).await?;
+    let current = rollout::current(context).await?;
     let upload = !current
         .as_ref()
         .is_some_and(|current| holds(current, package));
@@ -179,8 +179,8 @@ async fn print_plan(
         (true, rotation) => {
             out!(
                 "upload         to s3://{}/{}",
-                remote.packages.bucket(),
-                remote
+                context.packages.bucket(),
+                context
                     .site
                     .packages
                     .package(&format!("<time>-{}", &package.sha256()[..8]))

@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use time::macros::format_description;
 
 use crate::cli::{Globals, History};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Record, RunOutcome, Verb, recent};
@@ -15,8 +15,8 @@ use crate::site::deploys::{Record, RunOutcome, Verb, recent};
 const ERROR_SHOWN: usize = 100;
 
 pub async fn run(globals: &Globals, args: &History) -> Result<Outcome> {
-    let remote = Remote::open(globals).await?;
-    let records = recent(&remote.state, &remote.site, args.limit).await?;
+    let context = SiteContext::open(globals).await?;
+    let records = recent(&context.state, &context.site, args.limit).await?;
     if globals.json {
         output::json(&records)?;
     } else if records.is_empty() {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::cli::{Globals, Logs};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, json_shown, shown};
@@ -13,8 +13,8 @@ use crate::site::journal::{Line, Merge, Query, known, stored};
 const BATCH: usize = 8 << 10;
 
 pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
-    let remote = Remote::open(globals).await?;
-    let known = known(&remote.state, &remote.site).await?;
+    let context = SiteContext::open(globals).await?;
+    let known = known(&context.state, &context.site).await?;
     if let Some(instance) = args
         .instance
         .as_ref()
@@ -31,12 +31,12 @@ pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     // S3's time, which the listing has told.
     let query = Query {
         instance: args.instance.clone(),
-        since: args.since.time(remote.now()),
+        since: args.since.time(context.now()),
         kind,
     };
     let mut merge = Merge::new(
-        &remote.state,
-        stored(&remote.state, &remote.site, &query).await?,
+        &context.state,
+        stored(&context.state, &context.site, &query).await?,
         query.since,
     );
     let mut lines = 0_u64;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::cli::Globals;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::host::archive::Packed;
 use crate::logging;
 use crate::site::release::{self, Published};
@@ -52,7 +52,7 @@ impl Package {
         &self.sha256
     }
 
-    pub async fn publish(&self, globals: &Globals, remote: &Remote) -> Result<Published> {
+    pub async fn publish(&self, globals: &Globals, context: &SiteContext) -> Result<Published> {
         let bar = upload_bar(globals, self.size);
         let told = AtomicU64::new(0);
         let tell = |sent: u64| {
@@ -64,10 +64,10 @@ impl Package {
         };
         // S3's clock is not known before its first answer, which the lease has brought.
         let published = release::publish(
-            &remote.packages,
-            &remote.site.packages,
+            &context.packages,
+            &context.site.packages,
             &self.packed,
-            remote.now(),
+            context.now(),
             tell,
         )
         .await?;

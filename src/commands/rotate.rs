@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use tracing::info;
 
 use crate::cli::{Globals, Pace, Rollback};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::logging::progress;
 use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
@@ -18,15 +18,15 @@ use crate::site::report::Timeline;
 const LOOKED_AT: usize = 200;
 
 pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
-    let remote = Remote::open(globals).await?;
+    let context = SiteContext::open(globals).await?;
     replace(
         globals,
-        &remote,
+        &context,
         pace,
         Verb::Rotate,
         false,
-        async |remote: &Remote| {
-            let served = served_now(remote).await?;
+        async |context: &SiteContext| {
+            let served = served_now(context).await?;
             Ok((served.clone(), served))
         },
     )
@@ -34,16 +34,16 @@ pub async fn rotate(globals: &Globals, pace: &Pace) -> Result<Outcome> {
 }
 
 pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
-    let remote = Remote::open(globals).await?;
+    let context = SiteContext::open(globals).await?;
     replace(
         globals,
-        &remote,
+        &context,
         &args.pace,
         Verb::Rollback,
         args.in_place,
-        async |remote: &Remote| {
-            let current = rollout::current(remote).await?;
-            let earlier = earlier(remote, current.as_ref(), args.version.as_deref()).await?;
+        async |context: &SiteContext| {
+            let current = rollout::current(context).await?;
+            let earlier = earlier(context, current.as_ref(), args.version.as_deref()).await?;
             Ok((Some(earlier), current))
         },
     )
@@ -53,41 +53,41 @@ pub async fn rollback(globals: &Globals, args: &Rollback) -> Result<Outcome> {
 /// Chooses what the instances are to serve, and brings them to it.
 async fn replace(
     globals: &Globals,
-    remote: &Remote,
+    context: &SiteContext,
     pace: &Pace,
     verb: Verb,
     in_place: bool,
-    choose: impl AsyncFn(&Remote) -> Result<(Option<Released>, Option<Released>)>,
+    choose: impl AsyncFn(&SiteContext) -> Result<(Option<Released>, Option<Released>)>,
 ) -> Result<Outcome> {
     let timeline = Timeline::start(progress::observer(globals));
-    let prospect = Prospect::of(remote, pace, in_place).await?;
+    let prospect = Prospect::of(context, pace, in_place).await?;
     if globals.dry_run {
-        let (release, _) = choose(remote).await?;
+        let (release, _) = choose(context).await?;
         print(globals, release.as_ref(), &prospect)?;
         return Ok(Outcome::Done);
     }
-    let Some(DeployLock { mut lease, run, by }) = DeployLock::take(remote, pace.force).await?
+    let Some(DeployLock { mut lease, run, by }) = DeployLock::take(context, pace.force).await?
     else {
         return Ok(Outcome::Locked);
     };
     let work = async {
-        rollout::settle(remote, &run, pace, &timeline).await?;
-        let (release, previous) = choose(remote).await?;
+        rollout::settle(context, &run, pace, &timeline).await?;
+        let (release, previous) = choose(context).await?;
         info!(
             release = release.as_ref().map_or("none", |release| &release.version),
             in_place, "rotating"
         );
-        let mut record = Record::new(run.clone(), verb, by, remote.now(), release, previous);
+        let mut record = Record::new(run.clone(), verb, by, context.now(), release, previous);
         // Looked at again: settling may have ended instances.
-        Prospect::of(remote, pace, in_place)
+        Prospect::of(context, pace, in_place)
             .await?
-            .enter(&mut record, remote);
-        let log = Log::create(&remote.state, &remote.site, record).await?;
-        rollout::carry_out(remote, log, pace, &timeline).await
+            .enter(&mut record, context);
+        let log = Log::create(&context.state, &context.site, record).await?;
+        rollout::carry_out(context, log, pace, &timeline).await
     };
     let done = lease.guard(work).await;
     rollout::give_up(lease).await;
-    rollout::print_end(globals, remote).await?;
+    rollout::print_end(globals, context).await?;
     done.map(|()| Outcome::Done)
 }
 
@@ -105,27 +105,32 @@ fn print(globals: &Globals, release: Option<&Released>, prospect: &Prospect) -> 
 }
 
 /// What a new instance would boot now.
-async fn served_now(remote: &Remote) -> Result<Option<Released>> {
-    if !remote.site.app.has_releases() {
+async fn served_now(context: &SiteContext) -> Result<Option<Released>> {
+    if !context.site.app.has_releases() {
         return Ok(None);
     }
-    if let Some(current) = rollout::current(remote).await? {
+    if let Some(current) = rollout::current(context).await? {
         return Ok(Some(current));
     }
-    let resolved =
-        release::resolve(&remote.state, &remote.packages, &remote.site, remote.now()).await?;
+    let resolved = release::resolve(
+        &context.state,
+        &context.packages,
+        &context.site,
+        context.now(),
+    )
+    .await?;
     Ok(Some(rollout::released(&resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.
 async fn earlier(
-    remote: &Remote,
+    context: &SiteContext,
     current: Option<&Released>,
     wanted: Option<&str>,
 ) -> Result<Released> {
-    let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
+    let history = recent(&context.state, &context.site, LOOKED_AT).await?;
     let release = choose_earlier(&history, current, wanted).map_err(|why| usage(&why))?;
-    let listed = remote
+    let listed = context
         .packages
         .list(&release.key, 1)
         .await
@@ -134,7 +139,7 @@ async fn earlier(
         return Err(usage(&format!(
             "the package of {} is gone: s3://{}/{}",
             release.version,
-            remote.packages.bucket(),
+            context.packages.bucket(),
             release.key
         )));
     }

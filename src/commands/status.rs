@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
 use crate::config::FleetId;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::rollout;
@@ -90,8 +90,8 @@ struct ServingInstance {
 }
 
 pub async fn run(globals: &Globals) -> Result<Outcome> {
-    let remote = Remote::open(globals).await?;
-    let status = observe(&remote).await?;
+    let context = SiteContext::open(globals).await?;
+    let status = observe(&context).await?;
     if globals.json {
         output::json(&StatusDocument {
             status: &status,
@@ -108,9 +108,9 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
     })
 }
 
-async fn observe(remote: &Remote) -> Result<Status> {
+async fn observe(context: &SiteContext) -> Result<Status> {
     let (mut checks, mut zones) = (Vec::new(), Vec::new());
-    for standing in remote.zones().await?.standing(&remote.route53).await? {
+    for standing in context.zones().await?.standing().await? {
         let records = standing.records.iter().map(ToString::to_string).collect();
         zones.push(ZoneStatus {
             zone: standing.zone,
@@ -123,17 +123,17 @@ async fn observe(remote: &Remote) -> Result<Status> {
         .filter_map(|names| names.owner.clone())
         .collect();
     let owners = ids.clone();
-    let elastic_ip = elastic_ip(remote, &owners, &mut checks).await;
-    let fleet = fleet(remote, &mut ids).await?;
+    let elastic_ip = elastic_ip(context, &owners, &mut checks).await;
+    let fleet = fleet(context, &mut ids).await?;
     let mut instances = Vec::new();
-    for described in remote
+    for described in context
         .ec2
         .describe(&ids.into_iter().collect::<Vec<_>>())
         .await?
         .into_iter()
         .filter(|described| described.living)
     {
-        instances.push(instance(remote, described, &owners).await?);
+        instances.push(instance(context, described, &owners).await?);
     }
     checks.extend(instances.iter().map(ServingInstance::check));
     for owner in owners
@@ -143,16 +143,16 @@ async fn observe(remote: &Remote) -> Result<Status> {
         let seen = format!("{owner}, which owns the names, is gone");
         checks.push(Check::problem("names", owner, seen));
     }
-    let current = rollout::current(remote)
+    let current = rollout::current(context)
         .await?
         .map(|release| release.version);
-    let newest = Log::newest(&remote.state, &remote.site)
+    let newest = Log::newest(&context.state, &context.site)
         .await?
         .map(|log| log.record);
     let under_way = newest.filter(|record| record.end.is_none());
     checks.extend(differing_versions(&instances));
     Ok(Status {
-        site: remote.site.name.clone(),
+        site: context.site.name.clone(),
         current,
         under_way,
         zones,
@@ -164,12 +164,12 @@ async fn observe(remote: &Remote) -> Result<Status> {
 }
 
 async fn elastic_ip(
-    remote: &Remote,
+    context: &SiteContext,
     owners: &BTreeSet<String>,
     checks: &mut Vec<Check>,
 ) -> Option<ElasticIpStatus> {
     const ID: &str = "elastic-ip";
-    let elastic = match address::elastic(&remote.ec2, &remote.site).await {
+    let elastic = match address::elastic(&context.ec2, &context.site).await {
         Ok(elastic) => elastic?,
         Err(error) => {
             checks.push(Check::of(ID, "Elastic IP", Err(error)));
@@ -200,11 +200,11 @@ async fn elastic_ip(
     })
 }
 
-async fn fleet(remote: &Remote, ids: &mut BTreeSet<String>) -> Result<Option<FleetStatus>> {
-    let Some(id) = remote.fleet().await? else {
+async fn fleet(context: &SiteContext, ids: &mut BTreeSet<String>) -> Result<Option<FleetStatus>> {
+    let Some(id) = context.fleet().await? else {
         return Ok(None);
     };
-    let observed = Fleet::new(&remote.cloud, &id).observe().await?;
+    let observed = Fleet::new(&context.cloud, &id).observe().await?;
     ids.extend(observed.members.iter().map(|member| member.id.clone()));
     Ok(Some(FleetStatus {
         id,
@@ -214,19 +214,19 @@ async fn fleet(remote: &Remote, ids: &mut BTreeSet<String>) -> Result<Option<Fle
 }
 
 async fn instance(
-    remote: &Remote,
+    context: &SiteContext,
     described: Described,
     owners: &BTreeSet<String>,
 ) -> Result<ServingInstance> {
     let (id, owner) = (&described.id, owners.contains(&described.id));
-    let mut said = read_report(&remote.state, &remote.site, id).await?;
+    let mut said = read_report(&context.state, &context.site, id).await?;
     if let Some(said) = said
         .as_mut()
-        .filter(|_| remote.site.dns.reports_stale_addresses())
+        .filter(|_| context.site.dns.reports_stale_addresses())
     {
         (said.public_ipv4, said.public_ipv6) = (described.ipv4, described.ipv6);
     }
-    let problem = problem(remote, id, said.as_ref()).await;
+    let problem = problem(context, id, said.as_ref()).await;
     let address = said
         .as_ref()
         .and_then(InstanceReport::address)
@@ -252,7 +252,7 @@ async fn instance(
     })
 }
 
-async fn problem(remote: &Remote, id: &str, said: Option<&InstanceReport>) -> Option<String> {
+async fn problem(context: &SiteContext, id: &str, said: Option<&InstanceReport>) -> Option<String> {
     let Some(said) = said else {
         return Some(
             "it has said nothing of itself; its console or journal may tell why".to_owned(),
@@ -270,7 +270,7 @@ async fn problem(remote: &Remote, id: &str, said: Option<&InstanceReport>) -> Op
                 return said.trouble.clone();
             }
             let release = said.release.clone().unwrap_or_default();
-            rollout::look(remote, id, said, &release, GLANCE)
+            rollout::look(context, id, said, &release, GLANCE)
                 .await
                 .err()
                 .map(|error| format!("{error:#}"))

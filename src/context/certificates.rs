@@ -10,10 +10,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::cloud::acme::{AcmeError, CertificateId, renewal_info};
-use crate::cloud::route53::Route53;
-use crate::cloud::s3::S3;
-use crate::cloud::secrets::SecretStores;
-use crate::config::{Bucket, Directory, Site};
+use crate::config::{Bucket, Directory};
+use crate::context::SiteContext;
 use crate::site::certificate::{Barred, Cache, Certificate, Desk, Found, Ledger, due};
 use crate::site::lease::{Asked, Lease};
 use crate::site::records::Zones;
@@ -22,10 +20,7 @@ const LEASE_LASTS: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub struct Certificates<'a> {
-    pub s3: &'a S3,
-    pub site: &'a Site,
-    pub route53: &'a Route53,
-    pub secrets: SecretStores,
+    pub context: &'a SiteContext,
     /// Who asks for the lease.
     pub holder: &'a str,
 }
@@ -54,19 +49,24 @@ pub struct Busy {
 impl<'a> Certificates<'a> {
     pub fn cache(&self, ca: &'a Directory) -> Cache<'a> {
         Cache {
-            s3: self.s3,
-            site: self.site,
+            s3: &self.context.state,
+            site: &self.context.site,
             ca,
         }
     }
 
     fn caches(&self) -> impl Iterator<Item = Cache<'a>> {
-        self.site.tls.directories.iter().map(|ca| self.cache(ca))
+        self.context
+            .site
+            .tls
+            .directories
+            .iter()
+            .map(|ca| self.cache(ca))
     }
 
     /// S3's clock where it was heard, for it is the one that all instances share.
     pub fn now(&self) -> OffsetDateTime {
-        self.s3.now().unwrap_or_else(OffsetDateTime::now_utc)
+        self.context.now()
     }
 
     /// What the bucket holds of each CA's, in order of preference.
@@ -124,7 +124,12 @@ impl<'a> Certificates<'a> {
         };
         let answer = match CertificateId::of(&certificate.chain) {
             Some(id) => {
-                renewal_info(&cache.ca.url, self.site.tls.directory_ca.as_deref(), &id).await
+                renewal_info(
+                    &cache.ca.url,
+                    self.context.site.tls.directory_ca.as_deref(),
+                    &id,
+                )
+                .await
             }
             None => Ok(None),
         };
@@ -155,11 +160,11 @@ impl<'a> Certificates<'a> {
         zones: &Zones,
         wanted: &WantedCertificate<'_>,
     ) -> Result<Certificate> {
-        let key = Bucket::new(self.site).certificate_lock(self.site.first_ca());
+        let key = Bucket::new(&self.context.site).certificate_lock(self.context.site.first_ca());
         let deadline = Instant::now() + wanted.patience;
         loop {
             let (holder, expires) =
-                match Lease::ask(self.s3, &key, self.holder, LEASE_LASTS).await? {
+                match Lease::ask(&self.context.state, &key, self.holder, LEASE_LASTS).await? {
                     Asked::Held(lease) => return self.order_under(lease, zones, wanted).await,
                     Asked::Busy { holder, expires } => (holder, expires),
                     Asked::Done => {
@@ -208,7 +213,7 @@ impl<'a> Certificates<'a> {
                 }
                 done => return done,
             }
-            if refusals.len() < self.site.tls.directories.len() {
+            if refusals.len() < self.context.site.tls.directories.len() {
                 warn!("the next CA is asked: {:#}", refusals[refusals.len() - 1]);
             }
         }
@@ -227,8 +232,8 @@ impl<'a> Certificates<'a> {
         let zone_of = |domain: &str| zones.of(domain).map(|zone| zone.id.clone());
         let desk = Desk {
             cache,
-            route53: self.route53,
-            secrets: &self.secrets,
+            route53: &self.context.route53,
+            secrets: &self.context.cloud.secrets(),
             zone_of: &zone_of,
             force: wanted.force,
         };

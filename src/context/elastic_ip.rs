@@ -7,9 +7,8 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::cloud::ec2::{Associated, Ec2, ElasticIp};
-use crate::cloud::route53::Route53;
-use crate::config::Site;
+use crate::cloud::ec2::{Associated, ElasticIp};
+use crate::context::SiteContext;
 use crate::site::address;
 use crate::site::records::Zones;
 
@@ -19,10 +18,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// What leading the address takes.
 pub struct ElasticIpMover<'l> {
-    pub site: &'l Site,
+    pub context: &'l SiteContext,
     pub zones: &'l Zones,
-    pub route53: &'l Route53,
-    pub ec2: &'l Ec2,
 }
 
 /// Who has both the names and the address now.
@@ -69,15 +66,11 @@ impl ElasticIpMover<'_> {
 
     /// Whether the address is with the owner, or is none of our business.
     async fn step(&self, instance: &str, led: &mut Option<Led>) -> Result<bool> {
-        let owner = self
-            .zones
-            .owner(self.route53)
-            .await?
-            .context("nobody owns the names")?;
+        let owner = self.zones.owner().await?.context("nobody owns the names")?;
         if led.as_ref().is_some_and(|led| led.owner == owner) {
             return Ok(true);
         }
-        let elastic = address::elastic(self.ec2, self.site)
+        let elastic = address::elastic(&self.context.ec2, &self.context.site)
             .await?
             .context("the site has no Elastic IP")?;
         let ours_to_move = owner == instance || led.is_some();
@@ -85,7 +78,7 @@ impl ElasticIpMover<'_> {
             *led = Some(Led { owner, elastic });
             return Ok(true);
         }
-        match self.ec2.associate(&elastic, &owner).await? {
+        match self.context.ec2.associate(&elastic, &owner).await? {
             Associated::Done => {
                 info!(instance = owner, address = %elastic.address, "the Elastic IP leads there")
             }

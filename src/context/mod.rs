@@ -21,7 +21,9 @@ use crate::config::{FleetId, Site};
 use crate::site::records::{ZoneOwnership, Zones};
 use site_file::{SiteFileLocation, region};
 
-pub struct Remote {
+/// A site and the clients of the AWS services that it uses: what the engine on an instance and the
+/// one that deploys have in common.
+pub struct SiteContext {
     pub site: Site,
     pub cloud: Cloud,
     /// The site's bucket.
@@ -32,7 +34,7 @@ pub struct Remote {
     pub ec2: Ec2,
 }
 
-impl Remote {
+impl SiteContext {
     /// Reads site.toml and gets credentials.
     pub async fn open(globals: &Globals) -> Result<Self> {
         let access = Access::from_anywhere();
@@ -40,15 +42,18 @@ impl Remote {
             .read(&access)
             .await?;
         let cloud = access.cloud(&region(Some(&site), &access).await?).await?;
-        let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
-        Ok(Self {
-            state,
-            packages,
+        Ok(Self::new(site, cloud))
+    }
+
+    pub fn new(site: Site, cloud: Cloud) -> Self {
+        Self {
+            state: cloud.s3(&site.bucket),
+            packages: cloud.s3(&site.packages.bucket),
             route53: cloud.route53(),
             ec2: cloud.ec2(),
             site,
             cloud,
-        })
+        }
     }
 
     /// S3's time, on which all machines agree; before its first answer, this machine's.
@@ -66,7 +71,7 @@ impl Remote {
         if let Some(fleet) = &self.site.fleet {
             return Ok(Some(fleet.clone()));
         }
-        let standing = self.zones().await?.standing(&self.route53).await?;
+        let standing = self.zones().await?.standing().await?;
         let ids: BTreeSet<String> = standing
             .iter()
             .flat_map(ZoneOwnership::instances)

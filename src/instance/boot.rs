@@ -103,7 +103,7 @@ impl Instance {
             CutoverOutcome::Owner(changes) => {
                 // The names may point here already: from now on nothing ends this boot.
                 if let Err(error) = steps
-                    .step("in sync", &["cutover"], self.wait_in_sync(&changes))
+                    .step("in sync", &["cutover"], zones.in_sync(&changes))
                     .await
                 {
                     warn!("whether all name servers know the change is not known: {error:#}");
@@ -117,7 +117,7 @@ impl Instance {
     /// Also at what their owner has said of itself: it may have asked for this instance only in
     /// case.
     async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
-        let observed = zones.observe(&self.route53).await?;
+        let observed = zones.observe().await?;
         self.leaves_names(&zones.read(&observed)?).await;
         Ok(observed)
     }
@@ -203,13 +203,13 @@ impl Instance {
     }
 
     async fn fetch_release(&self) -> Result<Option<Release>> {
-        if !self.site.app.has_releases() {
+        if !self.context.site.app.has_releases() {
             return Ok(None);
         }
         let Resolved { pointer, trial } = release::resolve(
-            &self.state,
-            &self.packages,
-            &self.site,
+            &self.context.state,
+            &self.context.packages,
+            &self.context.site,
             self.identity.launched,
         )
         .await?;
@@ -221,7 +221,7 @@ impl Instance {
         }
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         Ok(Some(
-            release::fetch(&self.packages, &pointer, &self.paths, account).await?,
+            release::fetch(&self.context.packages, &pointer, &self.paths, account).await?,
         ))
     }
 
@@ -231,7 +231,7 @@ impl Instance {
         steps
             .step("host packages", &["accounts"], self.install_host_packages())
             .await?;
-        if !self.site.app.needs_interpreter() {
+        if !self.context.site.app.needs_interpreter() {
             return Ok(None);
         }
         let interpreter = steps.step("interpreter", &["host packages"], self.interpreter());
@@ -240,14 +240,14 @@ impl Instance {
 
     pub async fn interpreter(&self) -> Result<Interpreter> {
         app::find_interpreter(
-            &self.site.host_packages,
+            &self.context.site.host_packages,
             self.accounts.as_ref().map(|accounts| &accounts.app),
         )
         .await
     }
 
     async fn install_host_packages(&self) -> Result<()> {
-        let installed = packages::install_missing(&self.site.host_packages).await?;
+        let installed = packages::install_missing(&self.context.site.host_packages).await?;
         if !installed.is_empty() {
             info!(packages = installed.join(" "), "installed");
         }
@@ -268,13 +268,13 @@ impl Instance {
         });
         let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
         AppPlan::new(
-            &self.site,
+            &self.context.site,
             &self.identity.instance_id,
             package,
             &self.paths,
             account,
         )?
-        .provide(interpreter, &self.state, secrets)
+        .provide(interpreter, &self.context.state, secrets)
         .await
     }
 
@@ -288,7 +288,7 @@ impl Instance {
     async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
         let steps = &self.timeline;
         let address = async {
-            if self.site.dns.address_moves() {
+            if self.context.site.dns.address_moves() {
                 steps
                     .step("address", &["accounts"], self.rehearse_address())
                     .await
@@ -300,11 +300,7 @@ impl Instance {
             steps.step("cached certificate", &["accounts"], async {
                 self.certificates().newest().await
             }),
-            steps.step(
-                "zones",
-                &["accounts"],
-                Zones::find(&self.route53, &self.site)
-            ),
+            steps.step("zones", &["accounts"], self.context.zones()),
             address,
         )?;
         let certificate = steps
@@ -326,7 +322,7 @@ impl Instance {
     /// What can wait until the site serves. Nothing of it is worth failing for.
     pub async fn settle(&self, serving: &Serving) {
         let live = serving.live();
-        if let Err(error) = live.app.share(&self.state).await {
+        if let Err(error) = live.app.share(&self.context.state).await {
             warn!("the next boot has to install the dependencies again: {error:#}");
         }
         let Some(release) = &live.release else { return };

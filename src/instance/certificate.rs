@@ -23,13 +23,9 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Instance {
     pub fn certificates(&self) -> Certificates<'_> {
-        let (secrets, holder) = (self.cloud.secrets(), &self.identity.instance_id);
         Certificates {
-            s3: &self.state,
-            site: &self.site,
-            route53: &self.route53,
-            secrets,
-            holder,
+            context: &self.context,
+            holder: &self.identity.instance_id,
         }
     }
 
@@ -106,6 +102,9 @@ impl Instance {
 
     /// S3's clock where it was heard, for it is the one that all instances share.
     pub fn now(&self) -> OffsetDateTime {
-        self.state.now().unwrap_or_else(OffsetDateTime::now_utc)
+        self.context
+            .state
+            .now()
+            .unwrap_or_else(OffsetDateTime::now_utc)
     }
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use super::release_command::forecast;
 use crate::cli::Globals;
+use crate::cloud::Access;
 use crate::cloud::imds::Identity;
 use crate::cloud::s3::S3;
-use crate::cloud::{Access, Cloud};
 use crate::config::{SecretRef, Site};
+use crate::context::SiteContext;
 use crate::context::certificates::Certificates;
 use crate::context::claim;
 use crate::context::site_file::region_of;
@@ -18,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::output::{self, out};
 use crate::site::certificate::{due, identifiers};
 use crate::site::check::Check;
-use crate::site::records::{Checks, ZonePlan, Zones};
+use crate::site::records::{Checks, ZonePlan};
 use crate::site::release::{self, Pointer, Resolved};
 use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
@@ -41,22 +42,24 @@ pub async fn print(
     access: &Access,
 ) -> Result<Outcome> {
     let cloud = access.cloud(&region_of(&site, identity).await?).await?;
+    let context = &SiteContext::new(site, cloud);
+    let site = &context.site;
     let mut checks = vec![
         Check::of("identity", "identity", identified(identity)),
-        Check::of("fleet", "fleet", Ok(fleet(&site, identity))),
+        Check::of("fleet", "fleet", Ok(fleet(site, identity))),
     ];
-    checks.extend(release(&cloud, &site, paths, identity).await);
+    checks.extend(release(context, paths, identity).await);
     checks.extend([
-        Check::of("host-packages", "host packages", host_packages(&site).await),
-        Check::of("web-server", "web server", web_server(&site).await),
+        Check::of("host-packages", "host packages", host_packages(site).await),
+        Check::of("web-server", "web server", web_server(site).await),
         Check::of(
             "certificate",
             "certificate",
-            certificate(&cloud, &site, identity).await,
+            certificate(context, identity).await,
         ),
-        Check::of("cutover", "cutover", cutover(&cloud, &site, identity).await),
+        Check::of("cutover", "cutover", cutover(context, identity).await),
     ]);
-    checks.extend(secrets(&cloud, &site).await);
+    checks.extend(secrets(context).await);
     if globals.json {
         output::json(&checks.iter().map(DryRunStep::of).collect::<Vec<_>>())?;
     } else {
@@ -105,7 +108,8 @@ fn fleet(site: &Site, identity: &Identity) -> String {
 }
 
 /// The release, and the fate of its command.
-async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity) -> Vec<Check> {
+async fn release(context: &SiteContext, paths: &Paths, identity: &Identity) -> Vec<Check> {
+    let site = &context.site;
     if !site.app.has_releases() {
         return vec![Check::of(
             "release",
@@ -113,9 +117,8 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
             Ok("no package: kind s3 forwards to the bucket".to_owned()),
         )];
     }
-    let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
     let Resolved { pointer, trial } =
-        match release::resolve(&state, &packages, site, identity.launched).await {
+        match release::resolve(&context.state, &context.packages, site, identity.launched).await {
             Ok(resolved) => resolved,
             Err(error) => return vec![Check::of("release", "release", Err(error))],
         };
@@ -137,7 +140,7 @@ async fn release(cloud: &Cloud, site: &Site, paths: &Paths, identity: &Identity)
         Check::of(
             "release-command",
             "release command",
-            release_command(&state, site, paths, &pointer).await,
+            release_command(&context.state, site, paths, &pointer).await,
         ),
     ]
 }
@@ -161,9 +164,9 @@ async fn release_command(
 }
 
 /// Each by itself; of what it holds nothing is said.
-async fn secrets(cloud: &Cloud, site: &Site) -> Vec<Check> {
-    let wanted = &site.app.secrets;
-    let answers = cloud.secrets().read(wanted.values()).await;
+async fn secrets(context: &SiteContext) -> Vec<Check> {
+    let wanted = &context.site.app.secrets;
+    let answers = context.cloud.secrets().read(wanted.values()).await;
     let decide = |(name, place): (&String, &SecretRef)| match app::secret_for(place, &answers) {
         Ok(_) => Ok(format!("give {name} from {place}, which can be read")),
         Err(error) => Err(error.context(format!("{name} from {place}"))),
@@ -194,13 +197,10 @@ async fn web_server(site: &Site) -> Result<String> {
     }
 }
 
-async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
-    let (s3, route53) = (cloud.s3(&site.bucket), cloud.route53());
+async fn certificate(context: &SiteContext, identity: &Identity) -> Result<String> {
+    let site = &context.site;
     let certificates = Certificates {
-        s3: &s3,
-        site,
-        route53: &route53,
-        secrets: cloud.secrets(),
+        context,
         holder: &identity.instance_id,
     };
     let cas: Vec<&str> = site
@@ -229,15 +229,14 @@ async fn certificate(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<
     })
 }
 
-async fn cutover(cloud: &Cloud, site: &Site, identity: &Identity) -> Result<String> {
-    let route53 = cloud.route53();
-    let zones = Zones::find(&route53, site).await?;
+async fn cutover(context: &SiteContext, identity: &Identity) -> Result<String> {
+    let SiteContext { site, ec2, .. } = context;
+    let zones = context.zones().await?;
     // The health checks that the boot would make first have no ids yet.
-    let ec2 = cloud.ec2();
-    let elastic = address::elastic(&ec2, site).await?;
+    let elastic = address::elastic(ec2, site).await?;
     let node = claim::reached_at(claim::node(identity), elastic.as_ref());
     let claim = claim::claim(site, &node, claim::shape(site, Checks::default())?);
-    let plans = zones.plan(&route53, &ec2, &claim).await?;
+    let plans = zones.plan(ec2, &claim).await?;
     let moved = match &elastic {
         Some(elastic)
             if !elastic.leads_to(&node.id)

@@ -31,12 +31,10 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::cli::Globals;
-use crate::cloud::ec2::Ec2;
+use crate::cloud::Access;
 use crate::cloud::imds::{Identity, Imds};
-use crate::cloud::route53::Route53;
-use crate::cloud::s3::S3;
-use crate::cloud::{Access, Cloud};
 use crate::config::Site;
+use crate::context::SiteContext;
 use crate::context::site_file::region_of;
 use crate::host::accounts::Accounts;
 use crate::host::files::FileLock;
@@ -56,18 +54,11 @@ const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// One instance on its way to being the site.
 pub struct Instance {
-    site: Site,
+    context: SiteContext,
     paths: Paths,
     imds: Imds,
     identity: Identity,
     region: String,
-    /// The site's bucket.
-    state: S3,
-    /// The packages' bucket.
-    packages: S3,
-    route53: Route53,
-    ec2: Ec2,
-    cloud: Cloud,
     /// Who runs what, where we are root.
     accounts: Option<Accounts>,
     services: Services,
@@ -114,16 +105,10 @@ impl Instance {
         let services =
             Services::choose(mode, &paths, std::sync::Arc::new(logging::print_service)).await?;
         let outbox = logs::ship::begin(&paths, &services)?;
-        let (state, packages) = (cloud.s3(&site.bucket), cloud.s3(&site.packages.bucket));
         Ok(Self {
+            context: SiteContext::new(site, cloud),
             imds,
-            state,
-            packages,
-            route53: cloud.route53(),
-            ec2: cloud.ec2(),
-            cloud,
             public_ipv4: Cell::new(identity.public_ipv4),
-            site,
             paths,
             identity,
             region,

@@ -49,14 +49,18 @@ impl Instance {
     }
 
     fn release_on(&self) -> ReleaseOn {
-        if self.site.app.release_on.is_none() && !self.release_on_told.replace(true) {
+        if self.context.site.app.release_on.is_none() && !self.release_on_told.replace(true) {
             warn!(
                 "[app] release_on is not set, so the release command runs for each new data folder, that is on every replacement; set \
                  release_on = \"folder\" to keep that (for SQLite or files in $SPOTBOOT_DATA), or release_on = \"fleet\" to have it run once \
                  per release (for a database server)"
             );
         }
-        self.site.app.release_on.unwrap_or(ReleaseOn::Folder)
+        self.context
+            .site
+            .app
+            .release_on
+            .unwrap_or(ReleaseOn::Folder)
     }
 
     async fn release_on_folder(&self, app: &InstalledApp, version: &str) -> Result<Became> {
@@ -75,14 +79,14 @@ impl Instance {
     }
 
     async fn release_on_fleet(&self, app: &InstalledApp, version: &str) -> Result<Became> {
-        let done = Bucket::new(&self.site).release_lock(version);
+        let done = Bucket::new(&self.context.site).release_lock(version);
         let Some(mut done) = self.lease_on(&done).await? else {
             return Ok(Became::DoneInFleet);
         };
         let run = async {
             // The candidate is read within the turn: the command of a release that comes on trial
             // later waits for its own.
-            let on_trial = Candidate::living(&self.state, &self.site).await?;
+            let on_trial = Candidate::living(&self.context.state, &self.context.site).await?;
             let became = decide(ReleaseOn::Fleet, false, version, on_trial.as_ref());
             if became == Became::Ran {
                 app.run_release_command().await?;
@@ -100,10 +104,10 @@ impl Instance {
     /// Does `work` while no other instance of the fleet runs a release command.
     async fn in_turn<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let (key, me) = (
-            Bucket::new(&self.site).release_turn(),
+            Bucket::new(&self.context.site).release_turn(),
             &self.identity.instance_id,
         );
-        let free = Lease::create(&self.state, &key, me, LEASE_LASTS).await?;
+        let free = Lease::create(&self.context.state, &key, me, LEASE_LASTS).await?;
         let turn = if free.is_some() {
             free
         } else {
@@ -122,7 +126,7 @@ impl Instance {
         let me = &self.identity.instance_id;
         let (mut waiting_for, mut deadline) = (String::new(), Instant::now() + PATIENCE);
         loop {
-            let holder = match Lease::ask(&self.state, key, me, LEASE_LASTS).await? {
+            let holder = match Lease::ask(&self.context.state, key, me, LEASE_LASTS).await? {
                 Asked::Done => return Ok(None),
                 Asked::Held(lease) => return Ok(Some(lease)),
                 Asked::Busy { holder, .. } => holder,

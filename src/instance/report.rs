@@ -24,8 +24,9 @@ impl Instance {
     ) -> bool {
         let _in_turn = self.telling.lock().await;
         let report = self.current_report(phase, serving, error);
-        let key = Bucket::new(&self.site).instance_report(&self.identity.instance_id);
+        let key = Bucket::new(&self.context.site).instance_report(&self.identity.instance_id);
         let put = self
+            .context
             .state
             .put(&key, report.to_json(), Condition::Always, None)
             .await;
@@ -39,8 +40,13 @@ impl Instance {
     pub async fn report_failure(&self, failure: &anyhow::Error) {
         let mut log = logging::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = Bucket::new(&self.site).boot_log(&self.identity.instance_id);
-        if let Err(error) = self.state.put(&key, log, Condition::Always, None).await {
+        let key = Bucket::new(&self.context.site).boot_log(&self.identity.instance_id);
+        if let Err(error) = self
+            .context
+            .state
+            .put(&key, log, Condition::Always, None)
+            .await
+        {
             warn!("the log of this boot stays on the instance: {error}");
         }
         // Last: whoever hears of it looks for the log.
@@ -97,11 +103,11 @@ impl Instance {
 
     /// Tells systemd, the log and whoever reads standard output.
     pub fn announce(&self, globals: &Globals, serving: &Serving) {
-        let primary = self.site.primary();
-        let port = if self.site.web.https_port == 443 {
+        let primary = self.context.site.primary();
+        let port = if self.context.site.web.https_port == 443 {
             String::new()
         } else {
-            format!(":{}", self.site.web.https_port)
+            format!(":{}", self.context.site.web.https_port)
         };
         let line = match serving.phase {
             Phase::StandBy if self.handover.spare_of().is_empty() => {

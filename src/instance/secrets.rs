@@ -9,12 +9,12 @@ use crate::site::report::Timeline;
 
 impl Instance {
     pub async fn app_secrets(&self, steps: &Timeline) -> Result<app::Secrets> {
-        let wanted = &self.site.app.secrets;
+        let wanted = &self.context.site.app.secrets;
         if wanted.is_empty() {
             return Ok(app::Secrets::new());
         }
         let fetch = async {
-            let answers = self.cloud.secrets().read(wanted.values()).await;
+            let answers = self.context.cloud.secrets().read(wanted.values()).await;
             app::secrets_for(wanted, &answers).context("getting what [app.secrets] names")
         };
         steps.step("secrets", &["accounts"], fetch).await

@@ -82,7 +82,10 @@ impl Instance {
         let begun = Instant::now();
         match web::drain(
             &self.paths,
-            &[self.site.web.http_port, self.site.web.https_port],
+            &[
+                self.context.site.web.http_port,
+                self.context.site.web.https_port,
+            ],
         )
         .await
         {

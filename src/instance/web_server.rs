@@ -40,13 +40,13 @@ impl Instance {
             0o600,
         )?;
         let config = WebConfig {
-            domains: self.site.domains.clone(),
-            http_port: self.site.web.http_port,
-            https_port: self.site.web.https_port,
+            domains: self.context.site.domains.clone(),
+            http_port: self.context.site.web.http_port,
+            https_port: self.context.site.web.https_port,
             upstream: self.web_upstream(app.upstream())?,
-            hsts: self.site.web.hsts,
+            hsts: self.context.site.web.hsts,
             static_files: app.static_folders()?,
-            health_path: self.site.app.health.path.clone(),
+            health_path: self.context.site.app.health.path.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
             fullchain: tls.join("fullchain.pem"),
@@ -97,8 +97,9 @@ impl Instance {
 
     pub fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
         Expectation {
-            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.site.web.https_port)),
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.context.site.web.https_port)),
             hosts: self
+                .context
                 .site
                 .domains
                 .iter()
@@ -107,8 +108,8 @@ impl Instance {
             chain_pem: certificate.chain.clone(),
             release: version_of(release).to_owned(),
             instance: self.identity.instance_id.clone(),
-            health_path: self.site.app.health.path.clone(),
-            own: OwnUrls::of(&self.site),
+            health_path: self.context.site.app.health.path.clone(),
+            own: OwnUrls::of(&self.context.site),
         }
     }
 }

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::current::published;
 use super::lock::LEASE_LASTS;
 use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::Record;
 use crate::site::release::Candidate;
 
@@ -27,16 +27,16 @@ struct PlacedCandidate {
 
 impl Trialled {
     /// Under the lease on deploys, whatever stands there was left by a run that is over.
-    pub async fn put(remote: &Remote, record: &Record, on_trial: bool) -> Result<Self> {
+    pub async fn put(context: &SiteContext, record: &Record, on_trial: bool) -> Result<Self> {
         let Some(release) = record.release.as_ref().filter(|_| on_trial) else {
             return Ok(Self(None));
         };
-        let (s3, key) = (remote.state.clone(), Candidate::key(&remote.site));
+        let (s3, key) = (context.state.clone(), Candidate::key(&context.site));
         let left = s3.get(&key, LARGEST).await?.map(|object| object.etag);
         let (deploy, since, expires) = (
             record.id.clone(),
             Some(record.started),
-            remote.now() + LEASE_LASTS,
+            context.now() + LEASE_LASTS,
         );
         let in_place = record.in_place.is_some();
         let candidate = Candidate {
@@ -123,10 +123,10 @@ impl PlacedCandidate {
 ///
 /// # Errors
 /// Those of the bucket.
-pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
-    let key = Candidate::key(&remote.site);
+pub async fn withdraw(context: &SiteContext, run: &str) -> Result<()> {
+    let key = Candidate::key(&context.site);
     for _ in 0..ATTEMPTS {
-        let Some(object) = remote.state.get(&key, LARGEST).await? else {
+        let Some(object) = context.state.get(&key, LARGEST).await? else {
             return Ok(());
         };
         // One that cannot be read is nobody's, and instances ignore it.
@@ -134,7 +134,7 @@ pub async fn withdraw(remote: &Remote, run: &str) -> Result<()> {
             return Ok(());
         }
         // The last extension of ours may still have been on its way.
-        if remote
+        if context
             .state
             .delete(&key, Condition::Matches(&object.etag))
             .await

@@ -2,7 +2,7 @@
 
 use crate::cloud::s3::{Condition, Written};
 use crate::config::Bucket;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::{Record, Released};
 use crate::site::release::{Current, Pointer, Published};
 use anyhow::{Context, Result, bail};
@@ -13,8 +13,8 @@ const ATTEMPTS: usize = 3;
 ///
 /// # Errors
 /// Those of the bucket, and a pointer that cannot be read.
-pub async fn current(remote: &Remote) -> Result<Option<Released>> {
-    Ok(Current::read(&remote.state, &remote.site)
+pub async fn current(context: &SiteContext) -> Result<Option<Released>> {
+    Ok(Current::read(&context.state, &context.site)
         .await?
         .map(|(current, _)| released(&current.release.into())))
 }
@@ -32,11 +32,11 @@ enum PromotionAction {
 ///
 /// # Errors
 /// Those of the bucket; and that another release was made current since the run began, which stays.
-pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
+pub async fn promote(context: &SiteContext, record: &Record) -> Result<()> {
     let Some(release) = &record.release else {
         return Ok(());
     };
-    let key = Current::key(&remote.site);
+    let key = Current::key(&context.site);
     let body = Current {
         release: published(release, record)?,
         deploy: Some(record.id.clone()),
@@ -44,7 +44,7 @@ pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
     }
     .to_json();
     for _ in 0..ATTEMPTS {
-        let found = Current::read(&remote.state, &remote.site).await?;
+        let found = Current::read(&context.state, &context.site).await?;
         match next(
             found
                 .as_ref()
@@ -66,7 +66,7 @@ pub async fn promote(remote: &Remote, record: &Record) -> Result<()> {
         let condition = found
             .as_ref()
             .map_or(Condition::Absent, |(_, etag)| Condition::Matches(etag));
-        if let Written::Stored(_) = remote
+        if let Written::Stored(_) = context
             .state
             .put(&key, body.clone(), condition, None)
             .await?
@@ -102,15 +102,15 @@ fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) ->
 }
 
 /// Somebody may have written the pointer by hand: then neither release is ours to choose.
-pub async fn nobody_else_changed(remote: &Remote, record: &Record) -> Result<()> {
+pub async fn nobody_else_changed(context: &SiteContext, record: &Record) -> Result<()> {
     let version =
         |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
-    let (now, before) = (version(&current(remote).await?), version(&record.previous));
+    let (now, before) = (version(&current(context).await?), version(&record.previous));
     // Without a pointer a rotation is onto the newest package of the older convention.
     if now.is_some() && now != before && now != version(&record.release) {
         bail!(
             "{} names {} now, and {} when this run began",
-            Bucket::new(&remote.site).current(),
+            Bucket::new(&context.site).current(),
             now.unwrap_or_default(),
             before.unwrap_or_default()
         );

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use crate::config::Bucket;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::host::network;
 use crate::site::deploys::{By, name_of_run};
 use crate::site::lease::{Asked, Lease};
@@ -32,16 +32,16 @@ impl DeployLock {
     ///
     /// # Errors
     /// Those of the bucket.
-    pub async fn take(remote: &Remote, patient: bool) -> Result<Option<Self>> {
+    pub async fn take(context: &SiteContext, patient: bool) -> Result<Option<Self>> {
         let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
-        let key = Bucket::new(&remote.site).deploy_lock();
+        let key = Bucket::new(&context.site).deploy_lock();
         // The newest run is found by its name, whatever the clocks of the machines say.
-        let run = name_of_run(remote.now(), random());
+        let run = name_of_run(context.now(), random());
         let holder = format!("{run}: {by}");
         let mut seen: Option<OffsetDateTime> = None;
         loop {
             let (other, expires) =
-                match Lease::ask(&remote.state, &key, &holder, LEASE_LASTS).await? {
+                match Lease::ask(&context.state, &key, &holder, LEASE_LASTS).await? {
                     Asked::Held(lease) => return Ok(Some(Self { lease, run, by })),
                     Asked::Busy { holder, expires } => (holder, expires),
                     Asked::Done => anyhow::bail!(

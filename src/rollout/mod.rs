@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use crate::cli::{Globals, Pace};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::output;
 use crate::site::deploys::{Log, Node, RecordedStep, Replacement, RunOutcome, Stage};
 use crate::site::fleet::Fleet;
@@ -40,7 +40,7 @@ pub use signals::unless_stopped;
 
 /// A run of one rotation, under its lease.
 pub struct Rotation<'r> {
-    remote: &'r Remote,
+    context: &'r SiteContext,
     log: Log,
     fleet: Fleet,
     /// The lowest target that an instance has noted to go back to.
@@ -59,9 +59,9 @@ impl<'r> Rotation<'r> {
     ///
     /// # Panics
     /// If it has not.
-    pub fn new(remote: &'r Remote, log: Log, pace: Pace, timeline: Timeline) -> Self {
+    pub fn new(context: &'r SiteContext, log: Log, pace: Pace, timeline: Timeline) -> Self {
         let fleet = Fleet::new(
-            &remote.cloud,
+            &context.cloud,
             &log.record
                 .rotation
                 .as_ref()
@@ -78,7 +78,7 @@ impl<'r> Rotation<'r> {
             trial: on_trial.then(|| log.record.id.clone()),
         };
         Self {
-            remote,
+            context,
             log,
             fleet,
             noted: Cell::new(u32::MAX),
@@ -115,7 +115,7 @@ impl<'r> Rotation<'r> {
             .context("a time without its nanoseconds is one")?;
         let mut members = Vec::new();
         for instance in self
-            .remote
+            .context
             .ec2
             .describe(&ids)
             .await?
@@ -125,7 +125,7 @@ impl<'r> Rotation<'r> {
             let marked = listed
                 .iter()
                 .any(|member| member.id == instance.id && member.marked);
-            let said = read_report(&self.remote.state, &self.remote.site, &instance.id).await?;
+            let said = read_report(&self.context.state, &self.context.site, &instance.id).await?;
             let node = Node {
                 id: instance.id,
                 launched: instance.launched,
@@ -167,7 +167,7 @@ impl<'r> Rotation<'r> {
             .iter()
             .filter(|old| members.iter().all(|member| member.id() != old.id))
         {
-            read_report(&self.remote.state, &self.remote.site, &gone.id)
+            read_report(&self.context.state, &self.context.site, &gone.id)
                 .await?
                 .iter()
                 .for_each(heed);
@@ -190,7 +190,7 @@ impl<'r> Rotation<'r> {
     /// How long the old address may be used by those who have asked for it, with what they then
     /// ask.
     fn drain(&self) -> Duration {
-        self.remote
+        self.context
             .site
             .dns
             .drain_time(self.replaced().elastic, self.pace.drain)
@@ -199,7 +199,7 @@ impl<'r> Rotation<'r> {
     /// As long a resolver may remember an address; an Elastic IP that moves stays the same.
     fn ttl(&self) -> Duration {
         let kept = self.replaced().elastic;
-        self.remote.site.dns.remembered_for(kept)
+        self.context.site.dns.remembered_for(kept)
     }
 
     /// Lowers the target and ends these, unless the names lead to one of them by now: then nobody
@@ -214,16 +214,9 @@ impl<'r> Rotation<'r> {
             .filter(|member| going.contains(&member.node.id))
             .map(|member| member.node.launched)
             .max();
-        if let Some(youngest) = youngest.filter(|_| !self.remote.site.dns.answers_together()) {
-            let zones = self.remote.zones().await?;
-            if !zones
-                .stay(
-                    &self.remote.route53,
-                    going,
-                    youngest + Duration::from_secs(1),
-                )
-                .await?
-            {
+        if let Some(youngest) = youngest.filter(|_| !self.context.site.dns.answers_together()) {
+            let zones = self.context.zones().await?;
+            if !zones.stay(going, youngest + Duration::from_secs(1)).await? {
                 return Ok(false);
             }
         }
@@ -245,12 +238,7 @@ impl<'r> Rotation<'r> {
 
     /// Whom the ownership records name.
     async fn owners(&self) -> Result<Vec<String>> {
-        let standing = self
-            .remote
-            .zones()
-            .await?
-            .standing(&self.remote.route53)
-            .await?;
+        let standing = self.context.zones().await?.standing().await?;
         Ok(standing
             .into_iter()
             .filter_map(|zone| zone.owner)
@@ -283,7 +271,7 @@ impl<'r> Rotation<'r> {
     async fn end(&mut self, outcome: RunOutcome, error: Option<String>) -> Result<()> {
         self.bring_up_to_date();
         self.log
-            .end(outcome, self.remote.now(), error, self.ended_by.take())
+            .end(outcome, self.context.now(), error, self.ended_by.take())
             .await
     }
 }
@@ -292,9 +280,9 @@ impl<'r> Rotation<'r> {
 ///
 /// # Errors
 /// Those of the bucket.
-pub async fn print_end(globals: &Globals, remote: &Remote) -> Result<()> {
+pub async fn print_end(globals: &Globals, context: &SiteContext) -> Result<()> {
     if globals.json
-        && let Some(log) = Log::newest(&remote.state, &remote.site).await?
+        && let Some(log) = Log::newest(&context.state, &context.site).await?
     {
         output::json_line(&log.record)?;
     }

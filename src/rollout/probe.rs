@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::members::Member;
 use crate::config::OwnUrls;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
 use crate::site::report::InstanceReport;
@@ -19,7 +19,7 @@ use crate::site::report::InstanceReport;
 /// # Errors
 /// What was seen instead, with the address.
 pub async fn look(
-    remote: &Remote,
+    context: &SiteContext,
     instance: &str,
     said: &InstanceReport,
     release: &str,
@@ -28,7 +28,7 @@ pub async fn look(
     let address = said
         .address()
         .with_context(|| format!("{instance} has no public address"))?;
-    let site = &remote.site;
+    let site = &context.site;
     let expectation = Expectation {
         addr: SocketAddr::new(address, site.web.https_port),
         hosts: site
@@ -44,7 +44,7 @@ pub async fn look(
         health_path: site.app.health.path.clone(),
         own: OwnUrls::of(site),
     };
-    let seen = proof::prove(&expectation, remote.now(), Instant::now() + patience).await;
+    let seen = proof::prove(&expectation, context.now(), Instant::now() + patience).await;
     seen.with_context(|| match address {
         IpAddr::V4(_) => format!("{instance} from outside"),
         IpAddr::V6(_) => format!("{instance} from outside (it has IPv6 only, which this machine needs too: GitHub's runners have none)"),
@@ -56,7 +56,7 @@ pub async fn look(
 /// # Errors
 /// As [`look`].
 pub async fn look_at(
-    remote: &Remote,
+    context: &SiteContext,
     member: &Member,
     release: &str,
     patience: Duration,
@@ -65,9 +65,9 @@ pub async fn look_at(
         .said
         .as_ref()
         .with_context(|| format!("{} has said nothing of itself", member.id()))?;
-    if remote.site.dns.reports_stale_addresses() && member.old {
+    if context.site.dns.reports_stale_addresses() && member.old {
         return look(
-            remote,
+            context,
             member.id(),
             &without_elastic_ip(said, &member.node),
             release,
@@ -75,7 +75,7 @@ pub async fn look_at(
         )
         .await;
     }
-    look(remote, member.id(), said, release, patience).await
+    look(context, member.id(), said, release, patience).await
 }
 
 /// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if

@@ -13,7 +13,6 @@ use super::members::{Member, Way, leaving, lowered, old_ones};
 use super::probe::look_at;
 use crate::site::address;
 use crate::site::deploys::RunOutcome;
-use crate::site::records;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
@@ -79,7 +78,7 @@ impl Rotation<'_> {
         if !error.is::<Superseded>() {
             return Err(error);
         }
-        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        candidate::withdraw(self.context, &self.log.record.id).await?;
         let error = error.context("`spotboot rotate` brings the instances to what is current");
         if let Err(second) = self.restore_target().await {
             warn!("the fleet keeps its raised target: {second:#}");
@@ -91,9 +90,9 @@ impl Rotation<'_> {
 
     async fn make_current(&self) -> Result<()> {
         if self.log.record.release != self.log.record.previous {
-            promote(self.remote, &self.log.record).await?;
+            promote(self.context, &self.log.record).await?;
         }
-        candidate::withdraw(self.remote, &self.log.record.id).await
+        candidate::withdraw(self.context, &self.log.record.id).await
     }
 
     async fn replace_all(&mut self) -> Result<()> {
@@ -249,7 +248,7 @@ impl Rotation<'_> {
         }
         for member in new() {
             if let Err(error) =
-                look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await
+                look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await
             {
                 return Some(format!("{error:#}"));
             }
@@ -260,17 +259,13 @@ impl Rotation<'_> {
     /// Whether any of them was in one. With other routing than multivalue the new instance's own
     /// cutover has done this.
     pub async fn take_out_of_answers(&mut self, going: &[String]) -> Result<bool> {
-        if !self.remote.site.dns.answers_together() || going.is_empty() {
+        if !self.context.site.dns.answers_together() || going.is_empty() {
             return Ok(false);
         }
-        let changes = self
-            .remote
-            .zones()
-            .await?
-            .withdraw(&self.remote.route53, &self.remote.site.name, going)
-            .await?;
+        let zones = self.context.zones().await?;
+        let changes = zones.withdraw(&self.context.site.name, going).await?;
         if !changes.is_empty() {
-            records::in_sync(&self.remote.route53, &changes).await?;
+            zones.in_sync(&changes).await?;
             self.in_sync = Some(Instant::now());
         }
         Ok(!changes.is_empty())
@@ -279,8 +274,8 @@ impl Rotation<'_> {
     /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were
     /// taken out of the answers.
     async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
-        let multivalue = self.remote.site.dns.answers_together();
-        let elastic = address::elastic(&self.remote.ec2, &self.remote.site).await?;
+        let multivalue = self.context.site.dns.answers_together();
+        let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
         let is_reached = |id: &String| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id));
         Ok(multivalue
             || self

@@ -5,7 +5,7 @@ use tracing::warn;
 
 use super::{InPlace, Rotation, candidate, current};
 use crate::cli::Pace;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 
@@ -14,8 +14,13 @@ use crate::site::report::Timeline;
 ///
 /// # Errors
 /// What could not be undone or finished: nothing new may be begun on top of it.
-pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline) -> Result<()> {
-    let Some(mut log) = Log::newest(&remote.state, &remote.site).await? else {
+pub async fn settle(
+    context: &SiteContext,
+    run: &str,
+    pace: &Pace,
+    timeline: &Timeline,
+) -> Result<()> {
+    let Some(mut log) = Log::newest(&context.state, &context.site).await? else {
         return Ok(());
     };
     if log.record.end.is_some() {
@@ -29,14 +34,14 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
     );
     log.take_over(run).await?;
     if log.record.in_place.is_some() {
-        return InPlace::new(remote, log, pace.clone(), timeline.clone())
+        return InPlace::new(context, log, pace.clone(), timeline.clone())
             .await?
             .settle(run, KILLED)
             .await;
     }
     if log.record.rotation.is_none() {
-        let published = current(remote).await? == log.record.release;
-        candidate::withdraw(remote, &log.record.id).await?;
+        let published = current(context).await? == log.record.release;
+        candidate::withdraw(context, &log.record.id).await?;
         let outcome = if published {
             RunOutcome::Published
         } else {
@@ -44,14 +49,14 @@ pub async fn settle(remote: &Remote, run: &str, pace: &Pace, timeline: &Timeline
         };
         log.record.end(
             outcome,
-            remote.now(),
+            context.now(),
             Some(KILLED.to_owned()),
             Some(run.to_owned()),
         );
         return log.write().await;
     }
     let stage = log.record.stage;
-    let mut rotation = Rotation::new(remote, log, pace.clone(), timeline.clone());
+    let mut rotation = Rotation::new(context, log, pace.clone(), timeline.clone());
     rotation.ended_by = Some(run.to_owned());
     match stage {
         Stage::Forward => rotation.finish().await,

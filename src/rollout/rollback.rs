@@ -13,13 +13,13 @@ use super::candidate;
 use super::members::{Member, gives_on, heirs, made_up, surplus};
 use super::probe::look_at;
 use crate::config::Bucket;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
 use crate::logging;
 use crate::site::address;
 use crate::site::deploys::{RunOutcome, Stage};
-use crate::site::records::{Claim, ClaimBasis, Cutover, in_sync};
+use crate::site::records::{Claim, ClaimBasis, Cutover};
 
 const LARGEST_LOG: usize = 1024 * 1024;
 const GLANCE: Duration = Duration::from_secs(3);
@@ -51,7 +51,7 @@ impl Rotation<'_> {
         if self.log.record.stage != Stage::Back {
             self.decide(Stage::Back).await?;
         }
-        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        candidate::withdraw(self.context, &self.log.record.id).await?;
         let members = self.members().await?;
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
@@ -99,7 +99,7 @@ impl Rotation<'_> {
     /// One that AWS takes away had the names back while nobody else was there, and may have stopped
     /// since.
     async fn give_on(&self) -> Result<()> {
-        if self.remote.site.dns.answers_together() {
+        if self.context.site.dns.answers_together() {
             return Ok(());
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
@@ -131,7 +131,7 @@ impl Rotation<'_> {
             .map(|member| member.id().to_owned())
             .collect();
         let owners = self.owners().await?;
-        let moved = if self.remote.site.dns.answers_together() {
+        let moved = if self.context.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
             let heirs = heirs(members, &owners);
@@ -174,18 +174,18 @@ impl Rotation<'_> {
         if owners.is_empty() {
             return Ok(false);
         }
-        let remote = self.remote;
+        let context = self.context;
         let Some(heir) = self.answering(heirs).await else {
             warn!("no instance that stays serves, so the names stay where they are");
             return Ok(false);
         };
-        let zones = remote.zones().await?;
+        let zones = context.zones().await?;
         let moved = owners.iter().any(|owner| owner != heir.id());
-        let elastic = address::elastic(&remote.ec2, &remote.site).await?;
+        let elastic = address::elastic(&context.ec2, &context.site).await?;
         let node = claim::reached_at(heir.node.clone(), elastic.as_ref());
         let shape = claim::shape(
-            &remote.site,
-            claim::checks(&remote.route53, &remote.site, &node).await?,
+            &context.site,
+            claim::checks(&context.route53, &context.site, &node).await?,
         )?;
         // The replacement of one that AWS takes away may be on its way, and is to have the names
         // from it; the new ones are not.
@@ -197,28 +197,23 @@ impl Rotation<'_> {
         let later = newest.map(|newest| newest + Duration::from_secs(1));
         let launched = later
             .filter(|_| heir.is_going())
-            .unwrap_or_else(|| later.map_or(remote.now(), |later| later.max(remote.now())));
+            .unwrap_or_else(|| later.map_or(context.now(), |later| later.max(context.now())));
         let claim = Claim {
             launched,
             right: ClaimBasis::Appointment,
-            ..claim::claim(&remote.site, &node, shape)
+            ..claim::claim(&context.site, &node, shape)
         };
         info!(instance = heir.id(), "the names go back");
-        if let Cutover::Owner(changes) = zones
-            .take_over(&remote.route53, &remote.ec2, &claim, None)
-            .await?
-        {
+        if let Cutover::Owner(changes) = zones.take_over(&context.ec2, &claim, None).await? {
             if elastic.is_some() {
                 ElasticIpMover {
-                    site: &remote.site,
+                    context,
                     zones: &zones,
-                    route53: &remote.route53,
-                    ec2: &remote.ec2,
                 }
                 .lead_to(heir.id())
                 .await?;
             }
-            in_sync(&remote.route53, &changes).await?;
+            zones.in_sync(&changes).await?;
         }
         Ok(moved)
     }
@@ -228,7 +223,7 @@ impl Rotation<'_> {
     async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
         // Whom the Elastic IP has just left has no address until it comes back.
         let cut_off = |heir: &Member| {
-            self.remote.site.dns.reports_stale_addresses()
+            self.context.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
         };
@@ -238,7 +233,7 @@ impl Rotation<'_> {
                 .as_ref()
                 .and_then(|said| said.release.clone())
                 .unwrap_or_default();
-            match look_at(self.remote, heir, &release, GLANCE).await {
+            match look_at(self.context, heir, &release, GLANCE).await {
                 Ok(()) => return Some(heir),
                 Err(error) => warn!("an instance does not answer: {error:#}"),
             }
@@ -249,7 +244,7 @@ impl Rotation<'_> {
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
     /// them over by itself, but where it stands by, or where old ones go.
     pub async fn pass_names_on(&mut self, members: &[Member], going: &[String]) -> Result<()> {
-        if self.remote.site.dns.answers_together() || going.is_empty() {
+        if self.context.site.dns.answers_together() || going.is_empty() {
             return Ok(());
         }
         let owners = self.owners().await?;
@@ -271,7 +266,7 @@ impl Rotation<'_> {
     async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
         for member in members.iter().filter(|member| !member.old) {
             let answers = member.serves()
-                && look_at(self.remote, member, &self.wanted.version, GLANCE)
+                && look_at(self.context, member, &self.wanted.version, GLANCE)
                     .await
                     .is_ok();
             if answers || member.has_just_proven_itself(owners) {
@@ -323,7 +318,7 @@ impl Rotation<'_> {
     /// names were just given to: the owner stays. In multivalue answers the record of ownership
     /// leads nobody anywhere.
     async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
-        let owners = if self.remote.site.dns.answers_together() {
+        let owners = if self.context.site.dns.answers_together() {
             Vec::new()
         } else {
             self.owners().await?
@@ -352,15 +347,15 @@ impl Rotation<'_> {
                     member.id()
                 );
             }
-            let log = Bucket::new(&self.remote.site).boot_log(member.id());
-            print_log(self.remote, member.id(), &log).await;
+            let log = Bucket::new(&self.context.site).boot_log(member.id());
+            print_log(self.context, member.id(), &log).await;
         }
     }
 }
 
 /// An instance's own words, as it left them in the bucket.
-pub async fn print_log(remote: &Remote, instance: &str, key: &str) {
-    match remote
+pub async fn print_log(context: &SiteContext, instance: &str, key: &str) {
+    match context
         .state
         .get(key, LARGEST_LOG)
         .await

@@ -37,12 +37,12 @@ impl Rotation<'_> {
         })
         .await?;
         let candidate =
-            Trialled::put(self.remote, &self.log.record, self.wanted.trial.is_some()).await?;
+            Trialled::put(self.context, &self.log.record, self.wanted.trial.is_some()).await?;
         let within = self.pace.timeout;
         let steps = async {
             let new = self.arrival(1).await?;
             self.bake(&new).await?;
-            nobody_else_changed(self.remote, &self.log.record).await
+            nobody_else_changed(self.context, &self.log.record).await
         };
         tokio::select! {
             done = unless_stopped(steps) => done?,
@@ -72,7 +72,7 @@ impl Rotation<'_> {
                 self.raise(&self.members().await?).await
             })
             .await?;
-        let since = self.remote.now();
+        let since = self.context.now();
         let new = timeline
             .step("boot", &["raise"], self.boot(needed, since))
             .await?;
@@ -185,7 +185,7 @@ impl Rotation<'_> {
 
     async fn see(&self, new: &[Member]) -> Result<()> {
         for member in new {
-            look_at(self.remote, member, &self.wanted.version, SEEN_WITHIN).await?;
+            look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await?;
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Rotation<'_> {
             if now.is_going() {
                 bail!("AWS takes {} away", member.id());
             }
-            look_at(self.remote, now, &self.wanted.version, GLANCE).await?;
+            look_at(self.context, now, &self.wanted.version, GLANCE).await?;
         }
         // Whom the Elastic IP has just left has no address for minutes.
         let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();
@@ -250,7 +250,7 @@ impl Rotation<'_> {
                 .as_ref()
                 .and_then(|said| said.release.clone())
                 .unwrap_or_default();
-            if let Err(error) = look_at(self.remote, old, &release, GLANCE).await {
+            if let Err(error) = look_at(self.context, old, &release, GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");
             }
         }

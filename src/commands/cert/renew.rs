@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::certificates;
 use crate::cli::Globals;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::context::certificates::{Busy, WantedCertificate};
 use crate::host::network;
 use crate::outcome::Outcome;
@@ -37,15 +37,15 @@ struct Renewed {
     not_after: OffsetDateTime,
 }
 
-pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outcome> {
+pub async fn run(globals: &Globals, context: &SiteContext, force: bool) -> Result<Outcome> {
     let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
     let holder = format!("cert renew by {by}, process {}", std::process::id());
-    let certificates = certificates(remote, &holder);
+    let certificates = certificates(context, &holder);
     let newest = certificates.newest().await?;
     if globals.dry_run {
         let (ledgers, names) = (
             certificates.ledgers().await?,
-            identifiers(&remote.site.domains),
+            identifiers(&context.site.domains),
         );
         return told(
             globals,
@@ -57,7 +57,7 @@ pub async fn run(globals: &Globals, remote: &Remote, force: bool) -> Result<Outc
         force,
         patience: Duration::ZERO,
     };
-    match certificates.order(&remote.zones().await?, &wanted).await {
+    match certificates.order(&context.zones().await?, &wanted).await {
         Err(busy) if busy.is::<Busy>() => {
             error!("{busy}");
             Ok(Outcome::Locked)

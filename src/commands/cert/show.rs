@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::certificates;
 use crate::cli::Globals;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::certificate::{Ledger, StoredCertificate, Window, due, identifiers};
@@ -55,8 +55,8 @@ struct CachedCertificate {
     explanation: Option<String>,
 }
 
-pub async fn run(globals: &Globals, remote: &Remote) -> Result<Outcome> {
-    let shown = observe(remote).await?;
+pub async fn run(globals: &Globals, context: &SiteContext) -> Result<Outcome> {
+    let shown = observe(context).await?;
     if globals.json {
         output::json(&shown)?;
     } else {
@@ -65,10 +65,10 @@ pub async fn run(globals: &Globals, remote: &Remote) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-async fn observe(remote: &Remote) -> Result<Shown> {
-    let certificates = certificates(remote, "");
+async fn observe(context: &SiteContext) -> Result<Shown> {
+    let certificates = certificates(context, "");
     let (found, ledgers) = tokio::try_join!(certificates.found(), certificates.ledgers())?;
-    let (names, now) = (identifiers(&remote.site.domains), certificates.now());
+    let (names, now) = (identifiers(&context.site.domains), certificates.now());
     let cas = found
         .into_iter()
         .zip(ledgers)
@@ -77,14 +77,14 @@ async fn observe(remote: &Remote) -> Result<Shown> {
     Ok(Shown {
         names,
         cas,
-        served: look(remote).await,
+        served: look(context).await,
     })
 }
 
 /// The site as its own records lead to it.
-async fn look(remote: &Remote) -> Vec<Result<Served, String>> {
-    let (primary, port) = (remote.site.primary(), remote.site.web.https_port);
-    let standing = async { remote.zones().await?.standing(&remote.route53).await };
+async fn look(context: &SiteContext) -> Vec<Result<Served, String>> {
+    let (primary, port) = (context.site.primary(), context.site.web.https_port);
+    let standing = async { context.zones().await?.standing().await };
     let records = match standing.await {
         Ok(standing) => standing.into_iter().flat_map(|standing| standing.records),
         Err(error) => return vec![Err(format!("finding the site's address: {error:#}"))],

@@ -16,7 +16,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 impl Instance {
     /// Answers whoever on this machine asks. That the port is taken keeps no site from serving.
     pub async fn metrics(&self, serving: &Serving) -> Event {
-        let port = self.site.web.metrics_port;
+        let port = self.context.site.web.metrics_port;
         if port == 0 {
             return Event::Done;
         }

@@ -43,6 +43,7 @@ impl Instance {
         self.metering.stand(state.phase());
         let mut works = Works::new();
         let keep_address = self
+            .context
             .site
             .dns
             .address_moves()

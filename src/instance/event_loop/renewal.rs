@@ -41,7 +41,7 @@ impl Instance {
 
     /// Does what is to be done about the certificate now; tells when to look again.
     async fn tend(&self, serving: &Serving) -> Result<OffsetDateTime> {
-        let (certificates, names) = (self.certificates(), identifiers(&self.site.domains));
+        let (certificates, names) = (self.certificates(), identifiers(&self.context.site.domains));
         loop {
             // First, since its answer tells the time.
             let stored = certificates.newest().await?;

@@ -38,7 +38,7 @@ impl Instance {
     /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
     /// to be told.
     pub async fn follow(&self, serving: &Serving) -> Event {
-        if !self.site.app.has_releases() {
+        if !self.context.site.app.has_releases() {
             return std::future::pending().await;
         }
         if let Some(former) = serving.in_place.leaving.take() {
@@ -95,9 +95,10 @@ impl Instance {
     }
 
     async fn candidate(&self, serving: &Serving) -> Result<Option<Candidate>> {
-        let key = Candidate::key(&self.site);
+        let key = Candidate::key(&self.context.site);
         let seen = serving.in_place.seen.borrow().clone();
         let object = match self
+            .context
             .state
             .get_since(
                 &key,
@@ -127,7 +128,7 @@ impl Instance {
     }
 
     async fn heed_current(&self, serving: &Serving, standing: &TrialState) -> Result<bool> {
-        let current = Current::read(&self.state, &self.site)
+        let current = Current::read(&self.context.state, &self.context.site)
             .await?
             .map(|(current, _)| current);
         let live = serving.live();
@@ -334,8 +335,9 @@ impl Instance {
             release,
             deploy, "the release does not serve here, the one before does: {error}"
         );
-        let key = Bucket::new(&self.site).trial_log(&self.identity.instance_id);
+        let key = Bucket::new(&self.context.site).trial_log(&self.identity.instance_id);
         if let Err(error) = self
+            .context
             .state
             .put(&key, logging::recent(), Condition::Always, None)
             .await

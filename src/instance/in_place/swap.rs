@@ -22,7 +22,7 @@ impl Instance {
             .step(
                 "release",
                 &[],
-                release::fetch(&self.packages, &pointer, &self.paths, account),
+                release::fetch(&self.context.packages, &pointer, &self.paths, account),
             )
             .await?;
         let secrets = self.app_secrets(&steps).await?;
@@ -62,7 +62,7 @@ impl Instance {
         release: &Release,
         secrets: Secrets,
     ) -> Result<InstalledApp> {
-        let interpreter = if self.site.app.needs_interpreter() {
+        let interpreter = if self.context.site.app.needs_interpreter() {
             Some(self.interpreter().await?)
         } else {
             None
@@ -84,7 +84,7 @@ impl Instance {
         let Backend::Files(root) = app.upstream() else {
             return Ok(());
         };
-        let files = health_files(&self.site.app.health.path);
+        let files = health_files(&self.context.site.app.health.path);
         let there = files
             .iter()
             .any(|file| root.join(file.trim_start_matches('/')).is_file());

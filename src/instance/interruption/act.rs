@@ -28,10 +28,12 @@ impl Instance {
         };
         let mut seen = self.seen(&fleet, bucket_until).await?;
         let note = self.noted(&seen, serving, bucket_until).await;
-        if let Some(serving) = serving.filter(|_| note.is_over(self.now(), self.site.spare_for)) {
+        if let Some(serving) =
+            serving.filter(|_| note.is_over(self.now(), self.context.site.spare_for))
+        {
             seen.owners = self.owners(serving).await?;
         }
-        let act = plan(&seen, &note, self.now(), self.site.spare_for);
+        let act = plan(&seen, &note, self.now(), self.context.site.spare_for);
         debug!(?seen, ?act, "handing over");
         self.perform(&act, note.mark, &fleet, &seen, serving)
             .await?;
@@ -40,7 +42,7 @@ impl Instance {
         }
         Ok(match act {
             FleetAction::Raise(_) | FleetAction::Lower(_) => SOON,
-            _ if note.mark == Mark::Rebalance => REST.min(self.site.spare_for.max(SOON)),
+            _ if note.mark == Mark::Rebalance => REST.min(self.context.site.spare_for.max(SOON)),
             _ => LOOK_EVERY,
         })
     }
@@ -183,7 +185,7 @@ impl Instance {
             going = going.join(" "),
             "the fleet goes back to what it was"
         );
-        let is_multivalue = self.site.dns.answers_together();
+        let is_multivalue = self.context.site.dns.answers_together();
         let launched = seen
             .members
             .iter()
@@ -194,7 +196,7 @@ impl Instance {
             Some(_) if is_multivalue => {
                 _ = serving
                     .zones
-                    .withdraw(&self.route53, &self.site.name, going)
+                    .withdraw(&self.context.site.name, going)
                     .await?
             }
             Some(launched) => self.keep_names(serving, going, launched, seen).await?,
@@ -205,7 +207,7 @@ impl Instance {
         if is_multivalue && !going.is_empty() {
             serving
                 .zones
-                .withdraw(&self.route53, &self.site.name, going)
+                .withdraw(&self.context.site.name, going)
                 .await?;
         }
         Ok(())
@@ -222,7 +224,7 @@ impl Instance {
     ) -> Result<()> {
         if !serving
             .zones
-            .stay(&self.route53, going, after + Duration::from_secs(1))
+            .stay(going, after + Duration::from_secs(1))
             .await?
         {
             bail!("one of {} has the names by now", going.join(", "));
@@ -238,11 +240,7 @@ impl Instance {
         // Where another has them by now there is nothing to open.
         serving
             .zones
-            .fence(
-                &self.route53,
-                &self.identity.instance_id,
-                self.identity.launched,
-            )
+            .fence(&self.identity.instance_id, self.identity.launched)
             .await?;
         self.handover.fenced.set(false);
         Ok(())

@@ -151,7 +151,8 @@ impl Instance {
 
     /// S3's first, once it was heard.
     pub fn clocks(&self) -> Vec<OffsetDateTime> {
-        self.state
+        self.context
+            .state
             .now()
             .into_iter()
             .chain([OffsetDateTime::now_utc()])
@@ -183,7 +184,7 @@ impl Instance {
     fn ignore_what_is_over(&self) {
         let mut marked = self.handover.marked.borrow_mut();
         if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
-            && self.now() >= *since + self.site.spare_for
+            && self.now() >= *since + self.context.site.spare_for
         {
             marked.settled = true;
         }
@@ -206,12 +207,13 @@ impl Instance {
         Ok(self
             .handover
             .fleet
-            .get_or_init(|| found.map(|fleet| Fleet::new(&self.cloud, &fleet)))
+            .get_or_init(|| found.map(|fleet| Fleet::new(&self.context.cloud, &fleet)))
             .clone())
     }
 
     async fn find_fleet(&self) -> Result<Option<config::FleetId>> {
         if let Some(fleet) = self
+            .context
             .site
             .fleet
             .clone()
@@ -222,7 +224,7 @@ impl Instance {
         // The metadata service shows tags only where it is told to.
         let me = std::slice::from_ref(&self.identity.instance_id);
         let described = within(observe::FLEET_WITHIN, async {
-            self.ec2.describe(me).await.map_err(Error::from)
+            self.context.ec2.describe(me).await.map_err(Error::from)
         })
         .await?;
         Ok(described
@@ -271,7 +273,7 @@ impl Instance {
     /// them over.
     pub fn expected_until(&self) -> Instant {
         // Nobody comes by an Elastic IP any more that has moved.
-        let dns = &self.site.dns;
+        let dns = &self.context.site.dns;
         let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
         let taken_over = self.handover.marked().taken_over.map(|at| at + remembered);
         let left =

@@ -96,7 +96,7 @@ impl Instance {
             .collect();
         if !unlisted.is_empty() {
             let living = within(FLEET_WITHIN, async {
-                Ok(self.ec2.describe(&unlisted).await?)
+                Ok(self.context.ec2.describe(&unlisted).await?)
             })
             .await?
             .into_iter()
@@ -117,7 +117,7 @@ impl Instance {
         let reports = try_join_all(
             members
                 .iter()
-                .map(|member| read_report(&self.state, &self.site, &member.id)),
+                .map(|member| read_report(&self.context.state, &self.context.site, &member.id)),
         );
         let (reports, run) = try_join!(reports, self.run_under_way())?;
         let mut word = Word {
@@ -136,10 +136,10 @@ impl Instance {
 
     /// The rotation that has not ended, by its log.
     pub async fn run_under_way(&self) -> Result<Option<OpenRotation>> {
-        let lock = Bucket::new(&self.site).deploy_lock();
+        let lock = Bucket::new(&self.context.site).deploy_lock();
         let (log, lives) = try_join!(
-            recent(&self.state, &self.site, 1),
-            Lease::is_held(&self.state, &lock)
+            recent(&self.context.state, &self.context.site, 1),
+            Lease::is_held(&self.context.state, &lock)
         )?;
         let unfinished = log.into_iter().next().filter(|record| record.end.is_none());
         Ok(unfinished
@@ -163,8 +163,8 @@ impl Instance {
 
     /// The open notes of others, and whether those are there.
     pub async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
-        let since: OffsetDateTime = self.now() - self.site.spare_for - RECENT;
-        let said = reports_since(&self.state, &self.site, since)
+        let since: OffsetDateTime = self.now() - self.context.site.spare_for - RECENT;
+        let said = reports_since(&self.context.state, &self.context.site, since)
             .await?
             .into_iter()
             .filter(|(id, _)| *id != self.identity.instance_id);
@@ -175,7 +175,7 @@ impl Instance {
         let living = if ids.is_empty() {
             BTreeSet::new()
         } else {
-            self.ec2.living(&ids).await?
+            self.context.ec2.living(&ids).await?
         };
         let is_there =
             |id: &String, said: &InstanceReport| living.contains(id) && !has_stopped(said);

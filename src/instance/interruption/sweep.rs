@@ -38,7 +38,7 @@ impl Instance {
 
     /// Whether there is nothing left to look at soon.
     async fn swept(&self, serving: &Serving) -> Result<bool> {
-        let is_over = |note: &Note| note.is_over(self.now(), self.site.spare_for);
+        let is_over = |note: &Note| note.is_over(self.now(), self.context.site.spare_for);
         let (there, left): (Vec<_>, Vec<_>) = self
             .notes_of_others()
             .await?
@@ -53,7 +53,7 @@ impl Instance {
         let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
         seen.owners = self.owners(serving).await?;
         let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
-        let (target, going) = match sweep(&seen, &notes, self.now(), self.site.spare_for) {
+        let (target, going) = match sweep(&seen, &notes, self.now(), self.context.site.spare_for) {
             FleetAction::Lower(target) => (target, Vec::new()),
             FleetAction::Retire(target, going) => (target, going),
             // Another instance has yet to finish what it began.
@@ -76,8 +76,8 @@ impl Instance {
 
     /// Its report says no more that something is to be done.
     async fn strike_out(&self, instance: &str) -> Result<()> {
-        let key = Bucket::new(&self.site).instance_report(instance);
-        let Some(object) = self.state.get(&key, LARGEST_REPORT).await? else {
+        let key = Bucket::new(&self.context.site).instance_report(instance);
+        let Some(object) = self.context.state.get(&key, LARGEST_REPORT).await? else {
             return Ok(());
         };
         let report = InstanceReport::edit(&object.body, |report| {
@@ -86,7 +86,8 @@ impl Instance {
         })
         .with_context(|| format!("reading {key}"))?;
         // One that speaks for itself after all is right.
-        self.state
+        self.context
+            .state
             .put(&key, report, Condition::Matches(&object.etag), None)
             .await?;
         Ok(())

@@ -23,7 +23,7 @@ impl Instance {
     /// Once a replacement may be there. What fails is tried again.
     pub async fn give_way(&self, seen: &Seen, serving: Option<&Serving>) {
         let Some(serving) = serving else { return };
-        let multivalue = self.site.dns.answers_together();
+        let multivalue = self.context.site.dns.answers_together();
         let done = within(LOOK_WITHIN, async {
             if self.handover.fenced.get() {
                 self.open_names(serving).await?;
@@ -59,7 +59,7 @@ impl Instance {
 
     /// Asked for the last time. Where nobody answers, what was seen before counts.
     pub async fn others_have_them_still(&self, serving: &Serving) -> bool {
-        let have = self.site.dns.answers_together()
+        let have = self.context.site.dns.answers_together()
             || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true))
                 .await
                 .unwrap_or(true);
@@ -72,7 +72,7 @@ impl Instance {
 
     /// Others that live: the names may lead to one that was lost.
     async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
-        let standing = serving.zones.standing(&self.route53).await?;
+        let standing = serving.zones.standing().await?;
         if !run_lives
             && standing
                 .iter()
@@ -88,7 +88,7 @@ impl Instance {
             .filter_map(|zone| zone.owner)
             .map(|owner| owner.owner)
             .collect();
-        let living = self.ec2.living(&owners).await?;
+        let living = self.context.ec2.living(&owners).await?;
         Ok(owners.iter().all(|owner| living.contains(owner)))
     }
 
@@ -112,7 +112,7 @@ impl Instance {
         if !self.handover.marked().told || !self.is_time_to_look() {
             return Ok(());
         }
-        let standing = serving.zones.standing(&self.route53).await?;
+        let standing = serving.zones.standing().await?;
         let stays = |id: &str| {
             seen.members.iter().any(|member| {
                 member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice)
@@ -126,8 +126,7 @@ impl Instance {
             serving
                 .zones
                 .withdraw(
-                    &self.route53,
-                    &self.site.name,
+                    &self.context.site.name,
                     std::slice::from_ref(&self.identity.instance_id),
                 )
                 .await?;
@@ -163,7 +162,7 @@ impl Instance {
         let marked = self.handover.marked();
         let Some(until) = marked
             .until()
-            .filter(|_| marked.taken_over.is_none() && self.site.failover.is_some())
+            .filter(|_| marked.taken_over.is_none() && self.context.site.failover.is_some())
         else {
             return;
         };

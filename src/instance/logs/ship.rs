@@ -55,8 +55,8 @@ impl Instance {
         }
         let shipped = journal::ship(
             &self.outbox,
-            &self.state,
-            &Bucket::new(&self.site).logs_of(&self.identity.instance_id),
+            &self.context.state,
+            &Bucket::new(&self.context.site).logs_of(&self.identity.instance_id),
         )
         .await?;
         debug!(

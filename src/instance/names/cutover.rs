@@ -9,7 +9,7 @@ use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
 use crate::instance::Instance;
 use crate::site::address;
-use crate::site::records::{self, Checks, Cutover, ObservedRecords, ZonePlan, Zones};
+use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
 /// Where this instance stands after it asked for the names.
 pub enum CutoverOutcome {
@@ -47,25 +47,22 @@ impl Instance {
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        if self.site.dns.checks_owner_only()
+        if self.context.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(self.stand_by(&owner));
         }
-        let elastic = address::elastic(&self.ec2, &self.site).await?;
+        let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
         let node = claim::reached_at(claim::node(&self.identity), elastic.as_ref());
         let claim = claim::claim(
-            &self.site,
+            &self.context.site,
             &node,
             claim::shape(
-                &self.site,
-                claim::checks(&self.route53, &self.site, &node).await?,
+                &self.context.site,
+                claim::checks(&self.context.route53, &self.context.site, &node).await?,
             )?,
         );
-        match zones
-            .take_over(&self.route53, &self.ec2, &claim, observed)
-            .await?
-        {
+        match zones.take_over(&self.context.ec2, &claim, observed).await? {
             // The record first: only its owner moves the address, and what ends in between is taken
             // up again by whoever owns it then.
             Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
@@ -96,17 +93,16 @@ impl Instance {
 
     pub fn leader<'l>(&'l self, zones: &'l Zones) -> ElasticIpMover<'l> {
         ElasticIpMover {
-            site: &self.site,
+            context: &self.context,
             zones,
-            route53: &self.route53,
-            ec2: &self.ec2,
         }
     }
 
     /// What would keep the Elastic IP from being led here, before anything is changed.
     pub async fn rehearse_address(&self) -> Result<()> {
-        match address::elastic(&self.ec2, &self.site).await? {
+        match address::elastic(&self.context.ec2, &self.context.site).await? {
             Some(elastic) if !elastic.leads_to(&self.identity.instance_id) => Ok(self
+                .context
                 .ec2
                 .may_associate(&elastic, &self.identity.instance_id)
                 .await?),
@@ -116,11 +112,11 @@ impl Instance {
 
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
         let claim = claim::claim(
-            &self.site,
+            &self.context.site,
             &claim::node(&self.identity),
-            claim::shape(&self.site, Checks::default())?,
+            claim::shape(&self.context.site, Checks::default())?,
         );
-        let plans = zones.plan(&self.route53, &self.ec2, &claim).await?;
+        let plans = zones.plan(&self.context.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| {
             if let ZonePlan::StandBy(owner) = plan {
                 Some(owner.owner)
@@ -128,9 +124,5 @@ impl Instance {
                 None
             }
         }))
-    }
-
-    pub async fn wait_in_sync(&self, changes: &[ChangeId]) -> Result<()> {
-        records::in_sync(&self.route53, changes).await
     }
 }

@@ -32,7 +32,7 @@ impl Instance {
     }
 
     async fn look_at_address(&self, serving: &Serving) -> Result<()> {
-        let Some(elastic) = address::elastic(&self.ec2, &self.site).await? else {
+        let Some(elastic) = address::elastic(&self.context.ec2, &self.context.site).await? else {
             return Ok(());
         };
         let me = &self.identity.instance_id;
@@ -41,7 +41,7 @@ impl Instance {
             return Ok(());
         }
         self.public_ipv4.set(self.imds.public_ipv4().await?);
-        if serving.zones.owner(&self.route53).await?.as_ref() != Some(me) {
+        if serving.zones.owner().await?.as_ref() != Some(me) {
             return Ok(());
         }
         info!(

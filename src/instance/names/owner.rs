@@ -50,18 +50,17 @@ impl Instance {
     async fn ask_for_names(&self, serving: &Serving) -> Result<CutoverOutcome> {
         let live = serving.live();
         self.prove(live.release.as_ref(), &live.certificate).await?;
-        self.leaves_names(&serving.zones.standing(&self.route53).await?)
-            .await;
+        self.leaves_names(&serving.zones.standing().await?).await;
         self.cut_over(&serving.zones, None).await
     }
 
     /// In a multivalue answer each has names of its own.
     pub async fn look_at_names(&self, serving: &Serving) -> Event {
         sleep(OWN_EVERY).await;
-        if self.site.dns.answers_together() {
+        if self.context.site.dns.answers_together() {
             return Event::Names { ours: true };
         }
-        match timeout(LOOK_WITHIN, serving.zones.standing(&self.route53)).await {
+        match timeout(LOOK_WITHIN, serving.zones.standing()).await {
             Ok(Ok(standing)) => {
                 let anothers = standing
                     .iter()

@@ -47,7 +47,7 @@ impl Instance {
         ids.retain(|id| *id != self.identity.instance_id);
         let said = try_join_all(
             ids.iter()
-                .map(|id| read_report(&self.state, &self.site, id)),
+                .map(|id| read_report(&self.context.state, &self.context.site, id)),
         )
         .await?;
         let notes: Vec<Option<Note>> = said.into_iter().map(|said| said?.note).collect();
@@ -57,7 +57,7 @@ impl Instance {
         if !may_leave(&notes) {
             return Ok(None);
         }
-        let living = self.ec2.living(&ids).await?;
+        let living = self.context.ec2.living(&ids).await?;
         let notes: Vec<_> = ids
             .iter()
             .zip(notes)
@@ -81,7 +81,7 @@ impl Instance {
         let said = try_join_all(
             owners
                 .iter()
-                .map(|id| read_report(&self.state, &self.site, id)),
+                .map(|id| read_report(&self.context.state, &self.context.site, id)),
         );
         match within(HEARD_WITHIN, said).await {
             Ok(said) => said.into_iter().flatten().any(|said| {
@@ -96,7 +96,7 @@ impl Instance {
 
     /// Whom the names lead to.
     pub async fn owners(&self, serving: &Serving) -> Result<Vec<String>> {
-        let standing = serving.zones.standing(&self.route53).await?;
+        let standing = serving.zones.standing().await?;
         Ok(standing
             .iter()
             .flat_map(ZoneOwnership::instances)

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::rollout::members::WantedRelease;
 use crate::site::fleet::Fleet;
 use crate::site::records::Zones;
@@ -39,16 +39,16 @@ pub enum Source {
 impl Source {
     /// # Errors
     /// Those of AWS.
-    pub async fn of(remote: &Remote) -> Result<Self> {
-        Ok(match remote.fleet().await? {
-            Some(fleet) => Self::Fleet(Fleet::new(&remote.cloud, &fleet)),
-            None => Self::Names(remote.zones().await?),
+    pub async fn of(context: &SiteContext) -> Result<Self> {
+        Ok(match context.fleet().await? {
+            Some(fleet) => Self::Fleet(Fleet::new(&context.cloud, &fleet)),
+            None => Self::Names(context.zones().await?),
         })
     }
 
     /// # Errors
     /// Those of AWS.
-    pub async fn residents(&self, remote: &Remote) -> Result<Vec<Resident>> {
+    pub async fn residents(&self, context: &SiteContext) -> Result<Vec<Resident>> {
         let ids: Vec<String> = match self {
             Self::Fleet(fleet) => fleet
                 .observe()
@@ -59,7 +59,7 @@ impl Source {
                 .map(|member| member.id)
                 .collect(),
             Self::Names(zones) => {
-                let standing = zones.standing(&remote.route53).await?;
+                let standing = zones.standing().await?;
                 standing
                     .iter()
                     .flat_map(|zone| zone.instances())
@@ -68,14 +68,14 @@ impl Source {
             }
         };
         let mut residents = Vec::new();
-        for instance in remote
+        for instance in context
             .ec2
             .describe(&ids)
             .await?
             .into_iter()
             .filter(|instance| instance.living)
         {
-            let said = read_report(&remote.state, &remote.site, &instance.id).await?;
+            let said = read_report(&context.state, &context.site, &instance.id).await?;
             residents.push(Resident {
                 id: instance.id,
                 said,

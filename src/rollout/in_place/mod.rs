@@ -20,7 +20,7 @@ use super::rollback::print_log;
 use super::{candidate, steps, to_the_end};
 use crate::cli::Pace;
 use crate::config::Bucket;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::{Log, RunOutcome, Stage};
 use crate::site::report::Timeline;
 use instances::{Progress, Resident, Source, progress};
@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A run of one deploy in place, under its lease.
 pub struct InPlace<'r> {
-    remote: &'r Remote,
+    context: &'r SiteContext,
     log: Log,
     source: Source,
     wanted: WantedRelease,
@@ -48,7 +48,12 @@ pub struct InPlace<'r> {
 impl<'r> InPlace<'r> {
     /// # Errors
     /// Those of AWS, which tells where the instances are found.
-    pub async fn new(remote: &'r Remote, log: Log, pace: Pace, timeline: Timeline) -> Result<Self> {
+    pub async fn new(
+        context: &'r SiteContext,
+        log: Log,
+        pace: Pace,
+        timeline: Timeline,
+    ) -> Result<Self> {
         let version = log
             .record
             .release
@@ -58,9 +63,9 @@ impl<'r> InPlace<'r> {
             version,
             trial: Some(log.record.id.clone()),
         };
-        let source = Source::of(remote).await?;
+        let source = Source::of(context).await?;
         Ok(Self {
-            remote,
+            context,
             log,
             source,
             wanted,
@@ -122,8 +127,8 @@ impl<'r> InPlace<'r> {
     }
 
     async fn make_current(&self) -> Result<()> {
-        promote(self.remote, &self.log.record).await?;
-        candidate::withdraw(self.remote, &self.log.record.id).await
+        promote(self.context, &self.log.record).await?;
+        candidate::withdraw(self.context, &self.log.record.id).await
     }
 
     /// Another release was made current: the instances go back to what they served before.
@@ -131,7 +136,7 @@ impl<'r> InPlace<'r> {
         if !error.is::<Superseded>() {
             return Err(error);
         }
-        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        candidate::withdraw(self.context, &self.log.record.id).await?;
         self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
             .await?;
         Ok(error)
@@ -141,7 +146,7 @@ impl<'r> InPlace<'r> {
     async fn all_follow(&self) -> Option<String> {
         let end = Instant::now() + FOLLOWED_WITHIN;
         loop {
-            let missing = match self.source.residents(self.remote).await {
+            let missing = match self.source.residents(self.context).await {
                 Ok(residents) => match progress(&residents, &self.wanted, &self.log.record.id) {
                     Progress::Live(_) => return None,
                     Progress::Failed { instance, why } => {
@@ -180,7 +185,7 @@ impl<'r> InPlace<'r> {
         if self.log.record.stage != Stage::Back {
             self.decide(Stage::Back).await?;
         }
-        candidate::withdraw(self.remote, &self.log.record.id).await?;
+        candidate::withdraw(self.context, &self.log.record.id).await?;
         let timeline = self.timeline.clone();
         timeline
             .step("undo", &[], async { Ok(self.all_back().await) })
@@ -196,7 +201,7 @@ impl<'r> InPlace<'r> {
             sleep(LOOK_EVERY).await;
             let residents = self
                 .source
-                .residents(self.remote)
+                .residents(self.context)
                 .await
                 .unwrap_or_else(|error| {
                     warn!("looking at the instances: {error:#}");
@@ -235,8 +240,8 @@ impl<'r> InPlace<'r> {
             .iter()
             .filter(|resident| resident.failure(&self.log.record.id).is_some())
         {
-            let log = Bucket::new(&self.remote.site).trial_log(&resident.id);
-            print_log(self.remote, &resident.id, &log).await;
+            let log = Bucket::new(&self.context.site).trial_log(&resident.id);
+            print_log(self.context, &resident.id, &log).await;
         }
     }
 
@@ -261,7 +266,7 @@ impl<'r> InPlace<'r> {
     async fn end(&mut self, outcome: RunOutcome, error: Option<String>) -> Result<()> {
         self.log.record.steps = steps(&self.timeline);
         self.log
-            .end(outcome, self.remote.now(), error, self.ended_by.take())
+            .end(outcome, self.context.now(), error, self.ended_by.take())
             .await?;
         info!(release = self.wanted.version, outcome = ?outcome, "ended");
         Ok(())

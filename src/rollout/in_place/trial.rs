@@ -37,14 +37,14 @@ enum Look {
 impl InPlace<'_> {
     /// Ends with the decision to go forward written, or with why not.
     pub async fn trial(&mut self) -> Result<()> {
-        let candidate = Trialled::put(self.remote, &self.log.record, true).await?;
+        let candidate = Trialled::put(self.context, &self.log.record, true).await?;
         let within = self.pace.timeout;
         let mut waiting = String::new();
         let done = {
             let steps = async {
                 self.go_live(&mut waiting).await?;
                 self.bake(&mut waiting).await?;
-                nobody_else_changed(self.remote, &self.log.record).await
+                nobody_else_changed(self.context, &self.log.record).await
             };
             tokio::select! {
                 done = unless_stopped(steps) => Some(done),
@@ -84,7 +84,7 @@ impl InPlace<'_> {
     async fn all_live(&self, waiting: &mut String) -> Result<Vec<String>> {
         loop {
             // One answer that fails to come is no verdict on the release.
-            match self.source.residents(self.remote).await {
+            match self.source.residents(self.context).await {
                 Ok(residents) => match progress(&residents, &self.wanted, &self.log.record.id) {
                     Progress::Live(ids) => return Ok(ids),
                     Progress::Failed { instance, why } => bail!("{instance}: {why}"),
@@ -97,7 +97,7 @@ impl InPlace<'_> {
     }
 
     async fn see(&self, live: &[String]) -> Result<()> {
-        let residents = self.source.residents(self.remote).await?;
+        let residents = self.source.residents(self.context).await?;
         for resident in residents
             .iter()
             .filter(|resident| live.contains(&resident.id))
@@ -148,7 +148,7 @@ impl InPlace<'_> {
     }
 
     async fn glance(&self) -> Look {
-        let residents = match self.source.residents(self.remote).await {
+        let residents = match self.source.residents(self.context).await {
             Ok(residents) => residents,
             Err(error) => return Look::Unwell(error.context("looking at the instances")),
         };
@@ -175,7 +175,7 @@ impl InPlace<'_> {
             bail!("{} has said nothing of itself", resident.id)
         };
         look(
-            self.remote,
+            self.context,
             &resident.id,
             said,
             &self.wanted.version,

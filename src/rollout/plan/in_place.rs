@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::release_command;
 use crate::cli::Pace;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::outcome::usage;
 use crate::rollout::in_place::instances::{Resident, Source};
 use crate::site::report::InstanceReport;
@@ -25,13 +25,13 @@ pub struct InPlaceForecast {
 impl InPlaceForecast {
     /// # Errors
     /// Those of AWS; a site that has no releases; none of its instances serves.
-    pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
-        if !remote.site.app.has_releases() {
+    pub async fn of(context: &SiteContext, pace: &Pace) -> Result<Self> {
+        if !context.site.app.has_releases() {
             return Err(usage(
                 "kind s3 forwards to a bucket and has no releases: there is nothing to take the place of another",
             ));
         }
-        let residents = Source::of(remote).await?.residents(remote).await?;
+        let residents = Source::of(context).await?.residents(context).await?;
         let serves =
             |resident: &Resident| resident.said.as_ref().is_some_and(InstanceReport::serves);
         let instances: Vec<String> = residents
@@ -46,7 +46,7 @@ impl InPlaceForecast {
         }
         Ok(Self {
             instances,
-            release_command: release_command(&remote.site, true),
+            release_command: release_command(&context.site, true),
             bake: pace.drain.as_secs(),
         })
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{InPlace, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::site::deploys::{InPlaceInstances, Log, Record};
 use crate::site::report::Timeline;
 use in_place::InPlaceForecast;
@@ -28,17 +28,17 @@ pub enum Prospect {
 impl Prospect {
     /// # Errors
     /// Those of AWS, and whatever makes such a run impossible.
-    pub async fn of(remote: &Remote, pace: &Pace, in_place: bool) -> Result<Self> {
+    pub async fn of(context: &SiteContext, pace: &Pace, in_place: bool) -> Result<Self> {
         Ok(if in_place {
-            Self::InPlace(InPlaceForecast::of(remote, pace).await?)
+            Self::InPlace(InPlaceForecast::of(context, pace).await?)
         } else {
-            Self::Rotation(RotationForecast::of(remote, pace).await?)
+            Self::Rotation(RotationForecast::of(context, pace).await?)
         })
     }
 
     /// Says in the log what the run is about, and since when: whoever is launched from now on takes
     /// part in a rotation's trial, and whoever was seen does not.
-    pub fn enter(self, record: &mut Record, remote: &Remote) {
+    pub fn enter(self, record: &mut Record, context: &SiteContext) {
         match self {
             Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
             Self::InPlace(forecast) => {
@@ -47,7 +47,7 @@ impl Prospect {
                 })
             }
         }
-        record.started = remote.now();
+        record.started = context.now();
     }
 }
 
@@ -84,14 +84,19 @@ pub fn release_command(site: &Site, in_place: bool) -> String {
 ///
 /// # Errors
 /// Why the release does not serve everywhere.
-pub async fn carry_out(remote: &Remote, log: Log, pace: &Pace, timeline: &Timeline) -> Result<()> {
+pub async fn carry_out(
+    context: &SiteContext,
+    log: Log,
+    pace: &Pace,
+    timeline: &Timeline,
+) -> Result<()> {
     if log.record.in_place.is_some() {
-        return InPlace::new(remote, log, pace.clone(), timeline.clone())
+        return InPlace::new(context, log, pace.clone(), timeline.clone())
             .await?
             .run()
             .await;
     }
-    Rotation::new(remote, log, pace.clone(), timeline.clone())
+    Rotation::new(context, log, pace.clone(), timeline.clone())
         .run()
         .await
 }

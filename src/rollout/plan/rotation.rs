@@ -12,7 +12,7 @@ use tokio::try_join;
 use super::release_command;
 use crate::cli::Pace;
 use crate::cloud::route53::RecordSet;
-use crate::context::Remote;
+use crate::context::SiteContext;
 use crate::outcome::usage;
 use crate::site::address;
 use crate::site::deploys::{Node, Record, Replacement, RunOutcome, recent};
@@ -42,22 +42,22 @@ pub struct RotationForecast {
 impl RotationForecast {
     /// # Errors
     /// Those of AWS; a site without a fleet; a fleet that is to have no instance.
-    pub async fn of(remote: &Remote, pace: &Pace) -> Result<Self> {
-        let rotation = replaced(remote, pace).await?;
-        let (dns, kept) = (&remote.site.dns, rotation.elastic);
+    pub async fn of(context: &SiteContext, pace: &Pace) -> Result<Self> {
+        let rotation = replaced(context, pace).await?;
+        let (dns, kept) = (&context.site.dns, rotation.elastic);
         let bake = dns.remembered_for(kept) + pace.drain;
         let drain = dns.drain_time(kept, pace.drain);
-        let history = recent(&remote.state, &remote.site, LOOKED_AT).await?;
+        let history = recent(&context.state, &context.site, LOOKED_AT).await?;
         let last_took = history
             .iter()
             .filter(|record| is_whole(record))
             .find_map(Record::took)
             .map(time::Duration::whole_seconds);
-        let release_command = remote
+        let release_command = context
             .site
             .app
             .has_releases()
-            .then(|| release_command(&remote.site, false));
+            .then(|| release_command(&context.site, false));
         Ok(Self {
             rotation,
             release_command,
@@ -77,12 +77,12 @@ fn is_whole(record: &Record) -> bool {
 }
 
 /// Whether all names do. Where one does not yet, resolvers remember its former address, as ever.
-async fn leads_to_elastic_ip(remote: &Remote) -> Result<bool> {
-    let Some(elastic) = address::elastic(&remote.ec2, &remote.site).await? else {
+async fn leads_to_elastic_ip(context: &SiteContext) -> Result<bool> {
+    let Some(elastic) = address::elastic(&context.ec2, &context.site).await? else {
         return Ok(false);
     };
     let only = [elastic.address.to_string()];
-    let standing = remote.zones().await?.standing(&remote.route53).await?;
+    let standing = context.zones().await?.standing().await?;
     // An alias, to the mirror, has none.
     let mut values = standing
         .iter()
@@ -93,13 +93,13 @@ async fn leads_to_elastic_ip(remote: &Remote) -> Result<bool> {
 }
 
 /// The fleet as it is, and the instances that would go.
-async fn replaced(remote: &Remote, pace: &Pace) -> Result<Replacement> {
-    let found = remote.fleet().await.context("finding the site's fleet")?;
+async fn replaced(context: &SiteContext, pace: &Pace) -> Result<Replacement> {
+    let found = context.fleet().await.context("finding the site's fleet")?;
     let fleet = found.ok_or_else(|| {
         usage("this site has no fleet: neither [fleet] in site.toml nor a tag of the instance that owns the names tells one; set [fleet], or publish without a rotation by `deploy --no-rotate`")
     })?;
-    let mut observed = Fleet::new(&remote.cloud, &fleet).observe().await?;
-    observed.target = usual_target(remote, &observed).await?;
+    let mut observed = Fleet::new(&context.cloud, &fleet).observe().await?;
+    observed.target = usual_target(context, &observed).await?;
     if observed.target == 0 {
         return Err(usage(&format!(
             "the target capacity of {} is 0; set it to the number of instances that the site is to have",
@@ -121,7 +121,7 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Replacement> {
         .filter(|member| !member.leaving)
         .map(|member| member.id)
         .collect();
-    let living = remote
+    let living = context
         .ec2
         .describe(&ids)
         .await?
@@ -138,7 +138,7 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Replacement> {
         fleet,
         target: observed.target,
         old,
-        elastic: leads_to_elastic_ip(remote).await?,
+        elastic: leads_to_elastic_ip(context).await?,
         new: Vec::new(),
     })
 }
@@ -146,12 +146,12 @@ async fn replaced(remote: &Remote, pace: &Pace) -> Result<Replacement> {
 /// Without what instances have asked for that AWS takes away, or may; one that is gone may have
 /// left its replacement's place in the target. And without what a killed run has raised, which is
 /// settled before anything else.
-async fn usual_target(remote: &Remote, observed: &Observed) -> Result<u32> {
+async fn usual_target(context: &SiteContext, observed: &Observed) -> Result<u32> {
     let members = observed.members.iter().filter(|member| !member.leaving);
     let (said, lately, runs) = try_join!(
-        try_join_all(members.map(|member| read_report(&remote.state, &remote.site, &member.id))),
-        reports_since(&remote.state, &remote.site, remote.now() - LATELY),
-        recent(&remote.state, &remote.site, 1),
+        try_join_all(members.map(|member| read_report(&context.state, &context.site, &member.id))),
+        reports_since(&context.state, &context.site, context.now() - LATELY),
+        recent(&context.state, &context.site, 1),
     )?;
     let unfinished = runs
         .into_iter()

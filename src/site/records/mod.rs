@@ -37,7 +37,10 @@ const IN_SYNC_WITHIN: Duration = Duration::from_secs(180);
 
 /// The site's names by the zone that holds them, the primary domain's zone first.
 #[derive(Debug, Clone)]
-pub struct Zones(Vec<(Zone, ZoneNames)>);
+pub struct Zones {
+    route53: Route53,
+    zones: Vec<(Zone, ZoneNames)>,
+}
 
 /// The records of every zone at one time, in the order of [`Zones`].
 #[derive(Debug)]
@@ -75,12 +78,14 @@ impl Zones {
                 None => zones.push((zone, vec![domain.clone()])),
             }
         }
-        Ok(Self(
-            zones
-                .into_iter()
-                .map(|(zone, domains)| (zone, ZoneNames::new(domains)))
-                .collect(),
-        ))
+        let zones = zones
+            .into_iter()
+            .map(|(zone, domains)| (zone, ZoneNames::new(domains)))
+            .collect();
+        Ok(Self {
+            route53: route53.clone(),
+            zones,
+        })
     }
 
     /// The zone that holds a domain of the site.
@@ -91,21 +96,16 @@ impl Zones {
                 .iter()
                 .any(|known| known.base() == domain || known.as_str() == domain)
         };
-        self.0.iter().find(within).map(|(zone, _)| zone)
+        self.zones.iter().find(within).map(|(zone, _)| zone)
     }
 
     /// What taking the names over would write now, zone by zone.
     ///
     /// # Errors
     /// Those of Route 53 and EC2, and a conflict that a person has to settle.
-    pub async fn plan(
-        &self,
-        route53: &Route53,
-        ec2: &Ec2,
-        claim: &Claim,
-    ) -> Result<Vec<(Zone, ZonePlan)>> {
+    pub async fn plan(&self, ec2: &Ec2, claim: &Claim) -> Result<Vec<(Zone, ZonePlan)>> {
         let mut plans = Vec::new();
-        for ((zone, names), observed) in self.0.iter().zip(self.observe(route53).await?.0) {
+        for ((zone, names), observed) in self.zones.iter().zip(self.observe().await?.0) {
             plans.push((zone.clone(), decide(&observed, names, claim, ec2).await?));
         }
         Ok(plans)
@@ -115,10 +115,10 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53.
-    pub async fn observe(&self, route53: &Route53) -> Result<ObservedRecords> {
+    pub async fn observe(&self) -> Result<ObservedRecords> {
         let mut observed = Vec::new();
-        for (zone, names) in &self.0 {
-            observed.push(route53.record_sets(&zone.id, &names.all()).await?);
+        for (zone, names) in &self.zones {
+            observed.push(self.route53.record_sets(&zone.id, &names.all()).await?);
         }
         Ok(ObservedRecords(observed))
     }
@@ -131,7 +131,6 @@ impl Zones {
     /// As [`Zones::plan`], and a batch that Route 53 refuses though nobody else wrote meanwhile.
     pub async fn take_over(
         &self,
-        route53: &Route53,
         ec2: &Ec2,
         claim: &Claim,
         observed: Option<ObservedRecords>,
@@ -140,8 +139,8 @@ impl Zones {
             .map_or_else(Vec::new, |observed| observed.0)
             .into_iter();
         let mut submitted = Vec::new();
-        for (zone, names) in &self.0 {
-            match take_zone(route53, ec2, zone, names, claim, observed.next()).await? {
+        for (zone, names) in &self.zones {
+            match take_zone(&self.route53, ec2, zone, names, claim, observed.next()).await? {
                 Cutover::StandBy { owner } => return Ok(Cutover::StandBy { owner }),
                 Cutover::Owner(changes) => submitted.extend(changes),
             }
@@ -155,8 +154,8 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
-    pub async fn standing(&self, route53: &Route53) -> Result<Vec<ZoneOwnership>> {
-        self.read(&self.observe(route53).await?)
+    pub async fn standing(&self) -> Result<Vec<ZoneOwnership>> {
+        self.read(&self.observe().await?)
     }
 
     /// The same of records that were looked at already.
@@ -165,7 +164,7 @@ impl Zones {
     /// An ownership record that spotboot did not write.
     pub fn read(&self, observed: &ObservedRecords) -> Result<Vec<ZoneOwnership>> {
         let mut standing = Vec::new();
-        for ((zone, names), observed) in self.0.iter().zip(&observed.0) {
+        for ((zone, names), observed) in self.zones.iter().zip(&observed.0) {
             let owner = plan::owner(observed, names)?;
             let records = observed
                 .iter()
@@ -187,16 +186,11 @@ impl Zones {
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn fence(
-        &self,
-        route53: &Route53,
-        instance: &str,
-        launched: OffsetDateTime,
-    ) -> Result<bool> {
+    pub async fn fence(&self, instance: &str, launched: OffsetDateTime) -> Result<bool> {
         let comment = format!(
             "spotboot: {instance} keeps the names from whoever was launched before {launched}"
         );
-        self.keep(route53, &comment, |observed, names| {
+        self.keep(&comment, |observed, names| {
             fence::fence(observed, names, instance, launched)
         })
         .await
@@ -207,9 +201,10 @@ impl Zones {
     ///
     /// # Errors
     /// Those of Route 53, and an ownership record that spotboot did not write.
-    pub async fn owner(&self, route53: &Route53) -> Result<Option<String>> {
-        let (zone, names) = self.0.first().context("a site has a domain")?;
-        let observed = route53
+    pub async fn owner(&self) -> Result<Option<String>> {
+        let (zone, names) = self.zones.first().context("a site has a domain")?;
+        let observed = self
+            .route53
             .record_sets(&zone.id, std::slice::from_ref(&names.ownership))
             .await?;
         Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
@@ -220,19 +215,14 @@ impl Zones {
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn withdraw(
-        &self,
-        route53: &Route53,
-        site: &str,
-        going: &[String],
-    ) -> Result<Vec<ChangeId>> {
+    pub async fn withdraw(&self, site: &str, going: &[String]) -> Result<Vec<ChangeId>> {
         let mut submitted = Vec::new();
-        for (zone, names) in &self.0 {
+        for (zone, names) in &self.zones {
             let comment = format!("spotboot: {} go from {site}", going.join(", "));
             let decide =
                 async |observed: &[RecordSet]| Ok(fence::withdrawal(observed, names, site, going)?);
             if let Cutover::Owner(changes) =
-                swap(route53, zone, names, None, &comment, decide).await?
+                swap(&self.route53, zone, names, None, &comment, decide).await?
             {
                 submitted.extend(changes);
             }
@@ -245,33 +235,40 @@ impl Zones {
     ///
     /// # Errors
     /// As [`Zones::take_over`].
-    pub async fn stay(
-        &self,
-        route53: &Route53,
-        going: &[String],
-        now: OffsetDateTime,
-    ) -> Result<bool> {
+    pub async fn stay(&self, going: &[String], now: OffsetDateTime) -> Result<bool> {
         let comment = format!(
             "spotboot: the names stay where they are while {} go",
             going.join(", ")
         );
-        self.keep(route53, &comment, |observed, names| {
+        self.keep(&comment, |observed, names| {
             fence::stay(observed, names, going, now)
         })
         .await
     }
 
+    /// Waits until every authoritative server answers with the changes.
+    ///
+    /// # Errors
+    /// Those of Route 53, and a change that is still on its way after 180 s.
+    pub async fn in_sync(&self, changes: &[ChangeId]) -> Result<()> {
+        for change in changes {
+            self.route53
+                .wait_in_sync(change, Instant::now() + IN_SYNC_WITHIN)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// False where the plan for a zone is to stand by.
     async fn keep(
         &self,
-        route53: &Route53,
         comment: &str,
         plan: impl Fn(&[RecordSet], &ZoneNames) -> Result<ZonePlan, plan::Conflict>,
     ) -> Result<bool> {
-        for (zone, names) in &self.0 {
+        for (zone, names) in &self.zones {
             let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
             if let Cutover::StandBy { .. } =
-                swap(route53, zone, names, None, comment, decide).await?
+                swap(&self.route53, zone, names, None, comment, decide).await?
             {
                 return Ok(false);
             }
@@ -329,17 +326,4 @@ async fn take_zone(
         async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await,
     )
     .await
-}
-
-/// Waits until every authoritative server answers with the changes.
-///
-/// # Errors
-/// Those of Route 53, and a change that is still on its way after [`IN_SYNC_WITHIN`].
-pub async fn in_sync(route53: &Route53, changes: &[ChangeId]) -> Result<()> {
-    for change in changes {
-        route53
-            .wait_in_sync(change, Instant::now() + IN_SYNC_WITHIN)
-            .await?;
-    }
-    Ok(())
 }
