@@ -33,6 +33,7 @@ const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
     has problems \"problems\", a list of \"message\", \"file\" and \"line\".\n\n\
     AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads; `aws sso login` and `aws login` work.";
 
+/// The options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
@@ -58,6 +59,7 @@ pub struct Globals {
     pub quiet: bool,
 }
 
+/// The commands, one variant each; a variant's comment is its help text.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring this instance up, cut DNS over to it, then stay
@@ -101,6 +103,7 @@ pub enum Command {
     Cert(Cert),
 }
 
+/// The subcommands of `cert`: a look that changes nothing, and an order.
 #[derive(Debug, Subcommand)]
 pub enum Cert {
     /// What the bucket holds of each CA's, when it is renewed, what the CA said last; and what the
@@ -114,6 +117,7 @@ pub enum Cert {
     },
 }
 
+/// The package of `deploy`, and the way by which it comes to serve.
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// The release: a folder (less what .gitignore and .spotbootignore name), or a zip
@@ -133,6 +137,8 @@ pub struct Deploy {
     pub pace: Pace,
 }
 
+/// How fast, and how patiently, a run replaces instances; shared by `deploy`, `rotate` and
+/// `rollback`.
 #[derive(Debug, Clone, Args)]
 pub struct Pace {
     /// How many instances are replaced at a time
@@ -150,6 +156,7 @@ pub struct Pace {
     pub force: bool,
 }
 
+/// The release that `rollback` makes current, and the way by which it comes to serve.
 #[derive(Debug, Args)]
 pub struct Rollback {
     /// The release to go back to [default: the one that was current before]
@@ -161,6 +168,7 @@ pub struct Rollback {
     pub pace: Pace,
 }
 
+/// How much of the deploy log `history` prints.
 #[derive(Debug, Args)]
 pub struct History {
     /// How many runs, newest first
@@ -168,6 +176,7 @@ pub struct History {
     pub limit: usize,
 }
 
+/// Which lines `logs` prints.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// Of this instance alone, be it gone [default: of all, merged by time]
@@ -180,6 +189,7 @@ pub struct Logs {
     pub kind: Option<LogKind>,
 }
 
+/// Whose lines `logs` prints; the names are those of the `kind` field in the logs' JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogKind {
     App,
@@ -190,6 +200,7 @@ pub enum LogKind {
     Access,
 }
 
+/// What `up` is told of the machine that it runs on.
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// What runs the app and the web server [default: systemd where it is PID 1, else foreground]
@@ -199,6 +210,7 @@ pub struct UpArgs {
     pub folders: Folders,
 }
 
+/// The folders of `up`, which `install` writes into the unit.
 #[derive(Debug, Args)]
 pub struct Folders {
     /// What survives a reboot: releases, the app's data, the certificate
@@ -209,6 +221,7 @@ pub struct Folders {
     pub runtime_dir: PathBuf,
 }
 
+/// The value of `--services`: the keeper of app and web server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Supervisor {
     Systemd,

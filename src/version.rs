@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+/// The package's version: `0.1.0`.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
 
 /// What tells two builds of one version apart.

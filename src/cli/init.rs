@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::FleetKind;
 
+/// The flags of `init`: what the rendered files need beyond site.toml.
 #[derive(Debug, Args)]
 pub struct Init {
     /// What launches the instance, and another where it is lost [default: site.toml's, else
@@ -93,6 +94,8 @@ pub struct NewSite {
     pub contact: Option<String>,
 }
 
+/// The kinds of app that `init` writes a site.toml for. A site of kind `s3` begins with a site.toml
+/// that is written by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SiteKind {
     Python,
@@ -100,6 +103,7 @@ pub enum SiteKind {
     Static,
 }
 
+/// `[app] release_on` as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReleaseChoice {
     Folder,
@@ -116,6 +120,7 @@ impl ValueEnum for FleetKind {
     }
 }
 
+/// The processor of the instances, by the name that `uname -m` prints; the alias is Debian's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Arch {
     #[value(name = "x86_64", alias = "amd64")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// The value of `--since`: an instant, or a span that is counted back from the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinceArg {
     At(OffsetDateTime),
@@ -12,6 +13,8 @@ pub enum SinceArg {
 }
 
 impl SinceArg {
+    /// The instant that the value means; `now` is the present by the bucket's clock. A span that
+    /// reaches before 1970 means 1970.
     pub fn time(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,

@@ -119,10 +119,12 @@ impl Cloud {
         }
     }
 
+    /// A bucket of this region. All buckets of one `Cloud` share a connection pool and S3's clock.
     pub fn s3(&self, bucket: &str) -> S3 {
         self.s3.bucket(bucket)
     }
 
+    /// Route 53, whose one endpoint serves every region.
     pub fn route53(&self) -> Route53 {
         Route53::new(&self.config)
     }
@@ -131,10 +133,12 @@ impl Cloud {
         Ec2::new(&self.config)
     }
 
+    /// EC2 Auto Scaling of this region.
     pub fn autoscaling(&self) -> AutoScaling {
         AutoScaling::new(&self.config)
     }
 
+    /// Parameter Store and Secrets Manager of this region.
     pub fn secrets(&self) -> SecretStores {
         SecretStores::new(&self.config)
     }

@@ -11,6 +11,7 @@ use crate::context::SiteContext;
 use crate::context::certificates::Certificates;
 use crate::outcome::Outcome;
 
+/// Opens the site once for the subcommand.
 pub async fn run(globals: &Globals, cert: &Cert) -> Result<Outcome> {
     let context = SiteContext::open(globals).await?;
     match cert {

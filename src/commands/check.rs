@@ -15,6 +15,8 @@ use crate::output::{self, out};
 use crate::site::app;
 use crate::site::check::{Check, Finding};
 
+/// Prints every problem of site.toml and of the package at `path`; [`Outcome::Misconfigured`] where
+/// there is one. AWS is asked only for a site.toml that stands in a bucket.
 pub async fn run(globals: &Globals, path: Option<&Path>) -> Result<Outcome> {
     let read = SiteFileLocation::of(globals.config.as_deref())?
         .read(&Access::from_anywhere())

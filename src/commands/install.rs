@@ -38,6 +38,12 @@ const CARRIED: [&str; 12] = [
     "SSL_CERT_FILE",
 ];
 
+/// Copies this binary, writes spotboot.service and starts it; returns once the service has said
+/// that the site serves.
+///
+/// # Errors
+/// No systemd, a site.toml with problems, or the boot's own error. A site.toml that is not in the
+/// bucket yet is none: the service waits for it.
 pub async fn run(globals: &Globals, folders: &Folders) -> Result<Outcome> {
     let place = SiteFileLocation::of(globals.config.as_deref())?;
     let unit = unit(&place, folders)?;

@@ -12,6 +12,8 @@ use crate::site::journal::{Line, Merge, Query, known, stored};
 
 const BATCH: usize = 8 << 10;
 
+/// Prints the lines of the instances' shipped logs in the order of their times, until the reader
+/// closes standard output.
 pub async fn run(globals: &Globals, args: &Logs) -> Result<Outcome> {
     let context = SiteContext::open(globals).await?;
     let known = known(&context.state, &context.site).await?;

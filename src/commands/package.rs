@@ -20,6 +20,7 @@ const LINE_EVERY: u64 = 64 << 20;
 /// Of its largest files.
 const SHOWN: usize = 5;
 
+/// The package that `deploy` publishes, as it is told and serialised.
 #[derive(Debug, Serialize)]
 pub struct Package {
     from: PathBuf,
@@ -48,10 +49,13 @@ impl Package {
         })
     }
 
+    /// The zip's digest in lower-case hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
+    /// Uploads the package under a new version and shows how far the upload is. Needs an answer of
+    /// S3 before, since the version is named by S3's time.
     pub async fn publish(&self, globals: &Globals, context: &SiteContext) -> Result<Published> {
         let bar = upload_bar(globals, self.size);
         let told = AtomicU64::new(0);

@@ -89,6 +89,8 @@ struct ServingInstance {
     problem: Option<String>,
 }
 
+/// Prints what serves, as AWS, the bucket and a look from outside tell; changes nothing.
+/// [`Outcome::ProblemFound`] where something is wrong, warnings aside.
 pub async fn run(globals: &Globals) -> Result<Outcome> {
     let context = SiteContext::open(globals).await?;
     let status = observe(&context).await?;

@@ -16,6 +16,8 @@ use crate::logging::progress;
 use crate::outcome::{Outcome, Usage};
 use crate::site::report::Timeline;
 
+/// Runs this instance until the process is told to stop, or AWS takes the instance away.
+/// [`Outcome::Locked`] where another `up` runs on this machine.
 pub async fn run(globals: &Globals, machine: &UpArgs) -> Result<Outcome> {
     let imds = Imds::new();
     let access = Access::on_instance(&imds);

@@ -63,6 +63,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// The keys under `[site] prefix`. Certificates stand under the primary domain's name.
     pub fn new(site: &Site) -> Self {
         Self {
             prefix: site.prefix.clone(),

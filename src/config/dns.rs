@@ -7,6 +7,7 @@ use std::time::Duration;
 /// again.
 const TTLS_REMEMBERED: u32 = 3;
 
+/// The `[dns]` table: which records lead to the site.
 #[derive(Debug, Clone)]
 pub struct Dns {
     /// Else the zone that holds the domain.

@@ -39,10 +39,12 @@ impl Domain {
         Ok(Self(name))
     }
 
+    /// The name as records list it: lower case, a wildcard with its `*.`, no final dot.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Whether the first label is `*`.
     pub fn is_wildcard(&self) -> bool {
         self.0.starts_with("*.")
     }

@@ -21,6 +21,7 @@ struct Spelling {
 }
 
 impl FleetKind {
+    /// Every kind, in the order in which an error about `kind` names the choices.
     pub const ALL: [Self; 3] = [Self::SpotFleet, Self::Ec2Fleet, Self::AutoScalingGroup];
 
     /// In site.toml, on the command line, in the deploy log and in the templates.

@@ -96,6 +96,7 @@ pub struct PackageSource {
     pub prefix: String,
 }
 
+/// The `[tls]` table: who issues the certificate, and for whom.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// `mailto:` URLs.
@@ -136,6 +137,7 @@ pub enum HmacKey {
     Secret(SecretRef),
 }
 
+/// The `[app]` table: what the release is, how it is made ready, and how the app runs.
 #[derive(Debug, Clone)]
 pub struct App {
     pub kind: AppKind,
@@ -188,6 +190,7 @@ impl ReleaseOn {
     }
 }
 
+/// Who answers visitors behind the web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppKind {
     /// gunicorn serves `wsgi` from a virtual environment.
@@ -200,6 +203,7 @@ pub enum AppKind {
     S3,
 }
 
+/// `[app] health`: when the app counts as ready.
 #[derive(Debug, Clone)]
 pub struct Health {
     /// Starts with `/`.
@@ -208,6 +212,7 @@ pub struct Health {
     pub timeout: Duration,
 }
 
+/// The `[web]` table: the ports of nginx, and what nginx tells browsers.
 #[derive(Debug, Clone)]
 pub struct Web {
     pub http_port: u16,
@@ -225,6 +230,8 @@ pub struct FleetId {
     pub id: String,
 }
 
+/// The `[failover]` table: the bucket that serves where no instance does. A site of kind `s3` is
+/// forwarded to the same bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failover {
     /// The static mirror's bucket.

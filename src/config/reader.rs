@@ -16,6 +16,7 @@ use super::keys::{self, SiteKey, ValueType};
 
 /// The subject of a problem that concerns no key of the table of keys.
 pub const SYNTAX: &str = "syntax";
+/// The subject of a problem about a key that the table of keys lacks.
 pub const UNKNOWN_KEY: &str = "unknown-key";
 
 /// One thing wrong with the file.
@@ -43,6 +44,7 @@ pub struct Findings<'s> {
 }
 
 impl<'s> Findings<'s> {
+    /// `source` is the whole document, from which excerpts are cut.
     pub fn new(source: &'s str) -> Self {
         Self {
             source,
@@ -50,6 +52,8 @@ impl<'s> Findings<'s> {
         }
     }
 
+    /// Adds a problem at a span of the document, in bytes. `about` is a key's path, [`SYNTAX`] or
+    /// [`UNKNOWN_KEY`].
     pub fn report(&self, span: &Range<usize>, about: &'static str, message: impl Into<String>) {
         let excerpt = Excerpt::of(self.source, span);
         self.problems.borrow_mut().push(Problem {
@@ -60,6 +64,7 @@ impl<'s> Findings<'s> {
         });
     }
 
+    /// All problems, sorted by line.
     pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by(|a, b| (a.line, &a.message).cmp(&(b.line, &b.message)));
@@ -87,6 +92,7 @@ pub struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
+    /// The document's outermost table.
     pub fn root(entries: &'t DeTable<'t>, findings: &'t Findings<'t>) -> Self {
         Self {
             name: String::new(),
@@ -114,14 +120,17 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Whether the document has the table, be it empty.
     pub fn is_present(&self) -> bool {
         self.entries.is_some()
     }
 
+    /// A string by its key; `None` where the key is absent, or of another type, which is reported.
     pub fn string(&self, key: &'static str) -> Option<At<String>> {
         self.get(key, |value| value.as_str().map(str::to_owned))
     }
 
+    /// The same for a key without which the file is wrong: its absence is reported, too.
     pub fn required(&self, key: &'static str) -> Option<At<String>> {
         let present = self
             .entries
@@ -132,6 +141,7 @@ impl<'t> Table<'t> {
         self.string(key)
     }
 
+    /// A boolean by its key; `None` where the key is absent, or of another type, which is reported.
     pub fn boolean(&self, key: &'static str) -> Option<bool> {
         self.get(key, DeValue::as_bool).map(|at| at.value)
     }

@@ -41,6 +41,7 @@ pub struct Trail<'a> {
 }
 
 impl OwnUrls {
+    /// The URLs of all the site's domains, on the ports of `[web]`.
     pub fn of(site: &Site) -> Self {
         Self::new(
             site.domains.clone(),
@@ -49,6 +50,7 @@ impl OwnUrls {
         )
     }
 
+    /// The same of parts. A wildcard among the names stands for every host that it covers.
     pub fn new(names: Vec<Domain>, http_port: u16, https_port: u16) -> Self {
         Self {
             names,

@@ -41,6 +41,7 @@ fn only(
     }
 }
 
+/// `[site] name`, which becomes part of keys, tags and the ownership record.
 pub fn site_name(text: &str) -> ValueResult<String> {
     only(
         text,
@@ -102,6 +103,7 @@ pub fn packages_folder(folder: &str, prefix: &str) -> ValueResult<()> {
     }
 }
 
+/// The shape of a region's name; whether AWS has such a region is not asked.
 pub fn region_name(text: &str) -> ValueResult<String> {
     only(
         text,
@@ -111,6 +113,7 @@ pub fn region_name(text: &str) -> ValueResult<String> {
     )
 }
 
+/// A hosted zone's id without the `/hostedzone/` that Route 53 puts in front.
 pub fn zone_id(text: &str) -> ValueResult<String> {
     let bare = text.strip_prefix("/hostedzone/").unwrap_or(text);
     only(
@@ -121,6 +124,7 @@ pub fn zone_id(text: &str) -> ValueResult<String> {
     )
 }
 
+/// An Elastic IP's id, `eipalloc-…`.
 pub fn allocation_id(text: &str) -> ValueResult<String> {
     match text.strip_prefix("eipalloc-") {
         Some(id)
@@ -134,6 +138,7 @@ pub fn allocation_id(text: &str) -> ValueResult<String> {
     }
 }
 
+/// A `mailto:` URL without white space, as ACME accounts take it (RFC 8555 section 7.3).
 pub fn contact_url(text: &str) -> ValueResult<String> {
     match text.strip_prefix("mailto:") {
         Some(address) if address.contains('@') && !address.contains(char::is_whitespace) => {
@@ -143,6 +148,8 @@ pub fn contact_url(text: &str) -> ValueResult<String> {
     }
 }
 
+/// A CA by its known name, or by the https URL of its directory (RFC 8555 section 7.1.1), without
+/// credentials in it.
 pub fn directory(text: &str) -> ValueResult<Directory> {
     if let Some((name, url)) = KNOWN_CAS.iter().find(|(name, _)| *name == text) {
         return Ok(Directory {
@@ -216,6 +223,8 @@ pub fn url_path(text: &str) -> ValueResult<String> {
     }
 }
 
+/// A URL path that begins and ends with `/`, of letters, digits and `-_.~` in between: nothing that
+/// nginx would read as its own.
 pub fn url_folder(text: &str) -> ValueResult<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
     let path = only(text, allowed, 200, "a folder of URLs, as in \"/static/\"")?;
@@ -226,6 +235,7 @@ pub fn url_folder(text: &str) -> ValueResult<String> {
     }
 }
 
+/// A relative path without `..`, so that it does not leave the release (invariant I9).
 pub fn folder_inside_release(text: &str) -> ValueResult<PathBuf> {
     let inside = Path::new(text)
         .components()
@@ -236,6 +246,7 @@ pub fn folder_inside_release(text: &str) -> ValueResult<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
+/// The name of a distribution's package, which apt or dnf takes as an argument and never as a flag.
 pub fn package_name(text: &str) -> ValueResult<String> {
     let name = only(
         text,

@@ -8,6 +8,10 @@ const LONGEST: usize = 200;
 const WANTED: &str =
     "is not what gunicorn serves, as in \"mysite.wsgi:application\" or \"app:create_app()\"";
 
+/// Checks `[app] wsgi`, and answers with the same text.
+///
+/// # Errors
+/// What is wrong, as the end of a sentence about the value.
 pub fn target(text: &str) -> Result<String, String> {
     if text.len() > LONGEST {
         return Err(format!("is longer than {LONGEST} characters"));

@@ -22,6 +22,7 @@ pub struct Accounts {
     pub web: Account,
 }
 
+/// Why one of the two accounts is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error("looking up the account {name}: {cause}")]

@@ -56,6 +56,7 @@ pub fn remark(folder: &Path, name: &str, text: &str) -> Result<(), FileError> {
     )
 }
 
+/// The text of a remark; `None` where the folder is not whole, or has no remark of that name.
 pub fn remarked(folder: &Path, name: &str) -> Option<String> {
     marked(folder)?;
     read(folder)?.remarks.remove(name)

@@ -17,6 +17,7 @@ pub struct FileError {
 }
 
 impl FileError {
+    /// `doing` begins the sentence that the path goes on, as in `writing`.
     pub fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
         Self {
             doing,

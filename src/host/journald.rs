@@ -26,6 +26,7 @@ const LONGEST: u64 = 512 << 10;
 const READ_WITHIN: Duration = Duration::from_secs(60);
 const SYNC_WITHIN: Duration = Duration::from_secs(10);
 
+/// Why nothing more of the journal was read; what was read before is in the outbox.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("reading the journal: {0}")]

@@ -12,6 +12,7 @@ const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
 const INSTALL: Duration = Duration::from_secs(15 * 60);
 const ASK: Duration = Duration::from_secs(30);
 
+/// Why a package of the distribution is missing still.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     #[error(

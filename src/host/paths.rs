@@ -43,6 +43,7 @@ impl Paths {
         self.state.join("venv")
     }
 
+    /// Packages that are being downloaded; every fetch of a release empties the folder first.
     pub fn downloads(&self) -> PathBuf {
         self.state.join("downloads")
     }
@@ -89,6 +90,7 @@ impl Paths {
         self.runtime.join("app")
     }
 
+    /// The Unix socket that the app of this slot listens on, `$SPOTBOOT_SOCKET`.
     pub fn app_socket(&self, slot: Slot) -> PathBuf {
         self.app_runtime().join(format!("{}.sock", slot.stem()))
     }
@@ -98,6 +100,7 @@ impl Paths {
         self.runtime.join(format!("{}.port", slot.stem()))
     }
 
+    /// nginx writes the id of its main process here; the file may outlive nginx.
     pub fn nginx_pid(&self) -> PathBuf {
         self.runtime.join("nginx.pid")
     }

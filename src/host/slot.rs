@@ -10,8 +10,10 @@ pub enum Slot {
 }
 
 impl Slot {
+    /// Both places, the first one first.
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 
+    /// The place that is free while this one serves.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::output::continued;
 
+/// The form of an event's fields in our text log: `name=value`, and further lines of a value
+/// indented, so that no value looks like a line of its own.
 pub fn fields() -> impl for<'w> FormatFields<'w> + 'static {
     debug_fn(write).delimited(" ")
 }

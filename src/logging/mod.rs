@@ -104,6 +104,7 @@ pub fn may_style() -> bool {
     AutoStream::choice(&stderr()) != ColorChoice::Never
 }
 
+/// The place of all progress bars and spinners; it draws nothing before [`start`] has set it up.
 pub fn progress() -> &'static MultiProgress {
     PROGRESS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))
 }

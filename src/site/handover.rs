@@ -29,6 +29,7 @@ pub struct Seen {
     pub run: Option<OpenRotation>,
 }
 
+/// A living instance of the fleet, as another instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Neighbour {
     pub id: String,
@@ -99,6 +100,8 @@ impl Seen {
         }
     }
 
+    /// Whether AWS has announced this member's end. `mine` is the deciding instance's own note,
+    /// which may be newer than its report.
     pub fn is_going(&self, member: &Neighbour, mine: Option<&Note>) -> bool {
         let note = if member.id == self.me {
             mine

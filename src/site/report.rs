@@ -131,6 +131,7 @@ pub struct ReleaseCommand {
     pub became: Became,
 }
 
+/// Whether the release command ran here, or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
@@ -153,6 +154,7 @@ pub struct Tried {
     pub error: Option<String>,
 }
 
+/// How far a release came that was to take the place of the one that serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attempt {

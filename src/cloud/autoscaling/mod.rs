@@ -28,6 +28,7 @@ const TERMINATING: &str = "Terminating EC2 instance: ";
 /// The same of one that launches an instance; the id follows, after a colon, once there is one.
 const LAUNCHING: &str = "Launching a new EC2 instance";
 
+/// The client of EC2 Auto Scaling in one region.
 #[derive(Debug, Clone)]
 pub struct AutoScaling {
     client: Client,
@@ -49,6 +50,7 @@ pub struct ScalingGroup {
     pub ending: Option<String>,
 }
 
+/// An instance of a group, with what decides whether the group keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupInstance {
     pub id: String,

@@ -36,10 +36,12 @@ pub enum Associated {
 }
 
 impl ElasticIp {
+    /// Whether the address is associated with this instance, by the instance's id.
     pub fn leads_to(&self, instance: &str) -> bool {
         matches!(&self.holder, Holder::Instance(id) if id == instance)
     }
 
+    /// The value of the address's tag with this key.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags
             .iter()
@@ -79,6 +81,7 @@ impl Ec2 {
         Ok(self.elastic_ips("allocation-id", allocation).await?.pop())
     }
 
+    /// Every Elastic IP of the account and region whose tag `key` has this value.
     pub async fn elastic_ips_tagged(
         &self,
         key: &str,

@@ -32,6 +32,8 @@ impl Ec2 {
             .map(read))
     }
 
+    /// The active instances of an EC2 Fleet, all pages; `id` is `fleet-…`. An instance that the
+    /// fleet has just launched may be missing.
     pub async fn ec2_fleet_instances(&self, id: &str) -> Result<Vec<FleetInstance>, Error> {
         let doing = Doing::new(format!("listing the instances of EC2 Fleet {id}"))
             .needing("ec2:DescribeFleetInstances", arn(id));

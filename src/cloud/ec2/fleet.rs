@@ -20,6 +20,7 @@ pub struct FleetRequest {
     pub purchase: Purchase,
 }
 
+/// A fleet's state, as far as it says whether the target may be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FleetState {
     Active,

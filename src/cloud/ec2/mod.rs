@@ -27,6 +27,7 @@ const FILTER_VALUES: usize = 200;
 /// As many instances as one page holds.
 const PAGE: i32 = 1000;
 
+/// The client of EC2 in one region: instances, fleets, Elastic IPs.
 #[derive(Debug, Clone)]
 pub struct Ec2 {
     client: aws_sdk_ec2::Client,

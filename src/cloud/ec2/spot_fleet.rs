@@ -31,6 +31,8 @@ impl Ec2 {
             .map(read))
     }
 
+    /// The active instances of a Spot Fleet request, all pages; `id` is `sfr-…`. An instance that
+    /// the fleet has just launched may be missing.
     pub async fn spot_fleet_instances(&self, id: &str) -> Result<Vec<FleetInstance>, Error> {
         let doing = Doing::new(format!("listing the instances of Spot Fleet request {id}"));
         let doing = doing.needing("ec2:DescribeSpotFleetInstances", arn(id));

@@ -17,6 +17,8 @@ use super::calls::Count;
 pub use change::{Change, ChangeId, Submitted};
 pub use record_set::{RecordSet, RecordType, Role};
 
+/// The client of Route 53. A request that the service throttles is made again for a while, since
+/// everybody who works on the account's zones shares a few requests a second.
 #[derive(Debug, Clone)]
 pub struct Route53 {
     client: aws_sdk_route53::Client,

@@ -68,11 +68,16 @@ impl RecordSet {
         Self(set)
     }
 
+    /// Makes this one of several record sets of the same name and type, told apart by `set_id`;
+    /// Route 53 answers with up to eight whose health check passes. `health_check` is the check's
+    /// id.
     pub fn multivalue(mut self, set_id: &str, health_check: Option<&str>) -> Self {
         self.0.multi_value_answer = Some(true);
         self.routed(set_id, health_check)
     }
 
+    /// Makes this one of the two record sets of failover routing, told apart by `set_id`.
+    /// `health_check` is the check's id; the secondary needs none.
     pub fn failover(mut self, role: Role, set_id: &str, health_check: Option<&str>) -> Self {
         self.0.failover = Some(match role {
             Role::Primary => ResourceRecordSetFailover::Primary,
@@ -136,10 +141,12 @@ impl RecordSet {
         self.0.resource_records().iter().map(ResourceRecord::value)
     }
 
+    /// What tells record sets of one name and type apart; `None` with simple routing.
     pub fn set_identifier(&self) -> Option<&str> {
         self.0.set_identifier()
     }
 
+    /// The id of the health check that decides whether the record set is answered.
     pub fn health_check(&self) -> Option<&str> {
         self.0.health_check_id()
     }
@@ -149,6 +156,7 @@ impl RecordSet {
         self.0.alias_target.is_some()
     }
 
+    /// Whether Route 53 may answer with several such record sets at once.
     pub fn is_multivalue(&self) -> bool {
         self.0.multi_value_answer == Some(true)
     }

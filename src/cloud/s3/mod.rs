@@ -50,12 +50,14 @@ impl From<&str> for Etag {
     }
 }
 
+/// A whole object in memory, read within the bound that the caller gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     pub body: Vec<u8>,
     pub etag: Etag,
 }
 
+/// An object as a listing tells of it; `size` is in bytes, `modified` is by S3's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub key: String,
@@ -98,6 +100,7 @@ impl Connection {
 }
 
 impl S3 {
+    /// The bucket's name, for messages.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }

@@ -18,6 +18,7 @@ use crate::config::SecretRef;
 /// What Secrets Manager keeps at most; a parameter has up to 8 KiB.
 const LARGEST: usize = 64 << 10;
 
+/// The clients of Parameter Store and Secrets Manager in one region.
 #[derive(Debug, Clone)]
 pub struct SecretStores {
     ssm: aws_sdk_ssm::Client,

@@ -37,6 +37,9 @@ struct Renewed {
     not_after: OffsetDateTime,
 }
 
+/// Orders a certificate and stores it in the bucket, where instances find it; no instance is
+/// touched. [`Outcome::Locked`] where another orders, [`Outcome::ProblemFound`] where a dry run
+/// finds every CA barred.
 pub async fn run(globals: &Globals, context: &SiteContext, force: bool) -> Result<Outcome> {
     let by = By::of(|name| std::env::var(name).ok(), &network::host_name());
     let holder = format!("cert renew by {by}, process {}", std::process::id());

@@ -55,6 +55,8 @@ struct CachedCertificate {
     explanation: Option<String>,
 }
 
+/// Prints each CA's stored certificate and ledger, and the certificate that the site shows. Changes
+/// nothing, and asks no CA.
 pub async fn run(globals: &Globals, context: &SiteContext) -> Result<Outcome> {
     let shown = observe(context).await?;
     if globals.json {

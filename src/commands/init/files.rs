@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::host::files;
 use crate::output::out;
 
+/// A file that `init` makes: its path, and the content that it is to have.
 pub struct File {
     pub path: PathBuf,
     bytes: Vec<u8>,
@@ -25,6 +26,7 @@ impl File {
         Self { path, bytes }
     }
 
+    /// Compares the content with what stands at the path now.
     pub fn fate(&self) -> Fate {
         match std::fs::read(&self.path) {
             Ok(there) if there == self.bytes => Fate::Same,

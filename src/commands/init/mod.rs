@@ -23,6 +23,9 @@ use crate::outcome::Outcome;
 use files::{Fate, File};
 use plan::InitPlan;
 
+/// Writes site.toml where there is none, and renders everything else from it; then prints the
+/// commands that follow. AWS is asked only for a site.toml that stands in a bucket.
+/// [`Outcome::ProblemFound`] where a dry run meets a file that differs.
 pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let found = site::find(globals).await?;
     let (site, new_file) = match found {

@@ -93,6 +93,7 @@ impl<'a> InitPlan<'a> {
         self.account == NO_ACCOUNT
     }
 
+    /// How many availability zones the stack makes subnets in: most regions have three or more.
     pub fn zones(&self) -> u8 {
         if TWO_ZONES.contains(&self.region.as_str()) {
             2

@@ -17,6 +17,8 @@ const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.js
 const CI: &str = include_str!("../../../launch-template/ci-policy.json");
 const TRUST: &str = include_str!("../../../launch-template/ci-trust.json");
 
+/// The site's IAM policies, each as JSON text: of the instances' role, of CI's role, and who may
+/// take CI's role.
 pub struct Policies {
     pub instance: String,
     pub ci: String,

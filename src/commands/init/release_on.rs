@@ -30,6 +30,7 @@ pub fn choose(flag: Option<ReleaseChoice>) -> Result<ReleaseOn> {
     Ok(ReleaseOn::Folder)
 }
 
+/// The key's value that the flag stands for.
 pub fn meant(flag: ReleaseChoice) -> ReleaseOn {
     match flag {
         ReleaseChoice::Folder => ReleaseOn::Folder,

@@ -6,13 +6,16 @@ use crate::config::Site;
 
 /// What a role may do with an object, as S3 names the action.
 pub const READ: &str = "s3:GetObject";
+/// Putting an object, and starting, filling and completing an upload in parts.
 pub const WRITE: &str = "s3:PutObject";
+/// Deleting an object; of a versioned bucket, hiding it behind a marker.
 pub const DELETE: &str = "s3:DeleteObject";
 /// Ending an upload in parts that is given up half-way.
 pub const ABORT: &str = "s3:AbortMultipartUpload";
 /// Listing what begins with the key; without it S3 does not tell a missing object from a forbidden
 /// one.
 pub const LIST: &str = "s3:ListBucket";
+/// Every action that a role needs on objects of the site's bucket.
 pub const ACTIONS: [&str; 5] = [READ, WRITE, DELETE, ABORT, LIST];
 
 const LOOK: &[&str] = &[READ, LIST];

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Why an archive is not unpacked, or not whole. Names from inside the archive are escaped and cut.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Made to do harm, or by a tool that we cannot follow: this entry is why.
@@ -39,6 +40,7 @@ impl ArchiveError {
         move |cause| Self::Disk { doing, path, cause }
     }
 
+    /// Whether the disk or a quota has no room left: the archive itself may be sound.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Disk { cause, .. } if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }

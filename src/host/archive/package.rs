@@ -42,6 +42,7 @@ enum PackageFile {
 }
 
 impl Packed {
+    /// The zip's place: a temporary file that goes with this value, or the file that was given.
     pub fn path(&self) -> &Path {
         match &self.place {
             PackageFile::Made(file) => file.path(),

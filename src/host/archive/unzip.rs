@@ -127,10 +127,12 @@ impl Zip {
         Ok(target)
     }
 
+    /// What unpacking will make, counted before anything is written.
     pub fn contents(&self) -> Contents {
         self.contents
     }
 
+    /// How many regular files are inside: folders and links do not count.
     pub fn files(&self) -> usize {
         self.files.len()
     }

@@ -49,6 +49,7 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// How a program failed. `what` is its command line; `tail` the last lines of its output.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     #[error("running {what}: the program is not on this machine")]
@@ -100,30 +101,36 @@ impl Run {
         }
     }
 
+    /// Adds an argument. The process table shows every argument to every user: never pass a secret.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
+    /// The same for several arguments, in their order.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
+    /// Sets the folder that the program runs in; without it, the folder of this process.
     #[must_use]
     pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cwd = Some(folder.into());
         self
     }
 
+    /// Sets one variable. The environment is otherwise empty but for PATH and LANG.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
+    /// The same for several variables; a later one takes the place of an earlier one of the same
+    /// name.
     #[must_use]
     pub fn envs<N: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -143,6 +150,8 @@ impl Run {
         self
     }
 
+    /// Sets the mask of the files that the program makes, as in `0o027`; without it, this process's
+    /// own.
     #[must_use]
     pub fn umask(mut self, umask: u32) -> Self {
         self.umask = Some(umask);

@@ -73,6 +73,7 @@ pub enum Ensured {
     Replaced,
 }
 
+/// A service as its keeper knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceState {
     Running {
@@ -92,6 +93,8 @@ pub enum Mode {
     Foreground,
 }
 
+/// Why a service does not run, stop or reload as it was told to. `doing` begins a sentence that the
+/// service's name goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error(

@@ -24,6 +24,7 @@ const NOTES: Duration = Duration::from_millis(50);
 /// As the units have it, before any end.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// The keeper that writes a unit for each service and leaves starting and restarting to systemd.
 pub struct Systemd {
     environments: PathBuf,
     runs: Mutex<BTreeMap<String, Invocation>>,

@@ -95,10 +95,12 @@ impl Packer {
         Ok(())
     }
 
+    /// Whether the piece has its size, and the next line belongs to another piece.
     pub fn is_full(&self) -> bool {
         self.raw >= PIECE
     }
 
+    /// Whether no line was added yet.
     pub fn is_empty(&self) -> bool {
         self.raw == 0
     }

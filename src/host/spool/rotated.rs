@@ -13,6 +13,7 @@ pub struct Rotated {
 }
 
 impl Rotated {
+    /// `live` is the path that the writer opens; nothing need stand there yet.
     pub fn new(live: PathBuf) -> Self {
         Self { live }
     }
@@ -24,6 +25,7 @@ impl Rotated {
         name.into()
     }
 
+    /// Whether a log is set aside, of a run that was killed it may be.
     pub fn is_aside(&self) -> bool {
         self.aside().exists()
     }

@@ -22,6 +22,7 @@ base = getattr(sys, '_base_executable', None) or sys.executable
 print(base, sys.implementation.name, '%d.%d.%d' % sys.version_info[:3], os.uname().machine, libc, sep='\\n')
 ";
 
+/// A Python of this machine, and what of it decides whether installed dependencies fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
     pub(super) path: PathBuf,

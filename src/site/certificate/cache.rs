@@ -38,6 +38,7 @@ pub struct Found {
     pub next: u64,
 }
 
+/// A generation that was opened and found good to serve.
 #[derive(Debug, Clone)]
 pub struct StoredCertificate {
     pub certificate: Certificate,

@@ -45,6 +45,7 @@ const FAILED_ADVICE_AGAIN: Duration = Duration::from_secs(3600);
 /// reason.
 const REPLACES_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
+/// What one CA has done about the site's names. An absent object reads as an empty ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Oldest first.
@@ -57,6 +58,7 @@ pub struct Ledger {
     pub advice: Option<Advice>,
 }
 
+/// A certificate that the CA issued, by S3's time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issued {
     #[serde(with = "time::serde::rfc3339")]
@@ -70,6 +72,7 @@ pub struct Issued {
     pub exempt: bool,
 }
 
+/// A row of orders for these names that failed, with no certificate in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     pub names: Vec<String>,
@@ -113,6 +116,7 @@ pub struct Barred {
     pub why: Reason,
 }
 
+/// Why a CA is not asked: as the middle of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     Trouble(String),
@@ -214,6 +218,8 @@ impl Ledger {
         }
     }
 
+    /// How many certificates the CA issued since then, whatever their names; the ledger keeps the
+    /// last few dozen.
     pub fn issued_since(&self, since: OffsetDateTime) -> usize {
         self.issued
             .iter()
@@ -227,6 +233,8 @@ impl Ledger {
             .is_some_and(|window| (window.start..=window.end).contains(&now))
     }
 
+    /// When the CA suggests to renew this certificate (RFC 9773 section 4.2); `None` where it
+    /// suggests nothing, or has not been asked about this certificate.
     pub fn window(&self, certificate: &Certificate) -> Option<&Window> {
         self.advice
             .as_ref()

@@ -13,6 +13,7 @@ const SHORTEST: Duration = Duration::milliseconds(500);
 /// Before another look, where one failed. What a CA has refused waits as its ledger says.
 pub const AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// What a decision about the certificate is made of.
 #[derive(Debug)]
 pub struct View<'v> {
     /// S3's time, where it was heard.
@@ -42,6 +43,8 @@ pub enum RenewalAction {
     Wait(OffsetDateTime),
 }
 
+/// Decides what an instance does about its certificate; asks nobody, so that the simulation drives
+/// the same decision.
 pub fn next(view: &View<'_>) -> RenewalAction {
     let View {
         now,

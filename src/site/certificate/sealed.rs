@@ -36,6 +36,7 @@ impl PrivateKey {
         ))
     }
 
+    /// The key itself, for the one file that nginx reads and the seal (invariant I7).
     pub fn pem(&self) -> &str {
         &self.0
     }
@@ -150,6 +151,8 @@ impl Certificate {
         })
     }
 
+    /// The object for the bucket: JSON with chain, key, dates and a digest of both, which
+    /// [`Certificate::unseal`] checks.
     pub fn seal(&self) -> Vec<u8> {
         let sha256 = digest(&self.chain, &self.key);
         let seal = Seal {

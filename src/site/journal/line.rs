@@ -14,6 +14,7 @@ use super::ship::access_time;
 use crate::host::spool::Entry;
 use crate::output::in_one_line;
 
+/// A line with its instance and kind; as JSON for `logs --json`, by `Display` for a person.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     pub instance: &'a str,
@@ -25,6 +26,7 @@ pub struct Line<'a> {
     pub text: LineText<'a>,
 }
 
+/// What was logged: text of a program, or a request of nginx's access log.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineText<'a> {

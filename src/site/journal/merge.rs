@@ -12,6 +12,7 @@ use super::opened::Opened;
 use super::stored::StoredLogs;
 use crate::cloud::s3::S3;
 
+/// The lines of many stored logs, merged by time.
 pub struct Merge<'a> {
     s3: &'a S3,
     since: OffsetDateTime,

@@ -13,6 +13,7 @@ use crate::host::spool::Span;
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second][subsecond digits:3]Z");
 
+/// Which of an instance's two logs a piece belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// What spotboot and the services say.
@@ -31,6 +32,7 @@ pub struct PieceName {
 }
 
 impl PieceName {
+    /// The name of a piece that holds lines of this span, cut to milliseconds.
     pub fn new(stream: Stream, span: Span) -> Self {
         Self {
             stream,

@@ -79,6 +79,7 @@ impl Opened {
         }
     }
 
+    /// The time of the line that [`Opened::next`] answers with; `None` after the last.
     pub fn next_time(&self) -> Option<OffsetDateTime> {
         self.left.last().map(|(time, _)| *time)
     }

@@ -27,6 +27,7 @@ pub struct Query {
     pub kind: Option<String>,
 }
 
+/// An object of the bucket that holds lines of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLogs {
     pub instance: String,
@@ -34,6 +35,7 @@ pub struct StoredLogs {
     pub what: StoredKind,
 }
 
+/// How the lines stand in the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoredKind {
     Piece(PieceName),

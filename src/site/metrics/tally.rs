@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+/// What happened since this process began: the counters start at 0 with every run of `up`.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// How often each service ended by itself and was started again.
@@ -14,10 +15,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts an end of a service that its keeper answered with a start.
     pub fn restarted(&self, service: &'static str) {
         *self.restarts.borrow_mut().entry(service).or_default() += 1;
     }
 
+    /// The count of each service that ended at least once.
     pub fn restarts(&self) -> BTreeMap<&'static str, u64> {
         self.restarts.borrow().clone()
     }
@@ -27,6 +30,7 @@ impl Tally {
         self.shipped.set(Some(at));
     }
 
+    /// Up to when the bucket has all logs; `None` before the first shipment of this run.
     pub fn last_shipped(&self) -> Option<OffsetDateTime> {
         self.shipped.get()
     }
@@ -36,6 +40,7 @@ impl Tally {
         self.dropped.set(self.dropped.get() + pieces);
     }
 
+    /// How many pieces of logs were given up, of both streams.
     pub fn pieces_dropped(&self) -> u64 {
         self.dropped.get()
     }

@@ -38,6 +38,8 @@ pub struct Gauges<'a> {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
+/// The whole answer to a scrape, in the OpenMetrics text format; every name begins with
+/// `spotboot_`.
 pub fn text(requests: &Requests, standing: &Gauges<'_>) -> String {
     let mut registry = Registry::with_prefix("spotboot");
     register_requests(&mut registry, requests);

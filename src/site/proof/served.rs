@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::chain::{Same, client};
 
+/// The certificate that a listener shows, whoever has signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Served {
     pub address: SocketAddr,

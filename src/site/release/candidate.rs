@@ -8,6 +8,7 @@ use super::published::{LARGEST_POINTER, Published, is_plain_name};
 use crate::cloud::s3::{Etag, S3};
 use crate::config::{Bucket, Site};
 
+/// `releases/candidate.json`, which CI writes and instances read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     #[serde(flatten)]
@@ -35,10 +36,12 @@ impl Candidate {
     /// In bytes.
     pub const LARGEST: usize = LARGEST_POINTER;
 
+    /// The object's key in the site's bucket.
     pub fn key(site: &Site) -> String {
         Bucket::new(site).candidate()
     }
 
+    /// The object's content, which [`Candidate::parse`] takes.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a candidate is plain data")
     }

@@ -69,10 +69,12 @@ impl Published {
 }
 
 impl Current {
+    /// The object's key in the site's bucket.
     pub fn key(site: &Site) -> String {
         Bucket::new(site).current()
     }
 
+    /// The object's content, which [`Current::parse`] takes.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a pointer is plain data")
     }

@@ -32,6 +32,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// An empty record whose times count from now.
     pub fn start(observer: Arc<dyn Observer>) -> Self {
         Self {
             began: Instant::now(),
@@ -84,6 +85,8 @@ impl Timeline {
         done.map_err(|error| error.context(name))
     }
 
+    /// A copy of the steps so far, in the order in which they began; a step without an end is under
+    /// way.
     pub fn steps(&self) -> Vec<Step> {
         self.lock().clone()
     }

@@ -24,6 +24,7 @@ pub struct Former {
 }
 
 impl Former {
+    /// Notes nginx's configuration and worker processes as they are now.
     pub fn observe(paths: &Paths) -> Self {
         let text = std::fs::read_to_string(paths.nginx().join("nginx.conf")).ok();
         let workers = running(&paths.nginx_pid())

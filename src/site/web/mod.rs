@@ -83,6 +83,7 @@ pub enum Upstream {
     Website(Website),
 }
 
+/// Why nginx is missing, unfit, or does not serve what it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     #[error("finding nginx: it is not on this machine; add \"nginx\" to [host] packages")]

@@ -34,6 +34,7 @@ pub struct NginxHost {
 }
 
 impl NginxHost {
+    /// Looks at this machine's interfaces and at /etc/resolv.conf.
     pub fn observe(nginx: &Nginx) -> Self {
         Self {
             nginx: nginx.clone(),
