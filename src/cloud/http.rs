@@ -1,4 +1,5 @@
-//! The one HTTP client under every SDK client, and the times that they all keep to.
+//! The one HTTP client under every SDK client, and the times that they all keep to. Every answer is
+//! bounded, and every wait has an end (invariant I11 of docs/ARCHITECTURE.md).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Reading an answer that AWS gives in pages, each of which names the next by a token.
+//! Reading an answer that AWS gives in pages, each of which names the next by a token. An answer
+//! without an end is an error (invariant I11 of docs/ARCHITECTURE.md).
 
 use std::error::Error as StdError;
 

@@ -1,4 +1,5 @@
-//! The source line of a problem in site.toml, without values that may be secrets.
+//! The source line of a problem in site.toml, without values that may be secrets (invariant I7 of
+//! docs/ARCHITECTURE.md).
 
 use std::ops::Range;
 

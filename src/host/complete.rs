@@ -1,5 +1,6 @@
 //! Folders that are whole: a mark beside each says that all of it was written, and survives only
-//! what the folder survives.
+//! what the folder survives. A folder that a killed process left half made has no mark, and is made
+//! anew (invariant I8 of docs/ARCHITECTURE.md).
 //!
 //! Syncing thousands of files would hold up a boot, so a mark counts at first only until the
 //! machine restarts; once [`flush`] has put everything on disk, it counts for good.

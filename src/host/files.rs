@@ -1,5 +1,6 @@
 //! Files that are whole or not there: atomic writes and links, folders with their mode, a lock,
-//! free space.
+//! free space. No instant leaves a secret's file readable by others (invariant I7 of
+//! docs/ARCHITECTURE.md).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};

@@ -1,5 +1,5 @@
-//! Keeps the site's own code from the instance's metadata service (I10) by a routing rule for its
-//! uid, where we are root.
+//! Keeps the site's own code from the instance's metadata service (invariant I10 of
+//! docs/ARCHITECTURE.md) by a routing rule for its uid, where we are root.
 //!
 //! This holds for all that runs as that account: the installers with the packages' own code, the
 //! build, the release command, the app. Under systemd the app's unit has an IPAddressDeny besides.

@@ -1,4 +1,5 @@
-//! Text of visitors, apps and instances, made fit for a terminal and for the log of a CI run.
+//! Text of visitors, apps and instances, made fit for a terminal and for the log of a CI run. Every
+//! such text passes here (invariant I15 of docs/ARCHITECTURE.md).
 //!
 //! Three things can act there: control characters (a terminal obeys them), controls of the writing
 //! direction (they rewrite what a person reads), and workflow commands, which GitHub's runner

@@ -1,9 +1,9 @@
 //! An instance that AWS takes away, or may: what it asks of its fleet, and who has the names
 //! meanwhile. Pure functions of what was observed.
 //!
-//! Nobody ends itself, and nobody who serves the names is ended. What an instance has asked for
-//! stands in its report, as a [`Note`], before it asks: whoever is left then knows what the target
-//! was.
+//! Nobody ends itself, and nobody who serves the names is ended (invariant I4 of
+//! docs/ARCHITECTURE.md). What an instance has asked for stands in its report, as a [`Note`],
+//! before it asks: whoever is left then knows what the target was.
 
 use std::time::Duration;
 

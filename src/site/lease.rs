@@ -1,4 +1,6 @@
-//! A lease in the bucket: one holder at a time, for as long as it keeps saying so.
+//! A lease in the bucket: one holder at a time, for as long as it keeps saying so. The lease of a
+//! process that was killed lapses, so that the next one goes on (invariant I8 of
+//! docs/ARCHITECTURE.md).
 //!
 //! Times are S3's own, so that two machines with different clocks agree on when a lease lapses.
 

@@ -9,6 +9,8 @@
 )]
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod imports;
 mod kills;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A record set as Route 53 holds it, so that a DELETE is exactly what was read.
+//! A record set as Route 53 holds it, so that a DELETE is exactly what was read. Route 53 refuses a
+//! batch that was made for older records (invariant I2 of docs/ARCHITECTURE.md).
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! Reading objects. A body that breaks off or stalls is taken up where it ended, of the same
-//! version (`If-Match`).
+//! version (`If-Match`). Each read has the caller's bound (invariant I11 of docs/ARCHITECTURE.md).
 
 use std::ops::Range;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Secrets of others' keeping: parameters of SSM, and Secrets Manager. Only reads.
+//! Secrets of others' keeping: parameters of SSM, and Secrets Manager. Only reads. A value prints
+//! as nothing, and no error repeats one (invariant I7 of docs/ARCHITECTURE.md).
 //!
 //! What a secret is for, and which text its place can take, is the caller's to say.
 

@@ -1,5 +1,6 @@
 //! Who may do what with the objects of the bucket: the table with which the tests compare the
-//! policies that `init` renders.
+//! policies that `init` renders. An instance cannot make a release current, and neither role can
+//! write site.toml (invariant I3, invariant I13 of docs/ARCHITECTURE.md).
 
 use super::{ALL_PROGRAMS, Bucket, LOGS, PROGRAMS, REPORTS};
 use crate::config::Site;

@@ -1,4 +1,5 @@
-//! The keys of site.toml as one table: each key's type, default and purpose.
+//! The keys of site.toml as one table: each key's type, default and purpose. Which part of the
+//! configuration a key belongs to stands there, too (invariant I13 of docs/ARCHITECTURE.md).
 //!
 //! The table feeds the parser (known keys and their types), the nearest-key hints, `check` and the
 //! reference page in `docs/`. The rules for values beyond their type are `values`' business.

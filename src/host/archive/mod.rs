@@ -1,5 +1,5 @@
-//! Archives from elsewhere, unpacked so that nothing stands outside the given folder (invariant
-//! I9), and packed.
+//! Archives from elsewhere, unpacked so that nothing stands outside the given folder (invariant I9
+//! of docs/ARCHITECTURE.md), and packed.
 //!
 //! Every name, type, size and link target is judged before anything is written from it; the writing
 //! itself only ever creates (`O_EXCL`) and never follows a link, because links are made last. Where

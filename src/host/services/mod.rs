@@ -1,4 +1,5 @@
-//! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves.
+//! Long-running programs under one of two keepers: systemd where it is PID 1, else ourselves. The
+//! app and the web server have a unit each (invariant I16 of docs/ARCHITECTURE.md).
 
 mod foreground;
 mod invocation;

@@ -1,5 +1,6 @@
 //! The release's tree, lent to the app's account while the site's own code works in it: its build,
-//! and its projects that get installed.
+//! and its projects that get installed. The app that serves has the same account, against invariant
+//! I16 of docs/ARCHITECTURE.md.
 
 use std::collections::BTreeMap;
 use std::fs;

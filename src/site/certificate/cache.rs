@@ -1,5 +1,6 @@
 //! What the bucket holds of one CA's: the sealed generations, of which the newest that is of use
-//! counts, and the ledger.
+//! counts, and the ledger. A broken object there stops nobody (invariant I6 of
+//! docs/ARCHITECTURE.md).
 
 use anyhow::Result;
 use serde::Deserialize;

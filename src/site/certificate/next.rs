@@ -1,5 +1,6 @@
 //! What an instance does about its certificate: a pure function of what it serves, of what the
-//! bucket holds, and of `now`.
+//! bucket holds, and of `now`. A certificate in the bucket goes before an order (invariant I5 of
+//! docs/ARCHITECTURE.md).
 
 use time::{Duration, OffsetDateTime};
 

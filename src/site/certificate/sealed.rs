@@ -1,7 +1,8 @@
 //! One generation of the certificate as it stands in the bucket: chain, key and metadata in one
 //! object with a digest.
 //!
-//! Whatever is read back is checked in full before anybody relies on it.
+//! Whatever is read back is checked in full before anybody relies on it. A key shows itself in no
+//! log and no error (invariant I7 of docs/ARCHITECTURE.md).
 
 use std::collections::BTreeSet;
 use std::fmt;

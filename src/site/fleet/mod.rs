@@ -2,7 +2,8 @@
 //! them go.
 //!
 //! Never in a way that lets the fleet choose who goes: its choice is neither the oldest nor the one
-//! that does not serve. Whom to replace, and when, is the caller's to say.
+//! that does not serve. Whom to replace, and when, is the caller's to say. So an instance that
+//! serves stays (invariant I4 of docs/ARCHITECTURE.md).
 
 mod group;
 mod group_plan;

@@ -1,5 +1,6 @@
 //! The proof before the cutover: this instance's own listener, seen as a visitor's client would,
-//! under every name of the site.
+//! under every name of the site. No names lead to an instance before it has passed (invariant I1 of
+//! docs/ARCHITECTURE.md).
 //!
 //! The stored chain is trusted up to its last certificate and no further: a private CA, or none of
 //! the system's roots, is no obstacle.
