@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::names::{decide, open, seconds, stay};
 use super::state::{
-    Actor, Asks, ClaimDecision, Hand, Id, ModelRelease, Noted, Told, Up, World, at, between, id,
+    Actor, Asks, ClaimDecision, Hand, Id, ModelRelease, Noted, Told, Up, World, at, between, ids,
+    small,
 };
 use super::world::SPARE_FOR;
 use crate::site::handover::{FleetAction, Mark, leaves_at, leaves_names, plan, sweep};
@@ -376,9 +377,8 @@ impl World {
             FleetAction::Wait | FleetAction::Done => return false,
             FleetAction::Raise(target) => Hand::Raises(small(target)),
             FleetAction::Lower(target) => Hand::Lowers(small(target), Vec::new()),
-            FleetAction::Retire(target, ids) => {
-                let ids = ids.iter().map(|name| id(name)).collect();
-                Hand::Fences(small(target), self.names.clone(), ids)
+            FleetAction::Retire(target, going) => {
+                Hand::Fences(small(target), self.names.clone(), ids(&going))
             }
         };
         let sure = if let Hand::Fences(_, _, going) = &hand {
@@ -432,8 +432,4 @@ impl World {
         }
         true
     }
-}
-
-fn small(target: u32) -> u8 {
-    u8::try_from(target).expect("it is small")
 }

@@ -5,6 +5,7 @@
 
 mod candidate;
 mod current;
+pub mod decision;
 mod in_place;
 mod lock;
 pub mod members;

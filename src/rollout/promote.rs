@@ -9,7 +9,9 @@ use tracing::{info, warn};
 use super::Rotation;
 use super::candidate;
 use super::current::{Superseded, promote};
-use super::members::{Member, Way, leaving, lowered, old_ones};
+use super::decision::retiring::{RecheckStep, RetiredStep, ServingStep};
+use super::decision::view::{Looks, decided};
+use super::members::{Member, lowered};
 use super::probe::look_at;
 use crate::site::address;
 use crate::site::deploys::RunOutcome;
@@ -102,13 +104,7 @@ impl Rotation<'_> {
             if left == 0 {
                 return Ok(());
             }
-            let fresh = self
-                .members()
-                .await?
-                .iter()
-                .filter(|member| !member.old && member.serves_wanted(&self.wanted))
-                .count();
-            let needed = fresh + left.min(self.pace.batch as usize);
+            let needed = self.view(&self.members().await?).needed(left);
             let within = self.pace.timeout;
             let arrived = timeout(within, self.arrival(needed)).await;
             arrived.with_context(|| {
@@ -143,23 +139,18 @@ impl Rotation<'_> {
                 Err(error) => return Err(error),
             }
             info!(instances = going.join(" "), "retired");
-            let mut stay = self.members().await?;
-            stay.retain(|member| !going.contains(&member.node.id));
-            // Else the fleet has launched one more for an instance that was lost before the target
-            // was low.
-            if stay.iter().filter(|member| !member.is_going()).count() <= self.target() as usize {
-                return Ok(old_ones(&stay));
+            match self.view(&self.members().await?).retired(&going) {
+                RetiredStep::LookAgain => {}
+                RetiredStep::Left(old) => return Ok(old),
             }
         }
     }
 
-    /// Whether what was to be done is another thing by now: an instance that AWS takes away has
-    /// raised the target meanwhile, say.
+    /// Whether what was to be done is another thing by now.
     async fn is_otherwise(&self, before: &[Member], going: &[String]) -> Result<bool> {
         let members = self.members().await?;
-        let target = self.target();
-        let now = leaving(&members, Way::Forward, target as usize);
-        Ok(now != going || lowered(&members, &now, target) != lowered(before, going, target))
+        let lowered_to = lowered(before, going, self.target());
+        Ok(self.view(&members).is_otherwise(going, lowered_to))
     }
 
     /// Who goes, when it may: all that are to stay serve, the names lead elsewhere, and the time is
@@ -168,18 +159,13 @@ impl Rotation<'_> {
         let end = Instant::now() + self.pace.timeout + 2 * self.drain();
         loop {
             let members = self.all_serving().await?;
-            let going = leaving(&members, Way::Forward, self.target() as usize);
+            let going = self.view(&members).going();
             self.take_out_of_answers(&going).await?;
             self.pass_names_on(&members, &going).await?;
             // A run that takes up a killed one's work does not know since when.
             let since = *self.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;
-            let stays_so = leaving(
-                &self.all_serving().await?,
-                Way::Forward,
-                self.target() as usize,
-            ) == going;
-            if stays_so && self.lead_elsewhere(&going).await? {
+            if self.may_go(&going).await? {
                 return Ok(going);
             }
             if Instant::now() >= end {
@@ -189,16 +175,33 @@ impl Rotation<'_> {
         }
     }
 
+    /// Whether these go still, and nobody is led to them.
+    async fn may_go(&self, going: &[String]) -> Result<bool> {
+        let members = self.all_serving().await?;
+        let mut led_to = None;
+        loop {
+            match self.view(&members).recheck(going, led_to.as_deref()) {
+                RecheckStep::AskWhoHasNames => led_to = Some(self.led_to(going).await?),
+                RecheckStep::LookAgain => return Ok(false),
+                RecheckStep::Retire => return Ok(true),
+            }
+        }
+    }
+
     /// Waits until every new instance serves, and there are enough to let one go.
     async fn all_serving(&self) -> Result<Vec<Member>> {
         let end = Instant::now() + self.pace.timeout;
         loop {
             let missing = match self.members().await {
-                Ok(members) => match self.who_is_missing(&members).await {
-                    None => return Ok(members),
-                    Some(missing) => {
-                        self.replace_interrupted(&members).await;
-                        missing
+                Ok(members) => match self.look_who_serves(&members).await {
+                    ServingStep::Serve => return Ok(members),
+                    ServingStep::Wait { why, raise } => {
+                        if let Some(target) = raise
+                            && let Err(error) = self.fleet.raise(target).await
+                        {
+                            warn!("raising the target: {error:#}");
+                        }
+                        why
                     }
                 },
                 Err(error) => format!("the fleet does not answer: {error:#}"),
@@ -210,50 +213,14 @@ impl Rotation<'_> {
         }
     }
 
-    /// A new instance that AWS takes away does not count on the old ones, which are to go.
-    async fn replace_interrupted(&self, members: &[Member]) {
-        if members
-            .iter()
-            .any(|member| !member.old && member.is_going())
-            && let Err(error) = self.raise(members).await
-        {
-            warn!("raising the target: {error:#}");
-        }
-    }
-
-    async fn who_is_missing(&self, members: &[Member]) -> Option<String> {
-        let staying = members.iter().filter(|member| !member.is_going()).count();
-        if old_ones(members) > 0 && staying <= self.target() as usize {
-            // Its replacement is on the way, and until that serves the old one may be all there is.
-            if let Some(going) = members.iter().find(|member| member.is_going()) {
-                return Some(format!("AWS takes {} away", going.id()));
-            }
-            return Some(format!(
-                "{} instances are there, and the fleet's target is {}",
-                members.len(),
-                self.target()
-            ));
-        }
-        let new = || {
-            members
-                .iter()
-                .filter(|member| !member.old && !member.is_going())
-        };
-        if let Some(silent) = new().find(|member| !member.serves_wanted(&self.wanted)) {
-            return Some(format!(
-                "{} does not serve {}",
-                silent.id(),
-                self.wanted.version
-            ));
-        }
-        for member in new() {
-            if let Err(error) =
-                look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await
-            {
-                return Some(format!("{error:#}"));
-            }
-        }
-        None
+    async fn look_who_serves(&self, members: &[Member]) -> ServingStep {
+        let view = self.view(members);
+        decided(
+            Looks::default(),
+            |looks| view.serving(looks),
+            async |member| look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await,
+        )
+        .await
     }
 
     /// Whether any of them was in one. With other routing than multivalue the new instance's own
@@ -271,37 +238,26 @@ impl Rotation<'_> {
         Ok(!changes.is_empty())
     }
 
-    /// Whom the names lead to does not go, whatever else holds. With multivalue routing they were
-    /// taken out of the answers.
-    async fn lead_elsewhere(&self, going: &[String]) -> Result<bool> {
-        let multivalue = self.context.site.dns.answers_together();
+    /// The owners of the names, and which of these the Elastic IP leads to. With multivalue routing
+    /// they were taken out of the answers.
+    async fn led_to(&self, going: &[String]) -> Result<Vec<String>> {
         let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
-        let is_reached = |id: &String| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id));
-        Ok(multivalue
-            || self
-                .owners()
-                .await?
-                .iter()
-                .all(|owner| !going.contains(owner))
-                && !going.iter().any(is_reached))
+        if self.context.site.dns.answers_together() {
+            return Ok(Vec::new());
+        }
+        let mut led_to = self.owners().await?;
+        let reached = going
+            .iter()
+            .filter(|id| elastic.as_ref().is_some_and(|elastic| elastic.leads_to(id)));
+        led_to.extend(reached.cloned());
+        Ok(led_to)
     }
 
     /// Nobody who serves goes for this.
     async fn restore_target(&mut self) -> Result<()> {
         let members = self.members().await?;
-        let going = leaving(&members, Way::Forward, self.target() as usize);
-        let silent = members
-            .iter()
-            .filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        if !self
-            .retire(
-                &members,
-                &silent
-                    .map(|member| member.id().to_owned())
-                    .collect::<Vec<_>>(),
-            )
-            .await?
-        {
+        let silent = self.view(&members).silent();
+        if !self.retire(&members, &silent).await? {
             bail!("an instance that did not serve has just taken the names over; run again");
         }
         Ok(())

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
-use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::members::{Member, gives_on, heirs, made_up, surplus};
+use super::decision::names::{GiveBackStep, Heirs};
+use super::decision::view::{Looks, decided};
+use super::members::Member;
 use super::probe::look_at;
 use crate::config::Bucket;
 use crate::context::SiteContext;
@@ -71,8 +72,7 @@ impl Rotation<'_> {
     /// AWS takes old instances away in the middle of the trial: others come that boot what is
     /// current, and the new ones stay until those serve.
     async fn make_up(&mut self) -> Result<()> {
-        let missing = made_up(&self.members().await?, self.target(), self.pace.batch);
-        let Some(target) = missing.filter(|_| self.wanted.trial.is_some()) else {
+        let Some(target) = self.view(&self.members().await?).make_up() else {
             return Ok(());
         };
         warn!(
@@ -82,9 +82,7 @@ impl Rotation<'_> {
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
             self.fleet.raise(target).await?;
-            while made_up(&self.members().await?, self.target(), self.pace.batch).is_some()
-                || !self.old_ones_serve().await?
-            {
+            while !self.view(&self.members().await?).is_made_up() {
                 sleep(LOOK_EVERY).await;
             }
             anyhow::Ok(())
@@ -103,23 +101,10 @@ impl Rotation<'_> {
             return Ok(());
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
-        let heirs: Vec<&Member> = heirs(&members, &owners)
-            .into_iter()
-            .filter(|heir| !heir.is_going())
-            .collect();
-        if !heirs.is_empty() && owners.iter().any(|owner| gives_on(&members, owner)) {
-            self.appoint(&heirs, &owners, std::iter::empty()).await?;
+        if let Some(heirs) = self.view(&members).give_on(&owners) {
+            self.appoint(&heirs, &owners).await?;
         }
         Ok(())
-    }
-
-    async fn old_ones_serve(&self) -> Result<bool> {
-        let members = self.members().await?;
-        let serving = members
-            .iter()
-            .filter(|member| member.old && !member.is_going() && member.serves())
-            .count();
-        Ok(serving >= self.target() as usize || members.iter().all(Member::is_going))
     }
 
     /// The names go to an old instance; who has resolved them to a new one that still answers has
@@ -134,27 +119,24 @@ impl Rotation<'_> {
         let moved = if self.context.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
-            let heirs = heirs(members, &owners);
-            // Those whom AWS takes away have the names back only from nobody.
-            if heirs.iter().all(|heir| heir.is_going())
-                && self.somebody_answers(members, &owners).await
-            {
-                warn!(
-                    "no old instance stays, so the names stay where they are until another serves what is current"
-                );
-                return Ok(());
+            let mut new_answers = None;
+            loop {
+                match self.view(members).give_back(&owners, new_answers) {
+                    GiveBackStep::LookAtNew => {
+                        new_answers = Some(self.new_one_answers(members, &owners).await);
+                    }
+                    GiveBackStep::Keep => {
+                        warn!(
+                            "no old instance stays, so the names stay where they are until another serves what is current"
+                        );
+                        break false;
+                    }
+                    GiveBackStep::Nothing => break false,
+                    GiveBackStep::Appoint(heirs) => break self.appoint(&heirs, &owners).await?,
+                }
             }
-            self.appoint(
-                &heirs,
-                &owners,
-                members
-                    .iter()
-                    .filter(|member| !member.old)
-                    .map(|new| new.node.launched),
-            )
-            .await?
         };
-        if moved && self.somebody_answers(members, &owners).await {
+        if moved && self.new_one_answers(members, &owners).await {
             info!(
                 seconds = self.drain().as_secs(),
                 "the new instance answers until nobody asks it any more"
@@ -165,15 +147,7 @@ impl Rotation<'_> {
     }
 
     /// Whether the names led elsewhere before.
-    async fn appoint(
-        &self,
-        heirs: &[&Member],
-        owners: &[String],
-        rivals: impl Iterator<Item = OffsetDateTime>,
-    ) -> Result<bool> {
-        if owners.is_empty() {
-            return Ok(false);
-        }
+    async fn appoint(&self, heirs: &Heirs<'_>, owners: &[String]) -> Result<bool> {
         let context = self.context;
         let Some(heir) = self.answering(heirs).await else {
             warn!("no instance that stays serves, so the names stay where they are");
@@ -187,19 +161,8 @@ impl Rotation<'_> {
             &context.site,
             claim::checks(&context.route53, &context.site, &node).await?,
         )?;
-        // The replacement of one that AWS takes away may be on its way, and is to have the names
-        // from it; the new ones are not.
-        let newest = heirs
-            .iter()
-            .map(|heir| heir.node.launched)
-            .chain(rivals)
-            .max();
-        let later = newest.map(|newest| newest + Duration::from_secs(1));
-        let launched = later
-            .filter(|_| heir.is_going())
-            .unwrap_or_else(|| later.map_or(context.now(), |later| later.max(context.now())));
         let claim = Claim {
-            launched,
+            launched: heirs.appointed_at(heir, context.now()),
             right: ClaimBasis::Appointment,
             ..claim::claim(&context.site, &node, shape)
         };
@@ -218,27 +181,24 @@ impl Rotation<'_> {
         Ok(moved)
     }
 
-    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is
-    /// taken at its word, unless AWS takes it away: that one may have stopped since.
-    async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
+    async fn answering<'m>(&self, heirs: &Heirs<'m>) -> Option<&'m Member> {
+        let mut looks = Looks::default();
         // Whom the Elastic IP has just left has no address until it comes back.
-        let cut_off = |heir: &Member| {
+        for heir in heirs.members().iter().filter(|heir| {
             self.context.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
-        };
-        for heir in heirs.iter().filter(|heir| !cut_off(heir)) {
-            let release = heir
-                .said
-                .as_ref()
-                .and_then(|said| said.release.clone())
-                .unwrap_or_default();
-            match look_at(self.context, heir, &release, GLANCE).await {
-                Ok(()) => return Some(heir),
-                Err(error) => warn!("an instance does not answer: {error:#}"),
-            }
+        }) {
+            looks.add(heir.id(), Err("it has no address now".to_owned()));
         }
-        heirs.first().copied().filter(|heir| !heir.is_going())
+        let look = async |heir: &Member| {
+            let said = heir.said.as_ref();
+            let release = said.and_then(|said| said.release.clone());
+            look_at(self.context, heir, &release.unwrap_or_default(), GLANCE)
+                .await
+                .inspect_err(|error| warn!("an instance does not answer: {error:#}"))
+        };
+        decided(looks, |looks| heirs.first_answering(looks), look).await
     }
 
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
@@ -248,32 +208,21 @@ impl Rotation<'_> {
             return Ok(());
         }
         let owners = self.owners().await?;
-        if owners.iter().any(|owner| going.contains(owner)) {
-            let mut stay: Vec<&Member> = members
-                .iter()
-                .filter(|member| {
-                    member.serves() && !member.is_going() && !going.contains(&member.node.id)
-                })
-                .collect();
-            stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
-            self.appoint(&stay, &owners, std::iter::empty()).await?;
+        if let Some(heirs) = self.view(members).pass_on(&owners, going) {
+            self.appoint(&heirs, &owners).await?;
             self.in_sync = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// Of the new ones.
-    async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
-        for member in members.iter().filter(|member| !member.old) {
-            let answers = member.serves()
-                && look_at(self.context, member, &self.wanted.version, GLANCE)
-                    .await
-                    .is_ok();
-            if answers || member.has_just_proven_itself(owners) {
-                return true;
-            }
-        }
-        false
+    async fn new_one_answers(&self, members: &[Member], owners: &[String]) -> bool {
+        let view = self.view(members);
+        decided(
+            Looks::default(),
+            |looks| view.new_one_answers(owners, looks),
+            async |new| look_at(self.context, new, &self.wanted.version, GLANCE).await,
+        )
+        .await
     }
 
     /// Until no more are there than the target asks for, and none is on its way.
@@ -282,7 +231,7 @@ impl Rotation<'_> {
         let mut retirings = 0;
         loop {
             let members = self.members().await?;
-            let going = self.surplus(&members).await?;
+            let going = self.view(&members).surplus(&self.owners_that_stay().await?);
             retirings += u32::from(!going.is_empty());
             if retirings > MOST_RETIRINGS {
                 bail!(
@@ -304,7 +253,10 @@ impl Rotation<'_> {
             }
             // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
-            if self.surplus(&members).await?.is_empty()
+            if self
+                .view(&members)
+                .surplus(&self.owners_that_stay().await?)
+                .is_empty()
                 && (self.fleet.observe().await?.settled || Instant::now() >= end)
             {
                 self.tell_who_stays(&members);
@@ -317,13 +269,11 @@ impl Rotation<'_> {
     /// One that came up after the trial serves what is current, too, and is newer than whoever the
     /// names were just given to: the owner stays. In multivalue answers the record of ownership
     /// leads nobody anywhere.
-    async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
-        let owners = if self.context.site.dns.answers_together() {
-            Vec::new()
-        } else {
-            self.owners().await?
-        };
-        Ok(surplus(members, &owners, self.target() as usize))
+    async fn owners_that_stay(&self) -> Result<Vec<String>> {
+        if self.context.site.dns.answers_together() {
+            return Ok(Vec::new());
+        }
+        self.owners().await
     }
 
     fn tell_who_stays(&self, members: &[Member]) {

@@ -10,9 +10,9 @@ use tracing::{info, warn};
 
 use super::candidate::Trialled;
 use super::current::nobody_else_changed;
-use super::members::{
-    Arrival, Member, arrived, nobody_to_go_back_to, raised, replaced_only, surplus,
-};
+use super::decision::arrival::ArrivalStep;
+use super::decision::view::FleetView;
+use super::members::Member;
 use super::probe::look_at;
 use super::{Rotation, unless_stopped};
 use crate::site::deploys::Stage;
@@ -69,7 +69,8 @@ impl Rotation<'_> {
         let timeline = self.timeline.clone();
         timeline
             .step("raise", &[], async {
-                self.raise(&self.members().await?).await
+                let members = self.members().await?;
+                self.fleet.raise(self.view(&members).raised()).await
             })
             .await?;
         let since = self.context.now();
@@ -86,7 +87,7 @@ impl Rotation<'_> {
     /// Whether none is left.
     async fn clear_surplus(&mut self) -> Result<bool> {
         let members = self.members().await?;
-        let surplus = surplus(&members, &self.owners().await?, self.target() as usize);
+        let surplus = self.view(&members).surplus(&self.owners().await?);
         if surplus.is_empty() {
             return Ok(true);
         }
@@ -110,10 +111,13 @@ impl Rotation<'_> {
         self.retire(&members, &surplus).await
     }
 
-    pub async fn raise(&self, members: &[Member]) -> Result<()> {
-        self.fleet
-            .raise(raised(members, self.target(), self.pace.batch))
-            .await
+    pub fn view<'m>(&'m self, members: &'m [Member]) -> FleetView<'m> {
+        FleetView {
+            members,
+            wanted: &self.wanted,
+            target: self.target(),
+            batch: self.pace.batch,
+        }
     }
 
     async fn boot(&mut self, needed: usize, since: OffsetDateTime) -> Result<Vec<Member>> {
@@ -123,33 +127,27 @@ impl Rotation<'_> {
             match self.members().await {
                 Ok(members) => {
                     self.heard_of(&members);
-                    if let Some(last) = nobody_to_go_back_to(&members, &self.wanted)
-                        .filter(|_| self.log.record.stage == Stage::Trial)
-                    {
-                        bail!(
-                            "AWS takes {} away, and no old instance stays that the names could go back to",
-                            last.id()
-                        );
-                    }
-                    match arrived(&members, &self.wanted, needed) {
-                        Arrival::Serving(ids) => {
+                    match self.view(&members).arrival(self.log.record.stage, needed) {
+                        ArrivalStep::NobodyToGoBackTo(last) => bail!(
+                            "AWS takes {last} away, and no old instance stays that the names could go back to"
+                        ),
+                        ArrivalStep::Serving(ids) => {
                             return Ok(members
                                 .into_iter()
                                 .filter(|member| ids.contains(&member.node.id))
                                 .collect());
                         }
-                        Arrival::Failed { instance, why } => {
+                        ArrivalStep::Failed { instance, why } => {
                             return Err(anyhow!("{instance} did not come up: {why}"));
                         }
-                        Arrival::Waiting if replaced_only(&members, self.target() as usize) => {
+                        ArrivalStep::ClearSurplus => {
                             if let Err(error) = self.clear_surplus().await {
                                 warn!("making room for a new instance: {error:#}");
                             }
                         }
-                        // What was shown before may have been older than instances that live: then
-                        // nobody was asked for yet.
-                        Arrival::Waiting => self
-                            .raise(&members)
+                        ArrivalStep::Raise(target) => self
+                            .fleet
+                            .raise(target)
                             .await
                             .unwrap_or_else(|error| warn!("raising the target: {error:#}")),
                     }

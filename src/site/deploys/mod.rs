@@ -94,7 +94,7 @@ pub struct Node {
 
 /// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed
 /// from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// New instances are on trial; the old ones serve on.

@@ -1,6 +1,7 @@
 //! The TXT record that says whose names these are, and so who may write them.
 
 use std::fmt;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -37,6 +38,11 @@ impl Ownership {
     pub fn is_before(&self, launched: OffsetDateTime, instance: &str) -> bool {
         (self.launched, self.owner.as_str()) < (launched, instance)
     }
+}
+
+/// The earliest launch time that comes after `launched`: EC2 tells launches in whole seconds.
+pub fn later_than(launched: OffsetDateTime) -> OffsetDateTime {
+    launched + Duration::from_secs(1)
 }
 
 impl fmt::Display for Ownership {
