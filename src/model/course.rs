@@ -6,11 +6,14 @@ use super::state::{
     ids, name, small,
 };
 use crate::rollout::decision::arrival::ArrivalStep;
-use crate::rollout::decision::names::{GiveBackStep, Heirs};
-use crate::rollout::decision::retiring::{RecheckStep, RetiredStep, ServingStep};
-use crate::rollout::decision::view::{FleetView, Looked, Looks};
+use crate::rollout::decision::names::Heirs;
+use crate::rollout::decision::retiring::ServingStep;
+use crate::rollout::decision::view::{FleetView, Looks};
 use crate::rollout::members::{Member, lowered};
 use crate::site::deploys::Stage;
+
+/// Nobody is left to be looked at.
+const SEEN: &str = "all were looked at";
 
 impl World {
     pub fn begin_run(&mut self, stale: bool) -> RunStep {
@@ -99,7 +102,8 @@ impl World {
     }
 
     fn all_serve(&self, view: FleetView<'_>) -> ServingStep {
-        decided(view.serving(&self.seen_from_outside(view, |_| Some(ModelRelease::New))))
+        let looks = self.seen_from_outside(view, |_| Some(ModelRelease::New));
+        view.serving(&looks).expect(SEEN)
     }
 
     pub fn drain(&mut self, view: FleetView<'_>) -> RunStep {
@@ -119,9 +123,7 @@ impl World {
     pub fn recheck(&mut self, view: FleetView<'_>, going: Vec<Id>) -> RunStep {
         let names: Vec<String> = going.iter().copied().map(name).collect();
         let owners = self.owners();
-        if self.all_serve(view) == ServingStep::Serve
-            && view.recheck(&names, Some(&owners)) == RecheckStep::Retire
-        {
+        if self.all_serve(view) == ServingStep::Serve && view.may_go(&names, &owners) {
             self.retire(view, &names, RunStep::Left(going))
         } else {
             RunStep::Drain
@@ -130,13 +132,11 @@ impl World {
 
     pub fn left_over(&self, view: FleetView<'_>, gone: &[Id], settles: bool) -> RunStep {
         let gone: Vec<String> = gone.iter().copied().map(name).collect();
-        match view.retired(&gone) {
-            RetiredStep::LookAgain => RunStep::Drain,
-            RetiredStep::Left(0) => RunStep::Close(RunResult::Whole),
-            RetiredStep::Left(_) if settles => RunStep::Close(RunResult::Unfinished),
-            RetiredStep::Left(old) => {
-                RunStep::Raise(u8::try_from(view.needed(old)).expect("they are few"))
-            }
+        match view.left(&gone) {
+            None => RunStep::Drain,
+            Some(0) => RunStep::Close(RunResult::Whole),
+            Some(_) if settles => RunStep::Close(RunResult::Unfinished),
+            Some(old) => RunStep::Raise(u8::try_from(view.needed(old)).expect("they are few")),
         }
     }
 
@@ -148,12 +148,8 @@ impl World {
     pub fn give_back(&self, view: FleetView<'_>) -> RunStep {
         let owners = self.owners();
         let looks = self.seen_from_outside(view, |_| Some(ModelRelease::New));
-        let new_answers = decided(view.new_one_answers(&owners, &looks));
-        match view.give_back(&owners, Some(new_answers)) {
-            GiveBackStep::LookAtNew => unreachable!("it was looked"),
-            GiveBackStep::Keep | GiveBackStep::Nothing => RunStep::MakeUp,
-            GiveBackStep::Appoint(heirs) => self.appoint_one(view, &heirs, RunStep::MakeUp),
-        }
+        let heirs = view.give_back(&owners, &looks).expect(SEEN);
+        self.appoint_one(view, heirs, RunStep::MakeUp)
     }
 
     pub fn make_up(&self, view: FleetView<'_>) -> RunStep {
@@ -172,22 +168,18 @@ impl World {
     }
 
     fn give_on(&self, view: FleetView<'_>, next: RunStep) -> RunStep {
-        match view.give_on(&self.owners()) {
-            Some(heirs) => self.appoint_one(view, &heirs, next),
-            None => next,
-        }
+        self.appoint_one(view, view.give_on(&self.owners()), next)
     }
 
     fn pass_on(&self, view: FleetView<'_>, going: &[String], next: RunStep) -> RunStep {
-        match view.pass_on(&self.owners(), going) {
-            Some(heirs) => self.appoint_one(view, &heirs, next),
-            None => next,
-        }
+        self.appoint_one(view, view.pass_on(&self.owners(), going), next)
     }
 
-    fn appoint_one(&self, view: FleetView<'_>, heirs: &Heirs<'_>, next: RunStep) -> RunStep {
+    fn appoint_one(&self, view: FleetView<'_>, heirs: Option<Heirs<'_>>, next: RunStep) -> RunStep {
+        let Some(heirs) = heirs else { return next };
         let said = |heir: &Member| self.machine(id(heir.id())).told.release;
-        let Some(heir) = decided(heirs.first_answering(&self.seen_from_outside(view, said))) else {
+        let looks = self.seen_from_outside(view, said);
+        let Some(heir) = heirs.first_answering(&looks).expect(SEEN) else {
             return next;
         };
         let launched = seconds(heirs.appointed_at(heir, between(self.launches())));
@@ -244,13 +236,5 @@ impl World {
             looks.add(member.id(), seen);
         }
         looks
-    }
-}
-
-/// At once, as all were looked at.
-fn decided<T>(looked: Looked<'_, T>) -> T {
-    match looked {
-        Looked::Decided(step) => step,
-        Looked::At(member) => unreachable!("{} was looked at", member.id()),
     }
 }

@@ -3,16 +3,13 @@
 
 use super::names::stay;
 use super::state::{
-    Actor, Id, ModelRelease, Noted, RunLog, RunState, RunStep, Trial, World, at, between, name,
-    small,
+    Actor, Id, ModelRelease, RUN, RunLog, RunState, RunStep, Trial, World, at, between, name, small,
 };
 use crate::rollout::decision::view::FleetView;
 use crate::rollout::members::{Member, WantedRelease, is_old};
 use crate::site::deploys::{Node, Stage};
 use crate::site::records::later_than;
-use crate::site::report::InstanceReport;
-
-const RUN: &str = "run";
+use crate::site::release::is_since;
 
 /// What a run sees of the fleet.
 struct FleetLook {
@@ -269,8 +266,8 @@ impl World {
             .ids()
             .filter(|id| log.old.contains(id) || self.machine(*id).lives);
         let noted = heeded
-            .filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled))
-            .map(|note| note.target);
+            .filter_map(|id| self.machine(id).told.report()?.note_since(at(0)))
+            .map(|note| small(note.target));
         let target = noted.fold(log.target, u8::min);
         self.log = self.log.take().map(|log| RunLog { target, ..log });
     }
@@ -301,16 +298,8 @@ impl World {
         let (_, listed) = self.shown(stale);
         let living = listed.into_iter().filter(|&id| self.machine(id).lives);
         let member = |id: Id| {
-            let told = &self.machine(id).told;
-            let said = told.phase.map(|phase| InstanceReport {
-                release: told.release.map(|release| release.version().into()),
-                deploy: told.trial.then(|| RUN.into()),
-                note: told.note.map(Noted::note),
-                settled: told.settled.map(Noted::note),
-                until: told.going.then(|| at(u8::MAX)),
-                ..InstanceReport::bare(phase, at(0))
-            });
-            let before = log.old.contains(&id) || at(id) < between(log.since);
+            let said = self.machine(id).told.report();
+            let before = log.old.contains(&id) || !is_since(between(log.since), at(id));
             let old = is_old(before, said.as_ref(), RUN, &self.wanted());
             let node = Node {
                 id: name(id),

@@ -11,6 +11,9 @@ use crate::site::report::Phase;
 
 pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 
+/// The id of the only deploy.
+pub const RUN: &str = "run";
+
 /// An instance, by its place among all that were launched.
 pub type Id = u8;
 

@@ -41,15 +41,6 @@ impl Member {
         self.said.as_ref().is_some_and(InstanceReport::is_going)
     }
 
-    /// It has stopped for good: nobody brings the fleet back on its behalf any more.
-    pub fn has_stopped(&self) -> bool {
-        self.is_going()
-            && self
-                .said
-                .as_ref()
-                .is_some_and(|said| said.phase == Phase::Stopped)
-    }
-
     /// Whoever has taken the names over has proven itself, though it may not have come to say so.
     pub fn has_just_proven_itself(&self, owners: &[String]) -> bool {
         let boots = self
@@ -131,49 +122,15 @@ pub fn leaving(members: &[Member], way: Way, target: usize) -> Vec<String> {
 /// away still counts for the fleet, and not for the site; it lowers the target itself when it is
 /// replaced.
 pub fn lowered(members: &[Member], going: &[String], target: u32) -> u32 {
-    let sees_to_it = |member: &&Member| member.is_going() && !member.has_stopped();
+    let sees_to_it = |member: &&Member| {
+        let said = member.said.as_ref();
+        said.is_some_and(|said| said.is_going() && !said.has_stopped())
+    };
     let ending = members
         .iter()
         .filter(sees_to_it)
         .filter(|member| !going.iter().any(|id| id == member.id()));
     target.saturating_add(u32::try_from(ending.count()).unwrap_or(u32::MAX))
-}
-
-/// The target for the fleet to have room for `batch` new instances more. Where instances are
-/// missing already the fleet brings new ones by itself; no more come than there are old ones to
-/// replace.
-pub fn raised(members: &[Member], target: u32, batch: u32) -> u32 {
-    let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
-    let staying = count(members.iter().filter(|member| !member.is_going()).count());
-    lowered(
-        members,
-        &[],
-        target.max(staying.min(target) + batch.min(count(old_ones(members)))),
-    )
-}
-
-/// Who goes before a rotation begins, as there are more than the target: never one that serves and
-/// that the names lead to.
-pub fn surplus(members: &[Member], owners: &[String], target: usize) -> Vec<String> {
-    let stays = |member: &&Member| {
-        member.serves() && !member.is_going() && owners.iter().any(|owner| owner == member.id())
-    };
-    let others: Vec<Member> = members
-        .iter()
-        .filter(|member| !stays(member))
-        .cloned()
-        .collect();
-    leaving(
-        &others,
-        Way::Back,
-        target.saturating_sub(members.len() - others.len()),
-    )
-}
-
-/// Whether nobody new is there or to come, as the places of the fleet are taken by replacements of
-/// old ones.
-pub fn replaced_only(members: &[Member], target: usize) -> bool {
-    members.iter().all(|member| member.old) && old_ones(members) > target
 }
 
 /// Who of them is left for another batch.
@@ -191,7 +148,7 @@ fn launched(member: &Member) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::decision::fixtures::{interrupted, member, wanted};
+    use crate::rollout::decision::fixtures::{interrupted, member, view, wanted};
 
     #[test]
     fn forward_the_old_go_and_back_the_new() {
@@ -245,7 +202,9 @@ mod tests {
     fn one_that_aws_takes_away_is_not_counted_among_those_that_stay() {
         let replaced = interrupted(&["i-1"], &["i-2"], &[]);
         assert!(
-            surplus(&replaced, &["i-1".into()], 1).is_empty(),
+            view(&replaced, &wanted(), 1)
+                .surplus(&["i-1".into()])
+                .is_empty(),
             "its replacement is no surplus"
         );
         assert!(
@@ -281,27 +240,15 @@ mod tests {
             ),
             (2, 1)
         );
-        assert_eq!(raised(&members, 1, 1), 3);
+        let raised = |members: &[Member]| view(members, &wanted(), 1).raised();
+        assert_eq!(raised(&members), 3);
         assert_eq!(
-            raised(&interrupted(&["i-1"], &[], &[]), 1, 1),
+            raised(&interrupted(&["i-1"], &[], &[])),
             2,
             "its replacement, and no more"
         );
-        assert_eq!(raised(&interrupted(&[], &["i-1"], &[]), 1, 1), 2);
-        assert_eq!(raised(&interrupted(&[], &["i-1"], &["i-2"]), 1, 1), 2);
-    }
-
-    #[test]
-    fn replacements_of_old_ones_can_take_all_places() {
-        assert!(replaced_only(
-            &interrupted(&["i-1"], &["i-2", "i-3"], &[]),
-            1
-        ));
-        assert!(!replaced_only(&interrupted(&["i-1"], &["i-2"], &[]), 1));
-        assert!(!replaced_only(
-            &interrupted(&[], &["i-1", "i-2"], &["i-3"]),
-            1
-        ));
+        assert_eq!(raised(&interrupted(&[], &["i-1"], &[])), 2);
+        assert_eq!(raised(&interrupted(&[], &["i-1"], &["i-2"])), 2);
     }
 
     #[test]
@@ -340,21 +287,5 @@ mod tests {
             ..told("i-4", false, Phase::Booting).unwrap()
         };
         assert!(!is_old(false, Some(booting)));
-    }
-
-    #[test]
-    fn the_surplus_is_never_the_one_that_the_names_lead_to() {
-        let members = [
-            member("i-1", true, Some(Phase::Serving)),
-            member("i-2", true, Some(Phase::StandBy)),
-        ];
-        assert_eq!(surplus(&members, &["i-1".into()], 1), ["i-2"]);
-        assert_eq!(surplus(&members, &["i-9".into()], 1), ["i-1"]);
-        assert!(surplus(&members, &["i-1".into()], 2).is_empty());
-        let failed = [
-            member("i-1", true, Some(Phase::Failed)),
-            member("i-2", true, Some(Phase::Serving)),
-        ];
-        assert_eq!(surplus(&failed, &["i-1".into()], 1), ["i-1"]);
     }
 }

@@ -28,6 +28,8 @@ use crate::context::SiteContext;
 use crate::output;
 use crate::site::deploys::{Log, Node, RecordedStep, Replacement, RunOutcome, Stage};
 use crate::site::fleet::Fleet;
+use crate::site::records::later_than;
+use crate::site::release::is_since;
 use crate::site::report::{InstanceReport, Timeline, read_report};
 pub use current::{current, promote, released};
 use in_place::InPlace;
@@ -108,12 +110,6 @@ impl<'r> Rotation<'r> {
             .filter(|member| !member.leaving)
             .collect();
         let ids: Vec<String> = listed.iter().map(|member| member.id.clone()).collect();
-        let began = self
-            .log
-            .record
-            .started
-            .replace_nanosecond(0)
-            .context("a time without its nanoseconds is one")?;
         let mut members = Vec::new();
         for instance in self
             .context
@@ -133,8 +129,8 @@ impl<'r> Rotation<'r> {
                 ipv4: instance.ipv4,
                 ipv6: instance.ipv6,
             };
-            let before =
-                self.replaced().old.iter().any(|old| old.id == node.id) || node.launched < began;
+            let before = self.replaced().old.iter().any(|old| old.id == node.id)
+                || !is_since(self.log.record.started, node.launched);
             let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);
             members.push(Member {
                 node,
@@ -152,9 +148,9 @@ impl<'r> Rotation<'r> {
     async fn heed_notes(&self, members: &[Member]) -> Result<()> {
         let began = self.log.record.started;
         let heed = |said: &InstanceReport| {
-            let note = said.note.or(said.settled.filter(|_| said.updated >= began));
             self.noted.set(
-                note.map_or(u32::MAX, |note| note.target)
+                said.note_since(began)
+                    .map_or(u32::MAX, |note| note.target)
                     .min(self.noted.get()),
             );
         };
@@ -217,7 +213,7 @@ impl<'r> Rotation<'r> {
             .max();
         if let Some(youngest) = youngest.filter(|_| !self.context.site.dns.answers_together()) {
             let zones = self.context.zones().await?;
-            if !zones.stay(going, youngest + Duration::from_secs(1)).await? {
+            if !zones.stay(going, later_than(youngest)).await? {
                 return Ok(false);
             }
         }

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::Rotation;
 use super::candidate;
 use super::current::{Superseded, promote};
-use super::decision::retiring::{RecheckStep, RetiredStep, ServingStep};
-use super::decision::view::{Looks, decided};
+use super::decision::retiring::ServingStep;
+use super::decision::view::decided;
 use super::members::{Member, lowered};
 use super::probe::look_at;
 use crate::site::address;
@@ -139,9 +139,8 @@ impl Rotation<'_> {
                 Err(error) => return Err(error),
             }
             info!(instances = going.join(" "), "retired");
-            match self.view(&self.members().await?).retired(&going) {
-                RetiredStep::LookAgain => {}
-                RetiredStep::Left(old) => return Ok(old),
+            if let Some(left) = self.view(&self.members().await?).left(&going) {
+                return Ok(left);
             }
         }
     }
@@ -178,14 +177,8 @@ impl Rotation<'_> {
     /// Whether these go still, and nobody is led to them.
     async fn may_go(&self, going: &[String]) -> Result<bool> {
         let members = self.all_serving().await?;
-        let mut led_to = None;
-        loop {
-            match self.view(&members).recheck(going, led_to.as_deref()) {
-                RecheckStep::AskWhoHasNames => led_to = Some(self.led_to(going).await?),
-                RecheckStep::LookAgain => return Ok(false),
-                RecheckStep::Retire => return Ok(true),
-            }
-        }
+        let view = self.view(&members);
+        Ok(view.may_go(going, &[]) && view.may_go(going, &self.led_to(going).await?))
     }
 
     /// Waits until every new instance serves, and there are enough to let one go.
@@ -216,7 +209,6 @@ impl Rotation<'_> {
     async fn look_who_serves(&self, members: &[Member]) -> ServingStep {
         let view = self.view(members);
         decided(
-            Looks::default(),
             |looks| view.serving(looks),
             async |member| look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await,
         )

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::Rotation;
 use super::candidate;
-use super::decision::names::{GiveBackStep, Heirs};
-use super::decision::view::{Looks, decided};
+use super::decision::names::Heirs;
+use super::decision::view::{Looked, Looks, decided};
 use super::members::Member;
 use super::probe::look_at;
 use crate::config::Bucket;
@@ -119,24 +119,22 @@ impl Rotation<'_> {
         let moved = if self.context.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
-            let mut new_answers = None;
-            loop {
-                match self.view(members).give_back(&owners, new_answers) {
-                    GiveBackStep::LookAtNew => {
-                        new_answers = Some(self.new_one_answers(members, &owners).await);
-                    }
-                    GiveBackStep::Keep => {
-                        warn!(
-                            "no old instance stays, so the names stay where they are until another serves what is current"
-                        );
-                        break false;
-                    }
-                    GiveBackStep::Nothing => break false,
-                    GiveBackStep::Appoint(heirs) => break self.appoint(&heirs, &owners).await?,
-                }
-            }
+            let view = self.view(members);
+            let step = self.look_at_new(|looks| view.give_back(&owners, looks));
+            let Some(heirs) = step.await else {
+                warn!(
+                    "no old instance stays, so the names stay where they are until another serves what is current"
+                );
+                return Ok(());
+            };
+            self.appoint(&heirs, &owners).await?
         };
-        if moved && self.new_one_answers(members, &owners).await {
+        let view = self.view(members);
+        if moved
+            && self
+                .look_at_new(|looks| view.new_one_answers(&owners, looks))
+                .await
+        {
             info!(
                 seconds = self.drain().as_secs(),
                 "the new instance answers until nobody asks it any more"
@@ -148,6 +146,9 @@ impl Rotation<'_> {
 
     /// Whether the names led elsewhere before.
     async fn appoint(&self, heirs: &Heirs<'_>, owners: &[String]) -> Result<bool> {
+        if owners.is_empty() {
+            return Ok(false);
+        }
         let context = self.context;
         let Some(heir) = self.answering(heirs).await else {
             warn!("no instance that stays serves, so the names stay where they are");
@@ -182,23 +183,21 @@ impl Rotation<'_> {
     }
 
     async fn answering<'m>(&self, heirs: &Heirs<'m>) -> Option<&'m Member> {
-        let mut looks = Looks::default();
         // Whom the Elastic IP has just left has no address until it comes back.
-        for heir in heirs.members().iter().filter(|heir| {
+        let is_cut_off = |heir: &Member| {
             self.context.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
-        }) {
-            looks.add(heir.id(), Err("it has no address now".to_owned()));
-        }
+        };
         let look = async |heir: &Member| {
+            ensure!(!is_cut_off(heir), "it has no address now");
             let said = heir.said.as_ref();
             let release = said.and_then(|said| said.release.clone());
             look_at(self.context, heir, &release.unwrap_or_default(), GLANCE)
                 .await
                 .inspect_err(|error| warn!("an instance does not answer: {error:#}"))
         };
-        decided(looks, |looks| heirs.first_answering(looks), look).await
+        decided(|looks| heirs.first_answering(looks), look).await
     }
 
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
@@ -215,14 +214,10 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    async fn new_one_answers(&self, members: &[Member], owners: &[String]) -> bool {
-        let view = self.view(members);
-        decided(
-            Looks::default(),
-            |looks| view.new_one_answers(owners, looks),
-            async |new| look_at(self.context, new, &self.wanted.version, GLANCE).await,
-        )
-        .await
+    async fn look_at_new<'m, T>(&self, decide: impl Fn(&Looks) -> Looked<'m, T>) -> T {
+        let look =
+            async |new: &Member| look_at(self.context, new, &self.wanted.version, GLANCE).await;
+        decided(decide, look).await
     }
 
     /// Until no more are there than the target asks for, and none is on its way.

@@ -171,6 +171,17 @@ impl InstanceReport {
         self.until.is_some() || self.phase == Phase::Interrupted
     }
 
+    /// It has stopped for good, as AWS ends it: nobody brings the fleet back on its behalf any more.
+    pub fn has_stopped(&self) -> bool {
+        self.phase == Phase::Stopped && self.is_going()
+    }
+
+    /// The note that tells a run which began then what target to go back to. Such a run may have
+    /// begun before the bucket took the note, and that may be settled by now.
+    pub fn note_since(&self, began: OffsetDateTime) -> Option<Note> {
+        self.note.or(self.settled.filter(|_| self.updated >= began))
+    }
+
     /// It answered when it last spoke.
     pub fn serves(&self) -> bool {
         matches!(

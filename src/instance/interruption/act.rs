@@ -13,6 +13,7 @@ use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::fleet::Fleet;
 use crate::site::handover::{FleetAction, Mark, Note, Seen, plan};
+use crate::site::records::later_than;
 
 /// A bucket that does not answer delays the request for a replacement by no more.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -222,11 +223,7 @@ impl Instance {
         after: OffsetDateTime,
         seen: &Seen,
     ) -> Result<()> {
-        if !serving
-            .zones
-            .stay(going, after + Duration::from_secs(1))
-            .await?
-        {
+        if !serving.zones.stay(going, later_than(after)).await? {
             bail!("one of {} has the names by now", going.join(", "));
         }
         if seen.owners.contains(&seen.me) {

@@ -30,7 +30,7 @@ use crate::config;
 use crate::host::paths::Paths;
 use crate::instance::deadline::within;
 use crate::site::fleet::Fleet;
-use crate::site::handover::{LAST, Mark, leaves_at};
+use crate::site::handover::{BucketView, LAST, Mark, leaves_at};
 pub use notice::{Heard, Marked};
 use outcome::Minded;
 
@@ -54,7 +54,7 @@ pub struct Handover {
     /// Members that were seen: a fleet may show one, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
-    said: RefCell<observe::Word>,
+    said: RefCell<BucketView>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
     /// Those who have the names, where this instance stands by for them.

@@ -1,7 +1,7 @@
 //! One look at the fleet, and at what its members and CI have said in the bucket: bounded in time,
 //! for what is decided of it is urgent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,22 +16,13 @@ use crate::config::Bucket;
 use crate::instance::deadline::within;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
-use crate::site::handover::{Neighbour, Note, OpenRotation, Seen};
+use crate::site::handover::{BucketView, Neighbour, Note, OpenRotation, Seen};
 use crate::site::lease::Lease;
-use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
+use crate::site::report::{InstanceReport, read_report, reports_since};
 
 pub const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's word is of no interest after this long.
 pub const RECENT: Duration = Duration::from_secs(3600);
-
-/// What the members of the fleet, and CI, have said in the bucket.
-#[derive(Default)]
-pub struct Word {
-    notes: BTreeMap<String, Note>,
-    /// For good, as AWS ends them.
-    stopped: BTreeSet<String>,
-    run: Option<OpenRotation>,
-}
 
 impl Instance {
     /// Without the owners of the names. What the bucket does not tell until `bucket_until` is as it
@@ -39,7 +30,7 @@ impl Instance {
     pub async fn seen(&self, fleet: &Fleet, bucket_until: Instant) -> Result<Seen> {
         // First: whoever raises the target says so in the bucket before.
         let observed = within(FLEET_WITHIN, fleet.observe()).await?;
-        let mut members = self.members(&observed).await?;
+        let members = self.members(&observed).await?;
         match timeout_at(bucket_until, self.hear_members(&members)).await {
             Ok(Ok(word)) => *self.handover.said.borrow_mut() = word,
             Ok(Err(error)) => warn!("what other instances have said is not known: {error:#}"),
@@ -49,24 +40,8 @@ impl Instance {
         }
         let said = self.handover.said.borrow();
         let me = self.identity.instance_id.clone();
-        let has_stopped = |member: &Neighbour| member.id != me && said.stopped.contains(&member.id);
-        let stopped = members
-            .iter()
-            .filter(|member| member.listed && has_stopped(member))
-            .count();
-        members.retain(|member| !has_stopped(member));
-        members
-            .iter_mut()
-            .for_each(|member| member.note = said.notes.get(&member.id).copied());
-        Ok(Seen {
-            me,
-            target: observed.target,
-            max: observed.max,
-            members,
-            stopped: u32::try_from(stopped)?,
-            owners: Vec::new(),
-            run: said.run,
-        })
+        let counts = (observed.target, observed.max);
+        Ok(Seen::of(me, counts, members, &said))
     }
 
     async fn members(&self, observed: &Observed) -> Result<Vec<Neighbour>> {
@@ -113,23 +88,23 @@ impl Instance {
         Ok(members)
     }
 
-    async fn hear_members(&self, members: &[Neighbour]) -> Result<Word> {
+    async fn hear_members(&self, members: &[Neighbour]) -> Result<BucketView> {
         let reports = try_join_all(
             members
                 .iter()
                 .map(|member| read_report(&self.context.state, &self.context.site, &member.id)),
         );
         let (reports, run) = try_join!(reports, self.run_under_way())?;
-        let mut word = Word {
+        let mut word = BucketView {
             run,
-            ..Word::default()
+            ..BucketView::default()
         };
         for (member, said) in members.iter().zip(reports) {
             let Some(said) = said else { continue };
             word.notes
                 .extend(said.note.map(|note| (member.id.clone(), note)));
             word.stopped
-                .extend(has_stopped(&said).then(|| member.id.clone()));
+                .extend(said.has_stopped().then(|| member.id.clone()));
         }
         Ok(word)
     }
@@ -178,15 +153,10 @@ impl Instance {
             self.context.ec2.living(&ids).await?
         };
         let is_there =
-            |id: &String, said: &InstanceReport| living.contains(id) && !has_stopped(said);
+            |id: &String, said: &InstanceReport| living.contains(id) && !said.has_stopped();
         Ok(noted
             .into_iter()
             .map(|(id, said, note)| (id.clone(), note, is_there(&id, &said)))
             .collect())
     }
-}
-
-/// For good, as AWS ends it.
-fn has_stopped(said: &InstanceReport) -> bool {
-    said.phase == Phase::Stopped && said.is_going()
 }

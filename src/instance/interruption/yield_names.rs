@@ -73,11 +73,9 @@ impl Instance {
     /// Others that live: the names may lead to one that was lost.
     async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
         let standing = serving.zones.standing().await?;
-        if !run_lives
-            && standing
-                .iter()
-                .any(|zone| self.is_kept_for_this_instance(zone))
-        {
+        let me = &self.identity;
+        let owners = || standing.iter().filter_map(|zone| zone.owner.as_ref());
+        if !run_lives && owners().any(|owner| owner.is_kept_for(&me.instance_id, me.launched)) {
             self.open_names(serving).await?;
         }
         if !standing.iter().all(|zone| self.is_anothers(zone)) {
@@ -96,14 +94,6 @@ impl Instance {
         zone.owner
             .as_ref()
             .is_some_and(|owner| owner.owner != self.identity.instance_id)
-    }
-
-    /// By a rotation or another instance: whoever is launched next would stand by.
-    fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
-        !self.is_anothers(zone)
-            && zone.owner.as_ref().is_some_and(|owner| {
-                owner.launched >= self.identity.launched + Duration::from_secs(1)
-            })
     }
 
     /// Not where it would leave nobody: another that stays has to be in the answers. Two that go

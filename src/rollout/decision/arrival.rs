@@ -1,7 +1,8 @@
-//! Whether the new instances are there, and what is done until they are.
+//! Whether the instances that are to come are there, and what is done until they are: new ones, and
+//! on the way back others that serve what is current.
 
 use super::view::FleetView;
-use crate::rollout::members::{Member, raised, replaced_only};
+use crate::rollout::members::{Member, lowered, old_ones};
 use crate::site::deploys::Stage;
 use crate::site::report::Phase;
 
@@ -47,16 +48,54 @@ impl<'m> FleetView<'m> {
         if serving.len() >= needed.max(1) {
             return ArrivalStep::Serving(serving);
         }
-        if replaced_only(self.members, self.target as usize) {
+        let is_full = old_ones(self.members) > self.target as usize;
+        if is_full && self.members.iter().all(|member| member.old) {
             ArrivalStep::ClearSurplus
         } else {
             ArrivalStep::Raise(self.raised())
         }
     }
 
-    /// The target for the fleet to have room for one batch more.
+    /// The target for the fleet to have room for one batch more. Where instances are missing already
+    /// the fleet brings new ones by itself; no more come than there are old ones to replace.
     pub fn raised(self) -> u32 {
-        raised(self.members, self.target, self.batch)
+        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+        let staying = self.members.iter().filter(|member| !member.is_going());
+        let batch = self.batch.min(count(old_ones(self.members)));
+        let room = self
+            .target
+            .max(count(staying.count()).min(self.target) + batch);
+        lowered(self.members, &[], room)
+    }
+
+    /// Where AWS takes old instances away in the middle of a trial and nobody has their place who
+    /// serves what is current: the target for the fleet to bring others, while the new instances, a
+    /// batch of them at the most, stay. `None`: nobody is missing.
+    pub fn make_up(self) -> Option<u32> {
+        self.wanted.trial.as_ref()?;
+        let tried = self.new_ones().filter(|member| !member.is_going()).count();
+        let is_interrupted = self
+            .members
+            .iter()
+            .any(|member| member.old && member.is_going());
+        let is_missing =
+            is_interrupted && tried > 0 && old_ones(self.members) < self.target as usize;
+        let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+        is_missing.then(|| {
+            let room = self.target.saturating_add(tried.min(self.batch));
+            lowered(self.members, &[], room)
+        })
+    }
+
+    /// Whether nobody is missing any more and those that came serve.
+    pub fn is_made_up(self) -> bool {
+        let serving = self
+            .members
+            .iter()
+            .filter(|member| member.old && !member.is_going() && member.serves());
+        let serve =
+            serving.count() >= self.target as usize || self.members.iter().all(Member::is_going);
+        self.make_up().is_none() && serve
     }
 
     pub fn new_ones(self) -> impl Iterator<Item = &'m Member> {
@@ -165,6 +204,12 @@ mod tests {
     fn replacements_of_old_instances_make_room_for_new_ones() {
         let replaced = interrupted(&["i-1"], &["i-2", "i-3"], &[]);
         assert_eq!(arrival(&replaced, &wanted(), 1), ArrivalStep::ClearSurplus);
+        for members in [
+            interrupted(&["i-1"], &["i-2"], &[]),
+            interrupted(&[], &["i-1", "i-2"], &["i-3"]),
+        ] {
+            assert_ne!(arrival(&members, &wanted(), 2), ArrivalStep::ClearSurplus);
+        }
     }
 
     #[test]
@@ -194,6 +239,62 @@ mod tests {
         assert!(
             !is_over(&booting, &current, Stage::Trial),
             "it runs what is current"
+        );
+    }
+
+    #[test]
+    fn on_the_way_back_the_place_of_one_that_aws_takes_away_is_made_up_for() {
+        let wanted = wanted();
+        let make_up = |members: &[Member], target| view(members, &wanted, target).make_up();
+        let alone = interrupted(&["i-1"], &[], &["i-2"]);
+        assert_eq!(make_up(&alone, 1), Some(3), "the one that ends counts, too");
+        assert_eq!(make_up(&interrupted(&["i-1"], &["i-3"], &["i-2"]), 1), None);
+        assert_eq!(
+            make_up(&interrupted(&["i-1"], &["i-3", "i-4"], &["i-2"]), 3),
+            Some(5)
+        );
+        let asked_for = [alone.clone(), vec![member("i-3", false, None)]].concat();
+        assert_eq!(
+            make_up(&asked_for, 1),
+            Some(3),
+            "by a run that was killed, or just now"
+        );
+        assert_eq!(
+            make_up(&interrupted(&["i-1"], &[], &[]), 1),
+            None,
+            "it asks for that itself"
+        );
+        assert_eq!(
+            make_up(&interrupted(&[], &[], &["i-2"]), 1),
+            None,
+            "the fleet replaces what is lost"
+        );
+        let current = WantedRelease {
+            trial: None,
+            ..wanted.clone()
+        };
+        assert_eq!(
+            view(&alone, &current, 1).make_up(),
+            None,
+            "nothing is on trial"
+        );
+    }
+
+    #[test]
+    fn a_place_is_made_up_for_once_as_many_as_the_target_serve_what_is_current() {
+        let wanted = wanted();
+        let is_made_up = |members: &[Member], target| view(members, &wanted, target).is_made_up();
+        let replaced = interrupted(&["i-1"], &["i-3"], &["i-2"]);
+        assert!(is_made_up(&replaced, 1) && !is_made_up(&replaced, 2));
+        let boots = [
+            interrupted(&["i-1"], &[], &["i-2"]),
+            vec![member("i-3", true, Some(Phase::Booting))],
+        ]
+        .concat();
+        assert!(!is_made_up(&boots, 1));
+        assert!(
+            is_made_up(&interrupted(&["i-1"], &[], &[]), 1),
+            "AWS takes all away, and nobody is left to wait with"
         );
     }
 }

@@ -8,5 +8,4 @@ pub mod arrival;
 pub mod fixtures;
 pub mod names;
 pub mod retiring;
-pub mod undoing;
 pub mod view;

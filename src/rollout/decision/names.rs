@@ -14,53 +14,28 @@ pub struct Heirs<'m> {
     newest: Option<OffsetDateTime>,
 }
 
-/// What becomes of the names when a trial is undone.
-#[derive(Debug)]
-pub enum GiveBackStep<'m> {
-    /// It has to be known first whether a new instance answers.
-    LookAtNew,
-    /// No old instance stays, and a new one answers.
-    Keep,
-    /// Nobody has the names.
-    Nothing,
-    Appoint(Heirs<'m>),
-}
-
 impl<'m> FleetView<'m> {
-    /// `new_answers`: what [`FleetView::new_one_answers`] has decided, where that was asked for.
-    pub fn give_back(self, owners: &[String], new_answers: Option<bool>) -> GiveBackStep<'m> {
+    /// When a trial is undone: the names go to an old instance, if nobody else answers even to one
+    /// that AWS takes away. `None`: the names stay.
+    pub fn give_back(self, owners: &[String], looks: &Looks) -> Looked<'m, Option<Heirs<'m>>> {
         let members = heirs(self.members, owners);
-        // Instances that AWS takes away get the names back only from nobody.
-        if members.iter().all(|heir| heir.is_going()) {
-            match new_answers {
-                None => return GiveBackStep::LookAtNew,
-                Some(true) => return GiveBackStep::Keep,
-                Some(false) => {}
-            }
-        }
-        if owners.is_empty() {
-            return GiveBackStep::Nothing;
+        if members.iter().all(|heir| heir.is_going()) && self.new_one_answers(owners, looks)? {
+            return Ok(None);
         }
         let launches = self.new_ones().chain(members.iter().copied());
         let newest = launches.map(|member| member.node.launched).max();
-        GiveBackStep::Appoint(Heirs { members, newest })
+        Ok(Some(Heirs { members, newest }))
     }
 
     /// Whether one of the new instances answers. One that has taken the names over has proven
     /// itself, though it may not have come to say so.
     pub fn new_one_answers(self, owners: &[String], looks: &Looks) -> Looked<'m, bool> {
-        for member in self.new_ones() {
-            if member.has_just_proven_itself(owners) {
-                return Looked::Decided(true);
-            }
-            match looks.at(member) {
-                _ if !member.serves() => {}
-                None => return Looked::At(member),
-                Some(Ok(())) => return Looked::Decided(true),
-                Some(Err(_)) => {}
+        for new in self.new_ones() {
+            if new.has_just_proven_itself(owners) || new.serves() && looks.at(new)?.is_ok() {
+                return Ok(true);
             }
         }
-        Looked::Decided(false)
+        Ok(false)
     }
 
     /// Once old instances serve again: the names leave an owner that ends, is gone, or is one of
@@ -91,22 +66,16 @@ impl<'m> Heirs<'m> {
         Self { members, newest }
     }
 
-    pub fn members(&self) -> &[&'m Member] {
-        &self.members
-    }
-
     /// The first that is seen to serve. Where none is, CI may be what cannot see: then the first is
     /// taken at its word, unless AWS takes it away, as it may have stopped since.
     pub fn first_answering(&self, looks: &Looks) -> Looked<'m, Option<&'m Member>> {
         for heir in self.members.iter().copied() {
-            match looks.at(heir) {
-                None => return Looked::At(heir),
-                Some(Ok(())) => return Looked::Decided(Some(heir)),
-                Some(Err(_)) => {}
+            if looks.at(heir)?.is_ok() {
+                return Ok(Some(heir));
             }
         }
         let first = self.members.first().copied();
-        Looked::Decided(first.filter(|heir| !heir.is_going()))
+        Ok(first.filter(|heir| !heir.is_going()))
     }
 
     /// The launch time that the ownership record tells of `heir`: whoever was launched before
@@ -150,6 +119,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::fixtures::{NOW, interrupted, looks, member, view, wanted};
+    use super::super::view::LookAt;
     use super::*;
     use crate::site::report::Phase;
 
@@ -163,8 +133,8 @@ mod tests {
     /// Whom the names go to, or who is to be looked at.
     fn chosen(looked: Looked<'_, Option<&Member>>) -> String {
         match looked {
-            Looked::At(member) => format!("look at {}", member.id()),
-            Looked::Decided(heir) => heir.map_or("nobody", Member::id).to_owned(),
+            Err(LookAt(member)) => format!("look at {}", member.id()),
+            Ok(heir) => heir.map_or("nobody", Member::id).to_owned(),
         }
     }
 
@@ -192,7 +162,7 @@ mod tests {
         let gives_on = |owner: &str| view(&members, &wanted, 1).give_on(&[owner.to_owned()]);
         for owner in ["i-1", "i-3", "i-0 that is gone"] {
             let heirs = gives_on(owner).expect(owner);
-            assert_eq!(ids(heirs.members()), ["i-2"], "from {owner}");
+            assert_eq!(ids(&heirs.members), ["i-2"], "from {owner}");
         }
         assert!(gives_on("i-2").is_none());
         assert!(
@@ -214,18 +184,18 @@ mod tests {
             view(&members, &wanted, 1).pass_on(&[owner.to_owned()], &going)
         };
         let heirs = pass_on("i-4", &["i-4"]).expect("its owner goes");
-        assert_eq!(ids(heirs.members()), ["i-2", "i-1"]);
+        assert_eq!(ids(&heirs.members), ["i-2", "i-1"]);
         assert!(pass_on("i-1", &["i-4"]).is_none());
         let nobody = pass_on("i-1", &["i-1", "i-2", "i-4"]).expect("its owner goes");
-        assert!(nobody.members().is_empty());
+        assert!(nobody.members.is_empty());
     }
 
     #[test]
     fn the_first_that_is_seen_to_serve_gets_the_names() {
         let members = interrupted(&["i-3"], &["i-1", "i-2"], &[]);
         let wanted = wanted();
-        let GiveBackStep::Appoint(heirs) =
-            view(&members, &wanted, 1).give_back(&["i-9".into()], None)
+        let Ok(Some(heirs)) =
+            view(&members, &wanted, 1).give_back(&["i-9".into()], &looks(&[], &[]))
         else {
             panic!("old ones stay")
         };
@@ -257,28 +227,22 @@ mod tests {
 
     #[test]
     fn names_are_given_back_to_an_instance_that_ends_only_from_nobody() {
-        let (wanted, owners) = (wanted(), ["i-2".to_owned()]);
+        let wanted = wanted();
+        let give_back = |members: &[Member], owners: &[&str], looks: &Looks| {
+            let owners: Vec<String> = owners.iter().map(|&id| id.to_owned()).collect();
+            match view(members, &wanted, 1).give_back(&owners, looks) {
+                Err(LookAt(new)) => format!("look at {}", new.id()),
+                Ok(None) => "keep".into(),
+                Ok(Some(heirs)) => ids(&heirs.members).join(" "),
+            }
+        };
+        let unseen = looks(&[], &[]);
         let ends = interrupted(&["i-1"], &[], &["i-2"]);
-        let ends = view(&ends, &wanted, 1);
-        assert!(matches!(
-            ends.give_back(&owners, None),
-            GiveBackStep::LookAtNew
-        ));
-        assert!(matches!(
-            ends.give_back(&owners, Some(true)),
-            GiveBackStep::Keep
-        ));
-        assert!(matches!(
-            ends.give_back(&owners, Some(false)),
-            GiveBackStep::Appoint(_)
-        ));
+        assert_eq!(give_back(&ends, &["i-2"], &unseen), "look at i-2");
+        assert_eq!(give_back(&ends, &["i-2"], &looks(&["i-2"], &[])), "keep");
+        assert_eq!(give_back(&ends, &["i-2"], &looks(&[], &["i-2"])), "i-1");
         let stays = interrupted(&["i-1"], &["i-3"], &["i-2"]);
-        let stays = view(&stays, &wanted, 1);
-        assert!(matches!(
-            stays.give_back(&owners, None),
-            GiveBackStep::Appoint(_)
-        ));
-        assert!(matches!(stays.give_back(&[], None), GiveBackStep::Nothing));
+        assert_eq!(give_back(&stays, &["i-2"], &unseen), "i-3 i-1");
     }
 
     #[test]
@@ -290,22 +254,19 @@ mod tests {
             view(&members, &wanted, 1).new_one_answers(&[owner.to_owned()], looks)
         };
         let unseen = looks(&[], &[]);
-        assert!(matches!(answers("i-1", &unseen), Looked::At(new) if new.id() == "i-2"));
-        assert!(matches!(
-            answers("i-1", &looks(&["i-2"], &[])),
-            Looked::Decided(true)
-        ));
+        assert!(answers("i-1", &unseen).is_err_and(|LookAt(new)| new.id() == "i-2"));
+        assert!(answers("i-1", &looks(&["i-2"], &[])).unwrap());
         let silent = looks(&[], &["i-2"]);
-        assert!(matches!(answers("i-1", &silent), Looked::Decided(false)));
-        assert!(matches!(answers("i-3", &silent), Looked::Decided(true)));
+        assert!(!answers("i-1", &silent).unwrap());
+        assert!(answers("i-3", &silent).unwrap());
     }
 
     #[test]
     fn names_are_appointed_as_of_now_but_to_an_instance_that_ends_only_just_after_the_others() {
         let members = interrupted(&["i-1"], &["i-2"], &["i-3"]);
         let wanted = wanted();
-        let GiveBackStep::Appoint(heirs) =
-            view(&members, &wanted, 1).give_back(&["i-3".into()], None)
+        let Ok(Some(heirs)) =
+            view(&members, &wanted, 1).give_back(&["i-3".into()], &looks(&[], &[]))
         else {
             panic!("old ones stay")
         };

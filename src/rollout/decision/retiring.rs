@@ -14,37 +14,16 @@ pub enum ServingStep {
     },
 }
 
-/// What follows once the drain time of instances that are to go is over.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RecheckStep {
-    /// It has to be known first whom the names lead to.
-    AskWhoHasNames,
-    LookAgain,
-    Retire,
-}
-
-/// What follows once instances have gone.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RetiredStep {
-    /// There are more than the target still: the fleet has launched one more for an instance that
-    /// was lost before the target was low.
-    LookAgain,
-    /// The number of old instances that are left for another batch.
-    Left(usize),
-}
-
 impl<'m> FleetView<'m> {
     /// Whether every new instance serves and there are enough to let an old one go.
     pub fn serving(self, looks: &Looks) -> Looked<'m, ServingStep> {
-        let why = match self.missing(looks) {
-            Looked::At(member) => return Looked::At(member),
-            Looked::Decided(None) => return Looked::Decided(ServingStep::Serve),
-            Looked::Decided(Some(why)) => why,
+        let Some(why) = self.missing(looks)? else {
+            return Ok(ServingStep::Serve);
         };
         // A new instance that AWS takes away does not count on the old ones, which are to go.
         let is_interrupted = self.new_ones().any(|member| member.is_going());
         let raise = is_interrupted.then(|| self.raised());
-        Looked::Decided(ServingStep::Wait { why, raise })
+        Ok(ServingStep::Wait { why, raise })
     }
 
     /// Why no old instance can go.
@@ -53,7 +32,7 @@ impl<'m> FleetView<'m> {
         if old_ones(self.members) > 0 && staying().count() <= self.target as usize {
             // Its replacement is on the way, and until that serves the old one may be all there is.
             let going = self.members.iter().find(|member| member.is_going());
-            return Looked::Decided(Some(match going {
+            return Ok(Some(match going {
                 Some(going) => format!("AWS takes {} away", going.id()),
                 None => format!(
                     "{} instances are there, and the fleet's target is {}",
@@ -64,20 +43,18 @@ impl<'m> FleetView<'m> {
         }
         let new = || staying().filter(|member| !member.old);
         if let Some(silent) = new().find(|member| !member.serves_wanted(self.wanted)) {
-            return Looked::Decided(Some(format!(
+            return Ok(Some(format!(
                 "{} does not serve {}",
                 silent.id(),
                 self.wanted.version
             )));
         }
         for member in new() {
-            match looks.at(member) {
-                None => return Looked::At(member),
-                Some(Err(error)) => return Looked::Decided(Some(error.clone())),
-                Some(Ok(())) => {}
+            if let Err(error) = looks.at(member)? {
+                return Ok(Some(error.clone()));
             }
         }
-        Looked::Decided(None)
+        Ok(None)
     }
 
     /// The ids of the instances that go so that the target stay.
@@ -87,13 +64,8 @@ impl<'m> FleetView<'m> {
 
     /// Whether `going` are those that go still, and the names lead to none of them. `led_to`: the
     /// ids of those that the names lead to.
-    pub fn recheck(self, going: &[String], led_to: Option<&[String]>) -> RecheckStep {
-        match led_to {
-            _ if self.going() != going => RecheckStep::LookAgain,
-            None => RecheckStep::AskWhoHasNames,
-            Some(led_to) if led_to.iter().any(|id| going.contains(id)) => RecheckStep::LookAgain,
-            Some(_) => RecheckStep::Retire,
-        }
+    pub fn may_go(self, going: &[String], led_to: &[String]) -> bool {
+        self.going() == going && !led_to.iter().any(|id| going.contains(id))
     }
 
     /// Whether other instances than `going` are to go by now, or the fleet's target is to become
@@ -103,15 +75,14 @@ impl<'m> FleetView<'m> {
         now != going || lowered(self.members, &now, self.target) != lowered_to
     }
 
-    /// `gone`: the ids of those that were just retired, which the fleet may list still.
-    pub fn retired(self, gone: &[String]) -> RetiredStep {
+    /// The number of old instances that are left for another batch once `gone` went, which the
+    /// fleet may list still. `None`: more than the target stay, as the fleet has launched one more
+    /// for an instance that was lost before the target was low.
+    pub fn left(self, gone: &[String]) -> Option<usize> {
         let mut left = self.members.to_vec();
         left.retain(|member| !gone.contains(&member.node.id));
-        if left.iter().filter(|member| !member.is_going()).count() > self.target as usize {
-            RetiredStep::LookAgain
-        } else {
-            RetiredStep::Left(old_ones(&left))
-        }
+        let staying = left.iter().filter(|member| !member.is_going());
+        (staying.count() <= self.target as usize).then(|| old_ones(&left))
     }
 
     /// The number of new instances that are to serve before the next old ones go, of whom `left`
@@ -140,6 +111,7 @@ impl<'m> FleetView<'m> {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{interrupted, looks, member, view, wanted};
+    use super::super::view::LookAt;
     use super::*;
     use crate::rollout::members::{Member, WantedRelease};
     use crate::site::report::Phase;
@@ -158,9 +130,9 @@ mod tests {
         looks: &Looks,
     ) -> Result<(), (String, Option<u32>)> {
         match view(members, &current(), target).serving(looks) {
-            Looked::At(member) => Err((format!("look at {}", member.id()), None)),
-            Looked::Decided(ServingStep::Serve) => Ok(()),
-            Looked::Decided(ServingStep::Wait { why, raise }) => Err((why, raise)),
+            Err(LookAt(member)) => Err((format!("look at {}", member.id()), None)),
+            Ok(ServingStep::Serve) => Ok(()),
+            Ok(ServingStep::Wait { why, raise }) => Err((why, raise)),
         }
     }
 
@@ -223,11 +195,9 @@ mod tests {
         let wanted = current();
         let view = view(&members, &wanted, 1);
         let (going, other) = (["i-1".to_owned()], ["i-9".to_owned()]);
-        assert_eq!(view.recheck(&other, None), RecheckStep::LookAgain);
-        assert_eq!(view.recheck(&going, None), RecheckStep::AskWhoHasNames);
-        assert_eq!(view.recheck(&going, Some(&going)), RecheckStep::LookAgain);
-        assert_eq!(view.recheck(&going, Some(&other)), RecheckStep::Retire);
-        assert_eq!(view.recheck(&going, Some(&[])), RecheckStep::Retire);
+        assert!(view.may_go(&going, &[]) && view.may_go(&going, &other));
+        assert!(!view.may_go(&going, &going), "the names lead to it");
+        assert!(!view.may_go(&other, &[]), "another one goes");
     }
 
     #[test]
@@ -246,14 +216,14 @@ mod tests {
     #[test]
     fn once_no_more_than_the_target_are_there_the_old_ones_that_are_left_are_counted() {
         let wanted = current();
-        let retired = |members: &[Member], target, gone: &[&str]| {
-            let gone: Vec<String> = gone.iter().map(|&id| id.to_owned()).collect();
-            view(members, &wanted, target).retired(&gone)
-        };
         let members = interrupted(&["i-4"], &["i-1", "i-2"], &["i-3"]);
-        assert_eq!(retired(&members, 2, &["i-1"]), RetiredStep::Left(1));
-        assert_eq!(retired(&members, 2, &[]), RetiredStep::LookAgain);
-        assert_eq!(retired(&members, 1, &["i-1", "i-2"]), RetiredStep::Left(0));
+        let left = |target, gone: &[&str]| {
+            let gone: Vec<String> = gone.iter().map(|&id| id.to_owned()).collect();
+            view(&members, &wanted, target).left(&gone)
+        };
+        assert_eq!(left(2, &["i-1"]), Some(1));
+        assert_eq!(left(2, &[]), None);
+        assert_eq!(left(1, &["i-1", "i-2"]), Some(0));
     }
 
     #[test]

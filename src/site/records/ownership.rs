@@ -38,6 +38,12 @@ impl Ownership {
     pub fn is_before(&self, launched: OffsetDateTime, instance: &str) -> bool {
         (self.launched, self.owner.as_str()) < (launched, instance)
     }
+
+    /// Whether a rotation or another instance keeps the names for their owner, which was `launched`
+    /// then: whoever is launched next would stand by.
+    pub fn is_kept_for(&self, instance: &str, launched: OffsetDateTime) -> bool {
+        self.owner == instance && self.launched >= later_than(launched)
+    }
 }
 
 /// The earliest launch time that comes after `launched`: EC2 tells launches in whole seconds.

@@ -16,7 +16,7 @@ use anyhow::Context;
 use crate::host::paths::Paths;
 use crate::host::{complete, files};
 
-pub use candidate::Candidate;
+pub use candidate::{Candidate, is_since};
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
 pub use publish::{package, prune, publish};
