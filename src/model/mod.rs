@@ -1,9 +1,20 @@
-//! The handover, rotations and what may befall them, in every order: a model check of what the pure
-//! functions decide together.
+//! Hand-overs and rotations, and what may befall them, in every order: a model check of what the
+//! product's decisions come to together.
 //!
-//! The decisions are the real ones: `site::handover`, the plan of the names, and who goes in a
-//! rotation. Between a look and what follows from it anything else may happen; calls get lost,
-//! answers are a change old, processes die.
+//! The decisions are the product's own: `site::handover` for an instance, `rollout::decision` for a
+//! run of CI, `site::records` for the names. The world around them, and the order in which each
+//! side looks, decides and acts, are told here. Between a look and what follows from it anything
+//! else may happen; calls get lost, answers are a change old, processes die.
+//!
+//! Left out are:
+//! - the time: drains, bakes, leases and time-outs take as long as something else still happens,
+//!   and how old a report is nobody knows;
+//! - releases in place, certificates, and what runs on an instance;
+//! - multivalue and failover routing, Elastic IPs, and sites with more than one zone;
+//! - batches above one, groups with a largest size, and fleets that rebalance by themselves;
+//! - looks from outside that fail although the instance serves what it reports;
+//! - a pointer to the current release that others write, and runs that end without an end in
+//!   their log in another way than a kill.
 
 mod converge;
 mod course;

@@ -97,8 +97,6 @@ pub struct Left {
     pub stale: u8,
     /// The release on trial does not come up.
     pub broken: bool,
-    /// Notices come only to those who were there at the beginning.
-    pub only_first: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
