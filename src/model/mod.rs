@@ -30,7 +30,7 @@ mod world;
 
 use stateright::{Model, Property};
 
-use state::{Actor, Hand, Id, Left, RunResult, RunStep, Up, World};
+use state::{Actor, Hand, Id, Left, ModelRelease, RunResult, RunStep, Up, World};
 use world::MOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +211,22 @@ impl Story {
         let run_over = world.run.is_none()
             && world.on_trial.is_none()
             && world.log.as_ref().is_none_or(|log| log.end.is_some());
-        owner && as_many && run_over
+        owner && as_many && run_over && self.is_as_meant(world)
+    }
+
+    /// A deploy that nothing befalls brings its release to all instances, unless that is broken.
+    fn is_as_meant(&self, world: &World) -> bool {
+        let Left {
+            deploys, broken, ..
+        } = self.left;
+        let undisturbed = Left {
+            deploys,
+            broken,
+            ..Left::default()
+        };
+        let ended_well = world.log.as_ref().map(|log| log.end) == Some(Some(RunResult::Whole));
+        let promoted = world.current == ModelRelease::New && ended_well;
+        self.left != undisturbed || promoted != broken
     }
 
     fn is_quiet(&self, world: &World) -> bool {

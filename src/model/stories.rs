@@ -93,6 +93,14 @@ fn a_spare_goes_again_or_takes_over() {
 }
 
 #[test]
+fn a_deploy_that_nothing_befalls_brings_its_release_to_all_instances() {
+    check_whole("1 deploys=1");
+    check_whole("2 deploys=1");
+    check_whole("1 deploys=1 broken=1");
+    check_whole("2 deploys=1 broken=1");
+}
+
+#[test]
 fn a_deploy_ends_well_or_is_undone() {
     check_whole("1 deploys=1 kills=1 faults=1");
     check_whole("1 deploys=1 losses=1");

@@ -398,6 +398,27 @@ mod tests {
     }
 
     #[test]
+    fn what_the_bucket_says_is_put_beside_what_the_fleet_shows() {
+        let notice = note(Mark::Notice, 1);
+        let listed = |ids: &[&str]| ids.iter().map(|id| member(id, None)).collect();
+        let said = BucketView {
+            notes: [("i-1".to_owned(), notice), ("i-9".to_owned(), notice)].into(),
+            stopped: ["i-1", "i-2", "i-3"].map(str::to_owned).into(),
+            run: None,
+        };
+        let mut members: Vec<Neighbour> = listed(&["i-1", "i-2", "i-3", "i-4"]);
+        members[2].listed = false;
+        let seen = Seen::of("i-1".into(), (3, Some(5)), members, &said);
+        assert_eq!(
+            seen.members,
+            [member("i-1", Some(notice)), member("i-4", None)],
+            "whoever asks has not stopped"
+        );
+        assert_eq!(seen.stopped, 1, "a group that let one go does not count it");
+        assert_eq!((seen.target, seen.max), (3, Some(5)));
+    }
+
+    #[test]
     fn an_instance_that_owns_names_beside_this_one_is_never_a_spare() {
         let seen = Seen {
             owners: vec!["i-1".into(), "i-3".into()],

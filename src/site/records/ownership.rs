@@ -107,4 +107,16 @@ mod tests {
         assert!(!mine.is_before(mine.launched, "i-0"));
         assert!(!mine.is_before(mine.launched, "i-1"));
     }
+
+    #[test]
+    fn names_are_kept_for_an_owner_whose_record_tells_a_later_launch_than_its_own() {
+        let launched = ownership().launched;
+        let earlier = launched - Duration::from_secs(1);
+        assert!(ownership().is_kept_for("i-1", earlier));
+        assert!(!ownership().is_kept_for("i-1", launched));
+        assert!(
+            !ownership().is_kept_for("i-2", earlier),
+            "another owns them"
+        );
+    }
 }
