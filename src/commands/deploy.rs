@@ -102,13 +102,8 @@ async fn make_current(context: &SiteContext, mut record: Record) -> Result<()> {
     log.record
         .end(RunOutcome::Published, context.now(), None, None);
     log.write().await?;
-    let version = log
-        .record
-        .release
-        .as_ref()
-        .map_or("none", |release| &release.version);
     info!(
-        release = version,
+        release = release::version_word(log.record.version()),
         "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet"
     );
     Ok(())

@@ -10,6 +10,7 @@ use crate::context::SiteContext;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::site::deploys::{Record, RunOutcome, Verb, recent};
+use crate::site::release::version_word;
 
 /// As much of an error as stands on a line; `--json` has all of it.
 const ERROR_SHOWN: usize = 100;
@@ -59,10 +60,7 @@ fn row(record: &Record) -> [String; 8] {
             .format(&form)
             .unwrap_or_default(),
         what(record),
-        record
-            .release
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+        version_word(record.version()).to_owned(),
         ended(record),
         record.took().map_or_else(String::new, |took| {
             humantime::format_duration(std::time::Duration::from_secs(

@@ -73,11 +73,11 @@ async fn replace(
     let work = async {
         rollout::settle(context, &run, pace, &timeline).await?;
         let (release, previous) = choose(context).await?;
+        let mut record = Record::new(run.clone(), verb, by, context.now(), release, previous);
         info!(
-            release = release.as_ref().map_or("none", |release| &release.version),
+            release = release::version_word(record.version()),
             in_place, "rotating"
         );
-        let mut record = Record::new(run.clone(), verb, by, context.now(), release, previous);
         // Looked at again: settling may have ended instances.
         Prospect::of(context, pace, in_place)
             .await?

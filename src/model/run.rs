@@ -262,7 +262,7 @@ impl World {
     pub fn wanted(&self) -> WantedRelease {
         let trial = self.log().stage != RunStage::Forward || self.current == ModelRelease::Old;
         WantedRelease {
-            version: ModelRelease::New.version().into(),
+            version: Some(ModelRelease::New.version().into()),
             trial: trial.then(|| RUN.into()),
         }
     }

@@ -70,11 +70,7 @@ impl<'r> Rotation<'r> {
         );
         let on_trial = log.record.release.is_some() && log.record.release != log.record.previous;
         let wanted = WantedRelease {
-            version: log
-                .record
-                .release
-                .as_ref()
-                .map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+            version: log.record.version().map(str::to_owned),
             trial: on_trial.then(|| log.record.id.clone()),
         };
         Self {

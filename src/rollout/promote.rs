@@ -34,7 +34,7 @@ impl Rotation<'_> {
             Err(error) => {
                 let error = error.context(format!(
                     "{} is current, but old instances still serve; `spotboot rotate` replaces them",
-                    self.wanted.version
+                    self.wanted.version_word()
                 ));
                 if let Err(second) = self.restore_target().await {
                     warn!("the fleet keeps its raised target: {second:#}");
@@ -243,12 +243,17 @@ impl Rotation<'_> {
             return Some(format!(
                 "{} does not serve {}",
                 silent.id(),
-                self.wanted.version
+                self.wanted.version_word()
             ));
         }
         for member in new() {
-            if let Err(error) =
-                look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await
+            if let Err(error) = look_at(
+                self.context,
+                member,
+                self.wanted.version_word(),
+                SEEN_WITHIN,
+            )
+            .await
             {
                 return Some(format!("{error:#}"));
             }

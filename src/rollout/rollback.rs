@@ -266,7 +266,7 @@ impl Rotation<'_> {
     async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
         for member in members.iter().filter(|member| !member.old) {
             let answers = member.serves()
-                && look_at(self.context, member, &self.wanted.version, GLANCE)
+                && look_at(self.context, member, self.wanted.version_word(), GLANCE)
                     .await
                     .is_ok();
             if answers || member.has_just_proven_itself(owners) {
@@ -333,7 +333,7 @@ impl Rotation<'_> {
             warn!(
                 "{} serves {} still, as no old instance is left that could; `spotboot rotate` replaces it",
                 member.id(),
-                self.wanted.version
+                self.wanted.version_word()
             );
         }
     }

@@ -185,7 +185,13 @@ impl Rotation<'_> {
 
     async fn see(&self, new: &[Member]) -> Result<()> {
         for member in new {
-            look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await?;
+            look_at(
+                self.context,
+                member,
+                self.wanted.version_word(),
+                SEEN_WITHIN,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -237,7 +243,7 @@ impl Rotation<'_> {
             if now.is_going() {
                 bail!("AWS takes {} away", member.id());
             }
-            look_at(self.context, now, &self.wanted.version, GLANCE).await?;
+            look_at(self.context, now, self.wanted.version_word(), GLANCE).await?;
         }
         // Whom the Elastic IP has just left has no address for minutes.
         let is_reached = |member: &Member| !self.replaced().elastic || member.node.ipv4.is_some();

@@ -54,13 +54,8 @@ impl<'r> InPlace<'r> {
         pace: Pace,
         timeline: Timeline,
     ) -> Result<Self> {
-        let version = log
-            .record
-            .release
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |release| release.version.clone());
         let wanted = WantedRelease {
-            version,
+            version: log.record.version().map(str::to_owned),
             trial: Some(log.record.id.clone()),
         };
         let source = Source::of(context).await?;
@@ -268,7 +263,7 @@ impl<'r> InPlace<'r> {
         self.log
             .end(outcome, self.context.now(), error, self.ended_by.take())
             .await?;
-        info!(release = self.wanted.version, outcome = ?outcome, "ended");
+        info!(release = self.wanted.version_word(), outcome = ?outcome, "ended");
         Ok(())
     }
 }

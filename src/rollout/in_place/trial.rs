@@ -178,7 +178,7 @@ impl InPlace<'_> {
             self.context,
             &resident.id,
             said,
-            &self.wanted.version,
+            self.wanted.version_word(),
             patience,
         )
         .await

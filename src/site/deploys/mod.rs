@@ -177,6 +177,13 @@ impl Record {
         });
     }
 
+    /// The version of what instances are to serve.
+    pub fn version(&self) -> Option<&str> {
+        self.release
+            .as_ref()
+            .map(|release| release.version.as_str())
+    }
+
     /// How long it took, where it has ended.
     pub fn took(&self) -> Option<time::Duration> {
         self.end.as_ref().map(|end| end.at - self.started)
