@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::Rotation;
-use super::candidate;
 use super::members::{Member, gives_on, heirs, made_up, surplus};
+use super::new_instances::Rotation;
 use super::probe::look_at;
 use crate::config::Bucket;
 use crate::context::SiteContext;
@@ -18,7 +17,6 @@ use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
 use crate::logging;
 use crate::site::address;
-use crate::site::deploys::{RunOutcome, Stage};
 use crate::site::records::{Claim, ClaimBasis, Cutover};
 
 const LARGEST_LOG: usize = 1024 * 1024;
@@ -29,29 +27,8 @@ const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
 const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
-    /// Undoes the trial, and fails with what had failed it.
-    pub async fn back(mut self, cause: Error) -> Result<()> {
-        warn!("rolling back: {cause:#}");
-        match self.undo().await {
-            Ok(()) => {
-                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
-                    .await?;
-                Err(cause.context("rolled back"))
-            }
-            Err(error) => {
-                warn!("rolling back: {error:#}");
-                Err(cause.context(
-                    "the next run (any deploy, rotate or rollback) undoes the rest of this one, which failed and could not be undone whole",
-                ))
-            }
-        }
-    }
-
-    pub async fn undo(&mut self) -> Result<()> {
-        if self.log.record.stage != Stage::Back {
-            self.decide(Stage::Back).await?;
-        }
-        candidate::withdraw(self.context, &self.log.record.id).await?;
+    /// The names first: whoever has them does not go.
+    pub async fn return_to_old(&mut self) -> Result<()> {
         let members = self.members().await?;
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
@@ -81,7 +58,7 @@ impl Rotation<'_> {
         );
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
-            self.fleet.raise(target).await?;
+            self.method.fleet.raise(target).await?;
             while made_up(&self.members().await?, self.target(), self.pace.batch).is_some()
                 || !self.old_ones_serve().await?
             {
@@ -257,7 +234,7 @@ impl Rotation<'_> {
                 .collect();
             stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
             self.appoint(&stay, &owners, std::iter::empty()).await?;
-            self.in_sync = Some(Instant::now());
+            self.method.in_sync = Some(Instant::now());
         }
         Ok(())
     }
@@ -265,10 +242,7 @@ impl Rotation<'_> {
     /// Of the new ones.
     async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
         for member in members.iter().filter(|member| !member.old) {
-            let answers = member.serves()
-                && look_at(self.context, member, self.wanted.version_word(), GLANCE)
-                    .await
-                    .is_ok();
+            let answers = member.serves() && self.look_at_new(member, GLANCE).await.is_ok();
             if answers || member.has_just_proven_itself(owners) {
                 return true;
             }
@@ -305,7 +279,7 @@ impl Rotation<'_> {
             // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
             if self.surplus(&members).await?.is_empty()
-                && (self.fleet.observe().await?.settled || Instant::now() >= end)
+                && (self.method.fleet.observe().await?.settled || Instant::now() >= end)
             {
                 self.tell_who_stays(&members);
                 return Ok(());
