@@ -53,7 +53,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
         } else {
             Verb::Deploy
         };
-        let release = Some(rollout::released(&published.into()));
+        let release = Some(rollout::released(published.into()));
         let record = Record::new(run.clone(), verb, by, context.now(), release, previous);
         // Observed again: settling may have ended instances.
         let prospect = self::prospect(&context, args).await?;

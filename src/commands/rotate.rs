@@ -116,7 +116,7 @@ async fn served_now(context: &SiteContext) -> Result<Option<Released>> {
         context.now(),
     )
     .await?;
-    Ok(Some(rollout::released(&resolved.pointer)))
+    Ok(Some(rollout::released(resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.

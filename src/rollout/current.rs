@@ -17,7 +17,7 @@ const ATTEMPTS: usize = 3;
 pub async fn current(context: &SiteContext) -> Result<Option<Released>> {
     Ok(Current::read(&context.state, &context.site)
         .await?
-        .map(|(current, _)| released(&current.release.into())))
+        .map(|(current, _)| released(current.release.into())))
 }
 
 /// What making a release current comes to, by what stands there.
@@ -156,18 +156,13 @@ pub fn published(release: &Released, record: &Record) -> Result<Published> {
     })
 }
 
-pub fn released(pointer: &Pointer) -> Released {
-    let Pointer {
-        version,
-        key,
-        sha256,
-        size,
-    } = pointer.clone();
+/// As the deploy log names it.
+pub fn released(pointer: Pointer) -> Released {
     Released {
-        version,
-        key,
-        sha256,
-        size,
+        version: pointer.version,
+        key: pointer.key,
+        sha256: pointer.sha256,
+        size: pointer.size,
     }
 }
 

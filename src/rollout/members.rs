@@ -58,6 +58,13 @@ impl Member {
         &self.node.id
     }
 
+    /// The version that it says it serves; empty: none.
+    pub fn release(&self) -> &str {
+        let said = self.said.as_ref();
+        said.and_then(|said| said.release.as_deref())
+            .unwrap_or_default()
+    }
+
     pub fn serves(&self) -> bool {
         self.said.as_ref().is_some_and(InstanceReport::serves)
     }

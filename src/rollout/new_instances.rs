@@ -148,12 +148,7 @@ impl Rotation<'_> {
                 .iter()
                 .any(|member| member.id == instance.id && member.marked);
             let said = read_report(&self.context.state, &self.context.site, &instance.id).await?;
-            let node = Node {
-                id: instance.id,
-                launched: instance.launched,
-                ipv4: instance.ipv4,
-                ipv6: instance.ipv6,
-            };
+            let node = Node::from(instance);
             let before = self.method.replaced.old.iter().any(|old| old.id == node.id)
                 || node.launched < began;
             let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);

@@ -215,18 +215,12 @@ impl Rotation<'_> {
     pub async fn restore_target(&mut self) -> Result<()> {
         let members = self.members().await?;
         let going = leaving(&members, Way::Forward, self.target() as usize);
-        let silent = members
+        let silent: Vec<String> = members
             .iter()
-            .filter(|member| going.iter().any(|id| id == member.id()) && !member.serves());
-        if !self
-            .retire(
-                &members,
-                &silent
-                    .map(|member| member.id().to_owned())
-                    .collect::<Vec<_>>(),
-            )
-            .await?
-        {
+            .filter(|member| going.contains(&member.node.id) && !member.serves())
+            .map(|member| member.id().to_owned())
+            .collect();
+        if !self.retire(&members, &silent).await? {
             bail!("an instance that did not serve has just taken the names over; run again");
         }
         Ok(())

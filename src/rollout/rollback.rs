@@ -205,12 +205,7 @@ impl Rotation<'_> {
                 && heir.node.ipv6.is_none()
         };
         for heir in heirs.iter().filter(|heir| !cut_off(heir)) {
-            let release = heir
-                .said
-                .as_ref()
-                .and_then(|said| said.release.clone())
-                .unwrap_or_default();
-            match look_at(self.context, heir, &release, GLANCE).await {
+            match look_at(self.context, heir, heir.release(), GLANCE).await {
                 Ok(()) => return Some(heir),
                 Err(error) => warn!("an instance does not answer: {error:#}"),
             }

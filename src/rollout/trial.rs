@@ -172,12 +172,7 @@ impl Rotation<'_> {
             .iter()
             .filter(|member| member.old && member.serves() && is_reached(member))
         {
-            let release = old
-                .said
-                .as_ref()
-                .and_then(|said| said.release.clone())
-                .unwrap_or_default();
-            if let Err(error) = look_at(self.context, old, &release, GLANCE).await {
+            if let Err(error) = look_at(self.context, old, old.release(), GLANCE).await {
                 warn!("an old instance does not answer any more, and is replaced: {error:#}");
             }
         }

@@ -127,13 +127,7 @@ async fn replaced(context: &SiteContext, pace: &Pace) -> Result<Replacement> {
         .await?
         .into_iter()
         .filter(|instance| instance.living);
-    let node = |instance: crate::cloud::ec2::Described| Node {
-        id: instance.id,
-        launched: instance.launched,
-        ipv4: instance.ipv4,
-        ipv6: instance.ipv6,
-    };
-    let old = living.map(node).collect();
+    let old = living.map(Node::from).collect();
     Ok(Replacement {
         fleet,
         target: observed.target,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::cloud::ec2::Described;
 pub use by::By;
 pub use log::{Log, recent};
 pub use work::{InPlaceInstances, Replacement, Work};
@@ -67,6 +68,17 @@ pub struct Node {
     pub launched: OffsetDateTime,
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
+}
+
+impl From<Described> for Node {
+    fn from(instance: Described) -> Self {
+        Self {
+            id: instance.id,
+            launched: instance.launched,
+            ipv4: instance.ipv4,
+            ipv6: instance.ipv6,
+        }
+    }
 }
 
 /// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed
