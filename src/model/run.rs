@@ -279,7 +279,7 @@ impl World {
     fn wanted(&self) -> WantedRelease {
         let trial = self.log().stage != Stage::Forward || self.current == ModelRelease::Old;
         WantedRelease {
-            version: ModelRelease::New.version().into(),
+            version: Some(ModelRelease::New.version().into()),
             trial: trial.then(|| RUN.into()),
         }
     }

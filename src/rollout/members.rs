@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use crate::site::deploys::Node;
+use crate::site::release::version_word;
 use crate::site::report::{InstanceReport, Phase};
 
 /// A living instance of the fleet that is not on its way out.
@@ -20,15 +21,36 @@ pub struct Member {
 /// What the new instances are to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedRelease {
-    /// As an instance reports it.
-    pub version: String,
+    /// `None`: the site has no releases.
+    pub version: Option<String>,
     /// The deploy whose trial it is; `None` to rotate onto what is current.
     pub trial: Option<String>,
+}
+
+impl WantedRelease {
+    /// The version as an instance reports it.
+    pub fn version_word(&self) -> &str {
+        version_word(self.version.as_deref())
+    }
+
+    /// Whether an instance serves it, in its trial where it has one.
+    pub fn is_served_by(&self, said: &InstanceReport) -> bool {
+        said.serves()
+            && said.release.as_deref() == Some(self.version_word())
+            && (self.trial.is_none() || said.deploy == self.trial)
+    }
 }
 
 impl Member {
     pub fn id(&self) -> &str {
         &self.node.id
+    }
+
+    /// The version that it says it serves; empty: none.
+    pub fn release(&self) -> &str {
+        let said = self.said.as_ref();
+        said.and_then(|said| said.release.as_deref())
+            .unwrap_or_default()
     }
 
     pub fn serves(&self) -> bool {
@@ -52,12 +74,9 @@ impl Member {
 
     /// It serves what the rotation wants, in its trial where it has one.
     pub fn serves_wanted(&self, wanted: &WantedRelease) -> bool {
-        let runs = |said: &InstanceReport| {
-            said.serves() && said.release.as_deref() == Some(&wanted.version)
-        };
-        self.said.as_ref().is_some_and(|said| {
-            runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial)
-        })
+        self.said
+            .as_ref()
+            .is_some_and(|said| wanted.is_served_by(said))
     }
 }
 
@@ -75,7 +94,9 @@ pub fn is_old(
 ) -> bool {
     match said {
         Some(said) if said.deploy.as_deref() == Some(run) => false,
-        Some(said) if said.serves() && said.release.as_deref() != Some(&wanted.version) => true,
+        Some(said) if said.serves() && said.release.as_deref() != Some(wanted.version_word()) => {
+            true
+        }
         _ => before,
     }
 }

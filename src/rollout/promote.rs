@@ -1,4 +1,4 @@
-//! The trial was passed: the release becomes current, and the old instances go, a batch at a time.
+//! The trial was passed, and the release is current: the old instances go, a batch at a time.
 
 use std::time::Duration;
 
@@ -6,98 +6,18 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::Rotation;
-use super::candidate;
-use super::current::{Superseded, promote};
 use super::decision::retiring::ServingStep;
 use super::decision::view::decided;
 use super::members::{Member, lowered};
-use super::probe::look_at;
+use super::new_instances::Rotation;
 use crate::site::address;
-use crate::site::deploys::RunOutcome;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 impl Rotation<'_> {
-    /// From here on there is no way back: what fails leaves old instances serving, and says so.
-    pub async fn forward(mut self) -> Result<()> {
-        let timeline = self.timeline.clone();
-        if let Err(error) = timeline
-            .step("promote", &["bake"], self.make_current())
-            .await
-        {
-            return self.superseded(error).await.and_then(Err);
-        }
-        self.wanted.trial = None;
-        self.note().await;
-        match self.replace_all().await {
-            Ok(()) => self.end(RunOutcome::Promoted, None).await,
-            Err(error) => {
-                let error = error.context(format!(
-                    "{} is current, but old instances still serve; `spotboot rotate` replaces them",
-                    self.wanted.version
-                ));
-                if let Err(second) = self.restore_target().await {
-                    warn!("the fleet keeps its raised target: {second:#}");
-                }
-                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
-                    .await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// What a killed run left to do, as far as the instances that are there allow.
-    pub async fn finish(mut self) -> Result<()> {
-        if let Err(error) = self.make_current().await {
-            return self.superseded(error).await.map(|error| warn!("{error:#}"));
-        }
-        self.wanted.trial = None;
-        let retired = self.retire_batch().await;
-        match retired {
-            Ok(0) => self.end(RunOutcome::Promoted, None).await,
-            Ok(left) => {
-                self.end(
-                    RunOutcome::Unfinished,
-                    Some(format!(
-                        "{left} old instances still serve; `spotboot rotate` replaces them"
-                    )),
-                )
-                .await
-            }
-            Err(error) => {
-                self.restore_target().await?;
-                self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
-                    .await
-            }
-        }
-    }
-
-    /// Where another release was made current, this run is over: whoever did that decides what
-    /// serves. Any other error is for the next run to try again.
-    async fn superseded(&mut self, error: anyhow::Error) -> Result<anyhow::Error> {
-        if !error.is::<Superseded>() {
-            return Err(error);
-        }
-        candidate::withdraw(self.context, &self.log.record.id).await?;
-        let error = error.context("`spotboot rotate` brings the instances to what is current");
-        if let Err(second) = self.restore_target().await {
-            warn!("the fleet keeps its raised target: {second:#}");
-        }
-        self.end(RunOutcome::Unfinished, Some(format!("{error:#}")))
-            .await?;
-        Ok(error)
-    }
-
-    async fn make_current(&self) -> Result<()> {
-        if self.log.record.release != self.log.record.previous {
-            promote(self.context, &self.log.record).await?;
-        }
-        candidate::withdraw(self.context, &self.log.record.id).await
-    }
-
-    async fn replace_all(&mut self) -> Result<()> {
+    /// Replaces the old instances that are left, a batch at a time.
+    pub async fn replace_all(&mut self) -> Result<()> {
         loop {
             let left = self.retire_batch().await?;
             self.note().await;
@@ -118,7 +38,7 @@ impl Rotation<'_> {
 
     /// Ends those that are no longer needed, once nobody is sent to them any more; how many old
     /// ones are left.
-    async fn retire_batch(&mut self) -> Result<usize> {
+    pub async fn retire_batch(&mut self) -> Result<usize> {
         let timeline = self.timeline.clone();
         let end = Instant::now() + 2 * self.pace.timeout;
         loop {
@@ -162,7 +82,7 @@ impl Rotation<'_> {
             self.take_out_of_answers(&going).await?;
             self.pass_names_on(&members, &going).await?;
             // A run that takes up a killed one's work does not know since when.
-            let since = *self.in_sync.get_or_insert_with(Instant::now);
+            let since = *self.method.in_sync.get_or_insert_with(Instant::now);
             sleep_until(since + self.drain()).await;
             if self.may_go(&going).await? {
                 return Ok(going);
@@ -170,7 +90,7 @@ impl Rotation<'_> {
             if Instant::now() >= end {
                 bail!("no old instance can go: the fleet's instances change again and again");
             }
-            self.in_sync = None;
+            self.method.in_sync = None;
         }
     }
 
@@ -190,7 +110,7 @@ impl Rotation<'_> {
                     ServingStep::Serve => return Ok(members),
                     ServingStep::Wait { why, raise } => {
                         if let Some(target) = raise
-                            && let Err(error) = self.fleet.raise(target).await
+                            && let Err(error) = self.method.fleet.raise(target).await
                         {
                             warn!("raising the target: {error:#}");
                         }
@@ -208,11 +128,8 @@ impl Rotation<'_> {
 
     async fn look_who_serves(&self, members: &[Member]) -> ServingStep {
         let view = self.view(members);
-        decided(
-            |looks| view.serving(looks),
-            async |member| look_at(self.context, member, &self.wanted.version, SEEN_WITHIN).await,
-        )
-        .await
+        let look = async |member: &Member| self.look_at_new(member, SEEN_WITHIN).await;
+        decided(|looks| view.serving(looks), look).await
     }
 
     /// Whether any of them was in one. With other routing than multivalue the new instance's own
@@ -225,7 +142,7 @@ impl Rotation<'_> {
         let changes = zones.withdraw(&self.context.site.name, going).await?;
         if !changes.is_empty() {
             zones.in_sync(&changes).await?;
-            self.in_sync = Some(Instant::now());
+            self.method.in_sync = Some(Instant::now());
         }
         Ok(!changes.is_empty())
     }
@@ -245,8 +162,15 @@ impl Rotation<'_> {
         Ok(led_to)
     }
 
+    /// As [`Rotation::restore_target`], where what it is called for has failed already.
+    pub async fn restore_target_if_possible(&mut self) {
+        if let Err(error) = self.restore_target().await {
+            warn!("the fleet keeps its raised target: {error:#}");
+        }
+    }
+
     /// Nobody who serves goes for this.
-    async fn restore_target(&mut self) -> Result<()> {
+    pub async fn restore_target(&mut self) -> Result<()> {
         let members = self.members().await?;
         let silent = self.view(&members).silent();
         if !self.retire(&members, &silent).await? {

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::Rotation;
-use super::candidate;
 use super::decision::names::Heirs;
 use super::decision::view::{Looked, Looks, decided};
 use super::members::Member;
+use super::new_instances::Rotation;
 use super::probe::look_at;
 use crate::config::Bucket;
 use crate::context::SiteContext;
@@ -19,7 +18,6 @@ use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
 use crate::logging;
 use crate::site::address;
-use crate::site::deploys::{RunOutcome, Stage};
 use crate::site::records::{Claim, ClaimBasis, Cutover};
 
 const LARGEST_LOG: usize = 1024 * 1024;
@@ -30,29 +28,8 @@ const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
 const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
-    /// Undoes the trial, and fails with what had failed it.
-    pub async fn back(mut self, cause: Error) -> Result<()> {
-        warn!("rolling back: {cause:#}");
-        match self.undo().await {
-            Ok(()) => {
-                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
-                    .await?;
-                Err(cause.context("rolled back"))
-            }
-            Err(error) => {
-                warn!("rolling back: {error:#}");
-                Err(cause.context(
-                    "the next run (any deploy, rotate or rollback) undoes the rest of this one, which failed and could not be undone whole",
-                ))
-            }
-        }
-    }
-
-    pub async fn undo(&mut self) -> Result<()> {
-        if self.log.record.stage != Stage::Back {
-            self.decide(Stage::Back).await?;
-        }
-        candidate::withdraw(self.context, &self.log.record.id).await?;
+    /// The names first: whoever has them does not go.
+    pub async fn return_to_old(&mut self) -> Result<()> {
         let members = self.members().await?;
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
@@ -81,7 +58,7 @@ impl Rotation<'_> {
         );
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
-            self.fleet.raise(target).await?;
+            self.method.fleet.raise(target).await?;
             while !self.view(&self.members().await?).is_made_up() {
                 sleep(LOOK_EVERY).await;
             }
@@ -120,7 +97,7 @@ impl Rotation<'_> {
             self.take_out_of_answers(&new).await?
         } else {
             let view = self.view(members);
-            let step = self.look_at_new(|looks| view.give_back(&owners, looks));
+            let step = self.decide_by_new(|looks| view.give_back(&owners, looks));
             let Some(heirs) = step.await else {
                 warn!(
                     "no old instance stays, so the names stay where they are until another serves what is current"
@@ -130,11 +107,8 @@ impl Rotation<'_> {
             self.appoint(&heirs, &owners).await?
         };
         let view = self.view(members);
-        if moved
-            && self
-                .look_at_new(|looks| view.new_one_answers(&owners, looks))
-                .await
-        {
+        let new_answers = self.decide_by_new(|looks| view.new_one_answers(&owners, looks));
+        if moved && new_answers.await {
             info!(
                 seconds = self.drain().as_secs(),
                 "the new instance answers until nobody asks it any more"
@@ -191,9 +165,7 @@ impl Rotation<'_> {
         };
         let look = async |heir: &Member| {
             ensure!(!is_cut_off(heir), "it has no address now");
-            let said = heir.said.as_ref();
-            let release = said.and_then(|said| said.release.clone());
-            look_at(self.context, heir, &release.unwrap_or_default(), GLANCE)
+            look_at(self.context, heir, heir.release(), GLANCE)
                 .await
                 .inspect_err(|error| warn!("an instance does not answer: {error:#}"))
         };
@@ -209,15 +181,13 @@ impl Rotation<'_> {
         let owners = self.owners().await?;
         if let Some(heirs) = self.view(members).pass_on(&owners, going) {
             self.appoint(&heirs, &owners).await?;
-            self.in_sync = Some(Instant::now());
+            self.method.in_sync = Some(Instant::now());
         }
         Ok(())
     }
 
-    async fn look_at_new<'m, T>(&self, decide: impl Fn(&Looks) -> Looked<'m, T>) -> T {
-        let look =
-            async |new: &Member| look_at(self.context, new, &self.wanted.version, GLANCE).await;
-        decided(decide, look).await
+    async fn decide_by_new<'m, T>(&self, decide: impl Fn(&Looks) -> Looked<'m, T>) -> T {
+        decided(decide, async |new| self.look_at_new(new, GLANCE).await).await
     }
 
     /// Until no more are there than the target asks for, and none is on its way.
@@ -226,7 +196,7 @@ impl Rotation<'_> {
         let mut retirings = 0;
         loop {
             let members = self.members().await?;
-            let going = self.view(&members).surplus(&self.owners_that_stay().await?);
+            let going = self.surplus(&members).await?;
             retirings += u32::from(!going.is_empty());
             if retirings > MOST_RETIRINGS {
                 bail!(
@@ -248,11 +218,8 @@ impl Rotation<'_> {
             }
             // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
-            if self
-                .view(&members)
-                .surplus(&self.owners_that_stay().await?)
-                .is_empty()
-                && (self.fleet.observe().await?.settled || Instant::now() >= end)
+            if self.surplus(&members).await?.is_empty()
+                && (self.method.fleet.observe().await?.settled || Instant::now() >= end)
             {
                 self.tell_who_stays(&members);
                 return Ok(());
@@ -264,11 +231,13 @@ impl Rotation<'_> {
     /// One that came up after the trial serves what is current, too, and is newer than whoever the
     /// names were just given to: the owner stays. In multivalue answers the record of ownership
     /// leads nobody anywhere.
-    async fn owners_that_stay(&self) -> Result<Vec<String>> {
-        if self.context.site.dns.answers_together() {
-            return Ok(Vec::new());
-        }
-        self.owners().await
+    async fn surplus(&self, members: &[Member]) -> Result<Vec<String>> {
+        let owners = if self.context.site.dns.answers_together() {
+            Vec::new()
+        } else {
+            self.owners().await?
+        };
+        Ok(self.view(members).surplus(&owners))
     }
 
     fn tell_who_stays(&self, members: &[Member]) {
@@ -278,7 +247,7 @@ impl Rotation<'_> {
             warn!(
                 "{} serves {} still, as no old instance is left that could; `spotboot rotate` replaces it",
                 member.id(),
-                self.wanted.version
+                self.wanted.version_word()
             );
         }
     }

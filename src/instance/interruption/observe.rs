@@ -118,7 +118,7 @@ impl Instance {
         )?;
         let unfinished = log.into_iter().next().filter(|record| record.end.is_none());
         Ok(unfinished
-            .and_then(|record| record.rotation)
+            .and_then(|record| record.work.replacement())
             .map(|rotation| OpenRotation {
                 target: rotation.target,
                 lives,

@@ -151,7 +151,7 @@ mod tests {
         );
         assert_eq!(arrival(&serving, &wanted(), 2), ArrivalStep::Raise(2));
         let other = WantedRelease {
-            version: "v3".into(),
+            version: Some("v3".into()),
             ..wanted()
         };
         assert_eq!(

@@ -36,7 +36,7 @@ pub fn member(id: &str, old: bool, phase: Option<Phase>) -> Member {
 
 pub fn wanted() -> WantedRelease {
     WantedRelease {
-        version: "v2".into(),
+        version: Some("v2".into()),
         trial: Some("d".into()),
     }
 }

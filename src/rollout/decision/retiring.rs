@@ -46,7 +46,7 @@ impl<'m> FleetView<'m> {
             return Ok(Some(format!(
                 "{} does not serve {}",
                 silent.id(),
-                self.wanted.version
+                self.wanted.version_word()
             )));
         }
         for member in new() {

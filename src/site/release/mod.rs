@@ -33,6 +33,12 @@ pub struct Release {
     pub sha256: String,
 }
 
+/// The word by which reports, logs and the web server name a version; `none` where the site has no
+/// releases, as kind s3 has none.
+pub fn version_word(version: Option<&str>) -> &str {
+    version.unwrap_or("none")
+}
+
 /// Whether a boot finds the release whole on this disk.
 pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
     fetch::unpacked(pointer, paths).is_some()
