@@ -41,7 +41,7 @@ impl Instance {
                 self.web_server(&built, &ready)
             )
         };
-        let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
+        let (_, prepared) = join!(self.reporter.write(self), prepare);
         let proven = async {
             let ((), (certificate, zones)) = prepared?;
             let release = built.get().and_then(|built| built.release.as_ref());
@@ -63,7 +63,7 @@ impl Instance {
             app: Rc::new(placed.app),
             release,
             certificate,
-            deploy: self.trial.get().cloned(),
+            deploy: self.reporter.trial(),
         };
         Ok(Serving {
             phase,
@@ -215,9 +215,7 @@ impl Instance {
         .await?;
         if let Some(deploy) = trial {
             info!(deploy, release = pointer.version, "taking part in a trial");
-            self.trial
-                .set(deploy)
-                .map_err(|_| anyhow!("a boot chooses its release once"))?;
+            self.reporter.takes_part(deploy);
         }
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         Ok(Some(

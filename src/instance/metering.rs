@@ -1,6 +1,6 @@
 //! What is counted while the site serves, and told to whoever asks for metrics.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
@@ -10,40 +10,20 @@ use tokio::time::sleep;
 
 use crate::host::tail::Tail;
 use crate::site::metrics::{Requests, Tally};
-use crate::site::report::Phase;
 
 /// The access log is read on this often, so that no question finds much of it unread.
 const READ_EVERY: Duration = Duration::from_secs(5);
 /// How many chunks of it one question waits for.
 const CHUNKS: usize = 64;
 
+#[derive(Default)]
 pub struct Metering {
     pub requests: Requests,
     pub tally: Tally,
     tail: RefCell<Option<Tail>>,
-    phase: Cell<Phase>,
-}
-
-impl Default for Metering {
-    fn default() -> Self {
-        Self {
-            requests: Requests::default(),
-            tally: Tally::default(),
-            tail: RefCell::default(),
-            phase: Cell::new(Phase::Booting),
-        }
-    }
 }
 
 impl Metering {
-    pub fn stand(&self, phase: Phase) {
-        self.phase.set(phase);
-    }
-
-    pub fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
     /// Counts the requests that the log has from now on.
     pub fn begin(&self, access_log: &Path) {
         self.tail.replace(Some(Tail::at_end(access_log.to_owned())));

@@ -19,15 +19,12 @@ mod serving;
 mod shutdown;
 mod web_server;
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::sync::OnceLock;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::cli::Globals;
@@ -44,10 +41,11 @@ use crate::host::services::{Mode, Services};
 use crate::host::spool::Outbox;
 use crate::logging;
 use crate::outcome::Outcome;
-use crate::site::report::{Phase, ReleaseCommand, Timeline};
+use crate::site::report::Timeline;
 use event_loop::event::Leaving;
 use interruption::Handover;
 use metering::Metering;
+use report::Reporter;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -63,24 +61,13 @@ pub struct Instance {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
-    /// As of now: an Elastic IP comes and goes.
-    public_ipv4: Cell<Option<Ipv4Addr>>,
-    /// The deploy that tries its candidate here.
-    trial: OnceLock<String>,
-    /// The outcome of the last release command, for the report.
-    released: RefCell<Option<ReleaseCommand>>,
+    reporter: Reporter,
     /// Set once the warning was given that `[app] release_on` is not set.
     release_on_told: Cell<bool>,
-    /// Where this instance stands, for whoever reports it beside the event loop.
-    phase: Cell<Phase>,
-    /// One report at a time, made when its turn comes: the last one is the newest.
-    telling: Mutex<()>,
     handover: Handover,
     /// The logs that wait for the bucket.
     outbox: Outbox,
     metering: Metering,
-    /// The services that cannot stay up, and what is to be told of each.
-    troubles: RefCell<BTreeMap<&'static str, String>>,
     _lock: FileLock,
 }
 
@@ -108,22 +95,17 @@ impl Instance {
         Ok(Self {
             context: SiteContext::new(site, cloud),
             imds,
-            public_ipv4: Cell::new(identity.public_ipv4),
+            reporter: Reporter::new(identity.public_ipv4),
             paths,
             identity,
             region,
             accounts,
             services,
             timeline,
-            trial: OnceLock::new(),
-            released: RefCell::default(),
             release_on_told: Cell::default(),
-            phase: Cell::new(Phase::Booting),
-            telling: Mutex::default(),
             handover: Handover::default(),
             outbox,
             metering: Metering::default(),
-            troubles: RefCell::default(),
             _lock: lock,
         })
     }
@@ -143,12 +125,15 @@ impl Instance {
         };
         let leaving = match booted {
             Ok(serving) => {
-                self.report(serving.phase, Some(&serving), None).await;
-                self.announce(globals, &serving);
+                let serving = Rc::new(serving);
+                self.reporter.serves(Rc::clone(&serving));
+                self.reporter.write(&self).await;
+                let spare = !self.handover.spare_of().is_empty();
+                self.reporter.announce(&self, globals, spare);
                 self.stay(&serving, &mut terminate, &mut interrupt).await
             }
             Err(failure) => {
-                self.report_failure(&failure).await;
+                self.reporter.fail(&self, &failure).await;
                 self.services.shutdown().await;
                 self.ship_last(logs::ship::LAST_WITHIN).await;
                 return Err(failure);

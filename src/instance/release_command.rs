@@ -41,10 +41,10 @@ impl Instance {
             "the release command {}",
             told(became)
         );
-        self.released.replace(Some(ReleaseCommand {
+        self.reporter.release_command(ReleaseCommand {
             release: version.to_owned(),
             became,
-        }));
+        });
         Ok(())
     }
 

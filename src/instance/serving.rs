@@ -12,7 +12,7 @@ use crate::site::app::InstalledApp;
 use crate::site::certificate::Certificate;
 use crate::site::records::Zones;
 use crate::site::release::{Candidate, Release};
-use crate::site::report::{Attempt, Phase, Tried};
+use crate::site::report::Phase;
 use crate::site::web::Former;
 
 /// A site that is up.
@@ -84,7 +84,6 @@ pub struct InPlaceState {
     pub seen: RefCell<Option<(Etag, Option<Candidate>)>>,
     /// What is to be tried, once that it is was told.
     pub next: RefCell<Option<Candidate>>,
-    pub tried: RefCell<Option<Tried>>,
     pub failed_looks: Cell<u32>,
 }
 
@@ -95,28 +94,8 @@ pub struct Before {
 }
 
 impl InPlaceState {
-    /// For the instance's report.
-    pub fn tried(&self) -> Option<Tried> {
-        self.tried.borrow().clone()
-    }
-
     pub fn standing(&self) -> TrialState {
         self.standing.borrow().clone()
-    }
-
-    pub fn tell(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
-        self.tried.replace(Some(Tried {
-            deploy: deploy.to_owned(),
-            release: release.to_owned(),
-            attempt,
-            error,
-        }));
-    }
-
-    pub fn tell_end(&self, attempt: Attempt) {
-        if let Some(tried) = self.tried.borrow_mut().as_mut() {
-            tried.attempt = attempt;
-        }
     }
 
     pub fn saw(&self, candidate: Option<(Etag, Option<Candidate>)>) {

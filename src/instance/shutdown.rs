@@ -29,8 +29,9 @@ impl Instance {
     /// begun, then the app ends: one that is stopped earlier (gunicorn, say) drops what waits for
     /// it.
     pub async fn leave(&self, leaving: Leaving) {
+        self.reporter.stands(Phase::Stopped);
         let told = async {
-            let report = async { Ok(self.report(Phase::Stopped, None, None).await) };
+            let report = async { Ok(self.reporter.write(self).await) };
             if let Err(error) = within(TOLD_WITHIN, report).await {
                 warn!("the bucket does not hear of this stop: {error:#}");
             }

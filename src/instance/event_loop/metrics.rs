@@ -40,7 +40,7 @@ impl Instance {
     fn metrics_now(&self, serving: &Serving) -> String {
         self.metering.catch_up();
         let live = serving.live();
-        let phase = serde_json::to_value(self.metering.phase()).expect("a phase is a word");
+        let phase = serde_json::to_value(self.reporter.phase()).expect("a phase is a word");
         let done = |step: crate::site::report::Step| {
             Some((step.name, step.end_ms?.saturating_sub(step.start_ms)))
         };
@@ -55,7 +55,8 @@ impl Instance {
             calls: calls(),
             restarts: tally.restarts(),
             troubled: self
-                .troubles(serving)
+                .reporter
+                .troubles()
                 .into_iter()
                 .map(|(service, _)| service)
                 .collect(),

@@ -39,8 +39,6 @@ impl Instance {
         interrupt: &mut Signal,
     ) -> Leaving {
         let mut state = LoopState::new(serving.phase);
-        self.phase.set(serving.phase);
-        self.metering.stand(state.phase());
         let mut works = Works::new();
         let keep_address = self
             .context
@@ -49,7 +47,7 @@ impl Instance {
             .address_moves()
             .then_some(LoopAction::KeepAddress);
         for act in state.begin().into_iter().chain(keep_address) {
-            works.push(self.work(act, serving, &state));
+            works.push(self.work(act, serving));
         }
         let mut watchdog =
             interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
@@ -70,13 +68,12 @@ impl Instance {
                 self.metering.tally.restarted(service);
             }
             let acts = state.on(event);
-            self.phase.set(state.phase());
-            self.metering.stand(state.phase());
+            self.reporter.stands(state.phase());
             for act in acts {
                 if let LoopAction::Leave(leaving) = act {
                     return leaving;
                 }
-                works.push(self.work(act, serving, &state));
+                works.push(self.work(act, serving));
             }
         }
     }
@@ -86,9 +83,7 @@ impl Instance {
         &'w self,
         act: LoopAction,
         serving: &'w Serving,
-        state: &LoopState,
     ) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
-        let phase = state.phase();
         match act {
             LoopAction::Leave(_) => Box::pin(std::future::pending()),
             LoopAction::Beat => Box::pin(async {
@@ -103,7 +98,7 @@ impl Instance {
             }),
             LoopAction::Follow => Box::pin(self.follow(serving)),
             LoopAction::Report => Box::pin(async move {
-                self.report(phase, Some(serving), None).await;
+                self.reporter.write(self).await;
                 Event::Reported
             }),
             LoopAction::Mind => Box::pin(async {

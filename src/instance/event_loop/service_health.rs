@@ -6,10 +6,7 @@ use tracing::{error, info};
 
 use super::crash_loop::WELL;
 use super::event::Event;
-use crate::host::slot::Slot;
 use crate::instance::Instance;
-use crate::instance::serving::Serving;
-use crate::site::web;
 
 /// As many of its last lines are told.
 const LINES: usize = 10;
@@ -27,7 +24,7 @@ impl Instance {
         let text = format!(
             "{service} cannot stay up for {minutes} minutes, and is started again and again; last: {how}; its last lines:{lines}"
         );
-        self.troubles.borrow_mut().insert(service, text);
+        self.reporter.trouble(service, Some(text));
         Event::Told
     }
 
@@ -46,29 +43,7 @@ impl Instance {
             "it has been up for {} minutes again",
             WELL.as_secs() / 60
         );
-        self.troubles.borrow_mut().remove(service);
+        self.reporter.trouble(service, None);
         Event::Told
-    }
-
-    /// What is wrong with the services just now, by their names. An app whose place another release
-    /// has taken is nobody's any more.
-    pub fn troubles(&self, serving: &Serving) -> Vec<(&'static str, String)> {
-        let app = serving.live().app.slot().map(Slot::service);
-        let serves = |service: &str| service == web::SERVICE || Some(service) == app;
-        let troubles = self.troubles.borrow();
-        troubles
-            .iter()
-            .filter(|(service, _)| serves(service))
-            .map(|(service, text)| (*service, text.clone()))
-            .collect()
-    }
-
-    pub fn trouble(&self, serving: &Serving) -> Option<String> {
-        let told: Vec<String> = self
-            .troubles(serving)
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect();
-        (!told.is_empty()).then(|| told.join("\n"))
     }
 }

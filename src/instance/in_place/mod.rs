@@ -22,7 +22,7 @@ use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
 use crate::site::release::{Candidate, Current, Published};
-use crate::site::report::Attempt;
+use crate::site::report::{Attempt, Tried};
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ impl Instance {
                     deploy = candidate.deploy,
                     "on trial in place"
                 );
-                serving.in_place.tell(
+                self.tell_tried(
                     &candidate.deploy,
                     &candidate.release.version,
                     Attempt::Starting,
@@ -140,7 +140,7 @@ impl Instance {
                     "the deploy took its release off trial"
                 );
                 self.go_back(serving).await?;
-                serving.in_place.tell_end(Attempt::Withdrawn);
+                self.reporter.tried_to_the_end(Attempt::Withdrawn);
             }
             CurrentAction::Follow(release, deploy) => self.catch_up(serving, release, deploy).await,
             CurrentAction::Stay => {
@@ -157,9 +157,7 @@ impl Instance {
         } = candidate;
         match self.try_out(serving, &release, &deploy).await {
             Ok(Some(before)) => {
-                serving
-                    .in_place
-                    .tell(&deploy, &release.version, Attempt::OnTrial, None);
+                self.tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
                 serving.in_place.before.replace(Some(before));
                 serving.in_place.failed_looks.set(0);
                 serving
@@ -173,7 +171,7 @@ impl Instance {
                     "the deploy took it off trial before anybody was led to it"
                 );
                 self.stop_unused(serving).await;
-                serving.in_place.tell_end(Attempt::Withdrawn);
+                self.reporter.tried_to_the_end(Attempt::Withdrawn);
             }
             Err(error) => self.fail(serving, &release, deploy, error).await,
         }
@@ -225,9 +223,7 @@ impl Instance {
         };
         match taken.await {
             Ok(before) => {
-                serving
-                    .in_place
-                    .tell(&deploy, &release.version, Attempt::Kept, None);
+                self.tell_tried(&deploy, &release.version, Attempt::Kept, None);
                 serving.in_place.before.replace(Some(before));
                 self.keep_it(serving);
             }
@@ -261,7 +257,7 @@ impl Instance {
             .leaving
             .replace(serving.in_place.before.take().map(|before| before.web));
         serving.in_place.standing.replace(TrialState::Settled);
-        serving.in_place.tell_end(Attempt::Kept);
+        self.reporter.tried_to_the_end(Attempt::Kept);
     }
 
     async fn go_back(&self, serving: &Serving) -> Result<()> {
@@ -344,12 +340,19 @@ impl Instance {
         {
             warn!("the log of this trial stays on the instance: {error}");
         }
-        serving
-            .in_place
-            .tell(&deploy, release, Attempt::Failed, Some(error));
+        self.tell_tried(&deploy, release, Attempt::Failed, Some(error));
         serving
             .in_place
             .standing
             .replace(TrialState::Failed(deploy));
+    }
+
+    fn tell_tried(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
+        self.reporter.tried(Tried {
+            deploy: deploy.to_owned(),
+            release: release.to_owned(),
+            attempt,
+            error,
+        });
     }
 }

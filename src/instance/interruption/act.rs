@@ -27,7 +27,7 @@ impl Instance {
             return Ok(self.serve_to_the_end(serving).await);
         };
         let mut seen = self.seen(&fleet, bucket_until).await?;
-        let note = self.noted(&seen, serving, bucket_until).await;
+        let note = self.noted(&seen, bucket_until).await;
         if let Some(serving) =
             serving.filter(|_| note.is_over(self.now(), self.context.site.spare_for))
         {
@@ -50,7 +50,7 @@ impl Instance {
     async fn serve_to_the_end(&self, serving: Option<&Serving>) -> Duration {
         let is_notice = self.handover.marked().notice().is_some();
         if !is_notice {
-            self.handover.marked.borrow_mut().settled = true;
+            self.marks(|marked| marked.settled = true);
         } else if let Some(serving) = serving {
             self.look_who_has_the_names(serving, false).await;
         }
@@ -58,7 +58,7 @@ impl Instance {
     }
 
     /// What the fleet was, written down before anything of it is changed.
-    async fn noted(&self, seen: &Seen, serving: Option<&Serving>, bucket_until: Instant) -> Note {
+    async fn noted(&self, seen: &Seen, bucket_until: Instant) -> Note {
         let known = self.handover.marked().note;
         let note = match known {
             Some(note) => Note {
@@ -68,12 +68,10 @@ impl Instance {
             None => self.first_note(seen, bucket_until).await,
         };
         if known != Some(note) {
-            let mut marked = self.handover.marked.borrow_mut();
-            (marked.note, marked.told) = (Some(note), false);
-            drop(marked);
+            self.marks(|marked| (marked.note, marked.told) = (Some(note), false));
             self.keep_note(Some(note));
         }
-        self.tell_of_note(serving, bucket_until).await;
+        self.tell_of_note(bucket_until).await;
         note
     }
 
@@ -103,12 +101,12 @@ impl Instance {
         }
     }
 
-    async fn tell_of_note(&self, serving: Option<&Serving>, until: Instant) {
+    async fn tell_of_note(&self, until: Instant) {
         if self.handover.marked().told {
             return;
         }
-        match timeout_at(until, self.report(self.phase.get(), serving, None)).await {
-            Ok(true) => self.handover.marked.borrow_mut().told = true,
+        match timeout_at(until, self.reporter.write(self)).await {
+            Ok(true) => self.marks(|marked| marked.told = true),
             Ok(false) => {}
             Err(_) => warn!("the bucket does not hear of it in time"),
         }
@@ -123,7 +121,7 @@ impl Instance {
         serving: Option<&Serving>,
     ) -> Result<()> {
         let me = &self.identity.instance_id;
-        self.settle_note(matches!(act, FleetAction::Done), mark, serving)
+        self.settle_note(matches!(act, FleetAction::Done), mark)
             .await;
         match act {
             FleetAction::Wait
@@ -153,17 +151,13 @@ impl Instance {
     }
 
     /// After a recommendation nothing is left to be told; who ends says so with its last word.
-    async fn settle_note(&self, settled: bool, mark: Mark, serving: Option<&Serving>) {
-        self.handover.marked.borrow_mut().settled = settled;
+    async fn settle_note(&self, settled: bool, mark: Mark) {
+        self.marks(|marked| marked.settled = settled);
         if settled && mark == Mark::Rebalance {
             info!("the fleet is as it was");
-            {
-                let mut marked = self.handover.marked.borrow_mut();
-                (marked.note, marked.told) = (None, false);
-            }
+            self.marks(|marked| (marked.note, marked.told) = (None, false));
             self.keep_note(None);
-            self.tell_of_note(serving, Instant::now() + TOLD_WITHIN)
-                .await;
+            self.tell_of_note(Instant::now() + TOLD_WITHIN).await;
         }
     }
 

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Instance;
+use super::report::AnnouncedEnd;
 use super::serving::Serving;
 use crate::config;
 use crate::host::paths::Paths;
@@ -102,10 +103,7 @@ impl Instance {
             &self.identity.instance_id,
         );
         let heard = self.heard().await;
-        self.handover
-            .marked
-            .borrow_mut()
-            .recall(note, heard.is_ok());
+        self.marks(|marked| marked.recall(note, heard.is_ok()));
         if let Ok(heard) = heard {
             self.hear(heard);
         }
@@ -132,12 +130,7 @@ impl Instance {
     }
 
     fn hear(&self, heard: Option<Heard>) {
-        if !self
-            .handover
-            .marked
-            .borrow_mut()
-            .hear(heard, &self.clocks())
-        {
+        if !self.marks(|marked| marked.hear(heard, &self.clocks())) {
             return;
         }
         match &self.handover.marked().heard {
@@ -182,12 +175,25 @@ impl Instance {
     /// A recommendation that site.toml does not want to hear of, or whose spare had its time in an
     /// earlier run.
     fn ignore_what_is_over(&self) {
+        self.marks(|marked| {
+            if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
+                && self.now() >= *since + self.context.site.spare_for
+            {
+                marked.settled = true;
+            }
+        });
+    }
+
+    /// Changes what is known of this instance's end; its reports tell of it from now on.
+    fn marks<T>(&self, change: impl FnOnce(&mut Marked) -> T) -> T {
         let mut marked = self.handover.marked.borrow_mut();
-        if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
-            && self.now() >= *since + self.context.site.spare_for
-        {
-            marked.settled = true;
-        }
+        let changed = change(&mut marked);
+        self.reporter.interruption(AnnouncedEnd {
+            note: marked.note,
+            until: marked.until(),
+            settled: marked.settled,
+        });
+        changed
     }
 
     /// By site.toml, else by this instance's tags; that there is none is said once.

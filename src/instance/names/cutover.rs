@@ -87,7 +87,7 @@ impl Instance {
         if led.owner != self.identity.instance_id {
             return Ok(self.stand_by(&led.owner));
         }
-        self.public_ipv4.set(Some(led.elastic.address));
+        self.reporter.reached_at(Some(led.elastic.address));
         Ok(CutoverOutcome::Owner(changes))
     }
 

@@ -22,12 +22,12 @@ impl Instance {
     /// has now.
     pub async fn keep_address(&self, serving: &Serving) -> Event {
         sleep(LOOK_EVERY).await;
-        let before = self.public_ipv4.get();
+        let before = self.reporter.public_ipv4();
         if let Err(error) = within(LOOK_WITHIN, self.look_at_address(serving)).await {
             warn!("looking whom the Elastic IP leads to: {error:#}");
         }
         Event::Address {
-            changed: before != self.public_ipv4.get(),
+            changed: before != self.reporter.public_ipv4(),
         }
     }
 
@@ -37,10 +37,10 @@ impl Instance {
         };
         let me = &self.identity.instance_id;
         if elastic.leads_to(me) {
-            self.public_ipv4.set(Some(elastic.address));
+            self.reporter.reached_at(Some(elastic.address));
             return Ok(());
         }
-        self.public_ipv4.set(self.imds.public_ipv4().await?);
+        self.reporter.reached_at(self.imds.public_ipv4().await?);
         if serving.zones.owner().await?.as_ref() != Some(me) {
             return Ok(());
         }
@@ -52,7 +52,7 @@ impl Instance {
         self.prove(live.release.as_ref(), &live.certificate).await?;
         let led = self.leader(&serving.zones).lead_to(me).await?;
         if led.owner == *me {
-            self.public_ipv4.set(Some(led.elastic.address));
+            self.reporter.reached_at(Some(led.elastic.address));
         }
         Ok(())
     }
