@@ -1,17 +1,16 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anyhow::{Result, anyhow, bail};
-use tokio::sync::{Mutex, SetOnce};
+use tokio::sync::SetOnce;
 use tokio::{join, try_join};
 use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
 use super::names::cutover::CutoverOutcome;
-use super::serving::{InPlaceState, Live, Serving, version_of};
+use super::serving::{Live, Serving, version_of};
 use crate::host::{data_folder, packages};
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
 use crate::site::certificate::Certificate;
@@ -65,16 +64,7 @@ impl Instance {
             certificate,
             deploy: self.reporter.trial(),
         };
-        Ok(Serving {
-            phase,
-            zones,
-            live: RefCell::new(live),
-            change: Mutex::default(),
-            unfit: RefCell::default(),
-            renewal_due: Cell::default(),
-            in_place: InPlaceState::default(),
-            before,
-        })
+        Ok(Serving::new(phase, zones, live, before))
     }
 
     /// The proof, while the records are observed that the cutover is to change.

@@ -1,10 +1,11 @@
 //! What is counted while the site serves, and told to whoever asks for metrics.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
@@ -21,9 +22,19 @@ pub struct Metering {
     pub requests: Requests,
     pub tally: Tally,
     tail: RefCell<Option<Tail>>,
+    renewal_due: Cell<Option<OffsetDateTime>>,
 }
 
 impl Metering {
+    /// When the certificate that serves is to be renewed.
+    pub fn renewal_due(&self, at: OffsetDateTime) {
+        self.renewal_due.set(Some(at));
+    }
+
+    pub fn due(&self) -> Option<OffsetDateTime> {
+        self.renewal_due.get()
+    }
+
     /// Counts the requests that the log has from now on.
     pub fn begin(&self, access_log: &Path) {
         self.tail.replace(Some(Tail::at_end(access_log.to_owned())));

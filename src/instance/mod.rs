@@ -4,6 +4,7 @@
 mod app_slot;
 mod boot;
 mod certificate;
+mod certificate_keeper;
 mod deadline;
 pub mod dry_run;
 mod event_loop;
@@ -42,6 +43,7 @@ use crate::host::spool::Outbox;
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::site::report::Timeline;
+use event_loop::EventLoop;
 use event_loop::event::Leaving;
 use interruption::Handover;
 use metering::Metering;
@@ -130,7 +132,8 @@ impl Instance {
                 self.reporter.write(&self).await;
                 let spare = !self.handover.spare_of().is_empty();
                 self.reporter.announce(&self, globals, spare);
-                self.stay(&serving, &mut terminate, &mut interrupt).await
+                let tasks = EventLoop::new(&self, &serving);
+                tasks.stay(&mut terminate, &mut interrupt).await
             }
             Err(failure) => {
                 self.reporter.fail(&self, &failure).await;

@@ -87,7 +87,7 @@ impl Instance {
     ) -> Result<()> {
         let expectation = self.expectation(release, certificate);
         // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
+        let now = self.context.now().max(certificate.not_before);
         let proven = proof::prove(&expectation, now, Instant::now() + within).await;
         if proven.is_err() {
             web::forget(&self.paths);

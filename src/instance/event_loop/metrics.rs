@@ -50,7 +50,7 @@ impl Instance {
             release: live.version(),
             phase: phase.as_str().unwrap_or_default(),
             certificate_ends: live.certificate.not_after,
-            renewal_due: serving.renewal_due.get(),
+            renewal_due: self.metering.due(),
             steps: self.timeline.steps().into_iter().filter_map(done).collect(),
             calls: calls(),
             restarts: tally.restarts(),

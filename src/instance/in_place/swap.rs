@@ -1,16 +1,14 @@
-//! One release beside another, and then in its place: visitors meet what is ready and proven, or
-//! what they met before.
+//! One release beside another: ready, and nobody is led to it yet.
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result, ensure};
-use tracing::info;
+use anyhow::{Result, ensure};
 
 use crate::instance::Instance;
-use crate::instance::serving::{Before, Live, Serving};
+use crate::instance::serving::{Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
 use crate::site::release::{self, Published, Release};
-use crate::site::web::{Former, health_files};
+use crate::site::web::health_files;
 
 impl Instance {
     /// From the package to an app that is ready, and that nobody is led to yet.
@@ -94,32 +92,5 @@ impl Instance {
             files.join(" nor ")
         );
         Ok(())
-    }
-
-    /// Leads visitors there by a reload of the web server, and proves it; else they are led back at
-    /// once. What served before runs on.
-    pub async fn take_over(&self, serving: &Serving, next: Live) -> Result<Before> {
-        let _alone = serving.change.lock().await;
-        let (live, web) = (serving.live(), Former::observe(&self.paths));
-        let next = Live {
-            certificate: live.certificate.clone(),
-            ..next
-        };
-        if let Err(error) = self.show(&next).await {
-            let shown = Former::observe(&self.paths);
-            let restored = self
-                .start_web(&live.app, live.release.as_ref(), &live.certificate)
-                .await;
-            restored.context("leading visitors back to the release before")?;
-            serving.in_place.leaving.replace(Some(shown));
-            return Err(error.context("leading visitors to it"));
-        }
-        info!(
-            release = next.version(),
-            before = live.version(),
-            "visitors are led to another release"
-        );
-        serving.set_live(next);
-        Ok(Before { live, web })
     }
 }

@@ -29,11 +29,16 @@ impl Instance {
         let mut seen = self.seen(&fleet, bucket_until).await?;
         let note = self.noted(&seen, bucket_until).await;
         if let Some(serving) =
-            serving.filter(|_| note.is_over(self.now(), self.context.site.spare_for))
+            serving.filter(|_| note.is_over(self.context.now(), self.context.site.spare_for))
         {
             seen.owners = self.owners(serving).await?;
         }
-        let act = plan(&seen, &note, self.now(), self.context.site.spare_for);
+        let act = plan(
+            &seen,
+            &note,
+            self.context.now(),
+            self.context.site.spare_for,
+        );
         debug!(?seen, ?act, "handing over");
         self.perform(&act, note.mark, &fleet, &seen, serving)
             .await?;
@@ -86,7 +91,7 @@ impl Instance {
         };
         let (mark, since) = match &self.handover.marked().heard {
             Some(Heard::Rebalance { since }) => (Mark::Rebalance, *since),
-            Some(Heard::Notice(_)) | None => (Mark::Notice, self.now()),
+            Some(Heard::Notice(_)) | None => (Mark::Notice, self.context.now()),
         };
         seen.first_note(&left, mark, since)
     }

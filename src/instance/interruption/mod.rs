@@ -177,7 +177,7 @@ impl Instance {
     fn ignore_what_is_over(&self) {
         self.marks(|marked| {
             if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
-                && self.now() >= *since + self.context.site.spare_for
+                && self.context.now() >= *since + self.context.site.spare_for
             {
                 marked.settled = true;
             }
@@ -282,8 +282,8 @@ impl Instance {
         let dns = &self.context.site.dns;
         let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
         let taken_over = self.handover.marked().taken_over.map(|at| at + remembered);
-        let left =
-            taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
+        let left = taken_over
+            .map(|until| Duration::try_from(until - self.context.now()).unwrap_or_default());
         Instant::now() + left.unwrap_or_default()
     }
 }

@@ -70,7 +70,7 @@ impl Instance {
     }
 
     async fn members(&self, observed: &Observed) -> Result<Vec<Neighbour>> {
-        let now = self.now();
+        let now = self.context.now();
         let neighbour = |id: &str, launched, listed| Neighbour {
             id: id.to_owned(),
             launched,
@@ -163,7 +163,7 @@ impl Instance {
 
     /// The open notes of others, and whether those are there.
     pub async fn notes_of_others(&self) -> Result<Vec<(String, Note, bool)>> {
-        let since: OffsetDateTime = self.now() - self.context.site.spare_for - RECENT;
+        let since: OffsetDateTime = self.context.now() - self.context.site.spare_for - RECENT;
         let said = reports_since(&self.context.state, &self.context.site, since)
             .await?
             .into_iter()

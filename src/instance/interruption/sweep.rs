@@ -38,7 +38,7 @@ impl Instance {
 
     /// Whether there is nothing left to look at soon.
     async fn swept(&self, serving: &Serving) -> Result<bool> {
-        let is_over = |note: &Note| note.is_over(self.now(), self.context.site.spare_for);
+        let is_over = |note: &Note| note.is_over(self.context.now(), self.context.site.spare_for);
         let (there, left): (Vec<_>, Vec<_>) = self
             .notes_of_others()
             .await?
@@ -53,7 +53,12 @@ impl Instance {
         let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
         seen.owners = self.owners(serving).await?;
         let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
-        let (target, going) = match sweep(&seen, &notes, self.now(), self.context.site.spare_for) {
+        let (target, going) = match sweep(
+            &seen,
+            &notes,
+            self.context.now(),
+            self.context.site.spare_for,
+        ) {
             FleetAction::Lower(target) => (target, Vec::new()),
             FleetAction::Retire(target, going) => (target, going),
             // Another instance has yet to finish what it began.

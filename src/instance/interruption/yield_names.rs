@@ -153,7 +153,7 @@ impl Instance {
             return;
         }
         info!("others have the names; whoever still comes here is served until the end");
-        self.handover.marked.borrow_mut().taken_over = Some(self.now());
+        self.handover.marked.borrow_mut().taken_over = Some(self.context.now());
     }
 
     /// The place of the static mirror: where nobody has taken over shortly before the end, it is to

@@ -43,7 +43,7 @@ pub fn begin(paths: &Paths, services: &Services) -> Result<Outbox> {
 impl Instance {
     /// All that was logged up to now.
     pub async fn ship(&self) -> Result<()> {
-        let until = self.now();
+        let until = self.context.now();
         self.collect().await;
         let dropped = self.outbox.keep_within(MOST_WAITING)?;
         if dropped > 0 {
