@@ -9,7 +9,10 @@ use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
+use super::names::NameKeeper;
 use super::names::cutover::CutoverOutcome;
+use super::names::elastic_ip::rehearse_address;
+use super::report::Reporter;
 use super::serving::{Live, Serving, version_of};
 use crate::host::{data_folder, packages};
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
@@ -29,22 +32,22 @@ struct Built {
 }
 
 impl Instance {
-    pub async fn boot(&self) -> Result<Serving> {
+    pub async fn boot(&self, reporter: &Reporter<'_>, names: &NameKeeper<'_>) -> Result<Serving> {
         self.require_public_address()?;
         // The word that this boot began is awaited in any case: it must not arrive after the word
         // that it failed.
         let (built, ready, before) = (SetOnce::new(), SetOnce::new(), Former::observe(&self.paths));
         let prepare = async {
             try_join!(
-                self.running_app(&before, &built, &ready),
+                self.running_app(reporter, &before, &built, &ready),
                 self.web_server(&built, &ready)
             )
         };
-        let (_, prepared) = join!(self.reporter.write(self), prepare);
+        let (_, prepared) = join!(reporter.write(), prepare);
         let proven = async {
             let ((), (certificate, zones)) = prepared?;
             let release = built.get().and_then(|built| built.release.as_ref());
-            let observed = self.proven(release, &certificate, &zones).await?;
+            let observed = self.proven(names, release, &certificate, &zones).await?;
             Ok((certificate, zones, observed))
         };
         let (certificate, zones, observed) = match proven.await {
@@ -57,12 +60,12 @@ impl Instance {
             }
         };
         let Built { release, placed } = built.into_inner().expect("the app that runs was built");
-        let phase = self.phase_after_cutover(&zones, observed).await?;
+        let phase = self.phase_after_cutover(names, &zones, observed).await?;
         let live = Live {
             app: Rc::new(placed.app),
             release,
             certificate,
-            deploy: self.reporter.trial(),
+            deploy: reporter.trial(),
         };
         Ok(Serving::new(phase, zones, live, before))
     }
@@ -70,6 +73,7 @@ impl Instance {
     /// The proof, while the records are observed that the cutover is to change.
     async fn proven(
         &self,
+        names: &NameKeeper<'_>,
         release: Option<&Release>,
         certificate: &Certificate,
         zones: &Zones,
@@ -77,15 +81,20 @@ impl Instance {
         let (steps, needs) = (&self.timeline, &["app", "web"]);
         let ((), observed) = try_join!(
             steps.step("proof", needs, self.prove(release, certificate)),
-            steps.step("records", needs, self.look_at_records(zones)),
+            steps.step("records", needs, self.look_at_records(names, zones)),
         )?;
         Ok(observed)
     }
 
     /// The cutover; an owner's boot goes on until all name servers know the change.
-    async fn phase_after_cutover(&self, zones: &Zones, observed: ObservedRecords) -> Result<Phase> {
+    async fn phase_after_cutover(
+        &self,
+        names: &NameKeeper<'_>,
+        zones: &Zones,
+        observed: ObservedRecords,
+    ) -> Result<Phase> {
         let steps = &self.timeline;
-        let cutover = self.cut_over(zones, Some(observed));
+        let cutover = names.cut_over(zones, Some(observed));
         match steps
             .step("cutover", &["proof", "records"], cutover)
             .await?
@@ -106,9 +115,13 @@ impl Instance {
 
     /// Also at what their owner has said of itself: it may have asked for this instance only in
     /// case.
-    async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
+    async fn look_at_records(
+        &self,
+        names: &NameKeeper<'_>,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
         let observed = zones.observe().await?;
-        self.leaves_names(&zones.read(&observed)?).await;
+        names.leaves_names(&zones.read(&observed)?).await;
         Ok(observed)
     }
 
@@ -125,13 +138,14 @@ impl Instance {
     /// From the pointer to an app that answers; the web server starts from when it is built.
     async fn running_app(
         &self,
+        reporter: &Reporter<'_>,
         before: &Former,
         built: &SetOnce<Built>,
         ready: &SetOnce<()>,
     ) -> Result<()> {
         let steps = &self.timeline;
         let (release, interpreter, secrets) = try_join!(
-            steps.step("release", &["accounts"], self.fetch_release()),
+            steps.step("release", &["accounts"], self.fetch_release(reporter)),
             self.host_packages(),
             self.app_secrets(steps)
         )?;
@@ -150,7 +164,7 @@ impl Instance {
             .step(
                 "release command",
                 &["build"],
-                self.release_command(&app, version_of(release.as_ref())),
+                self.release_command(reporter, &app, version_of(release.as_ref())),
             )
             .await?;
         let placed = self.place(app, before).await?;
@@ -192,7 +206,7 @@ impl Instance {
         Ok((certificate, zones))
     }
 
-    async fn fetch_release(&self) -> Result<Option<Release>> {
+    async fn fetch_release(&self, reporter: &Reporter<'_>) -> Result<Option<Release>> {
         if !self.context.site.app.has_releases() {
             return Ok(None);
         }
@@ -205,7 +219,7 @@ impl Instance {
         .await?;
         if let Some(deploy) = trial {
             info!(deploy, release = pointer.version, "taking part in a trial");
-            self.reporter.takes_part(deploy);
+            reporter.tell_trial(&deploy);
         }
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         Ok(Some(
@@ -278,7 +292,7 @@ impl Instance {
         let address = async {
             if self.context.site.dns.address_moves() {
                 steps
-                    .step("address", &["accounts"], self.rehearse_address())
+                    .step("address", &["accounts"], rehearse_address(self))
                     .await
             } else {
                 Ok(())

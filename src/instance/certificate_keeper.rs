@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::Instance;
+use super::metering::Metering;
 use super::serving::Serving;
 use crate::context::certificates::WantedCertificate;
 use crate::site::certificate::{
@@ -31,6 +32,7 @@ const UNFIT_FOR: Duration = Duration::from_secs(3600);
 pub struct CertificateKeeper<'i> {
     instance: &'i Instance,
     serving: &'i Serving,
+    metering: &'i Metering,
     unfit: Option<Quarantined>,
 }
 
@@ -41,10 +43,11 @@ struct Quarantined {
 }
 
 impl<'i> CertificateKeeper<'i> {
-    pub fn new(instance: &'i Instance, serving: &'i Serving) -> Self {
+    pub fn new(instance: &'i Instance, serving: &'i Serving, metering: &'i Metering) -> Self {
         Self {
             instance,
             serving,
+            metering,
             unfit: None,
         }
     }
@@ -82,7 +85,7 @@ impl<'i> CertificateKeeper<'i> {
                 .find(|(ca, _)| *ca == live.ca)
                 .map(|(_, ledger)| ledger);
             let window = ledger.and_then(|ledger| ledger.window(&live));
-            self.instance.metering.renewal_due(due(&live, window));
+            self.metering.renewal_due(due(&live, window));
             let view = View {
                 now: context.now(),
                 serving: &live,

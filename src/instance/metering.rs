@@ -1,4 +1,7 @@
-//! What is counted while the site serves, and told to whoever asks for metrics.
+//! What is counted while the site serves, and told to whoever on this machine asks for metrics.
+//!
+//! The [`Metering`] owns the counters; the tasks count into it by a verb each. It reads the access
+//! log, and touches nothing else.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -9,52 +12,56 @@ use time::OffsetDateTime;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use super::Instance;
+use super::report::Reporter;
+use super::serving::Serving;
+use crate::cloud::calls::calls;
 use crate::host::tail::Tail;
-use crate::site::metrics::{Requests, Tally};
+use crate::site::metrics::{Gauges, Requests, Tally, text};
+use crate::site::report::Step;
 
 /// The access log is read on this often, so that no question finds much of it unread.
 const READ_EVERY: Duration = Duration::from_secs(5);
 /// How many chunks of it one question waits for.
 const CHUNKS: usize = 64;
 
+/// The counters of an instance.
 #[derive(Default)]
 pub struct Metering {
-    pub requests: Requests,
-    pub tally: Tally,
+    requests: Requests,
+    tally: Tally,
     tail: RefCell<Option<Tail>>,
     renewal_due: Cell<Option<OffsetDateTime>>,
 }
 
 impl Metering {
+    /// A service ended by itself, and is started again.
+    pub fn restarted(&self, service: &'static str) {
+        self.tally.restarted(service);
+    }
+
+    /// The bucket has all logs up to this time.
+    pub fn shipped(&self, until: OffsetDateTime) {
+        self.tally.shipped(until);
+    }
+
+    /// Pieces of logs were given up.
+    pub fn dropped(&self, pieces: u64) {
+        self.tally.dropped(pieces);
+    }
+
     /// When the certificate that serves is to be renewed.
     pub fn renewal_due(&self, at: OffsetDateTime) {
         self.renewal_due.set(Some(at));
     }
 
-    pub fn due(&self) -> Option<OffsetDateTime> {
-        self.renewal_due.get()
-    }
-
-    /// Counts the requests that the log has from now on.
-    pub fn begin(&self, access_log: &Path) {
+    /// Counts the requests that the log has from now on, for ever.
+    pub async fn count(&self, access_log: &Path) -> Infallible {
         self.tail.replace(Some(Tail::at_end(access_log.to_owned())));
-    }
-
-    /// Counts on, for ever.
-    pub async fn go_on(&self) -> Infallible {
         loop {
             sleep(READ_EVERY).await;
             while self.read() {
                 yield_now().await;
-            }
-        }
-    }
-
-    /// Counts what the log has now, as far as that is soon done.
-    pub fn catch_up(&self) {
-        for _ in 0..CHUNKS {
-            if !self.read() {
-                return;
             }
         }
     }
@@ -64,6 +71,38 @@ impl Metering {
         if let Some(tail) = &mut *self.tail.borrow_mut() {
             tail.turn(aside, |line| self.requests.count(line));
         }
+    }
+
+    /// The page of metrics, with the access log as it is now, as far as that is soon read.
+    /// `waiting_bytes`: packed logs that wait for the bucket.
+    pub fn page(
+        &self,
+        instance: &Instance,
+        serving: &Serving,
+        reporter: &Reporter<'_>,
+        waiting_bytes: u64,
+    ) -> String {
+        let _all = (0..CHUNKS).all(|_| self.read());
+        let live = serving.live();
+        let phase = serde_json::to_value(reporter.phase()).expect("a phase is a word");
+        let done = |step: Step| Some((step.name, step.end_ms?.saturating_sub(step.start_ms)));
+        let steps = instance.timeline.steps().into_iter();
+        let troubles = reporter.troubles().into_iter();
+        let gauges = Gauges {
+            instance: &instance.identity.instance_id,
+            release: live.version(),
+            phase: phase.as_str().unwrap_or_default(),
+            certificate_ends: live.certificate.not_after,
+            renewal_due: self.renewal_due.get(),
+            steps: steps.filter_map(done).collect(),
+            calls: calls(),
+            restarts: self.tally.restarts(),
+            troubled: troubles.map(|(service, _)| service).collect(),
+            last_shipped: self.tally.last_shipped(),
+            waiting_bytes,
+            pieces_dropped: self.tally.pieces_dropped(),
+        };
+        text(&self.requests, &gauges)
     }
 
     /// True: there is more.

@@ -20,13 +20,12 @@ mod serving;
 mod shutdown;
 mod web_server;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tokio::sync::Mutex;
 
 use crate::cli::Globals;
 use crate::cloud::Access;
@@ -36,18 +35,21 @@ use crate::context::SiteContext;
 use crate::context::site_file::region_of;
 use crate::host::accounts::Accounts;
 use crate::host::files::FileLock;
-use crate::host::notify;
 use crate::host::paths::Paths;
 use crate::host::services::{Mode, Services};
-use crate::host::spool::Outbox;
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::site::report::Timeline;
+use certificate_keeper::CertificateKeeper;
 use event_loop::EventLoop;
-use event_loop::event::Leaving;
-use interruption::Handover;
+use in_place::InPlaceTrial;
+use interruption::Interruption;
+use logs::LogShipper;
+use logs::ship::LAST_WITHIN;
 use metering::Metering;
+use names::NameKeeper;
 use report::Reporter;
+use shutdown::Shutdown;
 
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -63,13 +65,6 @@ pub struct Instance {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
-    reporter: Reporter,
-    /// Set once the warning was given that `[app] release_on` is not set.
-    release_on_told: Cell<bool>,
-    handover: Handover,
-    /// The logs that wait for the bucket.
-    outbox: Outbox,
-    metering: Metering,
     _lock: FileLock,
 }
 
@@ -93,21 +88,15 @@ impl Instance {
         paths.prepare(accounts.as_ref())?;
         let services =
             Services::choose(mode, &paths, std::sync::Arc::new(logging::print_service)).await?;
-        let outbox = logs::ship::begin(&paths, &services)?;
         Ok(Self {
             context: SiteContext::new(site, cloud),
             imds,
-            reporter: Reporter::new(identity.public_ipv4),
             paths,
             identity,
             region,
             accounts,
             services,
             timeline,
-            release_on_told: Cell::default(),
-            handover: Handover::default(),
-            outbox,
-            metering: Metering::default(),
             _lock: lock,
         })
     }
@@ -116,45 +105,50 @@ impl Instance {
     pub async fn live(self, globals: &Globals) -> Result<Outcome> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        self.recall().await;
+        let (reporter, metering) = (&Reporter::new(&self), &Metering::default());
+        let logs = &LogShipper::begin(&self, metering)?;
+        let interruption = &Interruption::new(&self, reporter);
+        let names = &NameKeeper::new(&self, reporter, interruption);
+        interruption.recall().await;
         let booted = tokio::select! {
             // On the heap: the futures of a boot's steps are large.
-            booted = Box::pin(self.boot()) => booted,
-            never = self.mind_while_booting() => match never {},
+            booted = Box::pin(self.boot(reporter, names)) => booted,
+            never = interruption.mind_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),
         };
-        let leaving = match booted {
-            Ok(serving) => {
-                let serving = Rc::new(serving);
-                self.reporter.serves(Rc::clone(&serving));
-                self.reporter.write(&self).await;
-                let spare = !self.handover.spare_of().is_empty();
-                self.reporter.announce(&self, globals, spare);
-                let tasks = EventLoop::new(&self, &serving);
-                tasks.stay(&mut terminate, &mut interrupt).await
-            }
+        let serving = match booted {
+            Ok(serving) => &Rc::new(serving),
             Err(failure) => {
-                self.reporter.fail(&self, &failure).await;
+                reporter.fail(&failure).await;
                 self.services.shutdown().await;
-                self.ship_last(logs::ship::LAST_WITHIN).await;
+                logs.ship_last(LAST_WITHIN).await;
                 return Err(failure);
             }
         };
-        notify::stopping();
-        if leaving == Leaving::Over {
-            tokio::select! {
-                () = self.leave(leaving) => return Ok(Outcome::Done),
-                _ = terminate.recv() => info!(signal = "SIGTERM", "stopping before its end"),
-                _ = interrupt.recv() => info!(signal = "SIGINT", "stopping before its end"),
-            }
-        }
-        tokio::select! {
-            () = self.leave(Leaving::Told) => {}
-            _ = terminate.recv() => warn!("told a second time to stop: at once, whatever is under way"),
-            _ = interrupt.recv() => warn!("interrupted a second time: stopping at once, whatever is under way"),
-        }
+        reporter.serves(Rc::clone(serving));
+        reporter.write().await;
+        reporter.announce(globals, names.is_spare());
+        let tasks = EventLoop {
+            instance: &self,
+            serving,
+            reporter,
+            metering,
+            logs,
+            interruption,
+            names,
+            trial: Mutex::new(InPlaceTrial::new(&self, serving, reporter)),
+            certificate: Mutex::new(CertificateKeeper::new(&self, serving, metering)),
+        };
+        let leaving = tasks.stay(&mut terminate, &mut interrupt).await;
+        let shutdown = Shutdown {
+            instance: &self,
+            reporter,
+            interruption,
+            logs,
+        };
+        shutdown.run(leaving, &mut terminate, &mut interrupt).await;
         Ok(Outcome::Done)
     }
 }

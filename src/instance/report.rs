@@ -17,6 +17,7 @@ use super::serving::Serving;
 use crate::cli::Globals;
 use crate::cloud::s3::Condition;
 use crate::config::Bucket;
+use crate::context::SiteContext;
 use crate::host::notify;
 use crate::host::slot::Slot;
 use crate::logging;
@@ -29,7 +30,8 @@ use crate::site::web;
 use crate::version;
 
 /// Writes the instance's report, one at a time, from the parts that the tasks have set.
-pub struct Reporter {
+pub struct Reporter<'i> {
+    instance: &'i Instance,
     parts: RefCell<Parts>,
     /// From the end of the boot.
     serving: OnceCell<Rc<Serving>>,
@@ -61,16 +63,17 @@ pub struct AnnouncedEnd {
     pub settled: bool,
 }
 
-impl Reporter {
-    /// For an instance that boots, and is reached at that address.
-    pub fn new(public_ipv4: Option<Ipv4Addr>) -> Self {
+impl<'i> Reporter<'i> {
+    /// For an instance that boots.
+    pub fn new(instance: &'i Instance) -> Self {
         Self {
+            instance,
             parts: RefCell::new(Parts {
                 phase: Phase::Booting,
                 trial: None,
                 release_command: None,
                 tried: None,
-                public_ipv4,
+                public_ipv4: instance.identity.public_ipv4,
                 interruption: AnnouncedEnd::default(),
                 troubles: BTreeMap::new(),
                 error: None,
@@ -81,8 +84,8 @@ impl Reporter {
     }
 
     /// The boot's release is on trial by that deploy.
-    pub fn takes_part(&self, deploy: String) {
-        self.parts.borrow_mut().trial = Some(deploy);
+    pub fn tell_trial(&self, deploy: &str) {
+        self.parts.borrow_mut().trial = Some(deploy.to_owned());
     }
 
     /// The deploy whose candidate this boot tries.
@@ -91,24 +94,24 @@ impl Reporter {
     }
 
     /// The outcome of the last release command.
-    pub fn release_command(&self, outcome: ReleaseCommand) {
+    pub fn tell_release_command(&self, outcome: ReleaseCommand) {
         self.parts.borrow_mut().release_command = Some(outcome);
     }
 
     /// The release that was last tried in place.
-    pub fn tried(&self, tried: Tried) {
+    pub fn tell_tried(&self, tried: Tried) {
         self.parts.borrow_mut().tried = Some(tried);
     }
 
     /// How that trial ended.
-    pub fn tried_to_the_end(&self, attempt: Attempt) {
+    pub fn tell_tried_end(&self, attempt: Attempt) {
         if let Some(tried) = &mut self.parts.borrow_mut().tried {
             tried.attempt = attempt;
         }
     }
 
     /// Where this instance is reached from now on: an Elastic IP comes and goes.
-    pub fn reached_at(&self, address: Option<Ipv4Addr>) {
+    pub fn tell_address(&self, address: Option<Ipv4Addr>) {
         self.parts.borrow_mut().public_ipv4 = address;
     }
 
@@ -116,12 +119,12 @@ impl Reporter {
         self.parts.borrow().public_ipv4
     }
 
-    pub fn interruption(&self, announced: AnnouncedEnd) {
+    pub fn tell_interruption(&self, announced: AnnouncedEnd) {
         self.parts.borrow_mut().interruption = announced;
     }
 
     /// Why a service cannot stay up; `None` once it is well.
-    pub fn trouble(&self, service: &'static str, why: Option<String>) {
+    pub fn tell_trouble(&self, service: &'static str, why: Option<String>) {
         let troubles = &mut self.parts.borrow_mut().troubles;
         match why {
             Some(why) => troubles.insert(service, why),
@@ -149,11 +152,11 @@ impl Reporter {
 
     /// The boot is done: from now on a report tells what is served, as it is by then.
     pub fn serves(&self, serving: Rc<Serving>) {
-        self.stands(serving.phase);
+        self.tell_phase(serving.phase);
         _ = self.serving.set(serving);
     }
 
-    pub fn stands(&self, phase: Phase) {
+    pub fn tell_phase(&self, phase: Phase) {
         self.parts.borrow_mut().phase = phase;
     }
 
@@ -163,13 +166,12 @@ impl Reporter {
 
     /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it
     /// was.
-    pub async fn write(&self, instance: &Instance) -> bool {
+    pub async fn write(&self) -> bool {
         let _in_turn = self.turn.lock().await;
-        let report = self.report(instance);
-        let key = Bucket::new(&instance.context.site).instance_report(&report.instance);
-        let put = instance
-            .context
-            .state
+        let report = self.report();
+        let SiteContext { site, state, .. } = &self.instance.context;
+        let key = Bucket::new(site).instance_report(&report.instance);
+        let put = state
             .put(&key, report.to_json(), Condition::Always, None)
             .await;
         if let Err(error) = &put {
@@ -179,26 +181,24 @@ impl Reporter {
     }
 
     /// Says in the bucket which step of the boot failed and why, and leaves its log there.
-    pub async fn fail(&self, instance: &Instance, failure: &anyhow::Error) {
+    pub async fn fail(&self, failure: &anyhow::Error) {
         let mut log = logging::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
-        let key = Bucket::new(&instance.context.site).boot_log(&instance.identity.instance_id);
-        let put = instance
-            .context
-            .state
-            .put(&key, log, Condition::Always, None);
-        if let Err(error) = put.await {
+        let SiteContext { site, state, .. } = &self.instance.context;
+        let key = Bucket::new(site).boot_log(&self.instance.identity.instance_id);
+        if let Err(error) = state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }
-        self.stands(Phase::Failed);
+        self.tell_phase(Phase::Failed);
         self.parts.borrow_mut().error = Some(format!("{failure:#}"));
         // Last: whoever hears of it looks for the log.
-        self.write(instance).await;
+        self.write().await;
     }
 
-    fn report(&self, instance: &Instance) -> InstanceReport {
+    fn report(&self) -> InstanceReport {
         let parts = self.parts.borrow();
-        let (steps, end) = (instance.timeline.steps(), &parts.interruption);
+        let (instance, end) = (self.instance, &parts.interruption);
+        let steps = instance.timeline.steps();
         let serves = matches!(parts.phase, Phase::Serving | Phase::StandBy);
         let live = self.serving.get().filter(|_| serves).map(|s| s.live());
         let troubles: Vec<String> = self.troubles().into_iter().map(|(_, why)| why).collect();
@@ -240,9 +240,9 @@ impl Reporter {
 
     /// Tells systemd, the log and whoever reads standard output that the site is up. `spare`: the
     /// names' owner may be taken away, and has them until then.
-    pub fn announce(&self, instance: &Instance, globals: &Globals, spare: bool) {
-        let report = self.report(instance);
-        let site = &instance.context.site;
+    pub fn announce(&self, globals: &Globals, spare: bool) {
+        let report = self.report();
+        let site = &self.instance.context.site;
         let primary = site.primary();
         let port = match site.web.https_port {
             443 => String::new(),

@@ -17,51 +17,48 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::Signal;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::Instance;
 use super::certificate_keeper::CertificateKeeper;
 use super::in_place::InPlaceTrial;
-use super::interruption::outcome::Minded;
+use super::interruption::{Interruption, Minded};
+use super::logs::LogShipper;
+use super::metering::Metering;
+use super::names::NameKeeper;
+use super::report::Reporter;
 use super::serving::Serving;
 use crate::host::slot::Slot;
 use crate::host::{memory, notify};
 use crate::site::web;
 use event::{Event, Leaving, LoopAction};
+use service_health::{forget_trouble, tell_trouble};
 use state::LoopState;
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
 type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
 
-/// The tasks of an instance that serves, each with what it owns.
+/// The tasks of an instance that serves.
 pub struct EventLoop<'i> {
-    instance: &'i Instance,
-    serving: &'i Serving,
+    pub instance: &'i Instance,
+    pub serving: &'i Serving,
+    pub reporter: &'i Reporter<'i>,
+    pub metering: &'i Metering,
+    pub logs: &'i LogShipper<'i>,
+    pub interruption: &'i Interruption<'i>,
+    pub names: &'i NameKeeper<'i>,
     /// Locked by the one piece of work that a task has under way.
-    trial: Mutex<InPlaceTrial<'i>>,
-    certificate: Mutex<CertificateKeeper<'i>>,
+    pub trial: Mutex<InPlaceTrial<'i>>,
+    pub certificate: Mutex<CertificateKeeper<'i>>,
 }
 
-impl<'i> EventLoop<'i> {
-    pub fn new(instance: &'i Instance, serving: &'i Serving) -> Self {
-        Self {
-            instance,
-            serving,
-            trial: Mutex::new(InPlaceTrial::new(instance, serving)),
-            certificate: Mutex::new(CertificateKeeper::new(instance, serving)),
-        }
-    }
-
+impl EventLoop<'_> {
     pub async fn stay(&self, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
-        let (instance, serving) = (self.instance, self.serving);
-        let mut state = LoopState::new(serving.phase);
+        let services = &self.instance.services;
+        let mut state = LoopState::new(self.serving.phase);
         let mut works = Works::new();
-        let keep_address = instance
-            .context
-            .site
-            .dns
-            .address_moves()
-            .then_some(LoopAction::KeepAddress);
+        let address_moves = self.instance.context.site.dns.address_moves();
+        let keep_address = address_moves.then_some(LoopAction::KeepAddress);
         for act in state.begin().into_iter().chain(keep_address) {
             works.push(self.work(act));
         }
@@ -70,21 +67,21 @@ impl<'i> EventLoop<'i> {
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Of the app that serves: one that is on its way there is watched by who starts it.
-            let app = serving.live().app.slot().map(Slot::service);
+            let app = self.serving.live().app.slot().map(Slot::service);
             let event = tokio::select! {
                 biased;
                 _ = terminate.recv() => Event::Signal("SIGTERM"),
                 _ = interrupt.recv() => Event::Signal("SIGINT"),
                 _ = watchdog.tick() => Event::Watchdog,
                 Some(event) = works.next() => event,
-                how = instance.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
-                how = instance.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
+                how = services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
+                how = services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
             };
             if let Event::Ended { service, .. } = &event {
-                instance.metering.tally.restarted(service);
+                self.metering.restarted(service);
             }
             let acts = state.on(event);
-            instance.reporter.stands(state.phase());
+            self.reporter.tell_phase(state.phase());
             for act in acts {
                 if let LoopAction::Leave(leaving) = act {
                     return leaving;
@@ -96,53 +93,71 @@ impl<'i> EventLoop<'i> {
 
     /// Begins what was decided.
     fn work<'w>(&'w self, act: LoopAction) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
-        let (instance, serving) = (self.instance, self.serving);
-        match act {
-            LoopAction::Leave(_) => Box::pin(std::future::pending()),
-            LoopAction::Beat => Box::pin(async {
-                notify::watchdog();
-                Event::Done
-            }),
-            LoopAction::Settle => Box::pin(async {
-                instance.retire_leftovers(serving).await;
-                instance.settle(serving).await;
-                memory::release();
-                Event::Settled
-            }),
-            LoopAction::Follow => Box::pin(async {
-                Event::InPlace {
-                    changed: self.trial.lock().await.follow().await,
+        Box::pin(async move {
+            let (instance, serving, reporter) = (self.instance, self.serving, self.reporter);
+            match act {
+                LoopAction::Leave(_) => std::future::pending().await,
+                LoopAction::Beat => {
+                    notify::watchdog();
+                    Event::Done
                 }
-            }),
-            LoopAction::Report => Box::pin(async {
-                instance.reporter.write(instance).await;
-                Event::Reported
-            }),
-            LoopAction::Mind => Box::pin(async {
-                match instance.mind(Some(serving)).await {
-                    Minded::Heard | Minded::Settled => Event::Minded,
+                LoopAction::Settle => {
+                    instance.retire_leftovers(serving).await;
+                    instance.settle(serving).await;
+                    memory::release();
+                    Event::Settled
+                }
+                LoopAction::Follow => {
+                    let changed = self.trial.lock().await.follow().await;
+                    Event::InPlace { changed }
+                }
+                LoopAction::Report => {
+                    reporter.write().await;
+                    Event::Reported
+                }
+                LoopAction::Mind => match self.interruption.mind(serving).await {
+                    Minded::News => Event::Minded,
                     Minded::Over => Event::Over,
+                },
+                LoopAction::LookAtNames => {
+                    let ours = self.names.look_at_names(serving).await;
+                    Event::Names { ours }
                 }
-            }),
-            LoopAction::LookAtNames => Box::pin(instance.look_at_names(serving)),
-            LoopAction::Sweep { after } => Box::pin(async move {
-                Event::Swept {
-                    next: instance.sweep(serving, after).await,
+                LoopAction::Sweep { after } => {
+                    let next = self.interruption.sweep(serving, after).await;
+                    Event::Swept { next }
                 }
-            }),
-            LoopAction::KeepAddress => Box::pin(instance.keep_address(serving)),
-            LoopAction::LookAtOwner => Box::pin(instance.look_at_owner(serving)),
-            LoopAction::TellTrouble { service, how } => {
-                Box::pin(instance.tell_trouble(service, how))
+                LoopAction::KeepAddress => {
+                    let changed = self.names.keep_address(serving).await;
+                    Event::Address { changed }
+                }
+                LoopAction::LookAtOwner => {
+                    let taken_over = self.names.look_at_owner(serving).await;
+                    Event::Owner { taken_over }
+                }
+                LoopAction::TellTrouble { service, how } => {
+                    tell_trouble(instance, reporter, service, how).await;
+                    Event::Told
+                }
+                LoopAction::AwaitWell { service, at } => {
+                    sleep_until(at).await;
+                    let at = Instant::now();
+                    Event::Quiet { service, at }
+                }
+                LoopAction::ForgetTrouble { service } => {
+                    forget_trouble(reporter, service);
+                    Event::Told
+                }
+                LoopAction::Renew { after } => {
+                    let (renewed, next) = self.certificate.lock().await.renew(after).await;
+                    Event::Renewal { renewed, next }
+                }
+                LoopAction::Ship { after } => {
+                    let failed = !self.logs.ship_after(after).await;
+                    Event::Shipped { failed }
+                }
+                LoopAction::TellMetrics => self.tell_metrics().await,
             }
-            LoopAction::AwaitWell { service, at } => Box::pin(instance.await_well(service, at)),
-            LoopAction::ForgetTrouble { service } => Box::pin(instance.forget_trouble(service)),
-            LoopAction::Renew { after } => Box::pin(async move {
-                let (renewed, next) = self.certificate.lock().await.renew(after).await;
-                Event::Renewal { renewed, next }
-            }),
-            LoopAction::Ship { after } => Box::pin(instance.shipping(after)),
-            LoopAction::TellMetrics => Box::pin(instance.metrics(serving)),
-        }
+        })
     }
 }

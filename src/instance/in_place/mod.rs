@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::Instance;
+use super::report::Reporter;
 use super::serving::{Before, Live, NotShown, Serving};
 use crate::cloud::s3::{Condition, Etag, Since};
 use crate::config::Bucket;
@@ -48,6 +49,7 @@ const TRIED_WITHIN: Duration = Duration::from_secs(30 * 60);
 pub struct InPlaceTrial<'i> {
     instance: &'i Instance,
     serving: &'i Serving,
+    reporter: &'i Reporter<'i>,
     state: TrialState,
     /// What served before the release that is on trial, and runs on.
     before: Option<Before>,
@@ -61,10 +63,11 @@ pub struct InPlaceTrial<'i> {
 }
 
 impl<'i> InPlaceTrial<'i> {
-    pub fn new(instance: &'i Instance, serving: &'i Serving) -> Self {
+    pub fn new(instance: &'i Instance, serving: &'i Serving, reporter: &'i Reporter<'i>) -> Self {
         Self {
             instance,
             serving,
+            reporter,
             state: TrialState::default(),
             before: None,
             leaving: None,
@@ -170,7 +173,7 @@ impl<'i> InPlaceTrial<'i> {
                     "the deploy took its release off trial"
                 );
                 self.go_back().await?;
-                self.instance.reporter.tried_to_the_end(Attempt::Withdrawn);
+                self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
             CurrentAction::Follow(release, deploy) => self.catch_up(release, deploy).await,
             CurrentAction::Stay => {
@@ -198,7 +201,7 @@ impl<'i> InPlaceTrial<'i> {
                     "the deploy took it off trial before anybody was led to it"
                 );
                 self.stop_unused().await;
-                self.instance.reporter.tried_to_the_end(Attempt::Withdrawn);
+                self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
             Err(error) => self.fail(&release, deploy, error).await,
         }
@@ -206,7 +209,7 @@ impl<'i> InPlaceTrial<'i> {
 
     /// What served before; None: the release is no longer on trial, and nobody was led to it.
     async fn try_out(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
-        let prepare = prepare_in_time(self.instance, self.serving, release);
+        let prepare = prepare_in_time(self.instance, self.reporter, self.serving, release);
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
             () = self.withdrawn(deploy) => return Ok(None),
@@ -237,10 +240,11 @@ impl<'i> InPlaceTrial<'i> {
             release = release.version,
             deploy, "promoted in place while this instance booted or had gone back"
         );
-        let taken = match prepare_in_time(self.instance, self.serving, &release).await {
-            Ok(next) => self.take_over(next).await,
-            Err(error) => Err(error),
-        };
+        let taken =
+            match prepare_in_time(self.instance, self.reporter, self.serving, &release).await {
+                Ok(next) => self.take_over(next).await,
+                Err(error) => Err(error),
+            };
         match taken {
             Ok(before) => {
                 self.tell(&deploy, &release.version, Attempt::Kept, None);
@@ -277,7 +281,7 @@ impl<'i> InPlaceTrial<'i> {
         info!(release = self.serving.live().version(), "the release stays");
         self.leaving = self.before.take().map(|before| before.web);
         self.state = TrialState::Settled;
-        self.instance.reporter.tried_to_the_end(Attempt::Kept);
+        self.reporter.tell_tried_end(Attempt::Kept);
     }
 
     async fn go_back(&mut self) -> Result<()> {
@@ -360,7 +364,7 @@ impl<'i> InPlaceTrial<'i> {
     }
 
     fn tell(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
-        self.instance.reporter.tried(Tried {
+        self.reporter.tell_tried(Tried {
             deploy: deploy.to_owned(),
             release: release.to_owned(),
             attempt,
@@ -371,11 +375,15 @@ impl<'i> InPlaceTrial<'i> {
 
 async fn prepare_in_time(
     instance: &Instance,
+    reporter: &Reporter<'_>,
     serving: &Serving,
     release: &Published,
 ) -> Result<Live> {
     let late = || Err(anyhow!("not done within {} s", TRIED_WITHIN.as_secs()));
-    timeout(TRIED_WITHIN, instance.prepare_beside(serving, release))
-        .await
-        .unwrap_or_else(|_| late())
+    timeout(
+        TRIED_WITHIN,
+        instance.prepare_beside(reporter, serving, release),
+    )
+    .await
+    .unwrap_or_else(|_| late())
 }

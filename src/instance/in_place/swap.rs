@@ -5,6 +5,7 @@ use std::rc::Rc;
 use anyhow::{Result, ensure};
 
 use crate::instance::Instance;
+use crate::instance::report::Reporter;
 use crate::instance::serving::{Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
 use crate::site::release::{self, Published, Release};
@@ -12,7 +13,12 @@ use crate::site::web::health_files;
 
 impl Instance {
     /// From the package to an app that is ready, and that nobody is led to yet.
-    pub async fn prepare_beside(&self, serving: &Serving, release: &Published) -> Result<Live> {
+    pub async fn prepare_beside(
+        &self,
+        reporter: &Reporter<'_>,
+        serving: &Serving,
+        release: &Published,
+    ) -> Result<Live> {
         let (steps, live) = (self.timeline.anew(), serving.live());
         let account = self.accounts.as_ref().map(|accounts| &accounts.app);
         let pointer = release.clone().into();
@@ -38,7 +44,7 @@ impl Instance {
             .step(
                 "release command",
                 &["build"],
-                self.release_command(&app, &release.version),
+                self.release_command(reporter, &app, &release.version),
             )
             .await?;
         // nginx would tell only once visitors are led there.

@@ -13,6 +13,13 @@ pub struct ZoneOwnership {
 }
 
 impl ZoneOwnership {
+    /// Whether another instance than this one owns the names.
+    pub fn is_anothers(&self, instance: &str) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.owner != instance)
+    }
+
     /// Whether each name that answers with several instances does so with this one.
     pub fn answers_with(&self, instance: &str) -> bool {
         let mut names: Vec<String> = self
