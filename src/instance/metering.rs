@@ -4,6 +4,7 @@
 //! log, and touches nothing else.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::report::Reporter;
 use super::serving::Serving;
 use crate::cloud::calls::calls;
 use crate::host::tail::Tail;
-use crate::site::metrics::{Gauges, Requests, Tally, text};
+use crate::site::metrics::{Gauges, Requests, text};
 use crate::site::report::Step;
 
 /// The access log is read on this often, so that no question finds much of it unread.
@@ -29,25 +30,29 @@ const CHUNKS: usize = 64;
 #[derive(Default)]
 pub struct Metering {
     requests: Requests,
-    tally: Tally,
+    /// Where the access log is read on.
     tail: RefCell<Option<Tail>>,
+    /// How often each service ended by itself and was started again.
+    restarts: RefCell<BTreeMap<&'static str, u64>>,
+    shipped: Cell<Option<OffsetDateTime>>,
+    dropped: Cell<u64>,
     renewal_due: Cell<Option<OffsetDateTime>>,
 }
 
 impl Metering {
     /// A service ended by itself, and is started again.
     pub fn restarted(&self, service: &'static str) {
-        self.tally.restarted(service);
+        *self.restarts.borrow_mut().entry(service).or_default() += 1;
     }
 
     /// The bucket has all logs up to this time.
     pub fn shipped(&self, until: OffsetDateTime) {
-        self.tally.shipped(until);
+        self.shipped.set(Some(until));
     }
 
     /// Pieces of logs were given up.
     pub fn dropped(&self, pieces: u64) {
-        self.tally.dropped(pieces);
+        self.dropped.set(self.dropped.get() + pieces);
     }
 
     /// When the certificate that serves is to be renewed.
@@ -87,20 +92,19 @@ impl Metering {
         let phase = serde_json::to_value(reporter.phase()).expect("a phase is a word");
         let done = |step: Step| Some((step.name, step.end_ms?.saturating_sub(step.start_ms)));
         let steps = instance.timeline.steps().into_iter();
-        let troubles = reporter.troubles().into_iter();
         let gauges = Gauges {
-            instance: &instance.identity.instance_id,
+            instance: instance.id(),
             release: live.version(),
             phase: phase.as_str().unwrap_or_default(),
             certificate_ends: live.certificate.not_after,
             renewal_due: self.renewal_due.get(),
             steps: steps.filter_map(done).collect(),
             calls: calls(),
-            restarts: self.tally.restarts(),
-            troubled: troubles.map(|(service, _)| service).collect(),
-            last_shipped: self.tally.last_shipped(),
+            restarts: self.restarts.borrow().clone(),
+            troubled: reporter.troubles().into_keys().collect(),
+            last_shipped: self.shipped.get(),
             waiting_bytes,
-            pieces_dropped: self.tally.pieces_dropped(),
+            pieces_dropped: self.dropped.get(),
         };
         text(&self.requests, &gauges)
     }

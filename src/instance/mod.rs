@@ -101,6 +101,10 @@ impl Instance {
         })
     }
 
+    pub fn id(&self) -> &str {
+        &self.identity.instance_id
+    }
+
     /// Boots, then stays; whatever ends it, the instance's report says so.
     pub async fn live(self, globals: &Globals) -> Result<Outcome> {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -40,6 +40,7 @@ pub struct Reporter<'i> {
 }
 
 /// What the tasks have set.
+#[derive(Default)]
 struct Parts {
     phase: Phase,
     /// The deploy whose candidate this boot tries.
@@ -47,20 +48,14 @@ struct Parts {
     release_command: Option<ReleaseCommand>,
     tried: Option<Tried>,
     public_ipv4: Option<Ipv4Addr>,
-    interruption: AnnouncedEnd,
+    note: Option<Note>,
+    /// When AWS ends the instance.
+    until: Option<OffsetDateTime>,
+    /// Nothing is left to do for the note.
+    settled: bool,
     /// Why a service cannot stay up, by its name.
     troubles: BTreeMap<&'static str, String>,
     error: Option<String>,
-}
-
-/// What an instance tells of its own end.
-#[derive(Default)]
-pub struct AnnouncedEnd {
-    pub note: Option<Note>,
-    /// When AWS ends the instance.
-    pub until: Option<OffsetDateTime>,
-    /// Nothing is left to do for the note.
-    pub settled: bool,
 }
 
 impl<'i> Reporter<'i> {
@@ -69,14 +64,8 @@ impl<'i> Reporter<'i> {
         Self {
             instance,
             parts: RefCell::new(Parts {
-                phase: Phase::Booting,
-                trial: None,
-                release_command: None,
-                tried: None,
                 public_ipv4: instance.identity.public_ipv4,
-                interruption: AnnouncedEnd::default(),
-                troubles: BTreeMap::new(),
-                error: None,
+                ..Parts::default()
             }),
             serving: OnceCell::new(),
             turn: Mutex::default(),
@@ -99,8 +88,13 @@ impl<'i> Reporter<'i> {
     }
 
     /// The release that was last tried in place.
-    pub fn tell_tried(&self, tried: Tried) {
-        self.parts.borrow_mut().tried = Some(tried);
+    pub fn tell_tried(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
+        self.parts.borrow_mut().tried = Some(Tried {
+            deploy: deploy.to_owned(),
+            release: release.to_owned(),
+            attempt,
+            error,
+        });
     }
 
     /// How that trial ended.
@@ -119,8 +113,16 @@ impl<'i> Reporter<'i> {
         self.parts.borrow().public_ipv4
     }
 
-    pub fn tell_interruption(&self, announced: AnnouncedEnd) {
-        self.parts.borrow_mut().interruption = announced;
+    /// What AWS has said of this instance, and when it ends it; whether nothing is left to do for
+    /// the note.
+    pub fn tell_interruption(
+        &self,
+        note: Option<Note>,
+        until: Option<OffsetDateTime>,
+        settled: bool,
+    ) {
+        let mut parts = self.parts.borrow_mut();
+        (parts.note, parts.until, parts.settled) = (note, until, settled);
     }
 
     /// Why a service cannot stay up; `None` once it is well.
@@ -134,20 +136,14 @@ impl<'i> Reporter<'i> {
 
     /// What is wrong with the services just now, by their names. An app whose place another release
     /// has taken is nobody's any more.
-    pub fn troubles(&self) -> Vec<(&'static str, String)> {
-        let app = self
-            .serving
-            .get()
-            .and_then(|serving| serving.live().app.slot())
-            .map(Slot::service);
-        let serves = |service: &str| service == web::SERVICE || Some(service) == app;
-        let parts = self.parts.borrow();
-        parts
-            .troubles
-            .iter()
-            .filter(|(service, _)| serves(service))
-            .map(|(service, why)| (*service, why.clone()))
-            .collect()
+    pub fn troubles(&self) -> BTreeMap<&'static str, String> {
+        let serving = self.serving.get();
+        let app = serving.and_then(|serving| serving.live().app.slot());
+        let mut troubles = self.parts.borrow().troubles.clone();
+        troubles.retain(|service, _| {
+            *service == web::SERVICE || Some(*service) == app.map(Slot::service)
+        });
+        troubles
     }
 
     /// The boot is done: from now on a report tells what is served, as it is by then.
@@ -185,7 +181,7 @@ impl<'i> Reporter<'i> {
         let mut log = logging::recent();
         log.extend(format!("error: {failure:#}\n").bytes());
         let SiteContext { site, state, .. } = &self.instance.context;
-        let key = Bucket::new(site).boot_log(&self.instance.identity.instance_id);
+        let key = Bucket::new(site).boot_log(self.instance.id());
         if let Err(error) = state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this boot stays on the instance: {error}");
         }
@@ -197,17 +193,19 @@ impl<'i> Reporter<'i> {
 
     fn report(&self) -> InstanceReport {
         let parts = self.parts.borrow();
-        let (instance, end) = (self.instance, &parts.interruption);
-        let steps = instance.timeline.steps();
+        let Instance {
+            identity, timeline, ..
+        } = self.instance;
+        let steps = timeline.steps();
         let serves = matches!(parts.phase, Phase::Serving | Phase::StandBy);
         let live = self.serving.get().filter(|_| serves).map(|s| s.live());
-        let troubles: Vec<String> = self.troubles().into_iter().map(|(_, why)| why).collect();
+        let troubles: Vec<String> = self.troubles().into_values().collect();
         // Whoever is left has nothing to do where all is done; until then others must know who
         // goes.
-        let settled = parts.phase == Phase::Stopped && end.settled;
+        let settled = parts.phase == Phase::Stopped && parts.settled;
         InstanceReport {
-            instance: instance.identity.instance_id.clone(),
-            phase: if serves && end.until.is_some() {
+            instance: identity.instance_id.clone(),
+            phase: if serves && parts.until.is_some() {
                 Phase::Interrupted
             } else {
                 parts.phase
@@ -221,17 +219,17 @@ impl<'i> Reporter<'i> {
             tried: parts.tried.clone().filter(|_| serves),
             release_command: parts.release_command.clone(),
             public_ipv4: parts.public_ipv4,
-            public_ipv6: instance.identity.public_ipv6,
-            launched: Some(instance.identity.launched),
-            updated: instance.context.now(),
+            public_ipv6: identity.public_ipv6,
+            launched: Some(identity.launched),
+            updated: self.instance.context.now(),
             chain: live.map(|live| live.certificate.chain),
             critical_path: critical_path(&steps, "cutover")
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            note: end.note.filter(|_| !settled),
-            settled: end.note.filter(|_| settled),
-            until: end.until,
+            note: parts.note.filter(|_| !settled),
+            settled: parts.note.filter(|_| settled),
+            until: parts.until,
             steps: steps.into_iter().map(ReportedStep::from).collect(),
             trouble: (serves && !troubles.is_empty()).then(|| troubles.join("\n")),
             error: parts.error.clone(),

@@ -19,11 +19,12 @@ pub mod swap;
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
-use tokio::time::{sleep, timeout};
+use anyhow::{Context, Error, Result};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Instance;
+use super::deadline::done_within;
 use super::report::Reporter;
 use super::serving::{Before, Live, NotShown, Serving};
 use crate::cloud::s3::{Condition, Etag, Since};
@@ -32,7 +33,7 @@ use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
 use crate::site::release::{Candidate, Current, Published};
-use crate::site::report::{Attempt, Tried};
+use crate::site::report::Attempt;
 use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
@@ -110,7 +111,8 @@ impl<'i> InPlaceTrial<'i> {
             CandidateAction::Try(candidate) => {
                 let (release, deploy) = (&candidate.release.version, &candidate.deploy);
                 info!(release, deploy, "on trial in place");
-                self.tell(deploy, release, Attempt::Starting, None);
+                self.reporter
+                    .tell_tried(deploy, release, Attempt::Starting, None);
                 self.next = Some(candidate);
                 Ok(true)
             }
@@ -190,7 +192,8 @@ impl<'i> InPlaceTrial<'i> {
         } = candidate;
         match self.try_out(&release, &deploy).await {
             Ok(Some(before)) => {
-                self.tell(&deploy, &release.version, Attempt::OnTrial, None);
+                self.reporter
+                    .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
                 self.before = Some(before);
                 self.failed_looks = 0;
                 self.state = TrialState::OnTrial(deploy);
@@ -209,7 +212,7 @@ impl<'i> InPlaceTrial<'i> {
 
     /// What served before; None: the release is no longer on trial, and nobody was led to it.
     async fn try_out(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
-        let prepare = prepare_in_time(self.instance, self.reporter, self.serving, release);
+        let prepare = self.prepare(release);
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
             () = self.withdrawn(deploy) => return Ok(None),
@@ -223,6 +226,18 @@ impl<'i> InPlaceTrial<'i> {
             ..prepared
         };
         self.take_over(next).await.map(Some)
+    }
+
+    /// From the package to an app that nobody is led to yet, whatever of this trial changes
+    /// meanwhile.
+    fn prepare<'a>(
+        &self,
+        release: &'a Published,
+    ) -> impl Future<Output = Result<Live>> + use<'a, 'i> {
+        let prepared = self
+            .instance
+            .prepare_beside(self.reporter, self.serving, release);
+        done_within(TRIED_WITHIN, prepared)
     }
 
     async fn take_over(&mut self, next: Live) -> Result<Before> {
@@ -240,14 +255,14 @@ impl<'i> InPlaceTrial<'i> {
             release = release.version,
             deploy, "promoted in place while this instance booted or had gone back"
         );
-        let taken =
-            match prepare_in_time(self.instance, self.reporter, self.serving, &release).await {
-                Ok(next) => self.take_over(next).await,
-                Err(error) => Err(error),
-            };
+        let taken = match self.prepare(&release).await {
+            Ok(next) => self.take_over(next).await,
+            Err(error) => Err(error),
+        };
         match taken {
             Ok(before) => {
-                self.tell(&deploy, &release.version, Attempt::Kept, None);
+                self.reporter
+                    .tell_tried(&deploy, &release.version, Attempt::Kept, None);
                 self.before = Some(before);
                 self.keep_it();
             }
@@ -351,39 +366,14 @@ impl<'i> InPlaceTrial<'i> {
             release,
             deploy, "the release does not serve here, the one before does: {error}"
         );
-        let Instance {
-            context, identity, ..
-        } = self.instance;
-        let key = Bucket::new(&context.site).trial_log(&identity.instance_id);
+        let context = &self.instance.context;
+        let key = Bucket::new(&context.site).trial_log(self.instance.id());
         let log = logging::recent();
         if let Err(error) = context.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this trial stays on the instance: {error}");
         }
-        self.tell(&deploy, release, Attempt::Failed, Some(error));
+        self.reporter
+            .tell_tried(&deploy, release, Attempt::Failed, Some(error));
         self.state = TrialState::Failed(deploy);
     }
-
-    fn tell(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
-        self.reporter.tell_tried(Tried {
-            deploy: deploy.to_owned(),
-            release: release.to_owned(),
-            attempt,
-            error,
-        });
-    }
-}
-
-async fn prepare_in_time(
-    instance: &Instance,
-    reporter: &Reporter<'_>,
-    serving: &Serving,
-    release: &Published,
-) -> Result<Live> {
-    let late = || Err(anyhow!("not done within {} s", TRIED_WITHIN.as_secs()));
-    timeout(
-        TRIED_WITHIN,
-        instance.prepare_beside(reporter, serving, release),
-    )
-    .await
-    .unwrap_or_else(|_| late())
 }

@@ -91,8 +91,7 @@ impl Interruption<'_> {
 
     fn keep_note(&self, note: Option<Note>) {
         self.change(|marked| (marked.note, marked.told) = (note, false));
-        let me = &self.instance.identity.instance_id;
-        if let Err(error) = notice::keep(&self.note_file(), me, note) {
+        if let Err(error) = notice::keep(&self.note_file(), self.instance.id(), note) {
             warn!("a restart of this program would not know of the note: {error:#}");
         }
     }
@@ -116,7 +115,6 @@ impl Interruption<'_> {
         seen: &Seen,
         serving: Option<&Serving>,
     ) -> Result<()> {
-        let me = &self.instance.identity.instance_id;
         self.settle_note(matches!(act, FleetAction::Done), mark)
             .await;
         let (target, going): (u32, &[String]) = match act {
@@ -137,7 +135,7 @@ impl Interruption<'_> {
             }
             FleetAction::Lower(target) if mark == Mark::Notice => {
                 info!(target, "the replacement is there; the target goes back");
-                return within(FLEET_WITHIN, fleet.ask_without(me, *target)).await;
+                return within(FLEET_WITHIN, fleet.ask_without(self.instance.id(), *target)).await;
             }
             FleetAction::Lower(target) => (*target, &[]),
             FleetAction::Retire(target, ids) => (*target, ids),

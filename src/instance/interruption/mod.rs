@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Instance;
-use super::report::{AnnouncedEnd, Reporter};
+use super::report::Reporter;
 use super::serving::Serving;
 use crate::site::handover::{LAST, Mark, leaves_at};
 use notice::{Heard, Marked};
@@ -88,7 +88,7 @@ impl<'i> Interruption<'i> {
     /// Takes up what an earlier run of `up` had begun. Before the first report, which would take
     /// its note from the bucket.
     pub async fn recall(&self) {
-        let note = notice::recall(&self.note_file(), &self.instance.identity.instance_id);
+        let note = notice::recall(&self.note_file(), self.instance.id());
         let heard = self.heard().await;
         self.change(|marked| marked.recall(note, heard.is_ok()));
         if let Ok(heard) = heard {
@@ -155,11 +155,8 @@ impl<'i> Interruption<'i> {
     fn change<T>(&self, change: impl FnOnce(&mut Marked) -> T) -> T {
         let mut marked = self.marked.borrow_mut();
         let changed = change(&mut marked);
-        self.reporter.tell_interruption(AnnouncedEnd {
-            note: marked.note,
-            until: marked.until(),
-            settled: marked.settled,
-        });
+        self.reporter
+            .tell_interruption(marked.note, marked.until(), marked.settled);
         changed
     }
 

@@ -231,12 +231,7 @@ impl<'i> FleetWatch<'i> {
 
 /// Whom the names lead to.
 pub async fn owners(zones: &Zones) -> Result<Vec<String>> {
-    let standing = zones.standing().await?;
-    Ok(standing
-        .iter()
-        .flat_map(ZoneOwnership::instances)
-        .map(str::to_owned)
-        .collect())
+    Ok(ZoneOwnership::all_instances(&zones.standing().await?))
 }
 
 /// The rotation that has not ended, by its log.

@@ -79,7 +79,7 @@ impl Interruption<'_> {
         {
             self.open_names(serving).await?;
         }
-        let me = &self.instance.identity.instance_id;
+        let me = self.instance.id();
         if !standing.iter().all(|zone| zone.is_anothers(me)) {
             return Ok(false);
         }
@@ -109,7 +109,7 @@ impl Interruption<'_> {
             return Ok(());
         }
         let standing = serving.zones.standing().await?;
-        let me = &self.instance.identity.instance_id;
+        let me = self.instance.id();
         let stays = |id: &str| {
             seen.members.iter().any(|member| {
                 member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice)
@@ -121,8 +121,8 @@ impl Interruption<'_> {
         };
         if standing.iter().all(others) {
             let site = &self.instance.context.site.name;
-            let going = std::slice::from_ref(me);
-            serving.zones.withdraw(site, going).await?;
+            let going = [me.to_owned()];
+            serving.zones.withdraw(site, &going).await?;
             self.make_way();
         }
         Ok(())

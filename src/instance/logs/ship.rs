@@ -6,15 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use tokio::time::timeout;
+use anyhow::{Result, bail};
 use tracing::{debug, warn};
 
 use super::LogShipper;
 use crate::config::Bucket;
 use crate::host::journald::Journal;
 use crate::host::spool::{PIECE, Rotated, Span, pack};
-use crate::instance::Instance;
+use crate::instance::deadline::done_within;
 use crate::logging;
 use crate::site::journal::{self, PieceName, Stream, access_time, entry_time};
 use crate::site::web;
@@ -32,9 +31,7 @@ const UNITS: [&str; 2] = ["spotboot.service", "spotboot-*.service"];
 impl LogShipper<'_> {
     /// All that was logged up to now.
     pub async fn ship(&self) -> Result<()> {
-        let Instance {
-            context, identity, ..
-        } = self.instance;
+        let context = &self.instance.context;
         let until = context.now();
         self.collect().await;
         let dropped = self.outbox.keep_within(MOST_WAITING)?;
@@ -45,7 +42,7 @@ impl LogShipper<'_> {
                 "the oldest logs are dropped: the bucket took none for long, and the disk is not to fill"
             );
         }
-        let folder = Bucket::new(&context.site).logs_of(&identity.instance_id);
+        let folder = Bucket::new(&context.site).logs_of(self.instance.id());
         let shipped = journal::ship(&self.outbox, &context.state, &folder).await?;
         debug!(
             pieces = shipped.pieces,
@@ -64,10 +61,7 @@ impl LogShipper<'_> {
             }
             self.ship().await
         };
-        let done = timeout(within, all)
-            .await
-            .unwrap_or_else(|_| Err(anyhow!("not done within {} s", within.as_secs())));
-        if let Err(error) = done {
+        if let Err(error) = done_within(within, all).await {
             warn!("the last of the logs stays on the instance: {error:#}");
         }
     }

@@ -7,7 +7,6 @@ use super::NameKeeper;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::context::claim;
-use crate::instance::Instance;
 use crate::site::address;
 use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
@@ -15,16 +14,6 @@ use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 pub enum CutoverOutcome {
     Owner(Vec<ChangeId>),
     StandBy,
-}
-
-impl CutoverOutcome {
-    fn spare_of(owners: &[String]) -> Self {
-        info!(
-            owners = owners.join(" "),
-            "the names stay where they are for now; standing by"
-        );
-        Self::StandBy
-    }
 }
 
 impl NameKeeper<'_> {
@@ -41,15 +30,16 @@ impl NameKeeper<'_> {
         observed: Option<ObservedRecords>,
     ) -> Result<CutoverOutcome> {
         self.stands_by_for_later(None);
-        let spare_of = self.spare_of.borrow().clone();
-        if !spare_of.is_empty() {
-            return Ok(CutoverOutcome::spare_of(&spare_of));
+        if self.is_spare() {
+            info!(
+                owners = self.spare_of.borrow().join(" "),
+                "the names stay where they are for now; standing by"
+            );
+            return Ok(CutoverOutcome::StandBy);
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        let Instance {
-            context, identity, ..
-        } = self.instance;
+        let (context, identity) = (&self.instance.context, &self.instance.identity);
         if context.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
@@ -78,9 +68,9 @@ impl NameKeeper<'_> {
         if elastic.is_none() {
             return Ok(CutoverOutcome::Owner(changes));
         }
-        let me = &self.instance.identity.instance_id;
+        let me = self.instance.id();
         let led = self.mover(zones).lead_to(me).await?;
-        if led.owner != *me {
+        if led.owner != me {
             return Ok(self.stand_by(&led.owner));
         }
         self.reporter.tell_address(Some(led.elastic.address));
@@ -88,18 +78,13 @@ impl NameKeeper<'_> {
     }
 
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
-        let Instance {
-            context, identity, ..
-        } = self.instance;
+        let (context, identity) = (&self.instance.context, &self.instance.identity);
         let shape = claim::shape(&context.site, Checks::default())?;
         let claim = claim::claim(&context.site, &claim::node(identity), shape);
         let plans = zones.plan(&context.ec2, &claim).await?;
-        Ok(plans.into_iter().find_map(|(_, plan)| {
-            if let ZonePlan::StandBy(owner) = plan {
-                Some(owner.owner)
-            } else {
-                None
-            }
+        Ok(plans.into_iter().find_map(|(_, plan)| match plan {
+            ZonePlan::StandBy(owner) => Some(owner.owner),
+            ZonePlan::Unchanged | ZonePlan::Change(_) => None,
         }))
     }
 }

@@ -24,7 +24,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(45);
 /// # Errors
 /// EC2 would refuse it; those of AWS.
 pub async fn rehearse_address(instance: &Instance) -> Result<()> {
-    let (context, me) = (&instance.context, &instance.identity.instance_id);
+    let (context, me) = (&instance.context, instance.id());
     match address::elastic(&context.ec2, &context.site).await? {
         Some(elastic) if !elastic.leads_to(me) => {
             Ok(context.ec2.may_associate(&elastic, me).await?)
@@ -46,7 +46,7 @@ impl NameKeeper<'_> {
     }
 
     async fn look_at_address(&self, serving: &Serving) -> Result<()> {
-        let (context, me) = (&self.instance.context, &self.instance.identity.instance_id);
+        let (context, me) = (&self.instance.context, self.instance.id());
         let Some(elastic) = address::elastic(&context.ec2, &context.site).await? else {
             return Ok(());
         };
@@ -56,7 +56,7 @@ impl NameKeeper<'_> {
         }
         let address = self.instance.imds.public_ipv4().await?;
         self.reporter.tell_address(address);
-        if serving.zones.owner().await?.as_ref() != Some(me) {
+        if serving.zones.owner().await?.as_deref() != Some(me) {
             return Ok(());
         }
         info!(
@@ -68,7 +68,7 @@ impl NameKeeper<'_> {
             .prove(live.release.as_ref(), &live.certificate)
             .await?;
         let led = self.mover(&serving.zones).lead_to(me).await?;
-        if led.owner == *me {
+        if led.owner == me {
             self.reporter.tell_address(Some(led.elastic.address));
         }
         Ok(())

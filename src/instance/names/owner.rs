@@ -68,7 +68,7 @@ impl NameKeeper<'_> {
             }
             Err(_) => return true,
         };
-        let me = &self.instance.identity.instance_id;
+        let me = self.instance.id();
         let anothers = standing
             .iter()
             .find(|zone| zone.is_anothers(me))

@@ -9,7 +9,6 @@ use tracing::warn;
 
 use super::NameKeeper;
 use crate::context::SiteContext;
-use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::interruption::observe::run_under_way;
 use crate::site::handover::{Note, is_spare, leaves_names};
@@ -46,15 +45,12 @@ impl NameKeeper<'_> {
             .collect();
         ids.sort();
         ids.dedup();
-        let Instance {
-            context, identity, ..
-        } = self.instance;
-        ids.retain(|id| *id != identity.instance_id);
+        let (context, launched) = (&self.instance.context, self.instance.identity.launched);
+        ids.retain(|id| id != self.instance.id());
         let said = self.reports_of(&ids).await?;
         let notes: Vec<Option<Note>> = said.into_iter().map(|said| said?.note).collect();
         let mine = self.interruption.mark();
-        let may_leave =
-            |notes: &[Option<Note>]| leaves_names(identity.launched, mine, notes, false);
+        let may_leave = |notes: &[Option<Note>]| leaves_names(launched, mine, notes, false);
         if !may_leave(&notes) {
             return Ok(None);
         }
@@ -65,9 +61,9 @@ impl NameKeeper<'_> {
             .filter(|(id, _)| living.contains(*id))
             .map(|(_, note)| note)
             .collect();
-        let run_lives = is_spare(identity.launched, &notes)
+        let run_lives = is_spare(launched, &notes)
             && run_under_way(context).await?.is_some_and(|run| run.lives);
-        let leaves = leaves_names(identity.launched, mine, &notes, run_lives);
+        let leaves = leaves_names(launched, mine, &notes, run_lives);
         Ok(leaves.then(|| ids.into_iter().filter(|id| living.contains(id)).collect()))
     }
 

@@ -1,5 +1,7 @@
 //! Whose the names of a zone are, and what they say.
 
+use std::collections::BTreeSet;
+
 use super::Ownership;
 use crate::cloud::route53::RecordSet;
 
@@ -49,5 +51,11 @@ impl ZoneOwnership {
             .iter()
             .map(|owner| owner.owner.as_str())
             .chain(neighbours)
+    }
+
+    /// [`Self::instances`] of all zones, each once.
+    pub fn all_instances(zones: &[Self]) -> Vec<String> {
+        let ids: BTreeSet<&str> = zones.iter().flat_map(Self::instances).collect();
+        ids.into_iter().map(str::to_owned).collect()
     }
 }
