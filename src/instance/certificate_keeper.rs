@@ -26,14 +26,14 @@ use crate::site::certificate::{
 };
 
 /// Until a certificate that did not prove itself is tried again.
-const UNFIT_FOR: Duration = Duration::from_secs(3600);
+const QUARANTINE: Duration = Duration::from_secs(3600);
 
 /// Keeps a valid certificate served.
 pub struct CertificateKeeper<'i> {
     instance: &'i Instance,
     serving: &'i Serving,
     metering: &'i Metering,
-    unfit: Option<Quarantined>,
+    quarantined: Option<Quarantined>,
 }
 
 /// A certificate that did not prove itself on this instance.
@@ -48,7 +48,7 @@ impl<'i> CertificateKeeper<'i> {
             instance,
             serving,
             metering,
-            unfit: None,
+            quarantined: None,
         }
     }
 
@@ -57,7 +57,7 @@ impl<'i> CertificateKeeper<'i> {
     pub async fn renew(&mut self, after: Duration) -> (bool, Duration) {
         sleep(after).await;
         let before = self.serving.live().certificate;
-        let next = match self.tend().await {
+        let next = match self.maintain().await {
             Ok(until) => pause(until, self.instance.context.now()),
             Err(error) => {
                 warn!(
@@ -72,7 +72,7 @@ impl<'i> CertificateKeeper<'i> {
     }
 
     /// Does what is to be done about the certificate now; tells when to look again.
-    async fn tend(&mut self) -> Result<OffsetDateTime> {
+    async fn maintain(&mut self) -> Result<OffsetDateTime> {
         let (certificates, context) = (self.instance.certificates(), &self.instance.context);
         let names = identifiers(&context.site.domains);
         loop {
@@ -91,9 +91,9 @@ impl<'i> CertificateKeeper<'i> {
                 serving: &live,
                 stored: stored.as_ref(),
                 unfit: self
-                    .unfit
+                    .quarantined
                     .as_ref()
-                    .map(|unfit| (unfit.serial.as_str(), unfit.until)),
+                    .map(|quarantined| (quarantined.serial.as_str(), quarantined.until)),
                 ledgers: &ledgers,
                 names: &names,
             };
@@ -125,9 +125,9 @@ impl<'i> CertificateKeeper<'i> {
             .swap_certificate(self.instance, certificate)
             .await;
         if swapped.is_err() {
-            self.unfit = Some(Quarantined {
+            self.quarantined = Some(Quarantined {
                 serial,
-                until: self.instance.context.now() + UNFIT_FOR,
+                until: self.instance.context.now() + QUARANTINE,
             });
         }
         swapped

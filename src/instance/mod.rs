@@ -117,7 +117,7 @@ impl Instance {
         let booted = tokio::select! {
             // On the heap: the futures of a boot's steps are large.
             booted = Box::pin(self.boot(reporter, names)) => booted,
-            never = interruption.mind_while_booting() => match never {},
+            never = interruption.watch_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),

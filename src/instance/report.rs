@@ -113,14 +113,9 @@ impl<'i> Reporter<'i> {
         self.parts.borrow().public_ipv4
     }
 
-    /// What AWS has said of this instance, and when it ends it; whether nothing is left to do for
-    /// the note.
-    pub fn tell_interruption(
-        &self,
-        note: Option<Note>,
-        until: Option<OffsetDateTime>,
-        settled: bool,
-    ) {
+    /// What AWS has said of this instance's end, and when that is; `settled`: nothing is left to do
+    /// for the note.
+    pub fn tell_end(&self, note: Option<Note>, until: Option<OffsetDateTime>, settled: bool) {
         let mut parts = self.parts.borrow_mut();
         (parts.note, parts.until, parts.settled) = (note, until, settled);
     }
@@ -193,10 +188,7 @@ impl<'i> Reporter<'i> {
 
     fn report(&self) -> InstanceReport {
         let parts = self.parts.borrow();
-        let Instance {
-            identity, timeline, ..
-        } = self.instance;
-        let steps = timeline.steps();
+        let (identity, steps) = (&self.instance.identity, self.instance.timeline.steps());
         let serves = matches!(parts.phase, Phase::Serving | Phase::StandBy);
         let live = self.serving.get().filter(|_| serves).map(|s| s.live());
         let troubles: Vec<String> = self.troubles().into_values().collect();

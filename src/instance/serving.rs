@@ -27,6 +27,16 @@ use crate::site::web::Former;
 /// Until a reloaded nginx has nobody left who shows the former certificate to new connections.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
+/// What is done, and how it is undone, in the words of an error.
+const LEAD_VISITORS: [&str; 2] = [
+    "leading visitors to it",
+    "leading visitors back to the release before",
+];
+const SHOW_CERTIFICATE: [&str; 2] = [
+    "serving with the renewed certificate",
+    "going back to the former certificate",
+];
+
 /// A site that is up.
 pub struct Serving {
     /// Whether the boot took the names over.
@@ -94,14 +104,7 @@ impl Serving {
             ..next
         };
         let before = self
-            .change(
-                instance,
-                with_certificate,
-                [
-                    "leading visitors to it",
-                    "leading visitors back to the release before",
-                ],
-            )
+            .change(instance, with_certificate, LEAD_VISITORS)
             .await?;
         info!(
             release = version,
@@ -127,14 +130,7 @@ impl Serving {
             ..live.clone()
         };
         let before = self
-            .change(
-                instance,
-                with_app,
-                [
-                    "serving with the renewed certificate",
-                    "going back to the former certificate",
-                ],
-            )
+            .change(instance, with_app, SHOW_CERTIFICATE)
             .await
             .map_err(|refused| refused.error)?;
         info!(serial, %until, "the certificate is renewed");
@@ -142,8 +138,7 @@ impl Serving {
         Ok(())
     }
 
-    /// Shows what `next` makes of what is served, and proves it, or shows that again. `doing`: both
-    /// in words.
+    /// Shows what `next` makes of what is served, and proves it; else shows what was served again.
     async fn change(
         &self,
         instance: &Instance,

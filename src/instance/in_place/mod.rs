@@ -80,7 +80,7 @@ impl<'i> InPlaceTrial<'i> {
 
     /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
     /// to be told. True: what this instance has to tell has changed.
-    pub async fn follow(&mut self) -> bool {
+    pub async fn poll(&mut self) -> bool {
         if !self.instance.context.site.app.has_releases() {
             return std::future::pending().await;
         }
@@ -91,7 +91,7 @@ impl<'i> InPlaceTrial<'i> {
             memory::release();
         }
         if let Some(candidate) = self.next.take() {
-            self.take_part(candidate).await;
+            self.start_trial(candidate).await;
             return true;
         }
         let on_trial = matches!(self.state, TrialState::OnTrial(_));
@@ -116,7 +116,7 @@ impl<'i> InPlaceTrial<'i> {
                 self.next = Some(candidate);
                 Ok(true)
             }
-            CandidateAction::AskCurrent => self.heed_current().await,
+            CandidateAction::AskCurrent => self.reconcile_with_current().await,
         }
     }
 
@@ -134,7 +134,7 @@ impl<'i> InPlaceTrial<'i> {
             }
             Since::Gone => {
                 if self.seen.is_some() {
-                    self.saw(None);
+                    self.cache_candidate(None);
                 }
                 return Ok(None);
             }
@@ -147,19 +147,19 @@ impl<'i> InPlaceTrial<'i> {
                 None
             }
         };
-        self.saw(Some((object.etag, candidate.clone())));
+        self.cache_candidate(Some((object.etag, candidate.clone())));
         Ok(candidate)
     }
 
     /// Another candidate, or none: what is current may have changed, too.
-    fn saw(&mut self, candidate: Option<(Etag, Option<Candidate>)>) {
+    fn cache_candidate(&mut self, candidate: Option<(Etag, Option<Candidate>)>) {
         self.seen = candidate;
         if self.state == TrialState::Settled {
             self.state = TrialState::Unsure;
         }
     }
 
-    async fn heed_current(&mut self) -> Result<bool> {
+    async fn reconcile_with_current(&mut self) -> Result<bool> {
         let context = &self.instance.context;
         let current = Current::read(&context.state, &context.site).await?;
         let live = self.serving.live();
@@ -168,13 +168,13 @@ impl<'i> InPlaceTrial<'i> {
             live.version(),
             current.as_ref().map(|(current, _)| current),
         ) {
-            CurrentAction::Keep => self.keep_it(),
+            CurrentAction::Keep => self.commit(),
             CurrentAction::Back => {
                 info!(
                     release = live.version(),
                     "the deploy took its release off trial"
                 );
-                self.go_back().await?;
+                self.revert().await?;
                 self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
             CurrentAction::Follow(release, deploy) => self.catch_up(release, deploy).await,
@@ -186,11 +186,11 @@ impl<'i> InPlaceTrial<'i> {
         Ok(true)
     }
 
-    async fn take_part(&mut self, candidate: Candidate) {
+    async fn start_trial(&mut self, candidate: Candidate) {
         let Candidate {
             release, deploy, ..
         } = candidate;
-        match self.try_out(&release, &deploy).await {
+        match self.run_trial(&release, &deploy).await {
             Ok(Some(before)) => {
                 self.reporter
                     .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
@@ -211,7 +211,7 @@ impl<'i> InPlaceTrial<'i> {
     }
 
     /// What served before; None: the release is no longer on trial, and nobody was led to it.
-    async fn try_out(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
+    async fn run_trial(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
         let prepare = self.prepare(release);
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
@@ -264,7 +264,7 @@ impl<'i> InPlaceTrial<'i> {
                 self.reporter
                     .tell_tried(&deploy, &release.version, Attempt::Kept, None);
                 self.before = Some(before);
-                self.keep_it();
+                self.commit();
             }
             Err(error) => self.fail(&release, deploy, error).await,
         }
@@ -292,14 +292,14 @@ impl<'i> InPlaceTrial<'i> {
     }
 
     /// The release that was on trial stays: the one before goes.
-    fn keep_it(&mut self) {
+    fn commit(&mut self) {
         info!(release = self.serving.live().version(), "the release stays");
         self.leaving = self.before.take().map(|before| before.web);
         self.state = TrialState::Settled;
         self.reporter.tell_tried_end(Attempt::Kept);
     }
 
-    async fn go_back(&mut self) -> Result<()> {
+    async fn revert(&mut self) -> Result<()> {
         if let Some(before) = &self.before {
             let next = before.live.clone();
             let left = self.serving.take_over(self.instance, next).await;
@@ -336,7 +336,7 @@ impl<'i> InPlaceTrial<'i> {
         if self.failed_looks < FAILED_LOOKS {
             return false;
         }
-        if let Err(error) = self.go_back().await {
+        if let Err(error) = self.revert().await {
             warn!("{error:#}");
             return false;
         }

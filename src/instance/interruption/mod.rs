@@ -10,7 +10,7 @@
 //! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
 //!   reads; the note in the report of an instance that is gone, which a sweep takes out;
 //! - the fleet: its target, and by that and by its ids the members that are not needed, never this
-//!   instance (I4 in `docs/ARCHITECTURE.md`; what the target was is noted before, I6);
+//!   instance (I4 in `docs/ARCHITECTURE.md`; what the target was is noted before, so that a killed run finds it, I8);
 //! - the ownership record of the names, which it fences against spares or opens again, and records
 //!   of a multivalue answer, which it withdraws; never the names' own records (I2);
 //! - its part of the report. What is served stays as it is.
@@ -65,9 +65,9 @@ pub struct Interruption<'i> {
 }
 
 /// What others have to hear of.
-pub enum Minded {
+pub enum InterruptionEvent {
     /// AWS says something else than before, or the fleet is as it was after a recommendation.
-    News,
+    Changed,
     /// This instance stops now, so that all is stopped when it ends.
     Over,
 }
@@ -97,26 +97,26 @@ impl<'i> Interruption<'i> {
     }
 
     /// While the site boots: the replacement is asked for at once, and the boot goes on.
-    pub async fn mind_while_booting(&self) -> Infallible {
+    pub async fn watch_while_booting(&self) -> Infallible {
         loop {
             select! {
                 biased;
                 heard = self.notice() => self.hear(heard),
-                () = self.see_to_it(None) => {}
+                () = self.handle(None) => {}
             }
         }
     }
 
     /// Until something happens. Whatever was being done for what AWS had said before is dropped.
-    pub async fn mind(&self, serving: &Serving) -> Minded {
+    pub async fn watch(&self, serving: &Serving) -> InterruptionEvent {
         select! {
             biased;
             heard = self.notice() => {
                 self.hear(heard);
-                Minded::News
+                InterruptionEvent::Changed
             }
-            () = self.over(serving) => Minded::Over,
-            () = self.see_to_it(Some(serving)) => Minded::News,
+            () = self.over(serving) => InterruptionEvent::Over,
+            () = self.handle(Some(serving)) => InterruptionEvent::Changed,
         }
     }
 
@@ -156,7 +156,7 @@ impl<'i> Interruption<'i> {
         let mut marked = self.marked.borrow_mut();
         let changed = change(&mut marked);
         self.reporter
-            .tell_interruption(marked.note, marked.until(), marked.settled);
+            .tell_end(marked.note, marked.until(), marked.settled);
         changed
     }
 
@@ -186,7 +186,7 @@ impl<'i> Interruption<'i> {
             .collect()
     }
 
-    async fn see_to_it(&self, serving: Option<&Serving>) {
+    async fn handle(&self, serving: Option<&Serving>) {
         loop {
             self.ignore_what_is_over();
             if !self.marked().is_open() {

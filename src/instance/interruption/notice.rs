@@ -88,15 +88,9 @@ impl Marked {
     /// Goes on with an earlier run's note. `sure`: the metadata service answers, and what it says
     /// now counts.
     pub fn recall(&mut self, note: Option<Note>, sure: bool) {
-        self.note = note.map(|note| {
-            if sure {
-                Note {
-                    mark: Mark::Rebalance,
-                    ..note
-                }
-            } else {
-                note
-            }
+        self.note = note.map(|note| Note {
+            mark: if sure { Mark::Rebalance } else { note.mark },
+            ..note
         });
     }
 
