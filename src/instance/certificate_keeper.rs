@@ -7,8 +7,8 @@
 //! - the CA, and the TXT records of its challenges in the site's zones;
 //! - what is served, by [`Serving::swap_certificate`]; the gauge of when a renewal is due.
 //!
-//! A good certificate in the bucket costs no word to the CA (I5 in `docs/ARCHITECTURE.md`), and what
-//! fails leaves the certificate that serves (I6).
+//! A good certificate in the bucket costs no word to the CA (I5 in `docs/ARCHITECTURE.md`), and
+//! what fails leaves the certificate that serves (I6).
 
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ struct Quarantined {
 }
 
 impl<'i> CertificateKeeper<'i> {
+    /// Makes the keeper of the certificate that serves.
     pub fn new(instance: &'i Instance, serving: &'i Serving, metering: &'i Metering) -> Self {
         Self {
             instance,
@@ -52,8 +53,8 @@ impl<'i> CertificateKeeper<'i> {
         }
     }
 
-    /// Sees to the certificate after that time. Whether another one serves since, and how long to
-    /// wait for the next look.
+    /// Sees to the certificate after that time. Returns whether another certificate serves since,
+    /// and how long to wait until the next look.
     pub async fn renew(&mut self, after: Duration) -> (bool, Duration) {
         sleep(after).await;
         let before = self.serving.live().certificate;
@@ -71,7 +72,7 @@ impl<'i> CertificateKeeper<'i> {
         (renewed, next)
     }
 
-    /// Does what is to be done about the certificate now; tells when to look again.
+    /// Does what is to be done about the certificate now. Returns when to look again.
     async fn maintain(&mut self) -> Result<OffsetDateTime> {
         let (certificates, context) = (self.instance.certificates(), &self.instance.context);
         let names = identifiers(&context.site.domains);

@@ -54,7 +54,7 @@ use shutdown::Shutdown;
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// One instance on its way to being the site.
+/// One instance: what every task may use and none changes. Each task owns what it changes.
 pub struct Instance {
     context: SiteContext,
     paths: Paths,
@@ -69,6 +69,10 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Makes what a boot needs on this machine: accounts, folders, and the keeper of the services.
+    ///
+    /// # Errors
+    /// The region, the credentials, the accounts or the folders cannot be had.
     pub async fn prepare(
         site: Site,
         paths: Paths,
@@ -101,6 +105,7 @@ impl Instance {
         })
     }
 
+    /// The instance's id.
     pub fn id(&self) -> &str {
         &self.identity.instance_id
     }

@@ -1,5 +1,5 @@
 //! What an instance serves, and the only ways to serve something else: visitors meet what is
-//! proven, or what they met before.
+//! proven (I1 in `docs/ARCHITECTURE.md`), or what they met before.
 //!
 //! A change touches nginx, its configuration and the certificates under the state folder, and
 //! nothing else: which release or certificate comes next, and what becomes of the former one, is
@@ -67,11 +67,11 @@ pub struct Before {
     pub web: Former,
 }
 
-/// Why a change did not come to pass.
+/// Why a change did not come to pass: visitors are served as before.
 pub struct NotShown {
     pub error: Error,
-    /// The web server as it led visitors to what did not prove itself, where some may have been;
-    /// the former app serves again.
+    /// The web server as it led visitors to what did not prove itself: some may be served there
+    /// still. `None`: the web server could not be led back.
     pub web: Option<Former>,
 }
 
@@ -88,6 +88,7 @@ impl Serving {
         }
     }
 
+    /// What the web server serves now.
     pub fn live(&self) -> Live {
         self.live.borrow().clone()
     }

@@ -53,6 +53,7 @@ pub struct EventLoop<'i> {
 }
 
 impl EventLoop<'_> {
+    /// Serves until something ends that. Whatever the tasks have under way then is dropped.
     pub async fn stay(&self, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
         let services = &self.instance.services;
         let mut state = LoopState::new(self.serving.phase);

@@ -34,6 +34,7 @@ const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
 const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl LoopState {
+    /// The state of a resident that begins.
     pub fn new(phase: Phase) -> Self {
         Self {
             phase,
@@ -43,6 +44,7 @@ impl LoopState {
         }
     }
 
+    /// Where this instance stands.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -68,6 +70,7 @@ impl LoopState {
         ]
     }
 
+    /// What to do about an event.
     pub fn on(&mut self, event: Event) -> Vec<LoopAction> {
         match event {
             Event::Signal(signal) => {

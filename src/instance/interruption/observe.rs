@@ -23,6 +23,7 @@ use crate::site::lease::Lease;
 use crate::site::records::{ZoneOwnership, Zones};
 use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
 
+/// An answer of EC2 or Auto Scaling is waited for no longer.
 pub const FLEET_WITHIN: Duration = Duration::from_secs(2);
 /// An instance's report is of no interest after this long.
 pub const RECENT: Duration = Duration::from_secs(3600);
@@ -33,7 +34,7 @@ pub struct FleetWatch<'i> {
     identity: &'i Identity,
     /// `None` within: there is no fleet, which was said.
     fleet: OnceCell<Option<Fleet>>,
-    /// Members that were seen: a fleet may show one, and a moment later not yet.
+    /// Members that were seen: a fleet may show a member, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
     view: RefCell<BucketView>,
@@ -49,6 +50,7 @@ pub struct BucketView {
 }
 
 impl<'i> FleetWatch<'i> {
+    /// Makes the watch of an instance that has not looked at its fleet yet.
     pub fn new(context: &'i SiteContext, identity: &'i Identity) -> Self {
         Self {
             context,
@@ -59,7 +61,8 @@ impl<'i> FleetWatch<'i> {
         }
     }
 
-    /// By site.toml, else by this instance's tags; that there is none is said once.
+    /// Finds the fleet by site.toml, else by this instance's tags; the log says once that there is
+    /// none.
     pub async fn fleet(&self) -> Result<Option<Fleet>> {
         if let Some(known) = self.fleet.get() {
             return Ok(known.clone());
@@ -94,8 +97,8 @@ impl<'i> FleetWatch<'i> {
             .map(Into::into))
     }
 
-    /// Without the owners of the names. What the bucket does not tell until `bucket_until` is as it
-    /// was when it last did.
+    /// Looks at the fleet and at the bucket; `owners` stays empty. What the bucket does not tell
+    /// until `bucket_until` is as it was at its last answer.
     pub async fn seen(&self, fleet: &Fleet, bucket_until: Instant) -> Result<Seen> {
         // First: whoever raises the target says so in the bucket before.
         let observed = within(FLEET_WITHIN, fleet.observe()).await?;
@@ -216,12 +219,12 @@ impl<'i> FleetWatch<'i> {
     }
 }
 
-/// Whom the names lead to.
+/// The instances that the names lead to.
 pub async fn owners(zones: &Zones) -> Result<Vec<String>> {
     Ok(ZoneOwnership::all_instances(&zones.standing().await?))
 }
 
-/// The rotation that has not ended, by its log.
+/// The rotation that has not ended, by the deploy log.
 pub async fn run_under_way(context: &SiteContext) -> Result<Option<OpenRotation>> {
     let lock = Bucket::new(&context.site).deploy_lock();
     let (log, lives) = try_join!(
@@ -237,7 +240,7 @@ pub async fn run_under_way(context: &SiteContext) -> Result<Option<OpenRotation>
         }))
 }
 
-/// For good, as AWS ends it.
+/// Whether the instance has stopped for good, as AWS ends it.
 fn has_stopped(said: &InstanceReport) -> bool {
     said.phase == Phase::Stopped && said.is_going()
 }

@@ -33,7 +33,7 @@ pub struct LogShipper<'i> {
 }
 
 impl<'i> LogShipper<'i> {
-    /// From now on nothing that is said is lost with this process.
+    /// Begins to keep what this program says: nothing of it is lost with the process.
     ///
     /// # Errors
     /// The outbox cannot be made.
@@ -57,7 +57,8 @@ impl<'i> LogShipper<'i> {
         waiting.iter().map(|piece| piece.size).sum()
     }
 
-    /// Ships the logs after that time, or when they are many. Whether the bucket took them.
+    /// Ships the logs after that time, or when there are many. Returns whether the bucket took
+    /// them.
     pub async fn ship_after(&self, after: Duration) -> bool {
         let due = Instant::now() + after;
         loop {
