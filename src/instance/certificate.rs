@@ -36,20 +36,14 @@ impl Instance {
         cached: Option<Certificate>,
         zones: &Zones,
     ) -> Result<Certificate> {
-        match cached {
-            Some(certificate) => Ok(certificate),
-            None => {
-                self.certificates()
-                    .order(
-                        zones,
-                        &WantedCertificate {
-                            patience: PATIENCE,
-                            ..WantedCertificate::default()
-                        },
-                    )
-                    .await
-            }
+        if let Some(certificate) = cached {
+            return Ok(certificate);
         }
+        let wanted = WantedCertificate {
+            patience: PATIENCE,
+            ..WantedCertificate::default()
+        };
+        self.certificates().order(zones, &wanted).await
     }
 
     /// Serves with another certificate, once it is seen on the own listener; else the former one
@@ -62,7 +56,7 @@ impl Instance {
             ..former.clone()
         };
         if let Err(error) = self.show(&next).await {
-            self.start_web(&former.app, former.release.as_ref(), &former.certificate)
+            self.start_web(&former)
                 .await
                 .context("going back to the former certificate")?;
             return Err(error.context("serving with the renewed certificate"));
@@ -75,14 +69,11 @@ impl Instance {
 
     /// Makes the web server serve this, and proves it.
     pub async fn show(&self, live: &Live) -> Result<()> {
-        let release = live.release.as_ref();
-        self.start_web(&live.app, release, &live.certificate)
-            .await?;
-        let expectation = self.expectation(release, &live.certificate);
-        proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN)
+        self.start_web(live).await?;
+        proof::shown_by_all_workers(&self.expectation(live), Instant::now() + SHOWN_WITHIN)
             .await
             .context("this instance's own listener")?;
-        self.prove(release, &live.certificate).await
+        self.prove(live).await
     }
 
     fn forget_certificates_but(&self, serials: &[&str]) {

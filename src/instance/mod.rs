@@ -1,6 +1,7 @@
 //! The process that `up` runs: a blank instance becomes the site, then stays it until it is told to
 //! stop or AWS takes it away.
 
+mod app;
 mod app_slot;
 mod boot;
 mod certificate;
@@ -22,7 +23,6 @@ mod web_server;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -66,11 +66,9 @@ pub struct Instance {
     /// As of now: an Elastic IP comes and goes.
     public_ipv4: Cell<Option<Ipv4Addr>>,
     /// The deploy that tries its candidate here.
-    trial: OnceLock<String>,
+    trial: RefCell<Option<String>>,
     /// The outcome of the last release command, for the report.
     released: RefCell<Option<ReleaseCommand>>,
-    /// Set once the warning was given that `[app] release_on` is not set.
-    release_on_told: Cell<bool>,
     /// Where this instance stands, for whoever reports it beside the event loop.
     phase: Cell<Phase>,
     /// One report at a time, made when its turn comes: the last one is the newest.
@@ -115,9 +113,8 @@ impl Instance {
             accounts,
             services,
             timeline,
-            trial: OnceLock::new(),
+            trial: RefCell::default(),
             released: RefCell::default(),
-            release_on_told: Cell::default(),
             phase: Cell::new(Phase::Booting),
             telling: Mutex::default(),
             handover: Handover::default(),

@@ -10,10 +10,21 @@ use crate::config::Bucket;
 use crate::host::notify;
 use crate::logging;
 use crate::output;
-use crate::site::report::{InstanceReport, Phase, ReportedStep, critical_path};
+use crate::site::release::version_text;
+use crate::site::report::{InstanceReport, Phase, ReleaseCommand, ReportedStep, critical_path};
 use crate::version;
 
 impl Instance {
+    /// Has the reports of a boot name the deploy whose trial this instance takes part in.
+    pub fn tell_trial(&self, deploy: &str) {
+        self.trial.replace(Some(deploy.to_owned()));
+    }
+
+    /// Has the reports tell what became of the last release command.
+    pub fn tell_release_command(&self, outcome: ReleaseCommand) {
+        self.released.replace(Some(outcome));
+    }
+
     /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it
     /// was.
     pub async fn report(
@@ -77,10 +88,12 @@ impl Instance {
             phase,
             spotboot: Some(version::NUMBER.to_owned()),
             build: version::build().clone(),
-            release: live.as_ref().map(|live| live.version().to_owned()),
+            release: live
+                .as_ref()
+                .map(|live| version_text(live.version()).to_owned()),
             deploy: live
                 .as_ref()
-                .map_or_else(|| self.trial.get().cloned(), |live| live.deploy.clone()),
+                .map_or_else(|| self.trial.borrow().clone(), |live| live.deploy.clone()),
             tried: serving.and_then(|serving| serving.in_place.tried()),
             release_command: self.released.borrow().clone(),
             public_ipv4: self.public_ipv4.get(),
@@ -118,7 +131,7 @@ impl Instance {
             ),
             _ => format!(
                 "serving https://{primary}{port}/ release {}",
-                serving.live().version()
+                version_text(serving.live().version())
             ),
         };
         notify::status(&line);

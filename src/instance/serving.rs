@@ -55,14 +55,10 @@ impl Serving {
 }
 
 impl Live {
-    pub fn version(&self) -> &str {
-        version_of(self.release.as_ref())
+    /// The version of its release.
+    pub fn version(&self) -> Option<&str> {
+        self.release.as_ref().map(|release| &*release.version)
     }
-}
-
-/// The version of a release; "none" where an app has no package.
-pub fn version_of(release: Option<&Release>) -> &str {
-    release.map_or("none", |release| &release.version)
 }
 
 /// A certificate that did not prove itself on this instance.

@@ -8,6 +8,7 @@ use crate::host::loopback::Loopback;
 use crate::instance::Instance;
 use crate::instance::serving::Serving;
 use crate::site::metrics::{Gauges, text};
+use crate::site::release::version_text;
 
 const PATH: &str = "/metrics";
 /// Prometheus' text as it became a standard.
@@ -47,7 +48,7 @@ impl Instance {
         let tally = &self.metering.tally;
         let standing = Gauges {
             instance: &self.identity.instance_id,
-            release: live.version(),
+            release: version_text(live.version()),
             phase: phase.as_str().unwrap_or_default(),
             certificate_ends: live.certificate.not_after,
             renewal_due: serving.renewal_due.get(),

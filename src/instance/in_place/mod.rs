@@ -21,7 +21,7 @@ use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
-use crate::site::release::{Candidate, Current, Published};
+use crate::site::release::{Candidate, Current, Published, version_text};
 use crate::site::report::Attempt;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
@@ -287,10 +287,7 @@ impl Instance {
             return false;
         };
         let live = serving.live();
-        let Err(error) = self
-            .prove_within(live.release.as_ref(), &live.certificate, GLANCE)
-            .await
-        else {
+        let Err(error) = self.prove_within(&live, GLANCE).await else {
             serving.in_place.failed_looks.set(0);
             return false;
         };
@@ -306,7 +303,7 @@ impl Instance {
         }
         self.tell_failure(
             serving,
-            live.version(),
+            version_text(live.version()),
             deploy,
             error.context("while on trial"),
         )

@@ -9,46 +9,22 @@ use tracing::info;
 use crate::instance::Instance;
 use crate::instance::serving::{Before, Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
-use crate::site::release::{self, Published, Release};
+use crate::site::release::{Published, Release};
 use crate::site::web::{Former, health_files};
 
 impl Instance {
     /// From the package to an app that is ready, and that nobody is led to yet.
     pub async fn prepare_beside(&self, serving: &Serving, release: &Published) -> Result<Live> {
         let (steps, live) = (self.timeline.anew(), serving.live());
-        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
-        let pointer = release.clone().into();
-        let release = steps
-            .step(
-                "release",
-                &[],
-                release::fetch(&self.context.packages, &pointer, &self.paths, account),
-            )
-            .await?;
+        let fetch = async { self.fetch_release(&release.clone().into()).await };
+        let release = steps.step("release", &[], fetch).await?;
         let secrets = self.app_secrets(&steps).await?;
-        let app = steps
-            .step(
-                "dependencies",
-                &["release", "secrets"],
-                self.app_beside(&live, &release, secrets),
-            )
-            .await?;
-        steps
-            .step("build", &["dependencies"], async { app.build().await })
-            .await?;
-        steps
-            .step(
-                "release command",
-                &["build"],
-                self.release_command(&app, &release.version),
-            )
-            .await?;
+        let provide = self.app_beside(&live, &release, secrets);
+        let app = self.released_app(&steps, provide, Some(&release)).await?;
         // nginx would tell only once visitors are led there.
         app.static_folders()?;
         self.check_files(&app)?;
-        steps
-            .step("app", &["release command"], self.start_app(&app))
-            .await?;
+        self.start_app(&steps, &app).await?;
         Ok(Live {
             app: Rc::new(app),
             release: Some(release),
@@ -62,11 +38,7 @@ impl Instance {
         release: &Release,
         secrets: Secrets,
     ) -> Result<InstalledApp> {
-        let interpreter = if self.context.site.app.needs_interpreter() {
-            Some(self.interpreter().await?)
-        } else {
-            None
-        };
+        let interpreter = self.interpreter().await?;
         let app = self
             .provide_app(Some(release), interpreter, secrets)
             .await?;
@@ -107,9 +79,7 @@ impl Instance {
         };
         if let Err(error) = self.show(&next).await {
             let shown = Former::observe(&self.paths);
-            let restored = self
-                .start_web(&live.app, live.release.as_ref(), &live.certificate)
-                .await;
+            let restored = self.start_web(&live).await;
             restored.context("leading visitors back to the release before")?;
             serving.in_place.leaving.replace(Some(shown));
             return Err(error.context("leading visitors to it"));

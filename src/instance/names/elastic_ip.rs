@@ -48,8 +48,7 @@ impl Instance {
             "the Elastic IP of this site leads elsewhere: {}",
             address::describe(&elastic)
         );
-        let live = serving.live();
-        self.prove(live.release.as_ref(), &live.certificate).await?;
+        self.prove(&serving.live()).await?;
         let led = self.leader(&serving.zones).lead_to(me).await?;
         if led.owner == *me {
             self.public_ipv4.set(Some(led.elastic.address));

@@ -48,8 +48,7 @@ impl Instance {
     }
 
     async fn ask_for_names(&self, serving: &Serving) -> Result<CutoverOutcome> {
-        let live = serving.live();
-        self.prove(live.release.as_ref(), &live.certificate).await?;
+        self.prove(&serving.live()).await?;
         self.leaves_names(&serving.zones.standing().await?).await;
         self.cut_over(&serving.zones, None).await
     }
