@@ -245,3 +245,50 @@ async fn alongside<A, B>(
         Err(Either::Left((error, _)) | Either::Right((error, _))) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use tokio::sync::oneshot;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_on_beside_the_first_step_is_begun_once_and_ends_in_its_own_time() {
+        let (begun, (end, ended)) = (Cell::new(0), oneshot::channel());
+        let other = async {
+            begun.set(begun.get() + 1);
+            Ok(ended.await?)
+        };
+        let first = async {
+            yield_now().await;
+            Ok(begun.get())
+        };
+        let (first, other) = alongside(first, other).await.unwrap();
+        assert_eq!(first, 1, "the other one had not begun beside it");
+        end.send("certificate").unwrap();
+        assert_eq!(other.await.unwrap(), "certificate");
+        assert_eq!(begun.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_before_the_first_step_is_kept_for_later() {
+        let (end, ended) = oneshot::channel();
+        let first = async { Ok(ended.await?) };
+        let other = async { end.send("app").map_err(|_| anyhow!("nobody waits")) };
+        let (first, other) = alongside(first, other).await.unwrap();
+        assert_eq!(first, "app");
+        other.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failure_beside_the_first_step_ends_it_at_once() {
+        let first = std::future::pending::<Result<()>>();
+        let other = async { Err::<(), _>(anyhow!("no zone")) };
+        let Err(error) = alongside(first, other).await else {
+            panic!("the first step cannot end");
+        };
+        assert_eq!(error.to_string(), "no zone");
+    }
+}
