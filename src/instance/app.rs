@@ -7,6 +7,7 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::Instance;
+use super::report::Reporter;
 use super::serving::Serving;
 use crate::host::data_folder;
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, Secrets, UnpackedPackage};
@@ -70,6 +71,7 @@ impl Instance {
     /// Those of the three steps.
     pub async fn released_app(
         &self,
+        reporter: &Reporter<'_>,
         steps: &Timeline,
         provide: impl Future<Output = Result<InstalledApp>>,
         release: Option<&Release>,
@@ -83,7 +85,7 @@ impl Instance {
                 return Ok(());
             };
             if let Some(outcome) = self.release_command(&app, &release.version).await? {
-                self.tell_release_command(outcome);
+                reporter.tell_release_command(outcome);
             }
             Ok(())
         };

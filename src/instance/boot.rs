@@ -1,18 +1,19 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anyhow::{Result, bail};
 use futures_util::future::{Either, ready, try_select};
-use tokio::sync::Mutex;
 use tokio::{join, try_join};
 use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
+use super::names::NameKeeper;
 use super::names::cutover::CutoverOutcome;
-use super::serving::{InPlaceState, Live, Serving};
+use super::names::elastic_ip::rehearse_address;
+use super::report::Reporter;
+use super::serving::{Live, Serving};
 use crate::host::packages;
 use crate::site::app::Interpreter;
 use crate::site::certificate::Certificate;
@@ -43,48 +44,41 @@ impl Instance {
     /// # Errors
     /// That of the first step that failed, with the step's name. The app that served before then
     /// serves on.
-    pub async fn boot(&self) -> Result<Serving> {
+    pub async fn boot(&self, reporter: &Reporter<'_>, names: &NameKeeper<'_>) -> Result<Serving> {
         self.require_public_address()?;
         let (steps, before) = (&self.timeline, Former::observe(&self.paths));
         let place = async {
             let (fetched, interpreter, secrets) = try_join!(
-                self.fetched_release(),
+                self.fetched_release(reporter),
                 self.host_packages(),
                 self.app_secrets(steps)
             )?;
             let release = fetched.release.as_ref();
             let provided = self.provide_app(release, interpreter, secrets);
-            let app = self.released_app(steps, provided, release).await?;
+            let app = self
+                .released_app(reporter, steps, provided, release)
+                .await?;
             Ok((fetched, self.place(app, &before).await?))
         };
         let prove = async {
             let ((fetched, placed), certified) = alongside(place, self.certified()).await?;
             let proven = async {
                 let (live, zones) = self.started(&placed, fetched, certified).await?;
-                let observed = self.proven(&live, &zones).await?;
+                let observed = self.proven(names, &live, &zones).await?;
                 Ok((live, zones, observed))
             };
             self.or_back_to(&before, &placed, proven).await
         };
         // The report that the boot began is awaited in any case: it must not arrive after the report
         // that the boot failed.
-        let (_, proven) = join!(self.report(Phase::Booting, None, None), prove);
+        let (_, proven) = join!(reporter.write(), prove);
         let (live, zones, observed) = proven?;
-        let cutover = self.cut_over(&zones, Some(observed));
+        let cutover = names.cut_over(&zones, Some(observed));
         let cutover = steps
             .step("cutover", &["proof", "records"], cutover)
             .await?;
         let phase = self.phase_after(cutover, &zones).await;
-        Ok(Serving {
-            phase,
-            zones,
-            live: RefCell::new(live),
-            change: Mutex::default(),
-            unfit: RefCell::default(),
-            renewal_due: Cell::default(),
-            in_place: InPlaceState::default(),
-            before,
-        })
+        Ok(Serving::new(phase, zones, live, before))
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -98,7 +92,7 @@ impl Instance {
     }
 
     /// The release on trial, where this instance takes part in the trial; else the current release.
-    async fn fetched_release(&self) -> Result<BootRelease> {
+    async fn fetched_release(&self, reporter: &Reporter<'_>) -> Result<BootRelease> {
         let fetch = async {
             let site = &self.context.site;
             if !site.app.has_releases() {
@@ -109,7 +103,7 @@ impl Instance {
                 release::resolve(state, packages, site, self.identity.launched).await?;
             if let Some(deploy) = &trial {
                 info!(deploy, release = pointer.version, "taking part in a trial");
-                self.tell_trial(deploy);
+                reporter.tell_trial(deploy);
             }
             Ok(BootRelease {
                 release: Some(self.fetch_release(&pointer).await?),
@@ -154,7 +148,7 @@ impl Instance {
             if !self.context.site.dns.address_moves() {
                 return Ok(());
             }
-            let rehearsal = self.rehearse_address();
+            let rehearsal = rehearse_address(self);
             steps.step("address", &["accounts"], rehearsal).await
         };
         let (cached, zones, ()) = try_join!(
@@ -198,20 +192,29 @@ impl Instance {
     }
 
     /// The proof of what is served here, beside a look at the records that the cutover changes.
-    async fn proven(&self, live: &Live, zones: &Zones) -> Result<ObservedRecords> {
+    async fn proven(
+        &self,
+        names: &NameKeeper<'_>,
+        live: &Live,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
         let (steps, needs) = (&self.timeline, &["app", "web"]);
         let ((), observed) = try_join!(
             steps.step("proof", needs, self.prove(live)),
-            steps.step("records", needs, self.look_at_records(zones)),
+            steps.step("records", needs, self.look_at_records(names, zones)),
         )?;
         Ok(observed)
     }
 
     /// Observes the records, and what the report of their owner says: the owner may have asked for
     /// this instance only in case.
-    async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
+    async fn look_at_records(
+        &self,
+        names: &NameKeeper<'_>,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
         let observed = zones.observe().await?;
-        self.leaves_names(&zones.read(&observed)?).await;
+        names.leaves_names(&zones.read(&observed)?).await;
         Ok(observed)
     }
 
@@ -248,6 +251,8 @@ async fn alongside<A, B>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use anyhow::anyhow;
     use tokio::sync::oneshot;
     use tokio::task::yield_now;

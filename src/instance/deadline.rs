@@ -10,9 +10,20 @@ use tokio::time::timeout;
 /// # Errors
 /// The work's, and that it was not done in time.
 pub async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(patience, work)
-        .await
-        .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", patience.as_secs())))
+    let late = |_| Err(anyhow!("no answer within {} s", patience.as_secs()));
+    timeout(patience, work).await.unwrap_or_else(late)
+}
+
+/// The same for work of this instance's own.
+///
+/// # Errors
+/// The work's, and that it was not done in time.
+pub async fn done_within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let late = |_| Err(anyhow!("not done within {} s", patience.as_secs()));
+    timeout(patience, work).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]

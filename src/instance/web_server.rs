@@ -86,7 +86,7 @@ impl Instance {
     pub async fn prove_within(&self, live: &Live, within: Duration) -> Result<()> {
         let expectation = self.expectation(live);
         // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(live.certificate.not_before);
+        let now = self.context.now().max(live.certificate.not_before);
         let proven = proof::prove(&expectation, now, Instant::now() + within).await;
         if proven.is_err() {
             web::forget(&self.paths);

@@ -1,13 +1,11 @@
 //! What the resident knows, and what it does about what happens: a pure function.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::crash_loop::CrashLoop;
 use super::event::{Event, Leaving, LoopAction};
+use super::service_health::ServiceHealth;
 use crate::site::report::Phase;
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one
@@ -27,9 +25,7 @@ pub struct LoopState {
     telling: Telling,
     /// How often in a row the bucket did not take the logs.
     unshipped: u32,
-    ends: BTreeMap<&'static str, CrashLoop>,
-    /// The services that cannot stay up.
-    troubled: BTreeSet<&'static str>,
+    health: ServiceHealth,
 }
 
 /// The first logs are those of a boot that may be the last.
@@ -43,8 +39,7 @@ impl LoopState {
             phase,
             telling: Telling::Nothing,
             unshipped: 0,
-            ends: BTreeMap::new(),
-            troubled: BTreeSet::new(),
+            health: ServiceHealth::default(),
         }
     }
 
@@ -97,9 +92,9 @@ impl LoopState {
             Event::InPlace { changed } => self.tell_if(changed, LoopAction::Follow),
             Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
-                self.ended(service, how, at)
+                self.health.ended(service, how, at)
             }
-            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Quiet { service, at } => vec![self.health.quiet(service, at)],
             Event::Told => self.tell(),
             Event::Reported => self.reported(),
             Event::Minded => self.tell_if(true, LoopAction::Mind),
@@ -147,34 +142,6 @@ impl LoopState {
         }
     }
 
-    /// What cannot stay up is told once, until it is well again.
-    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<LoopAction> {
-        let ends = self.ends.entry(service).or_default();
-        ends.add(at);
-        match ends.well_at() {
-            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
-                vec![
-                    LoopAction::TellTrouble { service, how },
-                    LoopAction::AwaitWell { service, at: well },
-                ]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<LoopAction> {
-        let ends = self.ends.entry(service).or_default();
-        match ends.well_at() {
-            Some(well) if ends.cannot_stay_up(at) => {
-                vec![LoopAction::AwaitWell { service, at: well }]
-            }
-            _ => {
-                self.troubled.remove(service);
-                vec![LoopAction::ForgetTrouble { service }]
-            }
-        }
-    }
-
     /// A report first, where it is worth one; `next` in any case.
     fn tell_if(&mut self, worth_a_report: bool, next: LoopAction) -> Vec<LoopAction> {
         let mut acts = if worth_a_report {
@@ -218,6 +185,8 @@ fn ship_after(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]

@@ -5,16 +5,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use super::LogShipper;
 use crate::host::memory;
-use crate::instance::Instance;
-use crate::instance::event_loop::event::Event;
 
 /// How often it is looked whether there are many already.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-impl Instance {
-    /// Ships the logs after that time, or when they are many.
-    pub async fn shipping(&self, after: Duration) -> Event {
+impl LogShipper<'_> {
+    /// Ships the logs after that time, or when they are many. Whether the bucket took them.
+    pub async fn ship_after(&self, after: Duration) -> bool {
         let due = Instant::now() + after;
         loop {
             let left = due.saturating_duration_since(Instant::now());
@@ -28,8 +27,6 @@ impl Instance {
         if let Err(error) = &shipped {
             warn!("the logs wait on this instance: {error:#}");
         }
-        Event::Shipped {
-            failed: shipped.is_err(),
-        }
+        shipped.is_ok()
     }
 }

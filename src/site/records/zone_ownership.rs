@@ -1,5 +1,7 @@
 //! Whose the names of a zone are, and what they say.
 
+use std::collections::BTreeSet;
+
 use super::Ownership;
 use crate::cloud::route53::RecordSet;
 
@@ -13,6 +15,13 @@ pub struct ZoneOwnership {
 }
 
 impl ZoneOwnership {
+    /// Whether another instance than this one owns the names.
+    pub fn is_anothers(&self, instance: &str) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.owner != instance)
+    }
+
     /// Whether each name that answers with several instances does so with this one.
     pub fn answers_with(&self, instance: &str) -> bool {
         let mut names: Vec<String> = self
@@ -42,5 +51,11 @@ impl ZoneOwnership {
             .iter()
             .map(|owner| owner.owner.as_str())
             .chain(neighbours)
+    }
+
+    /// [`Self::instances`] of all zones, each once.
+    pub fn all_instances(zones: &[Self]) -> Vec<String> {
+        let ids: BTreeSet<&str> = zones.iter().flat_map(Self::instances).collect();
+        ids.into_iter().map(str::to_owned).collect()
     }
 }

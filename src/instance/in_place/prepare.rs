@@ -1,26 +1,32 @@
-//! One release beside another, and then in its place: visitors meet what is ready and proven, or
-//! what they met before.
+//! One release beside another: ready, and nobody is led to it yet.
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result, ensure};
-use tracing::info;
+use anyhow::{Result, ensure};
 
 use crate::instance::Instance;
-use crate::instance::serving::{Before, Live, Serving};
+use crate::instance::report::Reporter;
+use crate::instance::serving::{Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
 use crate::site::release::{Published, Release};
-use crate::site::web::{Former, health_files};
+use crate::site::web::health_files;
 
 impl Instance {
     /// From the package to an app that is ready, and that nobody is led to yet.
-    pub async fn prepare_beside(&self, serving: &Serving, release: &Published) -> Result<Live> {
+    pub async fn prepare_beside(
+        &self,
+        reporter: &Reporter<'_>,
+        serving: &Serving,
+        release: &Published,
+    ) -> Result<Live> {
         let (steps, live) = (self.timeline.anew(), serving.live());
         let fetch = async { self.fetch_release(&release.clone().into()).await };
         let release = steps.step("release", &[], fetch).await?;
         let secrets = self.app_secrets(&steps).await?;
         let provide = self.app_beside(&live, &release, secrets);
-        let app = self.released_app(&steps, provide, Some(&release)).await?;
+        let app = self
+            .released_app(reporter, &steps, provide, Some(&release))
+            .await?;
         // nginx would tell only once visitors are led there.
         app.static_folders()?;
         self.check_files(&app)?;
@@ -66,30 +72,5 @@ impl Instance {
             files.join(" nor ")
         );
         Ok(())
-    }
-
-    /// Leads visitors there by a reload of the web server, and proves it; else they are led back at
-    /// once. What served before runs on.
-    pub async fn take_over(&self, serving: &Serving, next: Live) -> Result<Before> {
-        let _alone = serving.change.lock().await;
-        let (live, web) = (serving.live(), Former::observe(&self.paths));
-        let next = Live {
-            certificate: live.certificate.clone(),
-            ..next
-        };
-        if let Err(error) = self.show(&next).await {
-            let shown = Former::observe(&self.paths);
-            let restored = self.start_web(&live).await;
-            restored.context("leading visitors back to the release before")?;
-            serving.in_place.leaving.replace(Some(shown));
-            return Err(error.context("leading visitors to it"));
-        }
-        info!(
-            release = next.version(),
-            before = live.version(),
-            "visitors are led to another release"
-        );
-        serving.set_live(next);
-        Ok(Before { live, web })
     }
 }
