@@ -28,19 +28,13 @@ impl Instance {
         cached: Option<Certificate>,
         zones: &Zones,
     ) -> Result<Certificate> {
-        match cached {
-            Some(certificate) => Ok(certificate),
-            None => {
-                self.certificates()
-                    .order(
-                        zones,
-                        &WantedCertificate {
-                            patience: PATIENCE,
-                            ..WantedCertificate::default()
-                        },
-                    )
-                    .await
-            }
+        if let Some(certificate) = cached {
+            return Ok(certificate);
         }
+        let wanted = WantedCertificate {
+            patience: PATIENCE,
+            ..WantedCertificate::default()
+        };
+        self.certificates().order(zones, &wanted).await
     }
 }

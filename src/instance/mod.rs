@@ -1,6 +1,7 @@
 //! The process that `up` runs: a blank instance becomes the site, then stays it until it is told to
 //! stop or AWS takes it away.
 
+mod app;
 mod app_slot;
 mod boot;
 mod certificate;

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Instance;
-use super::report::Reporter;
 use crate::cloud::s3::S3;
 use crate::config::{Bucket, ReleaseOn, Site};
 use crate::host::data_folder;
@@ -25,15 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl Instance {
-    /// Runs the release command where `[app] release_on` calls for that.
+    /// Runs the release command where `[app] release_on` calls for that, and tells what became of
+    /// it; `None`: the app has none.
+    ///
+    /// # Errors
+    /// The command fails, or does not get its turn; those of the bucket.
     pub async fn release_command(
         &self,
-        reporter: &Reporter<'_>,
         app: &InstalledApp,
         version: &str,
-    ) -> Result<()> {
+    ) -> Result<Option<ReleaseCommand>> {
         if app.release_command().is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let release_on = release_on(&self.context.site);
         // Boxed, as are the parts below: leases and what they guard, one in the other, would make
@@ -48,11 +50,10 @@ impl Instance {
             "the release command {}",
             told(became)
         );
-        reporter.tell_release_command(ReleaseCommand {
+        Ok(Some(ReleaseCommand {
             release: version.to_owned(),
             became,
-        });
-        Ok(())
+        }))
     }
 
     async fn release_on_folder(&self, app: &InstalledApp, version: &str) -> Result<Became> {

@@ -23,6 +23,7 @@ use crate::host::slot::Slot;
 use crate::logging;
 use crate::output;
 use crate::site::handover::Note;
+use crate::site::release::version_text;
 use crate::site::report::{
     Attempt, InstanceReport, Phase, ReleaseCommand, ReportedStep, Tried, critical_path,
 };
@@ -75,11 +76,6 @@ impl<'i> Reporter<'i> {
     /// The boot's release is on trial by that deploy.
     pub fn tell_trial(&self, deploy: &str) {
         self.parts.borrow_mut().trial = Some(deploy.to_owned());
-    }
-
-    /// The deploy whose candidate this boot tries.
-    pub fn trial(&self) -> Option<String> {
-        self.parts.borrow().trial.clone()
     }
 
     /// The outcome of the last release command.
@@ -207,7 +203,9 @@ impl<'i> Reporter<'i> {
             },
             spotboot: Some(version::NUMBER.to_owned()),
             build: version::build().clone(),
-            release: live.as_ref().map(|live| live.version().to_owned()),
+            release: live
+                .as_ref()
+                .map(|live| version_text(live.version()).to_owned()),
             deploy: live
                 .as_ref()
                 .map_or_else(|| parts.trial.clone(), |live| live.deploy.clone()),

@@ -99,7 +99,7 @@ impl Serving {
     /// # Errors
     /// The app does not prove itself.
     pub async fn take_over(&self, instance: &Instance, next: Live) -> Result<Before, NotShown> {
-        let version = next.version().to_owned();
+        let version = next.version().map(str::to_owned);
         let with_certificate = |live: &Live| Live {
             certificate: live.certificate.clone(),
             ..next
@@ -154,7 +154,7 @@ impl Serving {
         let next = next(&before.live);
         if let Err(error) = show(instance, &next).await {
             let shown = Former::observe(&instance.paths);
-            let back = start_web(instance, &before.live).await.context(doing[1]);
+            let back = instance.start_web(&before.live).await.context(doing[1]);
             return Err(match back {
                 Ok(()) => NotShown {
                     error: error.context(doing[0]),
@@ -170,19 +170,11 @@ impl Serving {
 
 /// Makes the web server serve this, and proves it.
 async fn show(instance: &Instance, live: &Live) -> Result<()> {
-    start_web(instance, live).await?;
-    let release = live.release.as_ref();
-    let expectation = instance.expectation(release, &live.certificate);
-    proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN)
+    instance.start_web(live).await?;
+    proof::shown_by_all_workers(&instance.expectation(live), Instant::now() + SHOWN_WITHIN)
         .await
         .context("this instance's own listener")?;
-    instance.prove(release, &live.certificate).await
-}
-
-async fn start_web(instance: &Instance, live: &Live) -> Result<()> {
-    instance
-        .start_web(&live.app, live.release.as_ref(), &live.certificate)
-        .await
+    instance.prove(live).await
 }
 
 fn forget_certificates_but(instance: &Instance, serials: &[&str]) {
@@ -201,12 +193,8 @@ fn forget_certificates_but(instance: &Instance, serials: &[&str]) {
 }
 
 impl Live {
-    pub fn version(&self) -> &str {
-        version_of(self.release.as_ref())
+    /// The version of its release.
+    pub fn version(&self) -> Option<&str> {
+        self.release.as_ref().map(|release| &*release.version)
     }
-}
-
-/// The version of a release; "none" where an app has no package.
-pub fn version_of(release: Option<&Release>) -> &str {
-    release.map_or("none", |release| &release.version)
 }

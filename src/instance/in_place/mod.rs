@@ -16,7 +16,7 @@
 //! `docs/ARCHITECTURE.md`), and it is the deploy that writes that.
 
 pub mod decision;
-pub mod swap;
+mod prepare;
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
-use crate::site::release::{Candidate, Current, Published};
+use crate::site::release::{Candidate, Current, Published, version_text};
 use crate::site::report::Attempt;
 use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
@@ -324,11 +324,7 @@ impl<'i> InPlaceTrial<'i> {
             return false;
         };
         let live = self.serving.live();
-        let Err(error) = self
-            .instance
-            .prove_within(live.release.as_ref(), &live.certificate, GLANCE)
-            .await
-        else {
+        let Err(error) = self.instance.prove_within(&live, GLANCE).await else {
             self.failed_looks = 0;
             return false;
         };
@@ -344,8 +340,12 @@ impl<'i> InPlaceTrial<'i> {
             warn!("{error:#}");
             return false;
         }
-        self.tell_failure(live.version(), deploy, error.context("while on trial"))
-            .await;
+        self.tell_failure(
+            version_text(live.version()),
+            deploy,
+            error.context("while on trial"),
+        )
+        .await;
         true
     }
 

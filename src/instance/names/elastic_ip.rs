@@ -63,10 +63,7 @@ impl NameKeeper<'_> {
             "the Elastic IP of this site leads elsewhere: {}",
             address::describe(&elastic)
         );
-        let live = serving.live();
-        self.instance
-            .prove(live.release.as_ref(), &live.certificate)
-            .await?;
+        self.instance.prove(&serving.live()).await?;
         let led = self.mover(&serving.zones).lead_to(me).await?;
         if led.owner == me {
             self.reporter.tell_address(Some(led.elastic.address));

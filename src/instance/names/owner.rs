@@ -45,10 +45,7 @@ impl NameKeeper<'_> {
     }
 
     async fn ask_for_names(&self, serving: &Serving) -> Result<CutoverOutcome> {
-        let live = serving.live();
-        self.instance
-            .prove(live.release.as_ref(), &live.certificate)
-            .await?;
+        self.instance.prove(&serving.live()).await?;
         self.leaves_names(&serving.zones.standing().await?).await;
         self.cut_over(&serving.zones, None).await
     }

@@ -33,6 +33,12 @@ pub struct Release {
     pub sha256: String,
 }
 
+/// Writes out the version of what serves, for reports, answers and logs: "none" where the site has no
+/// package.
+pub fn version_text(version: Option<&str>) -> &str {
+    version.unwrap_or("none")
+}
+
 /// Whether a boot finds the release whole on this disk.
 pub fn is_here(pointer: &Pointer, paths: &Paths) -> bool {
     fetch::unpacked(pointer, paths).is_some()

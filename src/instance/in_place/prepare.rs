@@ -8,7 +8,7 @@ use crate::instance::Instance;
 use crate::instance::report::Reporter;
 use crate::instance::serving::{Live, Serving};
 use crate::site::app::{Backend, InstalledApp, Secrets};
-use crate::site::release::{self, Published, Release};
+use crate::site::release::{Published, Release};
 use crate::site::web::health_files;
 
 impl Instance {
@@ -20,39 +20,17 @@ impl Instance {
         release: &Published,
     ) -> Result<Live> {
         let (steps, live) = (self.timeline.anew(), serving.live());
-        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
-        let pointer = release.clone().into();
-        let release = steps
-            .step(
-                "release",
-                &[],
-                release::fetch(&self.context.packages, &pointer, &self.paths, account),
-            )
-            .await?;
+        let fetch = async { self.fetch_release(&release.clone().into()).await };
+        let release = steps.step("release", &[], fetch).await?;
         let secrets = self.app_secrets(&steps).await?;
-        let app = steps
-            .step(
-                "dependencies",
-                &["release", "secrets"],
-                self.app_beside(&live, &release, secrets),
-            )
-            .await?;
-        steps
-            .step("build", &["dependencies"], async { app.build().await })
-            .await?;
-        steps
-            .step(
-                "release command",
-                &["build"],
-                self.release_command(reporter, &app, &release.version),
-            )
+        let provide = self.app_beside(&live, &release, secrets);
+        let app = self
+            .released_app(reporter, &steps, provide, Some(&release))
             .await?;
         // nginx would tell only once visitors are led there.
         app.static_folders()?;
         self.check_files(&app)?;
-        steps
-            .step("app", &["release command"], self.start_app(&app))
-            .await?;
+        self.start_app(&steps, &app).await?;
         Ok(Live {
             app: Rc::new(app),
             release: Some(release),
@@ -66,11 +44,7 @@ impl Instance {
         release: &Release,
         secrets: Secrets,
     ) -> Result<InstalledApp> {
-        let interpreter = if self.context.site.app.needs_interpreter() {
-            Some(self.interpreter().await?)
-        } else {
-            None
-        };
+        let interpreter = self.interpreter().await?;
         let app = self
             .provide_app(Some(release), interpreter, secrets)
             .await?;
