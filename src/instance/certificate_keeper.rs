@@ -33,13 +33,9 @@ pub struct CertificateKeeper<'i> {
     instance: &'i Instance,
     serving: &'i Serving,
     metering: &'i Metering,
-    quarantined: Option<Quarantined>,
-}
-
-/// A certificate that did not prove itself on this instance.
-struct Quarantined {
-    serial: String,
-    until: OffsetDateTime,
+    /// The serial of a certificate that did not prove itself on this instance, and until when it is
+    /// not tried again.
+    quarantined: Option<(String, OffsetDateTime)>,
 }
 
 impl<'i> CertificateKeeper<'i> {
@@ -87,14 +83,12 @@ impl<'i> CertificateKeeper<'i> {
                 .map(|(_, ledger)| ledger);
             let window = ledger.and_then(|ledger| ledger.window(&live));
             self.metering.renewal_due(due(&live, window));
+            let unfit = self.quarantined.as_ref();
             let view = View {
                 now: context.now(),
                 serving: &live,
                 stored: stored.as_ref(),
-                unfit: self
-                    .quarantined
-                    .as_ref()
-                    .map(|quarantined| (quarantined.serial.as_str(), quarantined.until)),
+                unfit: unfit.map(|(serial, until)| (serial.as_str(), *until)),
                 ledgers: &ledgers,
                 names: &names,
             };
@@ -126,10 +120,8 @@ impl<'i> CertificateKeeper<'i> {
             .swap_certificate(self.instance, certificate)
             .await;
         if swapped.is_err() {
-            self.quarantined = Some(Quarantined {
-                serial,
-                until: self.instance.context.now() + QUARANTINE,
-            });
+            let until = self.instance.context.now() + QUARANTINE;
+            self.quarantined = Some((serial, until));
         }
         swapped
     }

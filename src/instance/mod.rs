@@ -22,6 +22,7 @@ mod shutdown;
 mod web_server;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -85,14 +86,10 @@ impl Instance {
     ) -> Result<Self> {
         let region = region_of(&site, &identity).await?;
         let cloud = Access::on_instance(&imds).cloud(&region).await?;
-        let accounts = timeline
-            .step("accounts", &["identity"], async {
-                Ok(Accounts::ensure(&paths).await?)
-            })
-            .await?;
+        let ensure = async { Ok(Accounts::ensure(&paths).await?) };
+        let accounts = timeline.step("accounts", &["identity"], ensure).await?;
         paths.prepare(accounts.as_ref())?;
-        let services =
-            Services::choose(mode, &paths, std::sync::Arc::new(logging::print_service)).await?;
+        let services = Services::choose(mode, &paths, Arc::new(logging::print_service)).await?;
         Ok(Self {
             context: SiteContext::new(site, cloud),
             imds,

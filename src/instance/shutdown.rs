@@ -105,10 +105,8 @@ impl Shutdown<'_> {
             )
         };
         _ = timeout_at(stops, drained).await;
-        for service in [web::SERVICE]
-            .into_iter()
-            .chain(Slot::ALL.map(Slot::service))
-        {
+        let apps = Slot::ALL.map(Slot::service);
+        for service in [web::SERVICE].into_iter().chain(apps) {
             if let Err(error) = self.instance.services.stop(service).await {
                 warn!("{error}");
             }

@@ -94,7 +94,7 @@ impl<'i> InPlaceTrial<'i> {
             memory::release();
         }
         if let Some(candidate) = self.next.take() {
-            self.start_trial(candidate).await;
+            self.start_trial(candidate.release, candidate.deploy).await;
             return true;
         }
         let on_trial = matches!(self.state, TrialState::OnTrial(_));
@@ -189,10 +189,7 @@ impl<'i> InPlaceTrial<'i> {
         Ok(true)
     }
 
-    async fn start_trial(&mut self, candidate: Candidate) {
-        let Candidate {
-            release, deploy, ..
-        } = candidate;
+    async fn start_trial(&mut self, release: Published, deploy: String) {
         match self.run_trial(&release, &deploy).await {
             Ok(Some(before)) => {
                 self.reporter

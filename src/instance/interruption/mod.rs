@@ -145,10 +145,8 @@ impl<'i> Interruption<'i> {
         // Nobody comes by an Elastic IP any more that has moved.
         let dns = &context.site.dns;
         let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
-        let taken_over = self.marked().taken_over.map(|at| at + remembered);
-        let left =
-            taken_over.map(|until| Duration::try_from(until - context.now()).unwrap_or_default());
-        Instant::now() + left.unwrap_or_default()
+        let left = |at| Duration::try_from(at + remembered - context.now()).unwrap_or_default();
+        Instant::now() + self.marked().taken_over.map(left).unwrap_or_default()
     }
 
     fn marked(&self) -> Ref<'_, Marked> {

@@ -28,10 +28,9 @@ impl Interruption<'_> {
                 self.open_names(serving).await?;
             }
             if multivalue {
-                self.leave_answers(seen, serving).await
-            } else {
-                Ok(())
+                self.leave_answers(seen, serving).await?;
             }
+            Ok(())
         });
         if let Err(error) = done.await {
             warn!("making way: {error:#}");
@@ -72,11 +71,8 @@ impl Interruption<'_> {
     /// Whether instances that live have the names: these may lead to an instance that was lost.
     async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
         let standing = serving.zones.standing().await?;
-        if !run_lives
-            && standing
-                .iter()
-                .any(|zone| self.is_kept_for_this_instance(zone))
-        {
+        let is_kept = standing.iter().any(|zone| self.is_kept(zone));
+        if is_kept && !run_lives {
             self.open_names(serving).await?;
         }
         let me = self.instance.id();
@@ -94,13 +90,10 @@ impl Interruption<'_> {
 
     /// Whether a rotation or another instance has fenced the names for this one: an instance that
     /// is launched next would stand by.
-    fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
-        let me = &self.instance.identity;
-        !zone.is_anothers(&me.instance_id)
-            && zone
-                .owner
-                .as_ref()
-                .is_some_and(|owner| owner.launched >= me.launched + Duration::from_secs(1))
+    fn is_kept(&self, zone: &ZoneOwnership) -> bool {
+        let fence = self.instance.identity.launched + Duration::from_secs(1);
+        let owner = zone.owner.as_ref();
+        owner.is_some_and(|owner| owner.owner == self.instance.id() && owner.launched >= fence)
     }
 
     /// Takes this instance out of a multivalue answer, unless that would leave nobody: another
@@ -150,12 +143,10 @@ impl Interruption<'_> {
     /// have the names.
     fn last_resort(&self) {
         let marked = self.marked();
-        let Some(until) = marked.until().filter(|_| {
-            marked.taken_over.is_none() && self.instance.context.site.failover.is_some()
-        }) else {
-            return;
-        };
-        if marked.left_until(until) <= LAST_RESORT && !self.mirror_said.replace(true) {
+        let is_alone = marked.taken_over.is_none() && self.instance.context.site.failover.is_some();
+        let until = marked.until().filter(|_| is_alone);
+        let is_last = until.is_some_and(|until| marked.left_until(until) <= LAST_RESORT);
+        if is_last && !self.mirror_said.replace(true) {
             warn!(
                 "nobody has taken over, and this spotboot cannot send the names to the mirror yet"
             );

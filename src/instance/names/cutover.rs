@@ -7,6 +7,7 @@ use super::NameKeeper;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::context::claim;
+use crate::context::elastic_ip::ElasticIpMover;
 use crate::site::address;
 use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
@@ -71,8 +72,8 @@ impl NameKeeper<'_> {
         if elastic.is_none() {
             return Ok(CutoverOutcome::Owner(changes));
         }
-        let me = self.instance.id();
-        let led = self.mover(zones).lead_to(me).await?;
+        let (context, me) = (&self.instance.context, self.instance.id());
+        let led = ElasticIpMover { context, zones }.lead_to(me).await?;
         if led.owner != me {
             return Ok(self.stand_by(&led.owner));
         }

@@ -12,7 +12,6 @@ use crate::instance::Instance;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::address;
-use crate::site::records::Zones;
 
 /// As long it leads elsewhere at most, where an instance died that was moving it, or a person did.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -64,17 +63,11 @@ impl NameKeeper<'_> {
             address::describe(&elastic)
         );
         self.instance.prove(&serving.live()).await?;
-        let led = self.mover(&serving.zones).lead_to(me).await?;
+        let zones = &serving.zones;
+        let led = ElasticIpMover { context, zones }.lead_to(me).await?;
         if led.owner == me {
             self.reporter.tell_address(Some(led.elastic.address));
         }
         Ok(())
-    }
-
-    pub(super) fn mover<'l>(&'l self, zones: &'l Zones) -> ElasticIpMover<'l> {
-        ElasticIpMover {
-            context: &self.instance.context,
-            zones,
-        }
     }
 }
