@@ -7,8 +7,8 @@
 //! - the CA, and the TXT records of its challenges in the site's zones;
 //! - what is served, by [`Serving::swap_certificate`]; the gauge of when a renewal is due.
 //!
-//! A good certificate in the bucket costs no word to the CA (I5 in `docs/ARCHITECTURE.md`), and what
-//! fails leaves the certificate that serves (I6).
+//! A good certificate in the bucket costs no word to the CA (I5 in `docs/ARCHITECTURE.md`), and
+//! what fails leaves the certificate that serves (I6).
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ use crate::site::certificate::{
 };
 
 /// Until a certificate that did not prove itself is tried again.
-const UNFIT_FOR: Duration = Duration::from_secs(3600);
+const QUARANTINE: Duration = Duration::from_secs(3600);
 
 /// Keeps a valid certificate served.
 pub struct CertificateKeeper<'i> {
     instance: &'i Instance,
     serving: &'i Serving,
     metering: &'i Metering,
-    unfit: Option<Quarantined>,
+    quarantined: Option<Quarantined>,
 }
 
 /// A certificate that did not prove itself on this instance.
@@ -43,21 +43,22 @@ struct Quarantined {
 }
 
 impl<'i> CertificateKeeper<'i> {
+    /// Makes the keeper of the certificate that serves.
     pub fn new(instance: &'i Instance, serving: &'i Serving, metering: &'i Metering) -> Self {
         Self {
             instance,
             serving,
             metering,
-            unfit: None,
+            quarantined: None,
         }
     }
 
-    /// Sees to the certificate after that time. Whether another one serves since, and how long to
-    /// wait for the next look.
+    /// Sees to the certificate after that time. Returns whether another certificate serves since,
+    /// and how long to wait until the next look.
     pub async fn renew(&mut self, after: Duration) -> (bool, Duration) {
         sleep(after).await;
         let before = self.serving.live().certificate;
-        let next = match self.tend().await {
+        let next = match self.maintain().await {
             Ok(until) => pause(until, self.instance.context.now()),
             Err(error) => {
                 warn!(
@@ -71,8 +72,8 @@ impl<'i> CertificateKeeper<'i> {
         (renewed, next)
     }
 
-    /// Does what is to be done about the certificate now; tells when to look again.
-    async fn tend(&mut self) -> Result<OffsetDateTime> {
+    /// Does what is to be done about the certificate now. Returns when to look again.
+    async fn maintain(&mut self) -> Result<OffsetDateTime> {
         let (certificates, context) = (self.instance.certificates(), &self.instance.context);
         let names = identifiers(&context.site.domains);
         loop {
@@ -91,9 +92,9 @@ impl<'i> CertificateKeeper<'i> {
                 serving: &live,
                 stored: stored.as_ref(),
                 unfit: self
-                    .unfit
+                    .quarantined
                     .as_ref()
-                    .map(|unfit| (unfit.serial.as_str(), unfit.until)),
+                    .map(|quarantined| (quarantined.serial.as_str(), quarantined.until)),
                 ledgers: &ledgers,
                 names: &names,
             };
@@ -125,9 +126,9 @@ impl<'i> CertificateKeeper<'i> {
             .swap_certificate(self.instance, certificate)
             .await;
         if swapped.is_err() {
-            self.unfit = Some(Quarantined {
+            self.quarantined = Some(Quarantined {
                 serial,
-                until: self.instance.context.now() + UNFIT_FOR,
+                until: self.instance.context.now() + QUARANTINE,
             });
         }
         swapped

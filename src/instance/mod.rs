@@ -55,7 +55,7 @@ use shutdown::Shutdown;
 /// How long a boot may take in all; its steps have shorter deadlines of their own.
 const BOOT_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// One instance on its way to being the site.
+/// One instance: what every task may use and none changes. Each task owns what it changes.
 pub struct Instance {
     context: SiteContext,
     paths: Paths,
@@ -70,6 +70,10 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Makes what a boot needs on this machine: accounts, folders, and the keeper of the services.
+    ///
+    /// # Errors
+    /// The region, the credentials, the accounts or the folders cannot be had.
     pub async fn prepare(
         site: Site,
         paths: Paths,
@@ -102,6 +106,7 @@ impl Instance {
         })
     }
 
+    /// The instance's id.
     pub fn id(&self) -> &str {
         &self.identity.instance_id
     }
@@ -118,7 +123,7 @@ impl Instance {
         let booted = tokio::select! {
             // On the heap: the futures of a boot's steps are large.
             booted = Box::pin(self.boot(reporter, names)) => booted,
-            never = interruption.mind_while_booting() => match never {},
+            never = interruption.watch_while_booting() => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),

@@ -60,7 +60,7 @@ struct Parts {
 }
 
 impl<'i> Reporter<'i> {
-    /// For an instance that boots.
+    /// Makes the reporter of an instance that boots.
     pub fn new(instance: &'i Instance) -> Self {
         Self {
             instance,
@@ -105,23 +105,19 @@ impl<'i> Reporter<'i> {
         self.parts.borrow_mut().public_ipv4 = address;
     }
 
+    /// The address at which this instance is reached.
     pub fn public_ipv4(&self) -> Option<Ipv4Addr> {
         self.parts.borrow().public_ipv4
     }
 
-    /// What AWS has said of this instance, and when it ends it; whether nothing is left to do for
-    /// the note.
-    pub fn tell_interruption(
-        &self,
-        note: Option<Note>,
-        until: Option<OffsetDateTime>,
-        settled: bool,
-    ) {
+    /// What AWS has said of this instance's end, and when that is; `settled`: nothing is left to do
+    /// for the note.
+    pub fn tell_end(&self, note: Option<Note>, until: Option<OffsetDateTime>, settled: bool) {
         let mut parts = self.parts.borrow_mut();
         (parts.note, parts.until, parts.settled) = (note, until, settled);
     }
 
-    /// Why a service cannot stay up; `None` once it is well.
+    /// Why a service cannot stay up; `None` once the service is well.
     pub fn tell_trouble(&self, service: &'static str, why: Option<String>) {
         let troubles = &mut self.parts.borrow_mut().troubles;
         match why {
@@ -148,16 +144,18 @@ impl<'i> Reporter<'i> {
         _ = self.serving.set(serving);
     }
 
+    /// Where this instance stands from now on.
     pub fn tell_phase(&self, phase: Phase) {
         self.parts.borrow_mut().phase = phase;
     }
 
+    /// Where this instance stands.
     pub fn phase(&self) -> Phase {
         self.parts.borrow().phase
     }
 
-    /// Writes `instances/<id>.json`. That it cannot be written is no reason to stop; whether it
-    /// was.
+    /// Writes `instances/<id>.json`, and tells whether the bucket took it. A bucket that does not
+    /// is no reason to stop.
     pub async fn write(&self) -> bool {
         let _in_turn = self.turn.lock().await;
         let report = self.report();
@@ -189,10 +187,7 @@ impl<'i> Reporter<'i> {
 
     fn report(&self) -> InstanceReport {
         let parts = self.parts.borrow();
-        let Instance {
-            identity, timeline, ..
-        } = self.instance;
-        let steps = timeline.steps();
+        let (identity, steps) = (&self.instance.identity, self.instance.timeline.steps());
         let serves = matches!(parts.phase, Phase::Serving | Phase::StandBy);
         let live = self.serving.get().filter(|_| serves).map(|s| s.live());
         let troubles: Vec<String> = self.troubles().into_values().collect();

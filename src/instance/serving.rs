@@ -1,5 +1,5 @@
 //! What an instance serves, and the only ways to serve something else: visitors meet what is
-//! proven, or what they met before.
+//! proven (I1 in `docs/ARCHITECTURE.md`), or what they met before.
 //!
 //! A change touches nginx, its configuration and the certificates under the state folder, and
 //! nothing else: which release or certificate comes next, and what becomes of the former one, is
@@ -26,6 +26,16 @@ use crate::site::web::Former;
 
 /// Until a reloaded nginx has nobody left who shows the former certificate to new connections.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is done, and how it is undone, in the words of an error.
+const LEAD_VISITORS: [&str; 2] = [
+    "leading visitors to it",
+    "leading visitors back to the release before",
+];
+const SHOW_CERTIFICATE: [&str; 2] = [
+    "serving with the renewed certificate",
+    "going back to the former certificate",
+];
 
 /// A site that is up.
 pub struct Serving {
@@ -57,11 +67,11 @@ pub struct Before {
     pub web: Former,
 }
 
-/// Why a change did not come to pass.
+/// Why a change did not come to pass: visitors are served as before.
 pub struct NotShown {
     pub error: Error,
-    /// The web server as it led visitors to what did not prove itself, where some may have been;
-    /// the former app serves again.
+    /// The web server as it led visitors to what did not prove itself: some may be served there
+    /// still. `None`: the web server could not be led back.
     pub web: Option<Former>,
 }
 
@@ -78,6 +88,7 @@ impl Serving {
         }
     }
 
+    /// What the web server serves now.
     pub fn live(&self) -> Live {
         self.live.borrow().clone()
     }
@@ -94,14 +105,7 @@ impl Serving {
             ..next
         };
         let before = self
-            .change(
-                instance,
-                with_certificate,
-                [
-                    "leading visitors to it",
-                    "leading visitors back to the release before",
-                ],
-            )
+            .change(instance, with_certificate, LEAD_VISITORS)
             .await?;
         info!(
             release = version,
@@ -127,14 +131,7 @@ impl Serving {
             ..live.clone()
         };
         let before = self
-            .change(
-                instance,
-                with_app,
-                [
-                    "serving with the renewed certificate",
-                    "going back to the former certificate",
-                ],
-            )
+            .change(instance, with_app, SHOW_CERTIFICATE)
             .await
             .map_err(|refused| refused.error)?;
         info!(serial, %until, "the certificate is renewed");
@@ -142,8 +139,7 @@ impl Serving {
         Ok(())
     }
 
-    /// Shows what `next` makes of what is served, and proves it, or shows that again. `doing`: both
-    /// in words.
+    /// Shows what `next` makes of what is served, and proves it; else shows what was served again.
     async fn change(
         &self,
         instance: &Instance,

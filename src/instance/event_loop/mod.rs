@@ -22,7 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::Instance;
 use super::certificate_keeper::CertificateKeeper;
 use super::in_place::InPlaceTrial;
-use super::interruption::{Interruption, Minded};
+use super::interruption::{Interruption, InterruptionEvent};
 use super::logs::LogShipper;
 use super::metering::Metering;
 use super::names::NameKeeper;
@@ -53,6 +53,7 @@ pub struct EventLoop<'i> {
 }
 
 impl EventLoop<'_> {
+    /// Serves until something ends that. Whatever the tasks have under way then is dropped.
     pub async fn stay(&self, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
         let services = &self.instance.services;
         let mut state = LoopState::new(self.serving.phase);
@@ -108,16 +109,16 @@ impl EventLoop<'_> {
                     Event::Settled
                 }
                 LoopAction::Follow => {
-                    let changed = self.trial.lock().await.follow().await;
+                    let changed = self.trial.lock().await.poll().await;
                     Event::InPlace { changed }
                 }
                 LoopAction::Report => {
                     reporter.write().await;
                     Event::Reported
                 }
-                LoopAction::Mind => match self.interruption.mind(serving).await {
-                    Minded::News => Event::Minded,
-                    Minded::Over => Event::Over,
+                LoopAction::WatchInterruption => match self.interruption.watch(serving).await {
+                    InterruptionEvent::Changed => Event::Interruption,
+                    InterruptionEvent::Over => Event::Over,
                 },
                 LoopAction::LookAtNames => {
                     let ours = self.names.look_at_names(serving).await;

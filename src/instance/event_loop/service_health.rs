@@ -26,7 +26,8 @@ pub struct ServiceHealth {
 }
 
 impl ServiceHealth {
-    /// What cannot stay up is told once, until it is well again.
+    /// A service ended by itself. A service that cannot stay up is told of once, until it is well
+    /// again.
     pub fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<LoopAction> {
         let ends = self.ends.entry(service).or_default();
         ends.add(at);
@@ -41,7 +42,7 @@ impl ServiceHealth {
         }
     }
 
-    /// What has not ended for a while may be well.
+    /// A service that has not ended for a while may be well.
     pub fn quiet(&mut self, service: &'static str, at: Instant) -> LoopAction {
         let ends = self.ends.entry(service).or_default();
         match ends.well_at() {
@@ -54,7 +55,7 @@ impl ServiceHealth {
     }
 }
 
-/// Says so in the log, and in whatever this instance reports from now on.
+/// Tells of a service that cannot stay up in the log, and in the reports from now on.
 pub async fn tell_trouble(
     instance: &Instance,
     reporter: &Reporter<'_>,
@@ -74,6 +75,7 @@ pub async fn tell_trouble(
     reporter.tell_trouble(service, Some(text));
 }
 
+/// The service is well again: the reports tell of it no more.
 pub fn forget_trouble(reporter: &Reporter<'_>, service: &'static str) {
     info!(
         service,

@@ -34,6 +34,7 @@ const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
 const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl LoopState {
+    /// The state of a resident that begins.
     pub fn new(phase: Phase) -> Self {
         Self {
             phase,
@@ -43,6 +44,7 @@ impl LoopState {
         }
     }
 
+    /// Where this instance stands.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -54,20 +56,13 @@ impl LoopState {
         } else {
             LoopAction::LookAtNames
         };
-        let (renew, sweep) = (
-            LoopAction::Renew {
-                after: Duration::ZERO,
-            },
-            LoopAction::Sweep {
-                after: Duration::ZERO,
-            },
-        );
+        let now = Duration::ZERO;
         vec![
             LoopAction::Settle,
-            LoopAction::Mind,
-            renew,
+            LoopAction::WatchInterruption,
+            LoopAction::Renew { after: now },
             names,
-            sweep,
+            LoopAction::Sweep { after: now },
             LoopAction::Ship {
                 after: FIRST_SHIPPING,
             },
@@ -75,6 +70,7 @@ impl LoopState {
         ]
     }
 
+    /// What to do about an event.
     pub fn on(&mut self, event: Event) -> Vec<LoopAction> {
         match event {
             Event::Signal(signal) => {
@@ -97,7 +93,7 @@ impl LoopState {
             Event::Quiet { service, at } => vec![self.health.quiet(service, at)],
             Event::Told => self.tell(),
             Event::Reported => self.reported(),
-            Event::Minded => self.tell_if(true, LoopAction::Mind),
+            Event::Interruption => self.tell_if(true, LoopAction::WatchInterruption),
             Event::Swept { next } => vec![LoopAction::Sweep { after: next }],
             Event::Owner { taken_over } => self.owner_seen(taken_over),
             Event::Names { ours } => self.names_seen(ours),
@@ -144,11 +140,8 @@ impl LoopState {
 
     /// A report first, where it is worth one; `next` in any case.
     fn tell_if(&mut self, worth_a_report: bool, next: LoopAction) -> Vec<LoopAction> {
-        let mut acts = if worth_a_report {
-            self.tell()
-        } else {
-            Vec::new()
-        };
+        let report = worth_a_report.then(|| self.tell());
+        let mut acts = report.unwrap_or_default();
         acts.push(next);
         acts
     }

@@ -6,7 +6,8 @@
 //! before. It may touch:
 //!
 //! - in the bucket: `releases/candidate.json` and `releases/current.json`, which it reads; the
-//!   packages and `cache/`, as a boot does; the leases of the release command; `logs/<id>/trial.log`;
+//!   packages and `cache/`, as a boot does; the leases of the release command;
+//!   `logs/<id>/trial.log`;
 //! - on the machine: the app in the slot that does not serve, the folders of releases, the data
 //!   folder by the release command;
 //! - what is served, by [`Serving::take_over`]; its part of the report, `tried`.
@@ -54,16 +55,18 @@ pub struct InPlaceTrial<'i> {
     state: TrialState,
     /// What served before the release that is on trial, and runs on.
     before: Option<Before>,
-    /// Another app runs on for who was led to it, and is to go once nobody is served by it.
+    /// Another app runs on for visitors who were led to it, and is to go once none is served by it.
     leaving: Option<Former>,
-    /// The candidate as it was when last looked at; what cannot be read is none.
+    /// The candidate as it was at the last look; a candidate that cannot be read is none.
     seen: Option<(Etag, Option<Candidate>)>,
-    /// What is to be tried, once that it is was told.
+    /// The candidate that is to be tried, once the report has said so.
     next: Option<Candidate>,
     failed_looks: u32,
 }
 
 impl<'i> InPlaceTrial<'i> {
+    /// Makes the trial of an instance that has just booted: what is current may have changed
+    /// meanwhile.
     pub fn new(instance: &'i Instance, serving: &'i Serving, reporter: &'i Reporter<'i>) -> Self {
         Self {
             instance,
@@ -78,9 +81,9 @@ impl<'i> InPlaceTrial<'i> {
         }
     }
 
-    /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
-    /// to be told. True: what this instance has to tell has changed.
-    pub async fn follow(&mut self) -> bool {
+    /// Looks at what is on trial once, and does what follows from that; one part of it at a time,
+    /// as each is to be told. Returns whether the report has changed.
+    pub async fn poll(&mut self) -> bool {
         if !self.instance.context.site.app.has_releases() {
             return std::future::pending().await;
         }
@@ -91,7 +94,7 @@ impl<'i> InPlaceTrial<'i> {
             memory::release();
         }
         if let Some(candidate) = self.next.take() {
-            self.take_part(candidate).await;
+            self.start_trial(candidate).await;
             return true;
         }
         let on_trial = matches!(self.state, TrialState::OnTrial(_));
@@ -116,7 +119,7 @@ impl<'i> InPlaceTrial<'i> {
                 self.next = Some(candidate);
                 Ok(true)
             }
-            CandidateAction::AskCurrent => self.heed_current().await,
+            CandidateAction::AskCurrent => self.reconcile_with_current().await,
         }
     }
 
@@ -134,7 +137,7 @@ impl<'i> InPlaceTrial<'i> {
             }
             Since::Gone => {
                 if self.seen.is_some() {
-                    self.saw(None);
+                    self.cache_candidate(None);
                 }
                 return Ok(None);
             }
@@ -147,19 +150,19 @@ impl<'i> InPlaceTrial<'i> {
                 None
             }
         };
-        self.saw(Some((object.etag, candidate.clone())));
+        self.cache_candidate(Some((object.etag, candidate.clone())));
         Ok(candidate)
     }
 
     /// Another candidate, or none: what is current may have changed, too.
-    fn saw(&mut self, candidate: Option<(Etag, Option<Candidate>)>) {
+    fn cache_candidate(&mut self, candidate: Option<(Etag, Option<Candidate>)>) {
         self.seen = candidate;
         if self.state == TrialState::Settled {
             self.state = TrialState::Unsure;
         }
     }
 
-    async fn heed_current(&mut self) -> Result<bool> {
+    async fn reconcile_with_current(&mut self) -> Result<bool> {
         let context = &self.instance.context;
         let current = Current::read(&context.state, &context.site).await?;
         let live = self.serving.live();
@@ -168,13 +171,13 @@ impl<'i> InPlaceTrial<'i> {
             live.version(),
             current.as_ref().map(|(current, _)| current),
         ) {
-            CurrentAction::Keep => self.keep_it(),
+            CurrentAction::Keep => self.commit(),
             CurrentAction::Back => {
                 info!(
                     release = live.version(),
                     "the deploy took its release off trial"
                 );
-                self.go_back().await?;
+                self.revert().await?;
                 self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
             CurrentAction::Follow(release, deploy) => self.catch_up(release, deploy).await,
@@ -186,11 +189,11 @@ impl<'i> InPlaceTrial<'i> {
         Ok(true)
     }
 
-    async fn take_part(&mut self, candidate: Candidate) {
+    async fn start_trial(&mut self, candidate: Candidate) {
         let Candidate {
             release, deploy, ..
         } = candidate;
-        match self.try_out(&release, &deploy).await {
+        match self.run_trial(&release, &deploy).await {
             Ok(Some(before)) => {
                 self.reporter
                     .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
@@ -210,8 +213,9 @@ impl<'i> InPlaceTrial<'i> {
         }
     }
 
-    /// What served before; None: the release is no longer on trial, and nobody was led to it.
-    async fn try_out(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
+    /// Returns what served before. `None`: the release is no longer on trial, and no visitor was
+    /// led to it.
+    async fn run_trial(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
         let prepare = self.prepare(release);
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
@@ -248,8 +252,8 @@ impl<'i> InPlaceTrial<'i> {
         })
     }
 
-    /// It is current already, and there is no deploy left that would hear of a failure: what serves
-    /// then serves on.
+    /// The release is current already, and no deploy is left that would hear of a failure: what
+    /// serves then serves on.
     async fn catch_up(&mut self, release: Published, deploy: String) {
         info!(
             release = release.version,
@@ -264,13 +268,13 @@ impl<'i> InPlaceTrial<'i> {
                 self.reporter
                     .tell_tried(&deploy, &release.version, Attempt::Kept, None);
                 self.before = Some(before);
-                self.keep_it();
+                self.commit();
             }
             Err(error) => self.fail(&release, deploy, error).await,
         }
     }
 
-    /// Ends when the release is no longer on trial.
+    /// Waits until the release is no longer on trial.
     async fn withdrawn(&mut self, deploy: &str) {
         loop {
             sleep(LOOK_EVERY).await;
@@ -292,14 +296,14 @@ impl<'i> InPlaceTrial<'i> {
     }
 
     /// The release that was on trial stays: the one before goes.
-    fn keep_it(&mut self) {
+    fn commit(&mut self) {
         info!(release = self.serving.live().version(), "the release stays");
         self.leaving = self.before.take().map(|before| before.web);
         self.state = TrialState::Settled;
         self.reporter.tell_tried_end(Attempt::Kept);
     }
 
-    async fn go_back(&mut self) -> Result<()> {
+    async fn revert(&mut self) -> Result<()> {
         if let Some(before) = &self.before {
             let next = before.live.clone();
             let left = self.serving.take_over(self.instance, next).await;
@@ -313,8 +317,8 @@ impl<'i> InPlaceTrial<'i> {
         Ok(())
     }
 
-    /// What is on trial here is looked at as a visitor would; who would be failed again and again
-    /// gets the release before. True: that happened.
+    /// Looks at the release on trial as a visitor would. A release that fails again and again gives
+    /// way to the one before it; returns whether that happened.
     async fn watch(&mut self) -> bool {
         let TrialState::OnTrial(deploy) = self.state.clone() else {
             return false;
@@ -332,7 +336,7 @@ impl<'i> InPlaceTrial<'i> {
         if self.failed_looks < FAILED_LOOKS {
             return false;
         }
-        if let Err(error) = self.go_back().await {
+        if let Err(error) = self.revert().await {
             warn!("{error:#}");
             return false;
         }
@@ -350,8 +354,8 @@ impl<'i> InPlaceTrial<'i> {
         self.tell_failure(&release.version, deploy, error).await;
     }
 
-    /// What runs beside the release that serves, unless somebody was led there: then it goes once
-    /// they are served.
+    /// Ends the app beside the release that serves, unless visitors were led there: that app goes
+    /// once they are served.
     async fn stop_unused(&self) {
         if self.leaving.is_none() {
             let unused = self.serving.live().app.slot().map(Slot::other);
@@ -359,7 +363,7 @@ impl<'i> InPlaceTrial<'i> {
         }
     }
 
-    /// The log first: whoever hears of the failure looks for it.
+    /// Writes the log first: whoever reads of the failure looks for the log.
     async fn tell_failure(&mut self, release: &str, deploy: String, error: Error) {
         let error = format!("{error:#}");
         warn!(

@@ -1,4 +1,4 @@
-//! Look, decide, and do it.
+//! One look at the fleet, the decision of `site::handover`, and what is done about it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(2);
 const RETIRED_WITHIN: Duration = Duration::from_secs(180);
 
 impl Interruption<'_> {
-    /// One look, and what follows from it; how long it may rest then.
+    /// Looks once, and does what follows from that. Returns the pause until the next look.
     pub(super) async fn look(&self, serving: Option<&Serving>) -> Result<Duration> {
         let (context, bucket_until) = (&self.instance.context, Instant::now() + TOLD_WITHIN);
         let spare_for = context.site.spare_for;
@@ -56,7 +56,7 @@ impl Interruption<'_> {
         LOOK_EVERY
     }
 
-    /// What the fleet was, written down before anything of it is changed.
+    /// Writes down what the fleet was before anything of it is changed.
     async fn noted(&self, seen: &Seen, bucket_until: Instant) -> Note {
         let known = self.marked().note;
         let note = match known {
@@ -147,7 +147,8 @@ impl Interruption<'_> {
         }
     }
 
-    /// After a recommendation nothing is left to be told; who ends says so with its last word.
+    /// After a recommendation nothing is left to be told; an instance that ends says so in its last
+    /// report.
     async fn settle_note(&self, settled: bool, mark: Mark) {
         self.change(|marked| marked.settled = settled);
         if settled && mark == Mark::Rebalance {
@@ -157,8 +158,8 @@ impl Interruption<'_> {
         }
     }
 
-    /// Lowers the target again and ends who is not needed, who can take the names no more from the
-    /// moment when that is decided.
+    /// Lowers the target again, and ends the instances that are not needed: from the moment of that
+    /// decision they cannot take the names.
     pub(super) async fn bring_back(
         &self,
         fleet: &Fleet,
@@ -193,8 +194,8 @@ impl Interruption<'_> {
         Ok(())
     }
 
-    /// The names stay with their owner whatever those do that were launched at `after` or before,
-    /// of whom some are `going`.
+    /// Keeps the names with their owner, whatever the instances do that were launched at `after` or
+    /// before; those that are `going` are among them.
     async fn keep_names(
         &self,
         serving: &Serving,
@@ -215,7 +216,7 @@ impl Interruption<'_> {
         Ok(())
     }
 
-    /// Spares may take the names over again.
+    /// Lets spares take the names over again.
     pub(super) async fn open_names(&self, serving: &Serving) -> Result<()> {
         // Where another has them by now there is nothing to open.
         let me = &self.instance.identity;

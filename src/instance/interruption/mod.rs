@@ -10,7 +10,8 @@
 //! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
 //!   reads; the note in the report of an instance that is gone, which a sweep takes out;
 //! - the fleet: its target, and by that and by its ids the members that are not needed, never this
-//!   instance (I4 in `docs/ARCHITECTURE.md`; what the target was is noted before, I6);
+//!   instance (I4 in `docs/ARCHITECTURE.md`; what the target was is noted before, so that a killed
+//!   run finds it, I8);
 //! - the ownership record of the names, which it fences against spares or opens again, and records
 //!   of a multivalue answer, which it withdraws; never the names' own records (I2);
 //! - its part of the report. What is served stays as it is.
@@ -58,21 +59,23 @@ pub struct Interruption<'i> {
     fleet: FleetWatch<'i>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
-    /// When it was last looked who has the names.
+    /// The last look at who has the names.
     looked: Cell<Option<Instant>>,
-    /// That there is no mirror yet was said.
+    /// The log has said that there is no mirror yet.
     mirror_said: Cell<bool>,
 }
 
-/// What others have to hear of.
-pub enum Minded {
-    /// AWS says something else than before, or the fleet is as it was after a recommendation.
-    News,
+/// What follows for the event loop.
+pub enum InterruptionEvent {
+    /// AWS says something else than before, or the fleet is as it was before a recommendation: the
+    /// bucket is to hear of it.
+    Changed,
     /// This instance stops now, so that all is stopped when it ends.
     Over,
 }
 
 impl<'i> Interruption<'i> {
+    /// Makes the interruption of an instance that AWS has said nothing of yet.
     pub fn new(instance: &'i Instance, reporter: &'i Reporter<'i>) -> Self {
         Self {
             instance,
@@ -85,8 +88,8 @@ impl<'i> Interruption<'i> {
         }
     }
 
-    /// Takes up what an earlier run of `up` had begun. Before the first report, which would take
-    /// its note from the bucket.
+    /// Takes up what an earlier run of `up` had begun. To be called before the first report, which
+    /// would take the note out of the bucket.
     pub async fn recall(&self) {
         let note = notice::recall(&self.note_file(), self.instance.id());
         let heard = self.heard().await;
@@ -96,46 +99,47 @@ impl<'i> Interruption<'i> {
         }
     }
 
-    /// While the site boots: the replacement is asked for at once, and the boot goes on.
-    pub async fn mind_while_booting(&self) -> Infallible {
+    /// Watches while the site boots: the replacement is asked for at once, and the boot goes on.
+    pub async fn watch_while_booting(&self) -> Infallible {
         loop {
             select! {
                 biased;
                 heard = self.notice() => self.hear(heard),
-                () = self.see_to_it(None) => {}
+                () = self.handle(None) => {}
             }
         }
     }
 
-    /// Until something happens. Whatever was being done for what AWS had said before is dropped.
-    pub async fn mind(&self, serving: &Serving) -> Minded {
+    /// Watches until something happens. A new word of AWS drops whatever was being done for the
+    /// former one.
+    pub async fn watch(&self, serving: &Serving) -> InterruptionEvent {
         select! {
             biased;
             heard = self.notice() => {
                 self.hear(heard);
-                Minded::News
+                InterruptionEvent::Changed
             }
-            () = self.over(serving) => Minded::Over,
-            () = self.see_to_it(Some(serving)) => Minded::News,
+            () = self.over(serving) => InterruptionEvent::Over,
+            () = self.handle(Some(serving)) => InterruptionEvent::Changed,
         }
     }
 
-    /// What AWS has said of this instance, as far as anything is left to do about it.
+    /// What AWS has said of this instance, or had said when the note that still stands was made.
     pub fn mark(&self) -> Option<Mark> {
         let marked = self.marked();
         let noted = marked.note.map(|note| note.mark);
         noted.or(marked.heard.as_ref().map(Heard::mark))
     }
 
-    /// By when all of an instance that AWS ends is to be stopped.
+    /// The time by which all services of an instance that AWS ends are to be stopped.
     pub fn stopped_by(&self) -> Instant {
         let marked = self.marked();
         let left = marked.until().map(|until| marked.left_until(until - LAST));
         Instant::now() + left.unwrap_or_default()
     }
 
-    /// Until when somebody may come who has resolved the names to this instance before another took
-    /// them over.
+    /// The time until which visitors may come who had resolved the names before another instance
+    /// took them over.
     pub fn expected_until(&self) -> Instant {
         let context = &self.instance.context;
         // Nobody comes by an Elastic IP any more that has moved.
@@ -151,12 +155,12 @@ impl<'i> Interruption<'i> {
         self.marked.borrow()
     }
 
-    /// Changes what is known of this instance's end; its reports tell of it from now on.
+    /// Changes what is known of this instance's end, and the reports with it.
     fn change<T>(&self, change: impl FnOnce(&mut Marked) -> T) -> T {
         let mut marked = self.marked.borrow_mut();
         let changed = change(&mut marked);
         self.reporter
-            .tell_interruption(marked.note, marked.until(), marked.settled);
+            .tell_end(marked.note, marked.until(), marked.settled);
         changed
     }
 
@@ -177,7 +181,7 @@ impl<'i> Interruption<'i> {
         }
     }
 
-    /// S3's first, once it was heard.
+    /// The clocks that a notice may be true by: S3's first, once S3 has answered.
     fn clocks(&self) -> Vec<OffsetDateTime> {
         let heard = self.instance.context.state.now();
         heard
@@ -186,7 +190,7 @@ impl<'i> Interruption<'i> {
             .collect()
     }
 
-    async fn see_to_it(&self, serving: Option<&Serving>) {
+    async fn handle(&self, serving: Option<&Serving>) {
         loop {
             self.ignore_what_is_over();
             if !self.marked().is_open() {
@@ -219,7 +223,7 @@ impl<'i> Interruption<'i> {
         });
     }
 
-    /// Until it is time to stop.
+    /// Waits until it is time to stop.
     async fn over(&self, serving: &Serving) {
         while let Some(left) = self.left() {
             if left.is_zero() && self.is_left_out(serving).await {

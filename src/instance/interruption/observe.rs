@@ -23,8 +23,9 @@ use crate::site::lease::Lease;
 use crate::site::records::{ZoneOwnership, Zones};
 use crate::site::report::{InstanceReport, Phase, read_report, reports_since};
 
+/// An answer of EC2 or Auto Scaling is waited for no longer.
 pub const FLEET_WITHIN: Duration = Duration::from_secs(2);
-/// An instance's word is of no interest after this long.
+/// An instance's report is of no interest after this long.
 pub const RECENT: Duration = Duration::from_secs(3600);
 
 /// This instance's fleet, as it is looked at again and again.
@@ -33,15 +34,15 @@ pub struct FleetWatch<'i> {
     identity: &'i Identity,
     /// `None` within: there is no fleet, which was said.
     fleet: OnceCell<Option<Fleet>>,
-    /// Members that were seen: a fleet may show one, and a moment later not yet.
+    /// Members that were seen: a fleet may show a member, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
-    said: RefCell<Word>,
+    view: RefCell<BucketView>,
 }
 
 /// What the members of the fleet, and CI, have said in the bucket.
 #[derive(Default)]
-pub struct Word {
+pub struct BucketView {
     notes: BTreeMap<String, Note>,
     /// For good, as AWS ends them.
     stopped: BTreeSet<String>,
@@ -49,25 +50,25 @@ pub struct Word {
 }
 
 impl<'i> FleetWatch<'i> {
+    /// Makes the watch of an instance that has not looked at its fleet yet.
     pub fn new(context: &'i SiteContext, identity: &'i Identity) -> Self {
         Self {
             context,
             identity,
             fleet: OnceCell::new(),
             met: RefCell::default(),
-            said: RefCell::default(),
+            view: RefCell::default(),
         }
     }
 
-    /// By site.toml, else by this instance's tags; that there is none is said once.
+    /// Finds the fleet by site.toml, else by this instance's tags; the log says once that there is
+    /// none.
     pub async fn fleet(&self) -> Result<Option<Fleet>> {
         if let Some(known) = self.fleet.get() {
             return Ok(known.clone());
         }
-        let found = self
-            .find_fleet()
-            .await
-            .context("finding this instance's fleet")?;
+        let found = self.find_fleet().await;
+        let found = found.context("finding this instance's fleet")?;
         if found.is_none() {
             warn!(
                 "nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet"
@@ -80,13 +81,8 @@ impl<'i> FleetWatch<'i> {
     }
 
     async fn find_fleet(&self) -> Result<Option<FleetId>> {
-        if let Some(fleet) = self
-            .context
-            .site
-            .fleet
-            .clone()
-            .or_else(|| self.identity.fleet.clone().map(Into::into))
-        {
+        let tagged = || self.identity.fleet.clone().map(Into::into);
+        if let Some(fleet) = self.context.site.fleet.clone().or_else(tagged) {
             return Ok(Some(fleet));
         }
         // The metadata service shows tags only where it is told to.
@@ -101,22 +97,22 @@ impl<'i> FleetWatch<'i> {
             .map(Into::into))
     }
 
-    /// Without the owners of the names. What the bucket does not tell until `bucket_until` is as it
-    /// was when it last did.
+    /// Looks at the fleet and at the bucket; `owners` stays empty. What the bucket does not tell
+    /// until `bucket_until` is as it was at its last answer.
     pub async fn seen(&self, fleet: &Fleet, bucket_until: Instant) -> Result<Seen> {
         // First: whoever raises the target says so in the bucket before.
         let observed = within(FLEET_WITHIN, fleet.observe()).await?;
         let mut members = self.members(&observed).await?;
-        match timeout_at(bucket_until, self.hear_members(&members)).await {
-            Ok(Ok(word)) => *self.said.borrow_mut() = word,
+        match timeout_at(bucket_until, self.read_view(&members)).await {
+            Ok(Ok(view)) => *self.view.borrow_mut() = view,
             Ok(Err(error)) => warn!("what other instances have said is not known: {error:#}"),
             Err(_) => {
                 warn!("what other instances have said is not known: the bucket does not answer")
             }
         }
-        let said = self.said.borrow();
+        let view = self.view.borrow();
         let me = self.identity.instance_id.clone();
-        let has_stopped = |member: &Neighbour| member.id != me && said.stopped.contains(&member.id);
+        let has_stopped = |member: &Neighbour| member.id != me && view.stopped.contains(&member.id);
         let stopped = members
             .iter()
             .filter(|member| member.listed && has_stopped(member))
@@ -124,7 +120,7 @@ impl<'i> FleetWatch<'i> {
         members.retain(|member| !has_stopped(member));
         members
             .iter_mut()
-            .for_each(|member| member.note = said.notes.get(&member.id).copied());
+            .for_each(|member| member.note = view.notes.get(&member.id).copied());
         Ok(Seen {
             me,
             target: observed.target,
@@ -132,7 +128,7 @@ impl<'i> FleetWatch<'i> {
             members,
             stopped: u32::try_from(stopped)?,
             owners: Vec::new(),
-            run: said.run,
+            run: view.run,
         })
     }
 
@@ -149,19 +145,13 @@ impl<'i> FleetWatch<'i> {
         let mut members: Vec<Neighbour> = listed
             .map(|member| neighbour(&member.id, member.launched.unwrap_or(now), true))
             .collect();
-        let ids: BTreeSet<String> = observed
-            .members
-            .iter()
-            .map(|member| member.id.clone())
-            .collect();
-        let unlisted: Vec<String> = self.met.borrow().difference(&ids).cloned().collect();
+        let is_listed = |id: &String| observed.members.iter().any(|member| member.id == *id);
+        let met = self.met.borrow().clone();
+        let unlisted: Vec<String> = met.into_iter().filter(|id| !is_listed(id)).collect();
         if !unlisted.is_empty() {
-            let living = within(FLEET_WITHIN, async {
-                Ok(self.context.ec2.describe(&unlisted).await?)
-            })
-            .await?
-            .into_iter()
-            .filter(|i| i.living);
+            let describe = async { Ok(self.context.ec2.describe(&unlisted).await?) };
+            let described = within(FLEET_WITHIN, describe).await?;
+            let living = described.into_iter().filter(|instance| instance.living);
             members
                 .extend(living.map(|instance| neighbour(&instance.id, instance.launched, false)));
         }
@@ -174,25 +164,25 @@ impl<'i> FleetWatch<'i> {
         Ok(members)
     }
 
-    async fn hear_members(&self, members: &[Neighbour]) -> Result<Word> {
+    async fn read_view(&self, members: &[Neighbour]) -> Result<BucketView> {
         let reports = try_join_all(
             members
                 .iter()
                 .map(|member| read_report(&self.context.state, &self.context.site, &member.id)),
         );
         let (reports, run) = try_join!(reports, run_under_way(self.context))?;
-        let mut word = Word {
+        let mut view = BucketView {
             run,
-            ..Word::default()
+            ..BucketView::default()
         };
         for (member, said) in members.iter().zip(reports) {
             let Some(said) = said else { continue };
-            word.notes
+            view.notes
                 .extend(said.note.map(|note| (member.id.clone(), note)));
-            word.stopped
+            view.stopped
                 .extend(has_stopped(&said).then(|| member.id.clone()));
         }
-        Ok(word)
+        Ok(view)
     }
 
     /// The open notes of instances that are gone, or have stopped for good.
@@ -229,12 +219,12 @@ impl<'i> FleetWatch<'i> {
     }
 }
 
-/// Whom the names lead to.
+/// The instances that the names lead to.
 pub async fn owners(zones: &Zones) -> Result<Vec<String>> {
     Ok(ZoneOwnership::all_instances(&zones.standing().await?))
 }
 
-/// The rotation that has not ended, by its log.
+/// The rotation that has not ended, by the deploy log.
 pub async fn run_under_way(context: &SiteContext) -> Result<Option<OpenRotation>> {
     let lock = Bucket::new(&context.site).deploy_lock();
     let (log, lives) = try_join!(
@@ -250,7 +240,7 @@ pub async fn run_under_way(context: &SiteContext) -> Result<Option<OpenRotation>
         }))
 }
 
-/// For good, as AWS ends it.
+/// Whether the instance has stopped for good, as AWS ends it.
 fn has_stopped(said: &InstanceReport) -> bool {
     said.phase == Phase::Stopped && said.is_going()
 }

@@ -1,5 +1,5 @@
 //! What instances have left that were lost between raising the fleet's target and lowering it: the
-//! owner of the names sees to it.
+//! owner of the names brings the fleet back.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
 
 impl Interruption<'_> {
-    /// When to sweep again.
+    /// Sweeps after that time. Returns the pause until the next sweep.
     pub async fn sweep(&self, serving: &Serving, after: Duration) -> Duration {
         sleep(after).await;
         match within(SWEPT_WITHIN, self.swept(serving)).await {
@@ -82,7 +82,7 @@ impl Interruption<'_> {
         Ok(false)
     }
 
-    /// Its report says no more that something is to be done.
+    /// Takes the note out of the report of an instance that is gone.
     async fn strike_out(&self, instance: &str) -> Result<()> {
         let SiteContext { site, state, .. } = &self.instance.context;
         let key = Bucket::new(site).instance_report(instance);

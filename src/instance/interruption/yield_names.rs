@@ -1,4 +1,4 @@
-//! The end of an instance as the names see it: they go to another, which this one makes way for.
+//! The names of an instance that ends: another instance takes them over, and this one makes way.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LAST_LOOK_WITHIN: Duration = Duration::from_secs(2);
 const LAST_RESORT: Duration = Duration::from_secs(15);
 
 impl Interruption<'_> {
-    /// Once a replacement may be there. What fails is tried again.
+    /// Makes way for a replacement that may be there by now. What fails is tried again.
     pub(super) async fn give_way(&self, seen: &Seen, serving: &Serving) {
         let multivalue = self.instance.context.site.dns.answers_together();
         let done = within(LOOK_WITHIN, async {
@@ -56,7 +56,7 @@ impl Interruption<'_> {
         }
     }
 
-    /// Asked for the last time. Where nobody answers, what was seen before counts.
+    /// Looks for the last time. Where Route 53 does not answer, the look before counts.
     pub(super) async fn others_have_them_still(&self, serving: &Serving) -> bool {
         let have = self.instance.context.site.dns.answers_together()
             || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true))
@@ -69,7 +69,7 @@ impl Interruption<'_> {
         have
     }
 
-    /// Others that live: the names may lead to one that was lost.
+    /// Whether instances that live have the names: these may lead to an instance that was lost.
     async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
         let standing = serving.zones.standing().await?;
         if !run_lives
@@ -92,7 +92,8 @@ impl Interruption<'_> {
         Ok(owners.iter().all(|owner| living.contains(owner)))
     }
 
-    /// By a rotation or another instance: whoever is launched next would stand by.
+    /// Whether a rotation or another instance has fenced the names for this one: an instance that
+    /// is launched next would stand by.
     fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
         let me = &self.instance.identity;
         !zone.is_anothers(&me.instance_id)
@@ -102,8 +103,8 @@ impl Interruption<'_> {
                 .is_some_and(|owner| owner.launched >= me.launched + Duration::from_secs(1))
     }
 
-    /// Not where it would leave nobody: another that stays has to be in the answers. Two that go
-    /// see each other's notes.
+    /// Takes this instance out of a multivalue answer, unless that would leave nobody: another
+    /// instance that stays has to be in the answer. Two that go see each other's notes.
     async fn leave_answers(&self, seen: &Seen, serving: &Serving) -> Result<()> {
         if !self.marked().told || !self.is_time_to_look() {
             return Ok(());

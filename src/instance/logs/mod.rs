@@ -7,16 +7,22 @@
 //!   aside; nginx and this program's own output, which it has open their logs anew;
 //! - the counters of what was shipped and dropped, and of the requests in a log that is set aside.
 
-pub mod schedule;
 pub mod ship;
 
+use std::time::Duration;
+
 use anyhow::Result;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::Instance;
 use super::metering::Metering;
+use crate::host::memory;
 use crate::host::spool::Outbox;
 use crate::logging;
+
+/// How often it is looked whether there are many already.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Brings the logs to the bucket, so that they outlive this instance.
 pub struct LogShipper<'i> {
@@ -27,7 +33,7 @@ pub struct LogShipper<'i> {
 }
 
 impl<'i> LogShipper<'i> {
-    /// From now on nothing that is said is lost with this process.
+    /// Begins to keep what this program says: nothing of it is lost with the process.
     ///
     /// # Errors
     /// The outbox cannot be made.
@@ -49,5 +55,24 @@ impl<'i> LogShipper<'i> {
     pub fn waiting_bytes(&self) -> u64 {
         let waiting = self.outbox.waiting().unwrap_or_default();
         waiting.iter().map(|piece| piece.size).sum()
+    }
+
+    /// Ships the logs after that time, or when there are many. Returns whether the bucket took
+    /// them.
+    pub async fn ship_after(&self, after: Duration) -> bool {
+        let due = Instant::now() + after;
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            sleep(left.min(LOOK_EVERY)).await;
+            if Instant::now() >= due || self.has_much_to_ship() {
+                break;
+            }
+        }
+        let shipped = self.ship().await;
+        memory::release();
+        if let Err(error) = &shipped {
+            warn!("the logs wait on this instance: {error:#}");
+        }
+        shipped.is_ok()
     }
 }

@@ -23,7 +23,10 @@ impl NameKeeper<'_> {
         CutoverOutcome::StandBy
     }
 
-    /// `observed`: the records as they were just now, if they were looked at.
+    /// Asks for the names. `observed`: the records as they were just now, if they were looked at.
+    ///
+    /// # Errors
+    /// Those of AWS.
     pub async fn cut_over(
         &self,
         zones: &Zones,

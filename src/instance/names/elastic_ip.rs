@@ -34,8 +34,8 @@ pub async fn rehearse_address(instance: &Instance) -> Result<()> {
 }
 
 impl NameKeeper<'_> {
-    /// Leads the address here where this instance owns the names, and finds out which address it
-    /// has now. True: another one than before.
+    /// Leads the address here where this instance owns the names, and finds out at which address
+    /// the instance is reached now. Returns whether that is another one than before.
     pub async fn keep_address(&self, serving: &Serving) -> bool {
         sleep(LOOK_EVERY).await;
         let before = self.reporter.public_ipv4();

@@ -26,13 +26,14 @@ pub struct NameKeeper<'i> {
     instance: &'i Instance,
     reporter: &'i Reporter<'i>,
     interruption: &'i Interruption<'i>,
-    /// Those who have the names, where this instance stands by for them.
+    /// The owners of the names that this instance stands by for, though it was launched later.
     spare_of: RefCell<Vec<String>>,
-    /// Who has them as a later instance.
+    /// The owner of the names that was launched later than this instance.
     later_owner: RefCell<Option<String>>,
 }
 
 impl<'i> NameKeeper<'i> {
+    /// Makes the keeper for an instance that has not looked at the names yet.
     pub fn new(
         instance: &'i Instance,
         reporter: &'i Reporter<'i>,

@@ -1,5 +1,5 @@
-//! Whose the names are: an instance that stands by takes them over from an owner that is gone or
-//! goes, and one that serves notices when another has taken them.
+//! The owner of the names: an instance that stands by takes them over from an owner that is gone or
+//! goes, and an instance that serves notices when another has taken them.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const OWN_EVERY: Duration = Duration::from_secs(20);
 
 impl NameKeeper<'_> {
     /// Takes the names over once their owner is gone, or goes, if this instance still proves
-    /// itself. Whether they are its own now.
+    /// itself. Returns whether it owns them now.
     pub async fn look_at_owner(&self, serving: &Serving) -> bool {
         self.until_needed().await;
         match within(LOOK_WITHIN, self.ask_for_names(serving)).await {
@@ -50,8 +50,8 @@ impl NameKeeper<'_> {
         self.cut_over(&serving.zones, None).await
     }
 
-    /// Whether the names are still this instance's own. In a multivalue answer each has names of
-    /// its own.
+    /// Whether the names are still this instance's own. In a multivalue answer each instance has
+    /// records of its own.
     pub async fn look_at_names(&self, serving: &Serving) -> bool {
         sleep(OWN_EVERY).await;
         if self.instance.context.site.dns.answers_together() {

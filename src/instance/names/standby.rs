@@ -1,5 +1,5 @@
-//! Those who have the names already: whether this instance leaves them theirs, though it was
-//! launched later.
+//! The owners of the names before this instance: whether it leaves the names with them, though it
+//! was launched later.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::site::report::{InstanceReport, Phase, read_report};
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 impl NameKeeper<'_> {
-    /// Whether it does. Remembered, so that this instance takes over as soon as one of those goes. What cannot be
-    /// found out keeps nobody from the names.
+    /// Whether this instance leaves the names where they are. Remembers those owners, so as to take
+    /// over as soon as one of them goes. What cannot be found out keeps nobody from the names.
     pub async fn leaves_names(&self, standing: &[ZoneOwnership]) -> bool {
         let leaves = within(HEARD_WITHIN, self.neighbours_keep_them(standing))
             .await
@@ -33,7 +33,7 @@ impl NameKeeper<'_> {
         leaves
     }
 
-    /// Who they are, if they do.
+    /// The owners that keep the names, if they do.
     async fn neighbours_keep_them(
         &self,
         standing: &[ZoneOwnership],
