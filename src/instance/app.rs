@@ -3,12 +3,13 @@
 //!
 //! Where it runs is decided in [`super::app_slot`].
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tracing::warn;
 
 use super::Instance;
 use super::report::Reporter;
 use super::serving::Serving;
+use crate::host::account::Account;
 use crate::host::data_folder;
 use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, Secrets, UnpackedPackage};
 use crate::site::release::{self, Pointer, Release};
@@ -23,8 +24,30 @@ impl Instance {
     /// # Errors
     /// The package is not there, is not what its hash says, or cannot be unpacked.
     pub async fn fetch_release(&self, pointer: &Pointer) -> Result<Release> {
-        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
-        release::fetch(&self.context.packages, pointer, &self.paths, account).await
+        let (packages, account) = (&self.context.packages, self.app_account());
+        release::fetch(packages, pointer, &self.paths, account).await
+    }
+
+    /// The account that the app runs by, where spotboot is root.
+    fn app_account(&self) -> Option<&Account> {
+        self.accounts.as_ref().map(|accounts| &accounts.app)
+    }
+
+    /// Fetches what `[app.secrets]` names, anew for each release that is brought up; the secrets are
+    /// kept nowhere but in the app's environment.
+    ///
+    /// # Errors
+    /// Each secret that is missing or may not be read.
+    pub async fn app_secrets(&self, steps: &Timeline) -> Result<Secrets> {
+        let wanted = &self.context.site.app.secrets;
+        if wanted.is_empty() {
+            return Ok(Secrets::new());
+        }
+        let fetch = async {
+            let answers = self.context.cloud.secrets().read(wanted.values()).await;
+            app::secrets_for(wanted, &answers).context("getting what [app.secrets] names")
+        };
+        steps.step("secrets", &["accounts"], fetch).await
     }
 
     /// Finds the Python that runs the app, where the app needs one.
@@ -32,14 +55,12 @@ impl Instance {
     /// # Errors
     /// This machine has none that the app can use.
     pub async fn interpreter(&self) -> Result<Option<Interpreter>> {
-        let (site, account) = (&self.context.site, self.accounts.as_ref());
+        let site = &self.context.site;
         if !site.app.needs_interpreter() {
             return Ok(None);
         }
-        let account = account.map(|accounts| &accounts.app);
-        Ok(Some(
-            app::find_interpreter(&site.host_packages, account).await?,
-        ))
+        let found = app::find_interpreter(&site.host_packages, self.app_account());
+        Ok(Some(found.await?))
     }
 
     /// Plans the app of a release, and brings its dependencies. `None`: kind s3, which has no
@@ -57,9 +78,8 @@ impl Instance {
             version: release.version.clone(),
             root: release.root.clone(),
         });
-        let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        let (site, id) = (&self.context.site, &self.identity.instance_id);
-        AppPlan::new(site, id, package, &self.paths, account)?
+        let (site, account) = (&self.context.site, self.app_account().cloned());
+        AppPlan::new(site, self.id(), package, &self.paths, account)?
             .provide(interpreter, &self.context.state, secrets)
             .await
     }

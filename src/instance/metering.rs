@@ -19,7 +19,7 @@ use super::serving::Serving;
 use crate::cloud::calls::calls;
 use crate::host::tail::Tail;
 use crate::site::metrics::{Gauges, Requests, text};
-use crate::site::release::version_text;
+use crate::site::release::version_word;
 use crate::site::report::Step;
 
 /// The access log is read on this often, so that no question finds much of it unread.
@@ -95,7 +95,7 @@ impl Metering {
         let steps = instance.timeline.steps().into_iter();
         let gauges = Gauges {
             instance: instance.id(),
-            release: version_text(live.version()),
+            release: version_word(live.version()),
             phase: phase.as_str().unwrap_or_default(),
             certificate_ends: live.certificate.not_after,
             renewal_due: self.renewal_due.get(),

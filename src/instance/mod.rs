@@ -16,7 +16,6 @@ mod metering;
 mod names;
 mod release_command;
 mod report;
-mod secrets;
 mod serving;
 mod shutdown;
 mod web_server;

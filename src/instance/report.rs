@@ -23,7 +23,7 @@ use crate::host::slot::Slot;
 use crate::logging;
 use crate::output;
 use crate::site::handover::Note;
-use crate::site::release::version_text;
+use crate::site::release::version_word;
 use crate::site::report::{
     Attempt, InstanceReport, Phase, ReleaseCommand, ReportedStep, Tried, critical_path,
 };
@@ -205,7 +205,7 @@ impl<'i> Reporter<'i> {
             build: version::build().clone(),
             release: live
                 .as_ref()
-                .map(|live| version_text(live.version()).to_owned()),
+                .map(|live| version_word(live.version()).to_owned()),
             deploy: live
                 .as_ref()
                 .map_or_else(|| parts.trial.clone(), |live| live.deploy.clone()),

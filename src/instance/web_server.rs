@@ -12,7 +12,7 @@ use crate::config::OwnUrls;
 use crate::host::files;
 use crate::site::app;
 use crate::site::proof::{self, Expectation};
-use crate::site::release::version_text;
+use crate::site::release::version_word;
 use crate::site::web::{self, WebConfig, Website};
 
 const PROVEN_WITHIN: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ impl Instance {
             hsts: self.context.site.web.hsts,
             static_files: live.app.static_folders()?,
             health_path: self.context.site.app.health.path.clone(),
-            release: version_text(live.version()).to_owned(),
+            release: version_word(live.version()).to_owned(),
             instance: self.identity.instance_id.clone(),
             fullchain: tls.join("fullchain.pem"),
             key: tls.join("key.pem"),
@@ -105,7 +105,7 @@ impl Instance {
                 .map(|domain| domain.example_host())
                 .collect(),
             chain_pem: live.certificate.chain.clone(),
-            release: version_text(live.version()).to_owned(),
+            release: version_word(live.version()).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.context.site.app.health.path.clone(),
             own: OwnUrls::of(&self.context.site),

@@ -33,7 +33,7 @@ use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
-use crate::site::release::{Candidate, Current, Published, version_text};
+use crate::site::release::{Candidate, Current, Published, version_word};
 use crate::site::report::Attempt;
 use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
@@ -338,7 +338,7 @@ impl<'i> InPlaceTrial<'i> {
             return false;
         }
         self.tell_failure(
-            version_text(live.version()),
+            version_word(live.version()),
             deploy,
             error.context("while on trial"),
         )

@@ -33,9 +33,9 @@ pub struct Release {
     pub sha256: String,
 }
 
-/// Writes out the version of what serves, for reports, answers and logs: "none" where the site has no
-/// package.
-pub fn version_text(version: Option<&str>) -> &str {
+/// The word by which reports, logs and the web server name a version; `none` where the site has no
+/// releases, as kind s3 has none.
+pub fn version_word(version: Option<&str>) -> &str {
     version.unwrap_or("none")
 }
 
