@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::Signal;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Instance;
 use super::certificate_keeper::CertificateKeeper;
@@ -32,7 +32,7 @@ use crate::host::slot::Slot;
 use crate::host::{memory, notify};
 use crate::site::web;
 use event::{Event, Leaving, LoopAction};
-use service_health::{forget_trouble, tell_trouble};
+use service_health::{await_well, forget_trouble, tell_trouble};
 use state::LoopState;
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
@@ -94,71 +94,63 @@ impl EventLoop<'_> {
 
     /// Begins what was decided.
     fn work<'w>(&'w self, act: LoopAction) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
-        Box::pin(async move {
-            let (instance, serving, reporter) = (self.instance, self.serving, self.reporter);
-            match act {
-                LoopAction::Leave(_) => std::future::pending().await,
-                LoopAction::Beat => {
-                    notify::watchdog();
-                    Event::Done
-                }
-                LoopAction::Settle => {
-                    instance.retire_leftovers(serving).await;
-                    instance.settle(serving).await;
-                    memory::release();
-                    Event::Settled
-                }
-                LoopAction::Follow => {
-                    let changed = self.trial.lock().await.poll().await;
-                    Event::InPlace { changed }
-                }
-                LoopAction::Report => {
-                    reporter.write().await;
-                    Event::Reported
-                }
-                LoopAction::WatchInterruption => match self.interruption.watch(serving).await {
+        let (instance, serving, reporter) = (self.instance, self.serving, self.reporter);
+        match act {
+            LoopAction::Leave(_) => Box::pin(std::future::pending()),
+            LoopAction::Beat => Box::pin(async {
+                notify::watchdog();
+                Event::Done
+            }),
+            LoopAction::Settle => Box::pin(async {
+                instance.retire_leftovers(serving).await;
+                instance.settle(serving).await;
+                memory::release();
+                Event::Settled
+            }),
+            LoopAction::Follow => Box::pin(async {
+                let changed = self.trial.lock().await.poll().await;
+                Event::InPlace { changed }
+            }),
+            LoopAction::Report => Box::pin(async {
+                reporter.write().await;
+                Event::Reported
+            }),
+            LoopAction::WatchInterruption => Box::pin(async {
+                match self.interruption.watch(serving).await {
                     InterruptionEvent::Changed => Event::Interruption,
                     InterruptionEvent::Over => Event::Over,
-                },
-                LoopAction::LookAtNames => {
-                    let ours = self.names.look_at_names(serving).await;
-                    Event::Names { ours }
                 }
-                LoopAction::Sweep { after } => {
-                    let next = self.interruption.sweep(serving, after).await;
-                    Event::Swept { next }
-                }
-                LoopAction::KeepAddress => {
-                    let changed = self.names.keep_address(serving).await;
-                    Event::Address { changed }
-                }
-                LoopAction::LookAtOwner => {
-                    let taken_over = self.names.look_at_owner(serving).await;
-                    Event::Owner { taken_over }
-                }
-                LoopAction::TellTrouble { service, how } => {
-                    tell_trouble(instance, reporter, service, how).await;
-                    Event::Told
-                }
-                LoopAction::AwaitWell { service, at } => {
-                    sleep_until(at).await;
-                    let at = Instant::now();
-                    Event::Quiet { service, at }
-                }
-                LoopAction::ForgetTrouble { service } => {
-                    forget_trouble(reporter, service);
-                    Event::Told
-                }
-                LoopAction::Renew { after } => {
-                    let (renewed, next) = self.certificate.lock().await.renew(after).await;
-                    Event::Renewal { renewed, next }
-                }
-                LoopAction::Ship { after } => {
-                    let failed = !self.logs.ship_after(after).await;
-                    Event::Shipped { failed }
-                }
-                LoopAction::TellMetrics => self.tell_metrics().await,
+            }),
+            LoopAction::LookAtNames => Box::pin(async {
+                let ours = self.names.look_at_names(serving).await;
+                Event::Names { ours }
+            }),
+            LoopAction::Sweep { after } => Box::pin(async move {
+                let next = self.interruption.sweep(serving, after).await;
+                Event::Swept { next }
+            }),
+            LoopAction::KeepAddress => Box::pin(async {
+                let changed = self.names.keep_address(serving).await;
+                Event::Address { changed }
+            }),
+            LoopAction::LookAtOwner => Box::pin(async {
+                let taken_over = self.names.look_at_owner(serving).await;
+                Event::Owner { taken_over }
+            }),
+            LoopAction::TellTrouble { service, how } => {
+                Box::pin(tell_trouble(instance, reporter, service, how))
             }
-        })
+            LoopAction::AwaitWell { service, at } => Box::pin(await_well(service, at)),
+            LoopAction::ForgetTrouble { service } => Box::pin(forget_trouble(reporter, service)),
+            LoopAction::Renew { after } => Box::pin(async move {
+                let (renewed, next) = self.certificate.lock().await.renew(after).await;
+                Event::Renewal { renewed, next }
+            }),
+            LoopAction::Ship { after } => Box::pin(async move {
+                let failed = !self.logs.ship_after(after).await;
+                Event::Shipped { failed }
+            }),
+            LoopAction::TellMetrics => Box::pin(self.tell_metrics()),
+        }
     }
 }

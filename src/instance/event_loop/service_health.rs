@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 
 use super::crash_loop::{CrashLoop, WELL};
-use super::event::LoopAction;
+use super::event::{Event, LoopAction};
 use crate::instance::Instance;
 use crate::instance::report::Reporter;
 
@@ -61,7 +61,7 @@ pub async fn tell_trouble(
     reporter: &Reporter<'_>,
     service: &'static str,
     how: String,
-) {
+) -> Event {
     let minutes = WELL.as_secs() / 60;
     error!(
         service,
@@ -73,14 +73,25 @@ pub async fn tell_trouble(
         "{service} cannot stay up for {minutes} minutes, and is started again and again; last: {how}; its last lines:{lines}"
     );
     reporter.tell_trouble(service, Some(text));
+    Event::Told
+}
+
+/// Waits until the service may be well.
+pub async fn await_well(service: &'static str, at: Instant) -> Event {
+    sleep_until(at).await;
+    Event::Quiet {
+        service,
+        at: Instant::now(),
+    }
 }
 
 /// The service is well again: the reports tell of it no more.
-pub fn forget_trouble(reporter: &Reporter<'_>, service: &'static str) {
+pub async fn forget_trouble(reporter: &Reporter<'_>, service: &'static str) -> Event {
     info!(
         service,
         "it has been up for {} minutes again",
         WELL.as_secs() / 60
     );
     reporter.tell_trouble(service, None);
+    Event::Told
 }
