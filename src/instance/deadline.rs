@@ -34,6 +34,8 @@ mod tests {
     async fn late_work_is_an_error_that_says_how_long_was_waited() {
         let late = within(Duration::from_secs(1), std::future::pending::<Result<()>>());
         assert_eq!(late.await.unwrap_err().to_string(), "no answer within 1 s");
+        let late = done_within(Duration::from_secs(1), std::future::pending::<Result<()>>());
+        assert_eq!(late.await.unwrap_err().to_string(), "not done within 1 s");
     }
 
     #[tokio::test]

@@ -59,3 +59,41 @@ impl ZoneOwnership {
         ids.into_iter().map(str::to_owned).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::cloud::route53::RecordType;
+
+    fn zone(owner: Option<&str>, answers: &[&str]) -> ZoneOwnership {
+        let record = |id: &&str| {
+            RecordSet::new("example.com", RecordType::A, 60, vec!["203.0.113.7".into()])
+                .multivalue(id, None)
+        };
+        ZoneOwnership {
+            zone: "example.com".into(),
+            owner: owner.map(|owner| Ownership {
+                site: "example".into(),
+                owner: owner.into(),
+                launched: datetime!(2026-11-21 12:00 UTC),
+                generation: 1,
+            }),
+            records: answers.iter().map(record).collect(),
+        }
+    }
+
+    #[test]
+    fn names_without_an_owner_are_nobody_elses() {
+        assert!(zone(Some("i-2"), &[]).is_anothers("i-1"));
+        assert!(!zone(Some("i-1"), &["i-2"]).is_anothers("i-1"));
+        assert!(!zone(None, &["i-2"]).is_anothers("i-1"));
+    }
+
+    #[test]
+    fn the_instances_of_several_zones_are_told_once_each() {
+        let zones = [zone(Some("i-2"), &["i-1", "i-2"]), zone(Some("i-3"), &[])];
+        assert_eq!(ZoneOwnership::all_instances(&zones), ["i-1", "i-2", "i-3"]);
+    }
+}
