@@ -4,7 +4,8 @@
 //! A [`CertificateKeeper`] owns which certificate is in quarantine. It may touch:
 //!
 //! - in the bucket: `certs/…`, which it reads and, under the lease of the order, writes;
-//! - the CA, and the TXT records of its challenges in the site's zones;
+//! - the CA, with the secrets of an account that is bound to another one; the TXT records of the
+//!   CA's challenges in the site's zones;
 //! - what is served, by [`Serving::swap_certificate`]; the gauge of when a renewal is due.
 //!
 //! A good certificate in the bucket costs no word to the CA (I5 in `docs/ARCHITECTURE.md`), and

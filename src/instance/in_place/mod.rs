@@ -6,11 +6,13 @@
 //! before. It may touch:
 //!
 //! - in the bucket: `releases/candidate.json` and `releases/current.json`, which it reads; the
-//!   packages and `cache/`, as a boot does; the leases of the release command;
-//!   `logs/<id>/trial.log`;
-//! - on the machine: the app in the slot that does not serve, the folders of releases, the data
-//!   folder by the release command;
-//! - what is served, by [`Serving::take_over`]; its part of the report, `tried`.
+//!   packages, `cache/` and the leases of the release command, as a boot does; `logs/<id>/trial.log`,
+//!   which it writes;
+//! - the app's secrets, which it reads;
+//! - on the machine: the app in the slot that does not serve, the folders of releases and of their
+//!   dependencies, the data folder by the release command;
+//! - what is served, by [`Serving::take_over`]; its parts of the report, what was tried and what
+//!   became of the release command.
 //!
 //! Neither the names nor the fleet: `current` names only what has served (I3 in
 //! `docs/ARCHITECTURE.md`), and it is the deploy that writes that.

@@ -5,16 +5,17 @@
 //! dropped at any await and begun again. An [`Interruption`] owns what AWS said, the note of the
 //! fleet, and when to stop. It may touch:
 //!
-//! - the metadata service, which it asks; `handover.json` in the state folder, its own copy of the
-//!   note;
+//! - on the machine: the metadata service, which it asks; `handover.json` in the state folder, its
+//!   own copy of the note;
 //! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
-//!   reads; the note in the report of an instance that is gone, which a sweep takes out;
-//! - the fleet: its target, and by that and by its ids the members that are not needed, never this
-//!   instance (I4 in `docs/ARCHITECTURE.md`; what the target was is noted before, so that a killed
-//!   run finds it, I8);
-//! - the ownership record of the names, which it fences against spares or opens again, and records
-//!   of a multivalue answer, which it withdraws; never the names' own records (I2);
-//! - its part of the report. What is served stays as it is.
+//!   reads; the report of an instance that is gone, from which a sweep takes the note;
+//! - EC2, which it asks for the fleet of this instance and for the instances that live;
+//! - the fleet: its target, and by id the members that are not needed, never this instance (I4 in
+//!   `docs/ARCHITECTURE.md`). What the target was is noted before that, so that a killed run finds
+//!   it (I8);
+//! - in the site's zones: the ownership record, which it fences against spares or opens again, and
+//!   records of a multivalue answer, which it withdraws; never the names' own records (I2);
+//! - its part of the report, the note and the end. What is served stays as it is.
 
 pub mod act;
 pub mod imds_poll;
