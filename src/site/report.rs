@@ -24,9 +24,10 @@ pub const LARGEST_REPORT: usize = 1024 * 1024;
 const MOST: usize = 10_000;
 
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    #[default]
     Booting,
     Serving,
     /// Everything runs, but a later instance owns the names.
