@@ -1,4 +1,4 @@
-//! To whom the names go, and as of when, where instances that have them are to go.
+//! The names go on from instances that are to go: to whom, and as of when.
 
 use time::OffsetDateTime;
 
@@ -15,8 +15,8 @@ pub struct Heirs<'m> {
 }
 
 impl<'m> FleetView<'m> {
-    /// When a trial is undone: the names go to an old instance, if nobody else answers even to one
-    /// that AWS takes away. `None`: the names stay.
+    /// Chooses who may have the names when a trial is undone: old instances, and where no new one
+    /// answers even those that AWS takes away. `None`: the names stay.
     pub fn give_back(self, owners: &[String], looks: &Looks) -> Looked<'m, Option<Heirs<'m>>> {
         let members = heirs(self.members, owners);
         if members.iter().all(|heir| heir.is_going()) && self.new_one_answers(owners, looks)? {
@@ -38,8 +38,8 @@ impl<'m> FleetView<'m> {
         Ok(false)
     }
 
-    /// Once old instances serve again: the names leave an owner that ends, is gone, or is one of
-    /// the new ones. `None`: the names stay.
+    /// Chooses who may have the names once old instances serve again, where their owner ends, is
+    /// gone, or is one of the new ones. `None`: the names stay.
     pub fn give_on(self, owners: &[String]) -> Option<Heirs<'m>> {
         let mut members = heirs(self.members, owners);
         members.retain(|heir| !heir.is_going());
@@ -47,8 +47,8 @@ impl<'m> FleetView<'m> {
         (leaves && !members.is_empty()).then(|| Heirs::of(members))
     }
 
-    /// Before `going` go: the names leave an owner that is one of those, for the newest instance
-    /// that stays. `None`: the names stay.
+    /// Chooses who may have the names before `going` go, where their owner is one of those: the
+    /// newest instance that stays comes first. `None`: the names stay.
     pub fn pass_on(self, owners: &[String], going: &[String]) -> Option<Heirs<'m>> {
         let stays = |member: &&Member| {
             member.serves() && !member.is_going() && !going.contains(&member.node.id)

@@ -1,4 +1,4 @@
-//! Which old instances go once their release is no longer current, and when they may.
+//! Old instances go once their release is no longer current: who goes, and when each may.
 
 use super::view::{FleetView, Looked, Looks};
 use crate::rollout::members::{Way, leaving, lowered, old_ones};
@@ -85,8 +85,8 @@ impl<'m> FleetView<'m> {
         (staying.count() <= self.target as usize).then(|| old_ones(&left))
     }
 
-    /// The number of new instances that are to serve before the next old ones go, of whom `left`
-    /// are left.
+    /// The number of new instances that are to serve before the next old ones go. `left`: the number
+    /// of old ones.
     pub fn needed(self, left: usize) -> usize {
         let fresh = self
             .new_ones()
@@ -97,14 +97,10 @@ impl<'m> FleetView<'m> {
     /// The ids of the instances beyond the target that do not serve: they go where the old ones
     /// that serve cannot.
     pub fn silent(self) -> Vec<String> {
-        let serves = |id: &String| {
-            self.members
-                .iter()
-                .any(|member| member.id() == id && member.serves())
-        };
-        let mut silent = self.going();
-        silent.retain(|id| !serves(id));
-        silent
+        let going = self.going();
+        let silent = self.members.iter().filter(|member| !member.serves());
+        let ids = silent.map(|member| member.id().to_owned());
+        ids.filter(|id| going.contains(id)).collect()
     }
 }
 
