@@ -162,7 +162,7 @@ impl Rotation<'_> {
         Ok(led_to)
     }
 
-    /// As [`Rotation::restore_target`], where what it is called for has failed already.
+    /// Restores the target where the run has failed anyway: an error is logged, and that is all.
     pub async fn restore_target_if_possible(&mut self) {
         if let Err(error) = self.restore_target().await {
             warn!("the fleet keeps its raised target: {error:#}");

@@ -28,7 +28,8 @@ const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
 const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
-    /// The names first: whoever has them does not go.
+    /// Leads the names back to old instances, and then ends new ones: an owner of the names is never
+    /// ended.
     pub async fn return_to_old(&mut self) -> Result<()> {
         let members = self.members().await?;
         self.print_logs(&members).await;

@@ -150,7 +150,7 @@ impl Record {
         }
     }
 
-    /// The later run that ends this one, which was killed.
+    /// The later run that has taken this one over, which was killed.
     pub fn ended_by(&self) -> Option<&str> {
         (self.writer != self.id).then_some(self.writer.as_str())
     }
@@ -172,7 +172,7 @@ impl Record {
             .map(|release| release.version.as_str())
     }
 
-    /// Whether the release is tried before it becomes current: it is none that is current already.
+    /// Whether the release is put on trial first, as another one was current before.
     pub fn has_trial(&self) -> bool {
         self.release.is_some() && self.release != self.previous
     }

@@ -1,13 +1,12 @@
-//! By which way a run brings its release to the visitors.
+//! The way by which a run brings its release to the visitors.
 
 use serde::{Deserialize, Serialize};
 
 use super::Node;
 use crate::config::FleetId;
 
-/// The way of a run, and the instances that it is about. A record holds it in two fields, as they
-/// were written before there was this type: `rotation` (an object or null), and `in_place`, which
-/// only a deploy in place has.
+/// The way of a run, and its instances. The JSON of a record has two fields for the way, as logs have
+/// always had them: `rotation` (an object or null), and `in_place`, which only a deploy in place has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredWork", into = "StoredWork")]
 pub enum Work {
@@ -83,57 +82,47 @@ impl From<Work> for StoredWork {
 #[cfg(test)]
 mod tests {
     use super::super::Record;
+    use super::*;
 
     /// As the versions before this type wrote them.
     const PUBLISH: &str = include_str!("samples/publish.json");
     const ROTATION: &str = include_str!("samples/rotation.json");
     const IN_PLACE: &str = include_str!("samples/in_place.json");
 
+    fn read(sample: &str) -> Record {
+        serde_json::from_str(sample).unwrap()
+    }
+
     #[test]
-    fn a_record_of_each_kind_is_read_and_written_as_ever() {
-        for (sample, kind) in [
-            (PUBLISH, "Publish"),
-            (ROTATION, "Rotation"),
-            (IN_PLACE, "InPlace"),
-        ] {
-            let record: Record = serde_json::from_str(sample).unwrap();
-            assert!(format!("{:?}", record.work).starts_with(kind), "{record:?}");
-            assert_eq!(
-                serde_json::to_string_pretty(&record).unwrap(),
-                sample.trim_end()
-            );
+    fn a_record_of_each_kind_is_written_as_it_was_read() {
+        for sample in [PUBLISH, ROTATION, IN_PLACE] {
+            let written = serde_json::to_string_pretty(&read(sample)).unwrap();
+            assert_eq!(written, sample.trim_end());
         }
     }
 
     #[test]
-    fn what_a_record_says_of_its_work_is_kept() {
-        let work = |sample| {
-            serde_json::from_str::<Record>(sample)
-                .unwrap()
-                .work
-                .replacement()
+    fn the_two_fields_of_a_record_tell_its_way() {
+        assert_eq!(read(PUBLISH).work, Work::Publish);
+        let known = vec!["i-1".to_owned(), "i-2".to_owned()];
+        assert_eq!(
+            read(IN_PLACE).work,
+            Work::InPlace(InPlaceInstances { instances: known })
+        );
+        let Work::Rotation(replaced) = read(ROTATION).work else {
+            panic!("the sample is of a rotation")
         };
-        let replacement = work(ROTATION).unwrap();
-        let old: Vec<&str> = replacement
-            .old
-            .iter()
-            .map(|node| node.id.as_str())
-            .collect();
-        assert_eq!(replacement.fleet.id, "sfr-1");
+        let old: Vec<&str> = replaced.old.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!(replaced.fleet.id, "sfr-1");
         assert_eq!(old, ["i-1", "i-2"]);
-        assert_eq!(replacement.new, ["i-3"]);
-        assert_eq!(work(PUBLISH), None);
-        assert_eq!(work(IN_PLACE), None);
+        assert_eq!(replaced.new, ["i-3"]);
     }
 
     #[test]
-    fn the_first_logs_which_had_no_in_place_are_read() {
-        let record: Record = serde_json::from_str(&ROTATION.replace(
-            r#""elastic": true,
-    "new": ["#,
-            r#""fresh": ["#,
-        ))
-        .unwrap();
+    fn a_log_from_before_elastic_ips_and_new_instances_were_told_is_read() {
+        let told = r#""elastic": true,
+    "new": ["#;
+        let record = read(&ROTATION.replace(told, r#""other": ["#));
         let replacement = record.work.replacement().unwrap();
         assert!(!replacement.elastic);
         assert!(replacement.new.is_empty());
