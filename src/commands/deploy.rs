@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
 use crate::rollout::{DeployLock, Prospect};
-use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Verb};
+use crate::site::deploys::{Log, Record, Released, Verb};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -23,11 +23,7 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
     let package = timeline
         .step("package", &[], Package::of(&args.path))
         .await?;
-    let prospect = if args.no_rotate {
-        None
-    } else {
-        Some(Prospect::of(&context, &args.pace, args.in_place).await?)
-    };
+    let prospect = prospect(&context, args).await?;
     if globals.dry_run {
         return print_plan(globals, &context, &package, prospect).await;
     }
@@ -52,19 +48,16 @@ pub async fn run(globals: &Globals, args: &Deploy) -> Result<Outcome> {
             package.publish(globals, &context),
         ))
         .await?;
-        let record = Record::new(
-            run.clone(),
-            Verb::Deploy,
-            by,
-            context.now(),
-            Some(rollout::released(&published.into())),
-            previous,
-        );
-        if args.no_rotate {
-            make_current(&context, record).await?;
+        let verb = if args.no_rotate {
+            Verb::Publish
         } else {
-            roll_out(&context, record, args, &timeline).await?;
-        }
+            Verb::Deploy
+        };
+        let release = Some(rollout::released(published.into()));
+        let record = Record::new(run.clone(), verb, by, context.now(), release, previous);
+        // Observed again: settling may have ended instances.
+        let prospect = self::prospect(&context, args).await?;
+        rollout::carry_out(&context, record, prospect, &args.pace, &timeline).await?;
         prune(&context, args.keep).await
     };
     let done = lease.guard(work).await;
@@ -78,40 +71,14 @@ fn holds(release: &Released, package: &Package) -> bool {
     release.sha256.as_deref() == Some(package.sha256())
 }
 
-/// Tries the record's release on instances, and makes it current or goes back.
-async fn roll_out(
-    context: &SiteContext,
-    mut record: Record,
-    args: &Deploy,
-    timeline: &Timeline,
-) -> Result<()> {
-    // The fleet is observed again: settling may have ended instances.
+/// What the run would do to the instances; `None`: nothing.
+async fn prospect(context: &SiteContext, args: &Deploy) -> Result<Option<Prospect>> {
+    if args.no_rotate {
+        return Ok(None);
+    }
     Prospect::of(context, &args.pace, args.in_place)
-        .await?
-        .enter(&mut record, context);
-    let log = Log::create(&context.state, &context.site, record).await?;
-    rollout::carry_out(context, log, &args.pace, timeline).await
-}
-
-/// The one way by which a release becomes current that has not served.
-async fn make_current(context: &SiteContext, mut record: Record) -> Result<()> {
-    record.verb = Verb::Publish;
-    let mut log = Log::create(&context.state, &context.site, record).await?;
-    log.record.stage = Stage::Forward;
-    rollout::promote(context, &log.record).await?;
-    log.record
-        .end(RunOutcome::Published, context.now(), None, None);
-    log.write().await?;
-    let version = log
-        .record
-        .release
-        .as_ref()
-        .map_or("none", |release| &release.version);
-    info!(
-        release = version,
-        "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet"
-    );
-    Ok(())
+        .await
+        .map(Some)
 }
 
 /// Removes old packages; never the current one, the one before, or one on its way.

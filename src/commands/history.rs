@@ -9,7 +9,8 @@ use crate::cli::{Globals, History};
 use crate::context::SiteContext;
 use crate::outcome::Outcome;
 use crate::output::{self, in_one_line, out};
-use crate::site::deploys::{Record, RunOutcome, Verb, recent};
+use crate::site::deploys::{Record, RunOutcome, Verb, Work, recent};
+use crate::site::release::version_word;
 
 /// As much of an error as stands on a line; `--json` has all of it.
 const ERROR_SHOWN: usize = 100;
@@ -59,10 +60,7 @@ fn row(record: &Record) -> [String; 8] {
             .format(&form)
             .unwrap_or_default(),
         what(record),
-        record
-            .release
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |release| release.version.clone()),
+        version_word(record.version()).to_owned(),
         ended(record),
         record.took().map_or_else(String::new, |took| {
             humantime::format_duration(std::time::Duration::from_secs(
@@ -77,10 +75,9 @@ fn row(record: &Record) -> [String; 8] {
 }
 
 fn what(record: &Record) -> String {
-    let in_place = if record.in_place.is_some() {
-        " in place"
-    } else {
-        ""
+    let in_place = match record.work {
+        Work::InPlace(_) => " in place",
+        Work::Publish | Work::Rotation(_) => "",
     };
     format!("{}{in_place}", verb(record.verb))
 }
@@ -116,12 +113,12 @@ fn ended(record: &Record) -> String {
 
 /// `i-old → i-new`; those that stay as they are.
 fn instances(record: &Record) -> String {
-    let Some(rotation) = &record.rotation else {
-        return record
-            .in_place
-            .as_ref()
-            .map_or_else(String::new, |in_place| in_place.instances.join(" "));
-    };
-    let old: Vec<&str> = rotation.old.iter().map(|node| node.id.as_str()).collect();
-    format!("{} → {}", old.join(" "), rotation.new.join(" "))
+    match &record.work {
+        Work::Publish => String::new(),
+        Work::Rotation(rotation) => {
+            let old: Vec<&str> = rotation.old.iter().map(|node| node.id.as_str()).collect();
+            format!("{} → {}", old.join(" "), rotation.new.join(" "))
+        }
+        Work::InPlace(known) => known.instances.join(" "),
+    }
 }

@@ -10,7 +10,7 @@ use crate::outcome::{Outcome, usage};
 use crate::output::{self, in_one_line, out};
 use crate::rollout;
 use crate::rollout::{DeployLock, Prospect};
-use crate::site::deploys::{Log, Record, Released, RunOutcome, Verb, recent};
+use crate::site::deploys::{Record, Released, RunOutcome, Verb, recent};
 use crate::site::release;
 use crate::site::report::Timeline;
 
@@ -73,17 +73,14 @@ async fn replace(
     let work = async {
         rollout::settle(context, &run, pace, &timeline).await?;
         let (release, previous) = choose(context).await?;
+        let record = Record::new(run.clone(), verb, by, context.now(), release, previous);
         info!(
-            release = release.as_ref().map_or("none", |release| &release.version),
+            release = release::version_word(record.version()),
             in_place, "rotating"
         );
-        let mut record = Record::new(run.clone(), verb, by, context.now(), release, previous);
-        // Looked at again: settling may have ended instances.
-        Prospect::of(context, pace, in_place)
-            .await?
-            .enter(&mut record, context);
-        let log = Log::create(&context.state, &context.site, record).await?;
-        rollout::carry_out(context, log, pace, &timeline).await
+        // Observed again: settling may have ended instances.
+        let prospect = Some(Prospect::of(context, pace, in_place).await?);
+        rollout::carry_out(context, record, prospect, pace, &timeline).await
     };
     let done = lease.guard(work).await;
     rollout::give_up(lease).await;
@@ -119,7 +116,7 @@ async fn served_now(context: &SiteContext) -> Result<Option<Released>> {
         context.now(),
     )
     .await?;
-    Ok(Some(rollout::released(&resolved.pointer)))
+    Ok(Some(rollout::released(resolved.pointer)))
 }
 
 /// The release to go back to: one that has served, by its version or the one before.
@@ -211,7 +208,7 @@ mod tests {
             Some(release(version)),
             Some(release(before)),
         );
-        record.end(outcome, now, None, None);
+        record.end(outcome, now, None);
         record
     }
 

@@ -5,8 +5,6 @@ pub mod claim;
 pub mod elastic_ip;
 pub mod site_file;
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use time::OffsetDateTime;
 use tracing::debug;
@@ -72,19 +70,12 @@ impl SiteContext {
             return Ok(Some(fleet.clone()));
         }
         let standing = self.zones().await?.standing().await?;
-        let ids: BTreeSet<String> = standing
-            .iter()
-            .flat_map(ZoneOwnership::instances)
-            .map(str::to_owned)
-            .collect();
+        let ids = ZoneOwnership::all_instances(&standing);
         if ids.is_empty() {
             debug!("nobody owns the names yet");
             return Ok(None);
         }
-        let mut described = self
-            .ec2
-            .describe(&ids.into_iter().collect::<Vec<_>>())
-            .await?;
+        let mut described = self.ec2.describe(&ids).await?;
         described.sort_by_key(|instance| std::cmp::Reverse((instance.living, instance.launched)));
         let fleet = described.into_iter().find_map(|instance| instance.fleet);
         Ok(fleet.map(|FleetTag { kind, id }| FleetId { kind, id }))

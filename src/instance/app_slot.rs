@@ -1,6 +1,8 @@
 //! Where the app runs on this machine: beside whatever serves already, never in its place before it
 //! is ready.
 
+use std::rc::Rc;
+
 use anyhow::Result;
 use tracing::warn;
 
@@ -11,11 +13,19 @@ use crate::site::web::Former;
 
 /// An app that knows where it is to run.
 pub struct Placed {
-    pub app: InstalledApp,
-    /// Another serves visitors meanwhile: this one is shown to nobody before it is ready.
-    pub beside: bool,
-    /// It ran before this boot.
-    pub adopted: bool,
+    pub app: Rc<InstalledApp>,
+    /// Another app serves visitors meanwhile.
+    beside: bool,
+    /// The app ran before this boot.
+    adopted: bool,
+}
+
+impl Placed {
+    /// Whether visitors are led to the app only once it is ready: another app serves them
+    /// meanwhile, or only then is it known where this one listens.
+    pub fn is_shown_once_ready(&self) -> bool {
+        self.beside || !self.app.says_where_it_listens()
+    }
 }
 
 /// What runs in a place.
@@ -33,7 +43,7 @@ impl Instance {
     pub async fn place(&self, app: InstalledApp, former: &Former) -> Result<Placed> {
         if app.slot().is_none() {
             return Ok(Placed {
-                app,
+                app: Rc::new(app),
                 beside: false,
                 adopted: false,
             });
@@ -56,9 +66,8 @@ impl Instance {
         };
         let [mine, other] = [slot, slot.other()].map(|slot| occupants[slot as usize]);
         let [a, b] = places;
-        let app = if slot == Slot::A { a } else { b };
         Ok(Placed {
-            app,
+            app: Rc::new(if slot == Slot::A { a } else { b }),
             beside: other != Occupant::Nobody,
             adopted: mine == Occupant::Same,
         })
@@ -87,17 +96,27 @@ impl Instance {
         })
     }
 
-    /// After a boot that failed: what served before serves on, and alone.
-    pub async fn back_to(&self, former: &Former, placed: &Placed) {
-        if !former.serves() {
-            return;
+    /// Does `work` with an app that was placed; where that fails, the app that served before serves
+    /// on, and alone.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn or_back_to<T>(
+        &self,
+        former: &Former,
+        placed: &Placed,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let done = work.await;
+        if done.is_err() && former.serves() {
+            if let Err(error) = former.put_back(&self.services).await {
+                warn!("the web server does not serve as before: {error}");
+            }
+            if placed.beside && !placed.adopted {
+                self.stop(placed.app.slot()).await;
+            }
         }
-        if let Err(error) = former.put_back(&self.services).await {
-            warn!("the web server does not serve as before: {error}");
-        }
-        if placed.beside && !placed.adopted {
-            self.stop(placed.app.slot()).await;
-        }
+        done
     }
 
     /// Ends every other app of the site, once nobody is served by it any more.

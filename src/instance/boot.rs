@@ -1,125 +1,84 @@
 //! The boot, step by step: what is independent runs at once, and the outside hears of it last.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use anyhow::{Result, anyhow, bail};
-use tokio::sync::{Mutex, SetOnce};
+use anyhow::{Result, bail};
+use futures_util::future::{Either, ready, try_select};
 use tokio::{join, try_join};
 use tracing::{info, warn};
 
 use super::Instance;
 use super::app_slot::Placed;
+use super::names::NameKeeper;
 use super::names::cutover::CutoverOutcome;
-use super::serving::{InPlaceState, Live, Serving, version_of};
-use crate::host::{data_folder, packages};
-use crate::site::app::{self, AppPlan, InstalledApp, Interpreter, UnpackedPackage};
+use super::names::elastic_ip::rehearse_address;
+use super::report::Reporter;
+use super::serving::{Live, Serving};
+use crate::host::packages;
+use crate::site::app::Interpreter;
 use crate::site::certificate::Certificate;
 use crate::site::records::{ObservedRecords, Zones};
 use crate::site::release::{self, Release, Resolved};
 use crate::site::report::Phase;
 use crate::site::web::{Former, Nginx};
 
-/// Releases that stay unpacked: the one that serves, and the one before for a quick way back.
-const RELEASES_KEPT: usize = 2;
-
-/// What is to serve, before it does.
-struct Built {
+/// The release that a boot is to serve.
+#[derive(Default)]
+struct BootRelease {
+    /// `None` for kind s3, which has no package.
     release: Option<Release>,
-    placed: Placed,
+    /// The deploy whose trial the boot takes part in.
+    deploy: Option<String>,
+}
+
+/// The certificate to serve with, and the zones that its order and the cutover need.
+struct Certified {
+    certificate: Certificate,
+    zones: Zones,
 }
 
 impl Instance {
-    pub async fn boot(&self) -> Result<Serving> {
+    /// Brings the site up on this instance: the app and the certificate at once, then the web server
+    /// over both, and the names last.
+    ///
+    /// # Errors
+    /// That of the first step that failed, with the step's name. The app that served before then
+    /// serves on.
+    pub async fn boot(&self, reporter: &Reporter<'_>, names: &NameKeeper<'_>) -> Result<Serving> {
         self.require_public_address()?;
-        // The word that this boot began is awaited in any case: it must not arrive after the word
-        // that it failed.
-        let (built, ready, before) = (SetOnce::new(), SetOnce::new(), Former::observe(&self.paths));
-        let prepare = async {
-            try_join!(
-                self.running_app(&before, &built, &ready),
-                self.web_server(&built, &ready)
-            )
+        let (steps, before) = (&self.timeline, Former::observe(&self.paths));
+        let place = async {
+            let (fetched, interpreter, secrets) = try_join!(
+                self.fetched_release(reporter),
+                self.host_packages(),
+                self.app_secrets(steps)
+            )?;
+            let release = fetched.release.as_ref();
+            let provided = self.provide_app(release, interpreter, secrets);
+            let app = self
+                .released_app(reporter, steps, provided, release)
+                .await?;
+            Ok((fetched, self.place(app, &before).await?))
         };
-        let (_, prepared) = join!(self.report(Phase::Booting, None, None), prepare);
-        let proven = async {
-            let ((), (certificate, zones)) = prepared?;
-            let release = built.get().and_then(|built| built.release.as_ref());
-            let observed = self.proven(release, &certificate, &zones).await?;
-            Ok((certificate, zones, observed))
+        let prove = async {
+            let ((fetched, placed), certified) = alongside(place, self.certified()).await?;
+            let proven = async {
+                let (live, zones) = self.started(&placed, fetched, certified).await?;
+                let observed = self.proven(names, &live, &zones).await?;
+                Ok((live, zones, observed))
+            };
+            self.or_back_to(&before, &placed, proven).await
         };
-        let (certificate, zones, observed) = match proven.await {
-            Ok(proven) => proven,
-            Err(error) => {
-                if let Some(built) = built.get() {
-                    self.back_to(&before, &built.placed).await;
-                }
-                return Err(error);
-            }
-        };
-        let Built { release, placed } = built.into_inner().expect("the app that runs was built");
-        let phase = self.phase_after_cutover(&zones, observed).await?;
-        let live = Live {
-            app: Rc::new(placed.app),
-            release,
-            certificate,
-            deploy: self.trial.get().cloned(),
-        };
-        Ok(Serving {
-            phase,
-            zones,
-            live: RefCell::new(live),
-            change: Mutex::default(),
-            unfit: RefCell::default(),
-            renewal_due: Cell::default(),
-            in_place: InPlaceState::default(),
-            before,
-        })
-    }
-
-    /// The proof, while the records are observed that the cutover is to change.
-    async fn proven(
-        &self,
-        release: Option<&Release>,
-        certificate: &Certificate,
-        zones: &Zones,
-    ) -> Result<ObservedRecords> {
-        let (steps, needs) = (&self.timeline, &["app", "web"]);
-        let ((), observed) = try_join!(
-            steps.step("proof", needs, self.prove(release, certificate)),
-            steps.step("records", needs, self.look_at_records(zones)),
-        )?;
-        Ok(observed)
-    }
-
-    /// The cutover; an owner's boot goes on until all name servers know the change.
-    async fn phase_after_cutover(&self, zones: &Zones, observed: ObservedRecords) -> Result<Phase> {
-        let steps = &self.timeline;
-        let cutover = self.cut_over(zones, Some(observed));
-        match steps
+        // The report that the boot began is awaited in any case: it must not arrive after the report
+        // that the boot failed.
+        let (_, proven) = join!(reporter.write(), prove);
+        let (live, zones, observed) = proven?;
+        let cutover = names.cut_over(&zones, Some(observed));
+        let cutover = steps
             .step("cutover", &["proof", "records"], cutover)
-            .await?
-        {
-            CutoverOutcome::Owner(changes) => {
-                // The names may point here already: from now on nothing ends this boot.
-                if let Err(error) = steps
-                    .step("in sync", &["cutover"], zones.in_sync(&changes))
-                    .await
-                {
-                    warn!("whether all name servers know the change is not known: {error:#}");
-                }
-                Ok(Phase::Serving)
-            }
-            CutoverOutcome::StandBy => Ok(Phase::StandBy),
-        }
-    }
-
-    /// Also at what their owner has said of itself: it may have asked for this instance only in
-    /// case.
-    async fn look_at_records(&self, zones: &Zones) -> Result<ObservedRecords> {
-        let observed = zones.observe().await?;
-        self.leaves_names(&zones.read(&observed)?).await;
-        Ok(observed)
+            .await?;
+        let phase = self.phase_after(cutover, &zones).await;
+        Ok(Serving::new(phase, zones, live, before))
     }
 
     fn require_public_address(&self) -> Result<()> {
@@ -132,100 +91,29 @@ impl Instance {
         Ok(())
     }
 
-    /// From the pointer to an app that answers; the web server starts from when it is built.
-    async fn running_app(
-        &self,
-        before: &Former,
-        built: &SetOnce<Built>,
-        ready: &SetOnce<()>,
-    ) -> Result<()> {
-        let steps = &self.timeline;
-        let (release, interpreter, secrets) = try_join!(
-            steps.step("release", &["accounts"], self.fetch_release()),
-            self.host_packages(),
-            self.app_secrets(steps)
-        )?;
-        let needs = &["release", "host packages", "interpreter", "secrets"];
-        let app = steps
-            .step(
-                "dependencies",
-                needs,
-                self.provide_app(release.as_ref(), interpreter, secrets),
-            )
-            .await?;
-        steps
-            .step("build", &["dependencies"], async { app.build().await })
-            .await?;
-        steps
-            .step(
-                "release command",
-                &["build"],
-                self.release_command(&app, version_of(release.as_ref())),
-            )
-            .await?;
-        let placed = self.place(app, before).await?;
-        built
-            .set(Built { release, placed })
-            .map_err(|_| anyhow!("an app is built once"))?;
-        steps
-            .step(
-                "app",
-                &["release command"],
-                self.start_app(&built.wait().await.placed.app),
-            )
-            .await?;
-        ready.set(()).map_err(|_| anyhow!("an app gets ready once"))
+    /// The release on trial, where this instance takes part in the trial; else the current release.
+    async fn fetched_release(&self, reporter: &Reporter<'_>) -> Result<BootRelease> {
+        let fetch = async {
+            let site = &self.context.site;
+            if !site.app.has_releases() {
+                return Ok(BootRelease::default());
+            }
+            let (state, packages) = (&self.context.state, &self.context.packages);
+            let Resolved { pointer, trial } =
+                release::resolve(state, packages, site, self.identity.launched).await?;
+            if let Some(deploy) = &trial {
+                info!(deploy, release = pointer.version, "taking part in a trial");
+                reporter.tell_trial(deploy);
+            }
+            Ok(BootRelease {
+                release: Some(self.fetch_release(&pointer).await?),
+                deploy: trial,
+            })
+        };
+        self.timeline.step("release", &["accounts"], fetch).await
     }
 
-    /// The certificate, then the web server while the app starts, where nobody is served yet. The
-    /// zones serve the cutover too.
-    async fn web_server(
-        &self,
-        built: &SetOnce<Built>,
-        ready: &SetOnce<()>,
-    ) -> Result<(Certificate, Zones)> {
-        let (certificate, zones) = self.obtained_certificate().await?;
-        let Built {
-            release,
-            placed: Placed { app, beside, .. },
-        } = built.wait().await;
-        if *beside || !app.says_where_it_listens() {
-            ready.wait().await;
-        }
-        self.timeline
-            .step(
-                "web",
-                &["release command", "certificate"],
-                self.start_web(app, release.as_ref(), &certificate),
-            )
-            .await?;
-        Ok((certificate, zones))
-    }
-
-    async fn fetch_release(&self) -> Result<Option<Release>> {
-        if !self.context.site.app.has_releases() {
-            return Ok(None);
-        }
-        let Resolved { pointer, trial } = release::resolve(
-            &self.context.state,
-            &self.context.packages,
-            &self.context.site,
-            self.identity.launched,
-        )
-        .await?;
-        if let Some(deploy) = trial {
-            info!(deploy, release = pointer.version, "taking part in a trial");
-            self.trial
-                .set(deploy)
-                .map_err(|_| anyhow!("a boot chooses its release once"))?;
-        }
-        let account = self.accounts.as_ref().map(|accounts| &accounts.app);
-        Ok(Some(
-            release::fetch(&self.context.packages, &pointer, &self.paths, account).await?,
-        ))
-    }
-
-    /// And then the Python that runs the app, which may be one of them.
+    /// The host's packages, and then the Python that runs the app: a package may bring it.
     async fn host_packages(&self) -> Result<Option<Interpreter>> {
         let steps = &self.timeline;
         steps
@@ -234,16 +122,10 @@ impl Instance {
         if !self.context.site.app.needs_interpreter() {
             return Ok(None);
         }
-        let interpreter = steps.step("interpreter", &["host packages"], self.interpreter());
-        Ok(Some(interpreter.await?))
-    }
-
-    pub async fn interpreter(&self) -> Result<Interpreter> {
-        app::find_interpreter(
-            &self.context.site.host_packages,
-            self.accounts.as_ref().map(|accounts| &accounts.app),
-        )
-        .await
+        let interpreter = self.interpreter();
+        steps
+            .step("interpreter", &["host packages"], interpreter)
+            .await
     }
 
     async fn install_host_packages(&self) -> Result<()> {
@@ -251,93 +133,167 @@ impl Instance {
         if !installed.is_empty() {
             info!(packages = installed.join(" "), "installed");
         }
-        // Every kind needs it in the end: one that will not do is told of before anything is built.
+        // Every kind of app needs nginx: an nginx that will not do is told of before anything is
+        // built.
         Nginx::find().await?;
         Ok(())
     }
 
-    pub async fn provide_app(
-        &self,
-        release: Option<&Release>,
-        interpreter: Option<Interpreter>,
-        secrets: app::Secrets,
-    ) -> Result<InstalledApp> {
-        let package = release.map(|release| UnpackedPackage {
-            version: release.version.clone(),
-            root: release.root.clone(),
-        });
-        let account = self.accounts.as_ref().map(|accounts| accounts.app.clone());
-        AppPlan::new(
-            &self.context.site,
-            &self.identity.instance_id,
-            package,
-            &self.paths,
-            account,
-        )?
-        .provide(interpreter, &self.context.state, secrets)
-        .await
-    }
-
-    pub async fn start_app(&self, app: &InstalledApp) -> Result<()> {
-        app.start(&self.services).await?;
-        app.wait_ready(&self.services).await
-    }
-
-    /// From the bucket, or by an order; and the zones of the names, which the order and the cutover
-    /// need.
-    async fn obtained_certificate(&self) -> Result<(Certificate, Zones)> {
+    /// The bucket's certificate, or a new one; the zones are found beside the look at the bucket, and
+    /// so is what would keep the Elastic IP from being led here.
+    async fn certified(&self) -> Result<Certified> {
         let steps = &self.timeline;
+        let newest = async { self.certificates().newest().await };
         let address = async {
-            if self.context.site.dns.address_moves() {
-                steps
-                    .step("address", &["accounts"], self.rehearse_address())
-                    .await
-            } else {
-                Ok(())
+            if !self.context.site.dns.address_moves() {
+                return Ok(());
             }
+            let rehearsal = rehearse_address(self);
+            steps.step("address", &["accounts"], rehearsal).await
         };
-        let (found, zones, ()) = try_join!(
-            steps.step("cached certificate", &["accounts"], async {
-                self.certificates().newest().await
-            }),
+        let (cached, zones, ()) = try_join!(
+            steps.step("cached certificate", &["accounts"], newest),
             steps.step("zones", &["accounts"], self.context.zones()),
             address,
         )?;
-        let certificate = steps
-            .step(
-                "certificate",
-                &["cached certificate", "zones"],
-                self.certificate(found, &zones),
-            )
-            .await?;
-        Ok((certificate, zones))
+        let needs = &["cached certificate", "zones"];
+        let certificate = self.certificate(cached, &zones);
+        let certificate = steps.step("certificate", needs, certificate).await?;
+        Ok(Certified { certificate, zones })
     }
 
-    /// What an earlier run of ours left beside what serves now.
-    pub async fn retire_leftovers(&self, serving: &Serving) {
-        self.retire_others(&serving.live().app, &serving.before)
-            .await;
-    }
-
-    /// What can wait until the site serves. Nothing of it is worth failing for.
-    pub async fn settle(&self, serving: &Serving) {
-        let live = serving.live();
-        if let Err(error) = live.app.share(&self.context.state).await {
-            warn!("the next boot has to install the dependencies again: {error:#}");
+    /// Starts the app, and the web server as soon as there is a certificate: beside the app, unless
+    /// visitors are led to the app only once it is ready.
+    async fn started(
+        &self,
+        placed: &Placed,
+        fetched: BootRelease,
+        certified: impl Future<Output = Result<Certified>>,
+    ) -> Result<(Live, Zones)> {
+        let start = self.start_app(&self.timeline, &placed.app);
+        let serve = async |Certified { certificate, zones }| {
+            let live = Live {
+                app: Rc::clone(&placed.app),
+                release: fetched.release,
+                certificate,
+                deploy: fetched.deploy,
+            };
+            let needs = &["release command", "certificate"];
+            let web = self.start_web(&live);
+            self.timeline.step("web", needs, web).await?;
+            Ok((live, zones))
+        };
+        if placed.is_shown_once_ready() {
+            let ((), certified) = try_join!(start, certified)?;
+            return serve(certified).await;
         }
-        let Some(release) = &live.release else { return };
-        if let Err(error) = self.keep(release, &live.app).await {
-            warn!("the disk is not as it should be: {error:#}");
-        }
+        let ((), served) = try_join!(start, async { serve(certified.await?).await })?;
+        Ok(served)
     }
 
-    async fn keep(&self, release: &Release, app: &InstalledApp) -> Result<()> {
-        release::activate(release, &self.paths)?;
-        release::settle(release).await?;
-        app.settle().await?;
-        release::retain(release, &self.paths, RELEASES_KEPT)?;
-        app.retain(RELEASES_KEPT)?;
-        let data = self.paths.data();
-        Ok(tokio::task::spawn_blocking(move || data_folder::flush(&data)).await??)
+    /// The proof of what is served here, beside a look at the records that the cutover changes.
+    async fn proven(
+        &self,
+        names: &NameKeeper<'_>,
+        live: &Live,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
+        let (steps, needs) = (&self.timeline, &["app", "web"]);
+        let ((), observed) = try_join!(
+            steps.step("proof", needs, self.prove(live)),
+            steps.step("records", needs, self.look_at_records(names, zones)),
+        )?;
+        Ok(observed)
+    }
+
+    /// Observes the records, and what the report of their owner says: the owner may have asked for
+    /// this instance only in case.
+    async fn look_at_records(
+        &self,
+        names: &NameKeeper<'_>,
+        zones: &Zones,
+    ) -> Result<ObservedRecords> {
+        let observed = zones.observe().await?;
+        names.leaves_names(&zones.read(&observed)?).await;
+        Ok(observed)
+    }
+
+    /// Waits until all name servers know what an owner changed. The names may point here already, so
+    /// no error ends the boot any more.
+    async fn phase_after(&self, cutover: CutoverOutcome, zones: &Zones) -> Phase {
+        let CutoverOutcome::Owner(changes) = cutover else {
+            return Phase::StandBy;
+        };
+        let in_sync = zones.in_sync(&changes);
+        if let Err(error) = self.timeline.step("in sync", &["cutover"], in_sync).await {
+            warn!("whether all name servers know the change is not known: {error:#}");
+        }
+        Phase::Serving
+    }
+}
+
+/// Runs `first` to its end while `other` goes on beside it; hands on what `first` brought, and the
+/// rest of `other`.
+///
+/// # Errors
+/// That of the future which fails first, at once.
+async fn alongside<A, B>(
+    first: impl Future<Output = Result<A>>,
+    other: impl Future<Output = Result<B>>,
+) -> Result<(A, impl Future<Output = Result<B>>)> {
+    // On the heap: the futures of a boot's steps are large.
+    match try_select(Box::pin(first), Box::pin(other)).await {
+        Ok(Either::Left((done, other))) => Ok((done, Either::Left(other))),
+        Ok(Either::Right((other, first))) => Ok((first.await?, Either::Right(ready(Ok(other))))),
+        Err(Either::Left((error, _)) | Either::Right((error, _))) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use anyhow::anyhow;
+    use tokio::sync::oneshot;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_on_beside_the_first_step_is_begun_once_and_ends_in_its_own_time() {
+        let (begun, (end, ended)) = (Cell::new(0), oneshot::channel());
+        let other = async {
+            begun.set(begun.get() + 1);
+            Ok(ended.await?)
+        };
+        let first = async {
+            yield_now().await;
+            Ok(begun.get())
+        };
+        let (first, other) = alongside(first, other).await.unwrap();
+        assert_eq!(first, 1, "the other one had not begun beside it");
+        end.send("certificate").unwrap();
+        assert_eq!(other.await.unwrap(), "certificate");
+        assert_eq!(begun.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_before_the_first_step_is_kept_for_later() {
+        let (end, ended) = oneshot::channel();
+        let first = async { Ok(ended.await?) };
+        let other = async { end.send("app").map_err(|_| anyhow!("nobody waits")) };
+        let (first, other) = alongside(first, other).await.unwrap();
+        assert_eq!(first, "app");
+        other.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failure_beside_the_first_step_ends_it_at_once() {
+        let first = std::future::pending::<Result<()>>();
+        let other = async { Err::<(), _>(anyhow!("no zone")) };
+        let Err(error) = alongside(first, other).await else {
+            panic!("the first step cannot end");
+        };
+        assert_eq!(error.to_string(), "no zone");
     }
 }

@@ -1,25 +1,17 @@
 //! The certificate of this instance: from the bucket, else by an order that only one instance
-//! makes; and its replacement while the site serves.
+//! makes.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use time::OffsetDateTime;
-use tokio::time::Instant;
-use tracing::{info, warn};
+use anyhow::Result;
 
 use super::Instance;
-use super::serving::{Live, Serving};
 use crate::context::certificates::{Certificates, WantedCertificate};
-use crate::host::files;
 use crate::site::certificate::Certificate;
-use crate::site::proof;
 use crate::site::records::Zones;
 
 /// How long another instance's order may take before a boot gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Until a reloaded nginx has nobody left who shows the former certificate to new connections.
-const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Instance {
     pub fn certificates(&self) -> Certificates<'_> {
@@ -36,75 +28,13 @@ impl Instance {
         cached: Option<Certificate>,
         zones: &Zones,
     ) -> Result<Certificate> {
-        match cached {
-            Some(certificate) => Ok(certificate),
-            None => {
-                self.certificates()
-                    .order(
-                        zones,
-                        &WantedCertificate {
-                            patience: PATIENCE,
-                            ..WantedCertificate::default()
-                        },
-                    )
-                    .await
-            }
+        if let Some(certificate) = cached {
+            return Ok(certificate);
         }
-    }
-
-    /// Serves with another certificate, once it is seen on the own listener; else the former one
-    /// comes back.
-    pub async fn swap(&self, serving: &Serving, certificate: Certificate) -> Result<()> {
-        let _alone = serving.change.lock().await;
-        let former = serving.live();
-        let next = Live {
-            certificate,
-            ..former.clone()
+        let wanted = WantedCertificate {
+            patience: PATIENCE,
+            ..WantedCertificate::default()
         };
-        if let Err(error) = self.show(&next).await {
-            self.start_web(&former.app, former.release.as_ref(), &former.certificate)
-                .await
-                .context("going back to the former certificate")?;
-            return Err(error.context("serving with the renewed certificate"));
-        }
-        info!(serial = next.certificate.serial, until = %next.certificate.not_after, "the certificate is renewed");
-        self.forget_certificates_but(&[&next.certificate.serial, &former.certificate.serial]);
-        serving.set_live(next);
-        Ok(())
-    }
-
-    /// Makes the web server serve this, and proves it.
-    pub async fn show(&self, live: &Live) -> Result<()> {
-        let release = live.release.as_ref();
-        self.start_web(&live.app, release, &live.certificate)
-            .await?;
-        let expectation = self.expectation(release, &live.certificate);
-        proof::shown_by_all_workers(&expectation, Instant::now() + SHOWN_WITHIN)
-            .await
-            .context("this instance's own listener")?;
-        self.prove(release, &live.certificate).await
-    }
-
-    fn forget_certificates_but(&self, serials: &[&str]) {
-        for folder in std::fs::read_dir(self.paths.tls())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if serials.iter().all(|serial| folder.file_name() != *serial)
-                && folder.path().is_dir()
-                && let Err(error) = files::remove_dir(&folder.path())
-            {
-                warn!("an old certificate stays on the disk: {error}");
-            }
-        }
-    }
-
-    /// S3's clock where it was heard, for it is the one that all instances share.
-    pub fn now(&self) -> OffsetDateTime {
-        self.context
-            .state
-            .now()
-            .unwrap_or_else(OffsetDateTime::now_utc)
+        self.certificates().order(zones, &wanted).await
     }
 }

@@ -10,9 +10,20 @@ use tokio::time::timeout;
 /// # Errors
 /// The work's, and that it was not done in time.
 pub async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(patience, work)
-        .await
-        .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", patience.as_secs())))
+    let late = |_| Err(anyhow!("no answer within {} s", patience.as_secs()));
+    timeout(patience, work).await.unwrap_or_else(late)
+}
+
+/// The same for work of this instance's own.
+///
+/// # Errors
+/// The work's, and that it was not done in time.
+pub async fn done_within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let late = |_| Err(anyhow!("not done within {} s", patience.as_secs()));
+    timeout(patience, work).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]
@@ -23,6 +34,8 @@ mod tests {
     async fn late_work_is_an_error_that_says_how_long_was_waited() {
         let late = within(Duration::from_secs(1), std::future::pending::<Result<()>>());
         assert_eq!(late.await.unwrap_err().to_string(), "no answer within 1 s");
+        let late = done_within(Duration::from_secs(1), std::future::pending::<Result<()>>());
+        assert_eq!(late.await.unwrap_err().to_string(), "not done within 1 s");
     }
 
     #[tokio::test]

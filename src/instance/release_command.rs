@@ -1,6 +1,7 @@
 //! The release command, which brings the site's data up to date: where it runs, under the fleet's
 //! lease, and what became of it.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -23,12 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl Instance {
-    /// Runs the release command where `[app] release_on` calls for that.
-    pub async fn release_command(&self, app: &InstalledApp, version: &str) -> Result<()> {
+    /// Runs the release command where `[app] release_on` calls for that, and tells what became of
+    /// it; `None`: the app has none.
+    ///
+    /// # Errors
+    /// The command fails, or does not get its turn; those of the bucket.
+    pub async fn release_command(
+        &self,
+        app: &InstalledApp,
+        version: &str,
+    ) -> Result<Option<ReleaseCommand>> {
         if app.release_command().is_none() {
-            return Ok(());
+            return Ok(None);
         }
-        let release_on = self.release_on();
+        let release_on = release_on(&self.context.site);
         // Boxed, as are the parts below: leases and what they guard, one in the other, would make
         // the boot's own future too large for its stack.
         let became = match release_on {
@@ -41,26 +50,10 @@ impl Instance {
             "the release command {}",
             told(became)
         );
-        self.released.replace(Some(ReleaseCommand {
+        Ok(Some(ReleaseCommand {
             release: version.to_owned(),
             became,
-        }));
-        Ok(())
-    }
-
-    fn release_on(&self) -> ReleaseOn {
-        if self.context.site.app.release_on.is_none() && !self.release_on_told.replace(true) {
-            warn!(
-                "[app] release_on is not set, so the release command runs for each new data folder, that is on every replacement; set \
-                 release_on = \"folder\" to keep that (for SQLite or files in $SPOTBOOT_DATA), or release_on = \"fleet\" to have it run once \
-                 per release (for a database server)"
-            );
-        }
-        self.context
-            .site
-            .app
-            .release_on
-            .unwrap_or(ReleaseOn::Folder)
+        }))
     }
 
     async fn release_on_folder(&self, app: &InstalledApp, version: &str) -> Result<Became> {
@@ -143,6 +136,19 @@ impl Instance {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// `[app] release_on`; where it is not set, the log of a process has one warning of that.
+fn release_on(site: &Site) -> ReleaseOn {
+    static WARNING: Once = Once::new();
+    if site.app.release_on.is_none() {
+        WARNING.call_once(|| warn!(
+            "[app] release_on is not set, so the release command runs for each new data folder, that is on every replacement; set \
+             release_on = \"folder\" to keep that (for SQLite or files in $SPOTBOOT_DATA), or release_on = \"fleet\" to have it run once \
+             per release (for a database server)"
+        ));
+    }
+    site.app.release_on.unwrap_or(ReleaseOn::Folder)
 }
 
 /// Tells what a boot would do about the command of a release that has one, and why.

@@ -1,35 +1,52 @@
-//! What an instance serves, and what the tasks of its event loop know of it.
+//! What an instance serves, and the only ways to serve something else: visitors meet what is
+//! proven (I1 in `docs/ARCHITECTURE.md`), or what they met before.
+//!
+//! A change touches nginx, its configuration and the certificates under the state folder, and
+//! nothing else: which release or certificate comes next, and what becomes of the former one, is
+//! for the task that asks.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use time::OffsetDateTime;
+use anyhow::{Context, Error, Result};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{info, warn};
 
-use super::in_place::decision::TrialState;
-use crate::cloud::s3::Etag;
+use super::Instance;
+use crate::host::files;
 use crate::site::app::InstalledApp;
 use crate::site::certificate::Certificate;
+use crate::site::proof;
 use crate::site::records::Zones;
-use crate::site::release::{Candidate, Release};
-use crate::site::report::{Attempt, Phase, Tried};
+use crate::site::release::Release;
+use crate::site::report::Phase;
 use crate::site::web::Former;
+
+/// Until a reloaded nginx has nobody left who shows the former certificate to new connections.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is done, and how it is undone, in the words of an error.
+const LEAD_VISITORS: [&str; 2] = [
+    "leading visitors to it",
+    "leading visitors back to the release before",
+];
+const SHOW_CERTIFICATE: [&str; 2] = [
+    "serving with the renewed certificate",
+    "going back to the former certificate",
+];
 
 /// A site that is up.
 pub struct Serving {
+    /// Whether the boot took the names over.
     pub phase: Phase,
     pub zones: Zones,
-    pub live: RefCell<Live>,
-    /// Held by whoever changes what the web server serves, from before the change to the end of its
-    /// proof.
-    pub change: Mutex<()>,
-    /// What the resident does not serve again for a while.
-    pub unfit: RefCell<Option<Quarantined>>,
-    /// When the certificate is to be renewed, once the resident knows.
-    pub renewal_due: Cell<Option<OffsetDateTime>>,
-    pub in_place: InPlaceState,
     /// The web server as this boot found it.
     pub before: Former,
+    live: RefCell<Live>,
+    /// Held from before a change of what the web server serves to the end of its proof.
+    change: Mutex<()>,
 }
 
 /// What the web server serves.
@@ -43,87 +60,141 @@ pub struct Live {
     pub deploy: Option<String>,
 }
 
-impl Serving {
-    pub fn live(&self) -> Live {
-        self.live.borrow().clone()
-    }
-
-    /// What serves from now on. For who holds [`Serving::change`], and has proven it.
-    pub fn set_live(&self, live: Live) {
-        self.live.replace(live);
-    }
-}
-
-impl Live {
-    pub fn version(&self) -> &str {
-        version_of(self.release.as_ref())
-    }
-}
-
-/// The version of a release; "none" where an app has no package.
-pub fn version_of(release: Option<&Release>) -> &str {
-    release.map_or("none", |release| &release.version)
-}
-
-/// A certificate that did not prove itself on this instance.
-#[derive(Debug, Clone)]
-pub struct Quarantined {
-    pub serial: String,
-    pub until: OffsetDateTime,
-}
-
-/// What an instance knows of deploys in place.
-#[derive(Default)]
-pub struct InPlaceState {
-    pub standing: RefCell<TrialState>,
-    /// What served before the release that is on trial, and runs on.
-    pub before: RefCell<Option<Before>>,
-    /// Another app runs on for who was led to it, and is to go once nobody is served by it.
-    pub leaving: RefCell<Option<Former>>,
-    /// The candidate as it was when last looked at; what cannot be read is none.
-    pub seen: RefCell<Option<(Etag, Option<Candidate>)>>,
-    /// What is to be tried, once that it is was told.
-    pub next: RefCell<Option<Candidate>>,
-    pub tried: RefCell<Option<Tried>>,
-    pub failed_looks: Cell<u32>,
-}
-
+/// What was served before a change.
 #[derive(Clone)]
 pub struct Before {
     pub live: Live,
     pub web: Former,
 }
 
-impl InPlaceState {
-    /// For the instance's report.
-    pub fn tried(&self) -> Option<Tried> {
-        self.tried.borrow().clone()
-    }
+/// Why a change did not come to pass: visitors are served as before.
+pub struct NotShown {
+    pub error: Error,
+    /// The web server as it led visitors to what did not prove itself: some may be served there
+    /// still. `None`: the web server could not be led back.
+    pub web: Option<Former>,
+}
 
-    pub fn standing(&self) -> TrialState {
-        self.standing.borrow().clone()
-    }
-
-    pub fn tell(&self, deploy: &str, release: &str, attempt: Attempt, error: Option<String>) {
-        self.tried.replace(Some(Tried {
-            deploy: deploy.to_owned(),
-            release: release.to_owned(),
-            attempt,
-            error,
-        }));
-    }
-
-    pub fn tell_end(&self, attempt: Attempt) {
-        if let Some(tried) = self.tried.borrow_mut().as_mut() {
-            tried.attempt = attempt;
+impl Serving {
+    /// `live`: what the web server serves and has proven. `before`: the web server as the boot
+    /// found it.
+    pub fn new(phase: Phase, zones: Zones, live: Live, before: Former) -> Self {
+        Self {
+            phase,
+            zones,
+            before,
+            live: RefCell::new(live),
+            change: Mutex::default(),
         }
     }
 
-    pub fn saw(&self, candidate: Option<(Etag, Option<Candidate>)>) {
-        self.seen.replace(candidate);
-        let mut standing = self.standing.borrow_mut();
-        if *standing == TrialState::Settled {
-            *standing = TrialState::Unsure;
+    /// What the web server serves now.
+    pub fn live(&self) -> Live {
+        self.live.borrow().clone()
+    }
+
+    /// Leads visitors to another app by a reload of the web server, and proves it; else they are
+    /// led back at once. What served before runs on.
+    ///
+    /// # Errors
+    /// The app does not prove itself.
+    pub async fn take_over(&self, instance: &Instance, next: Live) -> Result<Before, NotShown> {
+        let version = next.version().map(str::to_owned);
+        let with_certificate = |live: &Live| Live {
+            certificate: live.certificate.clone(),
+            ..next
+        };
+        let before = self
+            .change(instance, with_certificate, LEAD_VISITORS)
+            .await?;
+        info!(
+            release = version,
+            before = before.live.version(),
+            "visitors are led to another release"
+        );
+        Ok(before)
+    }
+
+    /// Serves with another certificate, once it is seen on the own listener; else the former one
+    /// comes back.
+    ///
+    /// # Errors
+    /// The certificate does not prove itself.
+    pub async fn swap_certificate(
+        &self,
+        instance: &Instance,
+        certificate: Certificate,
+    ) -> Result<()> {
+        let (serial, until) = (certificate.serial.clone(), certificate.not_after);
+        let with_app = |live: &Live| Live {
+            certificate,
+            ..live.clone()
+        };
+        let before = self
+            .change(instance, with_app, SHOW_CERTIFICATE)
+            .await
+            .map_err(|refused| refused.error)?;
+        info!(serial, %until, "the certificate is renewed");
+        forget_certificates_but(instance, &[&serial, &before.live.certificate.serial]);
+        Ok(())
+    }
+
+    /// Shows what `next` makes of what is served, and proves it; else shows what was served again.
+    async fn change(
+        &self,
+        instance: &Instance,
+        next: impl FnOnce(&Live) -> Live,
+        doing: [&'static str; 2],
+    ) -> Result<Before, NotShown> {
+        let _alone = self.change.lock().await;
+        let before = Before {
+            live: self.live(),
+            web: Former::observe(&instance.paths),
+        };
+        let next = next(&before.live);
+        if let Err(error) = show(instance, &next).await {
+            let shown = Former::observe(&instance.paths);
+            let back = instance.start_web(&before.live).await.context(doing[1]);
+            return Err(match back {
+                Ok(()) => NotShown {
+                    error: error.context(doing[0]),
+                    web: Some(shown),
+                },
+                Err(error) => NotShown { error, web: None },
+            });
         }
+        self.live.replace(next);
+        Ok(before)
+    }
+}
+
+/// Makes the web server serve this, and proves it.
+async fn show(instance: &Instance, live: &Live) -> Result<()> {
+    instance.start_web(live).await?;
+    proof::shown_by_all_workers(&instance.expectation(live), Instant::now() + SHOWN_WITHIN)
+        .await
+        .context("this instance's own listener")?;
+    instance.prove(live).await
+}
+
+fn forget_certificates_but(instance: &Instance, serials: &[&str]) {
+    for folder in std::fs::read_dir(instance.paths.tls())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if serials.iter().all(|serial| folder.file_name() != *serial)
+            && folder.path().is_dir()
+            && let Err(error) = files::remove_dir(&folder.path())
+        {
+            warn!("an old certificate stays on the disk: {error}");
+        }
+    }
+}
+
+impl Live {
+    /// The version of its release.
+    pub fn version(&self) -> Option<&str> {
+        self.release.as_ref().map(|release| &*release.version)
     }
 }

@@ -7,24 +7,24 @@ use anyhow::{Context, Result, anyhow};
 use tokio::time::Instant;
 
 use super::Instance;
-use super::serving::version_of;
+use super::serving::Live;
 use crate::config::OwnUrls;
 use crate::host::files;
-use crate::site::app::{self, InstalledApp};
-use crate::site::certificate::Certificate;
+use crate::site::app;
 use crate::site::proof::{self, Expectation};
-use crate::site::release::Release;
+use crate::site::release::version_word;
 use crate::site::web::{self, WebConfig, Website};
 
 const PROVEN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Instance {
-    pub async fn start_web(
-        &self,
-        app: &InstalledApp,
-        release: Option<&Release>,
-        certificate: &Certificate,
-    ) -> Result<()> {
+    /// Has nginx serve this: started where it did not run, else reloaded.
+    ///
+    /// # Errors
+    /// A folder that `[app] static` names is missing, a file cannot be written, or nginx refuses its
+    /// configuration.
+    pub async fn start_web(&self, live: &Live) -> Result<()> {
+        let certificate = &live.certificate;
         // In a folder of its own: whichever configuration nginx reads, it finds the key that
         // belongs to the chain.
         let tls = self.paths.tls().join(&certificate.serial);
@@ -43,11 +43,11 @@ impl Instance {
             domains: self.context.site.domains.clone(),
             http_port: self.context.site.web.http_port,
             https_port: self.context.site.web.https_port,
-            upstream: self.web_upstream(app.upstream())?,
+            upstream: self.web_upstream(live.app.upstream())?,
             hsts: self.context.site.web.hsts,
-            static_files: app.static_folders()?,
+            static_files: live.app.static_folders()?,
             health_path: self.context.site.app.health.path.clone(),
-            release: version_of(release).to_owned(),
+            release: version_word(live.version()).to_owned(),
             instance: self.identity.instance_id.clone(),
             fullchain: tls.join("fullchain.pem"),
             key: tls.join("key.pem"),
@@ -75,19 +75,18 @@ impl Instance {
         })
     }
 
-    pub async fn prove(&self, release: Option<&Release>, certificate: &Certificate) -> Result<()> {
-        self.prove_within(release, certificate, PROVEN_WITHIN).await
+    /// Shows on this instance's own listener that it serves this.
+    ///
+    /// # Errors
+    /// What was seen instead.
+    pub async fn prove(&self, live: &Live) -> Result<()> {
+        self.prove_within(live, PROVEN_WITHIN).await
     }
 
-    pub async fn prove_within(
-        &self,
-        release: Option<&Release>,
-        certificate: &Certificate,
-        within: Duration,
-    ) -> Result<()> {
-        let expectation = self.expectation(release, certificate);
+    pub async fn prove_within(&self, live: &Live, within: Duration) -> Result<()> {
+        let expectation = self.expectation(live);
         // The CA's clock may be a little ahead of S3's.
-        let now = self.now().max(certificate.not_before);
+        let now = self.context.now().max(live.certificate.not_before);
         let proven = proof::prove(&expectation, now, Instant::now() + within).await;
         if proven.is_err() {
             web::forget(&self.paths);
@@ -95,7 +94,7 @@ impl Instance {
         proven.context("this instance's own listener")
     }
 
-    pub fn expectation(&self, release: Option<&Release>, certificate: &Certificate) -> Expectation {
+    pub fn expectation(&self, live: &Live) -> Expectation {
         Expectation {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, self.context.site.web.https_port)),
             hosts: self
@@ -105,8 +104,8 @@ impl Instance {
                 .iter()
                 .map(|domain| domain.example_host())
                 .collect(),
-            chain_pem: certificate.chain.clone(),
-            release: version_of(release).to_owned(),
+            chain_pem: live.certificate.chain.clone(),
+            release: version_word(live.version()).to_owned(),
             instance: self.identity.instance_id.clone(),
             health_path: self.context.site.app.health.path.clone(),
             own: OwnUrls::of(&self.context.site),

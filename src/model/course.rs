@@ -1,16 +1,19 @@
-//! What a run decides at each step, and to which that leads.
-
-use std::time::Duration;
+//! What a run comes to at each step: the rotation's own decisions, and where they lead.
 
 use super::names::{decide, seconds};
 use super::state::{
-    Asks, ClaimDecision, Id, ModelRelease, Names, RunLog, RunResult, RunStage, RunStep, World, at,
-    between, id, name,
+    Asks, ClaimDecision, Id, ModelRelease, Names, RunLog, RunResult, RunStep, World, between, id,
+    ids, name, small,
 };
-use crate::rollout::members::{
-    Arrival, Member, Way, arrived, gives_on, heirs, leaving, lowered, made_up,
-    nobody_to_go_back_to, old_ones, raised, replaced_only, surplus,
-};
+use crate::rollout::decision::arrival::ArrivalStep;
+use crate::rollout::decision::names::Heirs;
+use crate::rollout::decision::retiring::ServingStep;
+use crate::rollout::decision::view::{FleetView, Looks};
+use crate::rollout::members::{Member, lowered};
+use crate::site::deploys::Stage;
+
+/// Nobody is left to be looked at.
+const SEEN: &str = "all were looked at";
 
 impl World {
     pub fn begin_run(&mut self, stale: bool) -> RunStep {
@@ -25,67 +28,68 @@ impl World {
             target,
             old: listed,
             since: self.launches(),
-            stage: RunStage::Trial,
+            stage: Stage::Trial,
             end: None,
         });
-        RunStep::Clear
+        RunStep::Clear(Box::new(RunStep::Put))
     }
 
-    pub fn clear(&mut self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        let going = self.surplus(&members);
+    pub fn clear(&mut self, view: FleetView<'_>, next: RunStep) -> RunStep {
+        let going = view.surplus(&self.owners());
         if going.is_empty() {
-            return RunStep::Put;
+            return next;
         }
-        let retire = self.retire(&members, going.clone(), RunStep::Put);
-        self.pass_on(&members, &going, retire)
+        let retire = self.retire(view, &going, next);
+        self.pass_on(view, &going, retire)
     }
 
-    pub fn surplus(&self, members: &[Member]) -> Vec<Id> {
-        surplus(members, &self.owners(), self.target_of_run())
-            .iter()
-            .map(|name| id(name))
-            .collect()
-    }
-
-    pub fn raised(&self, members: &[Member]) -> u8 {
-        u8::try_from(raised(members, self.log().target.into(), 1)).expect("it is small")
-    }
-
-    pub fn boot(&mut self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        if self.log().stage == RunStage::Trial
-            && nobody_to_go_back_to(&members, &self.wanted()).is_some()
-        {
-            return RunStep::Back;
-        }
-        match arrived(&members, &self.wanted(), 1) {
-            Arrival::Serving(new) => RunStep::Bake(new.iter().map(|name| id(name)).collect()),
-            Arrival::Failed { .. } => RunStep::Back,
-            Arrival::Waiting if self.raised(&members) > self.target => {
-                RunStep::Raising(self.raised(&members), Box::new(RunStep::Boot))
-            }
-            Arrival::Waiting if replaced_only(&members, self.target_of_run()) => RunStep::Clear,
-            Arrival::Waiting => RunStep::Boot,
+    pub fn boot(&self, view: FleetView<'_>, needed: u8) -> RunStep {
+        match view.arrival(self.log().stage, needed.into()) {
+            ArrivalStep::Serving(new) => RunStep::Bake(ids(&new)),
+            ArrivalStep::Failed { .. } | ArrivalStep::NobodyToGoBackTo(_) => self.failed(),
+            ArrivalStep::ClearSurplus => RunStep::Clear(Box::new(RunStep::Boot(needed))),
+            ArrivalStep::Raise(target) => self.raising(target, RunStep::Boot(needed)),
         }
     }
 
-    pub fn bake(&mut self, new: &[Id], stale: bool) -> RunStep {
-        let members = self.members(stale);
+    /// Where what was decided leads if new instances do not come up.
+    pub fn failed(&self) -> RunStep {
+        if self.log().stage == Stage::Trial {
+            RunStep::Back
+        } else {
+            RunStep::Restore
+        }
+    }
+
+    /// The fleet is asked for no target that it has already.
+    fn raising(&self, target: u32, next: RunStep) -> RunStep {
+        if small(target) > self.target {
+            RunStep::Raising(small(target), Box::new(next))
+        } else {
+            next
+        }
+    }
+
+    /// Both the look from outside and, in a trial, the bake.
+    pub fn bake(&self, view: FleetView<'_>, new: &[Id]) -> RunStep {
         let is_well = |id: &Id| {
-            members
+            view.members
                 .iter()
                 .any(|member| member.id() == name(*id) && !member.is_going())
         };
         let answers = |id: &Id| self.machine(*id).serves == Some(ModelRelease::New);
-        if new.iter().all(|id| is_well(id) && answers(id)) {
-            RunStep::Decide
-        } else {
-            RunStep::Back
+        let is_trial = self.log().stage == Stage::Trial;
+        match new
+            .iter()
+            .all(|id| (is_well(id) || !is_trial) && answers(id))
+        {
+            true if is_trial => RunStep::Decide,
+            true => RunStep::Drain,
+            false => self.failed(),
         }
     }
 
-    pub fn decided(&mut self, stage: RunStage, next: RunStep) -> RunStep {
+    pub fn decided(&mut self, stage: Stage, next: RunStep) -> RunStep {
         self.log.as_mut().expect("it has a log").stage = stage;
         next
     }
@@ -97,176 +101,90 @@ impl World {
         (self.current, self.on_trial) = (ModelRelease::New, None);
     }
 
-    pub fn all_serving(&self, stale: bool) -> Option<Vec<Member>> {
-        let members = self.members(stale);
-        let staying = members.iter().filter(|member| !member.is_going()).count();
-        let few = old_ones(&members) > 0 && staying <= self.target_of_run();
-        let wanted = self.wanted();
-        let is_well = |member: &Member| {
-            member.serves_wanted(&wanted)
-                && self.machine(id(member.id())).serves == Some(ModelRelease::New)
-        };
-        let all = members
-            .iter()
-            .filter(|member| !member.old && !member.is_going())
-            .all(is_well);
-        (!few && all).then_some(members)
+    fn all_serve(&self, view: FleetView<'_>) -> ServingStep {
+        let looks = self.seen_from_outside(view, |_| Some(ModelRelease::New));
+        view.serving(&looks).expect(SEEN)
     }
 
-    pub fn replace_interrupted(&self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        let interrupted = members
-            .iter()
-            .any(|member| !member.old && member.is_going());
-        let target = self.raised(&members);
-        if interrupted && target > self.target {
-            RunStep::Raising(target, Box::new(RunStep::Drain))
+    pub fn drain(&mut self, view: FleetView<'_>) -> RunStep {
+        match self.all_serve(view) {
+            ServingStep::Serve => {
+                let going = view.going();
+                self.pass_on(view, &going, RunStep::Recheck(ids(&going)))
+            }
+            ServingStep::Wait { raise: None, .. } => RunStep::Drain,
+            ServingStep::Wait {
+                raise: Some(target),
+                ..
+            } => self.raising(target, RunStep::Drain),
+        }
+    }
+
+    pub fn recheck(&mut self, view: FleetView<'_>, going: Vec<Id>) -> RunStep {
+        let names: Vec<String> = going.iter().copied().map(name).collect();
+        let owners = self.owners();
+        if self.all_serve(view) == ServingStep::Serve && view.may_go(&names, &owners) {
+            self.retire(view, &names, RunStep::Left(going))
         } else {
             RunStep::Drain
         }
     }
 
-    pub fn going(&self, members: &[Member]) -> Vec<Id> {
-        leaving(members, Way::Forward, self.target_of_run())
-            .iter()
-            .map(|name| id(name))
-            .collect()
-    }
-
-    pub fn recheck(&mut self, going: Vec<Id>, stale: bool) -> RunStep {
-        let Some(members) = self.all_serving(stale) else {
-            return RunStep::Drain;
-        };
-        let leads_elsewhere = self
-            .names
-            .as_ref()
-            .is_none_or(|names| !going.contains(&names.owner));
-        if self.going(&members) == going && leads_elsewhere {
-            return self.retire(&members, going.clone(), RunStep::Left(going));
-        }
-        RunStep::Drain
-    }
-
-    pub fn left_over(&mut self, gone: &[Id], settles: bool, stale: bool) -> RunStep {
-        let mut stay = self.members(stale);
-        stay.retain(|member| !gone.contains(&id(member.id())));
-        match old_ones(&stay) {
-            _ if stay.iter().filter(|member| !member.is_going()).count() > self.target_of_run() => {
-                RunStep::Drain
-            }
-            0 => RunStep::Close(RunResult::Whole),
-            _ if settles => RunStep::Close(RunResult::Unfinished),
-            _ => RunStep::Raise,
+    pub fn left_over(&self, view: FleetView<'_>, gone: &[Id], settles: bool) -> RunStep {
+        let gone: Vec<String> = gone.iter().copied().map(name).collect();
+        match view.left(&gone) {
+            None => RunStep::Drain,
+            Some(0) => RunStep::Close(RunResult::Whole),
+            Some(_) if settles => RunStep::Close(RunResult::Unfinished),
+            Some(old) => RunStep::Raise(u8::try_from(view.needed(old)).expect("they are few")),
         }
     }
 
-    pub fn give_back(&mut self, stale: bool) -> RunStep {
-        let (members, owners) = (self.members(stale), self.owners());
-        let heirs = heirs(&members, &owners);
-        let answers =
-            |member: &Member| member.serves() && self.machine(id(member.id())).serves.is_some();
-        let tried = members.iter().any(|member| {
-            !member.old && (answers(member) || member.has_just_proven_itself(&owners))
-        });
-        if heirs.iter().all(|heir| heir.is_going()) && tried {
-            return RunStep::MakeUp;
-        }
-        let Some(heir) = self.answering(&heirs).filter(|_| !owners.is_empty()) else {
-            return RunStep::MakeUp;
-        };
-        let newest = heirs
-            .iter()
-            .map(|heir| id(heir.id()))
-            .chain(members.iter().filter(|m| !m.old).map(|m| id(m.id())))
-            .max();
-        let is_going = heirs
-            .iter()
-            .any(|member| id(member.id()) == heir && member.is_going());
-        let now = newest.filter(|_| is_going).map_or_else(
-            || between(self.launches()),
-            |newest| at(newest) + Duration::from_secs(1),
-        );
-        RunStep::Appoint(
-            Asks::Appointed(heir, seconds(now)),
-            self.names.clone(),
-            Box::new(RunStep::MakeUp),
-        )
+    pub fn restore(&mut self, view: FleetView<'_>) -> RunStep {
+        let close = RunStep::Close(RunResult::Unfinished);
+        self.retire(view, &view.silent(), close)
     }
 
-    pub fn make_up(&mut self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        match made_up(&members, self.log().target.into(), 1) {
-            Some(target) => RunStep::Raising(
-                u8::try_from(target).expect("it is small"),
-                Box::new(RunStep::MadeUp),
-            ),
-            None => self.give_on(&members, RunStep::Undo),
+    pub fn give_back(&self, view: FleetView<'_>) -> RunStep {
+        let owners = self.owners();
+        let looks = self.seen_from_outside(view, |_| Some(ModelRelease::New));
+        let heirs = view.give_back(&owners, &looks).expect(SEEN);
+        self.appoint_one(view, heirs, RunStep::MakeUp)
+    }
+
+    pub fn make_up(&self, view: FleetView<'_>) -> RunStep {
+        match view.make_up() {
+            Some(target) => RunStep::Raising(small(target), Box::new(RunStep::MadeUp)),
+            None => self.give_on(view, RunStep::Undo),
         }
     }
 
-    pub fn made_up(&mut self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        let serving = members
-            .iter()
-            .filter(|member| member.old && !member.is_going() && member.serves())
-            .count();
-        let serve = serving >= self.target_of_run() || members.iter().all(Member::is_going);
-        if made_up(&members, self.log().target.into(), 1).is_none() && serve {
-            self.give_on(&members, RunStep::Undo)
+    pub fn made_up(&self, view: FleetView<'_>) -> RunStep {
+        if view.is_made_up() {
+            self.give_on(view, RunStep::Undo)
         } else {
             RunStep::MadeUp
         }
     }
 
-    fn give_on(&self, members: &[Member], next: RunStep) -> RunStep {
-        let owners = self.owners();
-        let heirs: Vec<&Member> = heirs(members, &owners)
-            .into_iter()
-            .filter(|heir| !heir.is_going())
-            .collect();
-        match self.answering(&heirs) {
-            Some(heir) if owners.iter().any(|owner| gives_on(members, owner)) => RunStep::Appoint(
-                Asks::Appointed(heir, seconds(between(self.launches()))),
-                self.names.clone(),
-                Box::new(next),
-            ),
-            _ => next,
-        }
+    fn give_on(&self, view: FleetView<'_>, next: RunStep) -> RunStep {
+        self.appoint_one(view, view.give_on(&self.owners()), next)
     }
 
-    pub fn answering(&self, heirs: &[&Member]) -> Option<Id> {
-        let answers = |member: &&&Member| self.machine(id(member.id())).serves.is_some();
-        let first = heirs.first().filter(|heir| !heir.is_going());
-        heirs
-            .iter()
-            .find(answers)
-            .or(first)
-            .map(|member| id(member.id()))
+    fn pass_on(&self, view: FleetView<'_>, going: &[String], next: RunStep) -> RunStep {
+        self.appoint_one(view, view.pass_on(&self.owners(), going), next)
     }
 
-    pub fn pass_on(&self, members: &[Member], going: &[Id], next: RunStep) -> RunStep {
-        if self
-            .names
-            .as_ref()
-            .is_none_or(|names| !going.contains(&names.owner))
-        {
+    fn appoint_one(&self, view: FleetView<'_>, heirs: Option<Heirs<'_>>, next: RunStep) -> RunStep {
+        let Some(heirs) = heirs else { return next };
+        let said = |heir: &Member| self.machine(id(heir.id())).told.release;
+        let looks = self.seen_from_outside(view, said);
+        let Some(heir) = heirs.first_answering(&looks).expect(SEEN) else {
             return next;
-        }
-        let mut stay: Vec<&Member> = members
-            .iter()
-            .filter(|member| {
-                member.serves() && !member.is_going() && !going.contains(&id(member.id()))
-            })
-            .collect();
-        stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
-        match self.answering(&stay) {
-            Some(heir) => RunStep::Appoint(
-                Asks::Appointed(heir, seconds(between(self.launches()))),
-                self.names.clone(),
-                Box::new(next),
-            ),
-            None => next,
-        }
+        };
+        let launched = seconds(heirs.appointed_at(heir, between(self.launches())));
+        let asks = Asks::Appointed(id(heir.id()), launched);
+        RunStep::Appoint(asks, self.names.clone(), Box::new(next))
     }
 
     /// Refused, it looks again and asks anew.
@@ -279,31 +197,21 @@ impl World {
         }
     }
 
-    pub fn undo(&mut self, stale: bool) -> RunStep {
-        let members = self.members(stale);
-        let going = self.surplus(&members);
-        let target = self.lowered(&members, &going);
-        let settled = self.living().len() >= usize::from(self.target) && self.target <= target;
-        if going.is_empty() && settled {
-            return self.give_on(&members, RunStep::Close(RunResult::Whole));
+    pub fn undo(&mut self, view: FleetView<'_>) -> RunStep {
+        let going = view.surplus(&self.owners());
+        let is_low = u32::from(self.target) <= lowered(view.members, &going, view.target);
+        let is_settled = self.living().len() >= usize::from(self.target);
+        match going.is_empty() && is_low {
+            true if is_settled => self.give_on(view, RunStep::Close(RunResult::Whole)),
+            true => RunStep::Undo,
+            false => self.retire(view, &going, RunStep::Undo),
         }
-        if going.is_empty() && self.target <= target {
-            return RunStep::Undo;
-        }
-        self.retire(&members, going, RunStep::Undo)
     }
 
-    pub fn lowered(&self, members: &[Member], going: &[Id]) -> u8 {
-        let going: Vec<String> = going.iter().copied().map(name).collect();
-        u8::try_from(lowered(members, &going, self.log().target.into())).expect("it is small")
-    }
-
-    pub fn retire(&mut self, members: &[Member], going: Vec<Id>, next: RunStep) -> RunStep {
-        let (target, next, sure) = (
-            self.lowered(members, &going),
-            Box::new(next),
-            self.others_serve(&going),
-        );
+    fn retire(&mut self, view: FleetView<'_>, going: &[String], next: RunStep) -> RunStep {
+        let target = small(lowered(view.members, going, view.target));
+        let (going, next) = (ids(going), Box::new(next));
+        let sure = self.others_serve(&going);
         if let Some(run) = &mut self.run {
             run.sure = sure;
         }
@@ -312,5 +220,21 @@ impl World {
         } else {
             RunStep::Fence(self.names.clone(), target, going, next)
         }
+    }
+
+    /// What is seen of all instances from outside, each of which is to serve what `wanted` says.
+    fn seen_from_outside(
+        &self,
+        view: FleetView<'_>,
+        wanted: impl Fn(&Member) -> Option<ModelRelease>,
+    ) -> Looks {
+        let mut looks = Looks::default();
+        for member in view.members {
+            let serves = self.machine(id(member.id())).serves;
+            let answers = serves.is_some() && serves == wanted(member);
+            let seen = answers.then_some(()).ok_or_else(String::new);
+            looks.add(member.id(), seen);
+        }
+        looks
     }
 }

@@ -1,9 +1,20 @@
-//! The handover, rotations and what may befall them, in every order: a model check of what the pure
-//! functions decide together.
+//! Hand-overs and rotations, and what may befall them, in every order: a model check of what the
+//! product's decisions come to together.
 //!
-//! The decisions are the real ones: `site::handover`, the plan of the names, and who goes in a
-//! rotation. Between a look and what follows from it anything else may happen; calls get lost,
-//! answers are a change old, processes die.
+//! The decisions are the product's own: `site::handover` for an instance, `rollout::decision` for a
+//! run of CI, `site::records` for the names. The world around them, and the order in which each
+//! side looks, decides and acts, are told here. Between a look and what follows from it anything
+//! else may happen; calls get lost, answers are a change old, processes die.
+//!
+//! Left out are:
+//! - the time: drains, bakes, leases and time-outs take as long as something else still happens,
+//!   and how old a report is nobody knows;
+//! - releases in place, certificates, and what runs on an instance;
+//! - multivalue and failover routing, Elastic IPs, and sites with more than one zone;
+//! - batches above one, groups with a largest size, and fleets that rebalance by themselves;
+//! - looks from outside that fail although the instance serves what it reports;
+//! - a pointer to the current release that others write, and runs that end without an end in
+//!   their log in another way than a kill.
 
 mod converge;
 mod course;
@@ -19,7 +30,7 @@ mod world;
 
 use stateright::{Model, Property};
 
-use state::{Actor, Hand, Id, Left, RunResult, RunStep, Up, World};
+use state::{Actor, Hand, Id, Left, ModelRelease, RunResult, RunStep, Up, World};
 use world::MOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +211,22 @@ impl Story {
         let run_over = world.run.is_none()
             && world.on_trial.is_none()
             && world.log.as_ref().is_none_or(|log| log.end.is_some());
-        owner && as_many && run_over
+        owner && as_many && run_over && self.is_as_meant(world)
+    }
+
+    /// A deploy that nothing befalls brings its release to all instances, unless that is broken.
+    fn is_as_meant(&self, world: &World) -> bool {
+        let Left {
+            deploys, broken, ..
+        } = self.left;
+        let undisturbed = Left {
+            deploys,
+            broken,
+            ..Left::default()
+        };
+        let ended_well = world.log.as_ref().map(|log| log.end) == Some(Some(RunResult::Whole));
+        let promoted = world.current == ModelRelease::New && ended_well;
+        self.left != undisturbed || promoted != broken
     }
 
     fn is_quiet(&self, world: &World) -> bool {

@@ -69,6 +69,17 @@ impl Asks {
     }
 }
 
+impl Names {
+    pub fn ownership(&self) -> Ownership {
+        Ownership {
+            site: "example".into(),
+            owner: name(self.owner),
+            launched: at(0) + Duration::from_secs(self.launched.into()),
+            generation: self.generation.into(),
+        }
+    }
+}
+
 fn group() -> records::ZoneNames {
     records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")])
 }
@@ -77,18 +88,11 @@ fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
     let Some(names) = names else {
         return Vec::new();
     };
-    let launched = at(0) + Duration::from_secs(names.launched.into());
-    let ownership = Ownership {
-        site: "example".into(),
-        owner: name(names.owner),
-        launched,
-        generation: names.generation.into(),
-    };
     let text = RecordSet::new(
         "_spotboot.example.com",
         RecordType::Txt,
         60,
-        vec![ownership.to_string()],
+        vec![names.ownership().to_string()],
     );
     let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
     vec![

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::names::{decide, open, seconds, stay};
+use super::names::{decide, open, stay};
 use super::state::{
-    Actor, Asks, ClaimDecision, Hand, Id, ModelRelease, Noted, Told, Up, World, at, between, id,
+    Actor, Asks, ClaimDecision, Hand, Id, ModelRelease, Names, Noted, Told, Up, World, at, between,
+    ids, name, small,
 };
 use super::world::SPARE_FOR;
 use crate::site::handover::{FleetAction, Mark, leaves_at, leaves_names, plan, sweep};
+use crate::site::records::later_than;
+use crate::site::release::is_since;
 use crate::site::report::Phase;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -93,10 +96,9 @@ impl World {
     }
 
     fn chooses(&mut self, me: Id) {
-        // As `Candidate::tries` has it: whoever was launched since the run began.
         let trial = self
             .on_trial
-            .is_some_and(|trial| at(me) >= between(trial.since));
+            .is_some_and(|trial| is_since(between(trial.since), at(me)));
         let release = if trial {
             ModelRelease::New
         } else {
@@ -201,8 +203,7 @@ impl World {
             }
             Hand::Fences(target, seen, going) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let fenced =
-                    self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
+                let fenced = self.carry_out(stay(&seen, &going, later_than(at(youngest))));
                 let mine = self.names.as_ref().is_some_and(|names| names.owner == me);
                 self.machine_mut(me).fenced |= fenced && mine;
                 self.machine_mut(me).hand = if fenced {
@@ -291,10 +292,8 @@ impl World {
             self.machine_mut(me).note = Some(Noted { target, ..note });
             return true;
         }
-        let kept = self
-            .names
-            .as_ref()
-            .is_some_and(|names| names.owner == me && names.launched > seconds(at(me)));
+        let owner = self.names.as_ref().map(Names::ownership);
+        let kept = owner.is_some_and(|owner| owner.is_kept_for(&name(me), at(me)));
         let run_lives = seen.run.is_some_and(|run| run.lives);
         if note.mark == Mark::Notice && (self.machine(me).fenced || kept && !run_lives) {
             self.machine_mut(me).hand = Hand::Opens(self.names.clone());
@@ -332,7 +331,7 @@ impl World {
 
     /// The gone whose notes nobody has struck out, and those that have stopped for good.
     fn left_behind(&self, me: Id) -> Vec<Id> {
-        let is_over = |id: Id| !self.machine(id).lives || self.has_stopped(id);
+        let is_over = |id: Id| !self.machine(id).lives || self.machine(id).told.has_stopped();
         self.ids()
             .filter(|&id| id != me && is_over(id) && self.machine(id).told.note.is_some())
             .collect()
@@ -376,9 +375,8 @@ impl World {
             FleetAction::Wait | FleetAction::Done => return false,
             FleetAction::Raise(target) => Hand::Raises(small(target)),
             FleetAction::Lower(target) => Hand::Lowers(small(target), Vec::new()),
-            FleetAction::Retire(target, ids) => {
-                let ids = ids.iter().map(|name| id(name)).collect();
-                Hand::Fences(small(target), self.names.clone(), ids)
+            FleetAction::Retire(target, going) => {
+                Hand::Fences(small(target), self.names.clone(), ids(&going))
             }
         };
         let sure = if let Hand::Fences(_, _, going) = &hand {
@@ -432,8 +430,4 @@ impl World {
         }
         true
     }
-}
-
-fn small(target: u32) -> u8 {
-    u8::try_from(target).expect("it is small")
 }

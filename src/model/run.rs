@@ -1,62 +1,65 @@
-//! A run of CI, as the rotation's own files have it: what they decide purely is asked of them, what
-//! they do step by step is told again.
-
-use std::time::Duration;
+//! A run of CI: the order of its steps, each of which may be the last one before it is killed. What
+//! a step leads to is decided by the rotation's own functions.
 
 use super::names::stay;
 use super::state::{
-    Actor, Id, ModelRelease, Noted, RunLog, RunResult, RunStage, RunState, RunStep, Trial, World,
-    at, between, id, name,
+    Actor, Id, ModelRelease, RUN, RunLog, RunState, RunStep, Trial, World, at, between, name, small,
 };
-use crate::rollout::members::{Member, WantedRelease, Way, is_old, leaving};
-use crate::site::deploys::Node;
-use crate::site::report::InstanceReport;
+use crate::rollout::decision::view::FleetView;
+use crate::rollout::members::{Member, WantedRelease, is_old};
+use crate::site::deploys::{Node, Stage};
+use crate::site::records::later_than;
+use crate::site::release::is_since;
 
-const RUN: &str = "run";
+/// What a run sees of the fleet.
+struct FleetLook {
+    members: Vec<Member>,
+    wanted: WantedRelease,
+    target: u32,
+}
+
+impl FleetLook {
+    fn view(&self) -> FleetView<'_> {
+        FleetView {
+            members: &self.members,
+            wanted: &self.wanted,
+            target: self.target,
+            batch: 1,
+        }
+    }
+}
 
 impl RunStep {
-    /// What fails here leads back.
-    pub fn is_trial(&self) -> bool {
+    /// What fails here fails the new instances.
+    fn brings_new(&self) -> bool {
         match self {
-            Self::Clear | Self::Put | Self::Raise | Self::Boot | Self::Bake(_) | Self::Decide => {
-                true
-            }
+            Self::Clear(_)
+            | Self::Put
+            | Self::Raise(_)
+            | Self::Boot(_)
+            | Self::Bake(_)
+            | Self::Decide => true,
             Self::Raising(_, next)
             | Self::Appoint(_, _, next)
             | Self::Fence(_, _, _, next)
             | Self::Lower(_, _, next)
-            | Self::End(_, next) => next.is_trial(),
+            | Self::End(_, next) => next.brings_new(),
             _ => false,
         }
     }
 
     /// For others, and not for ever.
     pub fn waits(&self) -> bool {
-        matches!(self, Self::Boot | Self::MadeUp | Self::Drain)
+        matches!(self, Self::Boot(_) | Self::MadeUp | Self::Drain)
     }
 
     /// Where the names moved meanwhile.
     fn looks_again(self) -> Self {
         match self {
-            Self::Put => Self::Clear,
+            Self::Put => Self::Clear(Box::new(Self::Put)),
             Self::Left(_) => Self::Drain,
             Self::Close(_) => Self::Restore,
             look => look,
-        }
-    }
-
-    /// A call that may get lost, and what the run does then.
-    fn lost(&self) -> Option<Self> {
-        match self {
-            Self::Lower(_, _, next) | Self::End(_, next) if **next == Self::Undo => {
-                Some(Self::Undo)
-            }
-            Self::Lower(_, _, next) | Self::End(_, next) if matches!(**next, Self::Left(_)) => {
-                Some(Self::Restore)
-            }
-            Self::MadeUp => Some(Self::Undo),
-            step if step.is_trial() => Some(Self::Back),
-            _ => None,
         }
     }
 }
@@ -74,9 +77,9 @@ impl World {
         }
         let step = match unended {
             None => RunStep::Begin,
-            Some(RunStage::Forward) => RunStep::Promote,
-            Some(RunStage::Trial) => RunStep::Back,
-            Some(RunStage::Back) => RunStep::Withdraw,
+            Some(Stage::Forward) => RunStep::Promote,
+            Some(Stage::Trial) => RunStep::Back,
+            Some(Stage::Back) => RunStep::Withdraw,
         };
         self.left.deploys -= u8::from(unended.is_none());
         self.locked = true;
@@ -90,7 +93,8 @@ impl World {
 
     /// The run's call gets lost, or what it waits for takes too long.
     pub fn run_fails(&mut self) -> bool {
-        let Some(next) = self.run.as_ref().and_then(|run| run.step.lost()) else {
+        let step = self.run.as_ref().map(|run| run.step.clone());
+        let Some(next) = step.and_then(|step| self.lost(step)) else {
             return false;
         };
         self.left.faults > 0 && {
@@ -99,10 +103,32 @@ impl World {
         }
     }
 
+    /// What a run does whose call got lost.
+    fn lost(&self, step: RunStep) -> Option<RunStep> {
+        match step {
+            RunStep::MadeUp => Some(RunStep::Undo),
+            RunStep::Lower(lowered_to, going, next) if matches!(*next, RunStep::Left(_)) => {
+                let going: Vec<String> = going.into_iter().map(name).collect();
+                let look = self.look(false);
+                let is_otherwise = look.view().is_otherwise(&going, lowered_to.into());
+                Some(if is_otherwise {
+                    RunStep::Drain
+                } else {
+                    RunStep::Restore
+                })
+            }
+            RunStep::Lower(_, _, next) | RunStep::End(_, next) if *next == RunStep::Undo => {
+                Some(RunStep::Undo)
+            }
+            RunStep::End(_, next) if matches!(*next, RunStep::Left(_)) => Some(RunStep::Restore),
+            step => step.brings_new().then(|| self.failed()),
+        }
+    }
+
     pub fn run_times_out(&mut self) -> bool {
         let next = match self.run.as_ref().map(|run| &run.step) {
-            Some(RunStep::Boot) if self.log().stage == RunStage::Trial => RunStep::Back,
-            Some(RunStep::Boot | RunStep::Drain) => RunStep::Restore,
+            Some(RunStep::Boot(_)) => self.failed(),
+            Some(RunStep::Drain) => RunStep::Restore,
             Some(RunStep::MadeUp) => RunStep::Undo,
             _ => return false,
         };
@@ -132,8 +158,8 @@ impl World {
         let goes_at_once = |step: &RunStep| {
             matches!(
                 step,
-                RunStep::Clear
-                    | RunStep::Raise
+                RunStep::Clear(_)
+                    | RunStep::Raise(_)
                     | RunStep::Promote
                     | RunStep::Withdraw
                     | RunStep::GiveBack
@@ -156,54 +182,25 @@ impl World {
         self.heed_notes();
         let next = match run.step {
             RunStep::Begin => self.begin_run(stale),
-            RunStep::Clear => self.clear(stale),
             RunStep::Put => {
-                self.on_trial = Some(Trial {
-                    since: self.log().since,
-                });
-                RunStep::Raise
-            }
-            RunStep::Raise => {
-                RunStep::Raising(self.raised(&self.members(stale)), Box::new(RunStep::Boot))
+                let since = self.log().since;
+                self.on_trial = Some(Trial { since });
+                RunStep::Raise(1)
             }
             RunStep::Raising(target, next) => {
                 self.change_fleet(Actor::Run, |world| world.target = world.target.max(target));
                 *next
             }
-            RunStep::Boot => self.boot(stale),
-            RunStep::Bake(new) => self.bake(&new, stale),
-            RunStep::Decide => self.decided(RunStage::Forward, RunStep::Promote),
+            RunStep::Decide => self.decided(Stage::Forward, RunStep::Promote),
             RunStep::Promote => {
                 self.promote();
                 RunStep::Drain
             }
-            RunStep::Drain => match self.all_serving(stale) {
-                Some(members) => {
-                    let going = self.going(&members);
-                    self.pass_on(&members, &going, RunStep::Recheck(going.clone()))
-                }
-                None => self.replace_interrupted(stale),
-            },
-            RunStep::Recheck(going) => self.recheck(going, stale),
-            RunStep::Left(gone) => self.left_over(&gone, run.settles, stale),
-            RunStep::Restore => {
-                let members = self.members(stale);
-                let going = leaving(&members, Way::Forward, self.target_of_run());
-                let silent = members
-                    .iter()
-                    .filter(|member| going.contains(&member.node.id) && !member.serves());
-                let silent = silent.map(|member| id(member.id())).collect();
-                self.retire(&members, silent, RunStep::Close(RunResult::Unfinished))
-            }
-            RunStep::Back => self.decided(RunStage::Back, RunStep::Withdraw),
+            RunStep::Back => self.decided(Stage::Back, RunStep::Withdraw),
             RunStep::Withdraw => {
                 self.on_trial = None;
                 RunStep::GiveBack
             }
-            RunStep::GiveBack => self.give_back(stale),
-            RunStep::MakeUp => self.make_up(stale),
-            RunStep::MadeUp => self.made_up(stale),
-            RunStep::Undo => self.undo(stale),
             RunStep::Close(end) => {
                 self.log.as_mut().expect("it has a log").end = Some(end);
                 (self.run, self.locked) = (None, false);
@@ -212,8 +209,7 @@ impl World {
             RunStep::Appoint(asks, seen, next) => self.appoint(asks, &seen, *next),
             RunStep::Fence(seen, target, going, next) => {
                 let youngest = going.iter().copied().max().expect("somebody goes");
-                let fenced =
-                    self.carry_out(stay(&seen, &going, at(youngest) + Duration::from_secs(1)));
+                let fenced = self.carry_out(stay(&seen, &going, later_than(at(youngest))));
                 if fenced {
                     RunStep::Lower(target, going, next)
                 } else {
@@ -232,8 +228,33 @@ impl World {
                 self.terminate(Actor::Run, &going, run.sure);
                 *next
             }
+            step => {
+                let look = self.look(stale);
+                self.decides(step, look.view(), run.settles)
+            }
         };
         self.goes(next)
+    }
+
+    /// What follows from a look at the fleet.
+    fn decides(&mut self, step: RunStep, view: FleetView<'_>, settles: bool) -> RunStep {
+        match step {
+            RunStep::Clear(next) => self.clear(view, *next),
+            RunStep::Raise(needed) => {
+                RunStep::Raising(small(view.raised()), Box::new(RunStep::Boot(needed)))
+            }
+            RunStep::Boot(needed) => self.boot(view, needed),
+            RunStep::Bake(new) => self.bake(view, &new),
+            RunStep::Drain => self.drain(view),
+            RunStep::Recheck(going) => self.recheck(view, going),
+            RunStep::Left(gone) => self.left_over(view, &gone, settles),
+            RunStep::Restore => self.restore(view),
+            RunStep::GiveBack => self.give_back(view),
+            RunStep::MakeUp => self.make_up(view),
+            RunStep::MadeUp => self.made_up(view),
+            RunStep::Undo => self.undo(view),
+            step => unreachable!("{step:?} looks at nothing"),
+        }
     }
 
     /// As `Rotation::members` does, before anything is made of them.
@@ -245,8 +266,8 @@ impl World {
             .ids()
             .filter(|id| log.old.contains(id) || self.machine(*id).lives);
         let noted = heeded
-            .filter_map(|id| self.machine(id).told.note.or(self.machine(id).told.settled))
-            .map(|note| note.target);
+            .filter_map(|id| self.machine(id).told.report()?.note_since(at(0)))
+            .map(|note| small(note.target));
         let target = noted.fold(log.target, u8::min);
         self.log = self.log.take().map(|log| RunLog { target, ..log });
     }
@@ -255,34 +276,30 @@ impl World {
         self.log.as_ref().expect("it has a log")
     }
 
-    pub fn target_of_run(&self) -> usize {
-        self.log().target.into()
-    }
-
-    pub fn wanted(&self) -> WantedRelease {
-        let trial = self.log().stage != RunStage::Forward || self.current == ModelRelease::Old;
+    fn wanted(&self) -> WantedRelease {
+        let trial = self.log().stage != Stage::Forward || self.current == ModelRelease::Old;
         WantedRelease {
-            version: ModelRelease::New.version().into(),
+            version: Some(ModelRelease::New.version().into()),
             trial: trial.then(|| RUN.into()),
         }
     }
 
+    fn look(&self, stale: bool) -> FleetLook {
+        FleetLook {
+            members: self.members(stale),
+            wanted: self.wanted(),
+            target: self.log().target.into(),
+        }
+    }
+
     /// As `Rotation::members` puts them together.
-    pub fn members(&self, stale: bool) -> Vec<Member> {
+    fn members(&self, stale: bool) -> Vec<Member> {
         let log = self.log();
         let (_, listed) = self.shown(stale);
         let living = listed.into_iter().filter(|&id| self.machine(id).lives);
         let member = |id: Id| {
-            let told = &self.machine(id).told;
-            let said = told.phase.map(|phase| InstanceReport {
-                release: told.release.map(|release| release.version().into()),
-                deploy: told.trial.then(|| RUN.into()),
-                note: told.note.map(Noted::note),
-                settled: told.settled.map(Noted::note),
-                until: told.going.then(|| at(u8::MAX)),
-                ..InstanceReport::bare(phase, at(0))
-            });
-            let before = log.old.contains(&id) || at(id) < between(log.since);
+            let said = self.machine(id).told.report();
+            let before = log.old.contains(&id) || !is_since(between(log.since), at(id));
             let old = is_old(before, said.as_ref(), RUN, &self.wanted());
             let node = Node {
                 id: name(id),

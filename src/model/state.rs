@@ -5,10 +5,14 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use crate::site::deploys::Stage;
 use crate::site::handover::Mark;
 use crate::site::report::Phase;
 
 pub const EPOCH: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+/// The id of the only deploy.
+pub const RUN: &str = "run";
 
 /// An instance, by its place among all that were launched.
 pub type Id = u8;
@@ -67,7 +71,7 @@ pub struct RunLog {
     pub target: u8,
     pub old: Vec<Id>,
     pub since: u8,
-    pub stage: RunStage,
+    pub stage: Stage,
     pub end: Option<RunResult>,
 }
 
@@ -76,13 +80,6 @@ pub enum RunResult {
     Whole,
     /// Old instances that serve are left, which the log and the run's error say.
     Unfinished,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RunStage {
-    Trial,
-    Forward,
-    Back,
 }
 
 /// What may still happen.
@@ -100,8 +97,6 @@ pub struct Left {
     pub stale: u8,
     /// The release on trial does not come up.
     pub broken: bool,
-    /// Notices come only to those who were there at the beginning.
-    pub only_first: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -224,11 +219,12 @@ pub struct RunState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RunStep {
     Begin,
-    Clear,
+    Clear(Box<RunStep>),
     Put,
-    Raise,
+    /// With the number of new instances that are to serve then, as `Boot` has.
+    Raise(u8),
     Raising(u8, Box<RunStep>),
-    Boot,
+    Boot(u8),
     Bake(Vec<Id>),
     Decide,
     Promote,
@@ -271,4 +267,12 @@ pub fn id(name: &str) -> Id {
     name.strip_prefix("i-")
         .and_then(|id| id.parse().ok())
         .expect("it is one of ours")
+}
+
+pub fn ids(names: &[String]) -> Vec<Id> {
+    names.iter().map(|name| id(name)).collect()
+}
+
+pub fn small(target: u32) -> u8 {
+    u8::try_from(target).expect("it is small")
 }

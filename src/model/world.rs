@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use super::state::{
-    Actor, Hand, Id, Machine, ModelRelease, Names, Noted, RunStep, StaleFleet, Up, World, at, name,
+    Actor, Hand, Id, Machine, ModelRelease, Names, RunStep, StaleFleet, Up, World, at, name,
 };
-use crate::site::handover::{Neighbour, Seen};
-use crate::site::report::Phase;
+use crate::site::handover::{BucketView, Neighbour, OpenRotation, Seen};
 
 pub const SPARE_FOR: Duration = Duration::from_secs(1800);
 /// Nothing sound launches as many.
@@ -81,40 +80,42 @@ impl World {
         self.names.iter().map(|names| name(names.owner)).collect()
     }
 
-    /// For good, by its own word.
-    pub fn has_stopped(&self, id: Id) -> bool {
-        let told = &self.machine(id).told;
-        told.phase == Some(Phase::Stopped) && told.going
+    /// What the instances and the run have said in the bucket.
+    fn bucket(&self) -> BucketView {
+        let log = self.log.as_ref().filter(|log| log.end.is_none());
+        let mut said = BucketView {
+            run: log.map(|log| OpenRotation {
+                target: log.target.into(),
+                lives: self.locked,
+            }),
+            ..BucketView::default()
+        };
+        for id in self.living() {
+            let told = &self.machine(id).told;
+            said.notes
+                .extend(told.note.map(|note| (name(id), note.note())));
+            said.stopped.extend(told.has_stopped().then(|| name(id)));
+        }
+        said
     }
 
     /// The fleet as an instance sees it.
     pub fn seen_by(&self, me: Id, stale: bool) -> Seen {
         let (target, listed) = self.shown(stale);
-        let stopped = listed
-            .iter()
-            .filter(|&&id| id != me && self.machine(id).lives && self.has_stopped(id))
-            .count();
-        let is_member = |id: &Id| {
-            self.machine(*id).lives && (listed.contains(id) && !self.has_stopped(*id) || *id == me)
-        };
-        let members = self.ids().filter(is_member).map(|id| Neighbour {
-            id: name(id),
-            launched: at(id),
-            listed: listed.contains(&id),
-            note: self.machine(id).told.note.map(Noted::note),
-        });
-        let log = self.log.as_ref().filter(|log| log.end.is_none());
+        let members = self
+            .living()
+            .into_iter()
+            .filter(|id| listed.contains(id) || *id == me)
+            .map(|id| Neighbour {
+                id: name(id),
+                launched: at(id),
+                listed: listed.contains(&id),
+                note: None,
+            });
+        let counts = (target.into(), None);
         Seen {
-            me: name(me),
-            target: target.into(),
-            max: None,
-            members: members.collect(),
-            stopped: u32::try_from(stopped).expect("they are few"),
             owners: self.owners(),
-            run: log.map(|log| crate::site::handover::OpenRotation {
-                target: log.target.into(),
-                lives: self.locked,
-            }),
+            ..Seen::of(name(me), counts, members.collect(), &self.bucket())
         }
     }
 
@@ -127,7 +128,7 @@ impl World {
         let mut known: Vec<u8> = self.seen_names().map(|names| names.generation).collect();
         known.sort_unstable();
         known.dedup();
-        for names in self.seen_names_mut() {
+        for names in self.seen_names() {
             let rank = known
                 .iter()
                 .position(|&generation| generation == names.generation)
@@ -137,28 +138,7 @@ impl World {
         self
     }
 
-    fn seen_names(&self) -> impl Iterator<Item = &Names> {
-        let seen = self.machines.iter().flat_map(|machine| {
-            let submits = if let Up::Submits(seen, _) = &machine.up {
-                seen.as_ref()
-            } else {
-                None
-            };
-            let fences = if let Hand::Fences(_, seen, _) | Hand::Opens(seen) = &machine.hand {
-                seen.as_ref()
-            } else {
-                None
-            };
-            [submits, fences].into_iter().flatten()
-        });
-        let run = self.run.iter().filter_map(|run| match &run.step {
-            RunStep::Appoint(_, seen, _) | RunStep::Fence(seen, ..) => seen.as_ref(),
-            _ => None,
-        });
-        self.names.iter().chain(seen).chain(run)
-    }
-
-    fn seen_names_mut(&mut self) -> impl Iterator<Item = &mut Names> {
+    fn seen_names(&mut self) -> impl Iterator<Item = &mut Names> {
         let seen = self.machines.iter_mut().flat_map(|machine| {
             let submits = if let Up::Submits(seen, _) = &mut machine.up {
                 seen.as_mut()

@@ -9,7 +9,7 @@ use super::current::published;
 use super::lock::LEASE_LASTS;
 use crate::cloud::s3::{Condition, Etag, Object, Removed, S3, Written};
 use crate::context::SiteContext;
-use crate::site::deploys::Record;
+use crate::site::deploys::{Record, Work};
 use crate::site::release::Candidate;
 
 const LARGEST: usize = 64 << 10;
@@ -27,8 +27,8 @@ struct PlacedCandidate {
 
 impl Trialled {
     /// Under the lease on deploys, whatever stands there was left by a run that is over.
-    pub async fn put(context: &SiteContext, record: &Record, on_trial: bool) -> Result<Self> {
-        let Some(release) = record.release.as_ref().filter(|_| on_trial) else {
+    pub async fn put(context: &SiteContext, record: &Record) -> Result<Self> {
+        let Some(release) = record.release.as_ref().filter(|_| record.has_trial()) else {
             return Ok(Self(None));
         };
         let (s3, key) = (context.state.clone(), Candidate::key(&context.site));
@@ -38,7 +38,7 @@ impl Trialled {
             Some(record.started),
             context.now() + LEASE_LASTS,
         );
-        let in_place = record.in_place.is_some();
+        let in_place = matches!(record.work, Work::InPlace(_));
         let candidate = Candidate {
             release: published(release, record)?,
             deploy,

@@ -3,9 +3,10 @@
 use crate::cloud::s3::{Condition, Written};
 use crate::config::Bucket;
 use crate::context::SiteContext;
-use crate::site::deploys::{Record, Released};
-use crate::site::release::{Current, Pointer, Published};
+use crate::site::deploys::{Log, Record, Released, RunOutcome, Stage, Work};
+use crate::site::release::{Current, Pointer, Published, version_word};
 use anyhow::{Context, Result, bail};
+use tracing::info;
 
 const ATTEMPTS: usize = 3;
 
@@ -16,7 +17,7 @@ const ATTEMPTS: usize = 3;
 pub async fn current(context: &SiteContext) -> Result<Option<Released>> {
     Ok(Current::read(&context.state, &context.site)
         .await?
-        .map(|(current, _)| released(&current.release.into())))
+        .map(|(current, _)| released(current.release.into())))
 }
 
 /// What making a release current comes to, by what stands there.
@@ -40,7 +41,7 @@ pub async fn promote(context: &SiteContext, record: &Record) -> Result<()> {
     let body = Current {
         release: published(release, record)?,
         deploy: Some(record.id.clone()),
-        in_place: record.in_place.is_some(),
+        in_place: matches!(record.work, Work::InPlace(_)),
     }
     .to_json();
     for _ in 0..ATTEMPTS {
@@ -80,6 +81,18 @@ pub async fn promote(context: &SiteContext, record: &Record) -> Result<()> {
     )
 }
 
+/// The one way by which a release becomes current that has not served.
+pub async fn publish(context: &SiteContext, mut log: Log) -> Result<()> {
+    log.record.stage = Stage::Forward;
+    promote(context, &log.record).await?;
+    log.end(RunOutcome::Published, context.now(), None).await?;
+    info!(
+        release = version_word(log.record.version()),
+        "current without a trial: instances that boot from now on serve it, and nobody has seen it serve yet"
+    );
+    Ok(())
+}
+
 /// Another release is current by now.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -103,11 +116,13 @@ fn next(found: Option<&str>, release: &Released, previous: Option<&Released>) ->
 
 /// Somebody may have written the pointer by hand: then neither release is ours to choose.
 pub async fn nobody_else_changed(context: &SiteContext, record: &Record) -> Result<()> {
-    let version =
-        |release: &Option<Released>| release.as_ref().map(|release| release.version.clone());
-    let (now, before) = (version(&current(context).await?), version(&record.previous));
+    let version = |release: Option<Released>| release.map(|release| release.version);
+    let (now, before) = (
+        version(current(context).await?),
+        version(record.previous.clone()),
+    );
     // Without a pointer a rotation is onto the newest package of the older convention.
-    if now.is_some() && now != before && now != version(&record.release) {
+    if now.is_some() && now != before && now.as_deref() != record.version() {
         bail!(
             "{} names {} now, and {} when this run began",
             Bucket::new(&context.site).current(),
@@ -141,18 +156,13 @@ pub fn published(release: &Released, record: &Record) -> Result<Published> {
     })
 }
 
-pub fn released(pointer: &Pointer) -> Released {
-    let Pointer {
-        version,
-        key,
-        sha256,
-        size,
-    } = pointer.clone();
+/// As the deploy log names it.
+pub fn released(pointer: Pointer) -> Released {
     Released {
-        version,
-        key,
-        sha256,
-        size,
+        version: pointer.version,
+        key: pointer.key,
+        sha256: pointer.sha256,
+        size: pointer.size,
     }
 }
 

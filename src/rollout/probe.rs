@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::members::Member;
 use crate::config::OwnUrls;
 use crate::context::SiteContext;
-use crate::site::deploys::Node;
 use crate::site::proof::{self, Expectation};
 use crate::site::report::InstanceReport;
 
@@ -61,29 +60,14 @@ pub async fn look_at(
     release: &str,
     patience: Duration,
 ) -> Result<()> {
-    let said = member
+    let mut said = member
         .said
-        .as_ref()
+        .clone()
         .with_context(|| format!("{} has said nothing of itself", member.id()))?;
+    // Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address,
+    // if it has one.
     if context.site.dns.reports_stale_addresses() && member.old {
-        return look(
-            context,
-            member.id(),
-            &without_elastic_ip(said, &member.node),
-            release,
-            patience,
-        )
-        .await;
+        (said.public_ipv4, said.public_ipv6) = (member.node.ipv4, member.node.ipv6);
     }
-    look(context, member.id(), said, release, patience).await
-}
-
-/// Whom an Elastic IP has left is cut off for minutes, and cannot say so: EC2 knows its address, if
-/// it has one.
-fn without_elastic_ip(said: &InstanceReport, node: &Node) -> InstanceReport {
-    InstanceReport {
-        public_ipv4: node.ipv4,
-        public_ipv6: node.ipv6,
-        ..said.clone()
-    }
+    look(context, member.id(), &said, release, patience).await
 }

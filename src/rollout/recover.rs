@@ -1,9 +1,10 @@
 //! Ending what a killed run began, before anything new.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tracing::warn;
 
-use super::{InPlace, Rotation, candidate, current};
+use super::engine::KILLED;
+use super::{candidate, carry_on, current};
 use crate::cli::Pace;
 use crate::context::SiteContext;
 use crate::site::deploys::{Log, RunOutcome, Stage};
@@ -20,61 +21,31 @@ pub async fn settle(
     pace: &Pace,
     timeline: &Timeline,
 ) -> Result<()> {
-    let Some(mut log) = Log::newest(&context.state, &context.site).await? else {
+    let newest = Log::newest(&context.state, &context.site).await?;
+    let Some(mut log) = newest.filter(|log| log.record.end.is_none()) else {
         return Ok(());
     };
-    if log.record.end.is_some() {
-        return Ok(());
-    }
-    warn!(
-        "{} by {} did not come to its end; {}",
-        log.record.id,
-        log.record.by,
-        intention(log.record.stage)
-    );
-    log.take_over(run).await?;
-    if log.record.in_place.is_some() {
-        return InPlace::new(context, log, pace.clone(), timeline.clone())
-            .await?
-            .settle(run, KILLED)
-            .await;
-    }
-    if log.record.rotation.is_none() {
-        let published = current(context).await? == log.record.release;
-        candidate::withdraw(context, &log.record.id).await?;
-        let outcome = if published {
-            RunOutcome::Published
-        } else {
-            RunOutcome::RolledBack
-        };
-        log.record.end(
-            outcome,
-            context.now(),
-            Some(KILLED.to_owned()),
-            Some(run.to_owned()),
-        );
-        return log.write().await;
-    }
-    let stage = log.record.stage;
-    let mut rotation = Rotation::new(context, log, pace.clone(), timeline.clone());
-    rotation.ended_by = Some(run.to_owned());
-    match stage {
-        Stage::Forward => rotation.finish().await,
-        Stage::Trial | Stage::Back => {
-            let undone = rotation.undo().await;
-            undone.map_err(|error| anyhow!("undoing the deploy that was killed: {error:#}"))?;
-            rotation
-                .end(RunOutcome::RolledBack, Some(KILLED.to_owned()))
-                .await
-        }
-    }
-}
-
-const KILLED: &str = "its run was killed, or lost its lease";
-
-fn intention(stage: Stage) -> &'static str {
-    match stage {
+    let intention = match log.record.stage {
         Stage::Forward => "finishing it: its release had passed the trial",
         Stage::Trial | Stage::Back => "undoing it: its release had not passed the trial",
-    }
+    };
+    warn!(
+        "{} by {} did not come to its end; {intention}",
+        log.record.id, log.record.by
+    );
+    log.take_over(run).await?;
+    carry_on(context, log, pace, timeline).await
+}
+
+/// Tells in the log of a killed run whether it made its release current, which it did not try.
+pub async fn settle_publishing(context: &SiteContext, mut log: Log) -> Result<()> {
+    let published = current(context).await? == log.record.release;
+    candidate::withdraw(context, &log.record.id).await?;
+    let outcome = if published {
+        RunOutcome::Published
+    } else {
+        RunOutcome::RolledBack
+    };
+    log.end(outcome, context.now(), Some(KILLED.to_owned()))
+        .await
 }

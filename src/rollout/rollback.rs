@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
-use time::OffsetDateTime;
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::Rotation;
-use super::candidate;
-use super::members::{Member, gives_on, heirs, made_up, surplus};
+use super::decision::names::Heirs;
+use super::decision::view::{Looked, Looks, decided};
+use super::members::Member;
+use super::new_instances::Rotation;
 use super::probe::look_at;
 use crate::config::Bucket;
 use crate::context::SiteContext;
@@ -18,7 +18,6 @@ use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
 use crate::logging;
 use crate::site::address;
-use crate::site::deploys::{RunOutcome, Stage};
 use crate::site::records::{Claim, ClaimBasis, Cutover};
 
 const LARGEST_LOG: usize = 1024 * 1024;
@@ -29,29 +28,9 @@ const STRAGGLERS_WITHIN: Duration = Duration::from_secs(60);
 const MOST_RETIRINGS: u32 = 20;
 
 impl Rotation<'_> {
-    /// Undoes the trial, and fails with what had failed it.
-    pub async fn back(mut self, cause: Error) -> Result<()> {
-        warn!("rolling back: {cause:#}");
-        match self.undo().await {
-            Ok(()) => {
-                self.end(RunOutcome::RolledBack, Some(format!("{cause:#}")))
-                    .await?;
-                Err(cause.context("rolled back"))
-            }
-            Err(error) => {
-                warn!("rolling back: {error:#}");
-                Err(cause.context(
-                    "the next run (any deploy, rotate or rollback) undoes the rest of this one, which failed and could not be undone whole",
-                ))
-            }
-        }
-    }
-
-    pub async fn undo(&mut self) -> Result<()> {
-        if self.log.record.stage != Stage::Back {
-            self.decide(Stage::Back).await?;
-        }
-        candidate::withdraw(self.context, &self.log.record.id).await?;
+    /// Leads the names back to old instances, and then ends new ones: an owner of the names is never
+    /// ended.
+    pub async fn return_to_old(&mut self) -> Result<()> {
         let members = self.members().await?;
         self.print_logs(&members).await;
         let timeline = self.timeline.clone();
@@ -71,8 +50,7 @@ impl Rotation<'_> {
     /// AWS takes old instances away in the middle of the trial: others come that boot what is
     /// current, and the new ones stay until those serve.
     async fn make_up(&mut self) -> Result<()> {
-        let missing = made_up(&self.members().await?, self.target(), self.pace.batch);
-        let Some(target) = missing.filter(|_| self.wanted.trial.is_some()) else {
+        let Some(target) = self.view(&self.members().await?).make_up() else {
             return Ok(());
         };
         warn!(
@@ -81,10 +59,8 @@ impl Rotation<'_> {
         );
         self.still_ours().await?;
         let waited = timeout(self.pace.timeout, async {
-            self.fleet.raise(target).await?;
-            while made_up(&self.members().await?, self.target(), self.pace.batch).is_some()
-                || !self.old_ones_serve().await?
-            {
+            self.method.fleet.raise(target).await?;
+            while !self.view(&self.members().await?).is_made_up() {
                 sleep(LOOK_EVERY).await;
             }
             anyhow::Ok(())
@@ -103,23 +79,10 @@ impl Rotation<'_> {
             return Ok(());
         }
         let (members, owners) = (self.members().await?, self.owners().await?);
-        let heirs: Vec<&Member> = heirs(&members, &owners)
-            .into_iter()
-            .filter(|heir| !heir.is_going())
-            .collect();
-        if !heirs.is_empty() && owners.iter().any(|owner| gives_on(&members, owner)) {
-            self.appoint(&heirs, &owners, std::iter::empty()).await?;
+        if let Some(heirs) = self.view(&members).give_on(&owners) {
+            self.appoint(&heirs, &owners).await?;
         }
         Ok(())
-    }
-
-    async fn old_ones_serve(&self) -> Result<bool> {
-        let members = self.members().await?;
-        let serving = members
-            .iter()
-            .filter(|member| member.old && !member.is_going() && member.serves())
-            .count();
-        Ok(serving >= self.target() as usize || members.iter().all(Member::is_going))
     }
 
     /// The names go to an old instance; who has resolved them to a new one that still answers has
@@ -134,27 +97,19 @@ impl Rotation<'_> {
         let moved = if self.context.site.dns.answers_together() {
             self.take_out_of_answers(&new).await?
         } else {
-            let heirs = heirs(members, &owners);
-            // Those whom AWS takes away have the names back only from nobody.
-            if heirs.iter().all(|heir| heir.is_going())
-                && self.somebody_answers(members, &owners).await
-            {
+            let view = self.view(members);
+            let step = self.decide_by_new(|looks| view.give_back(&owners, looks));
+            let Some(heirs) = step.await else {
                 warn!(
                     "no old instance stays, so the names stay where they are until another serves what is current"
                 );
                 return Ok(());
-            }
-            self.appoint(
-                &heirs,
-                &owners,
-                members
-                    .iter()
-                    .filter(|member| !member.old)
-                    .map(|new| new.node.launched),
-            )
-            .await?
+            };
+            self.appoint(&heirs, &owners).await?
         };
-        if moved && self.somebody_answers(members, &owners).await {
+        let view = self.view(members);
+        let new_answers = self.decide_by_new(|looks| view.new_one_answers(&owners, looks));
+        if moved && new_answers.await {
             info!(
                 seconds = self.drain().as_secs(),
                 "the new instance answers until nobody asks it any more"
@@ -165,12 +120,7 @@ impl Rotation<'_> {
     }
 
     /// Whether the names led elsewhere before.
-    async fn appoint(
-        &self,
-        heirs: &[&Member],
-        owners: &[String],
-        rivals: impl Iterator<Item = OffsetDateTime>,
-    ) -> Result<bool> {
+    async fn appoint(&self, heirs: &Heirs<'_>, owners: &[String]) -> Result<bool> {
         if owners.is_empty() {
             return Ok(false);
         }
@@ -187,19 +137,8 @@ impl Rotation<'_> {
             &context.site,
             claim::checks(&context.route53, &context.site, &node).await?,
         )?;
-        // The replacement of one that AWS takes away may be on its way, and is to have the names
-        // from it; the new ones are not.
-        let newest = heirs
-            .iter()
-            .map(|heir| heir.node.launched)
-            .chain(rivals)
-            .max();
-        let later = newest.map(|newest| newest + Duration::from_secs(1));
-        let launched = later
-            .filter(|_| heir.is_going())
-            .unwrap_or_else(|| later.map_or(context.now(), |later| later.max(context.now())));
         let claim = Claim {
-            launched,
+            launched: heirs.appointed_at(heir, context.now()),
             right: ClaimBasis::Appointment,
             ..claim::claim(&context.site, &node, shape)
         };
@@ -218,27 +157,20 @@ impl Rotation<'_> {
         Ok(moved)
     }
 
-    /// The first that is seen to serve; where none is, CI may be what cannot see, and the first is
-    /// taken at its word, unless AWS takes it away: that one may have stopped since.
-    async fn answering<'m>(&self, heirs: &[&'m Member]) -> Option<&'m Member> {
+    async fn answering<'m>(&self, heirs: &Heirs<'m>) -> Option<&'m Member> {
         // Whom the Elastic IP has just left has no address until it comes back.
-        let cut_off = |heir: &Member| {
+        let is_cut_off = |heir: &Member| {
             self.context.site.dns.reports_stale_addresses()
                 && heir.node.ipv4.is_none()
                 && heir.node.ipv6.is_none()
         };
-        for heir in heirs.iter().filter(|heir| !cut_off(heir)) {
-            let release = heir
-                .said
-                .as_ref()
-                .and_then(|said| said.release.clone())
-                .unwrap_or_default();
-            match look_at(self.context, heir, &release, GLANCE).await {
-                Ok(()) => return Some(heir),
-                Err(error) => warn!("an instance does not answer: {error:#}"),
-            }
-        }
-        heirs.first().copied().filter(|heir| !heir.is_going())
+        let look = async |heir: &Member| {
+            ensure!(!is_cut_off(heir), "it has no address now");
+            look_at(self.context, heir, heir.release(), GLANCE)
+                .await
+                .inspect_err(|error| warn!("an instance does not answer: {error:#}"))
+        };
+        decided(|looks| heirs.first_answering(looks), look).await
     }
 
     /// Nobody goes who has the names, before they lead to one that stays. A new instance has taken
@@ -248,32 +180,15 @@ impl Rotation<'_> {
             return Ok(());
         }
         let owners = self.owners().await?;
-        if owners.iter().any(|owner| going.contains(owner)) {
-            let mut stay: Vec<&Member> = members
-                .iter()
-                .filter(|member| {
-                    member.serves() && !member.is_going() && !going.contains(&member.node.id)
-                })
-                .collect();
-            stay.sort_by_key(|member| std::cmp::Reverse(member.node.launched));
-            self.appoint(&stay, &owners, std::iter::empty()).await?;
-            self.in_sync = Some(Instant::now());
+        if let Some(heirs) = self.view(members).pass_on(&owners, going) {
+            self.appoint(&heirs, &owners).await?;
+            self.method.in_sync = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// Of the new ones.
-    async fn somebody_answers(&self, members: &[Member], owners: &[String]) -> bool {
-        for member in members.iter().filter(|member| !member.old) {
-            let answers = member.serves()
-                && look_at(self.context, member, &self.wanted.version, GLANCE)
-                    .await
-                    .is_ok();
-            if answers || member.has_just_proven_itself(owners) {
-                return true;
-            }
-        }
-        false
+    async fn decide_by_new<'m, T>(&self, decide: impl Fn(&Looks) -> Looked<'m, T>) -> T {
+        decided(decide, async |new| self.look_at_new(new, GLANCE).await).await
     }
 
     /// Until no more are there than the target asks for, and none is on its way.
@@ -305,7 +220,7 @@ impl Rotation<'_> {
             // The fleet may have launched one while the lower target was worked in.
             let members = self.members().await?;
             if self.surplus(&members).await?.is_empty()
-                && (self.fleet.observe().await?.settled || Instant::now() >= end)
+                && (self.method.fleet.observe().await?.settled || Instant::now() >= end)
             {
                 self.tell_who_stays(&members);
                 return Ok(());
@@ -323,7 +238,7 @@ impl Rotation<'_> {
         } else {
             self.owners().await?
         };
-        Ok(surplus(members, &owners, self.target() as usize))
+        Ok(self.view(members).surplus(&owners))
     }
 
     fn tell_who_stays(&self, members: &[Member]) {
@@ -333,7 +248,7 @@ impl Rotation<'_> {
             warn!(
                 "{} serves {} still, as no old instance is left that could; `spotboot rotate` replaces it",
                 member.id(),
-                self.wanted.version
+                self.wanted.version_word()
             );
         }
     }

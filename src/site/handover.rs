@@ -5,6 +5,7 @@
 //! docs/ARCHITECTURE.md). What an instance has asked for stands in its report, as a [`Note`],
 //! before it asks: whoever is left then knows what the target was.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -49,6 +50,16 @@ pub struct OpenRotation {
     pub lives: bool,
 }
 
+/// What the members of a fleet, and CI, have said in the bucket.
+#[derive(Debug, Default)]
+pub struct BucketView {
+    /// The open notes, by the ids of the instances that wrote them.
+    pub notes: BTreeMap<String, Note>,
+    /// The ids of those that have stopped for good, as AWS ends them.
+    pub stopped: BTreeSet<String>,
+    pub run: Option<OpenRotation>,
+}
+
 /// What an instance changes at its fleet when AWS announces an end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FleetAction {
@@ -64,6 +75,32 @@ pub enum FleetAction {
 }
 
 impl Seen {
+    /// Puts together what the fleet shows to `me` and what was said in the bucket; without the
+    /// owners of the names. `members` have no notes yet.
+    pub fn of(
+        me: String,
+        (target, max): (u32, Option<u32>),
+        mut members: Vec<Neighbour>,
+        said: &BucketView,
+    ) -> Self {
+        let has_stopped = |member: &Neighbour| member.id != me && said.stopped.contains(&member.id);
+        let counted = |member: &&Neighbour| member.listed && has_stopped(member);
+        let stopped = Self::count(members.iter().filter(counted));
+        members.retain(|member| !has_stopped(member));
+        for member in &mut members {
+            member.note = said.notes.get(&member.id).copied();
+        }
+        Self {
+            me,
+            target,
+            max,
+            members,
+            stopped,
+            owners: Vec::new(),
+            run: said.run,
+        }
+    }
+
     /// The target without what was raised for instances that go, or for a rotation.
     pub fn usual_target(&self, mine: Option<&Note>) -> u32 {
         let others = self
@@ -361,6 +398,27 @@ mod tests {
 
     fn act(seen: &Seen, mark: Mark) -> FleetAction {
         plan(seen, &note(mark, 1), NOW, SPARE_FOR)
+    }
+
+    #[test]
+    fn what_the_bucket_says_is_put_beside_what_the_fleet_shows() {
+        let notice = note(Mark::Notice, 1);
+        let listed = |ids: &[&str]| ids.iter().map(|id| member(id, None)).collect();
+        let said = BucketView {
+            notes: [("i-1".to_owned(), notice), ("i-9".to_owned(), notice)].into(),
+            stopped: ["i-1", "i-2", "i-3"].map(str::to_owned).into(),
+            run: None,
+        };
+        let mut members: Vec<Neighbour> = listed(&["i-1", "i-2", "i-3", "i-4"]);
+        members[2].listed = false;
+        let seen = Seen::of("i-1".into(), (3, Some(5)), members, &said);
+        assert_eq!(
+            seen.members,
+            [member("i-1", Some(notice)), member("i-4", None)],
+            "whoever asks has not stopped"
+        );
+        assert_eq!(seen.stopped, 1, "a group that let one go does not count it");
+        assert_eq!((seen.target, seen.max), (3, Some(5)));
     }
 
     #[test]

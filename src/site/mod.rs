@@ -16,4 +16,5 @@ pub mod proof;
 pub mod records;
 pub mod release;
 pub mod report;
+pub mod strikes;
 pub mod web;

@@ -24,9 +24,10 @@ pub const LARGEST_REPORT: usize = 1024 * 1024;
 const MOST: usize = 10_000;
 
 /// Where an instance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    #[default]
     Booting,
     Serving,
     /// Everything runs, but a later instance owns the names.
@@ -171,6 +172,17 @@ impl InstanceReport {
     /// AWS has announced its end.
     pub fn is_going(&self) -> bool {
         self.until.is_some() || self.phase == Phase::Interrupted
+    }
+
+    /// It has stopped for good, as AWS ends it: nobody brings the fleet back on its behalf any more.
+    pub fn has_stopped(&self) -> bool {
+        self.phase == Phase::Stopped && self.is_going()
+    }
+
+    /// The note that tells a run which began then what target to go back to. Such a run may have
+    /// begun before the bucket took the note, and that may be settled by now.
+    pub fn note_since(&self, began: OffsetDateTime) -> Option<Note> {
+        self.note.or(self.settled.filter(|_| self.updated >= began))
     }
 
     /// It answered when it last spoke.

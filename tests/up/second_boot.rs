@@ -30,6 +30,21 @@ fn a_cached_certificate_means_not_one_word_to_the_ca() {
     let reads = world.region.count_where(certificate_reads);
     assert!(reads <= 5, "{reads} reads of what stands under certs/");
     assert_eq!(world.certificates().len(), 1);
+    let report = world.report("i-0two").expect("the instance reports");
+    let steps = report["steps"].as_array().expect("a report has steps");
+    let time = |name: &str, end: &str| {
+        let step = steps.iter().find(|step| step["name"] == name);
+        step.and_then(|step| step[end].as_u64())
+            .unwrap_or_else(|| panic!("{name} has no {end} in {steps:?}"))
+    };
+    assert!(
+        time("web", "start_ms") < time("app", "end_ms"),
+        "the web server waited for the app: {steps:?}"
+    );
+    assert!(
+        time("cached certificate", "start_ms") < time("release", "end_ms"),
+        "the certificate waited for the release: {steps:?}"
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub struct CrashLoop {
 }
 
 impl CrashLoop {
+    /// The service ended by itself.
     pub fn add(&mut self, at: Instant) {
         self.row = if self.well_at().is_some_and(|well| at < well) {
             self.row + 1

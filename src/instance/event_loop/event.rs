@@ -34,7 +34,7 @@ pub enum Event {
     Reported,
     /// What AWS says of this instance's end has changed, or the fleet is as it was; its report
     /// tells.
-    Minded,
+    Interruption,
     /// It is time to stop, for AWS ends this instance.
     Over,
     /// When to look again after what lost instances have left.
@@ -97,7 +97,7 @@ pub enum LoopAction {
         service: &'static str,
     },
     /// Looks for what AWS says of this instance's end, and sees to it.
-    Mind,
+    WatchInterruption,
     LookAtOwner,
     LookAtNames,
     Sweep {

@@ -7,7 +7,6 @@
 pub mod crash_loop;
 pub mod event;
 pub mod metrics;
-pub mod renewal;
 pub mod service_health;
 pub mod state;
 
@@ -17,78 +16,85 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::Signal;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Instance;
-use super::interruption::outcome::Minded;
+use super::certificate_keeper::CertificateKeeper;
+use super::in_place::InPlaceTrial;
+use super::interruption::{Interruption, InterruptionEvent};
+use super::logs::LogShipper;
+use super::metering::Metering;
+use super::names::NameKeeper;
+use super::report::Reporter;
 use super::serving::Serving;
 use crate::host::slot::Slot;
 use crate::host::{memory, notify};
 use crate::site::web;
 use event::{Event, Leaving, LoopAction};
+use service_health::{await_well, forget_trouble, tell_trouble};
 use state::LoopState;
 
 /// What goes on at once. Dropped, unfinished, when the loop ends.
 type Works<'w> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'w>>>;
 
-impl Instance {
-    pub async fn stay(
-        &self,
-        serving: &Serving,
-        terminate: &mut Signal,
-        interrupt: &mut Signal,
-    ) -> Leaving {
-        let mut state = LoopState::new(serving.phase);
-        self.phase.set(serving.phase);
-        self.metering.stand(state.phase());
+/// The tasks of an instance that serves.
+pub struct EventLoop<'i> {
+    pub instance: &'i Instance,
+    pub serving: &'i Serving,
+    pub reporter: &'i Reporter<'i>,
+    pub metering: &'i Metering,
+    pub logs: &'i LogShipper<'i>,
+    pub interruption: &'i Interruption<'i>,
+    pub names: &'i NameKeeper<'i>,
+    /// Locked by the one piece of work that a task has under way.
+    pub trial: Mutex<InPlaceTrial<'i>>,
+    pub certificate: Mutex<CertificateKeeper<'i>>,
+}
+
+impl EventLoop<'_> {
+    /// Serves until something ends that. Whatever the tasks have under way then is dropped.
+    pub async fn stay(&self, terminate: &mut Signal, interrupt: &mut Signal) -> Leaving {
+        let services = &self.instance.services;
+        let mut state = LoopState::new(self.serving.phase);
         let mut works = Works::new();
-        let keep_address = self
-            .context
-            .site
-            .dns
-            .address_moves()
-            .then_some(LoopAction::KeepAddress);
+        let address_moves = self.instance.context.site.dns.address_moves();
+        let keep_address = address_moves.then_some(LoopAction::KeepAddress);
         for act in state.begin().into_iter().chain(keep_address) {
-            works.push(self.work(act, serving, &state));
+            works.push(self.work(act));
         }
         let mut watchdog =
             interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Of the app that serves: one that is on its way there is watched by who starts it.
-            let app = serving.live().app.slot().map(Slot::service);
+            let app = self.serving.live().app.slot().map(Slot::service);
             let event = tokio::select! {
                 biased;
                 _ = terminate.recv() => Event::Signal("SIGTERM"),
                 _ = interrupt.recv() => Event::Signal("SIGINT"),
                 _ = watchdog.tick() => Event::Watchdog,
                 Some(event) = works.next() => event,
-                how = self.services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
-                how = self.services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
+                how = services.ended(app.unwrap_or_default()), if app.is_some() => Event::Ended { service: app.unwrap_or_default(), how, at: Instant::now() },
+                how = services.ended(web::SERVICE) => Event::Ended { service: web::SERVICE, how, at: Instant::now() },
             };
             if let Event::Ended { service, .. } = &event {
-                self.metering.tally.restarted(service);
+                self.metering.restarted(service);
             }
             let acts = state.on(event);
-            self.phase.set(state.phase());
-            self.metering.stand(state.phase());
+            self.reporter.tell_phase(state.phase());
             for act in acts {
                 if let LoopAction::Leave(leaving) = act {
                     return leaving;
                 }
-                works.push(self.work(act, serving, &state));
+                works.push(self.work(act));
             }
         }
     }
 
     /// Begins what was decided.
-    fn work<'w>(
-        &'w self,
-        act: LoopAction,
-        serving: &'w Serving,
-        state: &LoopState,
-    ) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
-        let phase = state.phase();
+    fn work<'w>(&'w self, act: LoopAction) -> Pin<Box<dyn Future<Output = Event> + 'w>> {
+        let (instance, serving, reporter) = (self.instance, self.serving, self.reporter);
         match act {
             LoopAction::Leave(_) => Box::pin(std::future::pending()),
             LoopAction::Beat => Box::pin(async {
@@ -96,36 +102,55 @@ impl Instance {
                 Event::Done
             }),
             LoopAction::Settle => Box::pin(async {
-                self.retire_leftovers(serving).await;
-                self.settle(serving).await;
+                instance.retire_leftovers(serving).await;
+                instance.settle(serving).await;
                 memory::release();
                 Event::Settled
             }),
-            LoopAction::Follow => Box::pin(self.follow(serving)),
-            LoopAction::Report => Box::pin(async move {
-                self.report(phase, Some(serving), None).await;
+            LoopAction::Follow => Box::pin(async {
+                let changed = self.trial.lock().await.poll().await;
+                Event::InPlace { changed }
+            }),
+            LoopAction::Report => Box::pin(async {
+                reporter.write().await;
                 Event::Reported
             }),
-            LoopAction::Mind => Box::pin(async {
-                match self.mind(Some(serving)).await {
-                    Minded::Heard | Minded::Settled => Event::Minded,
-                    Minded::Over => Event::Over,
+            LoopAction::WatchInterruption => Box::pin(async {
+                match self.interruption.watch(serving).await {
+                    InterruptionEvent::Changed => Event::Interruption,
+                    InterruptionEvent::Over => Event::Over,
                 }
             }),
-            LoopAction::LookAtNames => Box::pin(self.look_at_names(serving)),
+            LoopAction::LookAtNames => Box::pin(async {
+                let ours = self.names.look_at_names(serving).await;
+                Event::Names { ours }
+            }),
             LoopAction::Sweep { after } => Box::pin(async move {
-                Event::Swept {
-                    next: self.sweep(serving, after).await,
-                }
+                let next = self.interruption.sweep(serving, after).await;
+                Event::Swept { next }
             }),
-            LoopAction::KeepAddress => Box::pin(self.keep_address(serving)),
-            LoopAction::LookAtOwner => Box::pin(self.look_at_owner(serving)),
-            LoopAction::TellTrouble { service, how } => Box::pin(self.tell_trouble(service, how)),
-            LoopAction::AwaitWell { service, at } => Box::pin(self.await_well(service, at)),
-            LoopAction::ForgetTrouble { service } => Box::pin(self.forget_trouble(service)),
-            LoopAction::Renew { after } => Box::pin(self.renewal(serving, after)),
-            LoopAction::Ship { after } => Box::pin(self.shipping(after)),
-            LoopAction::TellMetrics => Box::pin(self.metrics(serving)),
+            LoopAction::KeepAddress => Box::pin(async {
+                let changed = self.names.keep_address(serving).await;
+                Event::Address { changed }
+            }),
+            LoopAction::LookAtOwner => Box::pin(async {
+                let taken_over = self.names.look_at_owner(serving).await;
+                Event::Owner { taken_over }
+            }),
+            LoopAction::TellTrouble { service, how } => {
+                Box::pin(tell_trouble(instance, reporter, service, how))
+            }
+            LoopAction::AwaitWell { service, at } => Box::pin(await_well(service, at)),
+            LoopAction::ForgetTrouble { service } => Box::pin(forget_trouble(reporter, service)),
+            LoopAction::Renew { after } => Box::pin(async move {
+                let (renewed, next) = self.certificate.lock().await.renew(after).await;
+                Event::Renewal { renewed, next }
+            }),
+            LoopAction::Ship { after } => Box::pin(async move {
+                let failed = !self.logs.ship_after(after).await;
+                Event::Shipped { failed }
+            }),
+            LoopAction::TellMetrics => Box::pin(self.tell_metrics()),
         }
     }
 }

@@ -1,74 +1,97 @@
 //! Services that cannot stay up: noticed, told with their last words, and told again when it is
 //! over.
+//!
+//! A [`ServiceHealth`] owns how often each service has ended of late, and decides; what is told
+//! goes to the log and to its part of the report, and nothing else is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 
-use super::crash_loop::WELL;
-use super::event::Event;
-use crate::host::slot::Slot;
+use super::crash_loop::{CrashLoop, WELL};
+use super::event::{Event, LoopAction};
 use crate::instance::Instance;
-use crate::instance::serving::Serving;
-use crate::site::web;
+use crate::instance::report::Reporter;
 
 /// As many of its last lines are told.
 const LINES: usize = 10;
 
-impl Instance {
-    /// Says so in the log, and in whatever this instance reports from now on.
-    pub async fn tell_trouble(&self, service: &'static str, how: String) -> Event {
-        let minutes = WELL.as_secs() / 60;
-        error!(
-            service,
-            how, "it cannot stay up for {minutes} minutes; it is started again and again"
-        );
-        let tail = self.services.log_tail(service, LINES).await;
-        let lines: String = tail.lines().map(|line| format!("\n    {line}")).collect();
-        let text = format!(
-            "{service} cannot stay up for {minutes} minutes, and is started again and again; last: {how}; its last lines:{lines}"
-        );
-        self.troubles.borrow_mut().insert(service, text);
-        Event::Told
-    }
+/// How the services fare.
+#[derive(Debug, Default)]
+pub struct ServiceHealth {
+    ends: BTreeMap<&'static str, CrashLoop>,
+    /// The services that cannot stay up.
+    troubled: BTreeSet<&'static str>,
+}
 
-    /// Until it may be well.
-    pub async fn await_well(&self, service: &'static str, at: Instant) -> Event {
-        sleep_until(at).await;
-        Event::Quiet {
-            service,
-            at: Instant::now(),
+impl ServiceHealth {
+    /// A service ended by itself. A service that cannot stay up is told of once, until it is well
+    /// again.
+    pub fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<LoopAction> {
+        let ends = self.ends.entry(service).or_default();
+        ends.add(at);
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
+                vec![
+                    LoopAction::TellTrouble { service, how },
+                    LoopAction::AwaitWell { service, at: well },
+                ]
+            }
+            _ => Vec::new(),
         }
     }
 
-    pub async fn forget_trouble(&self, service: &'static str) -> Event {
-        info!(
-            service,
-            "it has been up for {} minutes again",
-            WELL.as_secs() / 60
-        );
-        self.troubles.borrow_mut().remove(service);
-        Event::Told
+    /// A service that has not ended for a while may be well.
+    pub fn quiet(&mut self, service: &'static str, at: Instant) -> LoopAction {
+        let ends = self.ends.entry(service).or_default();
+        match ends.well_at() {
+            Some(well) if ends.cannot_stay_up(at) => LoopAction::AwaitWell { service, at: well },
+            _ => {
+                self.troubled.remove(service);
+                LoopAction::ForgetTrouble { service }
+            }
+        }
     }
+}
 
-    /// What is wrong with the services just now, by their names. An app whose place another release
-    /// has taken is nobody's any more.
-    pub fn troubles(&self, serving: &Serving) -> Vec<(&'static str, String)> {
-        let app = serving.live().app.slot().map(Slot::service);
-        let serves = |service: &str| service == web::SERVICE || Some(service) == app;
-        let troubles = self.troubles.borrow();
-        troubles
-            .iter()
-            .filter(|(service, _)| serves(service))
-            .map(|(service, text)| (*service, text.clone()))
-            .collect()
-    }
+/// Tells of a service that cannot stay up in the log, and in the reports from now on.
+pub async fn tell_trouble(
+    instance: &Instance,
+    reporter: &Reporter<'_>,
+    service: &'static str,
+    how: String,
+) -> Event {
+    let minutes = WELL.as_secs() / 60;
+    error!(
+        service,
+        how, "it cannot stay up for {minutes} minutes; it is started again and again"
+    );
+    let tail = instance.services.log_tail(service, LINES).await;
+    let lines: String = tail.lines().map(|line| format!("\n    {line}")).collect();
+    let text = format!(
+        "{service} cannot stay up for {minutes} minutes, and is started again and again; last: {how}; its last lines:{lines}"
+    );
+    reporter.tell_trouble(service, Some(text));
+    Event::Told
+}
 
-    pub fn trouble(&self, serving: &Serving) -> Option<String> {
-        let told: Vec<String> = self
-            .troubles(serving)
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect();
-        (!told.is_empty()).then(|| told.join("\n"))
+/// Waits until the service may be well.
+pub async fn await_well(service: &'static str, at: Instant) -> Event {
+    sleep_until(at).await;
+    Event::Quiet {
+        service,
+        at: Instant::now(),
     }
+}
+
+/// The service is well again: the reports tell of it no more.
+pub async fn forget_trouble(reporter: &Reporter<'_>, service: &'static str) -> Event {
+    info!(
+        service,
+        "it has been up for {} minutes again",
+        WELL.as_secs() / 60
+    );
+    reporter.tell_trouble(service, None);
+    Event::Told
 }

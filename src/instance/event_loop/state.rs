@@ -1,13 +1,11 @@
 //! What the resident knows, and what it does about what happens: a pure function.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::crash_loop::CrashLoop;
 use super::event::{Event, Leaving, LoopAction};
+use super::service_health::ServiceHealth;
 use crate::site::report::Phase;
 
 /// Whether the bucket is being told of this instance: one report at a time, so that an older one
@@ -27,9 +25,7 @@ pub struct LoopState {
     telling: Telling,
     /// How often in a row the bucket did not take the logs.
     unshipped: u32,
-    ends: BTreeMap<&'static str, CrashLoop>,
-    /// The services that cannot stay up.
-    troubled: BTreeSet<&'static str>,
+    health: ServiceHealth,
 }
 
 /// The first logs are those of a boot that may be the last.
@@ -38,16 +34,17 @@ const SHIP_EVERY: Duration = Duration::from_secs(5 * 60);
 const SHIP_AGAIN: Duration = Duration::from_secs(10);
 
 impl LoopState {
+    /// The state of a resident that begins.
     pub fn new(phase: Phase) -> Self {
         Self {
             phase,
             telling: Telling::Nothing,
             unshipped: 0,
-            ends: BTreeMap::new(),
-            troubled: BTreeSet::new(),
+            health: ServiceHealth::default(),
         }
     }
 
+    /// Where this instance stands.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -59,20 +56,13 @@ impl LoopState {
         } else {
             LoopAction::LookAtNames
         };
-        let (renew, sweep) = (
-            LoopAction::Renew {
-                after: Duration::ZERO,
-            },
-            LoopAction::Sweep {
-                after: Duration::ZERO,
-            },
-        );
+        let now = Duration::ZERO;
         vec![
             LoopAction::Settle,
-            LoopAction::Mind,
-            renew,
+            LoopAction::WatchInterruption,
+            LoopAction::Renew { after: now },
             names,
-            sweep,
+            LoopAction::Sweep { after: now },
             LoopAction::Ship {
                 after: FIRST_SHIPPING,
             },
@@ -80,6 +70,7 @@ impl LoopState {
         ]
     }
 
+    /// What to do about an event.
     pub fn on(&mut self, event: Event) -> Vec<LoopAction> {
         match event {
             Event::Signal(signal) => {
@@ -97,12 +88,12 @@ impl LoopState {
             Event::InPlace { changed } => self.tell_if(changed, LoopAction::Follow),
             Event::Ended { service, how, at } => {
                 warn!(service, how, "ended by itself; it is started again");
-                self.ended(service, how, at)
+                self.health.ended(service, how, at)
             }
-            Event::Quiet { service, at } => self.quiet(service, at),
+            Event::Quiet { service, at } => vec![self.health.quiet(service, at)],
             Event::Told => self.tell(),
             Event::Reported => self.reported(),
-            Event::Minded => self.tell_if(true, LoopAction::Mind),
+            Event::Interruption => self.tell_if(true, LoopAction::WatchInterruption),
             Event::Swept { next } => vec![LoopAction::Sweep { after: next }],
             Event::Owner { taken_over } => self.owner_seen(taken_over),
             Event::Names { ours } => self.names_seen(ours),
@@ -147,41 +138,10 @@ impl LoopState {
         }
     }
 
-    /// What cannot stay up is told once, until it is well again.
-    fn ended(&mut self, service: &'static str, how: String, at: Instant) -> Vec<LoopAction> {
-        let ends = self.ends.entry(service).or_default();
-        ends.add(at);
-        match ends.well_at() {
-            Some(well) if ends.cannot_stay_up(at) && self.troubled.insert(service) => {
-                vec![
-                    LoopAction::TellTrouble { service, how },
-                    LoopAction::AwaitWell { service, at: well },
-                ]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn quiet(&mut self, service: &'static str, at: Instant) -> Vec<LoopAction> {
-        let ends = self.ends.entry(service).or_default();
-        match ends.well_at() {
-            Some(well) if ends.cannot_stay_up(at) => {
-                vec![LoopAction::AwaitWell { service, at: well }]
-            }
-            _ => {
-                self.troubled.remove(service);
-                vec![LoopAction::ForgetTrouble { service }]
-            }
-        }
-    }
-
     /// A report first, where it is worth one; `next` in any case.
     fn tell_if(&mut self, worth_a_report: bool, next: LoopAction) -> Vec<LoopAction> {
-        let mut acts = if worth_a_report {
-            self.tell()
-        } else {
-            Vec::new()
-        };
+        let report = worth_a_report.then(|| self.tell());
+        let mut acts = report.unwrap_or_default();
         acts.push(next);
         acts
     }
@@ -218,6 +178,8 @@ fn ship_after(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]

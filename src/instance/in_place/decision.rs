@@ -44,7 +44,7 @@ pub enum CurrentAction {
 /// what is current is the rotation's matter.
 pub fn next(
     standing: &TrialState,
-    serving: &str,
+    serving: Option<&str>,
     candidate: Option<&Candidate>,
     now: OffsetDateTime,
 ) -> CandidateAction {
@@ -56,7 +56,9 @@ pub fn next(
             CandidateAction::Nothing
         }
         (TrialState::OnTrial(_), _) => CandidateAction::AskCurrent,
-        (_, Some(candidate)) if candidate.in_place && candidate.release.version != serving => {
+        (_, Some(candidate))
+            if candidate.in_place && Some(&*candidate.release.version) != serving =>
+        {
             CandidateAction::Try(candidate.clone())
         }
         (_, Some(_)) | (TrialState::Settled, None) => CandidateAction::Nothing,
@@ -64,8 +66,12 @@ pub fn next(
     }
 }
 
-pub fn verdict(standing: &TrialState, serving: &str, current: Option<&Current>) -> CurrentAction {
-    let is_current = current.is_some_and(|current| current.release.version == serving);
+pub fn verdict(
+    standing: &TrialState,
+    serving: Option<&str>,
+    current: Option<&Current>,
+) -> CurrentAction {
+    let is_current = current.is_some_and(|current| Some(&*current.release.version) == serving);
     match (standing, current) {
         (TrialState::OnTrial(_), _) if is_current => CurrentAction::Keep,
         (TrialState::OnTrial(_), _) => CurrentAction::Back,
@@ -140,20 +146,25 @@ mod tests {
             TrialState::Failed("earlier".into()),
         ] {
             assert_eq!(
-                next(&standing, "v1", Some(&tried), NOW),
+                next(&standing, Some("v1"), Some(&tried), NOW),
                 CandidateAction::Try(tried.clone())
             );
         }
         assert_eq!(
-            next(&on_trial(), "v2", Some(&tried), NOW),
+            next(&on_trial(), Some("v2"), Some(&tried), NOW),
             CandidateAction::Nothing
         );
         assert_eq!(
-            next(&TrialState::Failed("d".into()), "v1", Some(&tried), NOW),
+            next(
+                &TrialState::Failed("d".into()),
+                Some("v1"),
+                Some(&tried),
+                NOW
+            ),
             CandidateAction::Nothing
         );
         assert_eq!(
-            next(&TrialState::Settled, "v2", Some(&tried), NOW),
+            next(&TrialState::Settled, Some("v2"), Some(&tried), NOW),
             CandidateAction::Nothing,
             "it serves that already"
         );
@@ -166,11 +177,11 @@ mod tests {
             ..candidate("v2", "d")
         };
         assert_eq!(
-            next(&TrialState::Settled, "v1", Some(&rotating), NOW),
+            next(&TrialState::Settled, Some("v1"), Some(&rotating), NOW),
             CandidateAction::Nothing
         );
         assert_eq!(
-            next(&on_trial(), "v2", Some(&rotating), NOW),
+            next(&on_trial(), Some("v2"), Some(&rotating), NOW),
             CandidateAction::AskCurrent,
             "a rotation has begun instead"
         );
@@ -188,7 +199,7 @@ mod tests {
             }),
         ] {
             assert_eq!(
-                next(&on_trial(), "v2", over, NOW),
+                next(&on_trial(), Some("v2"), over, NOW),
                 CandidateAction::AskCurrent,
                 "{over:?}"
             );
@@ -197,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_is_current_decides_how_a_trial_ends() {
-        let verdict = |current: Option<&Current>| super::verdict(&on_trial(), "v2", current);
+        let verdict = |current: Option<&Current>| super::verdict(&on_trial(), Some("v2"), current);
         assert_eq!(verdict(Some(&current("v2", true))), CurrentAction::Keep);
         for other in [
             None,
@@ -211,11 +222,11 @@ mod tests {
     #[test]
     fn one_that_missed_a_promotion_in_place_follows_once_no_trial_is_on() {
         assert_eq!(
-            next(&TrialState::Unsure, "v1", None, NOW),
+            next(&TrialState::Unsure, Some("v1"), None, NOW),
             CandidateAction::AskCurrent
         );
         assert_eq!(
-            next(&TrialState::Settled, "v1", None, NOW),
+            next(&TrialState::Settled, Some("v1"), None, NOW),
             CandidateAction::Nothing,
             "it asked already"
         );
@@ -224,28 +235,31 @@ mod tests {
             ..candidate("v3", "e")
         };
         assert_eq!(
-            next(&TrialState::Unsure, "v3", Some(&rotating), NOW),
+            next(&TrialState::Unsure, Some("v3"), Some(&rotating), NOW),
             CandidateAction::Nothing,
             "it may have booted what is on trial"
         );
         let missed = current("v2", true);
         let follow = || CurrentAction::Follow(published("v2"), "d".into());
-        assert_eq!(verdict(&TrialState::Unsure, "v1", Some(&missed)), follow());
         assert_eq!(
-            verdict(&TrialState::Failed("e".into()), "v1", Some(&missed)),
+            verdict(&TrialState::Unsure, Some("v1"), Some(&missed)),
             follow()
         );
         assert_eq!(
-            verdict(&TrialState::Failed("d".into()), "v1", Some(&missed)),
+            verdict(&TrialState::Failed("e".into()), Some("v1"), Some(&missed)),
+            follow()
+        );
+        assert_eq!(
+            verdict(&TrialState::Failed("d".into()), Some("v1"), Some(&missed)),
             CurrentAction::Stay,
             "that is what failed here"
         );
         assert_eq!(
-            verdict(&TrialState::Unsure, "v2", Some(&missed)),
+            verdict(&TrialState::Unsure, Some("v2"), Some(&missed)),
             CurrentAction::Stay
         );
         assert_eq!(
-            verdict(&TrialState::Unsure, "v1", Some(&current("v2", false))),
+            verdict(&TrialState::Unsure, Some("v1"), Some(&current("v2", false))),
             CurrentAction::Stay,
             "a rotation replaces it"
         );

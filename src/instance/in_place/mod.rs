@@ -2,27 +2,42 @@
 //! stays or goes again.
 //!
 //! The bucket says what is on trial and what is current; that one look at it follows the other is
-//! the event loop's.
+//! the event loop's. An [`InPlaceTrial`] owns how this instance stands to that, and what served
+//! before. It may touch:
+//!
+//! - in the bucket: `releases/candidate.json` and `releases/current.json`, which it reads; the
+//!   packages, `cache/` and the leases of the release command, as a boot does; `logs/<id>/trial.log`,
+//!   which it writes;
+//! - the app's secrets, which it reads;
+//! - on the machine: the app in the slot that does not serve, the folders of releases and of their
+//!   dependencies, the data folder by the release command;
+//! - what is served, by [`Serving::take_over`]; its parts of the report, what was tried and what
+//!   became of the release command.
+//!
+//! Neither the names nor the fleet: `current` names only what has served (I3 in
+//! `docs/ARCHITECTURE.md`), and it is the deploy that writes that.
 
 pub mod decision;
-pub mod swap;
+mod prepare;
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
-use tokio::time::{sleep, timeout};
+use anyhow::{Context, Error, Result};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Instance;
-use super::event_loop::event::Event;
-use super::serving::{Before, Live, Serving};
-use crate::cloud::s3::{Condition, Since};
+use super::deadline::done_within;
+use super::report::Reporter;
+use super::serving::{Before, Live, NotShown, Serving};
+use crate::cloud::s3::{Condition, Etag, Since};
 use crate::config::Bucket;
 use crate::host::memory;
 use crate::host::slot::Slot;
 use crate::logging;
-use crate::site::release::{Candidate, Current, Published};
+use crate::site::release::{Candidate, Current, Published, version_word};
 use crate::site::report::Attempt;
+use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -34,83 +49,97 @@ const FAILED_LOOKS: u32 = 2;
 /// As long as a boot may take.
 const TRIED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-impl Instance {
-    /// One look at what is on trial, and what follows from it; a part of that at a time, as each is
-    /// to be told.
-    pub async fn follow(&self, serving: &Serving) -> Event {
-        if !self.context.site.app.has_releases() {
+/// How this instance takes part in deploys in place.
+pub struct InPlaceTrial<'i> {
+    instance: &'i Instance,
+    serving: &'i Serving,
+    reporter: &'i Reporter<'i>,
+    state: TrialState,
+    /// What served before the release that is on trial, and runs on.
+    before: Option<Before>,
+    /// Another app runs on for visitors who were led to it, and is to go once none is served by it.
+    leaving: Option<Former>,
+    /// The candidate as it was at the last look; a candidate that cannot be read is none.
+    seen: Option<(Etag, Option<Candidate>)>,
+    /// The candidate that is to be tried, once the report has said so.
+    next: Option<Candidate>,
+    failed_looks: u32,
+}
+
+impl<'i> InPlaceTrial<'i> {
+    /// Makes the trial of an instance that has just booted: what is current may have changed
+    /// meanwhile.
+    pub fn new(instance: &'i Instance, serving: &'i Serving, reporter: &'i Reporter<'i>) -> Self {
+        Self {
+            instance,
+            serving,
+            reporter,
+            state: TrialState::default(),
+            before: None,
+            leaving: None,
+            seen: None,
+            next: None,
+            failed_looks: 0,
+        }
+    }
+
+    /// Looks at what is on trial once, and does what follows from that; one part of it at a time,
+    /// as each is to be told. Returns whether the report has changed.
+    pub async fn poll(&mut self) -> bool {
+        if !self.instance.context.site.app.has_releases() {
             return std::future::pending().await;
         }
-        if let Some(former) = serving.in_place.leaving.take() {
-            self.retire_others(&serving.live().app, &former).await;
-            self.settle(serving).await;
+        if let Some(former) = self.leaving.take() {
+            let live = self.serving.live();
+            self.instance.retire_others(&live.app, &former).await;
+            self.instance.settle(self.serving).await;
             memory::release();
         }
-        if let Some(candidate) = serving.in_place.next.take() {
-            self.take_part(serving, candidate).await;
-            return Event::InPlace { changed: true };
+        if let Some(candidate) = self.next.take() {
+            self.start_trial(candidate.release, candidate.deploy).await;
+            return true;
         }
-        let on_trial = matches!(serving.in_place.standing(), TrialState::OnTrial(_));
+        let on_trial = matches!(self.state, TrialState::OnTrial(_));
         sleep(if on_trial { LOOK_CLOSELY } else { LOOK_EVERY }).await;
-        let followed = self
-            .look_at_candidate(serving)
-            .await
-            .unwrap_or_else(|error| {
-                warn!("looking for a deploy in place: {error:#}");
-                false
-            });
-        Event::InPlace {
-            changed: followed || on_trial && self.watch(serving).await,
-        }
+        let followed = self.look_at_candidate().await.unwrap_or_else(|error| {
+            warn!("looking for a deploy in place: {error:#}");
+            false
+        });
+        followed || on_trial && self.watch().await
     }
 
-    /// True: what this instance has to tell has changed.
-    async fn look_at_candidate(&self, serving: &Serving) -> Result<bool> {
-        let candidate = self.candidate(serving).await?;
-        let standing = serving.in_place.standing();
-        match next(
-            &standing,
-            serving.live().version(),
-            candidate.as_ref(),
-            self.now(),
-        ) {
+    async fn look_at_candidate(&mut self) -> Result<bool> {
+        let candidate = self.candidate().await?;
+        let (serving, now) = (self.serving.live(), self.instance.context.now());
+        match next(&self.state, serving.version(), candidate.as_ref(), now) {
             CandidateAction::Nothing => Ok(false),
             CandidateAction::Try(candidate) => {
-                info!(
-                    release = candidate.release.version,
-                    deploy = candidate.deploy,
-                    "on trial in place"
-                );
-                serving.in_place.tell(
-                    &candidate.deploy,
-                    &candidate.release.version,
-                    Attempt::Starting,
-                    None,
-                );
-                serving.in_place.next.replace(Some(candidate));
+                let (release, deploy) = (&candidate.release.version, &candidate.deploy);
+                info!(release, deploy, "on trial in place");
+                self.reporter
+                    .tell_tried(deploy, release, Attempt::Starting, None);
+                self.next = Some(candidate);
                 Ok(true)
             }
-            CandidateAction::AskCurrent => self.heed_current(serving, &standing).await,
+            CandidateAction::AskCurrent => self.reconcile_with_current().await,
         }
     }
 
-    async fn candidate(&self, serving: &Serving) -> Result<Option<Candidate>> {
-        let key = Candidate::key(&self.context.site);
-        let seen = serving.in_place.seen.borrow().clone();
-        let object = match self
-            .context
+    async fn candidate(&mut self) -> Result<Option<Candidate>> {
+        let context = &self.instance.context;
+        let key = Candidate::key(&context.site);
+        let known = self.seen.as_ref().map(|(etag, _)| etag);
+        let object = match context
             .state
-            .get_since(
-                &key,
-                Candidate::LARGEST,
-                seen.as_ref().map(|(etag, _)| etag),
-            )
+            .get_since(&key, Candidate::LARGEST, known)
             .await?
         {
-            Since::Unchanged => return Ok(seen.and_then(|(_, candidate)| candidate)),
+            Since::Unchanged => {
+                return Ok(self.seen.as_ref().and_then(|(_, seen)| seen.clone()));
+            }
             Since::Gone => {
-                if seen.is_some() {
-                    serving.in_place.saw(None);
+                if self.seen.is_some() {
+                    self.cache_candidate(None);
                 }
                 return Ok(None);
             }
@@ -123,123 +152,132 @@ impl Instance {
                 None
             }
         };
-        serving.in_place.saw(Some((object.etag, candidate.clone())));
+        self.cache_candidate(Some((object.etag, candidate.clone())));
         Ok(candidate)
     }
 
-    async fn heed_current(&self, serving: &Serving, standing: &TrialState) -> Result<bool> {
-        let current = Current::read(&self.context.state, &self.context.site)
-            .await?
-            .map(|(current, _)| current);
-        let live = serving.live();
-        match verdict(standing, live.version(), current.as_ref()) {
-            CurrentAction::Keep => self.keep_it(serving),
+    /// Another candidate, or none: what is current may have changed, too.
+    fn cache_candidate(&mut self, candidate: Option<(Etag, Option<Candidate>)>) {
+        self.seen = candidate;
+        if self.state == TrialState::Settled {
+            self.state = TrialState::Unsure;
+        }
+    }
+
+    async fn reconcile_with_current(&mut self) -> Result<bool> {
+        let context = &self.instance.context;
+        let current = Current::read(&context.state, &context.site).await?;
+        let live = self.serving.live();
+        match verdict(
+            &self.state,
+            live.version(),
+            current.as_ref().map(|(current, _)| current),
+        ) {
+            CurrentAction::Keep => self.commit(),
             CurrentAction::Back => {
                 info!(
                     release = live.version(),
                     "the deploy took its release off trial"
                 );
-                self.go_back(serving).await?;
-                serving.in_place.tell_end(Attempt::Withdrawn);
+                self.revert().await?;
+                self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
-            CurrentAction::Follow(release, deploy) => self.catch_up(serving, release, deploy).await,
+            CurrentAction::Follow(release, deploy) => self.catch_up(release, deploy).await,
             CurrentAction::Stay => {
-                serving.in_place.standing.replace(TrialState::Settled);
+                self.state = TrialState::Settled;
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn take_part(&self, serving: &Serving, candidate: Candidate) {
-        let Candidate {
-            release, deploy, ..
-        } = candidate;
-        match self.try_out(serving, &release, &deploy).await {
+    async fn start_trial(&mut self, release: Published, deploy: String) {
+        match self.run_trial(&release, &deploy).await {
             Ok(Some(before)) => {
-                serving
-                    .in_place
-                    .tell(&deploy, &release.version, Attempt::OnTrial, None);
-                serving.in_place.before.replace(Some(before));
-                serving.in_place.failed_looks.set(0);
-                serving
-                    .in_place
-                    .standing
-                    .replace(TrialState::OnTrial(deploy));
+                self.reporter
+                    .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
+                self.before = Some(before);
+                self.failed_looks = 0;
+                self.state = TrialState::OnTrial(deploy);
             }
             Ok(None) => {
                 info!(
                     release = release.version,
                     "the deploy took it off trial before anybody was led to it"
                 );
-                self.stop_unused(serving).await;
-                serving.in_place.tell_end(Attempt::Withdrawn);
+                self.stop_unused().await;
+                self.reporter.tell_tried_end(Attempt::Withdrawn);
             }
-            Err(error) => self.fail(serving, &release, deploy, error).await,
+            Err(error) => self.fail(&release, deploy, error).await,
         }
     }
 
-    /// What served before; None: the release is no longer on trial, and nobody was led to it.
-    async fn try_out(
-        &self,
-        serving: &Serving,
-        release: &Published,
-        deploy: &str,
-    ) -> Result<Option<Before>> {
+    /// Returns what served before. `None`: the release is no longer on trial, and no visitor was
+    /// led to it.
+    async fn run_trial(&mut self, release: &Published, deploy: &str) -> Result<Option<Before>> {
+        let prepare = self.prepare(release);
         let prepared = tokio::select! {
-            prepared = self.prepare_in_time(serving, release) => prepared?,
-            () = self.withdrawn(serving, deploy) => return Ok(None),
+            prepared = prepare => prepared?,
+            () = self.withdrawn(deploy) => return Ok(None),
         };
         // A long build may have outlived its deploy.
-        if !self.is_on_trial(serving, deploy).await? {
+        if !self.is_on_trial(deploy).await? {
             return Ok(None);
         }
-        self.take_over(
-            serving,
-            Live {
-                deploy: Some(deploy.to_owned()),
-                ..prepared
-            },
-        )
-        .await
-        .map(Some)
+        let next = Live {
+            deploy: Some(deploy.to_owned()),
+            ..prepared
+        };
+        self.take_over(next).await.map(Some)
     }
 
-    async fn prepare_in_time(&self, serving: &Serving, release: &Published) -> Result<Live> {
-        let late = || Err(anyhow!("not done within {} s", TRIED_WITHIN.as_secs()));
-        timeout(TRIED_WITHIN, self.prepare_beside(serving, release))
-            .await
-            .unwrap_or_else(|_| late())
+    /// From the package to an app that nobody is led to yet, whatever of this trial changes
+    /// meanwhile.
+    fn prepare<'a>(
+        &self,
+        release: &'a Published,
+    ) -> impl Future<Output = Result<Live>> + use<'a, 'i> {
+        let prepared = self
+            .instance
+            .prepare_beside(self.reporter, self.serving, release);
+        done_within(TRIED_WITHIN, prepared)
     }
 
-    /// It is current already, and there is no deploy left that would hear of a failure: what serves
-    /// then serves on.
-    async fn catch_up(&self, serving: &Serving, release: Published, deploy: String) {
+    async fn take_over(&mut self, next: Live) -> Result<Before> {
+        let taken = self.serving.take_over(self.instance, next).await;
+        taken.map_err(|NotShown { error, web }| {
+            self.leaving = web.or(self.leaving.take());
+            error
+        })
+    }
+
+    /// The release is current already, and no deploy is left that would hear of a failure: what
+    /// serves then serves on.
+    async fn catch_up(&mut self, release: Published, deploy: String) {
         info!(
             release = release.version,
             deploy, "promoted in place while this instance booted or had gone back"
         );
-        let taken = async {
-            self.take_over(serving, self.prepare_in_time(serving, &release).await?)
-                .await
+        let taken = match self.prepare(&release).await {
+            Ok(next) => self.take_over(next).await,
+            Err(error) => Err(error),
         };
-        match taken.await {
+        match taken {
             Ok(before) => {
-                serving
-                    .in_place
-                    .tell(&deploy, &release.version, Attempt::Kept, None);
-                serving.in_place.before.replace(Some(before));
-                self.keep_it(serving);
+                self.reporter
+                    .tell_tried(&deploy, &release.version, Attempt::Kept, None);
+                self.before = Some(before);
+                self.commit();
             }
-            Err(error) => self.fail(serving, &release, deploy, error).await,
+            Err(error) => self.fail(&release, deploy, error).await,
         }
     }
 
-    /// Ends when the release is no longer on trial.
-    async fn withdrawn(&self, serving: &Serving, deploy: &str) {
+    /// Waits until the release is no longer on trial.
+    async fn withdrawn(&mut self, deploy: &str) {
         loop {
             sleep(LOOK_EVERY).await;
-            match self.is_on_trial(serving, deploy).await {
+            match self.is_on_trial(deploy).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => warn!("looking whether the release is still on trial: {error:#}"),
@@ -247,66 +285,62 @@ impl Instance {
         }
     }
 
-    async fn is_on_trial(&self, serving: &Serving, deploy: &str) -> Result<bool> {
-        let candidate = self.candidate(serving).await?;
-        Ok(candidate
-            .is_some_and(|candidate| candidate.deploy == deploy && self.now() < candidate.expires))
+    async fn is_on_trial(&mut self, deploy: &str) -> Result<bool> {
+        let candidate = self.candidate().await?;
+        let now = self.instance.context.now();
+        Ok(
+            candidate
+                .is_some_and(|candidate| candidate.deploy == deploy && now < candidate.expires),
+        )
     }
 
     /// The release that was on trial stays: the one before goes.
-    fn keep_it(&self, serving: &Serving) {
-        info!(release = serving.live().version(), "the release stays");
-        serving
-            .in_place
-            .leaving
-            .replace(serving.in_place.before.take().map(|before| before.web));
-        serving.in_place.standing.replace(TrialState::Settled);
-        serving.in_place.tell_end(Attempt::Kept);
+    fn commit(&mut self) {
+        info!(release = self.serving.live().version(), "the release stays");
+        self.leaving = self.before.take().map(|before| before.web);
+        self.state = TrialState::Settled;
+        self.reporter.tell_tried_end(Attempt::Kept);
     }
 
-    async fn go_back(&self, serving: &Serving) -> Result<()> {
-        let before = serving.in_place.before.borrow().clone();
-        if let Some(before) = before {
-            let left = self.take_over(serving, before.live).await;
+    async fn revert(&mut self) -> Result<()> {
+        if let Some(before) = &self.before {
+            let next = before.live.clone();
+            let left = self.serving.take_over(self.instance, next).await;
             // Where that failed nothing leaves: both are needed for the next attempt.
-            serving
-                .in_place
-                .leaving
-                .replace(left.as_ref().ok().map(|left| left.web.clone()));
-            left.context("going back to the release before")?;
-            serving.in_place.before.replace(None);
+            self.leaving = left.as_ref().ok().map(|left| left.web.clone());
+            left.map_err(|refused| refused.error)
+                .context("going back to the release before")?;
+            self.before = None;
         }
-        serving.in_place.standing.replace(TrialState::Settled);
+        self.state = TrialState::Settled;
         Ok(())
     }
 
-    /// What is on trial here is looked at as a visitor would; who would be failed again and again
-    /// gets the release before. True: that happened.
-    async fn watch(&self, serving: &Serving) -> bool {
-        let TrialState::OnTrial(deploy) = serving.in_place.standing() else {
+    /// Looks at the release on trial as a visitor would. A release that fails again and again gives
+    /// way to the one before it; returns whether that happened.
+    async fn watch(&mut self) -> bool {
+        let TrialState::OnTrial(deploy) = self.state.clone() else {
             return false;
         };
-        let live = serving.live();
-        let Err(error) = self
-            .prove_within(live.release.as_ref(), &live.certificate, GLANCE)
-            .await
-        else {
-            serving.in_place.failed_looks.set(0);
+        let live = self.serving.live();
+        let Err(error) = self.instance.prove_within(&live, GLANCE).await else {
+            self.failed_looks = 0;
             return false;
         };
-        let failed = serving.in_place.failed_looks.get() + 1;
-        serving.in_place.failed_looks.set(failed);
-        warn!(failed, "the release on trial: {error:#}");
-        if failed < FAILED_LOOKS {
+        self.failed_looks += 1;
+        warn!(
+            failed = self.failed_looks,
+            "the release on trial: {error:#}"
+        );
+        if self.failed_looks < FAILED_LOOKS {
             return false;
         }
-        if let Err(error) = self.go_back(serving).await {
+        if let Err(error) = self.revert().await {
             warn!("{error:#}");
             return false;
         }
         self.tell_failure(
-            serving,
-            live.version(),
+            version_word(live.version()),
             deploy,
             error.context("while on trial"),
         )
@@ -314,42 +348,35 @@ impl Instance {
         true
     }
 
-    async fn fail(&self, serving: &Serving, release: &Published, deploy: String, error: Error) {
-        self.stop_unused(serving).await;
-        self.tell_failure(serving, &release.version, deploy, error)
-            .await;
+    async fn fail(&mut self, release: &Published, deploy: String, error: Error) {
+        self.stop_unused().await;
+        self.tell_failure(&release.version, deploy, error).await;
     }
 
-    /// What runs beside the release that serves, unless somebody was led there: then it goes once
-    /// they are served.
-    async fn stop_unused(&self, serving: &Serving) {
-        if serving.in_place.leaving.borrow().is_none() {
-            self.stop(serving.live().app.slot().map(Slot::other)).await;
+    /// Ends the app beside the release that serves, unless visitors were led there: that app goes
+    /// once they are served.
+    async fn stop_unused(&self) {
+        if self.leaving.is_none() {
+            let unused = self.serving.live().app.slot().map(Slot::other);
+            self.instance.stop(unused).await;
         }
     }
 
-    /// The log first: whoever hears of the failure looks for it.
-    async fn tell_failure(&self, serving: &Serving, release: &str, deploy: String, error: Error) {
+    /// Writes the log first: whoever reads of the failure looks for the log.
+    async fn tell_failure(&mut self, release: &str, deploy: String, error: Error) {
         let error = format!("{error:#}");
         warn!(
             release,
             deploy, "the release does not serve here, the one before does: {error}"
         );
-        let key = Bucket::new(&self.context.site).trial_log(&self.identity.instance_id);
-        if let Err(error) = self
-            .context
-            .state
-            .put(&key, logging::recent(), Condition::Always, None)
-            .await
-        {
+        let context = &self.instance.context;
+        let key = Bucket::new(&context.site).trial_log(self.instance.id());
+        let log = logging::recent();
+        if let Err(error) = context.state.put(&key, log, Condition::Always, None).await {
             warn!("the log of this trial stays on the instance: {error}");
         }
-        serving
-            .in_place
-            .tell(&deploy, release, Attempt::Failed, Some(error));
-        serving
-            .in_place
-            .standing
-            .replace(TrialState::Failed(deploy));
+        self.reporter
+            .tell_tried(&deploy, release, Attempt::Failed, Some(error));
+        self.state = TrialState::Failed(deploy);
     }
 }

@@ -6,20 +6,19 @@ use tokio::time::sleep;
 use tokio::try_join;
 use tracing::debug;
 
-use super::Heard;
+use super::{Heard, Interruption};
 use crate::cloud::Error;
-use crate::instance::Instance;
 
 /// A notice comes two minutes ahead at best, and some come later.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-impl Instance {
+impl Interruption<'_> {
     /// Waits until AWS says something else of this instance's end than it did. A service that is
     /// silent says nothing.
-    pub async fn notice(&self) -> Option<Heard> {
+    pub(super) async fn notice(&self) -> Option<Heard> {
         loop {
             match self.heard().await {
-                Ok(heard) if heard != self.handover.marked().heard => return heard,
+                Ok(heard) if heard != self.marked().heard => return heard,
                 Ok(_) => {}
                 Err(error) => debug!("looking for an interruption notice: {error}"),
             }
@@ -27,11 +26,10 @@ impl Instance {
         }
     }
 
-    pub async fn heard(&self) -> Result<Option<Heard>, Error> {
-        let (notice, rebalance) = try_join!(
-            self.imds.instance_action(),
-            self.imds.rebalance_recommendation()
-        )?;
+    pub(super) async fn heard(&self) -> Result<Option<Heard>, Error> {
+        let imds = &self.instance.imds;
+        let (notice, rebalance) =
+            try_join!(imds.instance_action(), imds.rebalance_recommendation())?;
         Ok(Heard::of(notice, rebalance, &self.clocks()))
     }
 }

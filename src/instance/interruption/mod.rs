@@ -2,37 +2,44 @@
 //! the site that it serves.
 //!
 //! What to do is `site::handover`'s to decide; here it is looked, and done. Every piece may be
-//! dropped at any await and begun again.
+//! dropped at any await and begun again. An [`Interruption`] owns what AWS said, the note of the
+//! fleet, and when to stop. It may touch:
+//!
+//! - on the machine: the metadata service, which it asks; `handover.json` in the state folder, its
+//!   own copy of the note;
+//! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
+//!   reads; the report of an instance that is gone, from which a sweep takes the note;
+//! - EC2, which it asks for the fleet of this instance and for the instances that live;
+//! - the fleet: its target, and by id the members that are not needed, never this instance (I4 in
+//!   `docs/ARCHITECTURE.md`). What the target was is noted before that, so that a killed run finds
+//!   it (I8);
+//! - in the site's zones: the ownership record, which it fences against spares or opens again, and
+//!   records of a multivalue answer, which it withdraws; never the names' own records (I2);
+//! - its part of the report, the note and the end. What is served stays as it is.
 
 pub mod act;
 pub mod imds_poll;
 pub mod notice;
 pub mod observe;
-pub mod outcome;
 pub mod sweep;
 pub mod yield_names;
 
-use std::cell::{Cell, OnceCell, Ref, RefCell};
-use std::collections::BTreeSet;
+use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
 use time::OffsetDateTime;
 use tokio::select;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Instance;
+use super::report::Reporter;
 use super::serving::Serving;
-use crate::config;
-use crate::host::paths::Paths;
-use crate::instance::deadline::within;
-use crate::site::fleet::Fleet;
 use crate::site::handover::{LAST, Mark, leaves_at};
-pub use notice::{Heard, Marked};
-use outcome::Minded;
+use notice::{Heard, Marked};
+use observe::FleetWatch;
 
 /// Between two looks of an instance that ends.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -45,102 +52,126 @@ const GRACE: Duration = Duration::from_secs(22);
 /// How exactly the end is met.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What this instance knows of its own end, and of its fleet.
-#[derive(Default)]
-pub struct Handover {
+/// What this instance knows of its own end, and does about it.
+pub struct Interruption<'i> {
+    instance: &'i Instance,
+    reporter: &'i Reporter<'i>,
     marked: RefCell<Marked>,
-    /// `None` within: there is no fleet, which was said.
-    fleet: OnceCell<Option<Fleet>>,
-    /// Members that were seen: a fleet may show one, and a moment later not yet.
-    met: RefCell<BTreeSet<String>>,
-    /// What the bucket said when it last answered.
-    said: RefCell<observe::Word>,
+    fleet: FleetWatch<'i>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
-    /// Those who have the names, where this instance stands by for them.
-    pub spare_of: RefCell<Vec<String>>,
-    /// Who has them as a later instance.
-    pub later_owner: RefCell<Option<String>>,
-    /// When it was last looked who has the names.
+    /// The last look at who has the names.
     looked: Cell<Option<Instant>>,
-    /// That there is no mirror yet was said.
+    /// The log has said that there is no mirror yet.
     mirror_said: Cell<bool>,
 }
 
-impl Handover {
-    pub fn marked(&self) -> Ref<'_, Marked> {
-        self.marked.borrow()
-    }
-
-    /// For whom this instance stands by; empty where that is for another reason.
-    pub fn spare_of(&self) -> Vec<String> {
-        self.spare_of.borrow().clone()
-    }
-
-    pub fn stands_by_for_later(&self, owner: Option<&str>) {
-        *self.later_owner.borrow_mut() = owner.map(str::to_owned);
-    }
-
-    pub fn mark(&self) -> Option<Mark> {
-        self.marked()
-            .note
-            .map(|note| note.mark)
-            .or(self.marked().heard.as_ref().map(Heard::mark))
-    }
-
-    fn note_file(paths: &Paths) -> PathBuf {
-        paths.state.join("handover.json")
-    }
+/// What follows for the event loop.
+pub enum InterruptionEvent {
+    /// AWS says something else than before, or the fleet is as it was before a recommendation: the
+    /// bucket is to hear of it.
+    Changed,
+    /// This instance stops now, so that all is stopped when it ends.
+    Over,
 }
 
-impl Instance {
-    /// Takes up what an earlier run of `up` had begun. Before the first report, which would take
-    /// its note from the bucket.
+impl<'i> Interruption<'i> {
+    /// Makes the interruption of an instance that AWS has said nothing of yet.
+    pub fn new(instance: &'i Instance, reporter: &'i Reporter<'i>) -> Self {
+        Self {
+            instance,
+            reporter,
+            marked: RefCell::default(),
+            fleet: FleetWatch::new(&instance.context, &instance.identity),
+            fenced: Cell::default(),
+            looked: Cell::default(),
+            mirror_said: Cell::default(),
+        }
+    }
+
+    /// Takes up what an earlier run of `up` had begun. To be called before the first report, which
+    /// would take the note out of the bucket.
     pub async fn recall(&self) {
-        let note = notice::recall(
-            &Handover::note_file(&self.paths),
-            &self.identity.instance_id,
-        );
+        let note = notice::recall(&self.note_file(), self.instance.id());
         let heard = self.heard().await;
-        self.handover
-            .marked
-            .borrow_mut()
-            .recall(note, heard.is_ok());
+        self.change(|marked| marked.recall(note, heard.is_ok()));
         if let Ok(heard) = heard {
             self.hear(heard);
         }
     }
 
-    /// While the site boots: the replacement is asked for at once, and the boot goes on.
-    pub async fn mind_while_booting(&self) -> Infallible {
+    /// Watches while the site boots: the replacement is asked for at once, and the boot goes on.
+    pub async fn watch_while_booting(&self) -> Infallible {
         loop {
-            self.mind(None).await;
+            select! {
+                biased;
+                heard = self.notice() => self.hear(heard),
+                () = self.handle(None) => {}
+            }
         }
     }
 
-    /// Until something happens. Whatever was being done for what AWS had said before is dropped.
-    pub async fn mind(&self, serving: Option<&Serving>) -> Minded {
+    /// Watches until something happens. A new word of AWS drops whatever was being done for the
+    /// former one.
+    pub async fn watch(&self, serving: &Serving) -> InterruptionEvent {
         select! {
             biased;
             heard = self.notice() => {
                 self.hear(heard);
-                Minded::Heard
+                InterruptionEvent::Changed
             }
-            () = self.over(serving), if serving.is_some() => Minded::Over,
-            minded = self.see_to_it(serving) => minded,
+            () = self.over(serving) => InterruptionEvent::Over,
+            () = self.handle(Some(serving)) => InterruptionEvent::Changed,
         }
     }
 
+    /// What AWS has said of this instance, or had said when the note that still stands was made.
+    pub fn mark(&self) -> Option<Mark> {
+        let marked = self.marked();
+        let noted = marked.note.map(|note| note.mark);
+        noted.or(marked.heard.as_ref().map(Heard::mark))
+    }
+
+    /// The time by which all services of an instance that AWS ends are to be stopped.
+    pub fn stopped_by(&self) -> Instant {
+        let marked = self.marked();
+        let left = marked.until().map(|until| marked.left_until(until - LAST));
+        Instant::now() + left.unwrap_or_default()
+    }
+
+    /// The time until which visitors may come who had resolved the names before another instance
+    /// took them over.
+    pub fn expected_until(&self) -> Instant {
+        let context = &self.instance.context;
+        // Nobody comes by an Elastic IP any more that has moved.
+        let dns = &context.site.dns;
+        let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
+        let left = |at| Duration::try_from(at + remembered - context.now()).unwrap_or_default();
+        Instant::now() + self.marked().taken_over.map(left).unwrap_or_default()
+    }
+
+    fn marked(&self) -> Ref<'_, Marked> {
+        self.marked.borrow()
+    }
+
+    /// Changes what is known of this instance's end, and the reports with it.
+    fn change<T>(&self, change: impl FnOnce(&mut Marked) -> T) -> T {
+        let mut marked = self.marked.borrow_mut();
+        let changed = change(&mut marked);
+        self.reporter
+            .tell_end(marked.note, marked.until(), marked.settled);
+        changed
+    }
+
+    fn note_file(&self) -> PathBuf {
+        self.instance.paths.state.join("handover.json")
+    }
+
     fn hear(&self, heard: Option<Heard>) {
-        if !self
-            .handover
-            .marked
-            .borrow_mut()
-            .hear(heard, &self.clocks())
-        {
+        if !self.change(|marked| marked.hear(heard, &self.clocks())) {
             return;
         }
-        match &self.handover.marked().heard {
+        match &self.marked().heard {
             Some(Heard::Notice(notice)) => {
                 warn!(action = notice.action, at = %notice.time, "AWS takes this instance away")
             }
@@ -149,20 +180,19 @@ impl Instance {
         }
     }
 
-    /// S3's first, once it was heard.
-    pub fn clocks(&self) -> Vec<OffsetDateTime> {
-        self.context
-            .state
-            .now()
+    /// The clocks that a notice may be true by: S3's first, once S3 has answered.
+    fn clocks(&self) -> Vec<OffsetDateTime> {
+        let heard = self.instance.context.state.now();
+        heard
             .into_iter()
             .chain([OffsetDateTime::now_utc()])
             .collect()
     }
 
-    async fn see_to_it(&self, serving: Option<&Serving>) -> Minded {
+    async fn handle(&self, serving: Option<&Serving>) {
         loop {
             self.ignore_what_is_over();
-            if !self.handover.marked().is_open() {
+            if !self.marked().is_open() {
                 return std::future::pending().await;
             }
             let pause = match self.look(serving).await {
@@ -172,8 +202,8 @@ impl Instance {
                     SOON
                 }
             };
-            if !self.handover.marked().is_open() {
-                return Minded::Settled;
+            if !self.marked().is_open() {
+                return;
             }
             sleep(pause).await;
         }
@@ -182,59 +212,18 @@ impl Instance {
     /// A recommendation that site.toml does not want to hear of, or whose spare had its time in an
     /// earlier run.
     fn ignore_what_is_over(&self) {
-        let mut marked = self.handover.marked.borrow_mut();
-        if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
-            && self.now() >= *since + self.context.site.spare_for
-        {
-            marked.settled = true;
-        }
+        let context = &self.instance.context;
+        self.change(|marked| {
+            if let (None, Some(Heard::Rebalance { since })) = (&marked.note, &marked.heard)
+                && context.now() >= *since + context.site.spare_for
+            {
+                marked.settled = true;
+            }
+        });
     }
 
-    /// By site.toml, else by this instance's tags; that there is none is said once.
-    async fn fleet(&self) -> Result<Option<Fleet>> {
-        if let Some(known) = self.handover.fleet.get() {
-            return Ok(known.clone());
-        }
-        let found = self
-            .find_fleet()
-            .await
-            .context("finding this instance's fleet")?;
-        if found.is_none() {
-            warn!(
-                "nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet"
-            );
-        }
-        Ok(self
-            .handover
-            .fleet
-            .get_or_init(|| found.map(|fleet| Fleet::new(&self.context.cloud, &fleet)))
-            .clone())
-    }
-
-    async fn find_fleet(&self) -> Result<Option<config::FleetId>> {
-        if let Some(fleet) = self
-            .context
-            .site
-            .fleet
-            .clone()
-            .or_else(|| self.identity.fleet.clone().map(Into::into))
-        {
-            return Ok(Some(fleet));
-        }
-        // The metadata service shows tags only where it is told to.
-        let me = std::slice::from_ref(&self.identity.instance_id);
-        let described = within(observe::FLEET_WITHIN, async {
-            self.context.ec2.describe(me).await.map_err(Error::from)
-        })
-        .await?;
-        Ok(described
-            .into_iter()
-            .find_map(|instance| instance.fleet)
-            .map(Into::into))
-    }
-
-    /// Until it is time to stop.
-    async fn over(&self, serving: Option<&Serving>) {
+    /// Waits until it is time to stop.
+    async fn over(&self, serving: &Serving) {
         while let Some(left) = self.left() {
             if left.is_zero() && self.is_left_out(serving).await {
                 return;
@@ -246,38 +235,17 @@ impl Instance {
 
     /// Whether others have the names still, for whose sake it stops early: a rotation that goes
     /// back may have given them to this instance.
-    async fn is_left_out(&self, serving: Option<&Serving>) -> bool {
-        match serving.filter(|_| self.handover.marked().taken_over.is_some()) {
-            Some(serving) => self.others_have_them_still(serving).await,
-            None => true,
-        }
+    async fn is_left_out(&self, serving: &Serving) -> bool {
+        let taken_over = self.marked().taken_over;
+        taken_over.is_none() || self.others_have_them_still(serving).await
     }
 
     /// What is hibernated stops nothing: it goes on where it was.
     fn left(&self) -> Option<Duration> {
-        let marked = self.handover.marked();
+        let marked = self.marked();
         let notice = marked
             .notice()
             .filter(|notice| notice.action != "hibernate")?;
         Some(marked.left_until(leaves_at(notice.time, marked.taken_over, GRACE)))
-    }
-
-    /// By when all of an instance that AWS ends is to be stopped.
-    pub fn stopped_by(&self) -> Instant {
-        let marked = self.handover.marked();
-        let left = marked.until().map(|until| marked.left_until(until - LAST));
-        Instant::now() + left.unwrap_or_default()
-    }
-
-    /// Until when somebody may come who has resolved the names to this instance before another took
-    /// them over.
-    pub fn expected_until(&self) -> Instant {
-        // Nobody comes by an Elastic IP any more that has moved.
-        let dns = &self.context.site.dns;
-        let remembered = dns.drain_time(dns.address_moves(), Duration::ZERO);
-        let taken_over = self.handover.marked().taken_over.map(|at| at + remembered);
-        let left =
-            taken_over.map(|until| Duration::try_from(until - self.now()).unwrap_or_default());
-        Instant::now() + left.unwrap_or_default()
     }
 }

@@ -32,6 +32,7 @@ pub enum Heard {
 }
 
 impl Heard {
+    /// The same in one word.
     pub fn mark(&self) -> Mark {
         match self {
             Self::Rebalance { .. } => Mark::Rebalance,
@@ -69,6 +70,7 @@ impl Heard {
     }
 }
 
+/// What AWS has said of this instance, and how far that is dealt with.
 #[derive(Debug, Default)]
 pub struct Marked {
     pub heard: Option<Heard>,
@@ -88,15 +90,9 @@ impl Marked {
     /// Goes on with an earlier run's note. `sure`: the metadata service answers, and what it says
     /// now counts.
     pub fn recall(&mut self, note: Option<Note>, sure: bool) {
-        self.note = note.map(|note| {
-            if sure {
-                Note {
-                    mark: Mark::Rebalance,
-                    ..note
-                }
-            } else {
-                note
-            }
+        self.note = note.map(|note| Note {
+            mark: if sure { Mark::Rebalance } else { note.mark },
+            ..note
         });
     }
 
@@ -167,6 +163,10 @@ pub fn recall(path: &Path, instance: &str) -> Option<Note> {
     (kept.instance == instance).then_some(kept.note)
 }
 
+/// Keeps a note for the next run of `up`, or removes it.
+///
+/// # Errors
+/// Those of the disk.
 pub fn keep(path: &Path, instance: &str, note: Option<Note>) -> Result<()> {
     let Some(note) = note else {
         return match fs::remove_file(path) {

@@ -1,5 +1,5 @@
 //! What instances have left that were lost between raising the fleet's target and lowering it: the
-//! owner of the names sees to it.
+//! owner of the names brings the fleet back.
 
 use std::time::Duration;
 
@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::Instance;
+use super::Interruption;
+use super::observe::owners;
 use crate::cloud::s3::Condition;
 use crate::config::Bucket;
+use crate::context::SiteContext;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{FleetAction, Note, sweep};
@@ -22,8 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
 
-impl Instance {
-    /// When to sweep again.
+impl Interruption<'_> {
+    /// Sweeps after that time. Returns the pause until the next sweep.
     pub async fn sweep(&self, serving: &Serving, after: Duration) -> Duration {
         sleep(after).await;
         match within(SWEPT_WITHIN, self.swept(serving)).await {
@@ -38,8 +40,11 @@ impl Instance {
 
     /// Whether there is nothing left to look at soon.
     async fn swept(&self, serving: &Serving) -> Result<bool> {
-        let is_over = |note: &Note| note.is_over(self.now(), self.context.site.spare_for);
+        let context = &self.instance.context;
+        let spare_for = context.site.spare_for;
+        let is_over = |note: &Note| note.is_over(context.now(), spare_for);
         let (there, left): (Vec<_>, Vec<_>) = self
+            .fleet
             .notes_of_others()
             .await?
             .into_iter()
@@ -47,13 +52,16 @@ impl Instance {
         if left.is_empty() && !there.iter().any(|(_, note, _)| is_over(note)) {
             return Ok(true);
         }
-        let Some(fleet) = self.fleet().await? else {
+        let Some(fleet) = self.fleet.fleet().await? else {
             return Ok(true);
         };
-        let mut seen = self.seen(&fleet, Instant::now() + HEARD_WITHIN).await?;
-        seen.owners = self.owners(serving).await?;
+        let mut seen = self
+            .fleet
+            .seen(&fleet, Instant::now() + HEARD_WITHIN)
+            .await?;
+        seen.owners = owners(&serving.zones).await?;
         let notes: Vec<Note> = left.iter().map(|(_, note, _)| *note).collect();
-        let (target, going) = match sweep(&seen, &notes, self.now(), self.context.site.spare_for) {
+        let (target, going) = match sweep(&seen, &notes, context.now(), spare_for) {
             FleetAction::Lower(target) => (target, Vec::new()),
             FleetAction::Retire(target, going) => (target, going),
             // Another instance has yet to finish what it began.
@@ -69,15 +77,16 @@ impl Instance {
                 return Ok(true);
             }
         };
-        self.bring_back(&fleet, target, &going, &seen, Some(serving))
+        self.bring_back(&fleet, target, &going, &seen, serving)
             .await?;
         Ok(false)
     }
 
-    /// Its report says no more that something is to be done.
+    /// Takes the note out of the report of an instance that is gone.
     async fn strike_out(&self, instance: &str) -> Result<()> {
-        let key = Bucket::new(&self.context.site).instance_report(instance);
-        let Some(object) = self.context.state.get(&key, LARGEST_REPORT).await? else {
+        let SiteContext { site, state, .. } = &self.instance.context;
+        let key = Bucket::new(site).instance_report(instance);
+        let Some(object) = state.get(&key, LARGEST_REPORT).await? else {
             return Ok(());
         };
         let report = InstanceReport::edit(&object.body, |report| {
@@ -86,8 +95,7 @@ impl Instance {
         })
         .with_context(|| format!("reading {key}"))?;
         // One that speaks for itself after all is right.
-        self.context
-            .state
+        state
             .put(&key, report, Condition::Matches(&object.etag), None)
             .await?;
         Ok(())

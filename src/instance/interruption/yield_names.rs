@@ -1,4 +1,4 @@
-//! The end of an instance as the names see it: they go to another, which this one makes way for.
+//! The names of an instance that ends: another instance takes them over, and this one makes way.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Instance;
+use super::Interruption;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
 use crate::site::handover::{Mark, Seen};
@@ -19,20 +19,18 @@ const LAST_LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// What the mirror needs to take the names: the change, and the time until name servers know it.
 const LAST_RESORT: Duration = Duration::from_secs(15);
 
-impl Instance {
-    /// Once a replacement may be there. What fails is tried again.
-    pub async fn give_way(&self, seen: &Seen, serving: Option<&Serving>) {
-        let Some(serving) = serving else { return };
-        let multivalue = self.context.site.dns.answers_together();
+impl Interruption<'_> {
+    /// Makes way for a replacement that may be there by now. What fails is tried again.
+    pub(super) async fn give_way(&self, seen: &Seen, serving: &Serving) {
+        let multivalue = self.instance.context.site.dns.answers_together();
         let done = within(LOOK_WITHIN, async {
-            if self.handover.fenced.get() {
+            if self.fenced.get() {
                 self.open_names(serving).await?;
             }
             if multivalue {
-                self.leave_answers(seen, serving).await
-            } else {
-                Ok(())
+                self.leave_answers(seen, serving).await?;
             }
+            Ok(())
         });
         if let Err(error) = done.await {
             warn!("making way: {error:#}");
@@ -45,42 +43,40 @@ impl Instance {
 
     /// A rotation that lives has fenced the names against those that it ends, or has given them
     /// back here.
-    pub async fn look_who_has_the_names(&self, serving: &Serving, run_lives: bool) {
+    pub(super) async fn look_who_has_the_names(&self, serving: &Serving, run_lives: bool) {
         self.last_resort();
         if !self.is_time_to_look() {
             return;
         }
         match within(LOOK_WITHIN, self.others_have_the_names(serving, run_lives)).await {
             Ok(true) => self.make_way(),
-            Ok(false) => self.handover.marked.borrow_mut().taken_over = None,
+            Ok(false) => self.change(|marked| marked.taken_over = None),
             Err(error) => warn!("looking who has the names: {error:#}"),
         }
     }
 
-    /// Asked for the last time. Where nobody answers, what was seen before counts.
-    pub async fn others_have_them_still(&self, serving: &Serving) -> bool {
-        let have = self.context.site.dns.answers_together()
+    /// Looks for the last time. Where Route 53 does not answer, the look before counts.
+    pub(super) async fn others_have_them_still(&self, serving: &Serving) -> bool {
+        let have = self.instance.context.site.dns.answers_together()
             || within(LAST_LOOK_WITHIN, self.others_have_the_names(serving, true))
                 .await
                 .unwrap_or(true);
         if !have {
             info!("the names are this instance's again, so it serves to the end");
-            self.handover.marked.borrow_mut().taken_over = None;
+            self.change(|marked| marked.taken_over = None);
         }
         have
     }
 
-    /// Others that live: the names may lead to one that was lost.
+    /// Whether instances that live have the names: these may lead to an instance that was lost.
     async fn others_have_the_names(&self, serving: &Serving, run_lives: bool) -> Result<bool> {
         let standing = serving.zones.standing().await?;
-        if !run_lives
-            && standing
-                .iter()
-                .any(|zone| self.is_kept_for_this_instance(zone))
-        {
+        let (me, launched) = (self.instance.id(), self.instance.identity.launched);
+        let mut owners = standing.iter().filter_map(|zone| zone.owner.as_ref());
+        if !run_lives && owners.any(|owner| owner.is_kept_for(me, launched)) {
             self.open_names(serving).await?;
         }
-        if !standing.iter().all(|zone| self.is_anothers(zone)) {
+        if !standing.iter().all(|zone| zone.is_anothers(me)) {
             return Ok(false);
         }
         let owners: Vec<String> = standing
@@ -88,31 +84,18 @@ impl Instance {
             .filter_map(|zone| zone.owner)
             .map(|owner| owner.owner)
             .collect();
-        let living = self.context.ec2.living(&owners).await?;
+        let living = self.instance.context.ec2.living(&owners).await?;
         Ok(owners.iter().all(|owner| living.contains(owner)))
     }
 
-    pub fn is_anothers(&self, zone: &ZoneOwnership) -> bool {
-        zone.owner
-            .as_ref()
-            .is_some_and(|owner| owner.owner != self.identity.instance_id)
-    }
-
-    /// By a rotation or another instance: whoever is launched next would stand by.
-    fn is_kept_for_this_instance(&self, zone: &ZoneOwnership) -> bool {
-        !self.is_anothers(zone)
-            && zone.owner.as_ref().is_some_and(|owner| {
-                owner.launched >= self.identity.launched + Duration::from_secs(1)
-            })
-    }
-
-    /// Not where it would leave nobody: another that stays has to be in the answers. Two that go
-    /// see each other's notes.
+    /// Takes this instance out of a multivalue answer, unless that would leave nobody: another
+    /// instance that stays has to be in the answer. Two that go see each other's notes.
     async fn leave_answers(&self, seen: &Seen, serving: &Serving) -> Result<()> {
-        if !self.handover.marked().told || !self.is_time_to_look() {
+        if !self.marked().told || !self.is_time_to_look() {
             return Ok(());
         }
         let standing = serving.zones.standing().await?;
+        let me = self.instance.id();
         let stays = |id: &str| {
             seen.members.iter().any(|member| {
                 member.id == id && member.note.is_none_or(|note| note.mark != Mark::Notice)
@@ -120,53 +103,42 @@ impl Instance {
         };
         let others = |zone: &ZoneOwnership| {
             zone.instances()
-                .any(|id| id != self.identity.instance_id && stays(id) && zone.answers_with(id))
+                .any(|id| id != me && stays(id) && zone.answers_with(id))
         };
         if standing.iter().all(others) {
-            serving
-                .zones
-                .withdraw(
-                    &self.context.site.name,
-                    std::slice::from_ref(&self.identity.instance_id),
-                )
-                .await?;
+            let site = &self.instance.context.site.name;
+            let going = [me.to_owned()];
+            serving.zones.withdraw(site, &going).await?;
             self.make_way();
         }
         Ok(())
     }
 
     fn is_time_to_look(&self) -> bool {
-        if self
-            .handover
-            .looked
-            .get()
-            .is_some_and(|at| at.elapsed() < LOOK_EVERY)
-        {
-            return false;
+        let looked = self.looked.get();
+        let is_time = looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+        if is_time {
+            self.looked.set(Some(Instant::now()));
         }
-        self.handover.looked.set(Some(Instant::now()));
-        true
+        is_time
     }
 
     fn make_way(&self) {
-        if self.handover.marked().taken_over.is_some() {
+        if self.marked().taken_over.is_some() {
             return;
         }
         info!("others have the names; whoever still comes here is served until the end");
-        self.handover.marked.borrow_mut().taken_over = Some(self.now());
+        self.change(|marked| marked.taken_over = Some(self.instance.context.now()));
     }
 
     /// The place of the static mirror: where nobody has taken over shortly before the end, it is to
     /// have the names.
     fn last_resort(&self) {
-        let marked = self.handover.marked();
-        let Some(until) = marked
-            .until()
-            .filter(|_| marked.taken_over.is_none() && self.context.site.failover.is_some())
-        else {
-            return;
-        };
-        if marked.left_until(until) <= LAST_RESORT && !self.handover.mirror_said.replace(true) {
+        let marked = self.marked();
+        let is_alone = marked.taken_over.is_none() && self.instance.context.site.failover.is_some();
+        let until = marked.until().filter(|_| is_alone);
+        let is_last = until.is_some_and(|until| marked.left_until(until) <= LAST_RESORT);
+        if is_last && !self.mirror_said.replace(true) {
             warn!(
                 "nobody has taken over, and this spotboot cannot send the names to the mirror yet"
             );

@@ -6,16 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use tokio::time::timeout;
+use anyhow::{Result, bail};
 use tracing::{debug, warn};
 
+use super::LogShipper;
 use crate::config::Bucket;
 use crate::host::journald::Journal;
-use crate::host::paths::Paths;
-use crate::host::services::Services;
-use crate::host::spool::{Outbox, PIECE, Rotated, Span, pack};
-use crate::instance::Instance;
+use crate::host::spool::{PIECE, Rotated, Span, pack};
+use crate::instance::deadline::done_within;
 use crate::logging;
 use crate::site::journal::{self, PieceName, Stream, access_time, entry_time};
 use crate::site::web;
@@ -30,70 +28,57 @@ const MOST_PULLS: usize = 16;
 pub const LAST_WITHIN: Duration = Duration::from_secs(15);
 const UNITS: [&str; 2] = ["spotboot.service", "spotboot-*.service"];
 
-/// From now on nothing that is said is lost with this process.
-pub fn begin(paths: &Paths, services: &Services) -> Result<Outbox> {
-    if !services.keep_a_journal()
-        && let Err(error) = logging::keep_in(&paths.output_log())
-    {
-        warn!("what is said here will not be in the bucket: {error}");
-    }
-    Ok(Outbox::open(paths.logs().join("outbox"))?)
-}
-
-impl Instance {
+impl LogShipper<'_> {
     /// All that was logged up to now.
     pub async fn ship(&self) -> Result<()> {
-        let until = self.now();
+        let context = &self.instance.context;
+        let until = context.now();
         self.collect().await;
         let dropped = self.outbox.keep_within(MOST_WAITING)?;
         if dropped > 0 {
-            self.metering.tally.dropped(dropped as u64);
+            self.metering.dropped(dropped as u64);
             warn!(
                 pieces = dropped,
                 "the oldest logs are dropped: the bucket took none for long, and the disk is not to fill"
             );
         }
-        let shipped = journal::ship(
-            &self.outbox,
-            &self.context.state,
-            &Bucket::new(&self.context.site).logs_of(&self.identity.instance_id),
-        )
-        .await?;
+        let folder = Bucket::new(&context.site).logs_of(self.instance.id());
+        let shipped = journal::ship(&self.outbox, &context.state, &folder).await?;
         debug!(
             pieces = shipped.pieces,
             bytes = shipped.bytes,
             "the bucket has the logs"
         );
-        self.metering.tally.shipped(until);
+        self.metering.shipped(until);
         Ok(())
     }
 
     /// The same before an end, whatever it is, which waits no longer than this.
     pub async fn ship_last(&self, within: Duration) {
         let all = async {
-            if self.services.keep_a_journal() {
+            if self.instance.services.keep_a_journal() {
                 self.journal().sync().await;
             }
             self.ship().await
         };
-        let done = timeout(within, all)
-            .await
-            .unwrap_or_else(|_| Err(anyhow!("not done within {} s", within.as_secs())));
-        if let Err(error) = done {
+        if let Err(error) = done_within(within, all).await {
             warn!("the last of the logs stays on the instance: {error:#}");
         }
     }
 
     /// Whether there is a piece's worth already.
     pub fn has_much_to_ship(&self) -> bool {
-        [self.paths.access_log(), self.paths.output_log()]
-            .into_iter()
-            .any(|log| Rotated::new(log).size() >= PIECE)
+        [
+            self.instance.paths.access_log(),
+            self.instance.paths.output_log(),
+        ]
+        .into_iter()
+        .any(|log| Rotated::new(log).size() >= PIECE)
     }
 
     /// Into the outbox. What cannot be packed now is no reason not to ship the rest.
     async fn collect(&self) {
-        let said = if self.services.keep_a_journal() {
+        let said = if self.instance.services.keep_a_journal() {
             self.collect_journal().await
         } else {
             self.collect_output().await
@@ -129,7 +114,7 @@ impl Instance {
     }
 
     async fn collect_output(&self) -> Result<()> {
-        let log = Rotated::new(self.paths.output_log());
+        let log = Rotated::new(self.instance.paths.output_log());
         // What a killed run had set aside, then what is there now.
         self.pack(&log, Stream::Output).await?;
         if log.size() > 0 && log.set_aside()? {
@@ -140,7 +125,7 @@ impl Instance {
     }
 
     async fn collect_requests(&self) -> Result<()> {
-        let log = Rotated::new(self.paths.access_log());
+        let log = Rotated::new(self.instance.paths.access_log());
         let packed = async {
             self.pack_requests(&log).await?;
             if log.set_aside()? {
@@ -150,7 +135,7 @@ impl Instance {
         };
         let packed = packed.await;
         if packed.is_err() && log.size() > MOST_LIVE {
-            self.metering.tally.dropped(1);
+            self.metering.dropped(1);
             log.empty()?;
         }
         packed
@@ -160,7 +145,7 @@ impl Instance {
         if !log.is_aside() {
             return Ok(());
         }
-        if !web::reopen(&self.paths, &log.aside()).await {
+        if !web::reopen(&self.instance.paths, &log.aside()).await {
             bail!("nginx still writes to {}", log.aside().display());
         }
         self.metering.turn(&log.aside());

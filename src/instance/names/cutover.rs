@@ -3,11 +3,11 @@
 use anyhow::Result;
 use tracing::info;
 
+use super::NameKeeper;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
-use crate::instance::Instance;
 use crate::site::address;
 use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
 
@@ -17,52 +17,44 @@ pub enum CutoverOutcome {
     StandBy,
 }
 
-impl CutoverOutcome {
-    fn spare_of(owners: &[String]) -> Self {
-        info!(
-            owners = owners.join(" "),
-            "the names stay where they are for now; standing by"
-        );
-        Self::StandBy
-    }
-}
-
-impl Instance {
+impl NameKeeper<'_> {
     fn stand_by(&self, owner: &str) -> CutoverOutcome {
         info!(owner, "a later instance owns the names; standing by");
-        self.handover.stands_by_for_later(Some(owner));
+        self.stands_by_for_later(Some(owner));
         CutoverOutcome::StandBy
     }
 
-    /// `observed`: the records as they were just now, if they were looked at.
+    /// Asks for the names. `observed`: the records as they were just now, if they were looked at.
+    ///
+    /// # Errors
+    /// Those of AWS.
     pub async fn cut_over(
         &self,
         zones: &Zones,
         observed: Option<ObservedRecords>,
     ) -> Result<CutoverOutcome> {
-        self.handover.stands_by_for_later(None);
-        let spare_of = self.handover.spare_of();
-        if !spare_of.is_empty() {
-            return Ok(CutoverOutcome::spare_of(&spare_of));
+        self.stands_by_for_later(None);
+        if self.is_spare() {
+            info!(
+                owners = self.spare_of.borrow().join(" "),
+                "the names stay where they are for now; standing by"
+            );
+            return Ok(CutoverOutcome::StandBy);
         }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        if self.context.site.dns.checks_owner_only()
+        let (context, identity) = (&self.instance.context, &self.instance.identity);
+        if context.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(self.stand_by(&owner));
         }
-        let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
-        let node = claim::reached_at(claim::node(&self.identity), elastic.as_ref());
-        let claim = claim::claim(
-            &self.context.site,
-            &node,
-            claim::shape(
-                &self.context.site,
-                claim::checks(&self.context.route53, &self.context.site, &node).await?,
-            )?,
-        );
-        match zones.take_over(&self.context.ec2, &claim, observed).await? {
+        let (site, route53, ec2) = (&context.site, &context.route53, &context.ec2);
+        let elastic = address::elastic(ec2, site).await?;
+        let node = claim::reached_at(claim::node(identity), elastic.as_ref());
+        let checks = claim::checks(route53, site, &node).await?;
+        let claim = claim::claim(site, &node, claim::shape(site, checks)?);
+        match zones.take_over(ec2, &claim, observed).await? {
             // The record first: only its owner moves the address, and what ends in between is taken
             // up again by whoever owns it then.
             Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
@@ -80,49 +72,23 @@ impl Instance {
         if elastic.is_none() {
             return Ok(CutoverOutcome::Owner(changes));
         }
-        let led = self
-            .leader(zones)
-            .lead_to(&self.identity.instance_id)
-            .await?;
-        if led.owner != self.identity.instance_id {
+        let (context, me) = (&self.instance.context, self.instance.id());
+        let led = ElasticIpMover { context, zones }.lead_to(me).await?;
+        if led.owner != me {
             return Ok(self.stand_by(&led.owner));
         }
-        self.public_ipv4.set(Some(led.elastic.address));
+        self.reporter.tell_address(Some(led.elastic.address));
         Ok(CutoverOutcome::Owner(changes))
     }
 
-    pub fn leader<'l>(&'l self, zones: &'l Zones) -> ElasticIpMover<'l> {
-        ElasticIpMover {
-            context: &self.context,
-            zones,
-        }
-    }
-
-    /// What would keep the Elastic IP from being led here, before anything is changed.
-    pub async fn rehearse_address(&self) -> Result<()> {
-        match address::elastic(&self.context.ec2, &self.context.site).await? {
-            Some(elastic) if !elastic.leads_to(&self.identity.instance_id) => Ok(self
-                .context
-                .ec2
-                .may_associate(&elastic, &self.identity.instance_id)
-                .await?),
-            _ => Ok(()),
-        }
-    }
-
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
-        let claim = claim::claim(
-            &self.context.site,
-            &claim::node(&self.identity),
-            claim::shape(&self.context.site, Checks::default())?,
-        );
-        let plans = zones.plan(&self.context.ec2, &claim).await?;
-        Ok(plans.into_iter().find_map(|(_, plan)| {
-            if let ZonePlan::StandBy(owner) = plan {
-                Some(owner.owner)
-            } else {
-                None
-            }
+        let (context, identity) = (&self.instance.context, &self.instance.identity);
+        let shape = claim::shape(&context.site, Checks::default())?;
+        let claim = claim::claim(&context.site, &claim::node(identity), shape);
+        let plans = zones.plan(&context.ec2, &claim).await?;
+        Ok(plans.into_iter().find_map(|(_, plan)| match plan {
+            ZonePlan::StandBy(owner) => Some(owner.owner),
+            ZonePlan::Unchanged | ZonePlan::Change(_) => None,
         }))
     }
 }

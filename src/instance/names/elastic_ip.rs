@@ -6,9 +6,10 @@ use anyhow::Result;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::NameKeeper;
+use crate::context::elastic_ip::ElasticIpMover;
 use crate::instance::Instance;
 use crate::instance::deadline::within;
-use crate::instance::event_loop::event::Event;
 use crate::instance::serving::Serving;
 use crate::site::address;
 
@@ -17,42 +18,55 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// Also an instance that has just lost the address, and with it its way to AWS, looks again soon.
 const LOOK_WITHIN: Duration = Duration::from_secs(45);
 
-impl Instance {
-    /// Leads the address here where this instance owns the names, and finds out which address it
-    /// has now.
-    pub async fn keep_address(&self, serving: &Serving) -> Event {
+/// What would keep the Elastic IP from being led here, before anything is changed.
+///
+/// # Errors
+/// EC2 would refuse it; those of AWS.
+pub async fn rehearse_address(instance: &Instance) -> Result<()> {
+    let (context, me) = (&instance.context, instance.id());
+    match address::elastic(&context.ec2, &context.site).await? {
+        Some(elastic) if !elastic.leads_to(me) => {
+            Ok(context.ec2.may_associate(&elastic, me).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl NameKeeper<'_> {
+    /// Leads the address here where this instance owns the names, and finds out at which address
+    /// the instance is reached now. Returns whether that is another one than before.
+    pub async fn keep_address(&self, serving: &Serving) -> bool {
         sleep(LOOK_EVERY).await;
-        let before = self.public_ipv4.get();
+        let before = self.reporter.public_ipv4();
         if let Err(error) = within(LOOK_WITHIN, self.look_at_address(serving)).await {
             warn!("looking whom the Elastic IP leads to: {error:#}");
         }
-        Event::Address {
-            changed: before != self.public_ipv4.get(),
-        }
+        before != self.reporter.public_ipv4()
     }
 
     async fn look_at_address(&self, serving: &Serving) -> Result<()> {
-        let Some(elastic) = address::elastic(&self.context.ec2, &self.context.site).await? else {
+        let (context, me) = (&self.instance.context, self.instance.id());
+        let Some(elastic) = address::elastic(&context.ec2, &context.site).await? else {
             return Ok(());
         };
-        let me = &self.identity.instance_id;
         if elastic.leads_to(me) {
-            self.public_ipv4.set(Some(elastic.address));
+            self.reporter.tell_address(Some(elastic.address));
             return Ok(());
         }
-        self.public_ipv4.set(self.imds.public_ipv4().await?);
-        if serving.zones.owner().await?.as_ref() != Some(me) {
+        let address = self.instance.imds.public_ipv4().await?;
+        self.reporter.tell_address(address);
+        if serving.zones.owner().await?.as_deref() != Some(me) {
             return Ok(());
         }
         info!(
             "the Elastic IP of this site leads elsewhere: {}",
             address::describe(&elastic)
         );
-        let live = serving.live();
-        self.prove(live.release.as_ref(), &live.certificate).await?;
-        let led = self.leader(&serving.zones).lead_to(me).await?;
-        if led.owner == *me {
-            self.public_ipv4.set(Some(led.elastic.address));
+        self.instance.prove(&serving.live()).await?;
+        let zones = &serving.zones;
+        let led = ElasticIpMover { context, zones }.lead_to(me).await?;
+        if led.owner == me {
+            self.reporter.tell_address(Some(led.elastic.address));
         }
         Ok(())
     }

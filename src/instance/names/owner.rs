@@ -1,5 +1,5 @@
-//! Whose the names are: an instance that stands by takes them over from an owner that is gone or
-//! goes, and one that serves notices when another has taken them.
+//! The owner of the names: an instance that stands by takes them over from an owner that is gone or
+//! goes, and an instance that serves notices when another has taken them.
 
 use std::time::Duration;
 
@@ -7,10 +7,9 @@ use anyhow::Result;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use super::NameKeeper;
 use super::cutover::CutoverOutcome;
-use crate::instance::Instance;
 use crate::instance::deadline::within;
-use crate::instance::event_loop::event::Event;
 use crate::instance::serving::Serving;
 
 /// How often an instance that stands by looks whether the owner still lives.
@@ -21,18 +20,16 @@ const LOOK_WITHIN: Duration = Duration::from_secs(45);
 /// How often an instance that serves looks whether the names are still its own.
 const OWN_EVERY: Duration = Duration::from_secs(20);
 
-impl Instance {
+impl NameKeeper<'_> {
     /// Takes the names over once their owner is gone, or goes, if this instance still proves
-    /// itself.
-    pub async fn look_at_owner(&self, serving: &Serving) -> Event {
+    /// itself. Returns whether it owns them now.
+    pub async fn look_at_owner(&self, serving: &Serving) -> bool {
         self.until_needed().await;
         match within(LOOK_WITHIN, self.ask_for_names(serving)).await {
-            Ok(standing) => Event::Owner {
-                taken_over: matches!(standing, CutoverOutcome::Owner(_)),
-            },
+            Ok(outcome) => matches!(outcome, CutoverOutcome::Owner(_)),
             Err(error) => {
                 warn!("looking whether the names' owner lives: {error:#}");
-                Event::Owner { taken_over: false }
+                false
             }
         }
     }
@@ -48,35 +45,32 @@ impl Instance {
     }
 
     async fn ask_for_names(&self, serving: &Serving) -> Result<CutoverOutcome> {
-        let live = serving.live();
-        self.prove(live.release.as_ref(), &live.certificate).await?;
+        self.instance.prove(&serving.live()).await?;
         self.leaves_names(&serving.zones.standing().await?).await;
         self.cut_over(&serving.zones, None).await
     }
 
-    /// In a multivalue answer each has names of its own.
-    pub async fn look_at_names(&self, serving: &Serving) -> Event {
+    /// Whether the names are still this instance's own. In a multivalue answer each instance has
+    /// records of its own.
+    pub async fn look_at_names(&self, serving: &Serving) -> bool {
         sleep(OWN_EVERY).await;
-        if self.context.site.dns.answers_together() {
-            return Event::Names { ours: true };
+        if self.instance.context.site.dns.answers_together() {
+            return true;
         }
-        match timeout(LOOK_WITHIN, serving.zones.standing()).await {
-            Ok(Ok(standing)) => {
-                let anothers = standing
-                    .iter()
-                    .find(|zone| self.is_anothers(zone))
-                    .and_then(|zone| zone.owner.as_ref());
-                self.handover
-                    .stands_by_for_later(anothers.map(|owner| owner.owner.as_str()));
-                Event::Names {
-                    ours: anothers.is_none(),
-                }
-            }
+        let standing = match timeout(LOOK_WITHIN, serving.zones.standing()).await {
+            Ok(Ok(standing)) => standing,
             Ok(Err(error)) => {
                 warn!("looking whose the names are: {error:#}");
-                Event::Names { ours: true }
+                return true;
             }
-            Err(_) => Event::Names { ours: true },
-        }
+            Err(_) => return true,
+        };
+        let me = self.instance.id();
+        let anothers = standing
+            .iter()
+            .find(|zone| zone.is_anothers(me))
+            .and_then(|zone| zone.owner.as_ref());
+        self.stands_by_for_later(anothers.map(|owner| owner.owner.as_str()));
+        anothers.is_none()
     }
 }

@@ -1,5 +1,5 @@
-//! Those who have the names already: whether this instance leaves them theirs, though it was
-//! launched later.
+//! The owners of the names before this instance: whether it leaves the names with them, though it
+//! was launched later.
 
 use std::time::Duration;
 
@@ -7,18 +7,19 @@ use anyhow::Result;
 use futures_util::future::try_join_all;
 use tracing::warn;
 
-use crate::instance::Instance;
+use super::NameKeeper;
+use crate::context::SiteContext;
 use crate::instance::deadline::within;
-use crate::instance::serving::Serving;
+use crate::instance::interruption::observe::run_under_way;
 use crate::site::handover::{Note, is_spare, leaves_names};
 use crate::site::records::ZoneOwnership;
-use crate::site::report::{Phase, read_report};
+use crate::site::report::{InstanceReport, Phase, read_report};
 
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
-impl Instance {
-    /// Remembered, so that this instance takes over as soon as one of those goes. What cannot be
-    /// found out keeps nobody from the names.
+impl NameKeeper<'_> {
+    /// Whether this instance leaves the names where they are. Remembers those owners, so as to take
+    /// over as soon as one of them goes. What cannot be found out keeps nobody from the names.
     pub async fn leaves_names(&self, standing: &[ZoneOwnership]) -> bool {
         let leaves = within(HEARD_WITHIN, self.neighbours_keep_them(standing))
             .await
@@ -28,11 +29,11 @@ impl Instance {
             });
         let neighbours = leaves.unwrap_or_default();
         let leaves = !neighbours.is_empty();
-        *self.handover.spare_of.borrow_mut() = neighbours;
+        self.spare_of.replace(neighbours);
         leaves
     }
 
-    /// Who they are, if they do.
+    /// The owners that keep the names, if they do.
     async fn neighbours_keep_them(
         &self,
         standing: &[ZoneOwnership],
@@ -44,46 +45,38 @@ impl Instance {
             .collect();
         ids.sort();
         ids.dedup();
-        ids.retain(|id| *id != self.identity.instance_id);
-        let said = try_join_all(
-            ids.iter()
-                .map(|id| read_report(&self.context.state, &self.context.site, id)),
-        )
-        .await?;
+        let (context, launched) = (&self.instance.context, self.instance.identity.launched);
+        ids.retain(|id| id != self.instance.id());
+        let said = self.reports_of(&ids).await?;
         let notes: Vec<Option<Note>> = said.into_iter().map(|said| said?.note).collect();
-        let mine = self.handover.mark();
-        let may_leave =
-            |notes: &[Option<Note>]| leaves_names(self.identity.launched, mine, notes, false);
+        let mine = self.interruption.mark();
+        let may_leave = |notes: &[Option<Note>]| leaves_names(launched, mine, notes, false);
         if !may_leave(&notes) {
             return Ok(None);
         }
-        let living = self.context.ec2.living(&ids).await?;
+        let living = context.ec2.living(&ids).await?;
         let notes: Vec<_> = ids
             .iter()
             .zip(notes)
             .filter(|(id, _)| living.contains(*id))
             .map(|(_, note)| note)
             .collect();
-        let run_lives = is_spare(self.identity.launched, &notes)
-            && self.run_under_way().await?.is_some_and(|run| run.lives);
-        let leaves = leaves_names(self.identity.launched, mine, &notes, run_lives);
+        let run_lives = is_spare(launched, &notes)
+            && run_under_way(context).await?.is_some_and(|run| run.lives);
+        let leaves = leaves_names(launched, mine, &notes, run_lives);
         Ok(leaves.then(|| ids.into_iter().filter(|id| living.contains(id)).collect()))
+    }
+
+    async fn reports_of(&self, instances: &[String]) -> Result<Vec<Option<InstanceReport>>> {
+        let SiteContext { site, state, .. } = &self.instance.context;
+        try_join_all(instances.iter().map(|id| read_report(state, site, id))).await
     }
 
     /// Whether one of those for whom this instance stands by ends, or serves no more.
     pub async fn is_needed(&self) -> bool {
-        let owners: Vec<String> = self
-            .handover
-            .spare_of()
-            .into_iter()
-            .chain(self.handover.later_owner.borrow().clone())
-            .collect();
-        let said = try_join_all(
-            owners
-                .iter()
-                .map(|id| read_report(&self.context.state, &self.context.site, id)),
-        );
-        match within(HEARD_WITHIN, said).await {
+        let mut owners = self.spare_of.borrow().clone();
+        owners.extend(self.later_owner.borrow().clone());
+        match within(HEARD_WITHIN, self.reports_of(&owners)).await {
             Ok(said) => said.into_iter().flatten().any(|said| {
                 said.is_going() || matches!(said.phase, Phase::Stopped | Phase::Failed)
             }),
@@ -92,15 +85,5 @@ impl Instance {
                 false
             }
         }
-    }
-
-    /// Whom the names lead to.
-    pub async fn owners(&self, serving: &Serving) -> Result<Vec<String>> {
-        let standing = serving.zones.standing().await?;
-        Ok(standing
-            .iter()
-            .flat_map(ZoneOwnership::instances)
-            .map(str::to_owned)
-            .collect())
     }
 }

@@ -114,12 +114,9 @@ impl Resident {
     }
 
     pub fn serves(&self, wanted: &WantedRelease) -> bool {
-        let runs = |said: &InstanceReport| {
-            said.serves() && said.release.as_deref() == Some(&wanted.version)
-        };
-        self.said.as_ref().is_some_and(|said| {
-            runs(said) && (wanted.trial.is_none() || said.deploy == wanted.trial)
-        })
+        self.said
+            .as_ref()
+            .is_some_and(|said| wanted.is_served_by(said))
     }
 }
 
@@ -149,7 +146,7 @@ pub fn progress(residents: &[Resident], wanted: &WantedRelease, run: &str) -> Pr
         (_, false) => Progress::Waiting(format!(
             "{} does not serve {} yet; a spotboot before this one never does",
             others.join(", "),
-            wanted.version
+            wanted.version_word()
         )),
     }
 }
@@ -177,7 +174,7 @@ mod tests {
         super::progress(
             residents,
             &WantedRelease {
-                version: "v2".into(),
+                version: Some("v2".into()),
                 trial: Some("d".into()),
             },
             "d",

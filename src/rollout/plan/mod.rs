@@ -8,12 +8,10 @@ use std::fmt;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{InPlace, Rotation};
 use crate::cli::Pace;
 use crate::config::{ReleaseOn, Site};
 use crate::context::SiteContext;
-use crate::site::deploys::{InPlaceInstances, Log, Record};
-use crate::site::report::Timeline;
+use crate::site::deploys::{InPlaceInstances, Work};
 use in_place::InPlaceForecast;
 use rotation::RotationForecast;
 
@@ -36,18 +34,14 @@ impl Prospect {
         })
     }
 
-    /// Says in the log what the run is about, and since when: whoever is launched from now on takes
-    /// part in a rotation's trial, and whoever was seen does not.
-    pub fn enter(self, record: &mut Record, context: &SiteContext) {
+    /// What a run is to do, as its log holds it.
+    pub fn into_work(self) -> Work {
         match self {
-            Self::Rotation(forecast) => record.rotation = Some(forecast.rotation),
-            Self::InPlace(forecast) => {
-                record.in_place = Some(InPlaceInstances {
-                    instances: forecast.instances,
-                })
-            }
+            Self::Rotation(forecast) => Work::Rotation(forecast.rotation),
+            Self::InPlace(forecast) => Work::InPlace(InPlaceInstances {
+                instances: forecast.instances,
+            }),
         }
-        record.started = context.now();
     }
 }
 
@@ -78,27 +72,6 @@ pub fn release_command(site: &Site, in_place: bool) -> String {
         ""
     };
     format!("{whose}{would}{unset}")
-}
-
-/// Does what the log says.
-///
-/// # Errors
-/// Why the release does not serve everywhere.
-pub async fn carry_out(
-    context: &SiteContext,
-    log: Log,
-    pace: &Pace,
-    timeline: &Timeline,
-) -> Result<()> {
-    if log.record.in_place.is_some() {
-        return InPlace::new(context, log, pace.clone(), timeline.clone())
-            .await?
-            .run()
-            .await;
-    }
-    Rotation::new(context, log, pace.clone(), timeline.clone())
-        .run()
-        .await
 }
 
 impl fmt::Display for Prospect {

@@ -15,7 +15,7 @@ use crate::cloud::route53::RecordSet;
 use crate::context::SiteContext;
 use crate::outcome::usage;
 use crate::site::address;
-use crate::site::deploys::{Node, Record, Replacement, RunOutcome, recent};
+use crate::site::deploys::{Node, Record, Replacement, RunOutcome, Work, recent};
 use crate::site::fleet::{Fleet, Observed};
 use crate::site::report::{read_report, reports_since};
 
@@ -69,7 +69,7 @@ impl RotationForecast {
 }
 
 fn is_whole(record: &Record) -> bool {
-    record.rotation.is_some()
+    matches!(record.work, Work::Rotation(_))
         && record
             .end
             .as_ref()
@@ -127,13 +127,7 @@ async fn replaced(context: &SiteContext, pace: &Pace) -> Result<Replacement> {
         .await?
         .into_iter()
         .filter(|instance| instance.living);
-    let node = |instance: crate::cloud::ec2::Described| Node {
-        id: instance.id,
-        launched: instance.launched,
-        ipv4: instance.ipv4,
-        ipv6: instance.ipv6,
-    };
-    let old = living.map(node).collect();
+    let old = living.map(Node::from).collect();
     Ok(Replacement {
         fleet,
         target: observed.target,
@@ -156,7 +150,7 @@ async fn usual_target(context: &SiteContext, observed: &Observed) -> Result<u32>
     let unfinished = runs
         .into_iter()
         .filter(|run| run.end.is_none())
-        .filter_map(|run| run.rotation)
+        .filter_map(|run| run.work.replacement())
         .map(|rotation| rotation.target);
     let said = said
         .into_iter()

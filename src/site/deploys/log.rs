@@ -91,7 +91,7 @@ impl Log {
             .context("writing the decision to the deploy log")
     }
 
-    /// The end of the run, `by` another one where this one was killed.
+    /// The end of the run.
     ///
     /// # Errors
     /// As [`Log::write`].
@@ -100,9 +100,8 @@ impl Log {
         outcome: RunOutcome,
         at: OffsetDateTime,
         error: Option<String>,
-        by: Option<String>,
     ) -> Result<()> {
-        self.record.end(outcome, at, error, by);
+        self.record.end(outcome, at, error);
         self.write()
             .await
             .context("writing the end to the deploy log")

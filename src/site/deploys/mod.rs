@@ -5,6 +5,7 @@
 
 mod by;
 mod log;
+mod work;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::config::FleetId;
+use crate::cloud::ec2::Described;
 pub use by::By;
 pub use log::{Log, recent};
+pub use work::{InPlaceInstances, Replacement, Work};
 
 /// What `deploys/<time>-<id>.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,10 +33,8 @@ pub struct Record {
     pub release: Option<Released>,
     /// What was current before.
     pub previous: Option<Released>,
-    pub rotation: Option<Replacement>,
-    /// The instances whose release is replaced, where they stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_place: Option<InPlaceInstances>,
+    #[serde(flatten)]
+    pub work: Work,
     pub stage: Stage,
     #[serde(default)]
     pub steps: Vec<RecordedStep>,
@@ -60,28 +60,6 @@ pub struct Released {
     pub size: u64,
 }
 
-/// The instances that are replaced, and the fleet as it was before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replacement {
-    pub fleet: FleetId,
-    pub target: u32,
-    pub old: Vec<Node>,
-    /// The names led to the site's Elastic IP already: nobody remembers an address that an instance
-    /// keeps.
-    #[serde(default)]
-    pub elastic: bool,
-    /// Those that came instead, as far as this run had heard of them.
-    #[serde(default)]
-    pub new: Vec<String>,
-}
-
-/// The instances that take the release beside the one that they serve, and then in its place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InPlaceInstances {
-    /// As far as this run had heard of them.
-    pub instances: Vec<String>,
-}
-
 /// An instance that serves the site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -92,9 +70,20 @@ pub struct Node {
     pub ipv6: Option<Ipv6Addr>,
 }
 
+impl From<Described> for Node {
+    fn from(instance: Described) -> Self {
+        Self {
+            id: instance.id,
+            launched: instance.launched,
+            ipv4: instance.ipv4,
+            ipv6: instance.ipv6,
+        }
+    }
+}
+
 /// How far a run is decided. The way back is open until [`Stage::Forward`] is written, and closed
 /// from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// New instances are on trial; the old ones serve on.
@@ -154,27 +143,38 @@ impl Record {
             started,
             release,
             previous,
-            rotation: None,
-            in_place: None,
+            work: Work::Publish,
             stage: Stage::Trial,
             steps: Vec::new(),
             end: None,
         }
     }
 
-    pub fn end(
-        &mut self,
-        outcome: RunOutcome,
-        at: OffsetDateTime,
-        error: Option<String>,
-        ended_by: Option<String>,
-    ) {
+    /// The later run that has taken this one over, which was killed.
+    pub fn ended_by(&self) -> Option<&str> {
+        (self.writer != self.id).then_some(self.writer.as_str())
+    }
+
+    pub fn end(&mut self, outcome: RunOutcome, at: OffsetDateTime, error: Option<String>) {
+        let ended_by = self.ended_by().map(str::to_owned);
         self.end = Some(End {
             outcome,
             at,
             error,
             ended_by,
         });
+    }
+
+    /// The version of what instances are to serve.
+    pub fn version(&self) -> Option<&str> {
+        self.release
+            .as_ref()
+            .map(|release| release.version.as_str())
+    }
+
+    /// Whether the release is put on trial first, as another one was current before.
+    pub fn has_trial(&self) -> bool {
+        self.release.is_some() && self.release != self.previous
     }
 
     /// How long it took, where it has ended.

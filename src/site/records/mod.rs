@@ -20,7 +20,7 @@ use tokio::time::Instant;
 pub use claim::{Checks, Claim, ClaimBasis, Shape};
 #[cfg(test)]
 pub use fence::{fence, stay};
-pub use ownership::Ownership;
+pub use ownership::{Ownership, later_than};
 pub use plan::{ZoneNames, ZonePlan};
 #[cfg(test)]
 pub use plan::{plan, whom_to_ask};

@@ -1,6 +1,7 @@
 //! The TXT record that says whose names these are, and so who may write them.
 
 use std::fmt;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -37,6 +38,17 @@ impl Ownership {
     pub fn is_before(&self, launched: OffsetDateTime, instance: &str) -> bool {
         (self.launched, self.owner.as_str()) < (launched, instance)
     }
+
+    /// Whether a rotation or another instance keeps the names for their owner, which was `launched`
+    /// then: whoever is launched next would stand by.
+    pub fn is_kept_for(&self, instance: &str, launched: OffsetDateTime) -> bool {
+        self.owner == instance && self.launched >= later_than(launched)
+    }
+}
+
+/// The earliest launch time that comes after `launched`: EC2 tells launches in whole seconds.
+pub fn later_than(launched: OffsetDateTime) -> OffsetDateTime {
+    launched + Duration::from_secs(1)
 }
 
 impl fmt::Display for Ownership {
@@ -94,5 +106,17 @@ mod tests {
         assert!(mine.is_before(mine.launched, "i-2"));
         assert!(!mine.is_before(mine.launched, "i-0"));
         assert!(!mine.is_before(mine.launched, "i-1"));
+    }
+
+    #[test]
+    fn names_are_kept_for_an_owner_whose_record_tells_a_later_launch_than_its_own() {
+        let launched = ownership().launched;
+        let earlier = launched - Duration::from_secs(1);
+        assert!(ownership().is_kept_for("i-1", earlier));
+        assert!(!ownership().is_kept_for("i-1", launched));
+        assert!(
+            !ownership().is_kept_for("i-2", earlier),
+            "another owns them"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Whose the names of a zone are, and what they say.
 
+use std::collections::BTreeSet;
+
 use super::Ownership;
 use crate::cloud::route53::RecordSet;
 
@@ -13,6 +15,13 @@ pub struct ZoneOwnership {
 }
 
 impl ZoneOwnership {
+    /// Whether another instance than this one owns the names.
+    pub fn is_anothers(&self, instance: &str) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.owner != instance)
+    }
+
     /// Whether each name that answers with several instances does so with this one.
     pub fn answers_with(&self, instance: &str) -> bool {
         let mut names: Vec<String> = self
@@ -42,5 +51,49 @@ impl ZoneOwnership {
             .iter()
             .map(|owner| owner.owner.as_str())
             .chain(neighbours)
+    }
+
+    /// [`Self::instances`] of all zones, each once.
+    pub fn all_instances(zones: &[Self]) -> Vec<String> {
+        let ids: BTreeSet<&str> = zones.iter().flat_map(Self::instances).collect();
+        ids.into_iter().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::cloud::route53::RecordType;
+
+    fn zone(owner: Option<&str>, answers: &[&str]) -> ZoneOwnership {
+        let record = |id: &&str| {
+            RecordSet::new("example.com", RecordType::A, 60, vec!["203.0.113.7".into()])
+                .multivalue(id, None)
+        };
+        ZoneOwnership {
+            zone: "example.com".into(),
+            owner: owner.map(|owner| Ownership {
+                site: "example".into(),
+                owner: owner.into(),
+                launched: datetime!(2026-11-21 12:00 UTC),
+                generation: 1,
+            }),
+            records: answers.iter().map(record).collect(),
+        }
+    }
+
+    #[test]
+    fn names_without_an_owner_are_nobody_elses() {
+        assert!(zone(Some("i-2"), &[]).is_anothers("i-1"));
+        assert!(!zone(Some("i-1"), &["i-2"]).is_anothers("i-1"));
+        assert!(!zone(None, &["i-2"]).is_anothers("i-1"));
+    }
+
+    #[test]
+    fn the_instances_of_several_zones_are_told_once_each() {
+        let zones = [zone(Some("i-2"), &["i-1", "i-2"]), zone(Some("i-3"), &[])];
+        assert_eq!(ZoneOwnership::all_instances(&zones), ["i-1", "i-2", "i-3"]);
     }
 }

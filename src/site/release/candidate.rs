@@ -99,13 +99,16 @@ impl Candidate {
             .filter(|candidate| now < candidate.expires))
     }
 
-    /// Whether an instance launched then is to serve it. EC2 tells launches in whole seconds.
+    /// Whether an instance launched then is to serve it.
     pub(super) fn tries(&self, launched: OffsetDateTime, now: OffsetDateTime) -> bool {
-        let began = self
-            .since
-            .map(|since| since.replace_nanosecond(0).unwrap_or(since));
-        !self.in_place && now < self.expires && began.is_none_or(|began| launched >= began)
+        let is_new = self.since.is_none_or(|began| is_since(began, launched));
+        !self.in_place && now < self.expires && is_new
     }
+}
+
+/// Whether an instance was launched since a run began. EC2 tells launches in whole seconds.
+pub fn is_since(began: OffsetDateTime, launched: OffsetDateTime) -> bool {
+    launched >= began.replace_nanosecond(0).unwrap_or(began)
 }
 
 #[cfg(test)]

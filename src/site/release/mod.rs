@@ -16,7 +16,7 @@ use anyhow::Context;
 use crate::host::paths::Paths;
 use crate::host::{complete, files};
 
-pub use candidate::Candidate;
+pub use candidate::{Candidate, is_since};
 pub use fetch::fetch;
 pub use pointer::{Pointer, Resolved, resolve};
 pub use publish::{package, prune, publish};
@@ -31,6 +31,12 @@ pub struct Release {
     pub root: PathBuf,
     /// Of the zip, in hex.
     pub sha256: String,
+}
+
+/// The word by which reports, logs and the web server name a version; `none` where the site has no
+/// releases, as kind s3 has none.
+pub fn version_word(version: Option<&str>) -> &str {
+    version.unwrap_or("none")
 }
 
 /// Whether a boot finds the release whole on this disk.

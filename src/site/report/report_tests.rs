@@ -165,3 +165,39 @@ fn a_change_adds_nothing_to_an_earlier_report_but_itself() {
     );
     assert!(InstanceReport::edit(b"{\"phase\":", stop).is_err());
 }
+
+#[test]
+fn an_instance_that_stopped_is_over_only_if_aws_ends_it() {
+    let now = datetime!(2026-11-20 12:00 UTC);
+    let report = |phase, until| InstanceReport {
+        until,
+        ..InstanceReport::bare(phase, now)
+    };
+    assert!(report(Phase::Stopped, Some(now)).has_stopped());
+    assert!(!report(Phase::Stopped, None).has_stopped());
+    assert!(!report(Phase::Interrupted, Some(now)).has_stopped());
+}
+
+#[test]
+fn a_run_goes_by_what_was_noted_and_by_what_was_settled_since_it_began() {
+    let now = datetime!(2026-11-20 12:00 UTC);
+    let note = |target| {
+        Some(Note {
+            mark: Mark::Notice,
+            target,
+            since: now,
+        })
+    };
+    let target = |open, settled, began| {
+        let report = InstanceReport {
+            note: open,
+            settled,
+            ..InstanceReport::bare(Phase::Stopped, now)
+        };
+        report.note_since(began).map(|note| note.target)
+    };
+    let later = now + time::Duration::SECOND;
+    assert_eq!(target(note(1), note(2), later), Some(1));
+    assert_eq!(target(None, note(2), now), Some(2));
+    assert_eq!(target(None, note(2), later), None, "an earlier run's");
+}
