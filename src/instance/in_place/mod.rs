@@ -37,6 +37,7 @@ use crate::host::slot::Slot;
 use crate::logging;
 use crate::site::release::{Candidate, Current, Published, version_word};
 use crate::site::report::Attempt;
+use crate::site::strikes::Strikes;
 use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
 
@@ -44,8 +45,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// While a release is on trial here: what turns out to be broken is to go soon.
 const LOOK_CLOSELY: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_secs(3);
-/// Looks in a row that a release on trial may fail.
-const FAILED_LOOKS: u32 = 2;
 /// As long as a boot may take.
 const TRIED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
@@ -63,7 +62,7 @@ pub struct InPlaceTrial<'i> {
     seen: Option<(Etag, Option<Candidate>)>,
     /// The candidate that is to be tried, once the report has said so.
     next: Option<Candidate>,
-    failed_looks: u32,
+    strikes: Strikes,
 }
 
 impl<'i> InPlaceTrial<'i> {
@@ -79,7 +78,7 @@ impl<'i> InPlaceTrial<'i> {
             leaving: None,
             seen: None,
             next: None,
-            failed_looks: 0,
+            strikes: Strikes::default(),
         }
     }
 
@@ -197,7 +196,7 @@ impl<'i> InPlaceTrial<'i> {
                 self.reporter
                     .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
                 self.before = Some(before);
-                self.failed_looks = 0;
+                self.strikes.clear();
                 self.state = TrialState::OnTrial(deploy);
             }
             Ok(None) => {
@@ -324,15 +323,12 @@ impl<'i> InPlaceTrial<'i> {
         };
         let live = self.serving.live();
         let Err(error) = self.instance.prove_within(&live, GLANCE).await else {
-            self.failed_looks = 0;
+            self.strikes.clear();
             return false;
         };
-        self.failed_looks += 1;
-        warn!(
-            failed = self.failed_looks,
-            "the release on trial: {error:#}"
-        );
-        if self.failed_looks < FAILED_LOOKS {
+        let failed = self.strikes.strike();
+        warn!(failed, "the release on trial: {error:#}");
+        if !self.strikes.are_out() {
             return false;
         }
         if let Err(error) = self.revert().await {
