@@ -1,5 +1,6 @@
 //! The site's certificate, from whichever of its CAs: what the bucket holds, and an order that only
-//! one machine makes at a time.
+//! one machine makes at a time. A good certificate costs the CA no word (invariant I5 of
+//! docs/ARCHITECTURE.md).
 
 use std::time::Duration;
 

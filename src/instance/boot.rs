@@ -1,4 +1,5 @@
-//! The boot, step by step: what is independent runs at once, and the outside hears of it last.
+//! The boot, step by step: what is independent runs at once, and the outside hears of it last. The
+//! names come after the proof (invariant I1 of docs/ARCHITECTURE.md).
 
 use std::rc::Rc;
 

@@ -1,4 +1,5 @@
-//! What an instance tells of itself: to the bucket, to systemd, and to whoever watches.
+//! What an instance tells of itself: to the bucket, to systemd, and to whoever watches. A failure
+//! is in the report before this process ends (invariant I18 of docs/ARCHITECTURE.md).
 //!
 //! Each task sets its own part of the report; the [`Reporter`] alone writes `instances/<id>.json`,
 //! and after a boot that failed `logs/<id>/boot.log`.

@@ -1,5 +1,5 @@
 //! What an instance serves, and the only ways to serve something else: visitors meet what is
-//! proven (I1 in `docs/ARCHITECTURE.md`), or what they met before.
+//! proven (invariant I1 of docs/ARCHITECTURE.md), or what they met before.
 //!
 //! A change touches nginx, its configuration and the certificates under the state folder, and
 //! nothing else: which release or certificate comes next, and what becomes of the former one, is

@@ -1,4 +1,5 @@
-//! `releases/current.json`: the last release that has served.
+//! `releases/current.json`: the last release that has served. No other release takes that place
+//! (invariant I3 of docs/ARCHITECTURE.md).
 
 use crate::cloud::s3::{Condition, Written};
 use crate::config::Bucket;

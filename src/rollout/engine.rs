@@ -1,5 +1,6 @@
 //! The course of a run, by whatever method: the release is tried, bakes and becomes current, or is
-//! taken back.
+//! taken back. Nothing becomes current that has not passed its trial (invariant I3 of
+//! docs/ARCHITECTURE.md).
 //!
 //! Up to [`Stage::Forward`] every failure leads back to what served before, which never stopped.
 

@@ -1,5 +1,6 @@
 //! The fleet's instances as a rotation sees them, and which of them go: a pure function of what
-//! they are.
+//! they are. What serves is never given up for what does not (invariant I4 of
+//! docs/ARCHITECTURE.md).
 
 use time::OffsetDateTime;
 

@@ -9,17 +9,15 @@ mod current;
 pub mod decision;
 mod engine;
 mod in_place;
+mod instance_log;
 mod lock;
 pub mod members;
 mod method;
 mod new_instances;
 mod plan;
 mod probe;
-mod promote;
 mod recover;
-mod rollback;
 mod signals;
-mod trial;
 
 use anyhow::Result;
 use tracing::info;

@@ -1,4 +1,5 @@
-//! Ending what a killed run began, before anything new.
+//! Ending what a killed run began, before anything new. A run may be killed at any instant
+//! (invariant I8 of docs/ARCHITECTURE.md).
 
 use anyhow::Result;
 use tracing::warn;

@@ -31,7 +31,7 @@ pub struct Zip {
 }
 
 /// What a thread does with a file, by its own handle on the archive.
-type Work<'a> =
+type FileWork<'a> =
     dyn Fn(&ZippedFile, &mut ZipArchive<ZipReader>) -> Result<(), ArchiveError> + Sync + 'a;
 
 struct ZippedFile {
@@ -166,7 +166,7 @@ impl Zip {
         self.each_file(&|file, archive| file.verify(archive))
     }
 
-    fn each_file(&self, work: &Work<'_>) -> Result<(), ArchiveError> {
+    fn each_file(&self, work: &FileWork<'_>) -> Result<(), ArchiveError> {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.workers())
@@ -191,7 +191,7 @@ impl Zip {
 
     /// One thread's share: the next file that no other has taken, until there is none or one of
     /// them is bad.
-    fn work(&self, work: &Work<'_>, next: &AtomicUsize) -> Result<(), ArchiveError> {
+    fn work(&self, work: &FileWork<'_>, next: &AtomicUsize) -> Result<(), ArchiveError> {
         let mut archive = self.archive.clone();
         while let Some(file) = self.files.get(next.fetch_add(1, Ordering::Relaxed)) {
             let done = work(file, &mut archive);

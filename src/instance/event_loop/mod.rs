@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Instance;
-use super::certificate_keeper::CertificateKeeper;
+use super::certificate::CertificateKeeper;
 use super::in_place::InPlaceTrial;
 use super::interruption::{Interruption, InterruptionEvent};
 use super::logs::LogShipper;

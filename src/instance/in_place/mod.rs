@@ -14,8 +14,8 @@
 //! - what is served, by [`Serving::take_over`]; its parts of the report, what was tried and what
 //!   became of the release command.
 //!
-//! Neither the names nor the fleet: `current` names only what has served (I3 in
-//! `docs/ARCHITECTURE.md`), and it is the deploy that writes that.
+//! Neither the names nor the fleet: `current` names only what has served (invariant I3 of
+//! docs/ARCHITECTURE.md), and it is the deploy that writes that.
 
 pub mod decision;
 mod prepare;

@@ -10,11 +10,12 @@
 //! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
 //!   reads; the report of an instance that is gone, from which a sweep takes the note;
 //! - EC2, which it asks for the fleet of this instance and for the instances that live;
-//! - the fleet: its target, and by id the members that are not needed, never this instance (I4 in
-//!   `docs/ARCHITECTURE.md`). What the target was is noted before that, so that a killed run finds
-//!   it (I8);
+//! - the fleet: its target, and by id the members that are not needed, never this instance
+//!   (invariant I4 of docs/ARCHITECTURE.md). What the target was is noted before that, so that a
+//!   killed run finds it (invariant I8);
 //! - in the site's zones: the ownership record, which it fences against spares or opens again, and
-//!   records of a multivalue answer, which it withdraws; never the names' own records (I2);
+//!   records of a multivalue answer, which it withdraws; never the names' own records
+//!   (invariant I2);
 //! - its part of the report, the note and the end. What is served stays as it is.
 
 pub mod act;

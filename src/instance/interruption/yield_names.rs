@@ -1,4 +1,6 @@
 //! The names of an instance that ends: another instance takes them over, and this one makes way.
+//! Without another instance the records stay as they are (what is missing of invariant I12 of
+//! docs/ARCHITECTURE.md).
 
 use std::time::Duration;
 

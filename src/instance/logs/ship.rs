@@ -1,5 +1,5 @@
 //! The logs of this instance on their way to the bucket: set aside, packed, and sent, so that they
-//! outlive it.
+//! outlive it (invariant I14 of docs/ARCHITECTURE.md).
 //!
 //! A bucket that takes none costs a bounded part of the disk, and nothing else.
 

@@ -3,8 +3,8 @@
 //! A [`NameKeeper`] owns for whom this instance stands by. It may touch:
 //!
 //! - in the site's zones: the names' records and their ownership record, in one batch that Route 53
-//!   refuses to a stale writer (I2 in `docs/ARCHITECTURE.md`), and never before this instance has
-//!   proven itself (I1); the health checks of those records;
+//!   refuses to a stale writer (invariant I2 of docs/ARCHITECTURE.md), and never before this
+//!   instance has proven itself (invariant I1); the health checks of those records;
 //! - the site's Elastic IP, which the owner of the names leads to itself; EC2, which it asks for the
 //!   instances that live; the metadata service, which it asks for the address;
 //! - in the bucket: the reports of those who have the names, the deploy log and the deploy's lock,

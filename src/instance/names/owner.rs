@@ -1,5 +1,6 @@
 //! The owner of the names: an instance that stands by takes them over from an owner that is gone or
-//! goes, and an instance that serves notices when another has taken them.
+//! goes, and an instance that serves notices when another has taken them. The listener is proven
+//! again before the names lead here (invariant I1 of docs/ARCHITECTURE.md).
 
 use std::time::Duration;
 

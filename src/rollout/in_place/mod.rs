@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::Rollout;
+use super::instance_log::print_log;
 use super::method::{Look, Method};
 use super::probe::look;
-use super::rollback::print_log;
 use crate::config::Bucket;
 use crate::context::SiteContext;
 use crate::site::deploys::{InPlaceInstances, Work};

@@ -1,4 +1,5 @@
-//! Writing and finding the log's objects. Each write holds only for what this run wrote last.
+//! Writing and finding the log's objects. Each write holds only for what this run wrote last. So a
+//! run that another has ended writes no more (invariant I8 of docs/ARCHITECTURE.md).
 
 use anyhow::{Context, Result, bail};
 use time::OffsetDateTime;

@@ -1,5 +1,6 @@
 //! What the owner of the names writes while they stay where they are: a later launch, which keeps
-//! earlier instances from them, and an answer without the instances that go.
+//! earlier instances from them, and an answer without the instances that go. So nobody who is ended
+//! has the names by then (invariant I4 of docs/ARCHITECTURE.md).
 
 use time::OffsetDateTime;
 

@@ -1,4 +1,5 @@
 //! What to write to one zone: a pure function of the record sets that stand there and of who asks.
+//! A later owner that lives keeps the names (invariant I2 of docs/ARCHITECTURE.md).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
 //! One batch for one zone, decided and submitted until Route 53 takes it or there is nothing to
-//! write.
+//! write. A batch holds only for the records that were looked at (invariant I2 of
+//! docs/ARCHITECTURE.md).
 
 use std::collections::BTreeSet;
 

@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::decision::arrival::ArrivalStep;
-use super::decision::view::FleetView;
-use super::members::Member;
-use super::new_instances::Rotation;
-use super::probe::look_at;
+use super::Rotation;
+use crate::rollout::decision::arrival::ArrivalStep;
+use crate::rollout::decision::view::FleetView;
+use crate::rollout::members::Member;
+use crate::rollout::probe::look_at;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the fleet is asked why nobody comes.

@@ -3,24 +3,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::decision::names::Heirs;
-use super::decision::view::{Looked, Looks, decided};
-use super::members::Member;
-use super::new_instances::Rotation;
-use super::probe::look_at;
+use super::Rotation;
 use crate::config::Bucket;
-use crate::context::SiteContext;
 use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
-use crate::logging;
+use crate::rollout::decision::names::Heirs;
+use crate::rollout::decision::view::{Looked, Looks, decided};
+use crate::rollout::instance_log::print_log;
+use crate::rollout::members::Member;
+use crate::rollout::probe::look_at;
 use crate::site::address;
 use crate::site::records::{Claim, ClaimBasis, Cutover};
 
-const LARGEST_LOG: usize = 1024 * 1024;
 const GLANCE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A launch that was under way when the target was lowered shows itself within this.
@@ -265,19 +263,5 @@ impl Rotation<'_> {
             let log = Bucket::new(&self.context.site).boot_log(member.id());
             print_log(self.context, member.id(), &log).await;
         }
-    }
-}
-
-/// An instance's own words, as it left them in the bucket.
-pub async fn print_log(context: &SiteContext, instance: &str, key: &str) {
-    match context
-        .state
-        .get(key, LARGEST_LOG)
-        .await
-        .context("reading its log")
-    {
-        Ok(Some(log)) => logging::print_log_of(instance, &String::from_utf8_lossy(&log.body)),
-        Ok(None) => {}
-        Err(error) => warn!("{instance}: {error:#}"),
     }
 }

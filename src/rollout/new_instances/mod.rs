@@ -1,16 +1,20 @@
 //! The method of a rotation: new instances on trial beside the old ones, which go once the release
 //! is current; or the new ones go, and the names lead back.
 
+mod promote;
+mod rollback;
+mod trial;
+
 use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use tokio::time::{Instant, timeout};
 
-use super::Rollout;
-use super::members::{Member, is_old, lowered};
-use super::method::{Look, Method};
 use crate::context::SiteContext;
+use crate::rollout::Rollout;
+use crate::rollout::members::{Member, is_old, lowered};
+use crate::rollout::method::{Look, Method};
 use crate::site::deploys::{Node, Replacement, Work};
 use crate::site::fleet::Fleet;
 use crate::site::records::later_than;

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::decision::retiring::ServingStep;
-use super::decision::view::decided;
-use super::members::{Member, lowered};
-use super::new_instances::Rotation;
+use super::Rotation;
+use crate::rollout::decision::retiring::ServingStep;
+use crate::rollout::decision::view::decided;
+use crate::rollout::members::{Member, lowered};
 use crate::site::address;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
