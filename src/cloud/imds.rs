@@ -1,7 +1,7 @@
 //! This instance's own metadata, by IMDSv2 only.
 //!
 //! The SDK's client keeps the token, and `token` gets a new one on a 401; answers are bounded by
-//! the shared HTTP client.
+//! the shared HTTP client (invariant I11 of docs/ARCHITECTURE.md).
 
 mod token;
 

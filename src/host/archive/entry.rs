@@ -1,4 +1,5 @@
-//! One entry of an archive, judged by itself: its name, its type, and for a link its target. Pure.
+//! One entry of an archive, judged by itself: its name, its type, and for a link its target
+//! (invariant I9 of docs/ARCHITECTURE.md). Pure.
 
 /// A clean relative path: components joined by `/`, none of them empty, `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]

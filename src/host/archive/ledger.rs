@@ -1,5 +1,5 @@
 //! The entries of one archive together: no name twice, nothing beneath a file or a link, and within
-//! the limits. Pure.
+//! the limits (invariant I9 of docs/ARCHITECTURE.md). Pure.
 
 use std::collections::HashMap;
 

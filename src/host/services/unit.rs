@@ -1,5 +1,6 @@
 //! Unit files and their environment files, rendered so that no value can leave its place
-//! (systemd.syntax(7), systemd.service(5)).
+//! (systemd.syntax(7), systemd.service(5)). The app's unit keeps the app from the instance's
+//! credentials (invariant I10 of docs/ARCHITECTURE.md).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,8 +1,8 @@
 //! One generation of the certificate as it stands in the bucket: chain, key and metadata in one
 //! object with a digest.
 //!
-//! Whatever is read back is checked in full before anybody relies on it. A key shows itself in no
-//! log and no error (invariant I7 of docs/ARCHITECTURE.md).
+//! Whatever is read back is checked in full before anybody relies on it (invariant I6 of
+//! docs/ARCHITECTURE.md). A key shows itself in no log and no error (invariant I7).
 
 use std::collections::BTreeSet;
 use std::fmt;
