@@ -150,10 +150,10 @@ impl Rotation<'_> {
     /// The owners of the names, and which of these the Elastic IP leads to. With multivalue routing
     /// they were taken out of the answers.
     async fn led_to(&self, going: &[String]) -> Result<Vec<String>> {
-        let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
         if self.context.site.dns.answers_together() {
             return Ok(Vec::new());
         }
+        let elastic = address::elastic(&self.context.ec2, &self.context.site).await?;
         let mut led_to = self.owners().await?;
         let reached = going
             .iter()
