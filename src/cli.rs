@@ -2,7 +2,9 @@
 
 mod colour;
 mod examples;
+mod failover;
 mod init;
+mod mirror;
 mod since;
 
 use std::path::PathBuf;
@@ -14,7 +16,9 @@ use crate::version;
 pub use colour::{asked_for, set_colour};
 pub use since::SinceArg;
 
+pub use failover::{FailoverCommand, FailoverOn};
 pub use init::{Arch, Init, NewSite, ReleaseChoice, SiteKind};
+pub use mirror::{Mirror, MirrorCheck, MirrorCommand, MirrorCopy};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance
 /// dies.
@@ -28,7 +32,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "A new site begins with `spotboot init`.\n\n\
-    Exit codes: 0 done; 1 failed; 2 usage or configuration, also where check found a problem; 3 status or a dry run found a problem; 4 someone else holds the lock.\n\n\
+    Exit codes: 0 done; 1 failed; 2 usage or configuration, also where check found a problem; 3 status, mirror, failover or a dry run found a problem; 4 someone else holds the lock.\n\n\
     With --json an error is an object on standard error: \"error\" holds \"message\", \"hint\", \"code\", \"file\" and \"line\", and where a site.toml \
     has problems \"problems\", a list of \"message\", \"file\" and \"line\".\n\n\
     AWS credentials, region and endpoints come from the variables and files that every AWS SDK reads; `aws sso login` and `aws login` work.";
@@ -98,6 +102,13 @@ pub enum Command {
     /// each request
     #[command(after_help = examples::LOGS)]
     Logs(Logs),
+    /// Copy the running site into static files, check their links, compare them with the site, and
+    /// publish them
+    #[command(after_help = examples::MIRROR)]
+    Mirror(Box<Mirror>),
+    /// Emergency mode: send visitors to the published mirror, and back
+    #[command(subcommand, after_help = examples::FAILOVER)]
+    Failover(FailoverCommand),
     /// The site's certificate: what the bucket holds and when it is renewed, or a renewal now
     #[command(subcommand, after_help = examples::CERT)]
     Cert(Cert),

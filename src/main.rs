@@ -65,7 +65,7 @@ fn end(code: ExitCode, json: bool) -> ExitCode {
 
 async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
-        Command::Up(machine) => commands::up::run(&cli.globals, machine).await,
+        Command::Up(machine) => Box::pin(commands::up::run(&cli.globals, machine)).await,
         Command::Install(folders) => commands::install::run(&cli.globals, folders).await,
         Command::Deploy(args) => commands::deploy::run(&cli.globals, args).await,
         Command::Rotate(pace) => commands::rotate::rotate(&cli.globals, pace).await,
@@ -75,6 +75,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Status => commands::status::run(&cli.globals).await,
         Command::Cert(cert) => commands::cert::run(&cli.globals, cert).await,
         Command::Logs(args) => commands::logs::run(&cli.globals, args).await,
+        Command::Mirror(mirror) => commands::mirror::run(&cli.globals, mirror).await,
+        Command::Failover(failover) => commands::failover::run(&cli.globals, failover).await,
         Command::Init(init) => commands::init::run(&cli.globals, init).await,
     }
 }

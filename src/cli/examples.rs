@@ -43,3 +43,17 @@ pub(super) const LOGS: &str = "Examples:
 pub(super) const CERT: &str = "Examples:
   spotboot cert show
   spotboot cert renew --dry-run";
+
+pub(super) const MIRROR: &str = "Examples:
+  spotboot mirror                                      copy, check, compare, publish
+  spotboot mirror --no-publish --report mirror.html    what would be published, and what is wrong
+  spotboot mirror --url https://example.com/ --out ./mirror
+  spotboot mirror check --published
+  spotboot mirror hold 'the article comes out'";
+
+pub(super) const FAILOVER: &str = "Examples:
+  spotboot failover on --dry-run                       what would change, record by record
+  spotboot failover on --page --why 'the app is down'
+  spotboot failover on --redirect                      the app stays up; its visitors go to the mirror
+  spotboot failover status
+  spotboot failover off";

@@ -46,9 +46,13 @@ pub struct Init {
     /// USD a month, for the command that makes the budget
     #[arg(long, value_name = "USD", default_value_t = 10)]
     pub budget: u32,
-    /// Where the budget's mail goes [default: --contact's]
+    /// Where the mails of budget and alarm go [default: --contact's]
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
+    /// Also the mirror's bucket, distribution, certificate and alarm, for what `[failover]` says; a
+    /// new site.toml gets that table
+    #[arg(long)]
+    pub failover: bool,
     /// Where the files go; a new site.toml goes where --config says, or here in this folder
     #[arg(long, value_name = "DIR", default_value = "spotboot-init")]
     pub out: PathBuf,
@@ -89,6 +93,15 @@ pub struct NewSite {
     /// `address = "elastic"` under `dns`
     #[arg(long)]
     pub elastic_ip: bool,
+    /// Holds the mirror's pages [default: --bucket's name and "-mirror"]
+    #[arg(long, value_name = "NAME", requires = "failover")]
+    pub mirror_bucket: Option<String>,
+    /// Of the mirror's bucket [default: the site's]
+    #[arg(long, value_name = "REGION", requires = "failover")]
+    pub mirror_region: Option<String>,
+    /// A name under which the mirror is served at any time; also where site.toml names none yet
+    #[arg(long, value_name = "DOMAIN", requires = "failover")]
+    pub mirror_name: Option<String>,
     /// Whom the CA may write to
     #[arg(long, value_name = "ADDRESS")]
     pub contact: Option<String>,

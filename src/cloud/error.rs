@@ -66,6 +66,8 @@ impl fmt::Display for Error {
 pub(super) struct Doing {
     what: String,
     permission: Option<(&'static str, String)>,
+    /// The key of site.toml that says where it is done.
+    region_key: &'static str,
 }
 
 impl Doing {
@@ -73,7 +75,13 @@ impl Doing {
         Self {
             what: what.into(),
             permission: None,
+            region_key: "[site] region",
         }
+    }
+
+    /// Names the key of site.toml that is wrong where the region is.
+    pub(super) fn placed_by(self, region_key: &'static str) -> Self {
+        Self { region_key, ..self }
     }
 
     /// Names the IAM action and resource to allow where access is denied.
@@ -171,9 +179,10 @@ impl Doing {
             "AuthorizationHeaderMalformed"
             | "IllegalLocationConstraintException"
             | "PermanentRedirect" => {
+                let key = self.region_key;
                 return Some(match bucket_region {
-                    Some(region) => format!("the bucket is in {region}: set [site] region"),
-                    None => "the bucket is in another region: set [site] region".to_owned(),
+                    Some(region) => format!("the bucket is in {region}: set {key}"),
+                    None => format!("the bucket is in another region: set {key}"),
                 });
             }
             _ => return None,

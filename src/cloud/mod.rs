@@ -121,7 +121,22 @@ impl Cloud {
 
     /// A bucket of this region. All buckets of one `Cloud` share a connection pool and S3's clock.
     pub fn s3(&self, bucket: &str) -> S3 {
-        self.s3.bucket(bucket)
+        self.s3.bucket(bucket, "[site] region")
+    }
+
+    /// The mirror's bucket, which may be in another region; `None`: in this one.
+    pub fn mirror_bucket(&self, bucket: &str, region: Option<&str>) -> S3 {
+        let Some(region) = region else {
+            return self.s3.bucket(bucket, "[failover] region");
+        };
+        let region = Region::new(region.to_owned());
+        let there = self.config.to_builder().region(region).build();
+        s3::Connection::new(&there).bucket(bucket, "[failover] region")
+    }
+
+    /// The region's name.
+    pub fn region(&self) -> &str {
+        self.config.region().map_or("", Region::as_ref)
     }
 
     /// Route 53, whose one endpoint serves every region.

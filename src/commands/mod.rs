@@ -3,10 +3,12 @@
 pub mod cert;
 pub mod check;
 pub mod deploy;
+pub mod failover;
 pub mod history;
 pub mod init;
 pub mod install;
 pub mod logs;
+pub mod mirror;
 mod package;
 pub mod rotate;
 pub mod status;

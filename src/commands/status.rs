@@ -1,5 +1,7 @@
 //! `status`: what serves now. It looks, and changes nothing.
 
+mod mirror;
+mod names;
 mod print;
 
 use std::collections::BTreeSet;
@@ -12,8 +14,10 @@ use time::OffsetDateTime;
 
 use crate::cli::Globals;
 use crate::cloud::ec2::{Described, Holder};
+use crate::commands::failover::FailoverStatus;
 use crate::config::FleetId;
 use crate::context::SiteContext;
+use crate::context::probe::look;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::rollout;
@@ -21,8 +25,10 @@ use crate::site::address;
 use crate::site::check::{Check, Finding};
 use crate::site::deploys::{Log, Record};
 use crate::site::fleet::Fleet;
-use crate::site::report::{InstanceReport, Phase, read_report};
+use crate::site::report::{DiskCopyReport, InstanceReport, Phase, read_report};
 use crate::version::{self, Build};
+use mirror::MirrorStatus;
+use names::ZoneStatus;
 
 const GLANCE: Duration = Duration::from_secs(5);
 
@@ -39,6 +45,12 @@ struct Status {
     elastic_ip: Option<ElasticIpStatus>,
     fleet: Option<FleetStatus>,
     instances: Vec<ServingInstance>,
+    /// Where the site has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorStatus>,
+    /// Where the site has a mirror that could answer in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failover: Option<FailoverStatus>,
     checks: Vec<Check>,
 }
 
@@ -49,13 +61,6 @@ struct StatusDocument<'s> {
     status: &'s Status,
     warnings: Vec<&'s str>,
     problems: Vec<&'s str>,
-}
-
-#[derive(Debug, Serialize)]
-struct ZoneStatus {
-    zone: String,
-    owner: Option<String>,
-    records: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +90,9 @@ struct ServingInstance {
     build: Build,
     #[serde(with = "time::serde::rfc3339::option")]
     said: Option<OffsetDateTime>,
+    /// The mirror's copy on its disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_copy: Option<DiskCopyReport>,
     /// What a look from outside saw: nothing where all is well.
     problem: Option<String>,
 }
@@ -111,15 +119,10 @@ pub async fn run(globals: &Globals) -> Result<Outcome> {
 }
 
 async fn observe(context: &SiteContext) -> Result<Status> {
-    let (mut checks, mut zones) = (Vec::new(), Vec::new());
-    for standing in context.zones().await?.standing().await? {
-        let records = standing.records.iter().map(ToString::to_string).collect();
-        zones.push(ZoneStatus {
-            zone: standing.zone,
-            owner: standing.owner.map(|owner| owner.owner),
-            records,
-        });
-    }
+    let mut checks = Vec::new();
+    let standing = context.zones().await?.standing().await?;
+    let failover = FailoverStatus::observe(context, &standing, &mut checks).await;
+    let zones: Vec<ZoneStatus> = standing.iter().map(ZoneStatus::of).collect();
     let mut ids: BTreeSet<String> = zones
         .iter()
         .filter_map(|names| names.owner.clone())
@@ -138,13 +141,11 @@ async fn observe(context: &SiteContext) -> Result<Status> {
         instances.push(instance(context, described, &owners).await?);
     }
     checks.extend(instances.iter().map(ServingInstance::check));
-    for owner in owners
+    let living = instances
         .iter()
-        .filter(|owner| instances.iter().all(|instance| instance.id != **owner))
-    {
-        let seen = format!("{owner}, which owns the names, is gone");
-        checks.push(Check::problem("names", owner, seen));
-    }
+        .map(|instance| instance.id.as_str())
+        .collect();
+    checks.extend(names::check(&context.ec2, context.cloud.region(), &standing, &living).await);
     let current = rollout::current(context)
         .await?
         .map(|release| release.version);
@@ -152,6 +153,7 @@ async fn observe(context: &SiteContext) -> Result<Status> {
         .await?
         .map(|log| log.record);
     let under_way = newest.filter(|record| record.end.is_none());
+    let mirror = MirrorStatus::observe(context, &mut checks).await;
     checks.extend(differing_versions(&instances));
     Ok(Status {
         site: context.site.name.clone(),
@@ -161,6 +163,8 @@ async fn observe(context: &SiteContext) -> Result<Status> {
         elastic_ip,
         fleet,
         instances,
+        mirror,
+        failover,
         checks,
     })
 }
@@ -249,6 +253,7 @@ async fn instance(
         address,
         spotboot,
         build,
+        disk_copy: said.as_ref().and_then(|said| said.disk_copy.clone()),
         said: said.map(|said| said.updated),
         problem,
     })
@@ -272,7 +277,7 @@ async fn problem(context: &SiteContext, id: &str, said: Option<&InstanceReport>)
                 return said.trouble.clone();
             }
             let release = said.release.clone().unwrap_or_default();
-            rollout::look(context, id, said, &release, GLANCE)
+            look(context, id, said, &release, GLANCE)
                 .await
                 .err()
                 .map(|error| format!("{error:#}"))
@@ -350,6 +355,7 @@ mod tests {
             spotboot,
             build,
             said: None,
+            disk_copy: None,
             problem: None,
         }
     }

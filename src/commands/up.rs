@@ -43,7 +43,7 @@ pub async fn run(globals: &Globals, machine: &UpArgs) -> Result<Outcome> {
         Supervisor::Foreground => Mode::Foreground,
     });
     let instance = Instance::prepare(site, paths, identity, imds, mode, timeline, lock).await?;
-    instance.live(globals).await
+    Box::pin(instance.live(globals)).await
 }
 
 /// The site.toml. An object that is not there yet is no wrong configuration here: systemd starts

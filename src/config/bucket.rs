@@ -20,8 +20,10 @@ pub(super) const PACKAGES_IN_TOML: &str = "\"packages/\"";
 pub(super) const CERTIFICATES: &str = "certs/";
 const CACHE: &str = "cache/";
 const DEPLOYS: &str = "deploys/";
+const EMERGENCY: &str = "failover.json";
 const LOCKS: &str = "locks/";
 const LOGS: &str = "logs/";
+const MIRROR: &str = "mirror/";
 const PROGRAMS: &str = "bin/";
 /// Every binary, below the prefix, as a policy names them: later ones stand beside the first.
 pub const ALL_PROGRAMS: &str = "bin/*";
@@ -47,7 +49,7 @@ pub(super) const OWN_FOLDERS: [&str; 13] = [
     REPORTS,
     LOCKS,
     LOGS,
-    "mirror/",
+    MIRROR,
     "outbox/",
     RELEASES,
     "site.toml/",
@@ -214,6 +216,45 @@ impl Bucket {
         self.key(&format!("{CACHE}{hash}.tar.zst"))
     }
 
+    /// A person's word that the mirror is to answer in the site's place.
+    pub fn emergency(&self) -> String {
+        self.key(EMERGENCY)
+    }
+
+    /// What stands in the mirror's bucket: each object's digest and headers.
+    pub fn mirror_manifest(&self) -> String {
+        self.of_mirror("manifest")
+    }
+
+    /// The last try to make the mirror, be it one that was refused or failed.
+    pub fn mirror_report(&self) -> String {
+        self.of_mirror("report")
+    }
+
+    /// Who keeps the mirror as it is, and why; not there: nobody does.
+    pub fn mirror_hold(&self) -> String {
+        self.of_mirror("hold")
+    }
+
+    /// What stood at the mirror's front before an emergency's page; not there: no such page stands.
+    pub fn mirror_front(&self) -> String {
+        self.of_mirror("front")
+    }
+
+    /// The keys that a publication under way is about to create.
+    pub fn mirror_coming(&self) -> String {
+        self.of_mirror("coming")
+    }
+
+    /// The lease on making and publishing the mirror.
+    pub fn mirror_lock(&self) -> String {
+        self.lock("mirror")
+    }
+
+    fn of_mirror(&self, name: &str) -> String {
+        self.key(&format!("{MIRROR}{name}{JSON}"))
+    }
+
     fn of_ca(&self, ca: &Directory, rest: &str) -> String {
         self.key(&format!("{CERTIFICATES}{}/{rest}", ca.slug))
     }
@@ -307,11 +348,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_stands_in_a_folder_of_the_sites_own_or_is_site_toml() {
+    fn every_key_stands_in_a_folder_of_the_sites_own_or_is_a_file_beside_these() {
         for right in access::rights(&access::site("a/", "")) {
             let below = right.key.strip_prefix("a/").expect("it has the prefix");
             assert!(
-                below == SITE_TOML
+                [SITE_TOML, EMERGENCY].contains(&below)
                     || below.starts_with(PACKAGES)
                     || OWN_FOLDERS.iter().any(|own| below.starts_with(own)),
                 "{}",

@@ -8,14 +8,19 @@ mod bucket;
 mod dns;
 mod domain;
 mod excerpt;
+mod failover;
 mod fleet_kind;
 mod keys;
+mod mirror_alias;
+mod mirror_values;
 mod parse;
 mod problems;
 mod reader;
 mod redirect;
+mod secondary;
 mod secret;
 mod values;
+mod website;
 mod wsgi;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +34,17 @@ pub use bucket::access;
 pub use bucket::{ALL_PROGRAMS, Bucket};
 pub use dns::{Address, Dns, Routing};
 pub use domain::Domain;
+pub use failover::Failover;
 pub use fleet_kind::FleetKind;
+pub use mirror_alias::MirrorAlias;
 pub use problems::Problems;
 pub use reader::Problem;
 pub use redirect::{OwnUrls, RedirectVerdict, Trail, redirects, shown as shown_url};
+pub use secondary::{NotSecondary, Secondary};
 pub use secret::SecretRef;
+pub use website::{
+    CLOUDFRONT_ZONE, WEBSITE_ENDPOINTS, object_endpoint, website_endpoint, website_zone,
+};
 
 /// One site, as its site.toml describes it.
 #[derive(Debug, Clone)]
@@ -67,6 +78,17 @@ impl Site {
     /// The name the ownership record, the certificate cache and the proof are about.
     pub fn primary(&self) -> &Domain {
         &self.domains[0]
+    }
+
+    /// Every name that instances serve, have in their certificate and answer `/ping` for: the
+    /// domains, and `[failover] dynamic`, which never leads to the mirror and is no canonical name.
+    pub fn served_names(&self) -> Vec<Domain> {
+        self.domains.iter().chain(self.dynamic()).cloned().collect()
+    }
+
+    /// `[failover] dynamic`: the name that always leads to the owner.
+    pub fn dynamic(&self) -> Option<&Domain> {
+        self.failover.as_ref()?.dynamic.as_ref()
     }
 
     /// The CA that is asked first.
@@ -217,10 +239,21 @@ pub struct Health {
 pub struct Web {
     pub http_port: u16,
     pub https_port: u16,
+    /// What the port of plain http does.
+    pub http: PlainHttp,
     /// For how long browsers are told to use https only; None: they are told nothing.
     pub hsts: Option<Duration>,
     /// On the loopback address; 0 for no metrics.
     pub metrics_port: u16,
+}
+
+/// How visitors are answered who come without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// By a redirect to https.
+    Redirect,
+    /// By the site itself.
+    Serve,
 }
 
 /// Which fleet launches the instances: AWS knows it by its kind and its id or name.
@@ -228,14 +261,4 @@ pub struct Web {
 pub struct FleetId {
     pub kind: FleetKind,
     pub id: String,
-}
-
-/// The `[failover]` table: the bucket that serves where no instance does. A site of kind `s3` is
-/// forwarded to the same bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failover {
-    /// The static mirror's bucket.
-    pub bucket: String,
-    /// The distribution's domain name; needed where the site is https.
-    pub cloudfront: Option<String>,
 }

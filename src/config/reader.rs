@@ -125,6 +125,12 @@ impl<'t> Table<'t> {
         self.entries.is_some()
     }
 
+    /// Whether the key stands in the table, whatever its value.
+    pub fn has(&self, key: &'static str) -> bool {
+        self.entries
+            .is_some_and(|entries| entries.contains_key(key))
+    }
+
     /// A string by its key; `None` where the key is absent, or of another type, which is reported.
     pub fn string(&self, key: &'static str) -> Option<At<String>> {
         self.get(key, |value| value.as_str().map(str::to_owned))
@@ -132,10 +138,7 @@ impl<'t> Table<'t> {
 
     /// The same for a key without which the file is wrong: its absence is reported, too.
     pub fn required(&self, key: &'static str) -> Option<At<String>> {
-        let present = self
-            .entries
-            .is_some_and(|entries| entries.contains_key(key));
-        if !present {
+        if !self.has(key) {
             self.lacks(key, format!("{} is missing", joined(&self.name, key)));
         }
         self.string(key)
@@ -413,18 +416,17 @@ mod tests {
     fn a_key_of_another_table_is_told_with_its_table() {
         let unknown = |text| {
             let problems = with_root(text, |root| {
-                let table = root.table("failover");
-                table.string("bucket");
-                table.string("cloudfront");
+                let table = root.table("host");
+                table.strings("packages");
                 table.finish();
             });
             problems.into_iter().next().expect("a problem").message
         };
         assert_eq!(
-            unknown("[failover]\nmetrics_port = 0\n"),
-            "failover.metrics_port is not a key that spotboot knows; it stands in [web]; known here: bucket, cloudfront"
+            unknown("[host]\nmetrics_port = 0\n"),
+            "host.metrics_port is not a key that spotboot knows; it stands in [web]; known here: packages"
         );
-        assert!(!unknown("[failover]\nname = 0\n").contains("stands in [failover]"));
+        assert!(!unknown("[host]\nname = 0\n").contains("stands in [host]"));
     }
 
     #[test]

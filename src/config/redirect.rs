@@ -41,13 +41,9 @@ pub struct Trail<'a> {
 }
 
 impl OwnUrls {
-    /// The URLs of all the site's domains, on the ports of `[web]`.
+    /// The URLs of all names that instances serve, on the ports of `[web]`.
     pub fn of(site: &Site) -> Self {
-        Self::new(
-            site.domains.clone(),
-            site.web.http_port,
-            site.web.https_port,
-        )
+        Self::new(site.served_names(), site.web.http_port, site.web.https_port)
     }
 
     /// The same of parts. A wildcard among the names stands for every host that it covers.

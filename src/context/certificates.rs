@@ -206,7 +206,8 @@ impl<'a> Certificates<'a> {
         }
         let mut refusals = Vec::new();
         for cache in self.caches() {
-            let ordered = self.order_from(&cache, zones, wanted).await;
+            // Boxed: what an order takes is large, and whoever awaits it is, too.
+            let ordered = Box::pin(self.order_from(&cache, zones, wanted)).await;
             match ordered.with_context(|| format!("ordering a certificate from {}", cache.ca.slug))
             {
                 Err(error) if error.is::<AcmeError>() || error.is::<Barred>() => {
@@ -241,7 +242,7 @@ impl<'a> Certificates<'a> {
         let replaces = wanted
             .instead_of
             .filter(|certificate| certificate.ca == cache.ca.slug);
-        let certificate = match desk.order(replaces).await {
+        let certificate = match Box::pin(desk.order(replaces)).await {
             Err(error)
                 if matches!(
                     error.downcast_ref(),
@@ -254,7 +255,7 @@ impl<'a> Certificates<'a> {
                 warn!(
                     "its successor is not in the bucket; ordering without naming what is replaced: {error:#}"
                 );
-                desk.order(None).await?
+                Box::pin(desk.order(None)).await?
             }
             ordered => ordered?,
         };

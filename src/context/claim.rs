@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 
+use super::SiteContext;
 use crate::cloud::ec2::ElasticIp;
 use crate::cloud::imds::Identity;
-use crate::cloud::route53::Route53;
+use crate::cloud::route53::{CheckReferences, Route53};
 use crate::config::{Routing, Site};
 use crate::site::deploys::Node;
 use crate::site::records::{Checks, Claim, ClaimBasis, Shape};
@@ -55,20 +56,19 @@ pub fn claim(site: &Site, node: &Node, shape: Shape) -> Claim {
 }
 
 /// The site's routing, with the health checks that it relies on.
-pub fn shape(site: &Site, checks: Checks) -> Result<Shape> {
-    Ok(match site.dns.routing {
+///
+/// # Errors
+/// The names of a site with failover routing cannot lead to its mirror.
+pub fn shape(context: &SiteContext, checks: Checks) -> Result<Shape> {
+    Ok(match context.site.dns.routing {
         Routing::Simple => Shape::Simple,
         Routing::Multivalue => Shape::Multivalue { checks },
-        Routing::Failover => {
-            let mirror = site
-                .failover
-                .as_ref()
-                .and_then(|failover| failover.cloudfront.clone());
-            Shape::Failover {
-                cloudfront: mirror.context("failover.cloudfront is missing")?,
-                checks,
-            }
-        }
+        Routing::Failover => Shape::Failover {
+            mirror: context
+                .mirror_alias()
+                .context("dns.routing is failover, and nobody serves the mirror under the site's names; set failover.cloudfront")?,
+            checks,
+        },
     })
 }
 
@@ -77,26 +77,27 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
     if !site.dns.needs_health_checks() {
         return Ok(Checks::default());
     }
+    let references = check_references(site);
     let check = async |address: Option<IpAddr>| -> Result<Option<String>> {
         let Some(address) = address else {
             return Ok(None);
         };
         // The check of an Elastic IP passes from owner to owner with it, and the record that names
-        // it stays as it is.
+        // it stays as it is. The check stays also while the names are at the mirror: each deletion
+        // uses a reference up, and all owners share the same few.
         let whose = if site.dns.address_moves() {
             "elastic"
         } else {
             &node.id
         };
-        let reference = format!("spotboot {} {whose} {address}", site.name);
         Ok(Some(
             route53
                 .health_check_for(
                     address,
                     site.web.https_port,
-                    site.primary().as_str(),
+                    &site.primary().example_host(),
                     "/ping",
-                    &reference,
+                    (&references, whose),
                 )
                 .await?,
         ))
@@ -105,4 +106,9 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
         ipv4: check(node.ipv4.map(IpAddr::V4)).await?,
         ipv6: check(node.ipv6.map(IpAddr::V6)).await?,
     })
+}
+
+/// By what the site's health checks are known.
+pub fn check_references(site: &Site) -> CheckReferences {
+    CheckReferences::of(&site.name, &site.bucket, &site.prefix)
 }

@@ -1,9 +1,13 @@
 //! The site as it is seen from anywhere: from CI, from a desk, from an instance.
 
+pub mod appoint;
 pub mod certificates;
 pub mod claim;
 pub mod elastic_ip;
+mod mirror_alias;
+pub mod probe;
 pub mod site_file;
+pub mod take_over;
 
 use anyhow::Result;
 use time::OffsetDateTime;
@@ -16,6 +20,8 @@ use crate::cloud::route53::Route53;
 use crate::cloud::s3::S3;
 use crate::cloud::{Access, Cloud};
 use crate::config::{FleetId, Site};
+use crate::site::emergency::EmergencyFile;
+use crate::site::mirror::{Hold, MirrorFront, MirrorReport, MirrorState};
 use crate::site::records::{ZoneOwnership, Zones};
 use site_file::{SiteFileLocation, region};
 
@@ -57,6 +63,37 @@ impl SiteContext {
     /// S3's time, on which all machines agree; before its first answer, this machine's.
     pub fn now(&self) -> OffsetDateTime {
         self.state.now().unwrap_or_else(OffsetDateTime::now_utc)
+    }
+
+    /// Where a person says that the mirror is to answer in the site's place.
+    pub fn emergency(&self) -> EmergencyFile {
+        EmergencyFile::new(&self.state, &self.site)
+    }
+
+    /// What the site's bucket knows of the mirror.
+    pub fn mirror(&self) -> MirrorState {
+        MirrorState::new(&self.state, &self.site)
+    }
+
+    /// The mirror's front, in the bucket that `[failover]` names; `None` where the site has no mirror
+    /// that spotboot makes: CI's role may not even read what would be said of its front.
+    pub fn mirror_front(&self) -> Option<MirrorFront> {
+        let failover = self.site.mirror()?;
+        let region = failover.region.as_deref();
+        Some(MirrorFront {
+            state: self.mirror(),
+            bucket: self.cloud.mirror_bucket(&failover.bucket, region),
+        })
+    }
+
+    /// Who holds the mirror.
+    pub async fn mirror_hold(&self) -> Result<Option<Hold>> {
+        self.mirror().hold().await
+    }
+
+    /// The last try to make the mirror.
+    pub async fn mirror_report(&self) -> Result<Option<MirrorReport>> {
+        self.mirror().report().await
     }
 
     pub async fn zones(&self) -> Result<Zones> {

@@ -5,13 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::{Group, User};
+use tracing::warn;
 
 use super::account::{Account, is_root};
-use super::files::{self, FileError};
+use super::files::{self, FileError, FileLock};
 use super::paths::Paths;
 use super::process::{ProcessError, Run};
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// One for the machine, whatever state and runtime folders its `up`s have.
+const LOCK: &str = "/run/spotboot-accounts.lock";
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Who runs what where we are root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +47,33 @@ impl Accounts {
         if !is_root() {
             return Ok(None);
         }
+        if let (Some(app), Some(web)) = (find("spotboot")?, find("spotboot-web")?) {
+            return Ok(Some(Self { app, web }));
+        }
+        let _alone = alone(Path::new(LOCK)).await;
         let app = ensure_system_account("spotboot", "spotboot", &paths.data()).await?;
         let web = ensure_system_account("spotboot-web", "spotboot", &paths.nginx()).await?;
         Ok(Some(Self { app, web }))
     }
+}
+
+/// Waits until no other `up` of this machine makes accounts: two that did it at once could each
+/// make the group, and one's web server would then be in another group than its app. `None` where
+/// the lock cannot be had in time, or at all; the accounts are then made without.
+async fn alone(lock: &Path) -> Option<FileLock> {
+    let waiting = async {
+        loop {
+            match FileLock::try_acquire(lock) {
+                Ok(Some(held)) => return Some(held),
+                Ok(None) => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                Err(error) => {
+                    warn!("making accounts without a lock: {error}");
+                    return None;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.ok().flatten()
 }
 
 impl Paths {
@@ -73,6 +100,7 @@ impl Paths {
             (self.nginx(), 0o755, root),
             (self.nginx().join("logs"), 0o750, root_web),
             (self.nginx().join("tmp"), 0o755, root),
+            (self.mirror_copy(), 0o750, root_web),
             (self.logs(), 0o700, root),
             (self.app_runtime(), 0o750, app),
             (self.service_records(), 0o700, root),
@@ -156,6 +184,23 @@ mod tests {
     #[test]
     fn an_unknown_account_is_absent_and_no_error() {
         assert_eq!(find("spotboot-no-such-user").unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_accounts_waits_for_another_and_goes_on_without_a_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = alone(&path).await.expect("nobody else has it");
+        let second = tokio::spawn({
+            let path = path.clone();
+            async move { alone(&path).await.is_some() }
+        });
+        tokio::time::sleep(LOOK_AGAIN_AFTER * 4).await;
+        assert!(!second.is_finished(), "the first one still makes accounts");
+        drop(held);
+        assert!(second.await.unwrap());
+        let nowhere = dir.path().join("missing/lock");
+        assert!(alone(&nowhere).await.is_none());
     }
 
     #[test]

@@ -154,6 +154,13 @@ pub struct FileLock {
 }
 
 impl FileLock {
+    /// Whether another process holds the lock at that path; false where nobody ever did, or where
+    /// it cannot be looked at.
+    pub fn is_held(path: &Path) -> bool {
+        let looked = File::open(path).map(|file| file.try_lock_shared());
+        matches!(looked, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// `None`: another process holds it.
     ///
     /// # Errors

@@ -79,6 +79,16 @@ impl Paths {
         self.logs().join("output.log")
     }
 
+    /// What the crawls of the site's mirror have learned.
+    pub fn mirror(&self) -> PathBuf {
+        self.state.join("mirror")
+    }
+
+    /// The published mirror as files, by which nginx answers while the app does not.
+    pub fn mirror_copy(&self) -> PathBuf {
+        self.state.join("mirror-copy")
+    }
+
     /// Held while `up` runs.
     pub fn lock(&self) -> PathBuf {
         self.state.join("up.lock")
@@ -113,6 +123,21 @@ impl Paths {
     /// There while nginx shall have its clients come anew, for a reload.
     pub fn moving(&self) -> PathBuf {
         self.runtime.join("moving")
+    }
+
+    /// There while `/ping` shall say that the mirror answers in this site's place.
+    pub fn emergency(&self) -> PathBuf {
+        self.runtime.join("emergency")
+    }
+
+    /// There while nginx shall lead visitors to the mirror by redirects.
+    pub fn redirecting(&self) -> PathBuf {
+        self.runtime.join("redirecting")
+    }
+
+    /// The Unix socket by which nginx hands on a request to look at once.
+    pub fn look_socket(&self) -> PathBuf {
+        self.runtime.join("look.sock")
     }
 
     /// What the foreground services' processes were, for a next run to end those that outlived us.

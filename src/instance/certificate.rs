@@ -106,7 +106,7 @@ impl<'i> CertificateKeeper<'i> {
     /// Does what is to be done about the certificate now. Returns when to look again.
     async fn maintain(&mut self) -> Result<OffsetDateTime> {
         let (certificates, context) = (self.instance.certificates(), &self.instance.context);
-        let names = identifiers(&context.site.domains);
+        let names = identifiers(&context.site.served_names());
         loop {
             // First, since its answer tells the time.
             let stored = certificates.newest().await?;

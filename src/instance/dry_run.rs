@@ -211,7 +211,7 @@ async fn certificate(context: &SiteContext, identity: &Identity) -> Result<Strin
         .collect();
     let order = format!(
         "order one for {} from {}",
-        identifiers(&site.domains).join(", "),
+        identifiers(&site.served_names()).join(", "),
         cas.join(", else from ")
     );
     let Some(cached) = certificates.newest().await? else {
@@ -235,7 +235,7 @@ async fn cutover(context: &SiteContext, identity: &Identity) -> Result<String> {
     // The health checks that the boot would make first have no ids yet.
     let elastic = address::elastic(ec2, site).await?;
     let node = claim::reached_at(claim::node(identity), elastic.as_ref());
-    let claim = claim::claim(site, &node, claim::shape(site, Checks::default())?);
+    let claim = claim::claim(site, &node, claim::shape(context, Checks::default())?);
     let plans = zones.plan(ec2, &claim).await?;
     let moved = match &elastic {
         Some(elastic)

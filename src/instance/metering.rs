@@ -18,7 +18,7 @@ use super::report::Reporter;
 use super::serving::Serving;
 use crate::cloud::calls::calls;
 use crate::host::tail::Tail;
-use crate::site::metrics::{Gauges, Requests, text};
+use crate::site::metrics::{Gauges, MirrorGauges, Requests, text};
 use crate::site::release::version_word;
 use crate::site::report::Step;
 
@@ -38,6 +38,7 @@ pub struct Metering {
     shipped: Cell<Option<OffsetDateTime>>,
     dropped: Cell<u64>,
     renewal_due: Cell<Option<OffsetDateTime>>,
+    mirror: RefCell<Option<MirrorGauges>>,
 }
 
 impl Metering {
@@ -59,6 +60,11 @@ impl Metering {
     /// When the certificate that serves is to be renewed.
     pub fn renewal_due(&self, at: OffsetDateTime) {
         self.renewal_due.set(Some(at));
+    }
+
+    /// How the mirror stands.
+    pub fn mirror(&self, gauges: MirrorGauges) {
+        self.mirror.replace(Some(gauges));
     }
 
     /// Counts the requests that the log has from now on, for ever.
@@ -106,6 +112,7 @@ impl Metering {
             last_shipped: self.shipped.get(),
             waiting_bytes,
             pieces_dropped: self.dropped.get(),
+            mirror: self.mirror.borrow().clone(),
         };
         text(&self.requests, &gauges)
     }

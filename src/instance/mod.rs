@@ -6,12 +6,16 @@ mod app_slot;
 mod boot;
 mod certificate;
 mod deadline;
+mod disk_copy;
 pub mod dry_run;
+mod emergency;
 mod event_loop;
 mod in_place;
 mod interruption;
 mod logs;
+mod looks;
 mod metering;
+mod mirror;
 mod names;
 mod release_command;
 mod report;
@@ -25,7 +29,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::cli::Globals;
 use crate::cloud::Access;
@@ -41,12 +45,16 @@ use crate::logging;
 use crate::outcome::Outcome;
 use crate::site::report::Timeline;
 use certificate::CertificateKeeper;
+use disk_copy::CopyKeeper;
+use emergency::EmergencyKeeper;
 use event_loop::EventLoop;
 use in_place::InPlaceTrial;
 use interruption::Interruption;
 use logs::LogShipper;
 use logs::ship::LAST_WITHIN;
+use looks::Looks;
 use metering::Metering;
+use mirror::MirrorKeeper;
 use names::NameKeeper;
 use report::Reporter;
 use shutdown::Shutdown;
@@ -65,6 +73,8 @@ pub struct Instance {
     accounts: Option<Accounts>,
     services: Services,
     timeline: Timeline,
+    /// Told when this instance has published a mirror.
+    mirror_published: Notify,
     _lock: FileLock,
 }
 
@@ -97,6 +107,7 @@ impl Instance {
             accounts,
             services,
             timeline,
+            mirror_published: Notify::new(),
             _lock: lock,
         })
     }
@@ -114,11 +125,14 @@ impl Instance {
         let logs = &LogShipper::begin(&self, metering)?;
         let interruption = &Interruption::new(&self, reporter);
         let names = &NameKeeper::new(&self, reporter, interruption);
+        let (looks, emergency) = (&Looks::begin(&self), &EmergencyKeeper::new(&self));
         interruption.recall().await;
         let booted = tokio::select! {
             // On the heap: the futures of a boot's steps are large.
             booted = Box::pin(self.boot(reporter, names)) => booted,
             never = interruption.watch_while_booting() => match never {},
+            never = looks.hear() => match never {},
+            never = emergency.keep(looks) => match never {},
             () = tokio::time::sleep(BOOT_WITHIN) => Err(anyhow!("the boot was not done within {} s", BOOT_WITHIN.as_secs())),
             _ = terminate.recv() => Err(anyhow!("stopped by SIGTERM before the site was up")),
             _ = interrupt.recv() => Err(anyhow!("interrupted before the site was up")),
@@ -128,6 +142,9 @@ impl Instance {
             Err(failure) => {
                 reporter.fail(&failure).await;
                 self.services.shutdown().await;
+                if interruption.is_near_its_end() {
+                    interruption.part_at_stop().await;
+                }
                 logs.ship_last(LAST_WITHIN).await;
                 return Err(failure);
             }
@@ -143,8 +160,13 @@ impl Instance {
             logs,
             interruption,
             names,
-            trial: Mutex::new(InPlaceTrial::new(&self, serving, reporter)),
+            looks,
+            emergency,
+            trial: Mutex::new(InPlaceTrial::new(&self, serving, reporter, looks.follow())),
             certificate: Mutex::new(CertificateKeeper::new(&self, serving, metering)),
+            mirror: MirrorKeeper::of(&self, serving, reporter, metering, interruption, globals)
+                .map(Mutex::new),
+            disk_copy: CopyKeeper::of(&self, serving, reporter).map(Mutex::new),
         };
         let leaving = tasks.stay(&mut terminate, &mut interrupt).await;
         let shutdown = Shutdown {
@@ -153,7 +175,15 @@ impl Instance {
             interruption,
             logs,
         };
-        shutdown.run(leaving, &mut terminate, &mut interrupt).await;
+        let end_mirror = async {
+            if tasks.mirror.is_some() {
+                self.services.end_job(mirror::JOB).await;
+            }
+        };
+        tokio::join!(
+            shutdown.run(leaving, &mut terminate, &mut interrupt),
+            end_mirror
+        );
         Ok(Outcome::Done)
     }
 }

@@ -26,7 +26,8 @@ use crate::output;
 use crate::site::handover::Note;
 use crate::site::release::version_word;
 use crate::site::report::{
-    Attempt, InstanceReport, Phase, ReleaseCommand, ReportedStep, Tried, critical_path,
+    Attempt, DiskCopyReport, InstanceReport, MirrorTry, Phase, ReleaseCommand, ReportedStep, Tried,
+    critical_path,
 };
 use crate::site::web;
 use crate::version;
@@ -57,6 +58,8 @@ struct Parts {
     settled: bool,
     /// Why a service cannot stay up, by its name.
     troubles: BTreeMap<&'static str, String>,
+    mirror: Option<MirrorTry>,
+    disk_copy: Option<DiskCopyReport>,
     error: Option<String>,
 }
 
@@ -125,6 +128,16 @@ impl<'i> Reporter<'i> {
             Some(why) => troubles.insert(service, why),
             None => troubles.remove(service),
         };
+    }
+
+    /// What became of the last try to make the mirror.
+    pub fn tell_mirror(&self, tried: MirrorTry) {
+        self.parts.borrow_mut().mirror = Some(tried);
+    }
+
+    /// The mirror's copy on this disk.
+    pub fn tell_disk_copy(&self, copy: Option<DiskCopyReport>) {
+        self.parts.borrow_mut().disk_copy = copy;
     }
 
     /// What is wrong with the services just now, by their names. An app whose place another release
@@ -225,6 +238,8 @@ impl<'i> Reporter<'i> {
             settled: parts.note.filter(|_| settled),
             until: parts.until,
             steps: steps.into_iter().map(ReportedStep::from).collect(),
+            mirror: parts.mirror.clone(),
+            disk_copy: parts.disk_copy.clone().filter(|_| serves),
             trouble: (serves && !troubles.is_empty()).then(|| troubles.join("\n")),
             error: parts.error.clone(),
         }

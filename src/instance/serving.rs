@@ -139,6 +139,16 @@ impl Serving {
         Ok(())
     }
 
+    /// Has the web server serve the same by what else it is told on this machine: of the mirror's
+    /// copy.
+    ///
+    /// # Errors
+    /// Nginx refuses its configuration; it serves by the former one.
+    pub async fn tell_web(&self, instance: &Instance) -> Result<()> {
+        let _alone = self.change.lock().await;
+        instance.start_web(&self.live()).await
+    }
+
     /// Shows what `next` makes of what is served, and proves it; else shows what was served again.
     async fn change(
         &self,

@@ -58,11 +58,17 @@ impl Shutdown<'_> {
         }
     }
 
+    /// Stops, and takes the address out of DNS of a machine that AWS takes away and that nobody has
+    /// relieved.
+    async fn leave(&self, leaving: Leaving) {
+        join!(self.stop(leaving), self.interruption.part_at_stop());
+    }
+
     /// Where the services outlive this process, under systemd on a machine that stays, nothing
     /// changes for anybody. Else the clients are sent away first, then nginx finishes what it has
     /// begun, then the app ends: one that is stopped earlier (gunicorn, say) drops what waits for
     /// it.
-    async fn leave(&self, leaving: Leaving) {
+    async fn stop(&self, leaving: Leaving) {
         let services = &self.instance.services;
         self.reporter.tell_phase(Phase::Stopped);
         let told = async {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Instance;
 use super::serving::Live;
-use crate::config::OwnUrls;
+use crate::config::{Failover, OwnUrls};
 use crate::host::files;
 use crate::site::app;
 use crate::site::proof::{self, Expectation};
@@ -39,12 +39,17 @@ impl Instance {
             certificate.key.pem().as_bytes(),
             0o600,
         )?;
+        let failover = self.context.site.failover.as_ref();
         let config = WebConfig {
-            domains: self.context.site.domains.clone(),
+            domains: self.context.site.served_names(),
             http_port: self.context.site.web.http_port,
             https_port: self.context.site.web.https_port,
             upstream: self.web_upstream(live.app.upstream())?,
+            http: self.context.site.web.http,
             hsts: self.context.site.web.hsts,
+            copy: self.disk_copy(),
+            mirror_origin: failover.and_then(Failover::origin),
+            dynamic: failover.and_then(|failover| failover.dynamic.clone()),
             static_files: live.app.static_folders()?,
             health_path: self.context.site.app.health.path.clone(),
             release: version_word(live.version()).to_owned(),
@@ -63,16 +68,22 @@ impl Instance {
             app::Backend::Unix(socket) => web::Upstream::Unix(socket.clone()),
             app::Backend::Tcp(address) => web::Upstream::Tcp(*address),
             app::Backend::Files(folder) => web::Upstream::Files(folder.clone()),
-            app::Backend::Website(bucket) => {
-                let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-                    .iter()
-                    .find_map(|name| std::env::var(name).ok());
-                let website = Website::of_bucket(bucket, &self.region, endpoint.as_deref());
-                web::Upstream::Website(
-                    website.map_err(|why| anyhow!("finding the website of {bucket}: {why}"))?,
-                )
-            }
+            app::Backend::Website(bucket) => web::Upstream::Website(self.website(bucket)?),
         })
+    }
+
+    /// The bucket that is the site: a private one is reached by its distribution only.
+    fn website(&self, bucket: &str) -> Result<Website> {
+        let failover = self.context.site.failover.as_ref();
+        if let Some(domain) = failover.and_then(|failover| failover.cloudfront.as_deref()) {
+            return Ok(Website::of_distribution(domain));
+        }
+        let region = failover.and_then(|failover| failover.region.as_deref());
+        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok());
+        Website::of_bucket(bucket, region.unwrap_or(&self.region), endpoint.as_deref())
+            .map_err(|why| anyhow!("finding the website of {bucket}: {why}"))
     }
 
     /// Shows on this instance's own listener that it serves this.
@@ -100,7 +111,7 @@ impl Instance {
             hosts: self
                 .context
                 .site
-                .domains
+                .served_names()
                 .iter()
                 .map(|domain| domain.example_host())
                 .collect(),

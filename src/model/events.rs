@@ -1,7 +1,7 @@
 //! What happens: each event as it changes the world.
 
 use super::Action;
-use super::state::{Actor, Hand, Id, Left, Machine, ModelRelease, Names, Told, Up, World};
+use super::state::{Actor, Hand, Id, LeadsTo, Left, Machine, ModelRelease, Names, Told, Up, World};
 use super::world::MOST;
 use crate::site::handover::Mark;
 use crate::site::report::Phase;
@@ -36,7 +36,8 @@ impl World {
             owner,
             launched: 60 * u32::from(owner),
             generation: 1,
-            leads_to: owner,
+            at_mirror: false,
+            leads_to: LeadsTo::Instance(owner),
         };
         Self {
             target,
@@ -47,6 +48,7 @@ impl World {
             on_trial: None,
             log: None,
             run: None,
+            offs: Vec::new(),
             locked: false,
             left,
             before: None,
@@ -62,6 +64,7 @@ impl World {
                 self.left.takes(|left| &mut left.recommendations) && self.recommend(id)
             }
             Action::Notice(id) => self.left.takes(|left| &mut left.notices) && self.announce(id),
+            Action::Part(id) => self.parts(id),
             Action::Dies(id) => self.dies(id),
             Action::Lost(id) => {
                 let lost = self.left.takes(|left| &mut left.losses);
@@ -96,6 +99,9 @@ impl World {
                 self.left.takes(|left| &mut left.faults) && self.plans_untold(id)
             }
             Action::Leave(id) => self.leaves(id),
+            Action::On => self.left.takes(|left| &mut left.ons) && self.leads_to_mirror(),
+            Action::Off => self.left.takes(|left| &mut left.offs) && self.begins_off(),
+            Action::Back(at) => self.leads_back(at),
             Action::Start => self.starts(),
             Action::Run => self.runs(false),
             Action::RunStale => self.left.takes(|left| &mut left.stale) && self.runs(true),
@@ -140,6 +146,13 @@ impl World {
             self.nobody_is_sure();
         }
         self.change_fleet(Actor::Aws, |world| world.machine_mut(id).end());
+        if self
+            .names
+            .as_ref()
+            .is_some_and(|names| names.instance() == Some(id))
+        {
+            self.wrong = Some("the names lead to an address that was given up");
+        }
         true
     }
 
@@ -164,7 +177,7 @@ impl World {
 }
 
 impl Left {
-    fn takes(&mut self, what: impl FnOnce(&mut Self) -> &mut u8) -> bool {
+    pub fn takes(&mut self, what: impl FnOnce(&mut Self) -> &mut u8) -> bool {
         let left = what(self);
         let some = *left > 0;
         *left = left.saturating_sub(1);

@@ -16,6 +16,7 @@ impl fmt::Display for World {
                 told,
                 ends,
                 recommended,
+                parted,
                 ..
             } = machine;
             write!(f, " | i-{id} ")?;
@@ -24,20 +25,24 @@ impl fmt::Display for World {
                 (true, ends, recommended) => {
                     write!(
                         f,
-                        "{up:?} {serves:?} ends {ends} recommended {recommended} {hand:?} {note:?} told {:?} {:?}",
+                        "{up:?} {serves:?} ends {ends} recommended {recommended} {hand:?} {note:?} parted {parted} told {:?} {:?}",
                         told.phase, told.note
                     )?;
                 }
             }
         }
-        let names = self
-            .names
-            .as_ref()
-            .map(|names| (names.owner, names.generation));
+        let names = self.names.as_ref().map(|names| {
+            (
+                names.owner,
+                names.generation,
+                names.at_mirror,
+                names.leads_to,
+            )
+        });
         write!(
             f,
-            " | names {names:?} | current {:?}, trial {:?} | {:?} {:?} locked {}",
-            self.current, self.on_trial, self.log, self.run, self.locked
+            " | names {names:?} | current {:?}, trial {:?} | {:?} {:?} locked {} | {:?}",
+            self.current, self.on_trial, self.log, self.run, self.locked, self.offs
         )?;
         self.wrong
             .map_or(Ok(()), |wrong| write!(f, " | WRONG: {wrong}"))

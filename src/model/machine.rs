@@ -22,6 +22,7 @@ impl Machine {
             untold: false,
             fenced: false,
             sure: false,
+            parted: false,
             told: Told::default(),
         }
     }

@@ -8,14 +8,18 @@
 //!
 //! Left out are:
 //! - the time: drains, bakes, leases and time-outs take as long as something else still happens,
-//!   and how old a report is nobody knows;
+//!   and how old a report is nobody knows; an instance ends once its last act is done, and once a
+//!   batch has arrived that was to lead the names to it;
 //! - releases in place, certificates, and what runs on an instance;
+//! - a mirror to which the last act could lead, the emergency's word in the bucket, its page, and
+//!   instances that redirect: a person's commands are their batches of records alone;
 //! - multivalue and failover routing, Elastic IPs, and sites with more than one zone;
 //! - batches above one, groups with a largest size, and fleets that rebalance by themselves;
 //! - looks from outside that fail although the instance serves what it reports;
 //! - a pointer to the current release that others write, and runs that end without an end in
 //!   their log in another way than a kill.
 
+mod away;
 mod converge;
 mod course;
 mod events;
@@ -30,7 +34,7 @@ mod world;
 
 use stateright::{Model, Property};
 
-use state::{Actor, Hand, Id, Left, ModelRelease, RunResult, RunStep, Up, World};
+use state::{Actor, Hand, Id, LeadsTo, Left, ModelRelease, RunResult, RunStep, Up, World};
 use world::MOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ enum Action {
     Launch,
     Recommend(Id),
     Notice(Id),
+    /// In its last seconds it takes its address out of DNS.
+    Part(Id),
     /// AWS takes it at the announced time.
     Dies(Id),
     /// Without a notice.
@@ -54,6 +60,12 @@ enum Action {
     /// The bucket does not take its note in time, while CI may take what it asks for to be usual.
     HandUntold(Id),
     Leave(Id),
+    /// A person leads the names to the mirror.
+    On,
+    /// A person looks for whom they are led back to.
+    Off,
+    /// The batch of that person arrives, by their place among those who have looked.
+    Back(usize),
     Start,
     Run,
     RunStale,
@@ -99,11 +111,12 @@ impl Model for Story {
                 world.wrong.is_none()
             }),
             Property::always(
-                "the names lead to their owner, who has proven itself",
+                "the names lead to their owner, who has proven itself, or where they are to",
                 |_, world: &World| {
-                    world.names.as_ref().is_none_or(|names| {
-                        names.owner == names.leads_to && world.machine(names.leads_to).proven
-                    })
+                    world
+                        .names
+                        .as_ref()
+                        .is_none_or(|names| world.leads_well(names))
                 },
             ),
             Property::always(
@@ -154,6 +167,11 @@ impl Story {
         );
         may(Action::RunFails, world.run.is_some() && left.faults > 0);
         may(Action::Kill, world.run.is_some() && left.kills > 0);
+        may(Action::On, left.ons > 0);
+        may(Action::Off, left.offs > 0);
+        for at in 0..world.offs.len() {
+            may(Action::Back(at), true);
+        }
         may(Action::Start, !world.locked);
         may(Action::Lapse, world.locked && world.run.is_none());
         may(
@@ -181,9 +199,11 @@ impl Story {
                 Action::HandUntold(id),
                 resident && idle && left.faults > 0 && (left.deploys > 0 || world.log.is_some()),
             );
-            may(Action::Leave(id), machine.ends && resident);
+            may(Action::Part(id), machine.ends);
+            let parted = machine.ends && world.has_parted(id);
+            may(Action::Leave(id), parted && resident);
             // What nobody was ever told of nobody can put right.
-            may(Action::Dies(id), machine.ends && !machine.untold);
+            may(Action::Dies(id), parted && !machine.untold);
             may(
                 Action::Over(id),
                 machine.note.is_some() && !machine.over && idle,
@@ -199,7 +219,15 @@ impl Story {
         let owner = world
             .names
             .as_ref()
-            .is_some_and(|names| world.machine(names.leads_to).serves.is_some());
+            .is_some_and(|names| world.machine(names.owner).serves.is_some());
+        let led = world
+            .names
+            .as_ref()
+            .is_some_and(|names| match names.leads_to {
+                LeadsTo::Instance(id) => id == names.owner,
+                LeadsTo::Mirror => names.at_mirror,
+                LeadsTo::Nobody => false,
+            });
         let unfinished = world
             .log
             .as_ref()
@@ -211,7 +239,7 @@ impl Story {
         let run_over = world.run.is_none()
             && world.on_trial.is_none()
             && world.log.as_ref().is_none_or(|log| log.end.is_some());
-        owner && as_many && run_over && self.is_as_meant(world)
+        owner && led && as_many && run_over && self.is_as_meant(world)
     }
 
     /// A deploy that nothing befalls brings its release to all instances, unless that is broken.

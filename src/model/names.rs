@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::state::{Asks, Batch, ClaimDecision, Id, Names, World, at, id, name};
+use super::state::{Asks, Batch, ClaimDecision, Found, Id, LeadsTo, Names, World, at, id, name};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
-use crate::config::Domain;
+use crate::config::{Domain, MirrorAlias};
 use crate::site::records::{
-    self, Claim, ClaimBasis, Ownership, Shape, ZonePlan, plan, whom_to_ask,
+    self, Claim, ClaimBasis, Heir, NamesLead, Ownership, Parting, Shape, ZonePlan, plan,
+    whom_to_ask,
 };
+
+const SITE: &str = "example";
+/// Of TEST-NET-1 (RFC 5737).
+const NOBODY: &str = "192.0.2.1";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
@@ -23,6 +28,11 @@ enum Question {
     Open(Id),
     /// How the names stay while others go, at so many seconds.
     Stay(Vec<Id>, u32),
+    /// How an instance parts with them.
+    Part(Id, Vec<Id>),
+    ToMirror,
+    /// How they are led back to whom a person found.
+    Back(Found),
 }
 
 /// The same few questions come up in millions of states, and the records that answer them are text:
@@ -57,7 +67,7 @@ impl Asks {
         };
         let ipv4 = Some(Ipv4Addr::new(203, 0, 113, id));
         Claim {
-            site: "example".into(),
+            site: SITE.into(),
             instance: name(id),
             launched,
             ipv4,
@@ -69,19 +79,38 @@ impl Asks {
     }
 }
 
+impl Found {
+    fn heir(self) -> Heir {
+        match self {
+            Self::Serves(id) => Heir::Serving {
+                owner: name(id),
+                claims: vec![Asks::Launched(id).claim()],
+            },
+            Self::Gone(owner) => Heir::NextBoot {
+                gone: owner.into_iter().map(name).collect(),
+            },
+        }
+    }
+}
+
 impl Names {
     pub fn ownership(&self) -> Ownership {
         Ownership {
-            site: "example".into(),
+            site: SITE.into(),
             owner: name(self.owner),
             launched: at(0) + Duration::from_secs(self.launched.into()),
             generation: self.generation.into(),
+            names: if self.at_mirror {
+                NamesLead::Mirror
+            } else {
+                NamesLead::Instance
+            },
         }
     }
 }
 
 fn group() -> records::ZoneNames {
-    records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")])
+    records::ZoneNames::new(vec![Domain::parse("example.com").expect("it is one")], None)
 }
 
 fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
@@ -94,26 +123,44 @@ fn record_sets(names: Option<&Names>) -> Vec<RecordSet> {
         60,
         vec![names.ownership().to_string()],
     );
-    let address = Ipv4Addr::new(203, 0, 113, names.leads_to).to_string();
-    vec![
-        text,
-        RecordSet::new("example.com", RecordType::A, 60, vec![address]),
-    ]
+    let address = |address: String| {
+        let set = RecordSet::new("example.com", RecordType::A, 60, vec![address]);
+        vec![text.clone(), set]
+    };
+    match names.leads_to {
+        LeadsTo::Instance(id) => address(Ipv4Addr::new(203, 0, 113, id).to_string()),
+        LeadsTo::Nobody => address(NOBODY.to_owned()),
+        LeadsTo::Mirror => {
+            let alias = |kind| {
+                let mirror = mirror();
+                RecordSet::alias("example.com", kind, mirror.target(), mirror.zone(), false)
+            };
+            vec![text, alias(RecordType::A), alias(RecordType::Aaaa)]
+        }
+    }
+}
+
+fn mirror() -> MirrorAlias {
+    MirrorAlias::CloudFront {
+        domain: "d111.cloudfront.net".into(),
+    }
 }
 
 fn read(sets: &[RecordSet]) -> Option<Names> {
-    let value = |kind| {
-        sets.iter()
-            .find(|set| set.kind() == Some(kind))
-            .map(|set| set.values().remove(0))
+    let of_kind = |kind| sets.iter().find(|set| set.kind() == Some(kind));
+    let ownership = Ownership::parse(&of_kind(RecordType::Txt)?.values().remove(0))?;
+    let address = of_kind(RecordType::A)?;
+    let leads_to = match address.values().first() {
+        None => LeadsTo::Mirror,
+        Some(nobodys) if nobodys == NOBODY => LeadsTo::Nobody,
+        Some(address) => LeadsTo::Instance(address.parse::<Ipv4Addr>().ok()?.octets()[3]),
     };
-    let ownership = Ownership::parse(&value(RecordType::Txt)?)?;
-    let address: Ipv4Addr = value(RecordType::A)?.parse().ok()?;
     Some(Names {
         owner: id(&ownership.owner),
         launched: seconds(ownership.launched),
         generation: u8::try_from(ownership.generation).expect("they are few"),
-        leads_to: address.octets()[3],
+        at_mirror: ownership.is_at_mirror(),
+        leads_to,
     })
 }
 
@@ -134,6 +181,21 @@ pub fn open(observed: &Option<Names>, me: Id) -> ClaimDecision {
 /// The names as they stay while others go; `StandBy` where they lead to one of those.
 pub fn stay(observed: &Option<Names>, going: &[Id], now: OffsetDateTime) -> ClaimDecision {
     answer(observed, Question::Stay(going.to_vec(), seconds(now)))
+}
+
+/// How an instance that ends parts with the names.
+pub fn part(observed: &Option<Names>, me: Id, living: &[Id]) -> ClaimDecision {
+    answer(observed, Question::Part(me, living.to_vec()))
+}
+
+/// What leads the names to the mirror.
+pub fn to_mirror(observed: &Option<Names>) -> ClaimDecision {
+    answer(observed, Question::ToMirror)
+}
+
+/// What leads the names back to whom a person found; `StandBy` where they have another owner.
+pub fn back(observed: &Option<Names>, found: Found) -> ClaimDecision {
+    answer(observed, Question::Back(found))
 }
 
 fn answer(observed: &Option<Names>, question: Question) -> ClaimDecision {
@@ -180,8 +242,24 @@ impl Question {
                     at(0) + Duration::from_secs((*now).into()),
                 )
             }
+            Self::Part(me, living) => {
+                let living = living.iter().copied().map(name).collect();
+                records::part(sets, &names, &parting(*me), &living)
+            }
+            Self::ToMirror => records::to_mirror(sets, &names, SITE, &mirror(), 60),
+            Self::Back(found) => records::back(sets, &names, SITE, &found.heir()),
         };
         plan.expect("nobody else writes there")
+    }
+}
+
+/// There is no mirror, so that two ends of the names are told apart.
+fn parting(me: Id) -> Parting {
+    Parting {
+        site: SITE.into(),
+        instance: name(me),
+        mirror: None,
+        ttl: 60,
     }
 }
 
@@ -232,6 +310,9 @@ impl World {
             }
             if after.generation != before.generation + 1 {
                 self.wrong = Some("generations do not follow one another");
+            }
+            if before.at_mirror && after.at_mirror && after.leads_to != before.leads_to {
+                self.wrong = Some("a batch leads names elsewhere that a person led to the mirror");
             }
         }
         self.names = Some(after);

@@ -62,10 +62,11 @@ impl World {
 
     /// Whether anything follows from that.
     fn looks_at_names(&mut self, me: Id) -> bool {
-        let up = match self.answer(me) {
+        let parted = self.machine(me).parted;
+        let up = match self.answer(me).filter(|_| !parted) {
             None => Up::StandBy,
             Some(ClaimDecision::Unchanged) => Up::Serving,
-            Some(_) => Up::Submits(self.names.clone(), self.living()),
+            Some(_) => Up::Submits(self.names.clone(), self.living_owner()),
         };
         std::mem::replace(&mut self.machine_mut(me).up, up.clone()) != up
     }
@@ -109,6 +110,12 @@ impl World {
     }
 
     /// `None`: it leaves the names where they are.
+    /// The owner, if it lives: a claim by simple routing asks EC2 for no other instance.
+    fn living_owner(&self) -> Vec<Id> {
+        let owner = self.names.iter().map(|names| names.owner);
+        owner.filter(|&id| self.machine(id).lives).collect()
+    }
+
     fn answer(&self, me: Id) -> Option<ClaimDecision> {
         let owner = self
             .names

@@ -30,6 +30,8 @@ pub struct World {
     /// The newest run's log.
     pub log: Option<RunLog>,
     pub run: Option<RunState>,
+    /// Whom the commands found that lead the names back and are under way.
+    pub offs: Vec<Found>,
     /// Somebody holds the lock on deploys, alive or not.
     pub locked: bool,
     pub left: Left,
@@ -95,6 +97,9 @@ pub struct Left {
     /// Calls that are lost on their way.
     pub faults: u8,
     pub stale: u8,
+    /// A person's commands that lead the names to the mirror, and as many that lead them back.
+    pub ons: u8,
+    pub offs: u8,
     /// The release on trial does not come up.
     pub broken: bool,
 }
@@ -126,7 +131,19 @@ pub struct Machine {
     /// It has decided on what still holds: when it chose whom to end others served, and nobody was
     /// lost since.
     pub sure: bool,
+    /// The last act is done, in its last seconds: an instance takes no names any more.
+    pub parted: bool,
     pub told: Told,
+}
+
+/// How far an instance is with its last act.
+/// Whom a person found to lead the names back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Found {
+    /// Their owner, which is to stay.
+    Serves(Id),
+    /// Nobody: the owner, if there was any, is gone.
+    Gone(Option<Id>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -185,7 +202,28 @@ pub struct Names {
     /// Seconds since [`EPOCH`](EPOCH).
     pub launched: u32,
     pub generation: u8,
-    pub leads_to: Id,
+    /// The ownership record says that a person has led the names to the mirror.
+    pub at_mirror: bool,
+    pub leads_to: LeadsTo,
+}
+
+/// Whom visitors of the names meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeadsTo {
+    Instance(Id),
+    Mirror,
+    /// An address that no host has.
+    Nobody,
+}
+
+impl Names {
+    /// The instance that visitors meet.
+    pub fn instance(&self) -> Option<Id> {
+        match self.leads_to {
+            LeadsTo::Instance(id) => Some(id),
+            LeadsTo::Mirror | LeadsTo::Nobody => None,
+        }
+    }
 }
 
 /// Who asks: by launch, or appointed by a run as of so many seconds.

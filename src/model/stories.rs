@@ -21,6 +21,8 @@ impl Story {
                 "kills" => &mut left.kills,
                 "faults" => &mut left.faults,
                 "stale" => &mut left.stale,
+                "ons" => &mut left.ons,
+                "offs" => &mut left.offs,
                 "broken" => {
                     left.broken = count > 0;
                     continue;
@@ -135,6 +137,27 @@ fn ends_in_a_larger_fleet() {
 fn an_end_in_the_middle_of_a_deploy_that_is_killed_or_hindered() {
     check("1 notices=1 deploys=1 kills=1");
     check("1 notices=1 deploys=1 faults=1");
+}
+
+#[test]
+fn names_that_a_person_leads_to_the_mirror_stay_there_whoever_owns_them_and_come_back() {
+    check_whole("1 ons=1 offs=1 losses=1");
+    check_whole("1 ons=1 offs=1 notices=1");
+    check_whole("1 ons=1 notices=1 crashes=1");
+    check_whole("2 ons=1 losses=1");
+}
+
+#[test]
+fn two_persons_at_once_come_to_one_state() {
+    check_whole("1 ons=2 offs=1 losses=1");
+    check_whole("1 ons=1 offs=2");
+}
+
+#[test]
+fn a_deploy_goes_through_while_the_names_are_at_the_mirror() {
+    check_whole("1 ons=1 deploys=1");
+    check_whole("1 ons=1 deploys=1 broken=1");
+    check("1 ons=1 offs=1 deploys=1");
 }
 
 /// `MODEL="2 notices=1 deploys=1 broken=1"`: a target, and what befalls it.

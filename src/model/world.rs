@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::state::{
-    Actor, Hand, Id, Machine, ModelRelease, Names, RunStep, StaleFleet, Up, World, at, name,
+    Actor, Hand, Id, LeadsTo, Machine, ModelRelease, Names, RunStep, StaleFleet, Up, World, at,
+    name,
 };
 use crate::site::handover::{BucketView, Neighbour, OpenRotation, Seen};
 
@@ -80,6 +81,19 @@ impl World {
         self.names.iter().map(|names| name(names.owner)).collect()
     }
 
+    /// Whether the names lead where they are to: to their owner, which has proven itself; to the
+    /// mirror by a person's word; elsewhere only where the owner is gone, goes, or has parted with
+    /// them.
+    pub fn leads_well(&self, names: &Names) -> bool {
+        let owner = self.machine(names.owner);
+        let leaves = !owner.lives || owner.told.going || owner.parted;
+        match names.leads_to {
+            LeadsTo::Instance(id) => !names.at_mirror && id == names.owner && owner.proven,
+            LeadsTo::Mirror => names.at_mirror || leaves,
+            LeadsTo::Nobody => !names.at_mirror && leaves,
+        }
+    }
+
     /// What the instances and the run have said in the bucket.
     fn bucket(&self) -> BucketView {
         let log = self.log.as_ref().filter(|log| log.end.is_none());
@@ -119,11 +133,14 @@ impl World {
         }
     }
 
-    /// The same, as far as anybody can tell: of generations only the order counts, among those that
-    /// somebody has seen.
+    /// The same, as far as anybody can tell: a batch for names that have changed is as good as
+    /// refused, and of generations only the order counts, among those that somebody has seen.
     pub fn canonical(mut self) -> Self {
         for machine in &mut self.machines {
             machine.over &= machine.note.is_some();
+            if matches!(&machine.up, Up::Submits(seen, _) if *seen != self.names) {
+                machine.up = Up::Looks;
+            }
         }
         let mut known: Vec<u8> = self.seen_names().map(|names| names.generation).collect();
         known.sort_unstable();

@@ -35,7 +35,6 @@ use members::WantedRelease;
 use method::Method;
 use new_instances::NewInstances;
 pub use plan::Prospect;
-pub use probe::look;
 pub use recover::settle;
 use recover::settle_publishing;
 pub use signals::unless_stopped;

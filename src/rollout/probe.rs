@@ -1,56 +1,14 @@
-//! A look at an instance from outside: its own address, its certificate, the site's names, the
-//! release that it is to serve.
+//! A look from outside at a member of the fleet.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::Instant;
 
 use super::members::Member;
-use crate::config::OwnUrls;
 use crate::context::SiteContext;
-use crate::site::proof::{self, Expectation};
-use crate::site::report::InstanceReport;
+use crate::context::probe::look;
 
-/// As a visitor would see it, within `patience`; a first look that fails is repeated for a moment.
-///
-/// # Errors
-/// What was seen instead, with the address.
-pub async fn look(
-    context: &SiteContext,
-    instance: &str,
-    said: &InstanceReport,
-    release: &str,
-    patience: Duration,
-) -> Result<()> {
-    let address = said
-        .address()
-        .with_context(|| format!("{instance} has no public address"))?;
-    let site = &context.site;
-    let expectation = Expectation {
-        addr: SocketAddr::new(address, site.web.https_port),
-        hosts: site
-            .domains
-            .iter()
-            .map(|domain| domain.example_host())
-            .collect(),
-        chain_pem: said.chain.clone().context(
-            "it does not say which certificate it serves: its spotboot is older than this one",
-        )?,
-        release: release.to_owned(),
-        instance: instance.to_owned(),
-        health_path: site.app.health.path.clone(),
-        own: OwnUrls::of(site),
-    };
-    let seen = proof::prove(&expectation, context.now(), Instant::now() + patience).await;
-    seen.with_context(|| match address {
-        IpAddr::V4(_) => format!("{instance} from outside"),
-        IpAddr::V6(_) => format!("{instance} from outside (it has IPv6 only, which this machine needs too: GitHub's runners have none)"),
-    })
-}
-
-/// The same of a member of the fleet.
+/// [`look`] at a member of the fleet.
 ///
 /// # Errors
 /// As [`look`].

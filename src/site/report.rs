@@ -97,6 +97,50 @@ pub struct InstanceReport {
     /// Why a service cannot stay up, while it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The last try of the instance to make the mirror.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_understood"
+    )]
+    pub mirror: Option<MirrorTry>,
+    /// The mirror's copy on the instance's disk.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_understood"
+    )]
+    pub disk_copy: Option<DiskCopyReport>,
+    pub error: Option<String>,
+}
+
+/// The mirror's copy on an instance's disk, by which nginx answers while the app does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCopyReport {
+    /// When the mirror was published that the copy is of; none: there is no copy yet.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub made: Option<OffsetDateTime>,
+    #[serde(default)]
+    pub objects: usize,
+    /// Of all contents.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Why there is no newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A try to make the mirror anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorTry {
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Why it came to nothing; none where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -253,6 +297,8 @@ impl InstanceReport {
             steps: Vec::new(),
             critical_path: Vec::new(),
             trouble: None,
+            mirror: None,
+            disk_copy: None,
             error: None,
         }
     }

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use region::{Options, RecordSet, Region};
+use region::{Options, RecordSet, Region, Website};
 use tempfile::TempDir;
 
 #[allow(unused_imports, reason = "each suite uses its part")]
@@ -92,6 +92,7 @@ impl World {
             zones,
             buckets: vec![BUCKET.to_owned()],
             public_buckets: vec!["mirror".to_owned()],
+            websites: vec![Website::new("mirror")],
             ..options
         })
         .expect("the region starts");

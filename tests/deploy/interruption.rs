@@ -393,6 +393,43 @@ fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up()
 }
 
 #[test]
+fn an_owner_that_is_taken_away_and_not_replaced_leads_the_names_to_an_older_one_that_serves() {
+    let made = Made {
+        target: 2,
+        ..Made::default()
+    };
+    let Some(site) = Site::new(made, Some(&app("v1"))) else {
+        return;
+    };
+    eventually("one serves, and the other stands by", || {
+        let phases = site.living().into_iter().filter_map(|id| site.phase(&id));
+        phases.collect::<BTreeSet<_>>() == BTreeSet::from(["serving".into(), "stand_by".into()])
+    });
+    let load = visitors(&site, 50);
+    site.fleet.set_capacity(Some(2));
+    let first = owner(&site);
+    let older = site.living().into_iter().find(|id| *id != first);
+    let older = older.expect("there are two");
+    site.fleet
+        .interrupt(&first, load.pace().stretch(Duration::from_secs(50)));
+    eventually("the older one has the names", || owner(&site) == older);
+    assert!(
+        site.living().contains(&first),
+        "it hands over in its lifetime"
+    );
+    site.fleet
+        .wait_for_end(&first, Duration::from_secs(90))
+        .expect("it ends");
+    assert_eq!(owner(&site), older);
+    site.fleet.set_capacity(None);
+    eventually("a replacement has them", || {
+        ![older.as_str(), first.as_str(), ""].contains(&owner(&site).as_str())
+    });
+    eventually("the target is as it was", || site.fleet.target() == 2);
+    load.stop().assert_no_failures();
+}
+
+#[test]
 fn what_an_instance_asked_for_before_the_bucket_heard_of_it_is_not_taken_for_usual() {
     let Some(site) = Site::serving(Made::default()) else {
         return;

@@ -93,6 +93,11 @@ impl Site {
     /// One with a fleet and, it may be, a release that was published before the fleet brought its
     /// first instance.
     pub fn new(made: Made, release: Option<&Package>) -> Option<Self> {
+        Self::with_tables(made, release, "")
+    }
+
+    /// The same with further tables at the end of site.toml.
+    pub fn with_tables(made: Made, release: Option<&Package>, tables: &str) -> Option<Self> {
         let turn = Turn::to_run_a_site().expect("other sites end some time");
         let network = match Network::create() {
             Ok(network) => network,
@@ -119,7 +124,8 @@ impl Site {
                 .expect("an address is free")
         });
         let config = world.path("site.toml");
-        std::fs::write(&config, site_toml(&world, &made)).expect("site.toml is written");
+        let text = site_toml(&world, &made) + tables;
+        std::fs::write(&config, text).expect("site.toml is written");
         let (site, root, restarts) = (config.clone(), world.root().to_owned(), made.restarts);
         let processes = Arc::new(Processes::new(&network, move |instance| {
             let disk = root.join(instance.id());

@@ -70,4 +70,7 @@ fn it_tells_who_serves_what_and_finds_who_does_not() {
         "{}",
         gone.stdout
     );
+    let stranger =
+        format!("A {DOMAIN} → {address} leads to an address that no instance of this account has");
+    assert!(gone.stdout.contains(&stranger), "{}", gone.stdout);
 }

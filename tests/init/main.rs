@@ -6,9 +6,14 @@
     reason = "the rule is about the product; this runs the product"
 )]
 
+#[path = "../common/failover_table.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod failover_table;
+
 mod action;
 mod check;
 mod desk;
+mod failover;
 mod files;
 mod stack;
 mod user_data;

@@ -251,7 +251,7 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
         assert_eq!(
             made["group"],
             serde_json::json!({
-                "min": 1, "max": 2, "desired": 1, "protected": false, "strategy": "price-capacity-optimized",
+                "min": 1, "max": 3, "desired": 1, "protected": false, "strategy": "price-capacity-optimized",
                 "zones": ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"],
             })
         );

@@ -47,7 +47,7 @@ fn a_machine_that_is_terminated_after_another_took_over_fails_nobody() {
     );
     assert!(seen(second.machine.address()).last > ended, "{report}");
     assert!(
-        report.totals[&Population::KeepAlive].connections >= 40,
+        report.totals[&Population::KeepAlive].connections >= u64::from(report.meant) * 2 / 5,
         "keep-alive clients moved\n{report}"
     );
     assert_eq!(

@@ -23,6 +23,8 @@ pub struct Site {
     pub elastic_ip_arn: Option<&'static str>,
     /// Its kind and ARN.
     pub fleet: Option<(&'static str, &'static str)>,
+    /// Whether it has a mirror, in the bucket `mirror` and under a name of its own.
+    pub failover: bool,
 }
 
 /// A statement's action.
@@ -45,6 +47,7 @@ fn render(template: &str, site: Site) -> Value {
         names => ["example.test", "*.example.test"], ownership_names => ["_spotboot.example.test"], challenge_names => ["_acme-challenge.example.test"],
         kms_key_arn => site.kms_key_arn, elastic_ip_arn => site.elastic_ip_arn, parameter_arns => site.secrets[0].to_vec(), secret_arns => site.secrets[1].to_vec(), fleet_kind => site.fleet.map(|(kind, _)| kind), fleet_arn => site.fleet.map(|(_, arn)| arn),
         routing => site.routing.unwrap_or("simple"),
+        failover => site.failover, mirror_bucket => site.failover.then_some("mirror"), mirror_name => site.failover.then_some("static.example.test"),
     };
     let text = Environment::new()
         .render_str(template, values)

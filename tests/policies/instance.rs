@@ -16,6 +16,7 @@ const SIMPLE: Site = Site {
     elastic_ip_arn: None,
     secrets: [&[], &[]],
     fleet: None,
+    failover: false,
 };
 
 const WITH_SECRETS: Site = Site {
@@ -202,6 +203,13 @@ fn without_an_action_that_only_some_sites_need_their_boots_say_so() {
             stories::multivalue_sweep,
         )
         .on("arn:aws:route53:::healthcheck/")
+        .serves(),
+        Row::new(
+            "FindHealthChecksThatNobodyUses",
+            "route53:ListHealthChecks",
+            stories::health_checks_not_looked_for,
+        )
+        .on("*")
         .serves(),
     ];
     assert_each_is_missed(&instance_policy(multivalue), &rows, &[SIMPLE]);

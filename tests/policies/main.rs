@@ -12,9 +12,16 @@ mod common;
 
 mod ablation;
 mod ci;
+#[path = "../failover/desk.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod desk;
 mod documents;
+mod failover;
 mod handover;
 mod instance;
+#[path = "../mirror/live.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod live;
 mod packages;
 #[path = "../deploy/site.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]

@@ -129,6 +129,17 @@ pub fn multivalue_sweep(world: &World, policy: &Value) -> String {
     )
 }
 
+/// Where the look for health checks that nobody uses is refused, which the log tells once the site
+/// serves.
+pub fn health_checks_not_looked_for(world: &World, policy: &Value) -> String {
+    world.publish("v1", &Package::small_app());
+    enforce(world, policy);
+    boots(
+        &world.machine("i-0checks").section("dns", MULTIVALUE),
+        &["looking for health checks that nobody uses: "],
+    )
+}
+
 /// As the launch template tags it.
 pub fn tagged<'w>(world: &'w World, id: &str) -> Machine<'w> {
     Machine::relaunched(world, id, |spec| {

@@ -3,7 +3,7 @@
 use region::{InstanceSpec, Recorded, State};
 use time::{Duration, OffsetDateTime};
 
-use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Package, World};
+use crate::common::{DOMAIN, Machine, OLD_ADDRESS, Package, World, ZONE};
 
 fn is_address_change(request: &Recorded) -> bool {
     request.operation == "ChangeResourceRecordSets"
@@ -195,10 +195,7 @@ fn failover_keeps_a_primary_with_its_health_check_and_the_mirror_behind_it() {
         "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\n",
     );
     let _running = machine.up();
-    let sets = world
-        .region
-        .route53()
-        .find(crate::common::ZONE, DOMAIN, "A");
+    let sets = world.region.route53().find(ZONE, DOMAIN, "A");
     assert_eq!(sets.len(), 2, "{sets:?}");
     let primary = sets
         .iter()
@@ -286,13 +283,13 @@ fn records_that_spotboot_does_not_manage_are_never_deleted() {
     world
         .region
         .route53()
-        .seed(crate::common::ZONE, weighted)
+        .seed(ZONE, weighted)
         .expect("the zone takes it");
     let mail = region::RecordSet::simple(DOMAIN, "MX", 60, ["10 mail.example.test."]);
     world
         .region
         .route53()
-        .seed(crate::common::ZONE, mail)
+        .seed(ZONE, mail)
         .expect("the zone takes it");
     let site = "name = \"example\"\ndomains = [\"example.test\", \"www.example.test\"]\nbucket = \"example-site\"\n";
     world
@@ -330,7 +327,7 @@ fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
     let primary = world
         .region
         .route53()
-        .find(crate::common::ZONE, DOMAIN, "A")
+        .find(ZONE, DOMAIN, "A")
         .into_iter()
         .find(|set| set.failover.as_deref() == Some("PRIMARY"));
     assert_eq!(
@@ -338,4 +335,84 @@ fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
         Some(vec![older.address.to_string()])
     );
     assert_eq!(world.region.route53().health_checks().len(), 1);
+}
+
+#[test]
+fn without_a_distribution_the_website_of_the_sites_own_name_stands_behind_the_primary() {
+    let world = World::with_small_app();
+    let machine = Machine::relaunched(&world, "i-0pair", |spec: &mut InstanceSpec| {
+        spec.public_ipv6 = Some("2001:db8::7".parse().unwrap());
+    });
+    let web = format!(
+        "http = \"serve\"\nhttp_port = {}\nhttps_port = {}\nmetrics_port = {}\n",
+        machine.http_port, machine.https_port, machine.metrics_port
+    );
+    let machine = machine
+        .section("dns", "routing = \"failover\"\n")
+        .section("failover", &format!("bucket = \"{DOMAIN}\"\n"))
+        .section("web", &web);
+    let _running = machine.up();
+    let behind = |kind: &str| {
+        let sets = world.region.route53().find(ZONE, DOMAIN, kind);
+        let secondary = |set: &region::RecordSet| set.failover.as_deref() == Some("SECONDARY");
+        sets.into_iter().find(secondary).expect("a secondary")
+    };
+    let website = behind("A").alias.expect("it is an alias");
+    assert_eq!(
+        (website.name.as_str(), website.zone_id.as_str()),
+        ("s3-website-ap-southeast-2.amazonaws.com.", "Z1WCIGYICN2BYD")
+    );
+    assert_eq!(
+        behind("AAAA").values,
+        ["100::1"],
+        "a website endpoint has no IPv6 address, and visitors are to try the other kind"
+    );
+}
+
+#[test]
+fn names_that_a_person_has_led_to_the_mirror_stay_there_while_their_ownership_moves() {
+    let world = World::with_small_app();
+    let dynamic = format!("app.{DOMAIN}");
+    let mirror = format!(
+        "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\ndynamic = \"{dynamic}\"\n"
+    );
+    let machine = |id: &str, minutes: i64| {
+        Machine::launched(&world, id, minutes_ago(minutes)).section("failover", &mirror)
+    };
+    let first = machine("i-0first", 60);
+    let _first = first.up();
+    assert_eq!(world.record(&dynamic, "A"), [first.address.to_string()]);
+
+    let (dns, ownership) = (world.region.route53(), format!("_spotboot.{DOMAIN}"));
+    let mut text = dns.find(ZONE, &ownership, "TXT").remove(0);
+    text.values[0] = format!("{},names=mirror\"", text.values[0].trim_end_matches('"'));
+    dns.seed(ZONE, text).expect("it is a record");
+    let alias = region::RecordSet {
+        name: format!("{DOMAIN}."),
+        kind: "A".into(),
+        alias: Some(region::Alias {
+            zone_id: "Z2FDTNDATAQYW2".into(),
+            name: "d111.cloudfront.net.".into(),
+            evaluates_health: false,
+        }),
+        ..region::RecordSet::default()
+    };
+    dns.seed(ZONE, alias.clone()).expect("it is a record");
+
+    let told = machine("i-0dry", 30).flag("--dry-run").up_to_end();
+    assert_eq!(told.code(), 0, "{}", told.stderr);
+    assert!(
+        told.stdout.contains("names=mirror") && !told.stdout.contains("alias"),
+        "{}",
+        told.stdout
+    );
+    let second = machine("i-0second", 30);
+    let _second = second.up();
+    let owner = world.record(&ownership, "TXT").concat();
+    assert!(
+        owner.contains("owner=i-0second") && owner.contains("names=mirror"),
+        "{owner}"
+    );
+    assert_eq!(dns.find(ZONE, DOMAIN, "A"), [alias]);
+    assert_eq!(world.record(&dynamic, "A"), [second.address.to_string()]);
 }

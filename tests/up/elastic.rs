@@ -442,3 +442,18 @@ fn a_dry_run_says_where_the_address_is_and_leaves_it_there() {
     assert!(!told.stdout.contains("create A"), "{}", told.stdout);
     assert_eq!(holder(&world, &elastic), "i-0first");
 }
+
+#[test]
+fn an_instance_that_ends_alone_leaves_the_record_as_the_address_stays_the_sites() {
+    let (world, elastic) = world();
+    let last = machine(&world, "i-0last", 60);
+    let running = last.up();
+    let batches = world.region.route53().history().len();
+    let notice = Duration::from_secs(20);
+    last.instance.interrupt(OffsetDateTime::now_utc() + notice);
+    let ended = running.end();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("AWS ends this instance in a moment"));
+    assert_eq!(world.record(DOMAIN, "A"), [elastic.address.to_string()]);
+    assert_eq!(world.region.route53().history().len(), batches);
+}

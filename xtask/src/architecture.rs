@@ -171,8 +171,11 @@ mod tests {
         let numbers: Vec<String> = (1..=INVARIANTS)
             .map(|number| format!("I{number}"))
             .collect();
+        // Those that are kept whole stand first.
         let rows = invariants(&page()).into_iter();
-        assert_eq!(rows.map(|row| row.number).collect::<Vec<_>>(), numbers);
+        let mut told: Vec<String> = rows.map(|row| row.number).collect();
+        told.sort_by_key(|number| number[1..].parse::<usize>().unwrap());
+        assert_eq!(told, numbers);
 
         let mut texts = Vec::new();
         sources(&root().join("src"), &mut texts);

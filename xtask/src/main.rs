@@ -5,9 +5,11 @@
 
 #![allow(
     clippy::disallowed_macros,
-    reason = "the rule is about the product; a chore says what it does"
+    clippy::disallowed_methods,
+    reason = "the rules are about the product; a chore says what it does, and has a thread to itself"
 )]
 
+mod again;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod imports;
 mod kills;
 #[cfg(test)]
 mod links;
+mod mirror;
 mod moto;
 mod notices;
 mod outages;
@@ -28,6 +31,7 @@ mod run;
 mod seed;
 mod stage;
 mod test;
+mod visitors;
 
 use std::process::ExitCode;
 
@@ -75,6 +79,8 @@ impl LongShow {
             Self::Outages(outages) => outages.run(),
             Self::Renewals(renewals) => renewals.run(),
             Self::Kills(kills) => kills.run(),
+            Self::Mirror(mirror) => mirror.run(),
+            Self::Visitors(visitors) => visitors.run(),
         }
     }
 }
@@ -109,6 +115,11 @@ enum LongShow {
     /// Kill orders at random instants beside others for the same name; fails if a validation value
     /// stays or another's is touched
     Kills(kills::Kills),
+    /// Copy a site that is hard to copy, beside the tools that people use, and judge each copy
+    Mirror(mirror::Mirror),
+    /// Send the readers of an article to the mirror and to an instance's disk, half of them in the
+    /// first minute; fails if one of them is failed or waits long
+    Visitors(visitors::Visitors),
 }
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@
 )]
 
 use std::ffi::OsString;
-use std::io::{Read, Seek};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -122,6 +122,58 @@ pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
 pub(crate) fn become_program(program: &Path, args: &[OsString]) -> Result<()> {
     let error = Command::new(program).args(args).current_dir(root()).exec();
     Err(error).with_context(|| format!("starting {}", program.display()))
+}
+
+/// The lines that a program prints, whether or not it succeeds.
+pub(crate) fn lines(program: &str, args: &[&str]) -> Result<Vec<String>> {
+    Ok(ask(program, args)?.lines().map(str::to_owned).collect())
+}
+
+/// A program that runs until this is dropped.
+pub(crate) struct Child(std::process::Child);
+
+/// Starts a program beside us.
+pub(crate) fn start(program: &str, args: &[&str]) -> Result<Child> {
+    start_with(program, args, &[])
+}
+
+/// The same with variables. What the program prints is not shown.
+pub(crate) fn start_with(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Child> {
+    let line = guarded(&[&[program], args].concat());
+    let child = command(line[0], &line[1..])
+        .envs(env.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn();
+    Ok(Child(child.with_context(|| format!("starting {program}"))?))
+}
+
+/// The line by which a program ends with the one that starts it, however that ends: a show that is
+/// killed must leave no port open.
+pub(crate) fn guarded<'a>(line: &[&'a str]) -> Vec<&'a str> {
+    [&["setpriv", "--pdeathsig", "KILL"][..], line].concat()
+}
+
+impl Child {
+    /// Waits for the first line that the program prints, which must hold a word.
+    pub(crate) fn has_said(&mut self, word: &str) -> Result<()> {
+        let mut line = String::new();
+        let out = self.0.stdout.as_mut().context("its output is not ours")?;
+        BufReader::new(out).read_line(&mut line)?;
+        if !line.contains(word) {
+            bail!("it said {line:?}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Child {
+    /// Ends the program, and waits for its end.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn command(program: &str, args: &[&str]) -> Command {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, bail};
 use clap::ValueEnum;
 
+use crate::again;
 use crate::run::{cargo, run, run_quietly, succeeds};
 use crate::{moto, packages, pebble};
 
@@ -45,15 +46,18 @@ enum Step {
     Build,
     /// Unit tests: no network, no region
     Unit,
+    /// The model check goes through every order of what befalls a fleet, at low priority
+    Model,
     /// The cloud adapters against the local region, and S3's against moto
     Adapters,
-    /// The local region itself, and the compiled program: `init`, and all of it in booted machines
+    /// The local region itself, the copies that the mirror's crawl makes of a site that is hard to
+    /// copy, and all of the compiled program in booted machines
     Suites,
     /// `up` against the local region: boots, renewals, outages and ends mostly wait, so several run
     /// at once
     Ups,
-    /// CI's commands against the local region's fleets, and the policies of both roles: they mostly
-    /// wait, so many run at once
+    /// The commands of CI and of a desk against the local region and its fleets, and the policies of
+    /// both roles: they mostly wait, so many run at once
     Deploys,
     /// `cargo xtask demo --once`
     Demo,
@@ -63,6 +67,9 @@ enum Outcome {
     Passed(Duration),
     /// With the reason.
     Skipped(String),
+    /// All passed but these few tests, beside others on a busy machine: they are judged by a run of
+    /// their own.
+    AFewFailed(Duration, Vec<String>, Error),
     Failed(Duration, Error),
 }
 
@@ -88,11 +95,14 @@ impl Test {
         }
         let mut summary = Vec::new();
         for lanes in in_lanes(&steps) {
-            let done = if let [lane] = &lanes[..] {
+            let mut done = if let [lane] = &lanes[..] {
                 self.drive(lane, Shown::AsItComes)
             } else {
                 self.drive_at_once(&lanes)
             };
+            for (step, outcome) in &mut done {
+                outcome.settle(*step);
+            }
             let failed = done.iter().any(|(_, outcome)| outcome.failed());
             summary.extend(done);
             if failed {
@@ -106,7 +116,7 @@ impl Test {
     fn drive(&self, lane: &[Step], shown: Shown) -> Vec<(Step, Outcome)> {
         let mut done = Vec::new();
         for &step in lane {
-            let outcome = step.perform(&self.test_args(step), shown);
+            let outcome = step.perform(&self.test_args, shown);
             let failed = outcome.failed();
             done.push((step, outcome));
             if failed {
@@ -114,15 +124,6 @@ impl Test {
             }
         }
         done
-    }
-
-    /// What the test programs of a step are told.
-    fn test_args(&self, step: Step) -> Vec<String> {
-        let mut args = self.test_args.clone();
-        if self.quick && step == Step::Unit {
-            args.extend(["--skip", MODEL].map(str::to_owned));
-        }
-        args
     }
 
     /// The lanes beside each other. A lane goes on to its end where another has failed: what it
@@ -161,18 +162,46 @@ impl Outcome {
     fn failed(&self) -> bool {
         matches!(self, Self::Failed(..))
     }
+
+    /// Runs the few that failed once more, with nothing beside them; that run counts.
+    fn settle(&mut self, step: Step) {
+        let Self::AFewFailed(took, tests, error) = self else {
+            return;
+        };
+        eprintln!(
+            "\n── {}: {} failed beside others, and run again alone: {error:#}",
+            step.name(),
+            tests.join(", ")
+        );
+        let started = Instant::now();
+        let mut args = step.command().to_vec();
+        args.extend(["--exact", "--test-threads=1"]);
+        args.extend(tests.iter().map(String::as_str));
+        let done = run(&cargo(), &args, &[]);
+        let took = *took + started.elapsed();
+        *self = match done {
+            Ok(()) => Self::Passed(took),
+            Err(error) => Self::Failed(took, error),
+        };
+    }
 }
 
-/// The suites that wait for the most part, in two lanes that take about as long as each other. Each
-/// site and each crowd of visitors takes its turn, in whichever lane its test is.
-const LANES: [&[Step]; 2] = [&[Step::Adapters, Step::Suites, Step::Ups], &[Step::Deploys]];
+/// The suites that wait for the most part, in two lanes, and the model check, which takes the
+/// processor's time that they leave. Each site and each crowd of visitors takes its turn, in
+/// whichever lane its test is.
+const LANES: [&[Step]; 3] = [
+    &[Step::Adapters, Step::Suites, Step::Ups],
+    &[Step::Deploys],
+    &[Step::Model],
+];
 
-/// The steps in their order, those of [`LANES`] side by side where both lanes have some.
+/// The steps in their order, those of [`LANES`] side by side where several lanes have some.
 fn in_lanes(steps: &[Step]) -> Vec<Vec<Vec<Step>>> {
     let chosen = LANES.map(|lane| lane.iter().copied().filter(|step| steps.contains(step)));
-    let lanes: Vec<Vec<Step>> = chosen.map(Iterator::collect).into();
+    let mut lanes: Vec<Vec<Step>> = chosen.map(Iterator::collect).into();
+    lanes.retain(|lane| !lane.is_empty());
     let alone = |step: Step| vec![vec![step]];
-    if lanes.iter().any(Vec::is_empty) {
+    if lanes.len() < 2 {
         return steps.iter().copied().map(alone).collect();
     }
     let waits = |step: &Step| LANES.concat().contains(step);
@@ -226,7 +255,10 @@ impl Step {
                 "--quiet",
                 "--skip",
                 ADAPTERS,
+                "--skip",
+                MODEL,
             ],
+            Self::Model => &["test", "--workspace", "--bins", "--locked", "--", MODEL],
             Self::Adapters => &["test", "--workspace", "--bins", "--locked", "--"],
             Self::Suites => &[
                 "test",
@@ -234,10 +266,15 @@ impl Step {
                 "--test",
                 "api",
                 "--test",
-                "init",
+                "crawl",
+                "--test",
+                "ends",
+                "--test",
+                "hard_site",
                 "--test",
                 "machine",
                 "--locked",
+                "--no-fail-fast",
                 "--",
             ],
             Self::Ups => &["test", "--workspace", "--test", "up", "--locked", "--"],
@@ -247,8 +284,15 @@ impl Step {
                 "--test",
                 "deploy",
                 "--test",
+                "failover",
+                "--test",
+                "init",
+                "--test",
+                "mirror",
+                "--test",
                 "policies",
                 "--locked",
+                "--no-fail-fast",
                 "--",
             ],
             Self::Demo => &["xtask", "demo", "--once"],
@@ -291,7 +335,7 @@ impl Step {
         args.extend(threads.as_deref());
         if matches!(
             self,
-            Self::Unit | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys
+            Self::Unit | Self::Model | Self::Adapters | Self::Suites | Self::Ups | Self::Deploys
         ) {
             args.extend(test_args.iter().map(String::as_str));
         }
@@ -301,6 +345,7 @@ impl Step {
             args.push(ADAPTERS);
         }
         let started = Instant::now();
+        let mut few = None;
         let env = [("RUSTDOCFLAGS", "--deny warnings")];
         let done = match shown {
             Shown::AsItComes => {
@@ -309,14 +354,21 @@ impl Step {
             }
             Shown::AtItsEnd => {
                 eprintln!("── {} has begun", self.name());
-                run_quietly(&cargo, &args, &env, |printed| {
+                let mut program = cargo.as_str();
+                if self == Self::Model {
+                    args.splice(0..0, ["-n", "19", program]);
+                    program = "nice";
+                }
+                run_quietly(program, &args, &env, |printed| {
                     eprintln!("\n── {}\n{printed}", self.name());
+                    few = again::few_failed(printed);
                 })
             }
         };
-        match done {
-            Ok(()) => Outcome::Passed(started.elapsed()),
-            Err(error) => Outcome::Failed(started.elapsed(), error),
+        match (done, few) {
+            (Ok(()), _) => Outcome::Passed(started.elapsed()),
+            (Err(error), Some(tests)) => Outcome::AFewFailed(started.elapsed(), tests, error),
+            (Err(error), None) => Outcome::Failed(started.elapsed(), error),
         }
     }
 }
@@ -349,7 +401,7 @@ fn conclude(summary: Vec<(Step, Outcome)>) -> Result<()> {
         match outcome {
             Outcome::Passed(took) => eprintln!("{name:<8} {:>7.1} s  passed", took.as_secs_f64()),
             Outcome::Skipped(why) => eprintln!("{name:<8}       – s  skipped, {why}"),
-            Outcome::Failed(took, error) => {
+            Outcome::Failed(took, error) | Outcome::AFewFailed(took, _, error) => {
                 eprintln!("{name:<8} {:>7.1} s  FAILED", took.as_secs_f64());
                 failure =
                     Some(error.context(format!("{name} failed; the steps after it were not run")));
@@ -381,6 +433,8 @@ mod tests {
         let all = in_lanes(Step::value_variants());
         let beside: Vec<_> = all.iter().filter(|lanes| lanes.len() > 1).collect();
         assert_eq!(beside, [&LANES.map(<[Step]>::to_vec).to_vec()]);
+        let two = in_lanes(&[Step::Ups, Step::Model]);
+        assert_eq!(two, [vec![vec![Step::Ups], vec![Step::Model]]]);
         let flat: Vec<Step> = all.concat().concat();
         let mut wanted = Step::value_variants().to_vec();
         assert_eq!(flat.len(), wanted.len());
@@ -400,13 +454,20 @@ mod tests {
             .iter()
             .flat_map(|step| step.command())
             .collect();
-        for folder in ["tests", "tests/region/tests"] {
+        let folders = [
+            "tests",
+            "tests/region/tests",
+            "mirror/tests",
+            "mirror/fixture/tests",
+        ];
+        for folder in folders {
             for entry in std::fs::read_dir(root().join(folder))
                 .unwrap()
                 .map(|entry| entry.unwrap().path())
             {
                 let name = entry.file_name().unwrap().to_str().unwrap();
-                let is_suite = entry.join("main.rs").exists();
+                let name = name.trim_end_matches(".rs");
+                let is_suite = entry.join("main.rs").exists() || entry.is_file();
                 assert_eq!(
                     named.iter().filter(|known| **known == &name).count(),
                     usize::from(is_suite),

@@ -5,6 +5,7 @@
 mod address;
 mod ec2_fleet;
 pub mod fleet;
+mod held;
 mod spot_fleet;
 
 use std::collections::BTreeSet;
@@ -141,12 +142,16 @@ impl Ec2 {
             .set_values(Some(ids.to_vec()))
             .build();
         let filters = std::iter::once(by_id).chain(and.cloned()).collect();
+        self.matching(&doing, filters).await
+    }
+
+    async fn matching(&self, doing: &Doing, filters: Vec<Filter>) -> Result<Vec<Instance>, Error> {
         let request = self
             .client
             .describe_instances()
             .set_filters(Some(filters))
             .max_results(PAGE);
-        paged(&doing, async |next| {
+        paged(doing, async |next| {
             let page = request.clone().set_next_token(next).send().await;
             page.map(|page| {
                 let reservations = page.reservations.unwrap_or_default().into_iter();

@@ -15,6 +15,7 @@ use aws_config::SdkConfig;
 use super::calls::Count;
 
 pub use change::{Change, ChangeId, Submitted};
+pub use health::{CheckReferences, switches_within};
 pub use record_set::{RecordSet, RecordType, Role};
 
 /// The client of Route 53. A request that the service throttles is made again for a while, since

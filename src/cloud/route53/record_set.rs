@@ -152,6 +152,12 @@ impl RecordSet {
         self.0.health_check_id()
     }
 
+    /// The name that an alias leads to, without a final dot.
+    pub fn alias_target(&self) -> Option<String> {
+        let target = self.0.alias_target.as_ref()?;
+        Some(names::plain(&target.dns_name))
+    }
+
     #[cfg(test)]
     pub fn is_alias(&self) -> bool {
         self.0.alias_target.is_some()

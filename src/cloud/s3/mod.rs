@@ -5,6 +5,7 @@ mod clock;
 mod download;
 mod read;
 mod upload;
+mod website;
 mod write;
 
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use super::calls::Count;
 use super::error::Doing;
 use clock::Clock;
 pub use read::Since;
+pub use website::Standing;
 pub use write::{Condition, Removed, Written};
 
 /// As many keys as one page of a listing holds.
@@ -38,11 +40,19 @@ pub struct S3 {
     client: aws_sdk_s3::Client,
     clock: Clock,
     bucket: String,
+    /// What names the bucket's region in site.toml, for messages.
+    region_key: &'static str,
 }
 
 /// An object's entity tag, quotes included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Etag(String);
+
+impl Etag {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl From<&str> for Etag {
     fn from(tag: &str) -> Self {
@@ -90,11 +100,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn bucket(&self, bucket: &str) -> S3 {
+    pub(super) fn bucket(&self, bucket: &str, region_key: &'static str) -> S3 {
         S3 {
             client: self.client.clone(),
             clock: self.clock.clone(),
             bucket: bucket.to_owned(),
+            region_key,
         }
     }
 }
@@ -175,11 +186,13 @@ impl S3 {
 
     fn listing(&self, prefix: &str) -> Doing {
         let doing = Doing::new(format!("listing s3://{}/{prefix}", self.bucket));
-        doing.needing("s3:ListBucket", format!("arn:aws:s3:::{}", self.bucket))
+        doing
+            .placed_by(self.region_key)
+            .needing("s3:ListBucket", format!("arn:aws:s3:::{}", self.bucket))
     }
 
     fn doing(&self, verb: &str, key: &str) -> Doing {
-        Doing::new(format!("{verb} s3://{}/{key}", self.bucket))
+        Doing::new(format!("{verb} s3://{}/{key}", self.bucket)).placed_by(self.region_key)
     }
 
     fn arn(&self, key: &str) -> String {

@@ -23,7 +23,7 @@ use crate::cloud::error::Doing;
 /// How an upload goes: what it costs in memory, and how long a part may take. The SDK's watch gives
 /// up a stalled one earlier.
 #[derive(Debug, Clone, Copy)]
-struct UploadPace {
+pub(super) struct UploadPace {
     /// At least S3's smallest part, 5 MiB ("Amazon S3 multipart upload limits"); ten thousand of
     /// them are far more than we ever write.
     part: usize,
@@ -41,7 +41,7 @@ const MODEST: UploadPace = UploadPace {
     operation: Duration::from_secs(180),
 };
 /// From CI, or from somebody's desk, whose slow line all parts share.
-const SWIFT: UploadPace = UploadPace {
+pub(super) const SWIFT: UploadPace = UploadPace {
     part: 8 << 20,
     at_once: 4,
     attempt: Duration::from_secs(480),
@@ -49,7 +49,7 @@ const SWIFT: UploadPace = UploadPace {
 };
 
 impl UploadPace {
-    fn times(self) -> aws_sdk_s3::config::Builder {
+    pub(super) fn times(self) -> aws_sdk_s3::config::Builder {
         let times = TimeoutConfig::builder()
             .operation_attempt_timeout(self.attempt)
             .operation_timeout(self.operation)

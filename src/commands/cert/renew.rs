@@ -48,7 +48,7 @@ pub async fn run(globals: &Globals, context: &SiteContext, force: bool) -> Resul
     if globals.dry_run {
         let (ledgers, names) = (
             certificates.ledgers().await?,
-            identifiers(&context.site.domains),
+            identifiers(&context.site.served_names()),
         );
         return told(
             globals,

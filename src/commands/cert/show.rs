@@ -70,7 +70,10 @@ pub async fn run(globals: &Globals, context: &SiteContext) -> Result<Outcome> {
 async fn observe(context: &SiteContext) -> Result<Shown> {
     let certificates = certificates(context, "");
     let (found, ledgers) = tokio::try_join!(certificates.found(), certificates.ledgers())?;
-    let (names, now) = (identifiers(&context.site.domains), certificates.now());
+    let (names, now) = (
+        identifiers(&context.site.served_names()),
+        certificates.now(),
+    );
     let cas = found
         .into_iter()
         .zip(ledgers)

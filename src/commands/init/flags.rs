@@ -1,6 +1,7 @@
 //! The flags of `init` that are written into JSON, YAML and Python as they are.
 
 use crate::cli::Init;
+use crate::config::Domain;
 use crate::site::check::Check;
 
 /// A flag, its value, whether the value fits, and what is wanted.
@@ -31,7 +32,7 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
         .collect()
 }
 
-fn rules(init: &Init) -> [FlagRule<'_>; 9] {
+fn rules(init: &Init) -> [FlagRule<'_>; 11] {
     let (site, budget) = (&init.site, (init.budget == 0).then_some("0"));
     [
         (
@@ -81,6 +82,18 @@ fn rules(init: &Init) -> [FlagRule<'_>; 9] {
             site.region.as_deref(),
             |name| simple(name, b"-"),
             "a region, as in eu-west-1",
+        ),
+        (
+            "--mirror-region",
+            site.mirror_region.as_deref(),
+            |name| simple(name, b"-"),
+            "a region, as in eu-west-1",
+        ),
+        (
+            "--mirror-name",
+            site.mirror_name.as_deref(),
+            |name| Domain::parse(name).is_ok_and(|name| !name.is_wildcard()),
+            "a domain, as in static.example.com",
         ),
         ("--budget", budget, |_| false, "at least 1"),
     ]

@@ -3,6 +3,8 @@
 
 mod files;
 mod flags;
+mod mirror;
+mod mirror_plan;
 mod next;
 mod plan;
 mod policies;
@@ -30,7 +32,10 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let found = site::find(globals).await?;
     let (site, new_file) = match found {
         Some(site) => (site::agreed(site, &init.site)?, None),
-        None => site::make(globals, &init.site, region(None, init).await?)?,
+        None => {
+            let region = region(None, init).await?;
+            site::make(globals, &init.site, init.failover, region)?
+        }
     };
     let plan = InitPlan::new(&site, init, region(Some(&site), init).await?)?;
     let rendered = render::all(&plan)?

@@ -4,6 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::files::File;
+use super::mirror::{CERTIFICATE_REGION, CERTIFICATE_STACK, MIRROR_STACK};
+use super::mirror_plan::MirrorPlan;
 use super::plan::InitPlan;
 use super::program::ProgramLocation;
 use crate::cli::{Globals, Init};
@@ -21,7 +23,13 @@ pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File])
         .map(|file| file.path.display().to_string())
         .collect();
     if globals.json {
-        output::json_line(&json!({ "files": paths, "next": commands, "budget": budget }))?;
+        let after = plan
+            .mirror
+            .as_ref()
+            .map(|mirror| after_mirror(plan, mirror));
+        output::json_line(
+            &json!({ "files": paths, "next": commands, "budget": budget, "distribution": after }),
+        )?;
         return Ok(());
     }
     out!("written: {}", paths.join(" "));
@@ -36,7 +44,13 @@ pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File])
     );
     out!("\nNext:");
     commands.iter().for_each(|command| out!("  {command}"));
-    out!("\nThe instance waits for the second, and serves after the third.");
+    out!("\nThe instance waits for the uploads, and serves after the first deploy.");
+    if let Some(mirror) = &plan.mirror {
+        let after = after_mirror(plan, mirror);
+        out!(
+            "\nOnce the mirror's stack is made, site.toml takes [failover] cloudfront from it; then upload site.toml again:\n  {after}"
+        );
+    }
     if let Some(budget) = budget {
         out!(
             "\nFor a mail to {} when the account is to cost more than {} USD a month:\n  {budget}",
@@ -47,37 +61,71 @@ pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File])
     Ok(())
 }
 
-/// The stack, the uploads and the first deploy, in the order in which they are run.
-fn commands(globals: &Globals, init: &Init, plan: &InitPlan<'_>) -> Result<[String; 3]> {
+/// The stacks, the uploads and the first deploy, in the order in which they are run.
+fn commands(globals: &Globals, init: &Init, plan: &InitPlan<'_>) -> Result<Vec<String>> {
     let config = globals.config.as_deref();
-    Ok([
-        create_stack(init, plan),
-        upload(config, init, plan)?,
-        first_deploy(config),
-    ])
+    let site = format!("spotboot-{}", plan.site.name);
+    let roles = shell::command(["--capabilities", "CAPABILITY_IAM"]);
+    let stack = create_stack(init, &plan.region, &site, "stack.yaml");
+    let mut commands = vec![format!("{stack} {roles}")];
+    if let Some(mirror) = &plan.mirror {
+        commands.extend(create_mirror(init, plan, mirror));
+    }
+    commands.extend([upload(config, init, plan)?, first_deploy(config)]);
+    Ok(commands)
 }
 
-fn create_stack(init: &Init, plan: &InitPlan<'_>) -> String {
-    let (name, template) = (
-        format!("spotboot-{}", plan.site.name),
-        init.out.join("stack.yaml").display().to_string(),
-    );
-    let stack = [
+/// The two stacks of the mirror, the second of which is told the certificate of the first.
+fn create_mirror(init: &Init, plan: &InitPlan<'_>, mirror: &MirrorPlan) -> [String; 2] {
+    let [certificate, distribution] = mirror_stacks(plan);
+    let made = output_of(CERTIFICATE_REGION, &certificate, "Certificate");
+    let second = create_stack(init, &mirror.region, &distribution, MIRROR_STACK);
+    [
+        create_stack(init, CERTIFICATE_REGION, &certificate, CERTIFICATE_STACK),
+        format!("{second} --parameter-overrides CertificateArn=\"$({made})\""),
+    ]
+}
+
+/// The command that tells the distribution's domain name.
+fn after_mirror(plan: &InitPlan<'_>, mirror: &MirrorPlan) -> String {
+    let [_, distribution] = mirror_stacks(plan);
+    output_of(&mirror.region, &distribution, "Distribution")
+}
+
+fn mirror_stacks(plan: &InitPlan<'_>) -> [String; 2] {
+    ["certificate", "mirror"].map(|what| format!("spotboot-{}-{what}", plan.site.name))
+}
+
+fn create_stack(init: &Init, region: &str, name: &str, file: &str) -> String {
+    let template = init.out.join(file).display().to_string();
+    shell::command([
         "aws",
         "cloudformation",
         "deploy",
         "--region",
-        &plan.region,
+        region,
         "--stack-name",
-        &name,
+        name,
         "--template-file",
         &template,
-    ];
-    shell::command(
-        stack
-            .into_iter()
-            .chain(["--capabilities", "CAPABILITY_IAM"]),
-    )
+    ])
+}
+
+fn output_of(region: &str, stack: &str, output: &str) -> String {
+    let query = format!("Stacks[0].Outputs[?OutputKey=='{output}'].OutputValue");
+    shell::command([
+        "aws",
+        "cloudformation",
+        "describe-stacks",
+        "--region",
+        region,
+        "--stack-name",
+        stack,
+        "--query",
+        &query,
+        "--output",
+        "text",
+    ])
 }
 
 /// What instances fetch from the site's bucket: site.toml and the binary, unless each stands

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::flags::odd_values;
+use super::mirror_plan::MirrorPlan;
 use super::program::Program;
 use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
@@ -36,8 +37,10 @@ pub struct InitPlan<'a> {
     pub image: String,
     pub program: Program,
     pub account: &'a str,
-    /// Empty for no budget.
+    /// Empty for no mail of budget and alarm.
     pub email: String,
+    /// Only with `--failover`.
+    pub mirror: Option<MirrorPlan>,
 }
 
 impl<'a> InitPlan<'a> {
@@ -50,6 +53,7 @@ impl<'a> InitPlan<'a> {
             zone,
             program,
             fleet,
+            mirror,
         } = Needed::of(site, init, arch, region)?;
         let zone = zone
             .strip_prefix("/hostedzone/")
@@ -85,6 +89,7 @@ impl<'a> InitPlan<'a> {
             program,
             account,
             email,
+            mirror,
         })
     }
 
@@ -109,6 +114,7 @@ struct Needed {
     zone: String,
     program: Program,
     fleet: FleetKind,
+    mirror: Option<MirrorPlan>,
 }
 
 impl Needed {
@@ -147,6 +153,10 @@ impl Needed {
         let fleet = fleet(site, init)
             .map_err(|why| wrong.push(Check::problem("--fleet", "--fleet", why)))
             .ok();
+        let mirror = MirrorPlan::of(site, init, region.as_deref())
+            .map_err(|why| wrong.push(Check::problem("--failover", "--failover", why)))
+            .ok()
+            .flatten();
         let (Some(region), Some(zone), Some(program), Some(fleet), []) =
             (region, zone, program, fleet, &wrong[..])
         else {
@@ -158,6 +168,7 @@ impl Needed {
             zone,
             program,
             fleet,
+            mirror,
         })
     }
 }

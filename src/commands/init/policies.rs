@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::plan::InitPlan;
 use super::program::ProgramLocation;
 use crate::config::FleetKind;
-use crate::config::{ALL_PROGRAMS, Address, SecretRef, Site};
+use crate::config::{ALL_PROGRAMS, Address, Domain, Routing, SecretRef, Site};
 use crate::host::templates;
 
 const INSTANCE: &str = include_str!("../../../launch-template/instance-policy.json");
@@ -40,6 +40,12 @@ struct PolicyValues<'a> {
     names: Vec<String>,
     ownership_names: [String; 1],
     challenge_names: Vec<String>,
+    /// Whether the site's names can be led elsewhere by a person's word.
+    failover: bool,
+    /// Where the site has a mirror that spotboot publishes.
+    mirror_bucket: Option<&'a str>,
+    /// The mirror's own name, as Route 53 writes names.
+    mirror_name: Option<&'a str>,
     kms_key_arn: Option<String>,
     parameter_arns: BTreeSet<String>,
     secret_arns: BTreeSet<String>,
@@ -85,6 +91,7 @@ fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyVa
             .map(|place| place.arn(&plan.region, account))
             .collect()
     };
+    let mirror = site.mirror();
     PolicyValues {
         account,
         region: &plan.region,
@@ -95,9 +102,12 @@ fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyVa
         packages_prefix: &site.packages.prefix,
         zone_ids: [&plan.zone],
         hosted_zone_id: site.dns.hosted_zone_id.as_deref(),
-        names: site.domains.iter().map(ToString::to_string).collect(),
+        names: names(site).map(ToString::to_string).collect(),
         ownership_names: [format!("_spotboot.{}", site.primary())],
         challenge_names: challenge_names(site),
+        failover: site.failover.is_some(),
+        mirror_bucket: mirror.map(|mirror| mirror.bucket.as_str()),
+        mirror_name: mirror.and_then(|mirror| Some(mirror.name.as_ref()?.as_str())),
         kms_key_arn: site
             .tls
             .kms_key_id
@@ -106,7 +116,11 @@ fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyVa
         parameter_arns: arns(&|place| matches!(place, SecretRef::Parameter(_))),
         secret_arns: arns(&|place| matches!(place, SecretRef::Secret { .. })),
         binary: binary(plan),
-        routing: site.dns.routing.word(),
+        // With the mirror's stacks the roles are ready for the routing that they are made for.
+        routing: match plan.mirror {
+            Some(_) => Routing::Failover.word(),
+            None => site.dns.routing.word(),
+        },
         elastic_ip_arn: elastic_ip_arn(&site.dns.address, &plan.region, account),
         fleet_kind: plan.fleet.word(),
         fleet_arn: fleet_arn(plan.fleet, fleet, &plan.region, account),
@@ -115,12 +129,16 @@ fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyVa
     }
 }
 
+/// The names whose records lead to the site, and for which it has a certificate: its domains, and
+/// the name that always leads to an instance.
+fn names(site: &Site) -> impl Iterator<Item = &Domain> {
+    site.domains.iter().chain(site.dynamic())
+}
+
 /// The TXT records of DNS-01 challenges (RFC 8555, section 8.4); a wildcard shares the record of its
 /// base.
 fn challenge_names(site: &Site) -> Vec<String> {
-    let mut names: Vec<String> = site
-        .domains
-        .iter()
+    let mut names: Vec<String> = names(site)
         .map(|domain| format!("_acme-challenge.{}", domain.base()))
         .collect();
     names.dedup();

@@ -13,7 +13,7 @@ use crate::cli::{Cli, Command, Init};
 use crate::config::access::{
     ACTIONS, DELETE, LIST, READ, Right, WRITE, expiring, rights, site, unclaimed,
 };
-use crate::config::{Bucket, Site};
+use crate::config::{Bucket, Domain, Site};
 
 /// The prefix of a site, and its `[site] packages`.
 const SITES: [(&str, &str); 4] = [
@@ -107,6 +107,9 @@ fn each_grant_in_the_bucket_is_of_some_key() {
                     ACTIONS.contains(&action.as_str()),
                     "{action} is no action of the table"
                 );
+                if pattern == MIRROR {
+                    continue;
+                }
                 let used = rights(&site).iter().any(|right| {
                     let whole = match action.as_str() {
                         LIST => right.key.clone(),
@@ -117,6 +120,80 @@ fn each_grant_in_the_bucket_is_of_some_key() {
                 assert!(used, "no key of the site is {action} on {pattern} for");
             }
         }
+    });
+}
+
+/// Every object of the mirror's bucket, whose keys are the addresses of the site.
+const MIRROR: &str = "arn:aws:s3:::static.example.com/*";
+
+#[test]
+fn both_roles_publish_and_read_the_mirror_and_nobody_does_without_a_mirror() {
+    let site = site("a/", "");
+    with_policies(&site, |policies| {
+        for policy in [&policies.instance, &policies.ci] {
+            let policy: Value = serde_json::from_str(policy).unwrap();
+            let on_mirror: BTreeSet<String> = grants(&policy)
+                .into_iter()
+                .filter(|(_, on)| on == MIRROR)
+                .map(|(action, _)| action)
+                .collect();
+            assert_eq!(on_mirror, [DELETE, READ, WRITE].map(str::to_owned).into());
+            let lists = statements(&policy).any(|statement| {
+                statement["Action"] == LIST
+                    && statement["Resource"] == "arn:aws:s3:::static.example.com"
+            });
+            assert!(lists, "{policy}");
+            let names = statements(&policy)
+                .filter(|statement| statement["Sid"] == "NameTheMirror")
+                .count();
+            assert_eq!(names, 1);
+        }
+    });
+    let bare = Site {
+        failover: None,
+        ..site
+    };
+    with_policies(&bare, |policies| {
+        for policy in [&policies.instance, &policies.ci] {
+            assert!(!policy.to_lowercase().contains("mirror"), "{policy}");
+        }
+    });
+}
+
+#[test]
+fn both_roles_lead_the_dynamic_name_and_only_an_instance_orders_its_certificate() {
+    let mut site = site("a/", "");
+    let dynamic = Domain::parse("app.example.com").unwrap();
+    site.failover.as_mut().expect("it has a mirror").dynamic = Some(dynamic);
+    with_policies(&site, |policies| {
+        let statement = |policy: &str, sid: &str| {
+            let policy: Value = serde_json::from_str(policy).unwrap();
+            let found = statements(&policy).find(|each| each["Sid"] == sid);
+            found.expect(sid).to_string()
+        };
+        let name = "\"app.example.com\"";
+        assert!(statement(&policies.instance, "TakeTheNamesOver").contains(name));
+        assert!(statement(&policies.ci, "GiveTheNamesBack").contains(name));
+        let challenge = "\"_acme-challenge.app.example.com\"";
+        assert!(statement(&policies.instance, "AnswerTheCA").contains(challenge));
+        assert!(!policies.ci.contains(challenge));
+    });
+}
+
+/// An emergency may begin before the first boot, while a name is still a CNAME record.
+#[test]
+fn ci_changes_the_names_records_of_the_same_types_as_an_instance() {
+    with_policies(&site("a/", ""), |policies| {
+        let types = |policy: &str, sid: &str| -> BTreeSet<String> {
+            let policy: Value = serde_json::from_str(policy).unwrap();
+            let found = statements(&policy).find(|each| each["Sid"] == sid);
+            let condition = &found.expect(sid)["Condition"]["ForAllValues:StringEquals"];
+            let types = &condition["route53:ChangeResourceRecordSetsRecordTypes"];
+            texts(types).map(str::to_owned).collect()
+        };
+        let of_instance = types(&policies.instance, "TakeTheNamesOver");
+        assert!(of_instance.contains("CNAME"), "{of_instance:?}");
+        assert_eq!(types(&policies.ci, "GiveTheNamesBack"), of_instance);
     });
 }
 

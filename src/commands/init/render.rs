@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use super::plan::InitPlan;
-use super::{policies, user_data};
+use super::{mirror, policies, user_data};
 use crate::config::Address;
 use crate::host::templates;
 
@@ -83,6 +83,9 @@ pub fn all(plan: &InitPlan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
             .trust
             .map(|trust| ("ci-trust.json", trust.into_bytes())),
     );
+    if let Some(mirror) = &plan.mirror {
+        files.extend(mirror::render(plan, mirror)?);
+    }
     Ok(files)
 }
 

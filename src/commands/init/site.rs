@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::files::File;
+use super::mirror_plan::default_bucket;
 use super::release_on;
 use crate::cli::{Globals, NewSite, SiteKind};
 use crate::cloud::Access;
-use crate::config::{AppKind, ReleaseOn, Site};
+use crate::config::{AppKind, Domain, ReleaseOn, Site};
 use crate::context::site_file::SiteFileLocation;
 use crate::host::templates;
 use crate::outcome::Usage;
@@ -57,6 +58,7 @@ fn contradicting_flags(site: &Site, flags: &NewSite) -> Vec<&'static str> {
         .as_ref()
         .map(|address| format!("mailto:{address}"));
     let zone = flags.zone.as_deref().map(bare_zone);
+    let mirror = site.failover.as_ref();
     let contradicted = [
         (
             "--name",
@@ -100,11 +102,30 @@ fn contradicting_flags(site: &Site, flags: &NewSite) -> Vec<&'static str> {
             }),
         ),
         (
+            "--mirror-bucket",
+            mirror.is_some_and(|mirror| differs(&flags.mirror_bucket, Some(&mirror.bucket))),
+        ),
+        (
+            "--mirror-region",
+            mirror.is_some_and(|mirror| differs(&flags.mirror_region, mirror.region.as_deref())),
+        ),
+        (
+            "--mirror-name",
+            mirror.is_some_and(|mirror| {
+                differs(&flags.mirror_name, mirror.name.as_ref().map(Domain::as_str))
+            }),
+        ),
+        (
             "--contact",
             contact.is_some_and(|contact| !site.tls.contact.contains(&contact)),
         ),
     ];
     named(&contradicted)
+}
+
+/// Whether a flag is given and the file says something else.
+fn differs(flag: &Option<String>, file: Option<&str>) -> bool {
+    matches!((flag, file), (Some(flag), Some(file)) if flag != file)
 }
 
 /// The flags of those pairs whose condition holds, in their order.
@@ -128,6 +149,10 @@ struct SiteFileValues<'a> {
     release_on: Option<&'static str>,
     elastic_ip: bool,
     contact: Option<&'a str>,
+    /// Where `--failover` asks for the table.
+    mirror_bucket: Option<String>,
+    mirror_region: Option<&'a str>,
+    mirror_name: Option<&'a str>,
 }
 
 /// A new one, and the file that it is to stand in.
@@ -137,9 +162,10 @@ struct SiteFileValues<'a> {
 pub fn make(
     globals: &Globals,
     flags: &NewSite,
+    failover: bool,
     region: Option<String>,
 ) -> Result<(Site, Option<File>)> {
-    let values = values(flags, region)?;
+    let values = values(flags, failover, region)?;
     let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
     let text = templates::fill(&templates::environment(), TEMPLATE, &values)
         .map_err(anyhow::Error::msg)?;
@@ -147,7 +173,7 @@ pub fn make(
     Ok((site, Some(File::new(path, text.into_bytes()))))
 }
 
-fn values(flags: &NewSite, region: Option<String>) -> Result<SiteFileValues<'_>> {
+fn values(flags: &NewSite, failover: bool, region: Option<String>) -> Result<SiteFileValues<'_>> {
     let missing = named(&[
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),
@@ -174,6 +200,7 @@ fn values(flags: &NewSite, region: Option<String>) -> Result<SiteFileValues<'_>>
     } else {
         Some(release_on::choose(flags.release_on)?.word())
     };
+    let mirror_bucket = flags.mirror_bucket.clone();
     Ok(SiteFileValues {
         name,
         domains: &flags.domain,
@@ -184,6 +211,9 @@ fn values(flags: &NewSite, region: Option<String>) -> Result<SiteFileValues<'_>>
         release_on,
         elastic_ip: flags.elastic_ip,
         contact: flags.contact.as_deref(),
+        mirror_bucket: failover.then(|| mirror_bucket.unwrap_or_else(|| default_bucket(bucket))),
+        mirror_region: flags.mirror_region.as_deref(),
+        mirror_name: flags.mirror_name.as_deref(),
     })
 }
 

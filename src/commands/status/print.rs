@@ -26,7 +26,12 @@ impl Status {
                 .map_or("nobody's yet".to_owned(), |owner| {
                     format!("{owner} owns them")
                 });
-            row("names", &format!("{}: {owner}", names.zone));
+            let led = if names.at_mirror {
+                "; a person has led them to the mirror"
+            } else {
+                ""
+            };
+            row("names", &format!("{}: {owner}{led}", names.zone));
             names.records.iter().for_each(|record| row("", record));
         }
         if let Some(ElasticIpStatus {
@@ -59,6 +64,12 @@ impl Status {
         self.instances
             .iter()
             .for_each(|instance| row("instance", &instance.to_string()));
+        if let Some(mirror) = &self.mirror {
+            row("mirror", &mirror.to_string());
+        }
+        if let Some(failover) = &self.failover {
+            row("failover", &failover.to_string());
+        }
         self.warnings().for_each(|warning| row("WARNING", warning));
         self.problems()
             .for_each(|problem| out!("{:<14} {}", "PROBLEM", continued(problem)));
@@ -82,6 +93,10 @@ impl fmt::Display for ServingInstance {
         write!(f, "{} {phase} {release} at {address}", self.id)?;
         self.spotboot.as_ref().map_or(Ok(()), |number| {
             write!(f, ", spotboot {}", version::in_words(number, &self.build))
+        })?;
+        let copy = self.disk_copy.as_ref().and_then(|copy| copy.made);
+        copy.map_or(Ok(()), |made| {
+            write!(f, ", the mirror of {made} on its disk")
         })
     }
 }

@@ -44,7 +44,7 @@ pub fn site(prefix: &str, packages: &str) -> Site {
         place => format!("packages = \"{place}\"\n"),
     };
     let text = format!(
-        "[site]\nname = \"example\"\ndomains = [\"example.com\"]\nbucket = \"example-site\"\nprefix = \"{prefix}\"\n{packages}[app]\nkind = \"static\"\n"
+        "[site]\nname = \"example\"\ndomains = [\"example.com\"]\nbucket = \"example-site\"\nprefix = \"{prefix}\"\n{packages}[app]\nkind = \"static\"\n[failover]\nbucket = \"static.example.com\"\nname = \"static.example.com\"\n"
     );
     Site::parse("site.toml", &text).expect("the file is sound")
 }
@@ -92,6 +92,13 @@ pub fn rights(site: &Site) -> Vec<Right> {
         &[READ, WRITE, ABORT, LIST],
         &[]
     );
+    right!(bucket.emergency(), LOOK, KEEP);
+    right!(bucket.mirror_manifest(), KEEP, KEEP);
+    right!(bucket.mirror_report(), KEEP, KEEP);
+    right!(bucket.mirror_hold(), LOOK, HOLD);
+    right!(bucket.mirror_front(), &[LIST], HOLD);
+    right!(bucket.mirror_coming(), HOLD, HOLD);
+    right!(bucket.mirror_lock(), HOLD, HOLD);
     right!(packages.package("v1"), LOOK, PUBLISH);
     right!(packages.latest_package("site"), LOOK, PUBLISH);
     rights
@@ -106,6 +113,7 @@ pub fn unclaimed(site: &Site) -> Vec<String> {
         "releases/v1.json",
         "locks/other.json",
         "mirror/x",
+        "failover.json.old",
         "data/x",
     ]
     .map(|rest| format!("{}{rest}", site.prefix))

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{BOOT_LOG, LATEST, OWN_FOLDERS, PACKAGES};
+use super::{BOOT_LOG, EMERGENCY, LATEST, OWN_FOLDERS, PACKAGES};
 
 /// Names of objects, without their folder.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "current.json",
     "candidate.json",
     "account.json",
@@ -14,6 +14,7 @@ const NAMES: [&str; 10] = [
     "refused.json",
     "pending.json",
     "deploy.json",
+    EMERGENCY,
     BOOT_LOG,
     "trial.log",
     LATEST,

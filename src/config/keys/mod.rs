@@ -5,6 +5,7 @@
 //! reference page in `docs/`. The rules for values beyond their type are `values`' business.
 
 mod app;
+mod failover;
 #[cfg(test)]
 mod reference;
 mod site;
@@ -76,7 +77,7 @@ pub enum ConfigPart {
 const FIRST: &str = "0.1.0";
 
 /// Each table of the file before its keys, in the order of the reference page.
-const ALL: [&[SiteKey]; 4] = [site::KEYS, tls::KEYS, app::KEYS, web::KEYS];
+const ALL: [&[SiteKey]; 5] = [site::KEYS, tls::KEYS, app::KEYS, web::KEYS, failover::KEYS];
 
 /// Every key and every table.
 pub fn all() -> impl Iterator<Item = &'static SiteKey> {

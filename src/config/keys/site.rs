@@ -85,7 +85,7 @@ pub(super) const KEYS: &[SiteKey] = &[
         Is("\"simple\""),
         FIRST,
         Site,
-        "The records lead to one instance (simple), to several at once (multivalue), or to the mirror when no instance answers (failover, which needs failover.cloudfront).",
+        "The records lead to one instance (simple), to several at once (multivalue), or to the mirror when no instance answers (failover: docs/failover.md says with what).",
     ),
     key(
         "dns.address",

@@ -1,6 +1,6 @@
-//! `[web]`, `[host]`, `[fleet]` and `[failover]`.
+//! `[web]`, `[host]` and `[fleet]`.
 
-use super::Absent::{Is, Means, Refused};
+use super::Absent::{Is, Means};
 use super::ConfigPart::{Release, Site};
 use super::ValueType::{Integer, OneOf, Table, Text, Texts};
 use super::{FIRST, SiteKey, ValueType, key};
@@ -25,7 +25,15 @@ pub(super) const KEYS: &[SiteKey] = &[
         Is("80"),
         FIRST,
         Release,
-        "The port that sends visitors to https.",
+        "The port of plain http.",
+    ),
+    key(
+        "web.http",
+        OneOf(&["redirect", "serve"]),
+        Is("\"redirect\""),
+        FIRST,
+        Release,
+        "What the port of plain http does: send visitors to https, or serve the site as well. A site that serves cannot have hsts.",
     ),
     key(
         "web.https_port",
@@ -101,29 +109,5 @@ pub(super) const KEYS: &[SiteKey] = &[
         FIRST,
         Site,
         "How long the replacement stays that was prepared for a rebalance recommendation: \"0s\" for none, at most a day.",
-    ),
-    key(
-        "failover",
-        Table,
-        Means("the site has no mirror"),
-        FIRST,
-        Site,
-        "The static mirror; kind s3 forwards to its bucket.",
-    ),
-    key(
-        "failover.bucket",
-        Text,
-        Refused,
-        FIRST,
-        Site,
-        "The mirror's bucket.",
-    ),
-    key(
-        "failover.cloudfront",
-        Text,
-        Means("routing failover is refused"),
-        FIRST,
-        Site,
-        "The domain name of the CloudFront distribution that serves the mirror by https.",
     ),
 ];

@@ -1,12 +1,22 @@
 //! `[dns]`.
 
-use super::super::reader::Table;
-use super::super::{Address, Dns, Routing, values};
+use super::super::reader::{At, Table};
+use super::super::secondary::secondary;
+use super::super::{Address, Dns, Domain, Failover, Routing, Web, values};
 use super::checked;
 
 const DEFAULT_TTL: u32 = 60;
 
-pub(super) fn read(table: Table<'_>, has_distribution: bool) -> Dns {
+/// What of the other tables decides whether `routing = "failover"` leads anywhere.
+pub(super) struct OtherTables<'a> {
+    /// Whether the file has a `[failover]` table, be it wrong.
+    pub(super) has_failover: bool,
+    pub(super) failover: Option<&'a Failover>,
+    pub(super) domains: &'a [Domain],
+    pub(super) web: &'a Web,
+}
+
+pub(super) fn read(table: Table<'_>, others: &OtherTables<'_>) -> Dns {
     let hosted_zone_id = checked(
         &table,
         "hosted_zone_id",
@@ -24,8 +34,8 @@ pub(super) fn read(table: Table<'_>, has_distribution: bool) -> Dns {
         .unwrap_or(Routing::Simple);
     let address = read_address(&table, routing);
     let ttl = table.integer("ttl").unwrap_or(DEFAULT_TTL);
-    if let (Some(at), Routing::Failover, false) = (&given, routing, has_distribution) {
-        table.reject("routing", at, "= \"failover\" needs a [failover] table with the mirror's bucket and its cloudfront: the site is https, and only that is");
+    if let (Some(at), Routing::Failover) = (&given, routing) {
+        others.reject_failover(&table, at);
     }
     table.finish();
     Dns {
@@ -33,6 +43,20 @@ pub(super) fn read(table: Table<'_>, has_distribution: bool) -> Dns {
         routing,
         address,
         ttl,
+    }
+}
+
+impl OtherTables<'_> {
+    /// Says every reason why the names cannot lead to the mirror; what is wrong with `[failover]`
+    /// itself is told there.
+    fn reject_failover(&self, table: &Table<'_>, at: &At<String>) {
+        if self.has_failover && self.failover.is_none() {
+            return;
+        }
+        let reasons = secondary(self.failover, self.domains, self.web).err();
+        for reason in reasons.into_iter().flatten() {
+            table.reject("routing", at, format!("= \"failover\" {reason}"));
+        }
     }
 }
 

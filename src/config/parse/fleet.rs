@@ -1,9 +1,9 @@
-//! `[fleet]` and `[failover]`.
+//! `[fleet]`.
 
 use std::time::Duration;
 
 use super::super::reader::Table;
-use super::super::{Domain, Failover, FleetId, FleetKind, values};
+use super::super::{FleetId, FleetKind, values};
 use super::checked;
 
 const DEFAULT_SPARE_FOR: Duration = Duration::from_secs(30 * 60);
@@ -33,35 +33,11 @@ fn read_fleet_id(table: &Table<'_>) -> Option<FleetId> {
     })
 }
 
-pub(super) fn read_failover(table: Table<'_>) -> Option<Failover> {
-    if !table.is_present() {
-        return None;
-    }
-    let bucket = checked(
-        &table,
-        "bucket",
-        table.required("bucket"),
-        values::bucket_name,
-    );
-    let distribution = |text: &str| Domain::parse(text).map(|domain| domain.to_string());
-    let cloudfront = checked(
-        &table,
-        "cloudfront",
-        table.string("cloudfront"),
-        distribution,
-    );
-    table.finish();
-    Some(Failover {
-        bucket: bucket?,
-        cloudfront,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Site;
-    use crate::config::parse::fixtures::{SMALLEST, problems};
+    use crate::config::parse::fixtures::SMALLEST;
 
     #[test]
     fn a_fleet_is_named_whole_or_left_to_the_tags() {
@@ -83,20 +59,6 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("fleet.id is missing")
-        );
-    }
-
-    #[test]
-    fn an_s3_site_and_failover_routing_need_the_mirror() {
-        assert!(problems(&SMALLEST.replace("static", "s3")).contains("needs a [failover] table"));
-        let failover = format!("{SMALLEST}[dns]\nrouting = \"failover\"\n");
-        assert!(
-            problems(&failover)
-                .contains("site.toml:8: dns.routing = \"failover\" needs a [failover] table")
-        );
-        assert!(
-            problems(&format!("{failover}[failover]\nbucket = \"mirror\"\n"))
-                .contains("and its cloudfront")
         );
     }
 }

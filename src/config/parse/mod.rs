@@ -2,6 +2,7 @@
 
 mod app;
 mod dns;
+mod failover;
 #[cfg(test)]
 pub mod fixtures;
 mod fleet;
@@ -41,14 +42,17 @@ impl Site {
 
 fn read_site(root: Table<'_>) -> Option<Site> {
     let identity = site::read(root.table("site"));
-    let failover = fleet::read_failover(root.table("failover"));
-    let has_distribution = failover
-        .as_ref()
-        .is_some_and(|mirror| mirror.cloudfront.is_some());
-    let dns = dns::read(root.table("dns"), has_distribution);
+    let failover = failover::read(root.table("failover"), &identity);
+    let web = web::read(root.table("web"));
+    let others = dns::OtherTables {
+        has_failover: root.has("failover"),
+        failover: failover.as_ref(),
+        domains: identity.domains.as_deref().unwrap_or_default(),
+        web: &web,
+    };
+    let dns = dns::read(root.table("dns"), &others);
     let tls = tls::read(root.table("tls"), &identity.prefix);
     let app = app::read(root.table("app"), failover.is_some());
-    let web = web::read(root.table("web"));
     let host_packages = web::read_host(root.table("host"));
     let (fleet, spare_for) = fleet::read(root.table("fleet"));
     root.finish();

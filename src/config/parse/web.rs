@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use super::super::reader::Table;
-use super::super::{Web, values};
+use super::super::{PlainHttp, Web, values};
 use super::checked;
 
 const DEFAULT_METRICS_PORT: u16 = 9477;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HTTP: [(&str, PlainHttp); 2] = [
+    ("redirect", PlainHttp::Redirect),
+    ("serve", PlainHttp::Serve),
+];
 const HSTS: [(&str, Option<Duration>); 3] = [
     ("off", None),
     ("1d", Some(DAY)),
@@ -21,12 +25,23 @@ pub(super) fn read(table: Table<'_>) -> Web {
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(default)
     };
+    let hsts = table.string("hsts");
     let web = Web {
         http_port: port("http_port", 80),
         https_port: port("https_port", 443),
-        hsts: table.one_of("hsts", table.string("hsts"), &HSTS).flatten(),
+        http: table
+            .one_of("http", table.string("http"), &HTTP)
+            .unwrap_or(PlainHttp::Redirect),
+        hsts: table.one_of("hsts", hsts.clone(), &HSTS).flatten(),
         metrics_port: port("metrics_port", DEFAULT_METRICS_PORT),
     };
+    if let (Some(at), Some(_), PlainHttp::Serve) = (hsts, web.hsts, web.http) {
+        table.reject(
+            "hsts",
+            &at,
+            "keeps browsers from plain http, where web.http = \"serve\" serves the site: use one of the two",
+        );
+    }
     if web.http_port == web.https_port {
         table.reject_table(format!(
             "web.http_port and web.https_port are both {}",
@@ -54,8 +69,8 @@ pub(super) fn read_host(table: Table<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Site;
     use crate::config::parse::fixtures::{SMALLEST, problems};
+    use crate::config::{PlainHttp, Site};
 
     #[test]
     fn metrics_may_be_off_and_never_stand_where_the_site_is_served() {
@@ -70,6 +85,35 @@ mod tests {
             problems(&format!("{SMALLEST}[web]\nmetrics_port = 443\n"))
                 .contains("web.metrics_port is 443")
         );
+    }
+
+    #[test]
+    fn plain_http_redirects_unless_the_file_says_otherwise_and_never_serves_beside_hsts() {
+        let http = |lines: &str| {
+            Site::parse("site.toml", &format!("{SMALLEST}[web]\n{lines}\n"))
+                .unwrap()
+                .web
+                .http
+        };
+        assert_eq!(http(""), PlainHttp::Redirect);
+        assert_eq!(
+            http("http = \"redirect\"\nhsts = \"1d\""),
+            PlainHttp::Redirect
+        );
+        assert_eq!(http("http = \"serve\"\nhsts = \"off\""), PlainHttp::Serve);
+        for (lines, problem) in [
+            (
+                "http = \"serve\"\nhsts = \"1d\"",
+                "site.toml:9: web.hsts keeps browsers from plain http",
+            ),
+            (
+                "http = \"server\"",
+                "site.toml:8: web.http is \"server\"; it is one of redirect, serve; did you mean serve?",
+            ),
+        ] {
+            let found = problems(&format!("{SMALLEST}[web]\n{lines}\n"));
+            assert!(found.contains(problem), "no {problem:?} in {found}");
+        }
     }
 
     #[test]

@@ -225,6 +225,12 @@ impl Run {
         spawn::with_one_pipe(self).map_err(|cause| start_error(self, what, cause))
     }
 
+    /// The arguments.
+    #[cfg(test)]
+    pub fn arguments(&self) -> &[OsString] {
+        &self.args
+    }
+
     /// The command line, cut short.
     fn describe(&self) -> String {
         let mut line = self.program.to_string_lossy().into_owned();

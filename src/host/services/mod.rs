@@ -3,6 +3,7 @@
 
 mod foreground;
 mod invocation;
+mod job;
 mod own_unit;
 mod pause;
 mod seen;
@@ -24,6 +25,7 @@ use super::paths::Paths;
 use super::process::ProcessError;
 
 pub use foreground::Foreground;
+pub use job::Job;
 pub use nix::sys::signal::Signal;
 pub use own_unit::install_self;
 pub use pause::LONGEST as LONGEST_PAUSE;
@@ -128,6 +130,16 @@ pub enum ServiceError {
     },
     #[error("starting {name}: a process of an earlier run cannot be ended")]
     Leftover { name: String },
+}
+
+impl ServiceError {
+    /// The exit code of a job that ended by itself.
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Process { cause, .. } => cause.code(),
+            _ => None,
+        }
+    }
 }
 
 /// The keeper of the app and the web server. All calls may run at once.

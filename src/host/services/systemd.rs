@@ -223,10 +223,15 @@ impl Systemd {
         Ok(changed)
     }
 
+    /// Where the environment of a service is kept, or that of a job.
+    pub(super) fn environment_file(&self, name: &str) -> PathBuf {
+        self.environments.join(format!("{name}.env"))
+    }
+
     /// The environment and the unit.
     fn describe(&self, service: &Service) -> Result<[UnitFile; 2], ServiceError> {
         let name = &service.name;
-        let env_file = self.environments.join(format!("{name}.env"));
+        let env_file = self.environment_file(name);
         let mut env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned())]);
         env.extend(service.env.clone());
         let describe = || Ok((unit::render(service, &env_file)?, unit::render_env(&env)?));

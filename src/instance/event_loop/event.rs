@@ -58,6 +58,10 @@ pub enum Event {
         renewed: bool,
         next: Duration,
     },
+    /// The mirror was made anew, or a try to make it failed.
+    Mirror,
+    /// The mirror's copy is on this disk, or there is a reason why not.
+    DiskCopy,
     /// The bucket has the logs up to now, or not.
     Shipped {
         failed: bool,
@@ -111,5 +115,15 @@ pub enum LoopAction {
     Ship {
         after: Duration,
     },
+    /// Makes the mirror anew once that is due.
+    KeepMirror,
+    /// Brings the mirror's copy to this disk once there is another.
+    KeepDiskCopy,
+    /// Hears requests to look at once, for ever.
+    HearLooks,
+    /// Follows a person's word about emergency mode, for ever.
+    HeedEmergency,
+    /// Deletes health checks of the site that nobody uses, for ever.
+    SweepHealthChecks,
     TellMetrics,
 }

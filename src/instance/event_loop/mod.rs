@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod service_health;
 pub mod state;
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -21,10 +22,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Instance;
 use super::certificate::CertificateKeeper;
+use super::disk_copy::CopyKeeper;
+use super::emergency::EmergencyKeeper;
 use super::in_place::InPlaceTrial;
 use super::interruption::{Interruption, InterruptionEvent};
 use super::logs::LogShipper;
+use super::looks::Looks;
 use super::metering::Metering;
+use super::mirror::MirrorKeeper;
 use super::names::NameKeeper;
 use super::report::Reporter;
 use super::serving::Serving;
@@ -47,9 +52,15 @@ pub struct EventLoop<'i> {
     pub logs: &'i LogShipper<'i>,
     pub interruption: &'i Interruption<'i>,
     pub names: &'i NameKeeper<'i>,
+    pub looks: &'i Looks,
+    pub emergency: &'i EmergencyKeeper<'i>,
     /// Locked by the one piece of work that a task has under way.
     pub trial: Mutex<InPlaceTrial<'i>>,
     pub certificate: Mutex<CertificateKeeper<'i>>,
+    /// Where a mirror is to be kept.
+    pub mirror: Option<Mutex<MirrorKeeper<'i>>>,
+    /// Where an app's silence is to be answered by the mirror.
+    pub disk_copy: Option<Mutex<CopyKeeper<'i>>>,
 }
 
 impl EventLoop<'_> {
@@ -60,7 +71,14 @@ impl EventLoop<'_> {
         let mut works = Works::new();
         let address_moves = self.instance.context.site.dns.address_moves();
         let keep_address = address_moves.then_some(LoopAction::KeepAddress);
-        for act in state.begin().into_iter().chain(keep_address) {
+        let keep_mirror = self.mirror.as_ref().map(|_| LoopAction::KeepMirror);
+        let keep_copy = self.disk_copy.as_ref().map(|_| LoopAction::KeepDiskCopy);
+        let checks = self.instance.context.site.dns.needs_health_checks();
+        let sweep_checks = checks.then_some(LoopAction::SweepHealthChecks);
+        let optional = [keep_address, keep_mirror, keep_copy, sweep_checks]
+            .into_iter()
+            .flatten();
+        for act in state.begin().into_iter().chain(optional) {
             works.push(self.work(act));
         }
         let mut watchdog =
@@ -150,7 +168,31 @@ impl EventLoop<'_> {
                 let failed = !self.logs.ship_after(after).await;
                 Event::Shipped { failed }
             }),
+            LoopAction::KeepMirror => Box::pin(async {
+                let Some(keeper) = &self.mirror else {
+                    return Event::Done;
+                };
+                keeper.lock().await.keep().await;
+                Event::Mirror
+            }),
+            LoopAction::KeepDiskCopy => Box::pin(async {
+                let Some(keeper) = &self.disk_copy else {
+                    return Event::Done;
+                };
+                keeper.lock().await.keep().await;
+                Event::DiskCopy
+            }),
+            LoopAction::HearLooks => Box::pin(for_ever(self.looks.hear())),
+            LoopAction::HeedEmergency => Box::pin(for_ever(self.emergency.keep(self.looks))),
+            LoopAction::SweepHealthChecks => {
+                Box::pin(for_ever(self.names.sweep_health_checks(serving)))
+            }
             LoopAction::TellMetrics => Box::pin(self.tell_metrics()),
         }
     }
+}
+
+/// A piece of work from whose end nothing can follow, as it has none.
+async fn for_ever(work: impl Future<Output = Infallible>) -> Event {
+    match work.await {}
 }

@@ -66,6 +66,8 @@ impl LoopState {
             LoopAction::Ship {
                 after: FIRST_SHIPPING,
             },
+            LoopAction::HearLooks,
+            LoopAction::HeedEmergency,
             LoopAction::TellMetrics,
         ]
     }
@@ -102,6 +104,8 @@ impl LoopState {
             Event::Renewal { renewed, next } => {
                 self.tell_if(renewed, LoopAction::Renew { after: next })
             }
+            Event::Mirror => self.tell_if(true, LoopAction::KeepMirror),
+            Event::DiskCopy => self.tell_if(true, LoopAction::KeepDiskCopy),
             Event::Shipped { failed } => vec![self.shipped(failed)],
         }
     }
@@ -121,7 +125,7 @@ impl LoopState {
         if ours {
             return vec![LoopAction::LookAtNames];
         }
-        info!("another instance has taken the names over; standing by");
+        info!("the names are not this instance's any more; standing by");
         self.phase = Phase::StandBy;
         self.tell_if(true, LoopAction::LookAtOwner)
     }
@@ -234,6 +238,15 @@ mod tests {
             [10, 20, 40, 300, 10]
         );
         assert_eq!((0..100).map(|_| after(true)).max(), Some(300));
+    }
+
+    #[test]
+    fn what_became_of_the_mirror_is_told_and_the_mirror_kept_on() {
+        let mut state = LoopState::new(Phase::Serving);
+        assert_eq!(
+            state.on(Event::Mirror),
+            [LoopAction::Report, LoopAction::KeepMirror]
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! docs/ARCHITECTURE.md), and it is the deploy that writes that.
 
 pub mod decision;
+mod pauses;
 mod prepare;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use tracing::{info, warn};
 
 use super::Instance;
 use super::deadline::done_within;
+use super::looks::LookRequests;
 use super::report::Reporter;
 use super::serving::{Before, Live, NotShown, Serving};
 use crate::cloud::s3::{Condition, Etag, Since};
@@ -40,10 +42,8 @@ use crate::site::report::Attempt;
 use crate::site::strikes::Strikes;
 use crate::site::web::Former;
 use decision::{CandidateAction, CurrentAction, TrialState, next, verdict};
+use pauses::{LOOK_EVERY, WatchPauses};
 
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// While a release is on trial here: what turns out to be broken is to go soon.
-const LOOK_CLOSELY: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_secs(3);
 /// As long as a boot may take.
 const TRIED_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -63,12 +63,20 @@ pub struct InPlaceTrial<'i> {
     /// The candidate that is to be tried, once the report has said so.
     next: Option<Candidate>,
     strikes: Strikes,
+    pauses: WatchPauses,
+    /// Who asks for a look need not wait for the next one.
+    requests: LookRequests,
 }
 
 impl<'i> InPlaceTrial<'i> {
     /// Makes the trial of an instance that has just booted: what is current may have changed
     /// meanwhile.
-    pub fn new(instance: &'i Instance, serving: &'i Serving, reporter: &'i Reporter<'i>) -> Self {
+    pub fn new(
+        instance: &'i Instance,
+        serving: &'i Serving,
+        reporter: &'i Reporter<'i>,
+        requests: LookRequests,
+    ) -> Self {
         Self {
             instance,
             serving,
@@ -79,6 +87,8 @@ impl<'i> InPlaceTrial<'i> {
             seen: None,
             next: None,
             strikes: Strikes::default(),
+            pauses: WatchPauses::begin(),
+            requests,
         }
     }
 
@@ -99,12 +109,12 @@ impl<'i> InPlaceTrial<'i> {
             return true;
         }
         let on_trial = matches!(self.state, TrialState::OnTrial(_));
-        sleep(if on_trial { LOOK_CLOSELY } else { LOOK_EVERY }).await;
+        let watch = self.pauses.pass(on_trial, self.requests.next()).await;
         let followed = self.look_at_candidate().await.unwrap_or_else(|error| {
             warn!("looking for a deploy in place: {error:#}");
             false
         });
-        followed || on_trial && self.watch().await
+        followed || watch && self.watch().await
     }
 
     async fn look_at_candidate(&mut self) -> Result<bool> {
@@ -197,6 +207,7 @@ impl<'i> InPlaceTrial<'i> {
                     .tell_tried(&deploy, &release.version, Attempt::OnTrial, None);
                 self.before = Some(before);
                 self.strikes.clear();
+                self.pauses.begin_anew();
                 self.state = TrialState::OnTrial(deploy);
             }
             Ok(None) => {
@@ -322,7 +333,9 @@ impl<'i> InPlaceTrial<'i> {
             return false;
         };
         let live = self.serving.live();
-        let Err(error) = self.instance.prove_within(&live, GLANCE).await else {
+        let seen = self.instance.prove_within(&live, GLANCE).await;
+        self.pauses.begin_anew();
+        let Err(error) = seen else {
             self.strikes.clear();
             return false;
         };

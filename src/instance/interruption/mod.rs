@@ -9,17 +9,22 @@
 //!   own copy of the note;
 //! - in the bucket: the reports of other instances, the deploy log and the deploy's lock, which it
 //!   reads; the report of an instance that is gone, from which a sweep takes the note;
-//! - EC2, which it asks for the fleet of this instance and for the instances that live;
+//! - EC2, which it asks for the fleet of this instance and for the instances that live; the
+//!   listeners of other instances, at which it looks before it leads the names there;
 //! - the fleet: its target, and by id the members that are not needed, never this instance
 //!   (invariant I4 of docs/ARCHITECTURE.md). What the target was is noted before that, so that a
 //!   killed run finds it (invariant I8);
-//! - in the site's zones: the ownership record, which it fences against spares or opens again, and
-//!   records of a multivalue answer, which it withdraws; never the names' own records
-//!   (invariant I2);
+//! - in the site's zones: the ownership record, which it fences against spares or opens again,
+//!   records of a multivalue answer, which it withdraws, and in its last seconds the names' own
+//!   records, where nobody has relieved it: to an older instance that serves, or away from here
+//!   (invariant I12): by batches that Route 53 refuses to a
+//!   stale writer (invariant I2);
 //! - its part of the report, the note and the end. What is served stays as it is.
 
 pub mod act;
+pub mod hand_over;
 pub mod imds_poll;
+pub mod last_act;
 pub mod notice;
 pub mod observe;
 pub mod sweep;
@@ -39,6 +44,7 @@ use super::Instance;
 use super::report::Reporter;
 use super::serving::Serving;
 use crate::site::handover::{LAST, Mark, leaves_at};
+use last_act::LastAct;
 use notice::{Heard, Marked};
 use observe::FleetWatch;
 
@@ -63,8 +69,7 @@ pub struct Interruption<'i> {
     fenced: Cell<bool>,
     /// The last look at who has the names.
     looked: Cell<Option<Instant>>,
-    /// The log has said that there is no mirror yet.
-    mirror_said: Cell<bool>,
+    last_act: LastAct,
 }
 
 /// What follows for the event loop.
@@ -86,7 +91,7 @@ impl<'i> Interruption<'i> {
             fleet: FleetWatch::new(&instance.context, &instance.identity),
             fenced: Cell::default(),
             looked: Cell::default(),
-            mirror_said: Cell::default(),
+            last_act: LastAct::default(),
         }
     }
 
@@ -107,6 +112,7 @@ impl<'i> Interruption<'i> {
             select! {
                 biased;
                 heard = self.notice() => self.hear(heard),
+                never = self.part_in_time() => match never {},
                 () = self.handle(None) => {}
             }
         }
@@ -122,6 +128,7 @@ impl<'i> Interruption<'i> {
                 InterruptionEvent::Changed
             }
             () = self.over(serving) => InterruptionEvent::Over,
+            never = self.part_in_time() => match never {},
             () = self.handle(Some(serving)) => InterruptionEvent::Changed,
         }
     }

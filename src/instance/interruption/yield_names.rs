@@ -1,6 +1,5 @@
 //! The names of an instance that ends: another instance takes them over, and this one makes way.
-//! Without another instance the records stay as they are (what is missing of invariant I12 of
-//! docs/ARCHITECTURE.md).
+//! What becomes of them without another instance is the last act's.
 
 use std::time::Duration;
 
@@ -18,8 +17,6 @@ use crate::site::records::ZoneOwnership;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const LAST_LOOK_WITHIN: Duration = Duration::from_secs(2);
-/// What the mirror needs to take the names: the change, and the time until name servers know it.
-const LAST_RESORT: Duration = Duration::from_secs(15);
 
 impl Interruption<'_> {
     /// Makes way for a replacement that may be there by now. What fails is tried again.
@@ -40,13 +37,15 @@ impl Interruption<'_> {
         if !multivalue {
             self.look_who_has_the_names(serving, seen.run.is_some_and(|run| run.lives))
                 .await;
+            if let Err(error) = self.hand_over(seen, serving).await {
+                warn!("leading the names to another instance: {error:#}");
+            }
         }
     }
 
     /// A rotation that lives has fenced the names against those that it ends, or has given them
     /// back here.
     pub(super) async fn look_who_has_the_names(&self, serving: &Serving, run_lives: bool) {
-        self.last_resort();
         if !self.is_time_to_look() {
             return;
         }
@@ -131,19 +130,5 @@ impl Interruption<'_> {
         }
         info!("others have the names; whoever still comes here is served until the end");
         self.change(|marked| marked.taken_over = Some(self.instance.context.now()));
-    }
-
-    /// The place of the static mirror: where nobody has taken over shortly before the end, it is to
-    /// have the names.
-    fn last_resort(&self) {
-        let marked = self.marked();
-        let is_alone = marked.taken_over.is_none() && self.instance.context.site.failover.is_some();
-        let until = marked.until().filter(|_| is_alone);
-        let is_last = until.is_some_and(|until| marked.left_until(until) <= LAST_RESORT);
-        if is_last && !self.mirror_said.replace(true) {
-            warn!(
-                "nobody has taken over, and this spotboot cannot send the names to the mirror yet"
-            );
-        }
     }
 }

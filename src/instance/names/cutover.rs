@@ -8,8 +8,10 @@ use crate::cloud::ec2::ElasticIp;
 use crate::cloud::route53::ChangeId;
 use crate::context::claim;
 use crate::context::elastic_ip::ElasticIpMover;
+use crate::context::take_over::take_over;
 use crate::site::address;
-use crate::site::records::{Checks, Cutover, ObservedRecords, ZonePlan, Zones};
+use crate::site::deploys::Node;
+use crate::site::records::{Checks, ClaimBasis, Cutover, ObservedRecords, ZonePlan, Zones};
 
 /// Where this instance stands after it asked for the names.
 pub enum CutoverOutcome {
@@ -41,23 +43,27 @@ impl NameKeeper<'_> {
             );
             return Ok(CutoverOutcome::StandBy);
         }
+        if self.interruption.is_near_its_end() {
+            info!("this instance ends in a moment; leaving the names where they are");
+            return Ok(CutoverOutcome::StandBy);
+        }
         // A health check that nobody uses is paid for all the same: it is made only for names that
         // will be ours.
-        let (context, identity) = (&self.instance.context, &self.instance.identity);
+        let context = &self.instance.context;
         if context.site.dns.checks_owner_only()
             && let Some(owner) = self.later_owner(zones).await?
         {
             return Ok(self.stand_by(&owner));
         }
-        let (site, route53, ec2) = (&context.site, &context.route53, &context.ec2);
-        let elastic = address::elastic(ec2, site).await?;
-        let node = claim::reached_at(claim::node(identity), elastic.as_ref());
-        let checks = claim::checks(route53, site, &node).await?;
-        let claim = claim::claim(site, &node, claim::shape(site, checks)?);
-        match zones.take_over(ec2, &claim, observed).await? {
+        let elastic = address::elastic(&context.ec2, &context.site).await?;
+        let node = claim::reached_at(self.node().await?, elastic.as_ref());
+        match take_over(context, zones, &node, ClaimBasis::Launch, observed).await? {
             // The record first: only its owner moves the address, and what ends in between is taken
             // up again by whoever owns it then.
-            Cutover::Owner(changes) => self.have_address(zones, elastic.as_ref(), changes).await,
+            Cutover::Owner(changes) => {
+                self.interruption.has_names_again();
+                self.have_address(zones, elastic.as_ref(), changes).await
+            }
             Cutover::StandBy { owner } => Ok(self.stand_by(&owner)),
         }
     }
@@ -81,9 +87,20 @@ impl NameKeeper<'_> {
         Ok(CutoverOutcome::Owner(changes))
     }
 
+    /// This instance at its public addresses. One that AWS did not take away after all may have
+    /// another than at its boot.
+    async fn node(&self) -> Result<Node> {
+        let node = claim::node(&self.instance.identity);
+        if !self.interruption.has_parted() {
+            return Ok(node);
+        }
+        let ipv4 = self.instance.imds.public_ipv4().await?;
+        Ok(Node { ipv4, ..node })
+    }
+
     async fn later_owner(&self, zones: &Zones) -> Result<Option<String>> {
         let (context, identity) = (&self.instance.context, &self.instance.identity);
-        let shape = claim::shape(&context.site, Checks::default())?;
+        let shape = claim::shape(context, Checks::default())?;
         let claim = claim::claim(&context.site, &claim::node(identity), shape);
         let plans = zones.plan(&context.ec2, &claim).await?;
         Ok(plans.into_iter().find_map(|(_, plan)| match plan {

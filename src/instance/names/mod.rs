@@ -13,6 +13,7 @@
 
 pub mod cutover;
 pub mod elastic_ip;
+pub mod health_checks;
 pub mod owner;
 pub mod standby;
 

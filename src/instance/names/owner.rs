@@ -52,9 +52,13 @@ impl NameKeeper<'_> {
     }
 
     /// Whether the names are still this instance's own. In a multivalue answer each instance has
-    /// records of its own.
+    /// records of its own. One that has parted with the names, and that AWS did not take away after
+    /// all, asks for them again as one does that stands by.
     pub async fn look_at_names(&self, serving: &Serving) -> bool {
         sleep(OWN_EVERY).await;
+        if self.interruption.is_to_have_names_again() {
+            return false;
+        }
         if self.instance.context.site.dns.answers_together() {
             return true;
         }

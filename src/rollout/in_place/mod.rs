@@ -15,9 +15,9 @@ use tracing::{info, warn};
 use super::Rollout;
 use super::instance_log::print_log;
 use super::method::{Look, Method};
-use super::probe::look;
 use crate::config::Bucket;
 use crate::context::SiteContext;
+use crate::context::probe::look;
 use crate::site::deploys::{InPlaceInstances, Work};
 use instances::{Progress, Resident, Source};
 

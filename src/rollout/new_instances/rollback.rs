@@ -9,15 +9,12 @@ use tracing::{info, warn};
 
 use super::Rotation;
 use crate::config::Bucket;
-use crate::context::claim;
-use crate::context::elastic_ip::ElasticIpMover;
+use crate::context::appoint::appoint;
 use crate::rollout::decision::names::Heirs;
 use crate::rollout::decision::view::{Looked, Looks, decided};
 use crate::rollout::instance_log::print_log;
 use crate::rollout::members::Member;
 use crate::rollout::probe::look_at;
-use crate::site::address;
-use crate::site::records::{Claim, ClaimBasis, Cutover};
 
 const GLANCE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -129,27 +126,9 @@ impl Rotation<'_> {
         };
         let zones = context.zones().await?;
         let moved = owners.iter().any(|owner| owner != heir.id());
-        let elastic = address::elastic(&context.ec2, &context.site).await?;
-        let node = claim::reached_at(heir.node.clone(), elastic.as_ref());
-        let shape = claim::shape(
-            &context.site,
-            claim::checks(&context.route53, &context.site, &node).await?,
-        )?;
-        let claim = Claim {
-            launched: heirs.appointed_at(heir, context.now()),
-            right: ClaimBasis::Appointment,
-            ..claim::claim(&context.site, &node, shape)
-        };
         info!(instance = heir.id(), "the names go back");
-        if let Cutover::Owner(changes) = zones.take_over(&context.ec2, &claim, None).await? {
-            if elastic.is_some() {
-                ElasticIpMover {
-                    context,
-                    zones: &zones,
-                }
-                .lead_to(heir.id())
-                .await?;
-            }
+        let launched = heirs.appointed_at(heir, context.now());
+        if let Some(changes) = appoint(context, &zones, heir.node.clone(), launched).await? {
             zones.in_sync(&changes).await?;
         }
         Ok(moved)

@@ -211,7 +211,7 @@ impl Cache<'_> {
                 return Ok(None);
             }
         };
-        match Certificate::unseal(&self.ca.slug, &object.body, &self.site.domains, now) {
+        match Certificate::unseal(&self.ca.slug, &object.body, &self.site.served_names(), now) {
             Ok(certificate) => Ok(Some(certificate)),
             Err(flaw) => {
                 warn!(key, "the cached certificate is of no use: {flaw}");

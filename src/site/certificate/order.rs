@@ -142,8 +142,8 @@ impl Desk<'_> {
         {
             self.forget().await?;
         }
-        let (ca, domains) = (&self.cache.ca.slug, &self.cache.site.domains);
-        Certificate::check(ca, issued?, pending.key, domains, self.now()?)
+        let (ca, names) = (&self.cache.ca.slug, self.cache.site.served_names());
+        Certificate::check(ca, issued?, pending.key, &names, self.now()?)
             .context("checking the certificate that the CA issued")
     }
 
@@ -380,7 +380,7 @@ impl Desk<'_> {
     }
 
     fn names(&self) -> Vec<String> {
-        identifiers(&self.cache.site.domains)
+        identifiers(&self.cache.site.served_names())
     }
 }
 

@@ -9,7 +9,7 @@ mod opened;
 mod ship;
 mod stored;
 
-pub use line::Line;
+pub use line::{Line, LineText};
 pub use merge::Merge;
 pub use name::{PieceName, Stream};
 pub use ship::{access_time, entry_time, ship};

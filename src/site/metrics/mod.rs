@@ -4,4 +4,4 @@ mod requests;
 mod text;
 
 pub use requests::Requests;
-pub use text::{Gauges, text};
+pub use text::{Gauges, MirrorGauges, text};

@@ -34,6 +34,20 @@ pub struct Gauges<'a> {
     pub last_shipped: Option<OffsetDateTime>,
     pub waiting_bytes: u64,
     pub pieces_dropped: u64,
+    /// Where this instance has looked at the mirror.
+    pub mirror: Option<MirrorGauges>,
+}
+
+/// How the mirror stands, as far as this instance knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MirrorGauges {
+    /// When it was last found to be like the site.
+    pub fresh: Option<OffsetDateTime>,
+    pub pages: Option<u64>,
+    /// The share of the site that the comparison found in it, from 0 to 1.
+    pub likeness: Option<f64>,
+    /// The last try that came to nothing, where no later one came to something.
+    pub failed: Option<OffsetDateTime>,
 }
 
 type Seconds = Gauge<f64, AtomicU64>;
@@ -50,6 +64,9 @@ pub fn text(requests: &Requests, standing: &Gauges<'_>) -> String {
     register_services(&mut registry, standing);
     register_calls(&mut registry, &standing.calls);
     register_logs(&mut registry, standing);
+    if let Some(mirror) = &standing.mirror {
+        register_mirror(&mut registry, mirror);
+    }
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes whatever is written to it");
     text
@@ -182,6 +199,35 @@ fn register_calls(registry: &mut Registry, calls: &BTreeMap<Operation, Calls>) {
     registry.register("aws_failed", "Of them, those that failed otherwise", failed);
 }
 
+fn register_mirror(registry: &mut Registry, mirror: &MirrorGauges) {
+    register_time(
+        registry,
+        "mirror_fresh",
+        "When the mirror was last like the site",
+        mirror.fresh,
+    );
+    register_time(
+        registry,
+        "mirror_failure",
+        "The last try to make the mirror, where it came to nothing",
+        mirror.failed,
+    );
+    if let Some(pages) = mirror.pages {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(pages).unwrap_or(i64::MAX));
+        registry.register("mirror_pages", "Pages of the mirror", gauge);
+    }
+    if let Some(likeness) = mirror.likeness {
+        let gauge = Seconds::default();
+        gauge.set(likeness);
+        registry.register(
+            "mirror_likeness_ratio",
+            "The share of the site that is in the mirror",
+            gauge,
+        );
+    }
+}
+
 fn register_logs(registry: &mut Registry, standing: &Gauges<'_>) {
     register_time(
         registry,
@@ -256,6 +302,12 @@ mod tests {
             last_shipped: None,
             waiting_bytes: 7,
             pieces_dropped: 2,
+            mirror: Some(MirrorGauges {
+                fresh: Some(datetime!(2026-12-01 00:00 UTC)),
+                pages: Some(1314),
+                likeness: Some(0.999),
+                failed: None,
+            }),
         };
         let text = text(&requests, &standing);
         for line in [
@@ -272,6 +324,9 @@ mod tests {
             r#"spotboot_service_in_trouble{service="spotboot-app"} 1"#,
             "spotboot_logs_waiting_bytes 7",
             "spotboot_logs_dropped_total 2",
+            "spotboot_mirror_fresh_timestamp_seconds 1796083200",
+            "spotboot_mirror_pages 1314",
+            "spotboot_mirror_likeness_ratio 0.999",
         ] {
             assert_eq!(text.matches(line).count(), 1, "{line} in:\n{text}");
         }
@@ -296,5 +351,6 @@ mod tests {
             "{told}"
         );
         assert!(!text.contains("logs_shipped"), "nothing was shipped yet");
+        assert!(!text.contains("mirror_failure"), "the last try was well");
     }
 }

@@ -6,6 +6,7 @@
 //! the system's roots, is no obstacle.
 
 mod chain;
+mod listener;
 mod served;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::config::{OwnUrls, RedirectVerdict, Trail, redirects, shown_url};
 use chain::{Same, client};
+pub use listener::Listener;
 pub use served::{Served, served};
 
 /// How long a listener may still answer as it did before a reload.
@@ -32,6 +34,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const BODY: usize = 4096;
+/// What nginx says with each answer that it gives in the app's place.
+const COPY: &str = "x-spotboot-mirror";
 /// Connections that must show the new certificate one after the other before a reload counts as
 /// done.
 const IN_A_ROW: u32 = 10;
@@ -164,7 +168,7 @@ async fn look(
         if primary {
             step = "asking for the health path";
             let answer = get(&mut requests, expected, host, &expected.health_path).await?;
-            check_health(answer.status(), expected)?;
+            check_health(&answer, expected)?;
             step = "following the health path's redirects";
             follow(answer, expected, chain, host).await?;
         }
@@ -254,7 +258,14 @@ async fn check_about(
 
 /// As the app's readiness is judged; kinds without an app, whose package may lack the page or stand
 /// one folder too deep, are judged here only.
-fn check_health(status: StatusCode, expected: &Expectation) -> Result<(), String> {
+fn check_health(answer: &http::Response<Incoming>, expected: &Expectation) -> Result<(), String> {
+    let status = answer.status();
+    if answer.headers().contains_key(COPY) {
+        return Err(format!(
+            "the app does not answer {}: the web server shows the mirror's copy of it",
+            expected.health_path
+        ));
+    }
     if status.is_success() || redirects(status) {
         return Ok(());
     }

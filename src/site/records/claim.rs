@@ -4,11 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use time::OffsetDateTime;
 
+use super::refuge::{at_mirror, at_nobody};
 use crate::cloud::route53::{RecordSet, RecordType, Role};
+use crate::config::{Domain, MirrorAlias};
 
-/// CloudFront's own zone for alias records (AWS General Reference, "Amazon CloudFront endpoints and
-/// quotas").
-const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 pub(super) const PRIMARY: &str = "spotboot-primary";
 const SECONDARY: &str = "spotboot-secondary";
 
@@ -40,7 +39,7 @@ pub enum ClaimBasis {
 #[derive(Debug, Clone)]
 pub enum Shape {
     Simple,
-    Failover { cloudfront: String, checks: Checks },
+    Failover { mirror: MirrorAlias, checks: Checks },
     Multivalue { checks: Checks },
 }
 
@@ -58,32 +57,68 @@ impl Claim {
     }
 
     /// What a name of the site shall say.
-    pub(super) fn record_sets(&self, name: &str) -> Vec<RecordSet> {
-        let a = self.ipv4.map(|address| {
-            RecordSet::new(name, RecordType::A, self.ttl, vec![address.to_string()])
-        });
-        let aaaa = self.ipv6.map(|address| {
-            RecordSet::new(name, RecordType::Aaaa, self.ttl, vec![address.to_string()])
-        });
+    pub(super) fn record_sets(&self, name: &Domain) -> Vec<RecordSet> {
+        let name = name.as_str();
         match &self.shape {
-            Shape::Simple => a.into_iter().chain(aaaa).collect(),
-            Shape::Multivalue { checks } => {
-                let a = a.map(|set| set.multivalue(&self.instance, checks.ipv4.as_deref()));
-                let aaaa = aaaa.map(|set| set.multivalue(&self.instance, checks.ipv6.as_deref()));
-                a.into_iter().chain(aaaa).collect()
-            }
-            Shape::Failover { cloudfront, checks } => {
-                let pair = |primary: RecordSet, kind: RecordType, check: &Option<String>| {
-                    let mirror = RecordSet::alias(name, kind, cloudfront, CLOUDFRONT_ZONE, false);
-                    [
-                        primary.failover(Role::Primary, PRIMARY, check.as_deref()),
-                        mirror.failover(Role::Secondary, SECONDARY, None),
-                    ]
-                };
-                let a = a.map(|set| pair(set, RecordType::A, &checks.ipv4));
-                let aaaa = aaaa.map(|set| pair(set, RecordType::Aaaa, &checks.ipv6));
-                a.into_iter().chain(aaaa).flatten().collect()
-            }
+            Shape::Simple => self.addresses(name),
+            Shape::Multivalue { checks } => self.answers(name, checks),
+            Shape::Failover { mirror, checks } => self
+                .addresses(name)
+                .into_iter()
+                .flat_map(|primary| self.pair(primary, mirror, checks))
+                .collect(),
+        }
+    }
+
+    /// What `[failover] dynamic` shall say: it leads to the owner, whatever its health check says,
+    /// and never to the mirror.
+    pub(super) fn dynamic_sets(&self, name: &Domain) -> Vec<RecordSet> {
+        match &self.shape {
+            Shape::Simple | Shape::Failover { .. } => self.addresses(name.as_str()),
+            Shape::Multivalue { checks } => self.answers(name.as_str(), checks),
+        }
+    }
+
+    fn addresses(&self, name: &str) -> Vec<RecordSet> {
+        let ipv4 = self.ipv4.map(|ip| (RecordType::A, ip.to_string()));
+        let ipv6 = self.ipv6.map(|ip| (RecordType::Aaaa, ip.to_string()));
+        ipv4.into_iter()
+            .chain(ipv6)
+            .map(|(kind, ip)| RecordSet::new(name, kind, self.ttl, vec![ip]))
+            .collect()
+    }
+
+    /// This instance's part of a multivalue answer.
+    fn answers(&self, name: &str, checks: &Checks) -> Vec<RecordSet> {
+        self.addresses(name)
+            .into_iter()
+            .map(|set| {
+                let check = checks.of(&set);
+                set.multivalue(&self.instance, check)
+            })
+            .collect()
+    }
+
+    /// A primary, and what visitors are led to while its health check fails: where the mirror has
+    /// no address of that kind, they are to try the other kind.
+    fn pair(&self, primary: RecordSet, mirror: &MirrorAlias, checks: &Checks) -> [RecordSet; 2] {
+        let (name, kind) = (primary.name(), primary.kind().unwrap_or(RecordType::A));
+        let secondary =
+            at_mirror(&name, kind, mirror).unwrap_or_else(|| at_nobody(&name, kind, self.ttl));
+        let check = checks.of(&primary);
+        [
+            primary.failover(Role::Primary, PRIMARY, check),
+            secondary.failover(Role::Secondary, SECONDARY, None),
+        ]
+    }
+}
+
+impl Checks {
+    /// The check of a record set's kind of address.
+    fn of(&self, set: &RecordSet) -> Option<&str> {
+        match set.kind() {
+            Some(RecordType::Aaaa) => self.ipv6.as_deref(),
+            _ => self.ipv4.as_deref(),
         }
     }
 }

@@ -5,7 +5,8 @@
 use time::OffsetDateTime;
 
 use super::Ownership;
-use super::plan::{Conflict, OWNERSHIP_TTL, ZoneNames, ZonePlan, owner, owner_of};
+use super::plan::{Conflict, ZonePlan, owner, owner_of, owner_of_site};
+use super::zone_names::{OWNERSHIP_TTL, ZoneNames};
 use crate::cloud::route53::{Change, RecordSet, RecordType};
 
 /// What takes the records of instances that are to go out of a multivalue answer; with other
@@ -19,16 +20,9 @@ pub fn withdrawal(
     site: &str,
     going: &[String],
 ) -> Result<ZonePlan, Conflict> {
-    let Some((standing, owner)) = owner_of(observed, names)? else {
+    let Some((standing, owner)) = owner_of_site(observed, names, site)? else {
         return Ok(ZonePlan::Unchanged);
     };
-    if owner.site != site {
-        return Err(Conflict::OtherSite {
-            name: names.ownership.clone(),
-            owner: owner.site,
-            site: site.to_owned(),
-        });
-    }
     let goes = |set: &&RecordSet| {
         set.is_multivalue()
             && set
@@ -94,10 +88,14 @@ pub fn stay(
 
 /// The next generation of the ownership that stands there, with the same owner.
 fn renewed(standing: RecordSet, owner: Ownership, launched: OffsetDateTime) -> [Change; 2] {
+    rewritten(standing, Ownership { launched, ..owner })
+}
+
+/// The next generation of the ownership that stands there, as it is to be.
+pub(super) fn rewritten(standing: RecordSet, next: Ownership) -> [Change; 2] {
     let next = Ownership {
-        launched,
-        generation: owner.generation + 1,
-        ..owner
+        generation: next.generation + 1,
+        ..next
     };
     let create = RecordSet::new(
         &standing.name(),

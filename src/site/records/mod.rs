@@ -1,13 +1,21 @@
 //! The site's names in Route 53: whose they are, and the one batch that hands them over.
 //!
-//! Deciding is `plan`'s and `fence`'s, purely; this file observes, and `swap` submits, and looks
-//! again when Route 53 refuses.
+//! Deciding is `plan`'s, `fence`'s, `lead`'s and `parting`'s, purely; this file and `away` observe,
+//! and `swap` submits, and looks again when Route 53 refuses.
 
+mod away;
 mod claim;
 mod fence;
+#[cfg(test)]
+mod fixtures;
+mod heir;
+mod lead;
 mod ownership;
+mod parting;
 mod plan;
+mod refuge;
 mod swap;
+mod zone_names;
 mod zone_ownership;
 
 use std::collections::BTreeSet;
@@ -20,12 +28,21 @@ use tokio::time::Instant;
 pub use claim::{Checks, Claim, ClaimBasis, Shape};
 #[cfg(test)]
 pub use fence::{fence, stay};
-pub use ownership::{Ownership, later_than};
-pub use plan::{ZoneNames, ZonePlan};
+#[cfg(test)]
+pub use fixtures::zone_owned_by;
+pub use heir::Heir;
+#[cfg(test)]
+pub use lead::{back, to_mirror};
+pub use ownership::{NamesLead, Ownership, later_than};
+pub use parting::Parting;
+#[cfg(test)]
+pub use parting::part;
+pub use plan::ZonePlan;
 #[cfg(test)]
 pub use plan::{plan, whom_to_ask};
 pub use swap::Cutover;
 use swap::swap;
+pub use zone_names::ZoneNames;
 pub use zone_ownership::ZoneOwnership;
 
 use crate::cloud::ec2::Ec2;
@@ -52,11 +69,8 @@ impl Zones {
     /// # Errors
     /// Names a domain that no zone of this account holds, or one outside `dns.hosted_zone_id`.
     pub async fn find(route53: &Route53, site: &Site) -> Result<Self> {
-        let names: Vec<String> = site
-            .domains
-            .iter()
-            .map(|domain| domain.base().to_owned())
-            .collect();
+        let served = site.served_names();
+        let names: Vec<String> = served.iter().map(|name| name.base().to_owned()).collect();
         let found = match &site.dns.hosted_zone_id {
             None => route53.zones_holding(&names).await?,
             Some(id) => {
@@ -71,29 +85,31 @@ impl Zones {
             }
         };
         let mut zones: Vec<(Zone, Vec<Domain>)> = Vec::new();
-        for (domain, zone) in site.domains.iter().zip(found) {
-            let zone = zone.with_context(|| no_zone(site, domain))?;
+        for (name, zone) in served.into_iter().zip(found) {
+            let zone = zone.with_context(|| no_zone(site, &name))?;
             match zones.iter_mut().find(|(known, _)| known.id == zone.id) {
-                Some((_, domains)) => domains.push(domain.clone()),
-                None => zones.push((zone, vec![domain.clone()])),
+                Some((_, names)) => names.push(name),
+                None => zones.push((zone, vec![name])),
             }
         }
-        let zones = zones
-            .into_iter()
-            .map(|(zone, domains)| (zone, ZoneNames::new(domains)))
-            .collect();
+        let group = |(zone, names): (Zone, Vec<Domain>)| {
+            let is_dynamic = |name: &Domain| site.dynamic() == Some(name);
+            let (dynamic, domains): (Vec<_>, Vec<_>) = names.into_iter().partition(is_dynamic);
+            let names = ZoneNames::new(domains, dynamic.into_iter().next());
+            (zone, names.keeping_checks(site.dns.address_moves()))
+        };
+        let zones = zones.into_iter().map(group).collect();
         Ok(Self {
             route53: route53.clone(),
             zones,
         })
     }
 
-    /// The zone that holds a domain of the site.
+    /// The zone that holds a name of the site.
     pub fn of(&self, domain: &str) -> Option<&Zone> {
         let within = |(_, names): &&(Zone, ZoneNames)| {
             names
-                .domains
-                .iter()
+                .names()
                 .any(|known| known.base() == domain || known.as_str() == domain)
         };
         self.zones.iter().find(within).map(|(zone, _)| zone)
@@ -173,6 +189,7 @@ impl Zones {
                 .collect();
             standing.push(ZoneOwnership {
                 zone: zone.name.clone(),
+                has_domains: !names.domains.is_empty(),
                 owner,
                 records,
             });
@@ -207,7 +224,8 @@ impl Zones {
             .route53
             .record_sets(&zone.id, std::slice::from_ref(&names.ownership))
             .await?;
-        Ok(plan::owner(&observed, names)?.map(|owner| owner.owner))
+        let owner = plan::owner(&observed, names)?;
+        Ok(owner.and_then(|owner| owner.instance().map(str::to_owned)))
     }
 
     /// Takes the records of these instances out of multivalue answers, and their health checks with

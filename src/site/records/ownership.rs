@@ -6,13 +6,29 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// `heritage=spotboot,site=…,owner=<instance>,launched=<RFC 3339>,generation=<n>`.
+/// The owner of names that no instance has had yet.
+const NOBODY: &str = "nobody";
+
+/// `heritage=spotboot,site=…,owner=<instance>,launched=<RFC 3339>,generation=<n>`, and
+/// `,names=mirror` while a person has led the names to the mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
     pub site: String,
+    /// An instance's id.
     pub owner: String,
     pub launched: OffsetDateTime,
     pub generation: u64,
+    pub names: NamesLead,
+}
+
+/// Where a person wants the names to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NamesLead {
+    /// To the owner, as the record says without a word about it.
+    #[default]
+    Instance,
+    /// To the mirror, whoever owns the names, until a person leads them back.
+    Mirror,
 }
 
 impl Ownership {
@@ -25,12 +41,41 @@ impl Ownership {
         let owner = field("owner")?.to_owned();
         let launched = OffsetDateTime::parse(field("launched")?, &Rfc3339).ok()?;
         let generation = field("generation")?.parse().ok()?;
+        let names = match fields.next() {
+            None => NamesLead::Instance,
+            Some("names=instance") => NamesLead::Instance,
+            Some("names=mirror") => NamesLead::Mirror,
+            Some(_) => return None,
+        };
         fields.next().is_none().then_some(Self {
             site,
             owner,
             launched,
             generation,
+            names,
         })
+    }
+
+    /// What is written where names are led to the mirror that no instance has had yet: whoever
+    /// boots first owns them.
+    pub(super) fn of_nobody(site: &str) -> Self {
+        Self {
+            site: site.to_owned(),
+            owner: NOBODY.to_owned(),
+            launched: OffsetDateTime::UNIX_EPOCH,
+            generation: 0,
+            names: NamesLead::Instance,
+        }
+    }
+
+    /// The instance that owns the names; `None` where none has had them yet.
+    pub fn instance(&self) -> Option<&str> {
+        (self.owner != NOBODY).then_some(self.owner.as_str())
+    }
+
+    /// Whether a person has led the names to the mirror.
+    pub fn is_at_mirror(&self) -> bool {
+        self.names == NamesLead::Mirror
     }
 
     /// Whether an instance with this launch time came after the owner. Two of the same second are
@@ -58,7 +103,11 @@ impl fmt::Display for Ownership {
             f,
             "heritage=spotboot,site={},owner={},launched={launched},generation={}",
             self.site, self.owner, self.generation
-        )
+        )?;
+        match self.names {
+            NamesLead::Instance => Ok(()),
+            NamesLead::Mirror => f.write_str(",names=mirror"),
+        }
     }
 }
 
@@ -73,6 +122,7 @@ mod tests {
             owner: "i-1".into(),
             launched: datetime!(2026-11-20 12:00 UTC),
             generation: 7,
+            names: NamesLead::Instance,
         }
     }
 
@@ -86,6 +136,31 @@ mod tests {
             Ownership::parse(&ownership().to_string()),
             Some(ownership())
         );
+    }
+
+    #[test]
+    fn names_at_the_mirror_are_told_and_anything_else_about_them_is_not_understood() {
+        let at_mirror = Ownership {
+            names: NamesLead::Mirror,
+            ..ownership()
+        };
+        let text = at_mirror.to_string();
+        assert_eq!(text, format!("{},names=mirror", ownership()));
+        assert_eq!(Ownership::parse(&text), Some(at_mirror));
+        let said = |names: &str| Ownership::parse(&format!("{},{names}", ownership()));
+        assert_eq!(said("names=instance"), Some(ownership()));
+        assert_eq!(said("names=moon"), None);
+        assert_eq!(said("names=mirror,more=1"), None);
+    }
+
+    #[test]
+    fn names_that_no_instance_has_had_are_anybodys_to_take() {
+        let nobodys = Ownership::of_nobody("example");
+        assert_eq!(
+            (nobodys.instance(), ownership().instance()),
+            (None, Some("i-1"))
+        );
+        assert!(nobodys.is_before(ownership().launched, "a"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use tracing::{debug, info, warn};
 
-use super::plan::{ZoneNames, ZonePlan};
+use super::Ownership;
+use super::plan::ZonePlan;
+use super::zone_names::ZoneNames;
 use crate::cloud::route53::{Change, ChangeId, RecordSet, Route53, Submitted, Zone};
 
 /// Refusals in a row after which somebody else's writing is no explanation any more.
@@ -60,7 +62,7 @@ pub(super) async fn swap(
             .for_each(|change| info!(zone = zone.name, "{change}"));
         match route53.change(&zone.id, &changes, comment).await? {
             Submitted::Accepted(id) => {
-                forget_health_checks(route53, &changes).await;
+                forget_health_checks(route53, names, &changes).await;
                 // The ownership record is read from Route 53 itself, which knows it at once. What
                 // was refused before may have been refused because it was done already, by a batch
                 // of ours whose answer was lost.
@@ -84,35 +86,85 @@ pub(super) async fn swap(
     )
 }
 
-/// Deletes the health checks of record sets that this batch removed. One that stays costs money,
+/// Deletes the health checks that this batch left without a record. One that stays costs money,
 /// never service.
-async fn forget_health_checks(route53: &Route53, changes: &[Change]) {
-    let checks = |wanted: fn(&Change) -> Option<&RecordSet>| {
-        changes
-            .iter()
-            .filter_map(wanted)
-            .filter_map(RecordSet::health_check)
-            .map(str::to_owned)
-    };
-    let kept: BTreeSet<String> = checks(|change| {
-        if let Change::Create(set) = change {
-            Some(set)
-        } else {
-            None
-        }
-    })
-    .collect();
-    let gone: BTreeSet<String> = checks(|change| {
-        if let Change::Delete(set) = change {
-            Some(set)
-        } else {
-            None
-        }
-    })
-    .collect();
-    for check in gone.difference(&kept) {
-        if let Err(error) = route53.delete_health_check(check).await {
+async fn forget_health_checks(route53: &Route53, names: &ZoneNames, changes: &[Change]) {
+    for check in checks_to_delete(names, changes) {
+        if let Err(error) = route53.delete_health_check(&check).await {
             warn!(check, "a health check of a former instance stays: {error}");
         }
+    }
+}
+
+/// The health checks of record sets that this batch removed, but for those that are kept while the
+/// names are at the mirror.
+fn checks_to_delete(names: &ZoneNames, changes: &[Change]) -> BTreeSet<String> {
+    if names.keeps_checks && leaves_names_at_mirror(names, changes) {
+        return BTreeSet::new();
+    }
+    let (mut gone, mut kept) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        let (set, checks) = match change {
+            Change::Delete(set) => (set, &mut gone),
+            Change::Create(set) => (set, &mut kept),
+        };
+        checks.extend(set.health_check().map(str::to_owned));
+    }
+    gone.difference(&kept).cloned().collect()
+}
+
+/// Whether the batch writes that a person has led the names to the mirror.
+fn leaves_names_at_mirror(names: &ZoneNames, changes: &[Change]) -> bool {
+    changes.iter().any(|change| match change {
+        Change::Create(set) if set.name() == names.ownership => set
+            .values()
+            .iter()
+            .filter_map(|value| Ownership::parse(value))
+            .any(|ownership| ownership.is_at_mirror()),
+        Change::Create(_) | Change::Delete(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{a, aliases, names, text, text_at_mirror};
+    use super::*;
+    use crate::cloud::route53::Role;
+
+    fn primary(address: &str, check: &str) -> RecordSet {
+        a(address).failover(Role::Primary, "spotboot-primary", Some(check))
+    }
+
+    fn to_mirror() -> Vec<Change> {
+        let [alias, _] = aliases();
+        vec![
+            Change::Delete(text("i-1", 0, 4)),
+            Change::Create(text_at_mirror("i-1", 0, 5)),
+            Change::Delete(primary("203.0.113.1", "check-1")),
+            Change::Create(alias),
+        ]
+    }
+
+    #[test]
+    fn a_check_goes_with_the_last_record_that_names_it() {
+        let changes = [
+            Change::Delete(text("i-1", 0, 4)),
+            Change::Create(text("i-2", 1, 5)),
+            Change::Delete(primary("203.0.113.1", "check-1")),
+            Change::Delete(primary("203.0.113.1", "check-2")),
+            Change::Create(primary("203.0.113.2", "check-2")),
+        ];
+        for names in [names(), names().keeping_checks(true)] {
+            let deleted = checks_to_delete(&names, &changes);
+            assert_eq!(deleted, ["check-1".to_owned()].into());
+        }
+        let deleted = checks_to_delete(&names(), &to_mirror());
+        assert_eq!(deleted, ["check-1".to_owned()].into());
+    }
+
+    #[test]
+    fn the_check_that_all_owners_share_stays_while_the_names_are_at_the_mirror() {
+        let names = names().keeping_checks(true);
+        assert_eq!(checks_to_delete(&names, &to_mirror()), BTreeSet::new());
     }
 }

@@ -2,16 +2,20 @@
 //! itself before each use.
 
 mod applied;
+mod disk_copy;
 mod drain;
 mod former;
 mod immutable;
 mod lasting;
+mod machine;
 mod manifest;
 mod nginx;
 mod reload;
 mod render;
 mod reopen;
+mod spelling;
 mod website;
+mod website_proxy;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,8 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tracing::warn;
 
-use crate::config::Domain;
+use crate::config::{Domain, PlainHttp};
 use crate::host::account::Account;
 use crate::host::files::FileError;
 use crate::host::paths::Paths;
@@ -29,10 +34,12 @@ use crate::host::services::{Ensured, Service, ServiceError, Services, Signal};
 use crate::host::{files, packages};
 
 pub use applied::forget;
+pub use disk_copy::{CopiedAnswer, CopyTables, DiskCopy, lay_out};
 pub use drain::drain;
 pub use former::Former;
+pub use machine::NginxHost;
 pub use nginx::{Nginx, Version};
-pub use render::{NginxHost, health_files, render};
+pub use render::{health_files, render};
 pub use reopen::reopen;
 pub use website::Website;
 
@@ -55,8 +62,17 @@ pub struct WebConfig {
     pub http_port: u16,
     pub https_port: u16,
     pub upstream: Upstream,
+    /// `[web] http`.
+    pub http: PlainHttp,
     /// `[web] hsts`.
     pub hsts: Option<Duration>,
+    /// By which an app's silence is answered; `None`: nginx says that the app does not answer.
+    pub copy: Option<DiskCopy>,
+    /// Where redirect mode leads visitors: `https://static.example.com`; `None`: the mirror has no
+    /// name of its own.
+    pub mirror_origin: Option<String>,
+    /// `[failover] dynamic`, whose visitors are never led to the mirror.
+    pub dynamic: Option<Domain>,
     /// URL prefix → folder where the prefix ends in `/`, else the one file served there.
     pub static_files: Vec<(String, PathBuf)>,
     /// Starts with `/`.
@@ -124,12 +140,7 @@ pub enum WebError {
 /// error.
 pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebError> {
     let nginx = Nginx::find().await?;
-    let text = render(
-        config,
-        &NginxHost::observe(&nginx),
-        &immutable::paths(config).await,
-    )?;
-    let checked = check(config, &nginx, &text).await?;
+    let (checked, text) = checked(config, &nginx).await?;
     packages::stop_stock_nginx(&[config.http_port, config.https_port]).await;
     let before = running(&config.paths.nginx_pid());
     drain::end(&config.paths);
@@ -144,6 +155,28 @@ pub async fn start(config: &WebConfig, services: &Services) -> Result<(), WebErr
         Ensured::Started | Ensured::Replaced => listening(config, services, before).await?,
     }
     Ok(applied::apply(&config.paths, &text)?)
+}
+
+/// Renders the configuration and has nginx check it. What a mirror brings is no reason to serve
+/// nothing: where nginx cannot be told of the copy, the copy is left out of the configuration.
+async fn checked(config: &WebConfig, nginx: &Nginx) -> Result<(CheckedConfig, String), WebError> {
+    let (machine, immutable) = (NginxHost::observe(nginx), immutable::paths(config).await);
+    let attempt = async |config: &WebConfig| {
+        let text = render(config, &machine, &immutable)?;
+        Ok::<_, WebError>((check(config, nginx, &text).await?, text))
+    };
+    match attempt(config).await {
+        Err(error) if config.copy.is_some() => {
+            let without = WebConfig {
+                copy: None,
+                ..config.clone()
+            };
+            let attempted = attempt(&without).await?;
+            warn!("nginx does without the mirror's copy on the disk: {error}");
+            Ok(attempted)
+        }
+        done => done,
+    }
 }
 
 /// A configuration that nginx has found good, not yet the one in use.

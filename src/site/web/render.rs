@@ -1,15 +1,17 @@
 //! From a [`WebConfig`] to nginx's configuration. No value of a site can leave its place in it.
 
-use std::net::IpAddr;
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::json;
 use time::Duration;
 
-use super::{Nginx, Upstream, WORKER_SHUTDOWN_TIMEOUT, WebConfig, WebError, Website, lasting};
+use super::disk_copy::CopyValues;
+use super::machine::NginxHost;
+use super::spelling::{matched, text};
+use super::website_proxy::{WebsiteProxy, resolvers};
+use super::{Upstream, WORKER_SHUTDOWN_TIMEOUT, WebConfig, WebError, Website, lasting};
+use crate::config::{Domain, PlainHttp};
 use crate::host::account::Account;
-use crate::host::{network, templates};
+use crate::host::templates;
 
 const TEMPLATE: &str = include_str!("../../../templates/nginx.conf");
 const TYPES: &str = include_str!("../../../templates/mime.types");
@@ -24,25 +26,6 @@ const CIPHERS: [&str; 6] = [
 ];
 /// `/ping` fails when the certificate has less than this left.
 const LEFT: Duration = Duration::DAY;
-
-/// What of this machine goes into the configuration.
-#[derive(Debug, Clone)]
-pub struct NginxHost {
-    pub nginx: Nginx,
-    pub ipv6: bool,
-    pub name_servers: Vec<IpAddr>,
-}
-
-impl NginxHost {
-    /// Looks at this machine's interfaces and at /etc/resolv.conf.
-    pub fn observe(nginx: &Nginx) -> Self {
-        Self {
-            nginx: nginx.clone(),
-            ipv6: network::has_ipv6(),
-            name_servers: network::name_servers(),
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct NginxValues<'a> {
@@ -61,12 +44,20 @@ struct NginxValues<'a> {
     http_addresses: Vec<String>,
     https_addresses: Vec<String>,
     port_suffix: String,
+    http_port_suffix: String,
+    /// The port of plain http serves the site.
+    plain_http: bool,
     about: String,
     upstream: Option<String>,
     files: Option<String>,
     website: Option<WebsiteProxy<'a>>,
     /// Seconds.
     hsts: Option<u64>,
+    copy: Option<CopyValues<'a>>,
+    /// Where redirect mode leads visitors.
+    mirror_origin: Option<&'a str>,
+    /// The name whose visitors are never led there.
+    dynamic: Option<&'a str>,
     immutable: &'a [String],
     #[serde(flatten)]
     health: HealthPath,
@@ -82,6 +73,9 @@ struct OwnFiles {
     tmp: String,
     draining: String,
     moving: String,
+    emergency: String,
+    redirecting: String,
+    look_socket: String,
     access_log: String,
     fullchain: String,
     key: String,
@@ -101,14 +95,6 @@ struct HealthPath {
 struct StaticPlaces<'a> {
     static_folders: Vec<Static<'a>>,
     static_files: Vec<Static<'a>>,
-}
-
-#[derive(Serialize)]
-struct WebsiteProxy<'a> {
-    scheme: &'a str,
-    authority: &'a str,
-    name: &'a str,
-    folder: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -145,7 +131,7 @@ fn values<'a>(
     machine: &NginxHost,
     immutable: &'a [String],
 ) -> Result<NginxValues<'a>, String> {
-    let port_suffix = port_suffix(config.https_port);
+    let suffix = port_suffix(config.https_port, 443);
     let primary = config
         .domains
         .first()
@@ -183,26 +169,37 @@ fn values<'a>(
             Upstream::Files(root) => Some(text(root)?),
             _ => None,
         },
-        website: website.map(|website| WebsiteProxy {
-            scheme: website.scheme,
-            authority: &website.authority,
-            name: website.host(),
-            folder: website.folder.as_deref(),
-        }),
+        website: website
+            .map(|website| WebsiteProxy::of(website, machine))
+            .transpose()?,
         hsts: config.hsts.map(|kept| kept.as_secs()),
+        copy: copy(config)?,
+        mirror_origin: config.mirror_origin.as_deref(),
+        dynamic: config.dynamic.as_ref().map(Domain::as_str),
         immutable,
-        health: HealthPath::of(config, website, &primary, &port_suffix),
+        health: HealthPath::of(config, website, &primary, &suffix),
         places: StaticPlaces::of(config)?,
-        port_suffix,
+        port_suffix: suffix,
+        http_port_suffix: port_suffix(config.http_port, 80),
+        plain_http: config.http == PlainHttp::Serve,
     })
 }
 
-/// What follows the host in a URL of the site: nothing on the port that https has by default.
-fn port_suffix(https_port: u16) -> String {
-    if https_port == 443 {
+/// What follows the host in a URL of the site: nothing on the port that the scheme has by default.
+fn port_suffix(port: u16, usual: u16) -> String {
+    if port == usual {
         String::new()
     } else {
-        format!(":{https_port}")
+        format!(":{port}")
+    }
+}
+
+/// The copy answers for an app; files and buckets answer for themselves.
+fn copy(config: &WebConfig) -> Result<Option<CopyValues<'_>>, String> {
+    let copy = config.copy.as_ref();
+    match config.upstream {
+        Upstream::Unix(_) | Upstream::Tcp(_) => copy.map(CopyValues::of).transpose(),
+        Upstream::Files(_) | Upstream::Website(_) => Ok(None),
     }
 }
 
@@ -213,6 +210,9 @@ impl OwnFiles {
             tmp: text(&config.paths.nginx().join("tmp"))?,
             draining: text(&config.paths.draining())?,
             moving: text(&config.paths.moving())?,
+            emergency: text(&config.paths.emergency())?,
+            redirecting: text(&config.paths.redirecting())?,
+            look_socket: text(&config.paths.look_socket())?,
             access_log: text(&config.paths.access_log())?,
             fullchain: text(&config.fullchain)?,
             key: text(&config.key)?,
@@ -224,9 +224,7 @@ impl HealthPath {
     fn of(config: &WebConfig, website: Option<&Website>, primary: &str, port: &str) -> Self {
         let path = &config.health_path;
         Self {
-            health_host: website.map_or(format!("{primary}{port}"), |website| {
-                website.authority.clone()
-            }),
+            health_host: website.map_or(format!("{primary}{port}"), |website| website.host.clone()),
             health_uri: website.map_or(path.clone(), |website| website.uri(path)),
             health_itself: itself(primary, config),
             health_files: health_files(path),
@@ -270,18 +268,6 @@ fn itself(host: &str, config: &WebConfig) -> String {
     format!("^((?i:(https:)?//{host}{https}|http://{host}({http}|:{https_port})))?{path}")
 }
 
-/// For a pattern of PCRE: a sign that is no letter and no digit stands for itself behind a
-/// backslash.
-fn matched(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            [(!c.is_ascii_alphanumeric()).then_some('\\'), Some(c)]
-                .into_iter()
-                .flatten()
-        })
-        .collect()
-}
-
 /// The app's address as nginx spells it; None where there is no app.
 pub(super) fn app_server(upstream: &Upstream) -> Result<Option<String>, String> {
     Ok(match upstream {
@@ -315,41 +301,6 @@ pub fn health_files(path: &str) -> Vec<String> {
         Some(folder) => vec![format!("{folder}/index.html")],
         None => vec![path.to_owned(), format!("{path}/index.html")],
     }
-}
-
-/// nginx asks them for a website's address again and again: it changes.
-fn resolvers(website: Option<&Website>, machine: &NginxHost) -> Result<Vec<String>, String> {
-    match website {
-        Some(website)
-            if website
-                .host()
-                .trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .is_err() =>
-        {
-            if machine.name_servers.is_empty() {
-                return Err(format!(
-                    "/etc/resolv.conf names no server that could be asked for {}",
-                    website.host()
-                ));
-            }
-            let spelled = |server: &IpAddr| {
-                if server.is_ipv6() {
-                    format!("[{server}]")
-                } else {
-                    server.to_string()
-                }
-            };
-            Ok(machine.name_servers.iter().map(spelled).collect())
-        }
-        _ => Ok(Vec::new()),
-    }
-}
-
-fn text(path: &Path) -> Result<String, String> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
 }
 
 /// A whole quoted value, for where nginx may or may not replace variables: so there can be none in

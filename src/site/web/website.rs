@@ -1,49 +1,32 @@
-//! Where a bucket is a website.
+//! Where nginx asks for the pages of a site that is a bucket.
 
-/// Regions whose website endpoint has a dash before its name (AWS General Reference, "Amazon S3
-/// website endpoints").
-const DASHED: [&str; 9] = [
-    "us-east-1",
-    "us-west-1",
-    "us-west-2",
-    "ap-northeast-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "eu-west-1",
-    "sa-east-1",
-    "us-gov-west-1",
-];
+use crate::config::object_endpoint;
 
-/// How a request for a page reaches a bucket.
+/// How a request for a page reaches the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Website {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
-    /// Host, and port where it is not the scheme's own.
+    /// Host, and port where it is not the scheme's own: where nginx connects to.
     pub(super) authority: String,
-    /// `/bucket` where the endpoint serves objects, not websites: `index.html` is then ours to add.
-    pub(super) folder: Option<String>,
+    /// As the `Host` header spells it.
+    pub(super) host: String,
+    /// Whom the certificate has to name.
+    pub(super) name: String,
+    /// What stands before each path: `/bucket` where the endpoint serves many.
+    pub(super) folder: String,
 }
 
 impl Website {
-    /// The bucket's website endpoint in its region; with `endpoint` (AWS_ENDPOINT_URL_S3), that
-    /// endpoint, path-style.
+    /// The bucket by its path at S3's REST endpoint, which alone of S3's two speaks TLS; with
+    /// `endpoint` (AWS_ENDPOINT_URL_S3), at that endpoint.
     ///
     /// # Errors
     /// The endpoint is no URL with just a host and perhaps a port.
     pub fn of_bucket(bucket: &str, region: &str, endpoint: Option<&str>) -> Result<Self, String> {
+        let folder = format!("/{bucket}");
         let Some(endpoint) = endpoint else {
-            let separator = if DASHED.contains(&region) { '-' } else { '.' };
-            let suffix = if region.starts_with("cn-") {
-                "amazonaws.com.cn"
-            } else {
-                "amazonaws.com"
-            };
-            return Ok(Self {
-                scheme: "http",
-                authority: format!("{bucket}.s3-website{separator}{region}.{suffix}"),
-                folder: None,
-            });
+            return Ok(Self::at("https", object_endpoint(region), folder));
         };
         let parsed = endpoint.parse::<http::Uri>().ok().and_then(|uri| {
             let scheme = match uri.scheme_str()? {
@@ -58,37 +41,46 @@ impl Website {
         });
         let (scheme, authority) = parsed
             .ok_or_else(|| format!("the S3 endpoint {endpoint:?} is not http(s)://host[:port]"))?;
-        Ok(Self {
-            scheme,
-            authority,
-            folder: Some(format!("/{bucket}")),
-        })
+        Ok(Self::at(scheme, authority, folder))
     }
 
-    /// Without the port.
-    pub(super) fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            _ => &self.authority,
+    /// The distribution in front of a private bucket, by its own name.
+    pub fn of_distribution(domain: &str) -> Self {
+        Self::at("https", domain.to_owned(), String::new())
+    }
+
+    fn at(scheme: &'static str, authority: String, folder: String) -> Self {
+        Self {
+            scheme,
+            host: authority.clone(),
+            name: host(&authority).to_owned(),
+            authority,
+            folder,
         }
+    }
+
+    /// The host that is connected to.
+    pub(super) fn connects_to(&self) -> &str {
+        host(&self.authority)
     }
 
     /// What is asked for, for a path of the site.
     pub(super) fn uri(&self, path: &str) -> String {
-        match &self.folder {
-            None => path.to_owned(),
-            Some(folder) => {
-                let path = path.split_once('?').map_or(path, |(path, _)| path);
-                format!(
-                    "{folder}{path}{}",
-                    if path.ends_with('/') {
-                        "index.html"
-                    } else {
-                        ""
-                    }
-                )
-            }
-        }
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let index = if path.ends_with('/') {
+            "index.html"
+        } else {
+            ""
+        };
+        format!("{}{path}{index}", self.folder)
+    }
+}
+
+/// An authority without its port.
+fn host(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
     }
 }
 
@@ -97,31 +89,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_region_spells_its_endpoint_its_own_way() {
-        let authority = |region| Website::of_bucket("b", region, None).unwrap().authority;
+    fn a_bucket_is_a_path_at_its_regions_endpoint_by_https() {
+        let website = Website::of_bucket("b", "eu-central-1", None).unwrap();
         assert_eq!(
-            authority("ap-southeast-2"),
-            "b.s3-website-ap-southeast-2.amazonaws.com"
+            (website.scheme, &*website.authority, &*website.name),
+            (
+                "https",
+                "s3.eu-central-1.amazonaws.com",
+                "s3.eu-central-1.amazonaws.com"
+            )
         );
-        assert_eq!(
-            authority("eu-central-1"),
-            "b.s3-website.eu-central-1.amazonaws.com"
-        );
-        assert_eq!(
-            authority("cn-north-1"),
-            "b.s3-website.cn-north-1.amazonaws.com.cn"
-        );
+        assert_eq!(website.uri("/docs/?q"), "/b/docs/index.html");
     }
 
     #[test]
-    fn another_endpoint_serves_objects_so_folders_get_their_index() {
+    fn another_endpoint_is_asked_as_it_is_spelled() {
         let website = Website::of_bucket("b", "x", Some("http://127.0.0.1:9000/")).unwrap();
         assert_eq!(
-            (website.authority.as_str(), website.host()),
-            ("127.0.0.1:9000", "127.0.0.1")
+            (website.scheme, &*website.host, website.connects_to()),
+            ("http", "127.0.0.1:9000", "127.0.0.1")
         );
-        assert_eq!(website.uri("/docs/?q"), "/b/docs/index.html");
         assert_eq!(website.uri("/a.css"), "/b/a.css");
+    }
+
+    #[test]
+    fn a_distribution_has_the_bucket_at_its_root() {
+        let website = Website::of_distribution("d111.cloudfront.net");
+        assert_eq!(
+            (website.scheme, &*website.name),
+            ("https", "d111.cloudfront.net")
+        );
+        assert_eq!(
+            (website.uri("/"), website.uri("/a")),
+            ("/index.html".into(), "/a".into())
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One notice, or two, and what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ const LAST: Duration = Duration::from_secs(7);
 /// for another comes to its next step, the instance sees that it is needed and proves itself, and
 /// resolvers forget.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(25);
+/// Where an instance that nobody has relieved leads its names in its last seconds.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const LOOK_AT_REPORTS_EVERY: Duration = Duration::from_millis(500);
 /// A second.
 const VISITORS: u32 = 4;
@@ -162,7 +164,7 @@ impl<'u> Round<'u> {
         let Some(id) = living.get(self.chance.usize(..living.len().max(1))) else {
             return;
         };
-        let notice = millis(&mut self.chance, 15_000, 25_000);
+        let notice = millis(&mut self.chance, 30_000, 40_000);
         self.upset.site.fleet.interrupt(id, notice);
         let (at, ends) = (Instant::now(), OffsetDateTime::now_utc() + notice);
         self.given.push(Given {
@@ -339,6 +341,13 @@ impl<'u> Round<'u> {
     fn failed(&self, report: &Report) -> Option<String> {
         let is_wrong = |failure: &&Failure| {
             let came = failure.at - failure.took;
+            if failure.address == Some(NOBODY) {
+                let served = |(id, since): (&String, &OffsetDateTime)| {
+                    let stays = !self.given.iter().any(|given| given.id == *id);
+                    stays && *since + TAKES_OVER_WITHIN < came
+                };
+                return self.ready.iter().any(served);
+            }
             let Some(id) = failure
                 .address
                 .and_then(|address| self.addresses.get(&address))

@@ -40,6 +40,7 @@
 
 mod acme;
 mod autoscaling;
+mod cloudfront;
 mod dns;
 mod ec2;
 mod elastic;
@@ -54,6 +55,7 @@ pub mod load;
 pub mod machine;
 mod options;
 mod percent;
+mod publishing;
 mod query;
 mod region;
 mod registry;
@@ -68,6 +70,7 @@ mod xml;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use acme::later_pebble;
+pub use cloudfront::{Distribution, DistributionSpec, ErrorResponse};
 pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{
     Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running,
@@ -80,9 +83,9 @@ pub use options::Options;
 pub use region::Region;
 pub(crate) use region::run_on;
 pub use route53::{
-    Action, Alias, Batch, Change, HealthCheck, HealthCheckConfig, RecordSet, Records,
+    Action, Alias, Batch, Change, Checkers, HealthCheck, HealthCheckConfig, RecordSet, Records,
 };
-pub use s3::Objects;
+pub use s3::{Objects, Website};
 pub use turn::Turn;
 pub use vault::Vault;
 

@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::route53::Checkers;
+use crate::s3::Website;
+
 /// How a region starts.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -14,8 +17,15 @@ pub struct Options {
     /// Public hosted zones: name and id.
     pub zones: Vec<(String, String)>,
     pub buckets: Vec<String>,
-    /// Buckets that anybody may read, as those of websites are.
+    /// Buckets whose objects anybody may read, as those of websites are.
     pub public_buckets: Vec<String>,
+    /// Buckets that S3's website endpoint serves. Nobody may read them who may not by
+    /// `public_buckets`.
+    pub websites: Vec<Website>,
+    /// Where S3's website endpoint listens; AWS has 80, and 0 is any that is free.
+    pub website_port: u16,
+    /// Where CloudFront listens for TLS; AWS has 443, and 0 is any that is free.
+    pub cloudfront_port: u16,
     pub region: String,
     pub account: String,
     /// From a change's submission to its being known to the name servers.
@@ -27,6 +37,8 @@ pub struct Options {
     pub renumbered_after: Duration,
     /// Route 53's requests per second and account; AWS has 5, none is no limit.
     pub route53_rate: Option<u32>,
+    /// Whether Route 53's health checkers really ask.
+    pub checkers: Checkers,
     /// How many of pebble's nonces are refused, in percent.
     pub nonce_reject_percent: u8,
     /// A pebble of another version than the one in PATH: [`crate::later_pebble`] knows renewal
@@ -53,12 +65,16 @@ impl Default for Options {
             zones: vec![("example.test".to_owned(), "Z0EXAMPLE".to_owned())],
             buckets: vec!["example-site".to_owned()],
             public_buckets: Vec::new(),
+            websites: Vec::new(),
+            website_port: 0,
+            cloudfront_port: 0,
             region: "ap-southeast-2".to_owned(),
             account: "123456789012".to_owned(),
             insync_delay: Duration::from_millis(200),
             latency: Duration::ZERO,
             renumbered_after: Duration::from_secs(3),
             route53_rate: None,
+            checkers: Checkers::Off,
             nonce_reject_percent: 0,
             pebble: None,
             profiles: Vec::new(),

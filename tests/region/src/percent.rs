@@ -1,7 +1,26 @@
 //! Percent-encoding, of queries and of keys in paths.
 
-/// Undoes percent-encoding.
+/// Undoes percent-encoding, of a query or of a path at S3's REST endpoint.
 pub(crate) fn decoded(text: &str) -> String {
+    path_decoded(&text.replace('+', "%20"))
+}
+
+/// Encodes a key for a path: all but what RFC 3986, 2.3 calls unreserved, and the slashes.
+pub(crate) fn encoded(key: &str) -> String {
+    let mut encoded = String::new();
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Undoes the percent-encoding of a path, in which a `+` stands for itself.
+pub(crate) fn path_decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -15,7 +34,7 @@ pub(crate) fn decoded(text: &str) -> String {
                 rest = &after[2..];
             }
             None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
+                bytes.push(*first);
                 rest = after;
             }
         }
@@ -35,5 +54,12 @@ mod tests {
         );
         assert_eq!(decoded("100%"), "100%");
         assert_eq!(decoded("%zz"), "%zz");
+    }
+
+    #[test]
+    fn a_key_is_itself_again_behind_a_path() {
+        let key = "a//b+c d/é%2F?#~.html";
+        assert_eq!(path_decoded(&encoded(key)), key);
+        assert_eq!(path_decoded("a+b"), "a+b");
     }
 }

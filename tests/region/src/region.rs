@@ -22,6 +22,7 @@ use crate::imds::Serves;
 use crate::instance::{Instance, InstanceSpec, State};
 use crate::launchpad::Launchpad;
 use crate::options::Options;
+use crate::publishing::Publishing;
 use crate::registry::Registry;
 use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
@@ -35,14 +36,15 @@ const STOPS_WITHIN: Duration = Duration::from_secs(2);
 pub struct Region {
     options: Options,
     hub: Arc<Hub>,
-    ports: BTreeMap<Service, Port>,
-    launchpad: Arc<Launchpad>,
+    pub(crate) ports: BTreeMap<Service, Port>,
+    pub(crate) launchpad: Arc<Launchpad>,
     fleets: Arc<Fleets>,
     vault: Vault,
     identities: Identities,
     shared_metadata: Mutex<Vec<Port>>,
     store: Arc<Store>,
-    route53: Arc<Mutex<route53::State>>,
+    pub(crate) publishing: Publishing,
+    pub(crate) route53: Arc<Mutex<route53::State>>,
     dns: SocketAddr,
     acme: Arc<Acme>,
     acme_ca: PathBuf,
@@ -86,30 +88,35 @@ impl Region {
         )?;
         let store = s3.store.clone();
         let dns = run_on(runtime.handle(), dns::serve(options.bind, route53.clone()))?;
-        let authority = Authority::new(options.addresses())?;
+        runtime
+            .handle()
+            .spawn(route53::ask(options.checkers, route53.clone()));
+        let authority = Arc::new(Authority::new(options.addresses())?);
         let acme_ca = folder.path().join("acme-ca.pem");
         std::fs::write(&acme_ca, authority.pem())?;
         let tls = TlsAcceptor::from(authority.server()?);
         let settings = Settings::new(dns, &options);
         let acme = Arc::new(Acme::new(
             hub.registry.clone(),
-            authority,
+            authority.clone(),
             settings,
             folder.path().to_owned(),
         ));
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
         let (vault, identities) = (Vault::default(), Identities::new(hub.registry.clone()));
         let kept = (vault.clone(), identities.clone());
+        let publishing = Publishing::new(hub.registry.clone(), authority.clone(), &s3);
+        let opening = publishing.open(hub.clone(), options.clone(), s3);
+        let mut ports = run_on(runtime.handle(), opening)?;
         let opening = services::open_all(
             hub.clone(),
             options.bind,
-            s3,
             route53_service,
             (acme.clone(), tls),
             fleets.clone(),
             kept,
         );
-        let ports = run_on(runtime.handle(), opening)?;
+        ports.extend(run_on(runtime.handle(), opening)?);
         let launchpad = Arc::new(services::launchpad(
             &hub,
             runtime.handle(),
@@ -121,7 +128,7 @@ impl Region {
             run_on(runtime.handle(), async move { acme.start().await })?;
         }
         let shared_metadata = Mutex::default();
-        Ok(Region {
+        let region = Region {
             options,
             hub,
             ports,
@@ -131,13 +138,16 @@ impl Region {
             identities,
             shared_metadata,
             store,
+            publishing,
             route53,
             dns,
             acme,
             acme_ca,
             runtime: Some(runtime),
             _folder: folder,
-        })
+        };
+        region.begin_publishing()?;
+        Ok(region)
     }
 
     /// What CI has in its environment: the endpoints, the region and static credentials.
@@ -154,7 +164,7 @@ impl Region {
     /// Where a service listens, as a URL without a path. Each instance has an IMDS of its own: see
     /// [`Instance::env`].
     pub fn endpoint(&self, service: Service) -> String {
-        let scheme = if service == Service::Acme {
+        let scheme = if [Service::Acme, Service::CloudFront].contains(&service) {
             "https"
         } else {
             "http"

@@ -14,6 +14,9 @@ use crate::front::{Call, Refusal};
 use crate::instance::{InstanceSpec, State};
 use crate::locked;
 
+/// What the ARNs of CloudFront's distributions begin with.
+pub(crate) const DISTRIBUTIONS: &str = "arn:aws:cloudfront:";
+
 /// An access key with its secret, and the session token of a temporary one.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
@@ -82,6 +85,8 @@ pub(crate) struct Registry {
 pub(crate) enum Caller {
     /// CI, and every other caller that is no instance.
     Ci,
+    /// A distribution of CloudFront, which no policy of a role speaks of.
+    Distribution,
     Instance(Arc<Machine>),
 }
 
@@ -233,6 +238,9 @@ impl Registry {
             ));
         };
         match (self.holder(key), self.token_fault(call)) {
+            (Some(holder), None) if holder.arn.starts_with(DISTRIBUTIONS) => {
+                Ok(Caller::Distribution)
+            }
             (Some(holder), None) => Ok(holder.machine.map_or(Caller::Ci, Caller::Instance)),
             (_, Some(TokenFault::Expired)) => Err(Refusal::new(
                 403,

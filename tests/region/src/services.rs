@@ -17,13 +17,11 @@ use crate::identity::{Identities, Oidc, Portal, SignIn, Sts};
 use crate::launchpad::Launchpad;
 use crate::options::Options;
 use crate::route53::Route53;
-use crate::s3::S3;
 use crate::vault::{Manager, Parameters, Vault};
 
 pub(crate) async fn open_all(
     hub: Arc<Hub>,
     bind: IpAddr,
-    s3: S3,
     route53: Route53,
     (acme, tls): (Arc<Acme>, TlsAcceptor),
     fleets: Arc<Fleets>,
@@ -39,10 +37,6 @@ pub(crate) async fn open_all(
         Manager::new(hub.registry.clone(), vault),
     );
     Ok(BTreeMap::from([
-        (
-            Service::S3,
-            Port::open(hub.clone(), Arc::new(s3), at, None).await?,
-        ),
         (
             Service::Route53,
             Port::open(hub.clone(), Arc::new(route53), at, None).await?,

@@ -100,7 +100,13 @@ async fn a_stale_writers_batch_is_refused_whole_with_the_reason() {
 async fn every_kind_of_record_set_is_deleted_exactly_as_it_was_read() {
     let (region, route53) = region().await;
     let check = route53
-        .health_check_for([203, 0, 113, 7].into(), 443, "example.test", "/ping", "i-1")
+        .health_check_for(
+            [203, 0, 113, 7].into(),
+            443,
+            "example.test",
+            "/ping",
+            (&CheckReferences::of("example", "example-site", ""), "i-1"),
+        )
         .await
         .unwrap();
     let sets = [

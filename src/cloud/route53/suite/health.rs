@@ -2,16 +2,21 @@
 
 use super::*;
 
+fn example() -> CheckReferences {
+    CheckReferences::of("example", "example-site", "")
+}
+
 #[tokio::test]
 async fn a_check_is_made_once_for_a_caller_reference() {
     let (region, route53) = region().await;
+    let site = example();
     let make = || {
         route53.health_check_for(
             [203, 0, 113, 7].into(),
             443,
             "www.example.test",
             "/ping",
-            "i-1",
+            (&site, "i-1"),
         )
     };
     let id = make().await.unwrap();
@@ -54,7 +59,7 @@ async fn a_lost_answer_makes_no_second_check() {
             443,
             "www.example.test",
             "/ping",
-            "i-1",
+            (&example(), "i-1"),
         )
         .await
         .unwrap();
@@ -70,7 +75,7 @@ async fn deleting_a_check_that_is_gone_is_no_error() {
             443,
             "www.example.test",
             "/ping",
-            "i-1",
+            (&example(), "i-1"),
         )
         .await
         .unwrap();
@@ -83,13 +88,14 @@ async fn deleting_a_check_that_is_gone_is_no_error() {
 #[tokio::test]
 async fn a_check_that_was_deleted_is_made_anew_and_then_kept() {
     let (region, route53) = region().await;
+    let site = example();
     let make = || {
         route53.health_check_for(
             [203, 0, 113, 7].into(),
             443,
             "www.example.test",
             "/ping",
-            "i-1",
+            (&site, "i-1"),
         )
     };
     let first = make().await.unwrap();
@@ -110,10 +116,31 @@ async fn another_address_is_another_check() {
                 443,
                 "www.example.test",
                 "/ping",
-                "i-1",
+                (&example(), "i-1"),
             )
             .await
             .unwrap();
     }
     assert_eq!(region.route53().health_checks().len(), 2);
+}
+
+#[tokio::test]
+async fn a_sites_checks_are_found_on_every_page_and_no_others() {
+    let (region, route53) = region().await;
+    let (ours, others) = (example(), CheckReferences::of("example", "other-site", ""));
+    let mut made = Vec::new();
+    for number in 0..150u8 {
+        for (site, whose) in [(&ours, "i-1"), (&others, "i-2")] {
+            let address = [203, 0, 113, number].into();
+            let check =
+                route53.health_check_for(address, 443, "example.test", "/ping", (site, whose));
+            let id = check.await.unwrap();
+            made.extend((*site == ours).then_some(id));
+        }
+    }
+    let mut found = route53.health_checks_of(&ours).await.unwrap();
+    found.sort();
+    made.sort();
+    assert_eq!(found, made);
+    assert_eq!(region.count(Service::Route53, "ListHealthChecks"), 3);
 }

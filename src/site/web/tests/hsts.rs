@@ -220,6 +220,7 @@ fn no_location_that_adds_a_header_leaves_it_out() {
     ];
     for kind in kinds {
         let mut stand = stand(kind);
+        copied(&mut stand);
         stand.config.static_files = vec![
             ("/static/".into(), "/srv/static".into()),
             ("/favicon.ico".into(), "/srv/icon".into()),

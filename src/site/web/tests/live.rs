@@ -41,6 +41,17 @@ async fn serving(change: impl FnOnce(&mut WebConfig)) -> LiveStand {
     }
 }
 
+/// The same in parts, for who asks by other ports.
+pub(super) async fn echoing() -> (Stand, Services, JoinHandle<()>) {
+    let LiveStand {
+        stand,
+        services,
+        app,
+        ..
+    } = serving(|_| ()).await;
+    (stand, services, app)
+}
+
 async fn app(listener: UnixListener, status: Arc<Mutex<&'static str>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut request = vec![0; 16 * 1024];

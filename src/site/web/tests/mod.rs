@@ -11,12 +11,17 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::host::account::is_root;
+use crate::host::linked_copies::LinkedCopies;
 use crate::host::services::Mode;
 
+mod copied;
+mod emergency;
 mod hsts;
 mod live;
+mod plain_http;
 mod proxied;
 mod served;
+mod websites;
 
 struct Stand {
     _dir: tempfile::TempDir,
@@ -45,7 +50,11 @@ fn stand(upstream: impl FnOnce(&Path) -> Upstream) -> Stand {
         http_port: free_port(),
         https_port: free_port(),
         upstream: upstream(dir.path()),
+        http: PlainHttp::Redirect,
         hsts: None,
+        copy: None,
+        mirror_origin: Some("https://static.example.com".into()),
+        dynamic: Some(Domain::parse("app.example.com").unwrap()),
         static_files: Vec::new(),
         health_path: "/healthy?full=1".into(),
         release: "r1".into(),
@@ -110,6 +119,7 @@ fn machine(major: u32, minor: u32, patch: u32) -> NginxHost {
             "192.0.2.53".parse().unwrap(),
             "2001:db8::53".parse().unwrap(),
         ],
+        trusted: Some("/etc/ssl/certs/ca-certificates.crt".into()),
     }
 }
 
@@ -125,6 +135,69 @@ fn website(endpoint: Option<&str>) -> Upstream {
     Upstream::Website(Website::of_bucket("www.example.com", "eu-central-1", endpoint).unwrap())
 }
 
+/// A copy of pages, one of them behind a query with a key that only the mirror has, a style sheet, a
+/// redirect and a photo whose address is spelled as such keys are; the site has no `/gone`.
+fn copied(stand: &mut Stand) {
+    let folder = stand.config.paths.state.join("copied");
+    let copies = LinkedCopies::new(folder.clone());
+    files::create_dir(&folder, 0o755, None).unwrap();
+    let answer = |path, query, sha256, content_type| CopiedAnswer {
+        path,
+        query,
+        only_mirrored: false,
+        sha256,
+        content_type,
+        cache_control: None,
+        disposition: None,
+        redirect: None,
+    };
+    let html = "text/html; charset=utf-8";
+    let answers = [
+        answer("/", None, "front", html),
+        answer("/caf\u{e9}", None, "cafe", html),
+        answer("/news/", Some("page=2&tag=a"), "second", html),
+        CopiedAnswer {
+            only_mirrored: true,
+            disposition: Some("inline; filename=second"),
+            ..answer("/news/_page-2-tag-a_0123456789.html", None, "second", html)
+        },
+        answer("/photo_1_1714521600.jpg", None, "photo", "image/jpeg"),
+        CopiedAnswer {
+            cache_control: Some("max-age=600, x=$a"),
+            ..answer("/style.css", None, "style", "text/css")
+        },
+        CopiedAnswer {
+            disposition: Some("attachment; filename=\"a $b.pdf\""),
+            ..answer("/file", None, "style", "application/pdf")
+        },
+        CopiedAnswer {
+            redirect: Some("/caf%C3%A9?a=$host"),
+            ..answer("/old", None, "front", html)
+        },
+    ];
+    let missing = [("/gone".to_owned(), None)];
+    let error = answer("/404.html", None, "lost", html);
+    let layout = lay_out(&answers, &missing, Some(&error), &CopyTables::default());
+    for (hash, content) in [
+        ("front", "the front page"),
+        ("cafe", "the caf\u{e9}"),
+        ("second", "page 2"),
+        ("photo", "a former photo"),
+        ("style", "body { color: teal }"),
+        ("lost", "there is no such page"),
+    ] {
+        std::fs::write(copies.part(hash).unwrap(), content.repeat(200)).unwrap();
+        copies.keep(hash).unwrap();
+    }
+    let made = "2026-11-30T15:00:00Z";
+    copies.replace(made, &layout.files, "").unwrap();
+    stand.config.copy = Some(DiskCopy {
+        current: copies.current(),
+        session_cookies: vec!["sessionid".into(), "s.$id".into()],
+        tables: layout.tables,
+    });
+}
+
 async fn nginx_finds_it_good(config: &WebConfig) {
     let nginx = Nginx::find().await.unwrap();
     let text = render(config, &NginxHost::observe(&nginx), &[]).unwrap();
@@ -135,12 +208,13 @@ async fn nginx_finds_it_good(config: &WebConfig) {
 
 #[tokio::test]
 async fn nginx_itself_finds_every_kind_of_site_good() {
-    let kinds: [fn(&Path) -> Upstream; 5] = [
+    let kinds: [fn(&Path) -> Upstream; 6] = [
         tcp,
         |dir| Upstream::Unix(dir.join("app.sock")),
         |dir| Upstream::Files(dir.join("files")),
         |_| website(None),
         |_| website(Some("http://127.0.0.1:9000")),
+        |_| Upstream::Website(Website::of_distribution("d111.cloudfront.net")),
     ];
     for kind in kinds {
         let mut stand = stand(kind);
@@ -245,12 +319,31 @@ fn http2_and_ipv6_are_spelled_as_the_machine_has_them() {
 }
 
 #[test]
-fn an_s3_site_asks_the_buckets_website_by_its_own_name() {
+fn an_s3_site_asks_the_regions_endpoint_by_https_and_believes_no_other_name() {
     let text = text(&stand(|_| website(None)).config);
-    assert!(text.contains("resolver 192.0.2.53 [2001:db8::53] valid=30s;"));
-    assert!(text.contains(
-        r#"proxy_set_header Host "www.example.com.s3-website.eu-central-1.amazonaws.com";"#
-    ));
+    for line in [
+        "resolver 192.0.2.53 [2001:db8::53] valid=30s;",
+        r#"proxy_set_header Host "s3.eu-central-1.amazonaws.com";"#,
+        r#"proxy_ssl_name "s3.eu-central-1.amazonaws.com";"#,
+        "proxy_ssl_verify on;",
+        r#"proxy_ssl_trusted_certificate "/etc/ssl/certs/ca-certificates.crt";"#,
+        r#"proxy_pass "https://$spotboot_website";"#,
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+}
+
+#[test]
+fn without_a_list_of_authorities_a_bucket_is_not_asked_unseen() {
+    let stand = stand(|_| website(None));
+    let machine = NginxHost {
+        trusted: None,
+        ..machine(1, 22, 1)
+    };
+    let refused = render(&stand.config, &machine, &[]).unwrap_err();
+    assert!(refused.to_string().contains("ca-certificates"), "{refused}");
+    let plain = self::stand(|_| website(Some("http://127.0.0.1:9000")));
+    assert!(render(&plain.config, &machine, &[]).is_ok());
 }
 
 #[tokio::test]

@@ -42,16 +42,22 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// For a server at the region's addresses.
     pub(crate) fn issue(&self) -> Result<Issued> {
         let names = self
             .addresses
             .iter()
             .map(IpAddr::to_string)
             .chain(["localhost".to_owned()]);
-        let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
+        self.issue_for(names.collect(), "spotboot test region's ACME")
+    }
+
+    /// For a server of these names.
+    pub(crate) fn issue_for(&self, names: Vec<String>, common_name: &str) -> Result<Issued> {
+        let mut params = CertificateParams::new(names)?;
         params
             .distinguished_name
-            .push(DnType::CommonName, "spotboot test region's ACME");
+            .push(DnType::CommonName, common_name);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let key_der = PrivatePkcs8KeyDer::from(key.serialize_der());

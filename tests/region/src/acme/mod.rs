@@ -33,7 +33,7 @@ const LARGEST_ANSWER: usize = 4 << 20;
 
 pub(crate) struct Acme {
     registry: Arc<Registry>,
-    authority: Authority,
+    authority: Arc<Authority>,
     settings: Settings,
     folder: PathBuf,
     limits: Mutex<Limits>,
@@ -43,7 +43,7 @@ pub(crate) struct Acme {
 impl Acme {
     pub(crate) fn new(
         registry: Arc<Registry>,
-        authority: Authority,
+        authority: Arc<Authority>,
         settings: Settings,
         folder: PathBuf,
     ) -> Acme {

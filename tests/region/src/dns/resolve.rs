@@ -1,5 +1,7 @@
 //! From a question to the records that answer it, as Route 53's name servers choose them.
 
+use std::net::IpAddr;
+
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -32,7 +34,7 @@ impl Answer {
 pub(super) fn resolve(state: &mut State, name: &str, kind: RecordType) -> Answer {
     let name = name.to_ascii_lowercase();
     let Some((zone, sets)) = state.published(&name) else {
-        return Answer::code(ResponseCode::Refused);
+        return at_aws(state, &name, kind);
     };
     let Some(owner) = owner(&sets, &zone, &name) else {
         return negative(ResponseCode::NXDomain, &sets, &zone);
@@ -44,6 +46,30 @@ pub(super) fn resolve(state: &mut State, name: &str, kind: RecordType) -> Answer
     } else {
         answer
     }
+}
+
+/// A name of AWS's own: a website endpoint, a distribution.
+fn at_aws(state: &State, name: &str, kind: RecordType) -> Answer {
+    if state.elsewhere(name).is_none() {
+        return Answer::code(ResponseCode::Refused);
+    }
+    Answer {
+        records: stand_in(state, name, name, kind).into_iter().collect(),
+        ..Answer::code(ResponseCode::NoError)
+    }
+}
+
+fn stand_in(state: &State, target: &str, shown: &str, kind: RecordType) -> Option<Record> {
+    let data = match (state.elsewhere(target)?, kind) {
+        (IpAddr::V4(at), RecordType::A) => RData::A(A(at)),
+        (IpAddr::V6(at), RecordType::AAAA) => RData::AAAA(AAAA(at)),
+        _ => return None,
+    };
+    Some(Record::from_rdata(
+        Name::from_ascii(shown).ok()?,
+        ALIAS_TTL,
+        data,
+    ))
 }
 
 /// The name whose records answer for `name`: itself, or the wildcard at its closest encloser (RFC
@@ -117,6 +143,7 @@ fn onwards(
     records: &mut Vec<Record>,
 ) {
     let Some((zone, sets)) = state.published(target) else {
+        records.extend(stand_in(state, target, shown, kind));
         return;
     };
     if let Some(owner) = owner(&sets, &zone, target) {
@@ -348,6 +375,49 @@ mod tests {
         assert_eq!(
             addresses(&records, "blog.example.test."),
             ["www.example.test.", "203.0.113.1"]
+        );
+    }
+
+    #[test]
+    fn what_leads_to_aws_leads_to_what_stands_in_for_it() {
+        let alias = Alias {
+            zone_id: "Z2FDTNDATAQYW2".to_owned(),
+            name: "d111.cloudfront.net.".to_owned(),
+            evaluates_health: false,
+        };
+        let records = zone([
+            RecordSet {
+                name: "example.test.".to_owned(),
+                kind: "A".to_owned(),
+                alias: Some(alias),
+                ..RecordSet::default()
+            },
+            RecordSet::simple(
+                "static.example.test",
+                "CNAME",
+                60,
+                ["b.s3-website-r.amazonaws.com"],
+            ),
+        ]);
+        {
+            let mut state = locked(&records.state);
+            state.lead("d111.cloudfront.net", [198, 18, 0, 1].into());
+            state.lead("s3-website-r.amazonaws.com", [198, 18, 0, 2].into());
+        }
+        assert_eq!(addresses(&records, "example.test."), ["198.18.0.1"]);
+        assert!(
+            ask(&records, "example.test.", RecordType::AAAA)
+                .1
+                .is_empty()
+        );
+        assert_eq!(
+            addresses(&records, "static.example.test."),
+            ["b.s3-website-r.amazonaws.com.", "198.18.0.2"]
+        );
+        assert_eq!(addresses(&records, "d111.cloudfront.net."), ["198.18.0.1"]);
+        assert_eq!(
+            ask(&records, "d222.cloudfront.net.", RecordType::A).0,
+            ResponseCode::Refused
         );
     }
 }

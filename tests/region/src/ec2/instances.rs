@@ -146,6 +146,15 @@ fn property(filter: &str) -> Result<Property, Refusal> {
         "instance-state-name" => Ok(Box::new(|(_, state)| {
             Some(state.code_and_name().1.to_owned())
         })),
+        // A terminated instance has none.
+        "ip-address" => Ok(Box::new(|(machine, state)| {
+            let address = machine.public_ipv4()?;
+            (*state != State::Terminated).then(|| address.to_string())
+        })),
+        "network-interface.ipv6-addresses.ipv6-address" => Ok(Box::new(|(machine, state)| {
+            let address = machine.spec.public_ipv6?;
+            (*state != State::Terminated).then(|| address.to_string())
+        })),
         other => Err(Refusal::new(
             400,
             "InvalidParameterValue",

@@ -46,10 +46,13 @@ pub enum Service {
     SignIn,
     Imds,
     Acme,
+    /// S3's website endpoint.
+    Website,
+    CloudFront,
 }
 
 impl Service {
-    const ALL: [Service; 12] = [
+    const ALL: [Service; 14] = [
         Service::S3,
         Service::Route53,
         Service::Ec2,
@@ -62,6 +65,8 @@ impl Service {
         Service::SignIn,
         Service::Imds,
         Service::Acme,
+        Service::Website,
+        Service::CloudFront,
     ];
 }
 
@@ -80,6 +85,8 @@ impl fmt::Display for Service {
             Service::SignIn => "signin",
             Service::Imds => "imds",
             Service::Acme => "acme",
+            Service::Website => "s3-website",
+            Service::CloudFront => "cloudfront",
         })
     }
 }

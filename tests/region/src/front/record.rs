@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::Service;
 use crate::locked;
+use crate::registry::DISTRIBUTIONS;
 
 /// One request as it came in, and what became of it.
 #[derive(Clone, Debug)]
@@ -81,9 +82,12 @@ impl Recorded {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Signed, but with no instance's credentials.
+    /// Signed, but neither with an instance's credentials nor by a distribution.
     pub fn is_by_ci(&self) -> bool {
-        self.instance.is_none() && self.headers.contains_key("authorization")
+        let signer = self.signer.as_deref().unwrap_or_default();
+        self.instance.is_none()
+            && self.headers.contains_key("authorization")
+            && !signer.starts_with(DISTRIBUTIONS)
     }
 
     /// By its operation's name, which AWS chooses after what it does.

@@ -132,6 +132,7 @@ impl Identities {
         self.trusting(role_arn, |trust| match caller {
             Caller::Instance(_) => [Trust::Account, Trust::Instances].contains(trust),
             Caller::Ci => *trust == Trust::Account,
+            Caller::Distribution => false,
         })
     }
 }

@@ -14,6 +14,7 @@
 //! ```
 
 mod connect;
+mod crowd;
 mod fault;
 mod http1;
 mod http2;
@@ -39,6 +40,7 @@ use report::Tally;
 
 use crate::Turn;
 
+pub use crowd::{CrowdReport, CrowdSpec, send_crowd};
 pub use fault::{Fault, Kind};
 pub use pace::Pace;
 pub use report::{Failure, Population, Report, Seen, Total};

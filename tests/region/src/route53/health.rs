@@ -1,4 +1,5 @@
-//! Health checks: created once per caller reference, healthy until a test says otherwise.
+//! Health checks: created once per caller reference, healthy until a test says otherwise or the
+//! [checkers](super::checkers) have seen otherwise often enough.
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHealthCheck.html>
 
 use std::collections::BTreeMap;
@@ -8,6 +9,9 @@ use serde::Deserialize;
 use crate::front::Refusal;
 use crate::registry::unique;
 use crate::xml::Xml;
+
+/// The reference's default.
+const THRESHOLD: u8 = 3;
 
 /// A health check as a test sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub(super) struct CreateRequest {
 pub(super) struct HealthChecks {
     living: BTreeMap<String, HealthCheck>,
     deleted_references: Vec<String>,
+    /// How often in a row the checkers have seen the contrary of what a check says.
+    contrary: BTreeMap<String, u8>,
 }
 
 impl HealthChecks {
@@ -105,6 +111,7 @@ impl HealthChecks {
 
     pub(super) fn delete(&mut self, id: &str) -> Result<(), Refusal> {
         let deleted = self.living.remove(id).ok_or_else(|| missing(id))?;
+        self.contrary.remove(id);
         self.deleted_references.push(deleted.caller_reference);
         Ok(())
     }
@@ -120,6 +127,23 @@ impl HealthChecks {
     pub(super) fn set_healthy(&mut self, id: &str, healthy: bool) {
         if let Some(check) = self.living.get_mut(id) {
             check.healthy = healthy;
+        }
+    }
+
+    /// What a checker saw: a check turns once its threshold of requests in a row says the contrary.
+    pub(super) fn seen(&mut self, id: &str, well: bool) {
+        let Some(check) = self.living.get_mut(id) else {
+            return;
+        };
+        if check.healthy == well {
+            self.contrary.remove(id);
+            return;
+        }
+        let row = self.contrary.entry(id.to_owned()).or_default();
+        *row += 1;
+        if *row >= check.config.failure_threshold.unwrap_or(THRESHOLD) {
+            check.healthy = well;
+            self.contrary.remove(id);
         }
     }
 
@@ -181,7 +205,10 @@ impl HealthCheck {
                 );
                 xml.maybe("SearchString", config.search_string.as_ref());
                 xml.text("RequestInterval", config.request_interval.unwrap_or(30));
-                xml.text("FailureThreshold", config.failure_threshold.unwrap_or(3));
+                xml.text(
+                    "FailureThreshold",
+                    config.failure_threshold.unwrap_or(THRESHOLD),
+                );
                 xml.text("MeasureLatency", false);
                 xml.text("Inverted", config.inverted);
                 xml.text("Disabled", config.disabled);
@@ -232,6 +259,21 @@ mod tests {
             checks.delete(&first.id).err().unwrap().code,
             "NoSuchHealthCheck"
         );
+    }
+
+    #[test]
+    fn a_check_turns_after_its_threshold_of_requests_in_a_row_and_turns_back_alike() {
+        let mut checks = HealthChecks::default();
+        let id = checks.create(request("i-1", "/ping")).ok().unwrap().id;
+        let mut after = |seen: &[bool]| {
+            seen.iter().for_each(|well| checks.seen(&id, *well));
+            checks.is_healthy(&id)
+        };
+        assert!(after(&[false, false]), "not yet");
+        assert!(after(&[true, false, false]), "a good one begins anew");
+        assert!(!after(&[false]), "the third in a row");
+        assert!(!after(&[true, true]));
+        assert!(after(&[true]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/>.
 
 mod authorization;
+mod checkers;
 mod health;
 mod list;
 mod names;
@@ -10,6 +11,7 @@ mod records;
 mod request;
 mod rules;
 mod state;
+mod unverified;
 mod values;
 
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,8 @@ use crate::iam::Request;
 use crate::locked;
 use crate::registry::{Caller, Registry};
 use crate::xml::Xml;
+pub use checkers::Checkers;
+pub(crate) use checkers::ask;
 pub use health::{HealthCheck, HealthCheckConfig};
 use list::{Described, Query};
 pub(crate) use names::within;
@@ -135,7 +139,7 @@ fn change_sets(
         .map(request::read)
         .collect::<Result<Vec<_>, _>>()?;
     let instance = match caller {
-        Caller::Ci => None,
+        Caller::Ci | Caller::Distribution => None,
         Caller::Instance(machine) => Some(machine.spec.id.clone()),
     };
     let id = state.change(zone_id, changes, &request.change_batch.comment, instance)?;

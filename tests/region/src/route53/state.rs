@@ -1,6 +1,7 @@
 //! The hosted zones, their changes on the way to the name servers, and what the name servers know.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -97,6 +98,8 @@ pub(crate) struct State {
     pub(super) insync_delay: Duration,
     pub(super) rate: Option<u32>,
     pub(super) unfinished: u32,
+    /// Names of AWS's own that aliases lead to, and where what stands in for them listens.
+    elsewhere: BTreeMap<String, IpAddr>,
     bucket: (f64, Instant),
 }
 
@@ -111,6 +114,7 @@ impl State {
             insync_delay,
             rate,
             unfinished: 0,
+            elsewhere: BTreeMap::new(),
             bucket,
         }
     }
@@ -185,6 +189,17 @@ impl State {
         };
         self.history.push(batch);
         Ok(id)
+    }
+
+    /// A name of AWS's own, and every one below it, leads there from now on.
+    pub(crate) fn lead(&mut self, name: &str, at: IpAddr) {
+        self.elsewhere.insert(normal(name), at);
+    }
+
+    /// Where a name of AWS's own leads.
+    pub(crate) fn elsewhere(&self, name: &str) -> Option<IpAddr> {
+        let found = self.elsewhere.iter().find(|(known, _)| within(name, known));
+        found.map(|(_, at)| *at)
     }
 
     /// What the name servers know of the public zone that holds the name: the zone's name and its

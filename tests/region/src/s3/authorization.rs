@@ -46,6 +46,10 @@ impl S3 {
                 .into_iter()
                 .chain(self.compares(call, bucket, &key))
                 .collect(),
+            "DeleteObjects" => keys(&call.body)
+                .into_iter()
+                .map(|key| Request::new("s3:DeleteObject", format!("arn:aws:s3:::{bucket}/{key}")))
+                .collect(),
             other => vec![Request::new(
                 format!("s3:{other} (its permissions are not known here)"),
                 "*",
@@ -105,6 +109,16 @@ impl S3 {
     pub(super) fn kms_key(call: &Call) -> Option<String> {
         call.header(KMS_KEY).map(str::to_owned)
     }
+}
+
+/// The keys that a DeleteObjects names.
+fn keys(body: &[u8]) -> Vec<String> {
+    let body = String::from_utf8_lossy(body);
+    let named = body.split("<Key>").skip(1);
+    named
+        .filter_map(|rest| Some(rest.split_once("</Key>")?.0))
+        .map(|key| quick_xml::escape::unescape(key).map_or_else(|_| key.to_owned(), Into::into))
+        .collect()
 }
 
 fn query(call: &Call, name: &str) -> Option<String> {

@@ -1,9 +1,13 @@
 //! S3: s3s speaks the protocol and checks the signatures, s3s-fs keeps the objects, [`store`] mends
 //! what that does not do as S3 does.
 
+mod access;
 mod authorization;
+mod catalogue;
 mod objects;
+mod operations;
 mod store;
+mod website;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,22 +15,24 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
-use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Result, s3_error};
 
 use crate::fleet::Ledger;
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::iam::Request;
 use crate::registry::{Registry, TokenFault};
+use access::{Access, Keys};
+pub(crate) use access::{Readers, Reading};
 pub use objects::Objects;
 pub(crate) use store::Store;
+pub use website::Website;
+pub(crate) use website::{WebsiteEndpoint, Websites, endpoints as website_endpoints, host};
 
 pub(crate) struct S3 {
     registry: Arc<Registry>,
     service: S3Service,
     pub(crate) store: Arc<Store>,
+    pub(crate) readers: Readers,
     /// Which objects are under which key of KMS.
     sealed: Mutex<BTreeMap<String, String>>,
 }
@@ -46,46 +52,27 @@ impl S3 {
                 .with_context(|| format!("making the bucket {bucket}"))?;
         }
         let store = Arc::new(Store::new(root, ledger)?);
-        let mut builder = S3ServiceBuilder::new(store::Shared(store.clone()));
+        let mut builder = S3ServiceBuilder::new(operations::Shared(store.clone()));
         builder.set_auth(Keys(registry.clone()));
-        builder.set_access(Public(public.to_vec()));
+        let readers = Readers::new(public);
+        builder.set_access(Access {
+            readers: readers.clone(),
+            store: store.clone(),
+        });
         Ok(S3 {
             registry,
             service: builder.build(),
             store,
+            readers,
             sealed: Mutex::default(),
         })
     }
-}
 
-struct Keys(Arc<Registry>);
-
-#[async_trait::async_trait]
-impl S3Auth for Keys {
-    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.0.credentials(access_key);
-        found
-            .map(|credentials| SecretKey::from(credentials.secret))
-            .ok_or_else(|| s3_error!(InvalidAccessKeyId))
-    }
-}
-
-/// Whoever has signed may do all; whoever has not may read what is public, as a bucket policy for a
-/// website allows.
-struct Public(Vec<String>);
-
-#[async_trait::async_trait]
-impl S3Access for Public {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let public = context
-            .s3_path()
-            .get_bucket_name()
-            .is_some_and(|bucket| self.0.iter().any(|name| name == bucket));
-        let reads = ["GetObject", "HeadObject"].contains(&context.s3_op().name());
-        if context.credentials().is_some() || public && reads {
-            Ok(())
-        } else {
-            Err(s3_error!(AccessDenied, "Access Denied"))
+    /// Hands a request to s3s.
+    async fn call(&self, request: http::Request<s3s::Body>) -> Answer {
+        match self.service.call(request).await {
+            Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+            Err(error) => answer(500, "text/plain", format!("{error:?}")),
         }
     }
 }
@@ -150,20 +137,25 @@ impl Backend for S3 {
         }
         let puts = self.operation(&call) == "PutObject";
         let (path, kms_key) = (call.path().to_owned(), S3::kms_key(&call));
-        let request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
-        let done = self.service.call(request).await;
-        if puts
-            && done
-                .as_ref()
-                .is_ok_and(|answer| answer.status().is_success())
-        {
+        let mut request = http::Request::from_parts(call.parts, s3s::Body::from(call.body));
+        if let Some(uri) = spaced(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let done = self.call(request).await;
+        if puts && done.status().is_success() {
             self.seal(&path, kms_key);
         }
-        match done {
-            Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
-            Err(error) => answer(500, "text/plain", format!("{error:?}")),
-        }
+        done
     }
+}
+
+/// A `+` in a path stands for a space at the REST endpoint, as in a form; an SDK sends `%2B` for the
+/// character itself.
+fn spaced(uri: &http::Uri) -> Option<http::Uri> {
+    let path = uri.path();
+    let query = uri.query().map(|query| format!("?{query}"));
+    let spaced = || format!("{}{}", path.replace('+', "%20"), query.unwrap_or_default());
+    path.contains('+').then(spaced)?.parse().ok()
 }
 
 fn unfit(fault: TokenFault) -> Refusal {

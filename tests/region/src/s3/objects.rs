@@ -9,7 +9,8 @@ use s3s::dto::*;
 use s3s::{S3, S3ErrorCode, S3Result};
 use tokio::runtime::Handle;
 
-use super::store::{Shared, Store, request};
+use super::operations::Shared;
+use super::store::{Store, request};
 use crate::run_on;
 
 /// What stands in the buckets.
@@ -21,10 +22,31 @@ pub struct Objects {
 impl Objects {
     /// Writes an object and returns its ETag, quotes included.
     pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<String> {
+        self.put_with(bucket, key, body, &[])
+    }
+
+    /// Writes an object with headers: `content-type`, `content-encoding`, `content-disposition`,
+    /// `cache-control`, `x-amz-website-redirect-location`.
+    pub fn put_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> Result<String> {
+        let header = |name: &str| {
+            let found = headers.iter().find(|(given, _)| *given == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
         let blob = StreamingBlob::from(s3s::Body::from(body.into()));
         let input = PutObjectInput::builder()
             .bucket(bucket.to_owned())
             .key(key.to_owned())
+            .content_type(header("content-type"))
+            .content_encoding(header("content-encoding"))
+            .content_disposition(header("content-disposition"))
+            .cache_control(header("cache-control"))
+            .website_redirect_location(header("x-amz-website-redirect-location"))
             .body(Some(blob))
             .build()?;
         let store = self.shared();

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use region::{Options, Region, Service};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) const ZONE: &str = "Z0EXAMPLE";
 pub(crate) const BUCKET: &str = "example-site";
@@ -85,7 +86,8 @@ pub(crate) async fn send(
     let (mut parts, body) = request.into_parts();
     parts
         .headers
-        .insert("host", at.to_string().parse().unwrap());
+        .entry("host")
+        .or_insert(at.to_string().parse().unwrap());
     parts.uri = parts
         .uri
         .path_and_query()
@@ -93,13 +95,22 @@ pub(crate) async fn send(
         .as_str()
         .parse()
         .unwrap();
-    let stream = TokioIo::new(tokio::net::TcpStream::connect(at).await.unwrap());
+    let stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    exchange(stream, http::Request::from_parts(parts, body)).await
+}
+
+/// One request on a connection that stands.
+pub(crate) async fn exchange<S>(
+    stream: S,
+    request: http::Request<Full<Bytes>>,
+) -> hyper::Result<http::Response<Bytes>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
     tokio::spawn(connection);
-    let (parts, body) = sender
-        .send_request(http::Request::from_parts(parts, body))
-        .await?
-        .into_parts();
+    let (parts, body) = sender.send_request(request).await?.into_parts();
     Ok(http::Response::from_parts(
         parts,
         body.collect().await?.to_bytes(),

@@ -43,6 +43,16 @@ fn tcp(at: SocketAddr, name: &str, kind: RecordType) -> Message {
     Message::from_vec(&answer).unwrap()
 }
 
+/// The IPv4 addresses of a name.
+pub(crate) fn addresses(region: &Region, name: &str) -> Vec<String> {
+    let answer = udp(region.dns(), &format!("{name}."), RecordType::A);
+    let of_kind = answer
+        .answers
+        .iter()
+        .filter(|record| record.record_type() == RecordType::A);
+    of_kind.map(|record| record.data.to_string()).collect()
+}
+
 fn values(message: &Message) -> Vec<String> {
     message
         .answers

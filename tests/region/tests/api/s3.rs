@@ -2,11 +2,13 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use aws_sdk_s3::types::{
+    CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier, ServerSideEncryption,
+};
 
-use region::Keys;
+use region::{Keys, Options, Region, Service};
 
-use crate::client::{BUCKET, region, runtime, s3, s3_once};
+use crate::client::{BUCKET, region, runtime, s3, s3_once, send};
 
 fn status<E>(error: &SdkError<E>) -> u16 {
     error
@@ -429,4 +431,135 @@ fn temporary_keys_are_taken_with_their_token_and_until_they_expire() {
         code(&expired, expired.session.clone()).as_deref(),
         Some("ExpiredToken")
     );
+}
+
+#[test]
+fn keys_stand_side_by_side_that_no_folder_could_hold() {
+    let region = region();
+    let keys = [
+        "about".to_owned(),
+        "about/".to_owned(),
+        "about/index.html".to_owned(),
+        "about.html".to_owned(),
+        "a//b".to_owned(),
+        "a/../b".to_owned(),
+        "ü".repeat(500),
+    ];
+    runtime().block_on(async {
+        let s3 = s3(&region).await;
+        for key in &keys {
+            let put = s3.put_object().bucket(BUCKET).key(key).body(body(key));
+            put.send().await.unwrap();
+        }
+        for key in &keys {
+            let found = s3
+                .get_object()
+                .bucket(BUCKET)
+                .key(key)
+                .send()
+                .await
+                .unwrap();
+            let bytes = found.body.collect().await.unwrap().into_bytes();
+            assert_eq!(bytes, key.as_bytes());
+        }
+        let listed = s3.list_objects_v2().bucket(BUCKET).prefix("about/").send();
+        let listed = listed.await.unwrap();
+        let listed: Vec<_> = listed
+            .contents()
+            .iter()
+            .filter_map(|one| one.key())
+            .collect();
+        assert_eq!(listed, ["about/", "about/index.html"]);
+    });
+    let mut sorted = keys.to_vec();
+    sorted.sort();
+    assert_eq!(region.s3().list(BUCKET, "").unwrap(), sorted);
+}
+
+#[test]
+fn an_object_keeps_what_its_sender_said_of_it() {
+    let region = region();
+    runtime().block_on(async {
+        let s3 = s3(&region).await;
+        let put = s3.put_object().bucket(BUCKET).key("page");
+        put.content_type("text/html; charset=utf-8")
+            .content_encoding("gzip")
+            .content_disposition("inline")
+            .cache_control("no-cache")
+            .website_redirect_location("/elsewhere")
+            .body(body("x"))
+            .send()
+            .await
+            .unwrap();
+        let head = s3
+            .head_object()
+            .bucket(BUCKET)
+            .key("page")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(head.content_type(), Some("text/html; charset=utf-8"));
+        assert_eq!(head.content_encoding(), Some("gzip"));
+        assert_eq!(head.content_disposition(), Some("inline"));
+        assert_eq!(head.cache_control(), Some("no-cache"));
+        assert_eq!(head.website_redirect_location(), Some("/elsewhere"));
+        let bare = s3.put_object().bucket(BUCKET).key("page").body(body("y"));
+        bare.send().await.unwrap();
+        let head = s3
+            .head_object()
+            .bucket(BUCKET)
+            .key("page")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(head.content_encoding(), None);
+        assert_eq!(head.website_redirect_location(), None);
+        let unfit = s3.put_object().bucket(BUCKET).key("page");
+        let unfit = unfit.website_redirect_location("elsewhere").body(body("z"));
+        let refused = unfit.send().await.unwrap_err();
+        assert_eq!(
+            (status(&refused), refused.code()),
+            (400, Some("InvalidRedirectLocation"))
+        );
+    });
+}
+
+#[test]
+fn several_objects_are_deleted_at_once_and_nothing_of_them_is_left() {
+    let region = region();
+    region.s3().put(BUCKET, "a b&c", "1").unwrap();
+    region.s3().put(BUCKET, "kept", "2").unwrap();
+    runtime().block_on(async {
+        let s3 = s3(&region).await;
+        let one = |key: &str| ObjectIdentifier::builder().key(key).build().unwrap();
+        let both = Delete::builder()
+            .objects(one("a b&c"))
+            .objects(one("never was"))
+            .build()
+            .unwrap();
+        let deleted = s3.delete_objects().bucket(BUCKET).delete(both).send();
+        assert_eq!(deleted.await.unwrap().deleted().len(), 2);
+    });
+    assert_eq!(region.s3().list(BUCKET, "").unwrap(), ["kept"]);
+}
+
+#[test]
+fn whoever_may_not_list_is_not_told_that_a_key_is_missing() {
+    let region = Region::start(Options {
+        public_buckets: vec!["public".to_owned()],
+        ..Options::default()
+    })
+    .unwrap();
+    region.s3().put("public", "a b", "x").unwrap();
+    let get = |path: &str| {
+        let request = http::Request::get(format!("{}/public/{path}", region.endpoint(Service::S3)));
+        runtime()
+            .block_on(send(request, ""))
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!((get("a%20b"), get("nothing")), (200, 403));
+    // The REST endpoint takes a plus for a space.
+    assert_eq!((get("a+b"), get("a%2Bb")), (200, 403));
 }

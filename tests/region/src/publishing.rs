@@ -1,0 +1,157 @@
+//! How buckets meet visitors: S3's website endpoint, and CloudFront's distributions.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::acme::Authority;
+use crate::cloudfront::{
+    self, CloudFront, Distribution, DistributionSpec, Distributions, Origin, certified,
+};
+use crate::front::{Hub, Port, Service};
+use crate::locked;
+use crate::options::Options;
+use crate::region::Region;
+use crate::registry::{DISTRIBUTIONS, Registry, unique};
+use crate::s3::{
+    Readers, Reading, S3, Store, Website, WebsiteEndpoint, Websites, website_endpoints,
+};
+
+pub(crate) struct Publishing {
+    registry: Arc<Registry>,
+    authority: Arc<Authority>,
+    store: Arc<Store>,
+    pub(crate) readers: Readers,
+    websites: Websites,
+    distributions: Distributions,
+}
+
+impl Publishing {
+    pub(crate) fn new(registry: Arc<Registry>, authority: Arc<Authority>, s3: &S3) -> Publishing {
+        Publishing {
+            registry,
+            authority,
+            store: s3.store.clone(),
+            readers: s3.readers.clone(),
+            websites: Websites::default(),
+            distributions: Distributions::default(),
+        }
+    }
+
+    /// Opens S3, the website endpoint and CloudFront, each on a port of its own.
+    pub(crate) fn open(
+        &self,
+        hub: Arc<Hub>,
+        options: Options,
+        s3: S3,
+    ) -> impl Future<Output = Result<BTreeMap<Service, Port>>> + Send + 'static {
+        let (websites, distributions) = (self.websites.clone(), self.distributions.clone());
+        async move {
+            let at = |port| SocketAddr::new(options.bind, port);
+            let s3 = Arc::new(s3);
+            let rest = Port::open(hub.clone(), s3.clone(), at(0), None).await?;
+            let tls = cloudfront::acceptor(distributions.clone())?;
+            let cloudfront = Arc::new(CloudFront {
+                registry: hub.registry.clone(),
+                distributions,
+                origin: Origin {
+                    s3: rest.addr,
+                    region: options.region,
+                },
+            });
+            let website = Arc::new(WebsiteEndpoint { s3, websites });
+            let (http, https) = (at(options.website_port), at(options.cloudfront_port));
+            Ok(BTreeMap::from([
+                (Service::S3, rest),
+                (
+                    Service::Website,
+                    Port::open(hub.clone(), website, http, None).await?,
+                ),
+                (
+                    Service::CloudFront,
+                    Port::open(hub, cloudfront, https, Some(tls)).await?,
+                ),
+            ]))
+        }
+    }
+
+    pub(crate) fn host_website(&self, website: Website) -> Result<()> {
+        self.store.make_bucket(&website.bucket)?;
+        locked(&self.websites).insert(website.bucket.clone(), website);
+        Ok(())
+    }
+
+    pub(crate) fn create_distribution(&self, spec: DistributionSpec) -> Result<Distribution> {
+        let id = format!("E{}", unique(13).to_uppercase());
+        let arn = format!(
+            "{DISTRIBUTIONS}:{}:distribution/{id}",
+            self.registry.account
+        );
+        let (chain, key) = match &spec.certificate {
+            Some(given) => given.clone(),
+            None => self.certificate(&spec)?,
+        };
+        let credentials = self.registry.issue("AKIA", arn.clone(), None);
+        let reading = Reading {
+            bucket: spec.bucket.clone(),
+            lists: spec.lists,
+        };
+        let (domain, access_key) = (spec.domain.clone(), credentials.access_key.clone());
+        self.distributions
+            .add(spec, credentials, certified(&chain, &key)?)?;
+        self.readers.allow(&access_key, reading);
+        Ok(Distribution { id, arn, domain })
+    }
+
+    fn certificate(&self, spec: &DistributionSpec) -> Result<(String, String)> {
+        let names = spec.aliases.iter().chain([&spec.domain]).cloned();
+        let issued = self
+            .authority
+            .issue_for(names.collect(), "spotboot test region's CloudFront")?;
+        Ok((issued.certificate, issued.key))
+    }
+}
+
+impl Region {
+    /// The names of AWS's endpoint are known, and the websites of the options served.
+    pub(crate) fn begin_publishing(&self) -> Result<()> {
+        for name in website_endpoints(&self.options().region) {
+            self.answer_for(&name, Service::Website);
+        }
+        let mut websites = self.options().websites.iter().cloned();
+        websites.try_for_each(|website| self.host_website(website))
+    }
+
+    /// S3's website endpoint serves the bucket from now on, which is made where it is absent.
+    /// Visitors find the endpoint at [`Region::endpoint`], and name the bucket in their `Host`:
+    /// `BUCKET.s3-website-REGION.amazonaws.com`, or the bucket's own name.
+    pub fn host_website(&self, website: Website) -> Result<()> {
+        self.publishing.host_website(website)
+    }
+
+    /// Anybody may read the bucket's objects from now on.
+    pub fn publish_bucket(&self, bucket: &str) {
+        self.publishing.readers.publish(bucket);
+    }
+
+    /// CloudFront serves the bucket from now on, by the distribution's own name and its aliases,
+    /// and may read it.
+    ///
+    /// # Errors
+    /// A name is another distribution's, or the certificate is none.
+    pub fn create_distribution(&self, spec: DistributionSpec) -> Result<Distribution> {
+        let distribution = self.publishing.create_distribution(spec)?;
+        self.answer_for(&distribution.domain, Service::CloudFront);
+        Ok(distribution)
+    }
+
+    /// The name servers know a name of AWS's, and those below it, from now on.
+    fn answer_for(&self, name: &str, service: Service) {
+        if let Some(port) = self.ports.get(&service) {
+            let at = self.launchpad.reach(port.addr).ip();
+            locked(&self.route53).lead(name, at);
+        }
+    }
+}
