@@ -1,4 +1,4 @@
-"""The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says.
+"""The smallest app that can stand in for one: answers every path with its release, misbehaves as the file `behaviour` says, and as `mood` in its data folder says at each request.
 
 /slow?seconds=10 takes that long; /die ends the app; /eat takes memory until there is none, or 400 MB at most; what is posted anywhere is answered with its SHA-256."""
 
@@ -16,12 +16,23 @@ from urllib.parse import parse_qs, urlsplit
 
 # "redirect https://{host}{path}" answers every GET so; {other} is the host with www. before it, or without.
 BEHAVIOUR = pathlib.Path("behaviour").read_text().strip() if pathlib.Path("behaviour").exists() else "good"
+MOOD = pathlib.Path(os.environ.get("SPOTBOOT_DATA", "")) / "mood"
+
+
+def mood():
+    """`error` answers every request with 500, `hang` lets every GET wait until the file is gone, `exit` ends the app as it starts."""
+    try:
+        return MOOD.read_text().strip()
+    except OSError:
+        return "good"
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        while mood() == "hang":
+            time.sleep(0.1)
         if BEHAVIOUR.startswith("redirect "):
             return self.redirect(BEHAVIOUR.removeprefix("redirect "))
         body = f"release {os.environ['SPOTBOOT_RELEASE']} path {self.path}\n".encode()
@@ -60,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body):
         sour = BEHAVIOUR == "sour" and time.monotonic() > TURNS_SOUR
-        self.send_response(500 if BEHAVIOUR == "error" or sour else 200)
+        self.send_response(500 if "error" in (BEHAVIOUR, mood()) or sour else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -75,7 +86,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 128
 
 
-if BEHAVIOUR == "exit":
+if "exit" in (BEHAVIOUR, mood()):
     sys.exit("the app gives up: no database")
 if BEHAVIOUR == "hang":
     time.sleep(3600)

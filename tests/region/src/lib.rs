@@ -85,7 +85,7 @@ pub(crate) use region::run_on;
 pub use route53::{
     Action, Alias, Batch, Change, Checkers, HealthCheck, HealthCheckConfig, RecordSet, Records,
 };
-pub use s3::{Objects, Website};
+pub use s3::{Objects, S3ByTls, Website};
 pub use turn::Turn;
 pub use vault::Vault;
 

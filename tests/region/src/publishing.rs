@@ -1,7 +1,7 @@
-//! How buckets meet visitors: S3's website endpoint, and CloudFront's distributions.
+//! How buckets meet visitors: S3's endpoints, and CloudFront's distributions.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -15,26 +15,29 @@ use crate::locked;
 use crate::options::Options;
 use crate::region::Region;
 use crate::registry::{DISTRIBUTIONS, Registry, unique};
+use crate::run_on;
 use crate::s3::{
-    Readers, Reading, S3, Store, Website, WebsiteEndpoint, Websites, website_endpoints,
+    Reading, S3, S3ByTls, ShownCertificate, Website, WebsiteEndpoint, Websites, website_endpoints,
 };
 
 pub(crate) struct Publishing {
     registry: Arc<Registry>,
     authority: Arc<Authority>,
-    store: Arc<Store>,
-    pub(crate) readers: Readers,
+    s3: Arc<S3>,
     websites: Websites,
     distributions: Distributions,
 }
 
 impl Publishing {
-    pub(crate) fn new(registry: Arc<Registry>, authority: Arc<Authority>, s3: &S3) -> Publishing {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        authority: Arc<Authority>,
+        s3: Arc<S3>,
+    ) -> Publishing {
         Publishing {
             registry,
             authority,
-            store: s3.store.clone(),
-            readers: s3.readers.clone(),
+            s3,
             websites: Websites::default(),
             distributions: Distributions::default(),
         }
@@ -45,12 +48,11 @@ impl Publishing {
         &self,
         hub: Arc<Hub>,
         options: Options,
-        s3: S3,
     ) -> impl Future<Output = Result<BTreeMap<Service, Port>>> + Send + 'static {
+        let s3 = self.s3.clone();
         let (websites, distributions) = (self.websites.clone(), self.distributions.clone());
         async move {
             let at = |port| SocketAddr::new(options.bind, port);
-            let s3 = Arc::new(s3);
             let rest = Port::open(hub.clone(), s3.clone(), at(0), None).await?;
             let tls = cloudfront::acceptor(distributions.clone())?;
             let cloudfront = Arc::new(CloudFront {
@@ -78,7 +80,7 @@ impl Publishing {
     }
 
     pub(crate) fn host_website(&self, website: Website) -> Result<()> {
-        self.store.make_bucket(&website.bucket)?;
+        self.s3.store.make_bucket(&website.bucket)?;
         locked(&self.websites).insert(website.bucket.clone(), website);
         Ok(())
     }
@@ -101,7 +103,7 @@ impl Publishing {
         let (domain, access_key) = (spec.domain.clone(), credentials.access_key.clone());
         self.distributions
             .add(spec, credentials, certified(&chain, &key)?)?;
-        self.readers.allow(&access_key, reading);
+        self.s3.readers.allow(&access_key, reading);
         Ok(Distribution { id, arn, domain })
     }
 
@@ -111,6 +113,19 @@ impl Publishing {
             .authority
             .issue_for(names.collect(), "spotboot test region's CloudFront")?;
         Ok((issued.certificate, issued.key))
+    }
+
+    /// The certificates of a name of S3's: by the region's CA, and by one that nobody trusts.
+    fn s3_certificates(&self, name: &str) -> Result<ShownCertificate> {
+        let certified_by = |authority: &Authority| {
+            let issued = authority.issue_for(vec![name.to_owned()], name)?;
+            certified(&issued.certificate, &issued.key)
+        };
+        let stranger = Authority::new(Vec::new())?;
+        Ok(ShownCertificate::new(
+            certified_by(&self.authority)?,
+            certified_by(&stranger)?,
+        ))
     }
 }
 
@@ -133,7 +148,24 @@ impl Region {
 
     /// Anybody may read the bucket's objects from now on.
     pub fn publish_bucket(&self, bucket: &str) {
-        self.publishing.readers.publish(bucket);
+        self.publishing.s3.readers.publish(bucket);
+    }
+
+    /// Opens S3's REST endpoint for TLS, too, under its own name and on a port of its own, which
+    /// [`Region::down`] leaves open.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn serve_s3_by_tls(&self) -> Result<S3ByTls> {
+        let name = format!("s3.{}.amazonaws.com", self.options().region);
+        let shown = Arc::new(self.publishing.s3_certificates(&name)?);
+        let tls = shown.acceptor()?;
+        let (hub, s3) = (self.launchpad.hub.clone(), self.publishing.s3.clone());
+        let at = SocketAddr::new(self.launchpad.bind, 0);
+        let opening = async move { Port::open(hub, s3, at, Some(tls)).await };
+        let port = run_on(&self.launchpad.handle, opening)?;
+        self.answer_for(&name, Service::S3);
+        Ok(S3ByTls::new(&name, port, shown))
     }
 
     /// CloudFront serves the bucket from now on, by the distribution's own name and its aliases,
@@ -147,11 +179,18 @@ impl Region {
         Ok(distribution)
     }
 
-    /// The name servers know a name of AWS's, and those below it, from now on.
+    /// The name servers know a name of AWS's, and those below it, from now on. S3's have no IPv6
+    /// address here. CloudFront's have the IPv4-mapped one, which leads to where CloudFront listens
+    /// here.
     fn answer_for(&self, name: &str, service: Service) {
-        if let Some(port) = self.ports.get(&service) {
-            let at = self.launchpad.reach(port.addr).ip();
-            locked(&self.route53).lead(name, at);
+        let Some(port) = self.ports.get(&service) else {
+            return;
+        };
+        let at = self.launchpad.reach(port.addr).ip();
+        let mut route53 = locked(&self.route53);
+        route53.lead(name, at);
+        if let (IpAddr::V4(at), Service::CloudFront) = (at, service) {
+            route53.lead(name, at.to_ipv6_mapped().into());
         }
     }
 }

@@ -105,8 +105,8 @@ impl Region {
         let route53_service = Route53::new(hub.registry.clone(), route53.clone());
         let (vault, identities) = (Vault::default(), Identities::new(hub.registry.clone()));
         let kept = (vault.clone(), identities.clone());
-        let publishing = Publishing::new(hub.registry.clone(), authority.clone(), &s3);
-        let opening = publishing.open(hub.clone(), options.clone(), s3);
+        let publishing = Publishing::new(hub.registry.clone(), authority.clone(), Arc::new(s3));
+        let opening = publishing.open(hub.clone(), options.clone());
         let mut ports = run_on(runtime.handle(), opening)?;
         let opening = services::open_all(
             hub.clone(),

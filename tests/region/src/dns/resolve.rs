@@ -60,11 +60,12 @@ fn at_aws(state: &State, name: &str, kind: RecordType) -> Answer {
 }
 
 fn stand_in(state: &State, target: &str, shown: &str, kind: RecordType) -> Option<Record> {
-    let data = match (state.elsewhere(target)?, kind) {
-        (IpAddr::V4(at), RecordType::A) => RData::A(A(at)),
-        (IpAddr::V6(at), RecordType::AAAA) => RData::AAAA(AAAA(at)),
-        _ => return None,
-    };
+    let addresses = state.elsewhere(target)?.iter();
+    let data = addresses.copied().find_map(|at| match (at, kind) {
+        (IpAddr::V4(at), RecordType::A) => Some(RData::A(A(at))),
+        (IpAddr::V6(at), RecordType::AAAA) => Some(RData::AAAA(AAAA(at))),
+        _ => None,
+    })?;
     Some(Record::from_rdata(
         Name::from_ascii(shown).ok()?,
         ALIAS_TTL,
@@ -261,6 +262,7 @@ mod tests {
     use super::*;
     use crate::locked;
     use crate::route53::{Alias, Records};
+    use std::net::Ipv4Addr;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
@@ -401,7 +403,9 @@ mod tests {
         ]);
         {
             let mut state = locked(&records.state);
-            state.lead("d111.cloudfront.net", [198, 18, 0, 1].into());
+            let at = Ipv4Addr::new(198, 18, 0, 1);
+            state.lead("d111.cloudfront.net", at.into());
+            state.lead("d111.cloudfront.net", at.to_ipv6_mapped().into());
             state.lead("s3-website-r.amazonaws.com", [198, 18, 0, 2].into());
         }
         assert_eq!(addresses(&records, "example.test."), ["198.18.0.1"]);
@@ -415,6 +419,9 @@ mod tests {
             ["b.s3-website-r.amazonaws.com.", "198.18.0.2"]
         );
         assert_eq!(addresses(&records, "d111.cloudfront.net."), ["198.18.0.1"]);
+        let by_ipv6 = |name: &str| ask(&records, name, RecordType::AAAA).1;
+        assert_eq!(by_ipv6("d111.cloudfront.net."), ["::ffff:198.18.0.1"]);
+        assert!(by_ipv6("s3-website-r.amazonaws.com.").is_empty());
         assert_eq!(
             ask(&records, "d222.cloudfront.net.", RecordType::A).0,
             ResponseCode::Refused

@@ -98,8 +98,8 @@ pub(crate) struct State {
     pub(super) insync_delay: Duration,
     pub(super) rate: Option<u32>,
     pub(super) unfinished: u32,
-    /// Names of AWS's own that aliases lead to, and where what stands in for them listens.
-    elsewhere: BTreeMap<String, IpAddr>,
+    /// Names of AWS's own that aliases lead to, and the addresses of what stands in for them.
+    elsewhere: BTreeMap<String, Vec<IpAddr>>,
     bucket: (f64, Instant),
 }
 
@@ -191,15 +191,15 @@ impl State {
         Ok(id)
     }
 
-    /// A name of AWS's own, and every one below it, leads there from now on.
+    /// A name of AWS's own, and every one below it, leads there from now on, too.
     pub(crate) fn lead(&mut self, name: &str, at: IpAddr) {
-        self.elsewhere.insert(normal(name), at);
+        self.elsewhere.entry(normal(name)).or_default().push(at);
     }
 
     /// Where a name of AWS's own leads.
-    pub(crate) fn elsewhere(&self, name: &str) -> Option<IpAddr> {
+    pub(crate) fn elsewhere(&self, name: &str) -> Option<&[IpAddr]> {
         let found = self.elsewhere.iter().find(|(known, _)| within(name, known));
-        found.map(|(_, at)| *at)
+        found.map(|(_, at)| at.as_slice())
     }
 
     /// What the name servers know of the public zone that holds the name: the zone's name and its

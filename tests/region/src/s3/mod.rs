@@ -7,6 +7,7 @@ mod catalogue;
 mod objects;
 mod operations;
 mod store;
+mod tls;
 mod website;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ use access::{Access, Keys};
 pub(crate) use access::{Readers, Reading};
 pub use objects::Objects;
 pub(crate) use store::Store;
+pub use tls::S3ByTls;
+pub(crate) use tls::ShownCertificate;
 pub use website::Website;
 pub(crate) use website::{WebsiteEndpoint, Websites, endpoints as website_endpoints, host};
 
