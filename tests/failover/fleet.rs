@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
-use region::Service;
+use region::{FleetInstance, Service};
 
-use crate::common::{DOMAIN, Ended, Package, ZONE};
+use crate::common::{DOMAIN, Ended, Package, ZONE, eventually};
 use crate::desk::{FRONT, LITE, MIRROR, distribute};
 use crate::live::LiveSite;
 use crate::site::{Made, Site};
@@ -21,12 +21,22 @@ impl FleetSite {
         Self::with_form(release, "https://forms.example/1")
     }
 
+    /// The same of a site that is made otherwise.
+    pub fn made(made: Made, release: &Package) -> Option<Self> {
+        Self::of(made, release, "https://forms.example/1")
+    }
+
     /// The same with the address of the outside form that stands in for `/signup`.
     pub fn with_form(release: &Package, form: &str) -> Option<Self> {
+        Self::of(Made::default(), release, form)
+    }
+
+    fn of(made: Made, release: &Package, form: &str) -> Option<Self> {
+        let target = made.target as usize;
         let tables = format!(
             "[failover]\nbucket = \"{MIRROR}\"\ncloudfront = \"d111.cloudfront.net\"\npage = \"/emergency/\"\nrefresh = \"0s\"\nforms = {{ \"/signup\" = \"{form}\" }}\n"
         );
-        let site = Site::with_tables(Made::default(), Some(release), &tables)?;
+        let site = Site::with_tables(made, Some(release), &tables)?;
         distribute(&site.world);
         let live = LiveSite::with_pages(2);
         live.html(
@@ -39,7 +49,7 @@ impl FleetSite {
             "<h1>{LITE}</h1><form method=\"post\" action=\"/signup\"><input name=\"name\"><button>Sign up</button></form>"
         );
         live.html("/emergency/", &lite);
-        site.wait_until_serving(1);
+        eventually("every instance serves", || serving(&site) == target);
         let url = live.url();
         let mirrored = site.ci(&["mirror", "--url", &url, "--json"]);
         assert_eq!(mirrored.code(), 0, "{}{}", mirrored.stdout, mirrored.stderr);
@@ -57,6 +67,28 @@ impl FleetSite {
             self.site.logs()
         );
         ended
+    }
+
+    /// The living instance that the names' records lead to.
+    pub fn owner(&self) -> FleetInstance {
+        let address = self.site.world.record(DOMAIN, "A").concat();
+        let mut living = self.site.fleet.living().into_iter();
+        let owner = living.find(|instance| {
+            let own = instance.public_ipv4.map(|own| own.to_string());
+            own.as_ref() == Some(&address)
+        });
+        owner.unwrap_or_else(|| panic!("{address} is no living instance's"))
+    }
+
+    /// What each living instance answers at `/ping`, at its own address.
+    pub fn pings(&self) -> Vec<u16> {
+        let living = self.site.fleet.living().into_iter();
+        let addresses = living.filter_map(|instance| instance.public_ipv4);
+        let ping = |address| {
+            let visitor = self.site.world.visitor(address, 443);
+            visitor.get_as(DOMAIN, "/ping").status
+        };
+        addresses.map(ping).collect()
     }
 
     /// Whether a person has led the names to the mirror, and their records say so, too.
@@ -122,4 +154,13 @@ impl FleetSite {
         let (body, status) = text.rsplit_once('\n')?;
         Some((status.parse().ok()?, body.to_owned()))
     }
+}
+
+/// How many instances serve, those among them that leave the names to another.
+fn serving(site: &Site) -> usize {
+    let says = |id: &str| site.phase(id).unwrap_or_default();
+    let living = site.living().into_iter();
+    living
+        .filter(|id| ["serving", "stand_by"].contains(&says(id).as_str()))
+        .count()
 }

@@ -12,6 +12,7 @@ mod common;
 
 mod app_secrets;
 mod certificates;
+mod checkers;
 mod configuration;
 mod cutover;
 mod data_folder;

@@ -1,7 +1,7 @@
 //! `routing = "failover"`: Route 53's checkers really ask, and its name servers answer by what they
 //! see.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use region::{Checkers, DistributionSpec, Fault, Match, Options, Recorded, Service, Stage, State};
@@ -10,17 +10,17 @@ use time::OffsetDateTime;
 use crate::common::{DOMAIN, Machine, Package, Running, World, eventually, signal, within};
 
 /// AWS has ten seconds, and three requests in a row turn a check there as here.
-const INTERVAL: Duration = Duration::from_millis(500);
-const THRESHOLD: u32 = 3;
+pub const INTERVAL: Duration = Duration::from_millis(500);
+pub const THRESHOLD: u32 = 3;
 /// A checker connects within four seconds, and hears the status within two more.
-const SLOWEST: Duration = Duration::from_secs(6);
+pub const SLOWEST: Duration = Duration::from_secs(6);
 /// Between two looks of an instance that nobody asks, and some time for the second.
 const BY_ITSELF: Duration = Duration::from_secs(90);
-const PAGE: &str = "the mirror's page\n";
+pub const PAGE: &str = "the mirror's page\n";
 const FAILOVER: &str = "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\nname = \"static.example.test\"\nrefresh = \"0s\"\n";
 
 /// A region whose mirror stands behind a distribution.
-fn world() -> World {
+pub fn world() -> World {
     let world = World::with(Options {
         checkers: Checkers::Every(INTERVAL),
         ..Options::default()
@@ -33,14 +33,27 @@ fn world() -> World {
     world
 }
 
-fn machine<'w>(world: &'w World, id: &str, minutes_ago: i64) -> Machine<'w> {
+pub fn machine<'w>(world: &'w World, id: &str, minutes_ago: i64) -> Machine<'w> {
+    machine_at(world, id, minutes_ago, None)
+}
+
+/// The same with an IPv6 address, if that is given.
+pub fn machine_at<'w>(
+    world: &'w World,
+    id: &str,
+    minutes_ago: i64,
+    ipv6: Option<Ipv6Addr>,
+) -> Machine<'w> {
     let launched = OffsetDateTime::now_utc() - time::Duration::minutes(minutes_ago);
-    Machine::launched(world, id, launched)
+    let machine = Machine::relaunched(world, id, |spec| {
+        (spec.launched, spec.public_ipv6) = (launched, ipv6);
+    });
+    machine
         .section("dns", "routing = \"failover\"\n")
         .section("failover", FAILOVER)
 }
 
-fn cloudfront(world: &World) -> (Ipv4Addr, u16) {
+pub fn cloudfront(world: &World) -> (Ipv4Addr, u16) {
     let endpoint = world.region.endpoint(Service::CloudFront);
     let (address, port) = endpoint
         .trim_start_matches("https://")
@@ -50,21 +63,29 @@ fn cloudfront(world: &World) -> (Ipv4Addr, u16) {
 }
 
 /// Where the name leads, by the name servers.
-fn leads_to(world: &World) -> Vec<String> {
+pub fn leads_to(world: &World) -> Vec<String> {
     world.visitor(Ipv4Addr::LOCALHOST, 443).resolve(DOMAIN, "A")
 }
 
-fn leads_to_mirror(world: &World) -> bool {
+pub fn leads_to_mirror(world: &World) -> bool {
     leads_to(world) == [cloudfront(world).0.to_string()]
 }
 
 /// What a visitor gets there.
-fn page_of_mirror(world: &World) -> String {
+pub fn page_of_mirror(world: &World) -> String {
+    page_of_mirror_by(world, &[])
+}
+
+/// The same with further arguments of curl's.
+pub fn page_of_mirror_by(world: &World, more: &[&str]) -> String {
     let (address, port) = cloudfront(world);
     let visitor = world.visitor(address, port);
     let roots = world.region.acme_ca();
     let roots = ["--cacert", roots.to_str().expect("text")];
-    let page = visitor.curl(&format!("https://{DOMAIN}:{port}/"), &roots);
+    let page = visitor.curl(
+        &format!("https://{DOMAIN}:{port}/"),
+        &[roots.as_slice(), more].concat(),
+    );
     page.expect("the mirror answers").body
 }
 
@@ -91,7 +112,7 @@ fn ask_to_look(machine: &Machine<'_>) -> u16 {
 }
 
 /// The whole machine is gone at once, without a notice.
-fn lose(machine: &Machine<'_>, running: Running) {
+pub fn lose(machine: &Machine<'_>, running: Running) {
     let processes: Vec<u32> = running.command_lines().into_keys().collect();
     running.kill9();
     processes.into_iter().for_each(|pid| signal(pid, "KILL"));
