@@ -99,18 +99,7 @@ impl Site {
     /// The same with further tables at the end of site.toml.
     pub fn with_tables(made: Made, release: Option<&Package>, tables: &str) -> Option<Self> {
         let turn = Turn::to_run_a_site().expect("other sites end some time");
-        let network = match Network::create() {
-            Ok(network) => network,
-            Err(reason) => {
-                // Past the test harness, which shows the output of a test only when it fails.
-                let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason:#}");
-                assert!(
-                    std::env::var_os("CI").is_none() || !is_root(),
-                    "CI runs this suite as root, and it cannot: {reason:#}"
-                );
-                return None;
-            }
-        };
+        let network = network()?;
         let world = World::with(Options {
             bind: network.gateway().into(),
             ..made.options.clone()
@@ -302,6 +291,22 @@ impl Site {
             .iter()
             .map(|instance| format!("--- {instance:?}\n{}\n", self.fleet.log(&instance.id)))
             .collect()
+    }
+}
+
+/// A network for instances of their own; none where they cannot have one, which is said.
+pub fn network() -> Option<Network> {
+    match Network::create() {
+        Ok(network) => Some(network),
+        Err(reason) => {
+            // Past the test harness, which shows the output of a test only when it fails.
+            let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason:#}");
+            assert!(
+                std::env::var_os("CI").is_none() || !is_root(),
+                "CI runs this suite as root, and it cannot: {reason:#}"
+            );
+            None
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod site;
 mod desk;
 mod fleet;
 mod kills;
+mod kind_s3;
 mod meanwhile;
 mod outage;
 mod page;
