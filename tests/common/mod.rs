@@ -157,6 +157,18 @@ impl World {
             .collect()
     }
 
+    /// Where a name's aliases lead, each after the kind of its record: `A d111.cloudfront.net`.
+    pub fn aliases(&self, name: &str) -> Vec<String> {
+        ["A", "AAAA"]
+            .into_iter()
+            .flat_map(|kind| self.region.route53().find(ZONE, name, kind))
+            .filter_map(|set| {
+                let target = set.alias?.name;
+                Some(format!("{} {}", set.kind, target.trim_end_matches('.')))
+            })
+            .collect()
+    }
+
     /// Asserts that nobody touched what the name pointed to before.
     pub fn assert_record_untouched(&self) {
         assert_eq!(

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
-use region::{FleetInstance, Service};
+use region::{FleetInstance, Principal, Service};
 
 use crate::common::{DOMAIN, Ended, Package, ZONE, eventually};
 use crate::desk::{FRONT, LITE, MIRROR, distribute};
@@ -89,6 +89,23 @@ impl FleetSite {
             visitor.get_as(DOMAIN, "/ping").status
         };
         addresses.map(ping).collect()
+    }
+
+    /// From now on the instances may do what the policy allows that `init` renders for the site.
+    pub fn enforce_policy(&self) {
+        let world = &self.site.world;
+        let policy = std::fs::read_to_string(world.path("init/instance-policy.json"));
+        let policy = policy.expect("`init` has written it");
+        // As whoever runs `init` without an account is told to.
+        let policy = policy.replace("ACCOUNT_ID", &world.region.options().account);
+        let enforced = world.region.enforce(Principal::Instances, &policy);
+        enforced.expect("the policy is one");
+    }
+
+    /// What was denied since then to anybody, in IAM's words.
+    pub fn denied(&self) -> Vec<String> {
+        let requests = self.site.world.region.requests().into_iter();
+        requests.filter_map(|request| request.denied).collect()
     }
 
     /// Whether a person has led the names to the mirror, and their records say so, too.

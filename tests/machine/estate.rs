@@ -2,8 +2,10 @@
 //! that deploys to it, each with its rendered policy.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine;
+use region::machine::Machines;
 use region::{Fleet, FleetKind, FleetSpec, LaunchTemplate, Principal};
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ const TTL: u32 = 2;
 
 pub struct Estate {
     pub fleet: Fleet,
+    pub machines: Arc<Machines>,
     pub cloud: Cloud,
 }
 
@@ -24,10 +27,15 @@ impl Estate {
     /// In the order of `init`'s last words: the stack, then the binary and site.toml, then a
     /// release. None where machines cannot run.
     pub fn founded(kind: FleetKind, first: &Package) -> Option<Self> {
+        Self::with_tables(kind, first, "")
+    }
+
+    /// The same with further tables at the end of site.toml.
+    pub fn with_tables(kind: FleetKind, first: &Package, tables: &str) -> Option<Self> {
         let cloud = Cloud::empty()?;
         let (word, id) = named(kind);
         let further = format!(
-            "[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n"
+            "[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n{tables}"
         );
         let site = cloud.site(APP, &further);
         let (template, stack, binary) = init(&cloud, &site);
@@ -35,18 +43,22 @@ impl Estate {
             template,
             ..FleetSpec::of_stack(&stack, id).expect("the stack has a fleet")
         };
-        let launcher = std::sync::Arc::new(cloud.blank_machines());
+        let machines = Arc::new(cloud.blank_machines());
         let fleet = cloud
             .world
             .region
-            .create_fleet(spec, launcher)
+            .create_fleet(spec, machines.clone())
             .expect("a fleet");
         cloud.world.put(
             &binary,
             std::fs::read(env!("CARGO_BIN_EXE_spotboot")).expect("the binary"),
         );
         cloud.world.put("site.toml", site);
-        let estate = Self { fleet, cloud };
+        let estate = Self {
+            fleet,
+            machines,
+            cloud,
+        };
         estate
             .ci(&["deploy", &estate.zip("first", first), "--no-rotate"])
             .assert_success();

@@ -14,9 +14,16 @@ mod common;
 mod cloud;
 mod computer;
 mod crash;
+#[path = "../failover/desk.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod desk;
 mod estate;
 mod failures;
 mod first_boot;
+mod last_act;
+#[path = "../mirror/live.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod live;
 mod rendered;
 mod restart;
 mod rotations;

@@ -1,12 +1,14 @@
 //! AWS takes an instance away that nobody relieves: its address leaves DNS before the end, and the
 //! next boot takes the names.
 
+mod setups;
+
 use std::time::{Duration, Instant};
 
 use region::{Fault, Match, Service, State};
 use time::OffsetDateTime;
 
-use crate::common::{DOMAIN, Ended, Machine, Running, World, ZONE, eventually, spotboot};
+use crate::common::{DOMAIN, Ended, Machine, Running, World, eventually, spotboot};
 
 /// Short, so that a test is: the last act comes fifteen seconds before the end.
 const NOTICE: Duration = Duration::from_secs(24);
@@ -32,15 +34,6 @@ fn address(world: &World) -> String {
 
 fn owner(world: &World) -> String {
     world.record(&format!("_spotboot.{DOMAIN}"), "TXT").concat()
-}
-
-/// The names of the aliases that the site's name leads to, each with the kind of its record.
-fn aliases(world: &World) -> Vec<String> {
-    ["A", "AAAA"]
-        .into_iter()
-        .flat_map(|kind| world.region.route53().find(ZONE, DOMAIN, kind))
-        .filter_map(|set| Some(format!("{} {}", set.kind, set.alias?.name)))
-        .collect()
 }
 
 /// Waits until the address is out of DNS, which is to be before `end`.
@@ -100,8 +93,8 @@ fn where_a_published_mirror_stands_it_has_the_names() {
     let last = launched(&world, "i-0last", 60).section("failover", CLOUDFRONT);
     let running = last.up();
     let end = interrupt(&last, NOTICE);
-    let both = ["A d111.cloudfront.net.", "AAAA d111.cloudfront.net."];
-    assert_parts(&last, &running, end, || aliases(&world) == both);
+    let both = ["A d111.cloudfront.net", "AAAA d111.cloudfront.net"];
+    assert_parts(&last, &running, end, || world.aliases(DOMAIN) == both);
     running.end().assert_success();
     last.instance.set_state(State::Terminated);
     assert!(
@@ -116,7 +109,7 @@ fn where_a_published_mirror_stands_it_has_the_names() {
     let next = launched(&world, "i-0next", 1).section("failover", CLOUDFRONT);
     let _running = next.up();
     assert_eq!(address(&world), next.address.to_string());
-    assert!(aliases(&world).is_empty(), "{:?}", aliases(&world));
+    assert_eq!(world.aliases(DOMAIN), [""; 0]);
 }
 
 #[test]
