@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::acme::Authority;
 use crate::cloudfront::{
-    self, CloudFront, Distribution, DistributionSpec, Distributions, Origin, certified,
+    self, CloudFront, Distribution, DistributionSpec, Distributions, Edges, Origin, certified,
 };
 use crate::front::{Hub, Port, Service};
 use crate::locked;
@@ -26,6 +27,7 @@ pub(crate) struct Publishing {
     pub(crate) readers: Readers,
     websites: Websites,
     distributions: Distributions,
+    edges: Edges,
 }
 
 impl Publishing {
@@ -37,6 +39,7 @@ impl Publishing {
             readers: s3.readers.clone(),
             websites: Websites::default(),
             distributions: Distributions::default(),
+            edges: Edges::default(),
         }
     }
 
@@ -48,6 +51,7 @@ impl Publishing {
         s3: S3,
     ) -> impl Future<Output = Result<BTreeMap<Service, Port>>> + Send + 'static {
         let (websites, distributions) = (self.websites.clone(), self.distributions.clone());
+        let edges = self.edges.clone();
         async move {
             let at = |port| SocketAddr::new(options.bind, port);
             let s3 = Arc::new(s3);
@@ -60,6 +64,7 @@ impl Publishing {
                     s3: rest.addr,
                     region: options.region,
                 },
+                edges,
             });
             let website = Arc::new(WebsiteEndpoint { s3, websites });
             let (http, https) = (at(options.website_port), at(options.cloudfront_port));
@@ -145,6 +150,11 @@ impl Region {
         let distribution = self.publishing.create_distribution(spec)?;
         self.answer_for(&distribution.domain, Service::CloudFront);
         Ok(distribution)
+    }
+
+    /// For what CloudFront's edges keep, so much time passes at once.
+    pub fn age_edges(&self, by: Duration) {
+        self.publishing.edges.age(by);
     }
 
     /// The name servers know a name of AWS's, and those below it, from now on.
