@@ -148,6 +148,14 @@ impl Seen {
         note.is_some_and(|note| note.mark == Mark::Notice)
     }
 
+    /// Whether the group takes nobody beyond those whom it counts, so that a replacement comes only
+    /// once one of them has ended.
+    pub fn is_full(&self) -> bool {
+        let listed = self.members.iter().filter(|member| member.listed);
+        let counted = Self::count(listed) + self.stopped;
+        self.max.is_some_and(|max| max <= counted)
+    }
+
     fn count(members: impl Iterator) -> u32 {
         u32::try_from(members.count()).unwrap_or(u32::MAX)
     }
@@ -594,6 +602,14 @@ mod tests {
             ..seen(1, vec![member("i-1", None)])
         };
         assert_eq!(act(&full, Mark::Notice), FleetAction::Wait);
+        assert!(full.is_full());
+        let without_capacity = Seen {
+            target: 2,
+            max: Some(2),
+            ..full
+        };
+        assert_eq!(act(&without_capacity, Mark::Notice), FleetAction::Wait);
+        assert!(!without_capacity.is_full(), "what is missing is capacity");
     }
 
     #[test]

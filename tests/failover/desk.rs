@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use region::{DistributionSpec, Service};
+use region::{Caching, DistributionSpec, Service};
 use serde_json::Value;
 
 use crate::common::{DOMAIN, Ended, Machine, Package, Running, World, ZONE, spotboot};
@@ -214,7 +214,8 @@ pub const FAILOVER: &str = "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.
 pub fn distribute(world: &World) {
     let spec = DistributionSpec::new(CLOUDFRONT, MIRROR)
         .alias(DOMAIN)
-        .missing("/404.html", 503);
+        .missing("/404.html", 503)
+        .caching(Caching::MIRROR);
     world
         .region
         .create_distribution(spec)

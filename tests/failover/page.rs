@@ -1,5 +1,7 @@
 //! The lite page at the mirror's front.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::desk::{Desk, FRONT, LITE};
@@ -18,6 +20,7 @@ fn with_page_the_front_shows_the_lite_page_until_off() {
     let machine = desk.machine("i-0app");
     let _running = machine.up();
     let config = machine.write_site();
+    assert!(desk.visit("/").1.contains(FRONT));
     let before = (
         manifest(&desk)["objects"].clone(),
         desk.mirrored("index.html"),
@@ -32,6 +35,9 @@ fn with_page_the_front_shows_the_lite_page_until_off() {
         ],
     );
     desk.assert_on(&config, true);
+    let kept = desk.visit("/").1;
+    assert!(kept.contains(FRONT), "CloudFront has kept it: {kept}");
+    desk.world.region.age_edges(Duration::from_secs(60));
     let (status, body) = desk.visit("/");
     assert_eq!(status, "200");
     assert!(body.contains(LITE), "{body}");

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use region::{DistributionSpec, ErrorResponse};
+use region::{Caching, DistributionSpec, ErrorResponse};
 use serde_json::Value;
 
 use crate::desk::{Desk, HASH, SITE, is_there, tool};
@@ -140,8 +141,10 @@ fn the_mirrors_stack_makes_what_the_region_serves_a_mirror_by() {
         error,
         page: "/404.html".to_owned(),
         status: 503,
+        kept_for: Duration::from_secs(10),
     };
     assert_eq!(spec.error_responses, [403, 404].map(one_page));
+    assert_eq!(spec.caching, Some(Caching::MIRROR));
     for line in [
         "DomainName: !If [WithBucket, !GetAtt Bucket.RegionalDomainName, example-site-mirror.s3.eu-west-1.amazonaws.com]",
         "ViewerProtocolPolicy: redirect-to-https",
@@ -184,6 +187,7 @@ fn the_distribution_of_a_bucket_that_is_the_site_answers_what_is_missing_with_40
         error,
         page: "/404.html".to_owned(),
         status: 404,
+        kept_for: Duration::from_secs(10),
     };
     assert_eq!(spec.error_responses, [403, 404].map(missing));
     assert!(!stack.contains("503"), "{stack}");

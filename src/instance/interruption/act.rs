@@ -35,11 +35,12 @@ impl Interruption<'_> {
         }
         let act = plan(&seen, &note, context.now(), spare_for);
         debug!(?seen, ?act, "handing over");
-        self.perform(&act, note.mark, &fleet, &seen, serving)
-            .await?;
+        let performed = self.perform(&act, note.mark, &fleet, &seen, serving).await;
+        // Whoever can serve gets the names, whether or not the fleet did as it was asked.
         if let Some(serving) = serving.filter(|_| note.mark == Mark::Notice) {
             self.give_way(&seen, serving).await;
         }
+        performed?;
         Ok(match act {
             FleetAction::Raise(_) | FleetAction::Lower(_) => SOON,
             _ if note.mark == Mark::Rebalance => REST.min(spare_for.max(SOON)),
@@ -120,13 +121,11 @@ impl Interruption<'_> {
             .await;
         let (target, going): (u32, &[String]) = match act {
             FleetAction::Wait
-                if mark == Mark::Notice
-                    && seen.max.is_some_and(|max| max <= seen.target)
-                    && seen.members.len() < 2 =>
+                if mark == Mark::Notice && seen.is_full() && seen.members.len() < 2 =>
             {
                 bail!(
                     "the group takes at most {} instances, so no replacement comes before this one ends; raise its MaxSize",
-                    seen.target
+                    seen.max.unwrap_or(seen.target)
                 )
             }
             FleetAction::Wait | FleetAction::Done => return Ok(()),

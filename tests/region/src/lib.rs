@@ -70,7 +70,7 @@ mod xml;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use acme::later_pebble;
-pub use cloudfront::{Distribution, DistributionSpec, ErrorResponse};
+pub use cloudfront::{Caching, Distribution, DistributionSpec, ErrorResponse};
 pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{
     Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running,

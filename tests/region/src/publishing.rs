@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::acme::Authority;
 use crate::cloudfront::{
-    self, CloudFront, Distribution, DistributionSpec, Distributions, Origin, certified,
+    self, CloudFront, Distribution, DistributionSpec, Distributions, Edges, Origin, certified,
 };
 use crate::front::{Hub, Port, Service};
 use crate::locked;
@@ -26,6 +27,7 @@ pub(crate) struct Publishing {
     s3: Arc<S3>,
     websites: Websites,
     distributions: Distributions,
+    edges: Edges,
 }
 
 impl Publishing {
@@ -40,6 +42,7 @@ impl Publishing {
             s3,
             websites: Websites::default(),
             distributions: Distributions::default(),
+            edges: Edges::default(),
         }
     }
 
@@ -51,6 +54,7 @@ impl Publishing {
     ) -> impl Future<Output = Result<BTreeMap<Service, Port>>> + Send + 'static {
         let s3 = self.s3.clone();
         let (websites, distributions) = (self.websites.clone(), self.distributions.clone());
+        let edges = self.edges.clone();
         async move {
             let at = |port| SocketAddr::new(options.bind, port);
             let rest = Port::open(hub.clone(), s3.clone(), at(0), None).await?;
@@ -62,6 +66,7 @@ impl Publishing {
                     s3: rest.addr,
                     region: options.region,
                 },
+                edges,
             });
             let website = Arc::new(WebsiteEndpoint { s3, websites });
             let (http, https) = (at(options.website_port), at(options.cloudfront_port));
@@ -177,6 +182,11 @@ impl Region {
         let distribution = self.publishing.create_distribution(spec)?;
         self.answer_for(&distribution.domain, Service::CloudFront);
         Ok(distribution)
+    }
+
+    /// For what CloudFront's edges keep, so much time passes at once.
+    pub fn age_edges(&self, by: Duration) {
+        self.publishing.edges.age(by);
     }
 
     /// The name servers know a name of AWS's, and those below it, from now on. S3's have no IPv6

@@ -1,10 +1,12 @@
 //! Distributions: what they lead to, and by which names visitors find them.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rustls::sign::CertifiedKey;
 
+use super::cache::ERROR_KEPT_FOR;
 use crate::locked;
 use crate::registry::Credentials;
 
@@ -23,6 +25,9 @@ pub struct DistributionSpec {
     /// The object that answers for `/`, and for no other folder.
     pub default_root_object: Option<String>,
     pub error_responses: Vec<ErrorResponse>,
+    /// How long the edges keep answers; without it they keep none, and a visitor sees at once what
+    /// stands in the bucket.
+    pub caching: Option<Caching>,
     /// The certificate of the aliases, and its key (PEM); without one, the region's own CA
     /// ([`crate::Region::acme_ca`]) certifies them, as ACM would.
     pub certificate: Option<(String, String)>,
@@ -37,6 +42,28 @@ pub struct ErrorResponse {
     pub page: String,
     /// The status that the visitor gets.
     pub status: u16,
+    /// How long the edges answer so without asking the origin again.
+    pub kept_for: Duration,
+}
+
+/// How long an answer may be kept by a cache policy: as its `Cache-Control` says, within bounds.
+/// Page `Expiration` of CloudFront's guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caching {
+    /// However short the answer says, and where it says `no-cache`, `no-store` or `private`.
+    pub min: Duration,
+    /// Where the answer says nothing.
+    pub default: Duration,
+    pub max: Duration,
+}
+
+impl Caching {
+    /// The policy that `init --failover` renders.
+    pub const MIRROR: Caching = Caching {
+        min: Duration::from_secs(1),
+        default: Duration::from_secs(60),
+        max: Duration::from_secs(31_536_000),
+    };
 }
 
 impl DistributionSpec {
@@ -49,6 +76,7 @@ impl DistributionSpec {
             lists: false,
             default_root_object: Some("index.html".to_owned()),
             error_responses: Vec::new(),
+            caching: None,
             certificate: None,
         }
     }
@@ -58,12 +86,20 @@ impl DistributionSpec {
         self
     }
 
-    /// Answers what the origin says 403 or 404 to with one page and this status.
+    /// Keeps answers so long.
+    pub fn caching(mut self, caching: Caching) -> DistributionSpec {
+        self.caching = Some(caching);
+        self
+    }
+
+    /// Answers what the origin says 403 or 404 to with one page and this status, for CloudFront's
+    /// usual ten seconds.
     pub fn missing(mut self, page: &str, status: u16) -> DistributionSpec {
         let response = |error| ErrorResponse {
             error,
             page: page.to_owned(),
             status,
+            kept_for: ERROR_KEPT_FOR,
         };
         self.error_responses.extend([403, 404].map(response));
         self

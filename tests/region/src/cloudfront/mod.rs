@@ -1,11 +1,11 @@
 //! CloudFront, as far as a mirror needs it: TLS with the certificates of the aliases, a private
-//! bucket behind an origin access control, a default root object, error responses. It caches
-//! nothing, so that a test sees at once what stands in the bucket.
+//! bucket behind an origin access control, a default root object, error responses, a cache.
 //!
 //! The rules: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/>, pages
-//! `DefaultRootObject`, `GeneratingCustomErrorResponses` and
+//! `DefaultRootObject`, `Expiration`, `GeneratingCustomErrorResponses` and
 //! `private-content-restricting-access-to-s3`.
 
+mod cache;
 mod certificates;
 mod distribution;
 mod origin;
@@ -15,21 +15,24 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode};
 
+pub(crate) use cache::Edges;
 pub(crate) use certificates::{acceptor, certified};
 pub(crate) use distribution::Distributions;
-pub use distribution::{Distribution, DistributionSpec, ErrorResponse};
+pub use distribution::{Caching, Distribution, DistributionSpec, ErrorResponse};
 pub(crate) use origin::Origin;
 
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
 use crate::iam::Request;
 use crate::registry::Registry;
 use crate::s3::host;
+use cache::Key;
 use distribution::Deployed;
 
 pub(crate) struct CloudFront {
     pub(crate) registry: Arc<Registry>,
     pub(crate) distributions: Distributions,
     pub(crate) origin: Origin,
+    pub(crate) edges: Edges,
 }
 
 impl Backend for CloudFront {
@@ -70,11 +73,11 @@ impl Backend for CloudFront {
                 "This distribution is not configured to allow the HTTP request method that was used for this request.",
             );
         }
-        let found = self.origin.ask(&distribution, &call).await;
-        let mut answer = match distribution.spec.error_response(found.status().as_u16()) {
-            Some(response) => self.instead(&distribution, &call, found, response).await,
-            None => found,
-        };
+        let key = Key::of(&distribution, &call);
+        if let Some(kept) = key.as_ref().and_then(|key| self.edges.find(key)) {
+            return kept;
+        }
+        let (mut answer, response) = self.asked(&distribution, &call).await;
         let cache = if answer.status().is_success() {
             "Miss from cloudfront"
         } else {
@@ -83,11 +86,36 @@ impl Backend for CloudFront {
         answer
             .headers_mut()
             .insert("x-cache", HeaderValue::from_static(cache));
-        answer
+        match (key, &distribution.spec.caching) {
+            (Some(key), Some(caching)) => {
+                let kept_for = match response {
+                    Some(response) => response.kept_for,
+                    None => caching.of(&answer),
+                };
+                self.edges.keep(key, answer, kept_for).await
+            }
+            _ => answer,
+        }
     }
 }
 
 impl CloudFront {
+    /// The origin's answer, or the page that stands in for it, with the error response that says so.
+    async fn asked<'d>(
+        &self,
+        distribution: &'d Deployed,
+        call: &Call,
+    ) -> (Answer, Option<&'d ErrorResponse>) {
+        let found = self.origin.ask(distribution, call).await;
+        match distribution.spec.error_response(found.status().as_u16()) {
+            Some(response) => {
+                let page = self.instead(distribution, call, found, response).await;
+                (page, Some(response))
+            }
+            None => (found, None),
+        }
+    }
+
     /// The page that an error response names, with its status; the origin's own answer where the
     /// page cannot be had.
     async fn instead(

@@ -1,13 +1,15 @@
 //! A distribution as the CloudFormation stack that `init --failover` renders would make it, so that
 //! the suites run what users get.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail, ensure};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::{DistributionSpec, ErrorResponse};
+use super::{Caching, DistributionSpec, ErrorResponse};
 
 impl DistributionSpec {
-    /// The resources `Distribution` and `BucketPolicy` of a mirror.yaml, under the domain name that
+    /// The resources `Distribution`, `CachePolicy` and `BucketPolicy` of a mirror.yaml, under the domain name that
     /// CloudFront would have given the distribution.
     ///
     /// # Errors
@@ -27,6 +29,7 @@ impl DistributionSpec {
             lists: grants(&resources["BucketPolicy"], &bucket)?,
             default_root_object: config["DefaultRootObject"].as_str().map(str::to_owned),
             error_responses: responses(&config["CustomErrorResponses"])?,
+            caching: Some(caching(&resources["CachePolicy"])?),
             ..DistributionSpec::new(domain, &bucket)
         })
     }
@@ -71,6 +74,21 @@ fn grants(policy: &Yaml, bucket: &str) -> Result<bool> {
     Ok(allows("s3:ListBucket", &arn))
 }
 
+fn caching(policy: &Yaml) -> Result<Caching> {
+    let config = &policy["Properties"]["CachePolicyConfig"];
+    Ok(Caching {
+        min: seconds(&config["MinTTL"]).context("reading MinTTL")?,
+        default: seconds(&config["DefaultTTL"]).context("reading DefaultTTL")?,
+        max: seconds(&config["MaxTTL"]).context("reading MaxTTL")?,
+    })
+}
+
+fn seconds(value: &Yaml) -> Result<Duration> {
+    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
+    let number = number.with_context(|| format!("{value:?} is no number of seconds"))?;
+    Ok(Duration::from_secs(number))
+}
+
 fn responses(list: &Yaml) -> Result<Vec<ErrorResponse>> {
     let status = |value: &Yaml| -> Result<u16> {
         let number = value.as_i64().and_then(|number| u16::try_from(number).ok());
@@ -84,6 +102,7 @@ fn responses(list: &Yaml) -> Result<Vec<ErrorResponse>> {
                 .context("an error response has no page")?
                 .to_owned(),
             status: status(&each["ResponseCode"])?,
+            kept_for: seconds(&each["ErrorCachingMinTTL"])?,
         })
     };
     list.as_vec().into_iter().flatten().map(response).collect()
@@ -114,6 +133,9 @@ Resources:
             Action: s3:GetObject
             Resource: "arn:aws:s3:::my.mirror/*"
             Condition: { StringEquals: { "AWS:SourceArn": !Sub "arn:aws:cloudfront::${AWS::AccountId}:distribution/${Distribution}" } }
+  CachePolicy:
+    Properties:
+      CachePolicyConfig: { MinTTL: 2, DefaultTTL: 30, MaxTTL: 86400 }
   Distribution:
     Type: AWS::CloudFront::Distribution
     Properties:
@@ -123,7 +145,7 @@ Resources:
         Origins:
           - { DomainName: !If [WithBucket, !GetAtt Bucket.RegionalDomainName, my.mirror.s3.eu-west-1.amazonaws.com], S3OriginConfig: { OriginAccessIdentity: "" }, OriginAccessControlId: !GetAtt Access.Id }
         CustomErrorResponses:
-          - { ErrorCode: 403, ResponseCode: 503, ResponsePagePath: /404.html }
+          - { ErrorCode: 403, ResponseCode: 503, ResponsePagePath: /404.html, ErrorCachingMinTTL: 10 }
 "#;
 
     #[test]
@@ -138,6 +160,9 @@ Resources:
             (response.error, response.status, response.page.as_str()),
             (403, 503, "/404.html")
         );
+        let [min, default, max, error] = [2, 30, 86_400, 10].map(Duration::from_secs);
+        assert_eq!(spec.caching, Some(Caching { min, default, max }));
+        assert_eq!(response.kept_for, error);
     }
 
     #[test]
@@ -147,6 +172,7 @@ Resources:
             ("my.mirror/*", "other/*"),
             ("OriginAccessControlId", "OriginId"),
             (".s3.eu-west-1", ".s3-website-eu-west-1"),
+            ("DefaultTTL: 30", "DefaultTTL: soon"),
         ] {
             let broken = STACK.replace(part, by);
             assert!(

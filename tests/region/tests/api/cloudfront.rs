@@ -1,11 +1,14 @@
 //! CloudFront as its visitors meet it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use region::{Alias, DistributionSpec, Fault, Match, Principal, RecordSet, Region, Service};
+use region::{
+    Alias, Caching, DistributionSpec, Fault, Match, Principal, RecordSet, Region, Service,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -135,6 +138,57 @@ fn one_page_with_a_status_of_its_own_stands_in_for_what_is_missing() {
     assert_eq!(get(&region, "/about").0, 200);
     region.s3().delete(BUCKET, "503.html").unwrap();
     assert_eq!(get(&region, "/nothing").0, 403);
+}
+
+/// Objects that S3 was asked for.
+fn asked(region: &Region) -> usize {
+    region.count_where(|request| request.service == Service::S3 && request.operation == "GetObject")
+}
+
+#[test]
+fn an_answer_is_kept_as_long_as_its_object_says_and_the_policy_lets_it() {
+    let region = distributed(spec().caching(Caching::MIRROR));
+    region
+        .s3()
+        .put_with(BUCKET, "long", "kept", &[("cache-control", "max-age=3600")])
+        .unwrap();
+    let ask = || (get(&region, "/about?a=1").1, get(&region, "/long").1);
+    let first = ("about".to_owned(), "kept".to_owned());
+    assert_eq!(ask(), first);
+    for key in ["about", "long"] {
+        region.s3().put(BUCKET, key, "changed").unwrap();
+    }
+    assert_eq!((ask(), asked(&region)), (first, 2));
+    region.age_edges(Duration::from_secs(60));
+    assert_eq!((ask().0.as_str(), ask().1.as_str()), ("changed", "kept"));
+    region.age_edges(Duration::from_secs(3600));
+    assert_eq!(ask().1, "changed");
+}
+
+#[test]
+fn the_edges_say_what_they_have_kept_and_a_condition_asks_the_origin() {
+    let region = distributed(spec().caching(Caching::MIRROR));
+    let visit = |method| {
+        runtime()
+            .block_on(visit(&region, ALIAS, method, "/about"))
+            .unwrap()
+    };
+    assert_eq!(visit("GET").headers()["x-cache"], "Miss from cloudfront");
+    region.age_edges(Duration::from_secs(10));
+    let kept = visit("GET");
+    assert_eq!(kept.headers()["x-cache"], "Hit from cloudfront");
+    assert_eq!(kept.headers()["age"], "10");
+    assert_eq!(visit("HEAD").headers()["x-cache"], "Miss from cloudfront");
+}
+
+#[test]
+fn a_page_for_what_is_missing_is_kept_for_its_own_time() {
+    let region = distributed(spec().missing("/503.html", 503).caching(Caching::MIRROR));
+    assert_eq!(get(&region, "/nothing").0, 503);
+    region.s3().put(BUCKET, "nothing", "something").unwrap();
+    assert_eq!(get(&region, "/nothing").0, 503);
+    region.age_edges(Duration::from_secs(10));
+    assert_eq!(get(&region, "/nothing"), (200, "something".to_owned()));
 }
 
 #[test]
