@@ -20,11 +20,14 @@ mod live;
 mod site;
 
 mod desk;
+mod dynamic;
 mod fleet;
 mod kills;
 mod meanwhile;
 mod outage;
 mod page;
+mod redirect;
+mod refresh;
 mod refusals;
 mod routing;
 mod rows;
