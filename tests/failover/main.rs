@@ -34,4 +34,5 @@ mod rows;
 mod story;
 mod switch;
 mod together;
+mod unheeded;
 mod visitors;

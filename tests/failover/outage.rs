@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use region::{Fault, FaultId, Match, Service};
+use region::{Fault, Match, Service};
 
-use crate::desk::{CLOUDFRONT, Desk};
+use crate::desk::Desk;
 
 fn refuse_changes(desk: &Desk, fault: Fault) {
     let changes = Match::service(Service::Route53).operation("ChangeResourceRecordSets");
@@ -81,13 +81,6 @@ fn a_bucket_that_does_not_answer_keeps_no_name_from_the_mirror() {
     desk.assert_on(&config, false);
 }
 
-/// An instance that cannot read the word.
-fn deafen(desk: &Desk, instance: &str) -> FaultId {
-    let word = Match::service(Service::S3).path("failover.json");
-    let region = &desk.world.region;
-    region.fault(word.instance(instance), Fault::access_denied())
-}
-
 /// nginx answers the request to look whether or not spotboot hears it; what `/ping` says tells.
 #[test]
 fn an_instance_that_does_not_heed_the_word_is_told() {
@@ -95,7 +88,11 @@ fn an_instance_that_does_not_heed_the_word_is_told() {
     let machine = desk.machine("i-0app");
     let _running = machine.up();
     let config = machine.write_site();
-    let fault = deafen(&desk, "i-0app");
+    let word = Match::service(Service::S3).path("failover.json");
+    let fault = desk
+        .world
+        .region
+        .fault(word.instance("i-0app"), Fault::access_denied());
     let note = "i-0app answers /ping with 2";
     desk.failover(
         &config,
@@ -106,51 +103,5 @@ fn an_instance_that_does_not_heed_the_word_is_told() {
     desk.world.region.lift(fault);
     let off = desk.failover(&config, &["off"], 0, &["was asked to look"]);
     assert!(!off.stdout.contains("/ping"), "{}", off.stdout);
-    desk.assert_off(&config, &machine);
-}
-
-/// With failover routing, visitors go where the health check leads them, which asks for `/ping`,
-/// unless records lead them to the mirror.
-#[test]
-fn an_owner_that_does_not_heed_the_word_is_a_problem_while_its_health_check_leads_visitors() {
-    let desk = Desk::with_mirror();
-    let machine = desk.machine_with("i-0app", "routing = \"failover\"\n");
-    let _running = machine.up();
-    let config = machine.write_site();
-    let until = "until then its health check leads visitors by what /ping says, not by the word";
-    deafen(&desk, "i-0app");
-    refuse_changes(&desk, Fault::access_denied());
-    let on = [
-        "Route 53 takes no change now",
-        "PROBLEM: i-0app answers /ping with 200 still",
-        "it answers with 503; ",
-        until,
-    ];
-    desk.failover(&config, &["on"], 1, &on);
-    let status = [
-        "the health checks alone lead visitors to the mirror",
-        "i-0app answers /ping with 200",
-    ];
-    desk.failover(&config, &["status"], 0, &status);
-
-    desk.world.region.lift_all();
-    desk.failover(&config, &["off"], 0, &["emergency mode is off"]);
-    let on = desk.failover(&config, &["on"], 0, &["the names lead to the mirror"]);
-    assert!(
-        !on.stdout.contains("/ping"),
-        "it heeds the word: {}",
-        on.stdout
-    );
-    assert_eq!(desk.alias().as_deref(), Some(CLOUDFRONT));
-
-    // The records lead visitors back, and the health check leads them away again.
-    deafen(&desk, "i-0app");
-    let off = [
-        "the names lead to i-0app",
-        "PROBLEM: i-0app answers /ping with 503 still",
-        "it answers with success, unless its app is unwell; ",
-        until,
-    ];
-    desk.failover(&config, &["off"], 1, &off);
     desk.assert_off(&config, &machine);
 }
