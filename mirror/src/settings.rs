@@ -13,7 +13,8 @@ use crate::address::Own;
 pub struct Settings {
     /// The site's own names, and where it is asked.
     pub own: Own,
-    /// Further addresses to begin with, as path and query (`/emergency/`).
+    /// Further addresses to begin with, as path and query (`/emergency/`). Their pages may be shown
+    /// at another path, too, as an emergency's page is at the front: their links begin at the root.
     pub seeds: Vec<String>,
     /// What visitors asked for, as path and query, with the number of hits.
     pub hits: Vec<(String, u64)>,

@@ -13,6 +13,8 @@ use crate::live::LiveSite;
 /// The mirror's bucket, which every world has.
 pub const MIRROR: &str = "mirror";
 pub const CLOUDFRONT: &str = "d111.cloudfront.net";
+/// `[failover] name`.
+pub const NAME: &str = "static.example.test";
 /// The lite page, and the front page that it takes the place of.
 pub const LITE: &str = "We are mending the site. Sign up at the other place.";
 pub const FRONT: &str = "The front page";
@@ -188,6 +190,18 @@ impl Desk {
         self.failover(config, &["status"], 0, &["on since", "at the mirror"]);
     }
 
+    /// Bucket and mirror say that it is on by redirects with the lite page, DNS leads to this instance
+    /// as ever, and all say the same.
+    pub fn assert_redirecting(&self, config: &PathBuf, owner: &Machine<'_>) {
+        assert_eq!(self.world.record(DOMAIN, "A"), [owner.address.to_string()]);
+        assert!(!self.ownership().contains("names="), "{}", self.ownership());
+        let word = self.word();
+        assert!(word["on"] == true && word["redirect"] == true, "{word}");
+        assert!(self.mirrored("index.html").contains(LITE));
+        let says = ["on, by redirects, since", "at the instances"];
+        self.failover(config, &["status"], 0, &says);
+    }
+
     /// They say that it is off, the names lead to this instance, and nothing is left over.
     pub fn assert_off(&self, config: &PathBuf, owner: &Machine<'_>) {
         assert_eq!(self.world.record(DOMAIN, "A"), [owner.address.to_string()]);
@@ -210,9 +224,10 @@ pub fn desk_id() -> String {
 /// `[failover]` of the suite: nobody refreshes the mirror by himself.
 pub const FAILOVER: &str = "bucket = \"mirror\"\ncloudfront = \"d111.cloudfront.net\"\nname = \"static.example.test\"\npage = \"/emergency/\"\nrefresh = \"0s\"\n";
 
-/// CloudFront before the mirror's bucket, under the site's name.
+/// CloudFront before the mirror's bucket, under the site's name and the mirror's own.
 pub fn distribute(world: &World) {
     let spec = DistributionSpec::new(CLOUDFRONT, MIRROR)
+        .alias(NAME)
         .alias(DOMAIN)
         .missing("/404.html", 503)
         .caching(Caching::MIRROR);

@@ -1,5 +1,7 @@
 //! What is not published, and what is said of it.
 
+use std::process::Command;
+
 use region::{Fault, Match, RecordSet, Service};
 
 use crate::common::{DOMAIN, ZONE};
@@ -131,4 +133,65 @@ fn while_a_person_has_led_the_names_to_the_mirror_it_is_not_copied_in_place_of_t
     refused("lead to the mirror");
     // At an address of its own the site itself answers.
     assert_eq!(desk.publish()["end"], "published");
+}
+
+/// Runs the command where the site's name is this machine's own.
+fn by_name(desk: &Desk, args: &[&str]) -> Ended {
+    let hosts = desk.world.path("hosts");
+    let names = format!("127.0.0.1 localhost {DOMAIN}\n");
+    std::fs::write(&hosts, names).expect("the file is written");
+    let named = "mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+    let inner = desk.command(args);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--map-root-user", "sh", "-c", named, "sh"])
+        .arg(hosts)
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_clear();
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.expect("no variable is taken away"));
+    }
+    Ended::of(command.output().expect("unshare runs"))
+}
+
+/// Health checks and the last act lead the names to the mirror, and no word of a person's tells so:
+/// what answers then has the site's pages, but no release.
+#[test]
+fn what_answers_under_the_sites_name_without_a_release_is_not_copied_in_place_of_the_site() {
+    let desk = Desk::with_pages(2);
+    let about = "/.well-known/spotboot";
+    let tell = |release: &str| {
+        let said = format!("{{\"release\": \"{release}\"}}");
+        desk.live.put(about, 200, "application/json", &said);
+    };
+    tell("v1");
+    let public = format!("http://{DOMAIN}:{}/", desk.live.port);
+    let args = ["mirror", "--url", &public, "--json"];
+    let made = by_name(&desk, &args);
+    made.says(0, &[]);
+    assert_eq!(made.json()["end"], "published", "{}", made.out);
+    let before = (desk.keys(), desk.manifest());
+    assert_eq!(before.1["release"], "v1");
+
+    desk.live.remove(about);
+    desk.live.html("/page-1/", "<p>of the mirror</p>");
+    let why = "the site tells no release, and the mirror that stands is of the release v1";
+    let refused = by_name(&desk, &args[..3]);
+    refused.says(3, &[why, "ask the site at its own address"]);
+    assert_eq!(
+        (desk.keys(), desk.manifest()),
+        before,
+        "the former one stays"
+    );
+    let report = desk.report();
+    assert_eq!(report["end"], "refused", "{report}");
+
+    tell("v2");
+    let made = by_name(&desk, &args);
+    made.says(0, &[]);
+    assert_eq!(made.json()["end"], "published", "{}", made.out);
+    // At an address of its own the site need not tell one.
+    desk.live.remove(about);
+    desk.publish();
 }

@@ -1,13 +1,16 @@
 //! What both policies allow for the mirror and for emergency mode: enough, and nothing beside.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
 
-use region::Principal;
+use region::{Principal, State};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
-use crate::common::{Package, World, eventually};
-use crate::desk::{Desk, MIRROR};
-use crate::documents::{Site, actions, ci_policy, instance_policy};
+use crate::common::{DOMAIN, Package, World, eventually};
+use crate::desk::{CLOUDFRONT, Desk, FAILOVER, MIRROR};
+use crate::documents::{Site, actions, ci_policy, init, instance_policy};
 
 /// An object that no page needs any more since long ago.
 const OLD: &str = "old.css";
@@ -66,8 +69,7 @@ fn added(policy: &Value, without: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Nothing was denied to anybody, and the principal has needed all of these statements.
-fn assert_fit(world: &World, principal: Principal, statements: &BTreeSet<String>) {
+fn assert_nothing_was_denied(world: &World) {
     let denied: Vec<String> = world
         .region
         .requests()
@@ -75,13 +77,23 @@ fn assert_fit(world: &World, principal: Principal, statements: &BTreeSet<String>
         .filter_map(|request| request.denied)
         .collect();
     assert!(denied.is_empty(), "{denied:#?}");
-    assert!(statements.len() > 5, "{statements:?}");
+}
+
+/// The principal has needed all of these statements.
+fn assert_all_were_needed(world: &World, principal: Principal, statements: &BTreeSet<String>) {
     let unused = world.region.unused_grants(principal).into_iter();
     let unused: Vec<String> = unused
         .filter(|grant| statements.contains(&grant.statement))
         .map(|grant| grant.to_string())
         .collect();
     assert!(unused.is_empty(), "nothing needs {unused:#?}");
+}
+
+/// Nothing was denied to anybody, and the principal has needed all of these statements.
+fn assert_fit(world: &World, principal: Principal, statements: &BTreeSet<String>) {
+    assert_nothing_was_denied(world);
+    assert!(statements.len() > 5, "{statements:?}");
+    assert_all_were_needed(world, principal, statements);
     let left = world.region.s3().get(MIRROR, OLD);
     assert!(left.expect("the bucket answers").is_none(), "{OLD} is left");
 }
@@ -134,4 +146,81 @@ fn an_instance_makes_the_mirror_and_copies_it_with_it_and_needs_all_of_it() {
     });
     let statements = added(&policy, &instance_policy(Site::default()));
     assert_fit(&world, Principal::Instances, &statements);
+}
+
+/// Short, so that the test is: the last act comes fifteen seconds before the end.
+const NOTICE: Duration = Duration::from_secs(24);
+const NOBODY: &str = "192.0.2.1";
+const DYNAMIC: &str = "app.example.test";
+/// What leads the names with failover routing, in the instance's policy.
+const INSTANCE_LEADS: [&str; 5] = [
+    "HearOfAnEmergency",
+    "TakeTheNamesOver",
+    "MakeHealthChecks",
+    "DeleteHealthChecks",
+    "FindHealthChecksThatNobodyUses",
+];
+/// The same in CI's.
+const CI_LEADS: [&str; 4] = [
+    "TellOfAnEmergency",
+    "GiveTheNamesBack",
+    "MakeHealthChecks",
+    "DeleteHealthChecks",
+];
+
+/// Puts the policies in force that `init` renders for this site.toml.
+fn enforce_rendered(world: &World, config: &Path) {
+    let out = world.path("init");
+    init(world, config, &out).assert_success();
+    for (principal, file) in [
+        (Principal::Ci, "ci-policy.json"),
+        (Principal::Instances, "instance-policy.json"),
+    ] {
+        let policy = std::fs::read_to_string(out.join(file)).expect("init writes it");
+        let enforced = world.region.enforce(principal, &policy);
+        enforced.expect("the policy is one");
+    }
+}
+
+#[test]
+fn names_with_failover_routing_are_led_by_redirects_a_person_a_boot_and_the_last_act_with_them() {
+    let desk = Desk::new();
+    let failover = format!("{FAILOVER}dynamic = \"{DYNAMIC}\"\n");
+    let machine = |id: &str| {
+        let machine = desk.machine_with(id, "routing = \"failover\"\n");
+        machine.section("failover", &failover)
+    };
+    let first = machine("i-0first");
+    let config = first.write_site();
+    enforce_rendered(&desk.world, &config);
+    desk.publish();
+    let running = first.up();
+    desk.failover(&config, &["on", "--redirect"], 0, &[]);
+    eventually("visitors are sent to the mirror's name", || {
+        first.visitor().get_as(DOMAIN, "/").status == 302
+    });
+    desk.failover(&config, &["on"], 0, &["the names lead to the mirror"]);
+    running.stop().assert_success();
+    first.instance.set_state(State::Terminated);
+
+    let second = machine("i-0second");
+    let running = second.up();
+    let dynamic = || desk.world.record(DYNAMIC, "A").concat();
+    assert_eq!(dynamic(), second.address.to_string());
+    let config = second.write_site();
+    desk.failover(&config, &["off"], 0, &["the names lead to i-0second"]);
+    second
+        .instance
+        .interrupt(OffsetDateTime::now_utc() + NOTICE);
+    eventually("the last act", || dynamic() == NOBODY);
+    running.end().assert_success();
+    assert_eq!(desk.alias().as_deref(), Some(CLOUDFRONT));
+    assert_nothing_was_denied(&desk.world);
+    for (principal, statements) in [
+        (Principal::Instances, &INSTANCE_LEADS[..]),
+        (Principal::Ci, &CI_LEADS[..]),
+    ] {
+        let statements = statements.iter().map(|&statement| statement.to_owned());
+        assert_all_were_needed(&desk.world, principal, &statements.collect());
+    }
 }

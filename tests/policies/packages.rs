@@ -2,7 +2,8 @@
 
 use region::Principal;
 
-use crate::common::{World, spotboot};
+use crate::common::World;
+use crate::documents::init;
 
 /// Keys of the site's own, which nobody but instances or a person writes.
 const OURS: [&str; 9] = [
@@ -26,25 +27,7 @@ fn policy(world: &World, lines: &str) -> Result<String, String> {
         "[site]\nname = \"example\"\ndomains = [\"example.test\"]\nbucket = \"own-bucket\"\n{lines}\n[app]\nkind = \"static\"\n"
     );
     std::fs::write(&config, site).expect("a site.toml");
-    let mut command = spotboot(world);
-    command.args([
-        "init",
-        "--force",
-        "--zone",
-        "Z0EXAMPLE",
-        "--region",
-        "ap-southeast-2",
-        "--arch",
-        "x86_64",
-        "--sha256",
-        &"0".repeat(64),
-    ]);
-    command
-        .args(["--account", "123456789012", "--config"])
-        .arg(config)
-        .arg("--out")
-        .arg(&out);
-    let ended = crate::common::Running::spawn(command).end();
+    let ended = init(world, &config, &out);
     match ended.code() {
         0 => Ok(std::fs::read_to_string(out.join("ci-policy.json")).expect("init writes it")),
         _ => Err(ended.stderr),

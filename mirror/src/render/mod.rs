@@ -67,6 +67,7 @@ pub fn render(index: &Index, spool: &Spool, settings: &Settings, into: &Path) ->
             notes,
             digests: BTreeMap::new(),
         },
+        seeds: &settings.seeds,
         spool,
         store: Store::open(into)?,
         objects: Objects::default(),
@@ -100,6 +101,7 @@ pub fn render(index: &Index, spool: &Spool, settings: &Settings, into: &Path) ->
 /// Makes the objects, one at a time.
 struct Renderer<'a> {
     linker: Linker<'a>,
+    seeds: &'a [String],
     spool: &'a Spool,
     store: Store,
     objects: Objects,
@@ -117,7 +119,8 @@ impl Renderer<'_> {
         let object = match entry.body() {
             Some(id) => {
                 let path = self.linker.places.url_of(address).unwrap_or_default();
-                let bases = Bases::new(self.linker.own.url_of(address), &path);
+                let mut bases = Bases::new(self.linker.own.url_of(address), &path);
+                bases.anywhere = self.seeds.iter().any(|seed| seed == address.as_str());
                 Some(self.object(address, entry, id, bases)?)
             }
             None => self.redirect(address)?,

@@ -468,6 +468,23 @@ fn the_error_document_is_the_sites_own_with_links_from_the_root() {
 }
 
 #[test]
+fn an_emergencys_page_is_shown_at_the_front_too_so_that_its_links_begin_at_the_root() {
+    let body = "<a href='form/'><a href=/about><a href='../'><img src=x.png>";
+    let site = |seeds: &[&str]| {
+        let mut site = Site::new()
+            .pages(&["/", "/about", "/emergency/form/"])
+            .with("/emergency/x.png", "image/png", b"x");
+        site.settings.seeds = seeds.iter().map(|&seed| seed.to_owned()).collect();
+        site
+    };
+    let expected =
+        "<a href='/emergency/form/'><a href=/about><a href='/'><img src=/emergency/x.png>";
+    let shown = site(&["/emergency/"]).becomes("/emergency/", body);
+    assert_eq!(shown, expected);
+    assert_eq!(site(&[]).becomes("/emergency/", body), body);
+}
+
+#[test]
 fn headers_are_the_sites_less_what_is_for_one_visitor() {
     let mut site = Site::new()
         .with("/a.pdf", "", b"%PDF")

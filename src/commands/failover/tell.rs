@@ -84,7 +84,10 @@ impl FailoverTold {
             .map_or_else(|| "off".to_owned(), ToString::to_string);
         if self.already {
             return match word.split_once(' ') {
-                Some((state, rest)) => format!("emergency mode is {state} already, {rest}"),
+                Some((state, rest)) => {
+                    let state = state.trim_end_matches(',');
+                    format!("emergency mode is {state} already, {rest}")
+                }
                 None => format!("emergency mode is {word} already"),
             };
         }

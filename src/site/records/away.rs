@@ -7,7 +7,7 @@ use anyhow::Result;
 use tracing::warn;
 
 use super::parting::{Parting, neighbours, part};
-use super::swap::swap;
+use super::swap::ZoneSwaps;
 use super::{Cutover, Heir, ZonePlan, Zones, lead};
 use crate::cloud::ec2::Ec2;
 use crate::cloud::route53::{ChangeId, RecordSet, Zone};
@@ -27,16 +27,17 @@ impl Zones {
         ttl: u32,
     ) -> Result<Vec<ChangeId>> {
         let comment = format!("spotboot: {site} is led to its mirror");
-        let mut submitted = Vec::new();
+        let (mut swaps, mut submitted) = (ZoneSwaps::new(&self.route53), Vec::new());
         for (zone, names) in &self.zones {
             let decide = async |observed: &[RecordSet]| {
                 Ok(lead::to_mirror(observed, names, site, mirror, ttl)?)
             };
-            let done = swap(&self.route53, zone, names, None, &comment, decide).await?;
+            let done = swaps.swap(zone, names, None, &comment, decide).await?;
             if let Cutover::Owner(changes) = done {
                 submitted.extend(changes);
             }
         }
+        swaps.forget_health_checks().await;
         Ok(submitted)
     }
 
@@ -47,15 +48,16 @@ impl Zones {
     /// As [`Zones::take_over`].
     pub async fn lead_back(&self, site: &str, heir: &Heir) -> Result<Cutover> {
         let comment = format!("spotboot: {site} is led back to its owner");
-        let mut submitted = Vec::new();
+        let (mut swaps, mut submitted) = (ZoneSwaps::new(&self.route53), Vec::new());
         for (zone, names) in &self.zones {
             let decide =
                 async |observed: &[RecordSet]| Ok(lead::back(observed, names, site, heir)?);
-            match swap(&self.route53, zone, names, None, &comment, decide).await? {
+            match swaps.swap(zone, names, None, &comment, decide).await? {
                 Cutover::StandBy { owner } => return Ok(Cutover::StandBy { owner }),
                 Cutover::Owner(changes) => submitted.extend(changes),
             }
         }
+        swaps.forget_health_checks().await;
         Ok(Cutover::Owner(submitted))
     }
 
@@ -99,17 +101,18 @@ impl Zones {
             "spotboot: {} ends, and nobody has relieved it",
             parting.instance
         );
-        let mut submitted = Vec::new();
+        let (mut swaps, mut submitted) = (ZoneSwaps::new(&self.route53), Vec::new());
         for (zone, names) in &self.zones {
             let decide = async |observed: &[RecordSet]| {
                 let living = living(ec2, &neighbours(observed, parting)).await;
                 Ok(part(observed, names, parting, &living)?)
             };
-            let done = swap(&self.route53, zone, names, None, &comment, decide).await?;
+            let done = swaps.swap(zone, names, None, &comment, decide).await?;
             if let Cutover::Owner(changes) = done {
                 submitted.extend(changes);
             }
         }
+        swaps.forget_health_checks().await;
         Ok(submitted)
     }
 }

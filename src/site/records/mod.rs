@@ -41,7 +41,7 @@ pub use plan::ZonePlan;
 #[cfg(test)]
 pub use plan::{plan, whom_to_ask};
 pub use swap::Cutover;
-use swap::swap;
+use swap::ZoneSwaps;
 pub use zone_names::ZoneNames;
 pub use zone_ownership::ZoneOwnership;
 
@@ -154,13 +154,14 @@ impl Zones {
         let mut observed = observed
             .map_or_else(Vec::new, |observed| observed.0)
             .into_iter();
-        let mut submitted = Vec::new();
+        let (mut swaps, mut submitted) = (ZoneSwaps::new(&self.route53), Vec::new());
         for (zone, names) in &self.zones {
-            match take_zone(&self.route53, ec2, zone, names, claim, observed.next()).await? {
+            match take_zone(&mut swaps, ec2, zone, names, claim, observed.next()).await? {
                 Cutover::StandBy { owner } => return Ok(Cutover::StandBy { owner }),
                 Cutover::Owner(changes) => submitted.extend(changes),
             }
         }
+        swaps.forget_health_checks().await;
         Ok(Cutover::Owner(submitted))
     }
 }
@@ -234,17 +235,17 @@ impl Zones {
     /// # Errors
     /// As [`Zones::take_over`].
     pub async fn withdraw(&self, site: &str, going: &[String]) -> Result<Vec<ChangeId>> {
-        let mut submitted = Vec::new();
+        let (mut swaps, mut submitted) = (ZoneSwaps::new(&self.route53), Vec::new());
         for (zone, names) in &self.zones {
             let comment = format!("spotboot: {} go from {site}", going.join(", "));
             let decide =
                 async |observed: &[RecordSet]| Ok(fence::withdrawal(observed, names, site, going)?);
-            if let Cutover::Owner(changes) =
-                swap(&self.route53, zone, names, None, &comment, decide).await?
-            {
+            let done = swaps.swap(zone, names, None, &comment, decide).await?;
+            if let Cutover::Owner(changes) = done {
                 submitted.extend(changes);
             }
         }
+        swaps.forget_health_checks().await;
         Ok(submitted)
     }
 
@@ -283,14 +284,15 @@ impl Zones {
         comment: &str,
         plan: impl Fn(&[RecordSet], &ZoneNames) -> Result<ZonePlan, plan::Conflict>,
     ) -> Result<bool> {
+        let mut swaps = ZoneSwaps::new(&self.route53);
         for (zone, names) in &self.zones {
             let decide = async |observed: &[RecordSet]| Ok(plan(observed, names)?);
-            if let Cutover::StandBy { .. } =
-                swap(&self.route53, zone, names, None, comment, decide).await?
-            {
+            let done = swaps.swap(zone, names, None, comment, decide).await?;
+            if let Cutover::StandBy { .. } = done {
                 return Ok(false);
             }
         }
+        swaps.forget_health_checks().await;
         Ok(true)
     }
 }
@@ -327,7 +329,7 @@ async fn decide(
 }
 
 async fn take_zone(
-    route53: &Route53,
+    swaps: &mut ZoneSwaps<'_>,
     ec2: &Ec2,
     zone: &Zone,
     names: &ZoneNames,
@@ -335,13 +337,6 @@ async fn take_zone(
     earlier: Option<Vec<RecordSet>>,
 ) -> Result<Cutover> {
     let comment = format!("spotboot: {} takes over {}", claim.instance, claim.site);
-    swap(
-        route53,
-        zone,
-        names,
-        earlier,
-        &comment,
-        async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await,
-    )
-    .await
+    let decide = async |observed: &[RecordSet]| decide(observed, names, claim, ec2).await;
+    swaps.swap(zone, names, earlier, &comment, decide).await
 }
