@@ -1,14 +1,10 @@
-//! The policies as `init` renders them for the test's site, and with one action left out; and `init`
-//! itself.
+//! The policies as `init` renders them for the test's site, and with one action left out.
 #![allow(dead_code, reason = "each suite uses its part")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use minijinja::{Environment, context};
 use serde_json::Value;
-
-use crate::common::{Ended, Running, World, ZONE, spotboot};
 
 const INSTANCE: &str = include_str!("../../launch-template/instance-policy.json");
 const CI: &str = include_str!("../../launch-template/ci-policy.json");
@@ -57,20 +53,6 @@ fn render(template: &str, site: Site) -> Value {
         .render_str(template, values)
         .expect("the template renders");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
-}
-
-/// Runs `init` for a site.toml; the policies and all else go to `out`.
-pub fn init(world: &World, config: &Path, out: &Path) -> Ended {
-    let mut command = spotboot(world);
-    command
-        .args(["init", "--force", "--zone", ZONE])
-        .args(["--region", "ap-southeast-2", "--account", "123456789012"])
-        .args(["--arch", "x86_64", "--sha256", &"0".repeat(64)])
-        .arg("--config")
-        .arg(config)
-        .arg("--out")
-        .arg(out);
-    Running::spawn(command).end()
 }
 
 /// Every action of every statement.

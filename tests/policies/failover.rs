@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 
 use crate::common::{DOMAIN, Package, World, eventually};
 use crate::desk::{CLOUDFRONT, Desk, FAILOVER, MIRROR};
-use crate::documents::{Site, actions, ci_policy, init, instance_policy};
+use crate::documents::{Site, actions, ci_policy, instance_policy};
+use crate::rendered::init;
 
 /// An object that no page needs any more since long ago.
 const OLD: &str = "old.css";

@@ -23,6 +23,7 @@ mod instance;
 #[allow(dead_code, reason = "each suite uses its part")]
 mod live;
 mod packages;
+mod rendered;
 #[path = "../deploy/site.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]
 mod site;

@@ -3,7 +3,7 @@
 use region::Principal;
 
 use crate::common::World;
-use crate::documents::init;
+use crate::rendered::init;
 
 /// Keys of the site's own, which nobody but instances or a person writes.
 const OURS: [&str; 9] = [
