@@ -173,14 +173,20 @@ fn the_mirrors_stack_makes_what_the_region_serves_a_mirror_by() {
     );
 }
 
-/// Such a site is whole in its bucket: what is not there is missing, and no app may have it.
-#[test]
-fn the_distribution_of_a_bucket_that_is_the_site_answers_what_is_missing_with_404() {
+/// What `init --failover` writes for a site whose bucket is the site.
+fn rendered_for_kind_s3() -> Desk {
     let desk = Desk::new();
     let site_toml = "[site]\nname = \"example\"\ndomains = [\"example.com\"]\nbucket = \"example-site\"\nregion = \"eu-west-1\"\n[dns]\nhosted_zone_id = \"Z0123ABC\"\n[app]\nkind = \"s3\"\n[failover]\nbucket = \"example-pages\"\n";
     std::fs::write(desk.path("site.toml"), site_toml).expect("it is written");
     let sha256 = format!("aarch64={HASH}");
     desk.made(&["--failover", "--arch", "aarch64", "--sha256", &sha256]);
+    desk
+}
+
+/// Such a site is whole in its bucket: what is not there is missing, and no app may have it.
+#[test]
+fn the_distribution_of_a_bucket_that_is_the_site_answers_what_is_missing_with_404() {
+    let desk = rendered_for_kind_s3();
     let stack = desk.read("spotboot-init/mirror.yaml");
     let spec = DistributionSpec::of_stack(&stack, "d111.cloudfront.net").expect("it serves");
     let missing = |error| ErrorResponse {
@@ -339,21 +345,12 @@ fn cfn_lint_finds_nothing_in_the_mirrors_stacks_in_any_region_that_has_distribut
         return;
     };
     let (desk, _) = rendered(&[]);
-    let certificate = lint(&program, &desk, "us-east-1", "spotboot-init/us-east-1.yaml");
-    assert_eq!(certificate, (Some(0), String::new()));
-    let (_, said) = lint(&program, &desk, "ALL_REGIONS", "spotboot-init/mirror.yaml");
-    let elsewhere = |line: &&str| {
-        let no_such_type = line.starts_with("E3006 Resource type 'AWS::CloudFront::");
-        let partition =
-            line.ends_with("-1'") && OTHER_PARTITIONS.iter().any(|of| line.contains(of));
-        !(no_such_type && partition)
-    };
-    let problems: Vec<&str> = said
-        .lines()
-        .filter(|line| line.starts_with(['E', 'W', 'I']))
-        .filter(elsewhere)
-        .collect();
-    assert!(problems.is_empty(), "{said}");
+    for desk in [&desk, &rendered_for_kind_s3()] {
+        let certificate = lint(&program, desk, "us-east-1", "spotboot-init/us-east-1.yaml");
+        assert_eq!(certificate, (Some(0), String::new()));
+        let (_, said) = lint(&program, desk, "ALL_REGIONS", "spotboot-init/mirror.yaml");
+        assert_eq!(problems(&said), [""; 0], "{said}");
+    }
 
     let broken = desk
         .read("spotboot-init/mirror.yaml")
@@ -361,6 +358,20 @@ fn cfn_lint_finds_nothing_in_the_mirrors_stacks_in_any_region_that_has_distribut
     std::fs::write(desk.path("broken.yaml"), broken).expect("it is written");
     let (code, said) = lint(&program, &desk, "eu-west-1", "broken.yaml");
     assert!(code != Some(0) && said.contains("RootObject"), "{said}");
+}
+
+/// What cfn-lint found, but for distributions where there are none.
+fn problems(said: &str) -> Vec<&str> {
+    let elsewhere = |line: &&str| {
+        let no_such_type = line.starts_with("E3006 Resource type 'AWS::CloudFront::");
+        let partition =
+            line.ends_with("-1'") && OTHER_PARTITIONS.iter().any(|of| line.contains(of));
+        !(no_such_type && partition)
+    };
+    said.lines()
+        .filter(|line| line.starts_with(['E', 'W', 'I']))
+        .filter(elsewhere)
+        .collect()
 }
 
 const OTHER_PARTITIONS: [&str; 2] = ["'cn-", "'us-gov-"];
