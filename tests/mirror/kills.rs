@@ -34,10 +34,10 @@ fn killed_at(desk: &Desk, nth: usize, stage: Stage) -> bool {
 
 #[test]
 fn a_publication_killed_at_any_write_leaves_no_page_without_its_assets_and_converges() {
+    let mut kills = 0;
     for stage in [Stage::BeforeActing, Stage::AfterActing] {
         let desk = Desk::with_pages(3);
         desk.publish();
-        let mut kills = 0;
         for nth in 2..16 {
             let version = format!("version {nth} {stage:?}");
             desk.live.style(&format!("body {{ color: #{nth:06} }}"));
@@ -56,7 +56,6 @@ fn a_publication_killed_at_any_write_leaves_no_page_without_its_assets_and_conve
             }
             desk.assert_whole(&format!("killed at {nth}, {stage:?}"));
         }
-        assert!(kills > 5, "only {kills} runs were killed");
         desk.publish();
         desk.assert_whole("at the end");
         let again = desk.publish();
@@ -73,4 +72,5 @@ fn a_publication_killed_at_any_write_leaves_no_page_without_its_assets_and_conve
             "nobody knows of these in {MIRROR}"
         );
     }
+    assert!(kills >= 20, "only {kills} runs were killed");
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 pub struct Page {
     pub status: u16,
     pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
@@ -72,9 +74,17 @@ impl LiveSite {
         let page = Page {
             status,
             content_type,
+            headers: Vec::new(),
             body: body.to_owned(),
         };
         self.pages.lock().unwrap().insert(path.to_owned(), page);
+    }
+
+    /// What is put at a path is answered with one more header.
+    pub fn add_header(&self, path: &str, name: &'static str, value: &str) {
+        let mut pages = self.pages.lock().unwrap();
+        let page = pages.get_mut(path).expect("it is put before");
+        page.headers.push((name, value.to_owned()));
     }
 
     pub fn remove(&self, path: &str) {
@@ -107,11 +117,16 @@ fn answer(stream: TcpStream, pages: &Pages) {
     let missing = Page {
         status: 404,
         content_type: "text/html; charset=utf-8",
+        headers: Vec::new(),
         body: "<!doctype html><title>lost</title><h1>There is no such page</h1>".to_owned(),
     };
     let page = pages.lock().unwrap().get(&path).cloned().unwrap_or(missing);
+    let further = page.headers.iter();
+    let further: String = further
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let head = format!(
-        "HTTP/1.1 {} x\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {} x\r\ncontent-type: {}\r\ncontent-length: {}\r\n{further}connection: close\r\n\r\n",
         page.status,
         page.content_type,
         page.body.len()

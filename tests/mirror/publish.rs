@@ -109,7 +109,22 @@ fn what_somebody_deleted_or_wrote_over_is_published_again() {
 #[test]
 fn types_and_redirects_stand_as_the_website_endpoint_shows_them() {
     let desk = Desk::with_pages(3);
+    desk.live.put("/old", 301, "text/html", "");
+    desk.live.add_header("/old", "location", "/page-1/");
+    desk.live.put("/list", 200, "text/csv", "a,b");
+    let name = "attachment; filename=\"list.csv\"";
+    desk.live.add_header("/list", "content-disposition", name);
+    desk.live.html(
+        "/page-0/",
+        "<a href=\"/old\">old</a><a href=\"/list\">list</a>",
+    );
     desk.publish();
+    let old = seen(&desk, "/old");
+    assert!(old.starts_with("HTTP/1.1 301 "), "{old}");
+    assert!(old.contains("\nlocation: /page-1/\r\n"), "{old}");
+    let list = seen(&desk, "/list");
+    assert!(list.contains(&format!("\ncontent-disposition: {name}\r\n")));
+    assert!(list.contains("\ncontent-type: text/csv\r\n"), "{list}");
     let check = desk.command(&[
         "mirror",
         "check",
@@ -139,6 +154,17 @@ fn types_and_redirects_stand_as_the_website_endpoint_shows_them() {
         &website(&desk),
     ]);
     run(check).says(3, &["/page-1/ ", "/img/2.png answers 404"]);
+}
+
+/// The head of what the website endpoint answers.
+fn seen(desk: &Desk, path: &str) -> String {
+    let output = std::process::Command::new("curl")
+        .args(["--silent", "--head", "--max-time", "20"])
+        .args(["--header", &format!("host: {MIRROR}")])
+        .arg(format!("http://{}{path}", website(desk)))
+        .output()
+        .expect("curl runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn website(desk: &Desk) -> String {
