@@ -74,6 +74,7 @@ pub use cloudfront::{Caching, Distribution, DistributionSpec, ErrorResponse};
 pub use elastic::{ElasticIp, Wiring};
 pub use fleet::{
     Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running,
+    TemplateVersion,
 };
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
 pub use iam::{Grant, Principal};

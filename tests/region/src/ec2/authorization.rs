@@ -33,6 +33,7 @@ pub(super) fn permissions(registry: &Registry, fleets: &Fleets, form: &Form) -> 
     match operation {
         "DescribeInstances"
         | "DescribeAddresses"
+        | "DescribeLaunchTemplates"
         | "DescribeFleets"
         | "DescribeSpotFleetRequests" => vec![on("*".to_owned())],
         "DescribeFleetInstances" | "DescribeFleetHistory" | "ModifyFleet" => {

@@ -108,6 +108,12 @@ fn describe(fleet: &Keeper, view: &View, xml: &mut Xml) {
         xml.text("spotTargetCapacity", view.asked.target);
         xml.text("defaultTargetCapacityType", "spot");
     });
+    items(xml, "launchTemplateConfigs", [fleet], |xml, fleet| {
+        xml.element("launchTemplateSpecification", |xml| {
+            xml.text("launchTemplateId", fleet.template_id());
+            xml.text("version", fleet.template_word());
+        });
+    });
     xml.text("terminateInstancesWithExpiration", false);
     xml.text("type", "maintain");
     xml.text("replaceUnhealthyInstances", false);

@@ -76,18 +76,9 @@ fn record(xml: &mut Xml, fleet: &Keeper, event: &Event) {
 /// The event's sub-type, instance and description.
 fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>, Option<String>) {
     let blacklisted = |error: &str| {
-        let instance_type = fleet
-            .spec
-            .template
-            .instance_type
-            .as_deref()
-            .unwrap_or("t3.micro");
-        let image = fleet
-            .spec
-            .template
-            .image
-            .as_deref()
-            .unwrap_or("ami-0123456789abcdef0");
+        let template = fleet.template();
+        let instance_type = template.instance_type.as_deref().unwrap_or("t3.micro");
+        let image = template.image.as_deref().unwrap_or("ami-0123456789abcdef0");
         format!(
             "Repeated errors have occurred processing the launch specification \"{instance_type}, {image}, Linux/UNIX while launching spot \
              instance\". It will not be retried for at least 13 minutes. Error message: {error}"

@@ -7,6 +7,7 @@ mod fleets;
 mod history;
 mod instances;
 mod spot_fleets;
+mod templates;
 mod terminate;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ impl Ec2 {
             "TerminateInstances" => self.terminate_instances(&form),
             "DescribeAddresses" => self.describe_addresses(&form),
             "AssociateAddress" => self.associate_address(&form),
+            "DescribeLaunchTemplates" => self.describe_launch_templates(&form),
             "DescribeFleets" => self.describe_fleets(&form),
             "DescribeFleetInstances" => self.describe_fleet_instances(&form),
             "DescribeFleetHistory" => self.describe_fleet_history(&form),

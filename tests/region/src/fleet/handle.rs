@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::event::Why;
 use super::keeper::Keeper;
 use super::state::Phase;
-use super::{FleetKind, Seen};
+use super::{FleetKind, LaunchTemplate, Seen, TemplateVersion};
 use crate::instance::{Instance, State};
 
 /// A fleet. Clones are the same one; it lives as long as the region.
@@ -180,6 +180,23 @@ impl Fleet {
     /// Describe* of the fleet and of its instances answers with the state of that long ago.
     pub fn set_lag(&self, lag: Duration) {
         self.keeper.dial(|dials| dials.lag = lag);
+    }
+
+    /// The id of its launch template.
+    pub fn template(&self) -> String {
+        self.keeper.template_id()
+    }
+
+    /// Writes another version of its launch template, as a deploy of a stack does; gives its
+    /// number. Whether the next instance is launched by it depends on what the fleet launches by.
+    pub fn publish_template(&self, change: impl FnOnce(&mut LaunchTemplate)) -> u32 {
+        self.keeper.change(|inner| inner.versions.publish(change))
+    }
+
+    /// What it launches by from now on.
+    pub fn launch_by(&self, version: TemplateVersion) {
+        self.keeper
+            .change(|inner| inner.versions.launch_by(version));
     }
 
     /// The interruption notice, now; terminated after it, and then replaced.

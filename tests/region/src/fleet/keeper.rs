@@ -14,6 +14,7 @@ use super::decide::{Act, RETRY, decide, wakes};
 use super::event::{Event, What};
 use super::launcher::{Launcher, Running};
 use super::state::{Aim, Dials, Now, Phase, Seat};
+use super::template::{LaunchTemplate, Versions};
 use super::view::{Past, View};
 use super::{FleetKind, FleetSpec, Ledger};
 use crate::instance::{Instance, State};
@@ -37,6 +38,7 @@ pub(crate) struct Keeper {
 
 pub(super) struct Inner {
     pub(super) now: Now,
+    pub(super) versions: Versions,
     past: Past,
     pub(super) bodies: BTreeMap<String, Body>,
 }
@@ -68,8 +70,10 @@ impl Keeper {
             spec.kind == FleetKind::AutoScalingGroup,
         );
         now.events = vec![Event::now(What::Submitted), Event::now(What::Active)];
+        let versions = Versions::new(spec.template.clone(), spec.template_version);
         let inner = Mutex::new(Inner {
             now,
+            versions,
             past: Past::default(),
             bodies: BTreeMap::new(),
         });
@@ -204,6 +208,25 @@ impl Keeper {
     /// The events that a view knows.
     pub(crate) fn events(&self, view: &View) -> Vec<Event> {
         self.lock().now.events[..view.events].to_vec()
+    }
+
+    pub(crate) fn template_id(&self) -> String {
+        self.lock().versions.id.clone()
+    }
+
+    /// The number of its launch template's newest version.
+    pub(crate) fn newest_template(&self) -> u32 {
+        self.lock().versions.newest()
+    }
+
+    /// The version that it launches by, as DescribeFleets tells it.
+    pub(crate) fn template_word(&self) -> String {
+        self.lock().versions.word()
+    }
+
+    /// What it launches by now.
+    pub(crate) fn template(&self) -> LaunchTemplate {
+        self.lock().versions.used().1.clone()
     }
 
     pub(crate) fn machine(&self, id: &str) -> Option<Arc<Machine>> {

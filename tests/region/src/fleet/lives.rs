@@ -42,7 +42,11 @@ impl Keeper {
     }
 
     fn known(&self, id: &str) -> Result<Arc<Instance>> {
-        let template = &self.spec.template;
+        let (template, tags) = {
+            let inner = self.lock();
+            let tags = inner.versions.tags(self.spec.kind, &self.spec.id);
+            (inner.versions.used().1.clone(), tags)
+        };
         let mut spec = self.launcher.spec(id).context("taking an address")?;
         if template.ipv6_addresses > 0 && spec.public_ipv6.is_none() {
             bail!(
@@ -51,12 +55,11 @@ impl Keeper {
         }
         spec.id = id.to_owned();
         spec.launched = InstanceSpec::new(id).launched;
-        spec.tags.extend(template.tags.clone());
-        spec.tags
-            .insert(self.spec.kind.tag().to_owned(), self.spec.id.clone());
-        spec.user_data = template.user_data.clone().or(spec.user_data);
-        spec.instance_type = template.instance_type.clone().unwrap_or(spec.instance_type);
-        spec.image = template.image.clone().unwrap_or(spec.image);
+        spec.tags.extend(template.tags);
+        spec.tags.extend(tags);
+        spec.user_data = template.user_data.or(spec.user_data);
+        spec.instance_type = template.instance_type.unwrap_or(spec.instance_type);
+        spec.image = template.image.unwrap_or(spec.image);
         self.launchpad.launch(spec, State::Pending).map(Arc::new)
     }
 

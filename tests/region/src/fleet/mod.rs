@@ -12,6 +12,7 @@ mod lives;
 mod orders;
 mod stack;
 mod state;
+mod template;
 mod view;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub(crate) use event::{Event, What, Why};
 pub use handle::{Fleet, FleetInstance};
 pub(crate) use keeper::Keeper;
 pub use launcher::{Launcher, Running};
+pub use template::{LaunchTemplate, TemplateVersion};
 pub(crate) use view::{Activity, Seen, View};
 
 use crate::instance::State;
@@ -49,17 +51,6 @@ impl FleetKind {
     }
 }
 
-/// What a fleet launches; what is not set is as the launcher's own spec has it.
-#[derive(Clone, Debug, Default)]
-pub struct LaunchTemplate {
-    pub user_data: Option<Vec<u8>>,
-    pub tags: BTreeMap<String, String>,
-    pub instance_type: Option<String>,
-    pub image: Option<String>,
-    /// IPv6 addresses of its network interface, which only a subnet with IPv6 can give.
-    pub ipv6_addresses: u32,
-}
-
 /// How a fleet is created. An instance is one unit of capacity.
 #[derive(Clone, Debug)]
 pub struct FleetSpec {
@@ -80,7 +71,9 @@ pub struct FleetSpec {
     pub tags: BTreeMap<String, String>,
     /// Instances marked by a rebalance recommendation do not count, and are replaced.
     pub capacity_rebalance: bool,
+    /// The first version of its launch template.
     pub template: LaunchTemplate,
+    pub template_version: TemplateVersion,
 }
 
 impl FleetSpec {
@@ -98,6 +91,7 @@ impl FleetSpec {
             tags: BTreeMap::new(),
             capacity_rebalance: false,
             template: LaunchTemplate::default(),
+            template_version: TemplateVersion::default(),
         }
     }
 
@@ -166,6 +160,14 @@ impl Fleets {
         self.all(kind)
             .into_iter()
             .find(|keeper| keeper.spec.id == id)
+    }
+
+    /// The fleet whose launch template this is.
+    pub(crate) fn by_template(&self, id: &str) -> Option<Arc<Keeper>> {
+        let keepers = locked(&self.keepers).clone();
+        keepers
+            .into_iter()
+            .find(|keeper| keeper.template_id() == id)
     }
 
     /// The fleet that launched an instance.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::{FleetKind, FleetSpec};
+use super::{FleetKind, FleetSpec, TemplateVersion};
 
 impl FleetSpec {
     /// The resource `Fleet` of a stack.yaml, under the id that CloudFormation would have given it.
@@ -54,6 +54,9 @@ fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
         health_grace: number(&properties["HealthCheckGracePeriod"])?,
         capacity_rebalance: properties["CapacityRebalance"].as_bool().unwrap_or(false),
         tags: tags(&properties["Tags"]),
+        template_version: version(
+            &properties["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"],
+        ),
         ..FleetSpec::new(FleetKind::AutoScalingGroup, id, target).sizes(min, max)
     })
 }
@@ -71,8 +74,20 @@ fn maintained(kind: FleetKind, id: &str, target: u32, request: &Yaml) -> Result<
             Some("no-termination" | "NoTermination")
         ),
         tags: tags(&request["TagSpecifications"][0]["Tags"]),
+        template_version: version(
+            &request["LaunchTemplateConfigs"][0]["LaunchTemplateSpecification"],
+        ),
         ..FleetSpec::new(kind, id, target)
     })
+}
+
+/// What is no `$Latest` is the attribute `LatestVersionNumber`, which CloudFormation makes a number
+/// of at each deploy: of the new template the first.
+fn version(specification: &Yaml) -> TemplateVersion {
+    match specification["Version"].as_str() {
+        Some("$Latest") => TemplateVersion::Latest,
+        _ => TemplateVersion::Number(1),
+    }
 }
 
 /// CloudFormation takes numbers as text, too.
@@ -113,6 +128,11 @@ Resources:
       NewInstancesProtectedFromScaleIn: true
       HealthCheckGracePeriod: 300
       VPCZoneIdentifier: [!Ref SubnetA, !Ref SubnetB, !If [WithThirdZone, !Ref SubnetC, !Ref "AWS::NoValue"]]
+      MixedInstancesPolicy:
+        LaunchTemplate:
+          LaunchTemplateSpecification:
+            LaunchTemplateId: !Ref LaunchTemplate
+            Version: !GetAtt LaunchTemplate.LatestVersionNumber
       Tags: [{ Key: "spotboot:site", Value: example, PropagateAtLaunch: false }]
 "#;
         let spec = FleetSpec::of_stack(stack, "web").unwrap();
@@ -121,6 +141,7 @@ Resources:
             (FleetKind::AutoScalingGroup, 1, 1, 2)
         );
         assert!(spec.protects_new && !spec.capacity_rebalance && spec.health_grace == 300);
+        assert_eq!(spec.template_version, TemplateVersion::Number(1));
         assert_eq!(
             spec.tags,
             BTreeMap::from([("spotboot:site".to_owned(), "example".to_owned())])
@@ -137,6 +158,8 @@ Resources:
       Type: maintain
       TargetCapacitySpecification: { TotalTargetCapacity: 1 }
       ExcessCapacityTerminationPolicy: no-termination
+      LaunchTemplateConfigs:
+        - LaunchTemplateSpecification: { LaunchTemplateId: !Ref LaunchTemplate, Version: $Latest }
 ";
         let spec = FleetSpec::of_stack(stack, "fleet-1").unwrap();
         assert!(
@@ -144,6 +167,7 @@ Resources:
                 && spec.target == 1
                 && spec.keeps_excess
                 && spec.tags.is_empty()
+                && spec.template_version == TemplateVersion::Latest
         );
         assert!(
             !FleetSpec::of_stack(&stack.replace("no-termination", "termination"), "fleet-1")

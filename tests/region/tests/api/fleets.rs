@@ -147,7 +147,16 @@ fn a_fleet_launches_what_is_asked_for_and_tells_of_it() {
     assert_eq!(texts(&instance, "ipAddress"), ["127.0.0.9"]);
     assert_eq!(
         (texts(&instance, "key"), texts(&instance, "value")),
-        (vec!["aws:ec2:fleet-id".to_owned()], vec![FLEET.to_owned()])
+        (
+            [
+                "aws:ec2:fleet-id",
+                "aws:ec2launchtemplate:id",
+                "aws:ec2launchtemplate:version"
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            vec![FLEET.to_owned(), fleet.template(), "1".to_owned()]
+        )
     );
     let (status, unknown) = ec2(&region, "DescribeFleets", "FleetId.1=fleet-2");
     assert_eq!(

@@ -14,4 +14,5 @@ mod imds;
 mod route53;
 mod s3;
 mod spot_fleets;
+mod templates;
 mod website;
