@@ -3,6 +3,7 @@
 mod mirror;
 mod names;
 mod print;
+mod template;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -130,14 +131,14 @@ async fn observe(context: &SiteContext) -> Result<Status> {
     let owners = ids.clone();
     let elastic_ip = elastic_ip(context, &owners, &mut checks).await;
     let fleet = fleet(context, &mut ids).await?;
+    let ids: Vec<String> = ids.into_iter().collect();
+    let mut living = context.ec2.describe(&ids).await?;
+    living.retain(|described| described.living);
+    if let Some(fleet) = &fleet {
+        checks.extend(template::check(&context.ec2, &living, fleet.id.kind).await);
+    }
     let mut instances = Vec::new();
-    for described in context
-        .ec2
-        .describe(&ids.into_iter().collect::<Vec<_>>())
-        .await?
-        .into_iter()
-        .filter(|described| described.living)
-    {
+    for described in living {
         instances.push(instance(context, described, &owners).await?);
     }
     checks.extend(instances.iter().map(ServingInstance::check));

@@ -29,6 +29,7 @@ mod refusals;
 mod release;
 mod site;
 mod status;
+mod template;
 mod trouble;
 mod unmoved;
 mod upset;

@@ -252,7 +252,7 @@ enum After {
 #[test]
 fn without_any_one_of_its_actions_a_command_says_which_one_it_misses() {
     use After::{HalfDone, Same};
-    let rows: [Row; 20] = [
+    let rows: [Row; 21] = [
         ("ReadTheSiteAndItsInstances", "s3:GetObject", status, Same),
         ("PublishPackages", "s3:PutObject", deploy, Same),
         (
@@ -281,6 +281,12 @@ fn without_any_one_of_its_actions_a_command_says_which_one_it_misses() {
             Same,
         ),
         ("SeeTheFleet", "ec2:DescribeFleets", deploy, Same),
+        (
+            "SeeTheLaunchTemplate",
+            "ec2:DescribeLaunchTemplates",
+            deploy,
+            Same,
+        ),
         ("WorkTheFleet", "ec2:DescribeFleetInstances", deploy, Same),
         ("WorkTheFleet", "ec2:ModifyFleet", deploy, HalfDone),
         (

@@ -1,4 +1,5 @@
-//! Instances by id, Elastic IPs, and the two kinds of fleet that EC2 itself keeps.
+//! Instances by id and their launch templates, Elastic IPs, and the two kinds of fleet that EC2
+//! itself keeps.
 //!
 //! What a fleet's numbers mean for a site is `site::fleet`'s to say.
 
@@ -7,6 +8,7 @@ mod ec2_fleet;
 pub mod fleet;
 mod held;
 mod spot_fleet;
+mod template;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -22,6 +24,7 @@ use super::imds::{FLEET_SEARCH, FleetTag};
 use super::paging::{Page, paged};
 
 pub use address::{Associated, ElasticIp, Holder};
+pub use template::TemplateTag;
 
 /// As many values as one filter takes.
 const FILTER_VALUES: usize = 200;
@@ -46,6 +49,8 @@ pub struct Described {
     pub ipv6: Option<Ipv6Addr>,
     /// By its tags.
     pub fleet: Option<FleetTag>,
+    /// By its tags.
+    pub template: Option<TemplateTag>,
 }
 
 impl Ec2 {
@@ -184,24 +189,26 @@ impl Described {
                 .and_then(|address| address.parse().ok()),
             ipv6: ipv6.and_then(|address| address.parse().ok()),
             fleet: fleet_tag(instance),
+            template: TemplateTag::read(instance),
         })
     }
 }
 
 fn fleet_tag(instance: &Instance) -> Option<FleetTag> {
-    let value = |key: &str| {
-        instance
-            .tags()
-            .iter()
-            .find(|tag| tag.key() == Some(key))?
-            .value()
-    };
     FLEET_SEARCH.into_iter().find_map(|kind| {
         Some(FleetTag {
             kind,
-            id: value(kind.tag())?.to_owned(),
+            id: tag(instance, kind.tag())?.to_owned(),
         })
     })
+}
+
+fn tag<'i>(instance: &'i Instance, key: &str) -> Option<&'i str> {
+    instance
+        .tags()
+        .iter()
+        .find(|tag| tag.key() == Some(key))?
+        .value()
 }
 
 fn to_time(time: &aws_sdk_ec2::primitives::DateTime) -> Option<OffsetDateTime> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::Rotation;
@@ -13,6 +13,7 @@ use crate::rollout::decision::arrival::ArrivalStep;
 use crate::rollout::decision::view::FleetView;
 use crate::rollout::members::Member;
 use crate::rollout::probe::look_at;
+use crate::site::fleet::OlderTemplate;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the fleet is asked why nobody comes.
@@ -21,6 +22,8 @@ const TROUBLE_EVERY: Duration = Duration::from_secs(20);
 /// group or not public.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_secs(5);
+/// What is only told may not hold a trial up.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 impl Rotation<'_> {
     /// Makes room for one batch more, and waits until its instances serve and are seen from
@@ -41,7 +44,26 @@ impl Rotation<'_> {
         timeline.step("outside", &["boot"], self.see(&new)).await?;
         self.note().await;
         self.method.watched = new.into_iter().map(|member| member.node.id).collect();
+        self.tell_of_older_templates().await;
         Ok(())
+    }
+
+    /// Whoever rotates for a new image, or another spotboot, would else take the old one for it.
+    async fn tell_of_older_templates(&self) {
+        let ec2 = &self.context.ec2;
+        let looked = timeout(TOLD_WITHIN, async {
+            let described = ec2.describe(&self.method.watched).await?;
+            OlderTemplate::among(ec2, &described).await
+        });
+        match looked.await {
+            Ok(Ok(older)) => {
+                for older in older {
+                    warn!("{older}; {}", older.remedy(self.method.replaced.fleet.kind));
+                }
+            }
+            Ok(Err(error)) => warn!("whether the launch template is newer is not known: {error}"),
+            Err(_) => warn!("whether the launch template is newer is not known: no answer in time"),
+        }
     }
 
     /// What is there beyond the target already would be taken for the new ones by the fleet.

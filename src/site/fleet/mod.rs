@@ -9,6 +9,7 @@ mod group;
 mod group_plan;
 mod request;
 mod request_plan;
+mod template;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::cloud::ec2::{Described, Ec2};
 use crate::config::{self, FleetKind};
 use group::Group;
 use request::Request;
+pub use template::OlderTemplate;
 
 /// How long a fleet may take to work one change in.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(300);

@@ -26,6 +26,8 @@ async fn an_instance_is_described_with_its_addresses_and_the_fleet_that_it_is_ta
              <launchTime>2026-11-20T10:00:00.000Z</launchTime><ipAddress>203.0.113.7</ipAddress>\
              <networkInterfaceSet><item><ipv6AddressesSet><item><ipv6Address>2001:db8::7</ipv6Address></item></ipv6AddressesSet></item>\
              </networkInterfaceSet><tagSet><item><key>Name</key><value>web</value></item>\
+             <item><key>aws:ec2launchtemplate:id</key><value>lt-1</value></item>\
+             <item><key>aws:ec2launchtemplate:version</key><value>7</value></item>\
              <item><key>aws:ec2:fleet-id</key><value>fleet-1</value></item></tagSet></item>\
              <item><instanceId>i-2</instanceId><instanceState><code>48</code><name>terminated</name></instanceState>\
              <launchTime>2026-11-20T09:00:00.000Z</launchTime></item>",
@@ -42,6 +44,10 @@ async fn an_instance_is_described_with_its_addresses_and_the_fleet_that_it_is_ta
             kind: FleetKind::Ec2Fleet,
             id: "fleet-1".into(),
         }),
+        template: Some(TemplateTag {
+            id: "lt-1".into(),
+            version: 7,
+        }),
     };
     let launched = datetime!(2026-11-20 09:00 UTC);
     let second = Described {
@@ -51,6 +57,7 @@ async fn an_instance_is_described_with_its_addresses_and_the_fleet_that_it_is_ta
         ipv4: None,
         ipv6: None,
         fleet: None,
+        template: None,
     };
     assert_eq!(
         cloud
@@ -59,6 +66,36 @@ async fn an_instance_is_described_with_its_addresses_and_the_fleet_that_it_is_ta
             .await
             .unwrap(),
         [first, second]
+    );
+}
+
+#[tokio::test]
+async fn a_launch_template_tells_its_newest_version_and_one_that_is_gone_tells_none() {
+    let cloud = cloud_answering(|body| {
+        assert!(
+            body.starts_with("Action=DescribeLaunchTemplates&"),
+            "{body}"
+        );
+        if body.contains("LaunchTemplateId.1=lt-1") {
+            return (
+                200,
+                "<DescribeLaunchTemplatesResponse><launchTemplates><item><launchTemplateId>lt-1</launchTemplateId>\
+                 <defaultVersionNumber>1</defaultVersionNumber><latestVersionNumber>8</latestVersionNumber></item>\
+                 </launchTemplates></DescribeLaunchTemplatesResponse>"
+                    .into(),
+            );
+        }
+        (
+            400,
+            "<Response><Errors><Error><Code>InvalidLaunchTemplateId.NotFound</Code><Message>none</Message></Error></Errors></Response>"
+                .into(),
+        )
+    })
+    .await;
+    let newest = async |id: &str| cloud.ec2().newest_template_version(id).await.unwrap();
+    assert_eq!(
+        (newest("lt-1").await, newest("lt-2").await),
+        (Some(8), None)
     );
 }
 
