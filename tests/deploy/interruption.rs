@@ -698,6 +698,36 @@ fn what_an_instance_had_raised_that_is_lost_is_lowered_by_the_next_owner() {
     }
 }
 
+/// What the fleet launches by itself is known to nobody yet when the instance asks for a
+/// replacement, so that two come.
+#[test]
+fn of_two_replacements_where_the_fleet_launches_one_at_the_notice_by_itself_one_is_left() {
+    let Some(site) = Site::serving(Made::default()) else {
+        return;
+    };
+    let old = site.living().remove(0);
+    site.fleet.replace_at_notice(true);
+    site.fleet.set_order_delay(Duration::from_secs(20));
+    site.fleet.interrupt(&old, Duration::from_secs(75));
+    eventually("two replacements come", || {
+        site.fleet.instances().len() == 3
+    });
+    site.fleet
+        .wait_for_end(&old, Duration::from_secs(90))
+        .expect("it ends");
+    eventually("one instance is left, and has the names", || {
+        let living = site.living();
+        site.fleet.target() == 1 && living.len() == 1 && owner(&site) == living[0]
+    });
+    assert_eq!(
+        site.fleet.instances().len(),
+        3,
+        "{:?}",
+        site.fleet.instances()
+    );
+    assert_alone(&site, &site.living()[0]);
+}
+
 /// As AWS gives it at the worst, with a boot that takes most of a minute.
 #[test]
 fn a_notice_of_108_seconds_and_a_boot_of_one_minute_fail_nobody() {

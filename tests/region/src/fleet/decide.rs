@@ -10,6 +10,8 @@
 //!   lower size could not be reached.
 //! - A launch that was decided on goes through, though the target is lower by then.
 //! - Under capacity rebalancing, marked instances are no longer capacity.
+//! - Whether an interrupted instance is replaced at its notice or at its end is documented nowhere:
+//!   a test says which.
 
 use std::time::{Duration, Instant};
 
@@ -270,6 +272,23 @@ mod tests {
         assert_eq!(decide(&now, at + RETRY), [Act::Admit("b".to_owned())]);
         now.seats[1].phase = Phase::Pending(at + 2 * RETRY);
         assert_eq!(decide(&now, at + RETRY), [leaves("b", Why::ScaledIn)]);
+    }
+
+    #[test]
+    fn an_interrupted_one_may_be_replaced_at_its_notice_and_then_is_not_at_its_end() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.dials.replaces_at_notice = true;
+        assert_eq!(decide(&now, at), []);
+        now.seats[0].ends = Some(at + RETRY);
+        assert_eq!(decide(&now, at), [Act::Launch]);
+        now.seats.push(Seat {
+            phase: Phase::Running(at),
+            ..Seat::ordered("b".to_owned(), at)
+        });
+        assert_eq!(decide(&now, at), []);
+        now.seats[0].phase = Phase::Gone;
+        assert_eq!(decide(&now, at + RETRY), []);
     }
 
     #[test]

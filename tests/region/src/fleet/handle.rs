@@ -182,6 +182,13 @@ impl Fleet {
         self.keeper.dial(|dials| dials.lag = lag);
     }
 
+    /// Whether it launches a replacement at an instance's notice by itself, rather than at the
+    /// instance's end.
+    pub fn replace_at_notice(&self, replaces: bool) {
+        self.keeper
+            .dial(|dials| dials.replaces_at_notice = replaces);
+    }
+
     /// The id of its launch template.
     pub fn template(&self) -> String {
         self.keeper.template_id()
@@ -199,7 +206,8 @@ impl Fleet {
             .change(|inner| inner.versions.launch_by(version));
     }
 
-    /// The interruption notice, now; terminated after it, and then replaced.
+    /// The interruption notice, now; terminated after it, and then replaced, or at once where
+    /// [`Fleet::replace_at_notice`] says so.
     pub fn interrupt(&self, id: &str, notice: Duration) {
         self.keeper.change(|inner| {
             let Some(seat) = inner.living(id) else { return };

@@ -28,6 +28,8 @@ pub(super) struct Dials {
     /// From running to a group's InService.
     pub(super) grace: Duration,
     pub(super) lag: Duration,
+    /// An interrupted instance is no capacity from its notice on; else only once it has ended.
+    pub(super) replaces_at_notice: bool,
 }
 
 impl Default for Dials {
@@ -41,6 +43,7 @@ impl Default for Dials {
             modifying,
             grace: none,
             lag: none,
+            replaces_at_notice: false,
         }
     }
 }
@@ -170,8 +173,10 @@ impl Now {
 
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
-        self.attached()
-            .filter(|seat| !(self.rebalances && seat.marked))
+        let replaced_early = move |seat: &Seat| {
+            self.rebalances && seat.marked || self.dials.replaces_at_notice && seat.ends.is_some()
+        };
+        self.attached().filter(move |seat| !replaced_early(seat))
     }
 
     pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {

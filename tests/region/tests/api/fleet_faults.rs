@@ -154,6 +154,23 @@ fn an_interrupted_instance_has_its_notice_goes_at_its_time_and_is_replaced() {
 }
 
 #[test]
+fn a_fleet_may_replace_an_interrupted_instance_at_its_notice() {
+    let region = region();
+    let fleet = created(&region, spec(1));
+    let old = ids(&fleet).remove(0);
+    fleet.replace_at_notice(true);
+    fleet.interrupt(&old, Duration::from_secs(3));
+    let both = fleet.wait_for(2, PATIENCE).unwrap();
+    assert_eq!((&both[0].id, fleet.target()), (&old, 1));
+    fleet.wait_for_end(&old, PATIENCE).unwrap();
+    assert_eq!(
+        (ids(&fleet), fleet.instances().len()),
+        (vec![both[1].id.clone()], 2),
+        "and not once more"
+    );
+}
+
+#[test]
 fn a_marked_instance_is_replaced_only_where_capacity_is_rebalanced_and_ends_only_in_a_group() {
     for (kind, rebalances, living) in [
         (FleetKind::Ec2Fleet, false, 1),
