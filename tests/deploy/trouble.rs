@@ -67,6 +67,28 @@ fn without_capacity_it_is_rolled_back_in_time_and_says_so_in_the_fleets_own_word
 }
 
 #[test]
+fn where_the_account_may_have_no_more_instances_it_is_rolled_back_and_says_so() {
+    let Some(site) = Site::serving(Made {
+        kind: FleetKind::AutoScalingGroup,
+        ..Made::default()
+    }) else {
+        return;
+    };
+    let before = Unmoved::from(&site);
+    site.fleet.set_quota(Some(3));
+    let refused = site.ci(&["deploy", &site.zip(&app("v2")), "--timeout", "8s"]);
+    refused.assert_error(
+        1,
+        &[
+            "rolled back",
+            "not done within 8s (--timeout)",
+            "Max spot instance count exceeded",
+        ],
+    );
+    before.assert();
+}
+
+#[test]
 fn a_new_instance_that_is_lost_in_its_boot_is_replaced_and_the_replacement_used() {
     let Some(site) = Site::serving(Made::default()) else {
         return;

@@ -107,6 +107,14 @@ impl Registry {
     }
 
     pub(crate) fn launch(&self, spec: InstanceSpec, state: State) -> Result<Arc<Machine>> {
+        if spec.tags_in_metadata
+            && let Some(key) = spec.tags.keys().find(|key| !fits_metadata(key))
+        {
+            bail!(
+                "'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must not be a reserved name \
+                 ('.', '..', '_index')"
+            );
+        }
         let mut machines = locked(&self.machines);
         if machines.contains_key(&spec.id) {
             bail!("launching {}: an instance with this id exists", spec.id);
@@ -282,6 +290,14 @@ impl Registry {
     }
 }
 
+/// Whether the metadata can show a tag of this key; where they are to show tags, no instance is
+/// launched with another ("View tags for your EC2 instances using instance metadata").
+fn fits_metadata(key: &str) -> bool {
+    let is_reserved = ["", ".", "..", "_index"].contains(&key);
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_+=,.@:".contains(letter);
+    !is_reserved && key.len() <= 255 && key.chars().all(fits)
+}
+
 /// `AWS4-HMAC-SHA256 Credential=AKIA…/20261101/…`
 fn access_key(call: &Call) -> Option<&str> {
     let (_, after) = call.header("authorization")?.split_once("Credential=")?;
@@ -321,6 +337,25 @@ mod tests {
                 .launch(InstanceSpec::new("i-1"), State::Running)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_tag_whose_key_metadata_cannot_show_lets_no_instance_come_up() {
+        let registry = Registry::new("ap-southeast-2", "123456789012");
+        let launch = |spec: InstanceSpec| registry.launch(spec, State::Running).map(|_| ());
+        for key in ["Cost Center", "kubernetes.io/cluster", "_index", "Straße"] {
+            let error = launch(InstanceSpec::new("i-1").tag(key, "x")).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("'{key}' is not a valid tag key. ")),
+                "{error}"
+            );
+        }
+        let mut hidden = InstanceSpec::new("i-1").tag("Cost Center", "x");
+        hidden.tags_in_metadata = false;
+        assert!(launch(hidden).is_ok());
+        assert!(launch(InstanceSpec::new("i-2").tag("aws:ec2:fleet-id", "x")).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::{AutoScaling, document, members};
 use crate::ec2::stamp;
-use crate::fleet::{Event, Keeper, Seen, View, What, Why};
+use crate::fleet::{Event, Keeper, Lack, Seen, View, What, Why};
 use crate::front::Refusal;
 use crate::instance::State;
 use crate::query::Form;
@@ -12,6 +12,9 @@ use crate::xml::Xml;
 /// As Auto Scaling words it ("Troubleshoot Amazon EC2 Auto Scaling: EC2 instance launch failures").
 const NO_CAPACITY: &str = "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no Spot capacity available that matches \
                            your request. Launching EC2 instance failed.";
+
+/// As users have met it: <https://github.com/aws/aws-parallelcluster/issues/1115>.
+const NO_QUOTA: &str = "Max spot instance count exceeded. Launching EC2 instance failed.";
 
 const ALL_PROTECTED: &str = "Could not scale to desired capacity because all remaining instances are protected from scale-in.";
 
@@ -112,6 +115,10 @@ fn told(view: &View, what: &What) -> (String, Status) {
         What::NotLaunched(error) => (
             "Launching a new EC2 instance".to_owned(),
             Status::Failed(format!("{error}. Launching EC2 instance failed.")),
+        ),
+        What::Lacks(Lack::Quota) => (
+            "Launching a new EC2 instance".to_owned(),
+            Status::Failed(NO_QUOTA.to_owned()),
         ),
         _ => (
             "Launching a new EC2 instance".to_owned(),

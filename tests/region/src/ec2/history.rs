@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{items, stamp};
-use crate::fleet::{Event, FleetKind, Keeper, What, Why};
+use crate::fleet::{Event, FleetKind, Keeper, Lack, What, Why};
 use crate::front::Refusal;
 use crate::query::Form;
 use crate::xml::Xml;
@@ -19,6 +19,7 @@ enum Kind {
     Fleet,
     Instance,
     Information,
+    Error,
 }
 
 impl Kind {
@@ -31,6 +32,8 @@ impl Kind {
             (Kind::Instance, false) => "instanceChange",
             (Kind::Information, true) => "service-error",
             (Kind::Information, false) => "information",
+            (Kind::Error, true) => "service-error",
+            (Kind::Error, false) => "error",
         }
     }
 }
@@ -58,7 +61,10 @@ fn kind(event: &Event) -> Kind {
     match event.what {
         What::Submitted | What::Active | What::Modifying { .. } | What::Modified => Kind::Fleet,
         What::Ordered | What::Launched(_) | What::Left(..) | What::Detached(_) => Kind::Instance,
-        What::NoCapacity | What::AllProtected | What::NotLaunched(_) => Kind::Information,
+        What::Lacks(Lack::Quota) => Kind::Error,
+        What::Lacks(Lack::Capacity) | What::AllProtected | What::NotLaunched(_) => {
+            Kind::Information
+        }
     }
 }
 
@@ -100,7 +106,12 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
         // A group's alone, and those tell of it as an activity.
         What::Detached(id) => ("detached", Some(id), None),
         What::AllProtected => ("allProtected", None, None),
-        What::NoCapacity => (
+        What::Lacks(Lack::Quota) => (
+            "spotInstanceCountLimitExceeded",
+            None,
+            Some(NO_QUOTA.to_owned()),
+        ),
+        What::Lacks(Lack::Capacity) => (
             "launchSpecTemporarilyBlacklisted",
             None,
             Some(blacklisted(NO_CAPACITY)),
@@ -112,6 +123,10 @@ fn told<'e>(fleet: &Keeper, what: &'e What) -> (&'static str, Option<&'e String>
         ),
     }
 }
+
+/// As the API Reference words it (EventInformation).
+const NO_QUOTA: &str =
+    "You've reached the limit on the number of Spot Instances that you can launch.";
 
 /// As EC2 words it for spot instances ("Troubleshoot instance launch issues").
 const NO_CAPACITY: &str = "There is no Spot capacity available that matches your request. (Service: AmazonEC2; Status Code: 500; \

@@ -15,9 +15,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::Why;
+use super::event::{Lack, Why};
 use super::state::{Now, Phase, Seat};
 
+/// Of every type that `init` names: t3, t3a and t4g up to large.
+const VCPUS: u32 = 2;
 /// Between attempts to launch what was refused; AWS waits for minutes.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
@@ -30,8 +32,8 @@ pub(super) enum Act {
     Boot(String),
     Leave(String, Why),
     Launch,
-    /// There is no capacity for another.
-    Starve,
+    /// There is too little of that for another.
+    Starve(Lack),
     /// There are too many, and none of them may go.
     TellAllProtected,
 }
@@ -98,12 +100,22 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
     if now.retry.is_some_and(|then| then > at) {
         return Vec::new();
     }
-    let room = now.dials.capacity.map_or(usize::MAX, |capacity| {
-        (capacity as usize).saturating_sub(now.living().count())
-    });
+    let (capacity, quota) = (now.dials.capacity, now.dials.quota);
+    let limits = [
+        (capacity, Lack::Capacity),
+        (quota.map(|vcpus| vcpus / VCPUS), Lack::Quota),
+    ];
+    let narrowest = limits
+        .into_iter()
+        .filter_map(|(most, lack)| Some((most?, lack)))
+        .min_by_key(|(most, _)| *most);
+    let Some((most, lack)) = narrowest else {
+        return vec![Act::Launch; missing];
+    };
+    let room = (most as usize).saturating_sub(now.living().count());
     let mut acts = vec![Act::Launch; missing.min(room)];
     if room < missing {
-        acts.push(Act::Starve);
+        acts.push(Act::Starve(lack));
     }
     acts
 }
@@ -202,12 +214,23 @@ mod tests {
         let at = Instant::now();
         let mut now = fleet(4, &["a"], at);
         now.dials.capacity = Some(2);
-        assert_eq!(decide(&now, at), [Act::Launch, Act::Starve]);
+        assert_eq!(decide(&now, at), [Act::Launch, Act::Starve(Lack::Capacity)]);
         now.retry = Some(at + RETRY);
         assert_eq!(
             (decide(&now, at), wakes(&now, at)),
             (vec![], Some(at + RETRY))
         );
+    }
+
+    #[test]
+    fn what_the_account_may_not_have_is_refused_too() {
+        let at = Instant::now();
+        let mut now = fleet(2, &["a"], at);
+        now.dials.capacity = Some(2);
+        now.dials.quota = Some(3);
+        assert_eq!(decide(&now, at), [Act::Starve(Lack::Quota)]);
+        now.dials.quota = Some(4);
+        assert_eq!(decide(&now, at), [Act::Launch]);
     }
 
     #[test]

@@ -23,12 +23,21 @@ pub(crate) enum What {
     Left(String, Why),
     /// Taken out of its group, alive.
     Detached(String),
-    /// InsufficientInstanceCapacity.
-    NoCapacity,
+    /// No instance could be launched for want of that.
+    Lacks(Lack),
     /// There are more instances than the target, and all of them are protected from scale-in.
     AllProtected,
     /// The launcher's own error.
     NotLaunched(String),
+}
+
+/// What there is too little of for another instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// InsufficientInstanceCapacity: AWS has none.
+    Capacity,
+    /// MaxSpotInstanceCountExceeded: the account may have no more.
+    Quota,
 }
 
 /// Why an instance leaves.

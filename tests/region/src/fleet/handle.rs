@@ -156,6 +156,12 @@ impl Fleet {
         self.keeper.dial(|dials| dials.capacity = living);
     }
 
+    /// The account may have spot instances of so many vCPUs in all, two each; what is refused is
+    /// told and tried again in the same way. None is no limit.
+    pub fn set_quota(&self, vcpus: Option<u32>) {
+        self.keeper.dial(|dials| dials.quota = vcpus);
+    }
+
     /// From the decision to launch an instance to EC2's knowing it; until then only a group's
     /// activities tell of it.
     pub fn set_order_delay(&self, delay: Duration) {

@@ -159,9 +159,9 @@ impl Keeper {
                 inner.now.told_all_protected = true;
                 inner.now.events.push(Event::now(What::AllProtected));
             }
-            Act::Starve => {
+            Act::Starve(lack) => {
                 inner.now.retry = Some(at + RETRY);
-                inner.now.events.push(Event::now(What::NoCapacity));
+                inner.now.events.push(Event::now(What::Lacks(*lack)));
             }
         }
         None

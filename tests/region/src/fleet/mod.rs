@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 
 pub use census::Census;
 pub(crate) use census::Ledger;
-pub(crate) use event::{Event, What, Why};
+pub(crate) use event::{Event, Lack, What, Why};
 pub use handle::{Fleet, FleetInstance};
 pub(crate) use keeper::Keeper;
 pub use launcher::{Launcher, Running};

@@ -20,6 +20,8 @@ pub(crate) struct Aim {
 pub(super) struct Dials {
     /// At most so many living instances; none is no limit.
     pub(super) capacity: Option<u32>,
+    /// The vCPUs that the account may have of spot instances; none is no limit.
+    pub(super) quota: Option<u32>,
     /// From the decision to launch an instance to EC2's knowing it.
     pub(super) order_delay: Duration,
     pub(super) launch_delay: Duration,
@@ -38,6 +40,7 @@ impl Default for Dials {
         let none = Duration::ZERO;
         Dials {
             capacity: None,
+            quota: None,
             order_delay: none,
             launch_delay: none,
             modifying,

@@ -268,6 +268,24 @@ fn an_ipv6_address_is_given_only_where_the_subnet_has_any() {
 }
 
 #[test]
+fn a_tag_that_metadata_cannot_show_fails_every_launch() {
+    let region = region();
+    let mut spec = FleetSpec::new(FleetKind::AutoScalingGroup, "site", 1);
+    let tag = ("Cost Center".to_owned(), "web".to_owned());
+    spec.template.tags.extend([tag]);
+    let group = region
+        .create_fleet(spec, std::sync::Arc::new(crate::fleets::Nothing::default()))
+        .unwrap();
+    let told = || ask(&region, "DescribeScalingActivities", NAME).1;
+    eventually("the launch fails", || {
+        texts(&told(), "StatusMessage")
+            .iter()
+            .any(|text| text.contains("Cost Center") && text.contains("is not a valid tag key"))
+    });
+    assert!(group.living().is_empty());
+}
+
+#[test]
 fn a_fault_of_auto_scaling_is_in_its_own_format() {
     let region = region();
     region.fault(

@@ -52,6 +52,29 @@ fn where_there_is_no_capacity_the_history_says_so_until_there_is() {
 }
 
 #[test]
+fn what_the_account_may_not_have_is_told_as_an_error_of_its_own() {
+    let region = region();
+    let fleet = created(&region, spec(0));
+    fleet.set_quota(Some(3));
+    let parameters = "FleetId=fleet-1&TargetCapacitySpecification.TotalTargetCapacity=2";
+    assert_eq!(ec2(&region, "ModifyFleet", parameters).0, 200);
+    let errors = || {
+        ec2(
+            &region,
+            "DescribeFleetHistory",
+            "FleetId=fleet-1&StartTime=2026-01-01T00%3A00%3A00Z&EventType=service-error",
+        )
+        .1
+    };
+    eventually("it says so", || {
+        texts(&errors(), "eventSubType").contains(&"spotInstanceCountLimitExceeded".to_owned())
+    });
+    assert_eq!(fleet.wait_for(1, PATIENCE).unwrap().len(), 1);
+    fleet.set_quota(Some(4));
+    fleet.wait_for(2, PATIENCE).unwrap();
+}
+
+#[test]
 fn an_instance_is_pending_for_the_launchs_delay_and_can_be_terminated_in_it() {
     let region = region();
     let nothing = Nothing::default();
