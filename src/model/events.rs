@@ -60,6 +60,12 @@ impl World {
     pub fn does(&mut self, action: Action) -> bool {
         match action {
             Action::Launch => self.launches_one(),
+            Action::Extra => {
+                let some = self.left.takes(|left| &mut left.extras);
+                self.change_fleet(Actor::Aws, |world| world.machines.push(Machine::launched()));
+                some
+            }
+            Action::Sweep(id) => self.machine(id).is_resident() && self.sweeps_surplus(id),
             Action::Recommend(id) => {
                 self.left.takes(|left| &mut left.recommendations) && self.recommend(id)
             }

@@ -41,6 +41,10 @@ use world::MOST;
 enum Action {
     /// The fleet launches what is missing.
     Launch,
+    /// The fleet launches one that nobody has asked for.
+    Extra,
+    /// Members beyond the target have served nobody for long.
+    Sweep(Id),
     Recommend(Id),
     Notice(Id),
     /// In its last seconds it takes its address out of DNS.
@@ -98,6 +102,10 @@ impl Model for Story {
         {
             actions.push(Action::TimesOut);
         }
+        let goes_on = |action: &Action| !action.befalls() && changes(world, *action);
+        if world.has_surplus() && !actions.iter().any(goes_on) {
+            actions.extend(world.living().into_iter().map(Action::Sweep));
+        }
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -128,7 +136,8 @@ impl Model for Story {
                         .filter(|machine| machine.lives && !machine.ends)
                         .count();
                     let noticed = story.left.notices - world.left.notices;
-                    staying <= usize::from(story.target + 1 + noticed)
+                    let extra = story.left.extras - world.left.extras;
+                    staying <= usize::from(story.target + 1 + noticed + extra)
                 },
             ),
             Property::always("launches come to an end", |_, world: &World| {
@@ -141,6 +150,26 @@ impl Model for Story {
                 },
             ),
         ]
+    }
+}
+
+impl Action {
+    /// Whether it is no step of what is under way, and may as well come much later.
+    fn befalls(self) -> bool {
+        matches!(
+            self,
+            Self::Extra
+                | Self::Recommend(_)
+                | Self::Notice(_)
+                | Self::Lost(_)
+                | Self::Crash(_)
+                | Self::HandStale(_)
+                | Self::HandUntold(_)
+                | Self::On
+                | Self::Off
+                | Self::Start
+                | Self::Kill
+        )
     }
 }
 
@@ -178,6 +207,7 @@ impl Story {
             Action::Launch,
             world.living().len() < usize::from(world.target),
         );
+        may(Action::Extra, left.extras > 0);
         for id in world.living() {
             let machine = world.machine(id);
             let (resident, idle) = (machine.is_resident(), machine.hand == Hand::Looks);

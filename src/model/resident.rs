@@ -8,7 +8,7 @@ use super::state::{
     ids, name, small,
 };
 use super::world::SPARE_FOR;
-use crate::site::handover::{FleetAction, Mark, leaves_at, leaves_names, plan, sweep};
+use crate::site::handover::{FleetAction, Mark, leaves_at, leaves_names, plan, surplus, sweep};
 use crate::site::records::later_than;
 use crate::site::release::is_since;
 use crate::site::report::Phase;
@@ -375,6 +375,17 @@ impl World {
             act => return self.begins(me, act),
         }
         true
+    }
+
+    /// Ends whom nobody has asked for, and nobody has needed since.
+    pub fn sweeps_surplus(&mut self, me: Id) -> bool {
+        let machine = self.machine(me);
+        if machine.hand != Hand::Looks || machine.note.is_some() || machine.mark().is_some() {
+            return false;
+        }
+        let seen = self.seen_by(me, false);
+        let going = surplus(&seen);
+        !going.is_empty() && self.begins(me, FleetAction::Retire(seen.target, going))
     }
 
     fn begins(&mut self, me: Id, act: FleetAction) -> bool {

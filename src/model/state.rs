@@ -100,6 +100,8 @@ pub struct Left {
     /// A person's commands that lead the names to the mirror, and as many that lead them back.
     pub ons: u8,
     pub offs: u8,
+    /// Instances that the fleet launches though nobody has asked for them.
+    pub extras: u8,
     /// The release on trial does not come up.
     pub broken: bool,
 }

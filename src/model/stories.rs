@@ -23,6 +23,7 @@ impl Story {
                 "stale" => &mut left.stale,
                 "ons" => &mut left.ons,
                 "offs" => &mut left.offs,
+                "extras" => &mut left.extras,
                 "broken" => {
                     left.broken = count > 0;
                     continue;
@@ -92,6 +93,13 @@ fn a_spare_goes_again_or_takes_over() {
     check_whole("1 recommendations=1 notices=1 faults=1");
     check_whole("1 recommendations=1 notices=1 stale=1");
     check_whole("1 recommendations=1 losses=1 crashes=1");
+}
+
+#[test]
+fn one_that_nobody_has_asked_for_goes_again() {
+    check_whole("1 extras=1 notices=1");
+    check_whole("1 extras=1 losses=1 crashes=1");
+    check_whole("2 extras=1 losses=1");
 }
 
 #[test]

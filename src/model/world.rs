@@ -39,6 +39,13 @@ impl World {
         self.ids().filter(|&id| self.machine(id).lives).collect()
     }
 
+    /// Whether there are more instances than the target, and nothing that is under way wants them.
+    pub fn has_surplus(&self) -> bool {
+        self.wrong.is_none()
+            && self.living().len() > usize::from(self.target)
+            && self.log.as_ref().is_none_or(|log| log.end.is_some())
+    }
+
     pub fn serving(&self) -> usize {
         self.machines
             .iter()

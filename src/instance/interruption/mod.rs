@@ -43,10 +43,11 @@ use tracing::{info, warn};
 use super::Instance;
 use super::report::Reporter;
 use super::serving::Serving;
-use crate::site::handover::{LAST, Mark, leaves_at};
+use crate::site::handover::{LAST, Mark, SurplusWatch, leaves_at};
 use last_act::LastAct;
 use notice::{Heard, Marked};
 use observe::FleetWatch;
+use sweep::LOOK_FOR_SURPLUS_EVERY;
 
 /// Between two looks of an instance that ends.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -67,6 +68,10 @@ pub struct Interruption<'i> {
     fleet: FleetWatch<'i>,
     /// The ownership of the names is fenced against spares that are to go.
     fenced: Cell<bool>,
+    /// Members that nobody has asked for.
+    surplus: RefCell<SurplusWatch>,
+    /// When they are looked for next.
+    surplus_due: Cell<Instant>,
     /// The last look at who has the names.
     looked: Cell<Option<Instant>>,
     last_act: LastAct,
@@ -90,6 +95,8 @@ impl<'i> Interruption<'i> {
             marked: RefCell::default(),
             fleet: FleetWatch::new(&instance.context, &instance.identity),
             fenced: Cell::default(),
+            surplus: RefCell::default(),
+            surplus_due: Cell::new(Instant::now() + LOOK_FOR_SURPLUS_EVERY),
             looked: Cell::default(),
             last_act: LastAct::default(),
         }

@@ -1,5 +1,5 @@
-//! What instances have left that were lost between raising the fleet's target and lowering it: the
-//! owner of the names brings the fleet back.
+//! What instances have left that were lost between raising the fleet's target and lowering it, and
+//! members that nobody has asked for: the owner of the names brings the fleet back.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::config::Bucket;
 use crate::context::SiteContext;
 use crate::instance::deadline::within;
 use crate::instance::serving::Serving;
-use crate::site::handover::{FleetAction, Note, sweep};
+use crate::site::fleet::Fleet;
+use crate::site::handover::{FleetAction, Note, surplus, sweep};
 use crate::site::report::{InstanceReport, LARGEST_REPORT, Phase};
 
 /// Between two sweeps; the first follows the boot.
@@ -22,6 +23,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// After one that has changed something: the fleet may have launched one more meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+/// Between two looks for members beyond the target, while none is known.
+pub(super) const LOOK_FOR_SURPLUS_EVERY: Duration = Duration::from_secs(300);
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
 
 impl Interruption<'_> {
@@ -50,6 +53,9 @@ impl Interruption<'_> {
             .into_iter()
             .partition(|(_, _, is_there)| *is_there);
         if left.is_empty() && !there.iter().any(|(_, note, _)| is_over(note)) {
+            if there.is_empty() {
+                self.end_surplus(serving).await?;
+            }
             return Ok(true);
         }
         let Some(fleet) = self.fleet.fleet().await? else {
@@ -80,6 +86,47 @@ impl Interruption<'_> {
         self.bring_back(&fleet, target, &going, &seen, serving)
             .await?;
         Ok(false)
+    }
+
+    /// Ends members beyond the target that have served nobody for long. A group ends them itself.
+    async fn end_surplus(&self, serving: &Serving) -> Result<()> {
+        let is_due = Instant::now() >= self.surplus_due.get();
+        let knows_fleet =
+            self.instance.context.site.fleet.is_some() || self.instance.identity.fleet.is_some();
+        if !is_due || !knows_fleet || self.marked().is_open() {
+            return Ok(());
+        }
+        self.surplus_due
+            .set(Instant::now() + LOOK_FOR_SURPLUS_EVERY);
+        let Some(fleet) = self.fleet.fleet().await?.filter(Fleet::keeps_excess) else {
+            return Ok(());
+        };
+        let mut seen = self
+            .fleet
+            .seen(&fleet, Instant::now() + HEARD_WITHIN)
+            .await?;
+        // Who has the names is asked only where that matters.
+        if seen.members.len() > seen.target as usize {
+            seen.owners = owners(&serving.zones).await?;
+        }
+        let going = {
+            let mut watch = self.surplus.borrow_mut();
+            let going = watch.look(&surplus(&seen), Instant::now());
+            if !watch.is_empty() {
+                self.surplus_due.set(Instant::now());
+            }
+            going
+        };
+        if going.is_empty() {
+            return Ok(());
+        }
+        warn!(
+            instances = going.join(" "),
+            target = seen.target,
+            "the fleet has more instances than its target, and nobody has asked for them"
+        );
+        self.bring_back(&fleet, seen.target, &going, &seen, serving)
+            .await
     }
 
     /// Takes the note out of the report of an instance that is gone.

@@ -92,6 +92,11 @@ impl Fleet {
         }
     }
 
+    /// Whether instances beyond the target stay until somebody ends them. A group ends them itself.
+    pub fn keeps_excess(&self) -> bool {
+        matches!(self.api, Api::Request(_))
+    }
+
     /// # Errors
     /// A fleet that does not exist, that has ended, or that is of a sort that cannot be rotated;
     /// and those of AWS.
