@@ -31,6 +31,7 @@ mod logs;
 mod metrics;
 mod mirror;
 mod outages;
+mod packages;
 mod reading;
 mod renewals;
 mod resident;
