@@ -22,6 +22,7 @@ mod elastic;
 mod failures;
 mod faults;
 mod first_boot;
+mod ipv6;
 mod kills;
 mod kinds;
 mod last_act;
