@@ -13,6 +13,7 @@ use crate::context::site_file::SiteFileLocation;
 use crate::host::files::{self, FileLock};
 use crate::host::network;
 use crate::host::paths::Paths;
+use crate::host::selinux;
 use crate::host::services::Mode;
 use crate::instance::{Instance, dry_run};
 use crate::logging::progress;
@@ -44,6 +45,9 @@ pub async fn run(globals: &Globals, machine: &UpArgs) -> Result<Outcome> {
         );
         return Ok(Outcome::Locked);
     };
+    if selinux::enforces() {
+        warn!("{}", selinux::IN_THE_WAY);
+    }
     let mode = machine.services.map(|supervisor| match supervisor {
         Supervisor::Systemd => Mode::Systemd,
         Supervisor::Foreground => Mode::Foreground,

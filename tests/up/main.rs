@@ -39,6 +39,7 @@ mod resident;
 mod routing;
 mod second_boot;
 mod secrets;
+mod selinux;
 mod stop;
 mod supervision;
 mod trial;
