@@ -4,14 +4,20 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
+use time::{Duration, OffsetDateTime};
 
 use super::SiteContext;
-use crate::cloud::ec2::ElasticIp;
+use crate::cloud::ec2::{Described, ElasticIp};
 use crate::cloud::imds::Identity;
 use crate::cloud::route53::{CheckReferences, Route53};
 use crate::config::{Routing, Site};
 use crate::site::deploys::Node;
 use crate::site::records::{Checks, Claim, ClaimBasis, Shape};
+use crate::site::report::InstanceReport;
+
+/// How far `pendingTime` in an instance's metadata may lie from the `LaunchTime` that EC2 tells. A
+/// report that names a time further off is not believed.
+const LAUNCHES_APART: Duration = Duration::seconds(30);
 
 pub fn node(identity: &Identity) -> Node {
     let Identity {
@@ -27,6 +33,27 @@ pub fn node(identity: &Identity) -> Node {
         ipv4: *public_ipv4,
         ipv6: *public_ipv6,
     }
+}
+
+/// An instance that EC2 describes, as it would claim the names itself, so far as its report tells:
+/// launched when its own metadata says, and without an IPv6 address at which it does not answer.
+pub fn reported(described: Described, said: Option<&InstanceReport>) -> Node {
+    let node = Node::from(described);
+    let Some(said) = said else {
+        return node;
+    };
+    Node {
+        launched: launched(node.launched, said),
+        ipv6: node.ipv6.filter(|_| said.public_ipv6.is_some()),
+        ..node
+    }
+}
+
+/// When an instance was launched by its own report, which is not to the second what EC2 says.
+pub fn launched(by_ec2: OffsetDateTime, said: &InstanceReport) -> OffsetDateTime {
+    said.launched
+        .filter(|own| (*own - by_ec2).abs() <= LAUNCHES_APART)
+        .unwrap_or(by_ec2)
 }
 
 /// With the site's Elastic IP where its names lead to one: an instance's IPv6 address cannot be
@@ -111,4 +138,58 @@ pub async fn checks(route53: &Route53, site: &Site, node: &Node) -> Result<Check
 /// By what the site's health checks are known.
 pub fn check_references(site: &Site) -> CheckReferences {
     CheckReferences::of(&site.name, &site.bucket, &site.prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::site::report::Phase;
+
+    const LAUNCHED: OffsetDateTime = datetime!(2026-11-20 10:00 UTC);
+
+    fn described() -> Described {
+        Described {
+            id: "i-1".into(),
+            living: true,
+            launched: LAUNCHED,
+            ipv4: Some([203, 0, 113, 7].into()),
+            ipv6: Some("2001:db8::7".parse().unwrap()),
+            fleet: None,
+        }
+    }
+
+    fn said(launched: OffsetDateTime) -> InstanceReport {
+        InstanceReport {
+            launched: Some(launched),
+            public_ipv6: described().ipv6,
+            ..InstanceReport::bare(Phase::Serving, LAUNCHED)
+        }
+    }
+
+    #[test]
+    fn an_instances_own_launch_time_counts_and_no_other_instances_or_made_up_one() {
+        let seen = |launched| reported(described(), Some(&said(launched))).launched;
+        let later = LAUNCHED + Duration::seconds(3);
+        assert_eq!(seen(later), later);
+        let before = LAUNCHED - Duration::seconds(3);
+        assert_eq!(seen(before), before);
+        assert_eq!(seen(datetime!(2099-01-01 0:00 UTC)), LAUNCHED);
+        assert_eq!(reported(described(), None), Node::from(described()));
+    }
+
+    #[test]
+    fn no_name_leads_to_an_ipv6_address_that_an_instance_does_not_report() {
+        assert_eq!(
+            reported(described(), Some(&said(LAUNCHED))),
+            Node::from(described())
+        );
+        let deaf = InstanceReport {
+            public_ipv6: None,
+            ..said(LAUNCHED)
+        };
+        let node = reported(described(), Some(&deaf));
+        assert_eq!((node.ipv4, node.ipv6), (described().ipv4, None));
+    }
 }

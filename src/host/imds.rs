@@ -14,6 +14,11 @@ use super::process::{ProcessError, Run};
 pub const ADDRESSES: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
 /// Before the main table's rule; the local table's comes first always.
 const PRIORITY: &str = "100";
+/// systemd-networkd removes at its restart all rules that it has not made, but for those with this
+/// protocol (networkd.conf(5), `ManageForeignRoutingPolicyRules=`).
+const PROTOCOL: &str = "kernel";
+/// This spotboot's, and the one without a protocol of an earlier spotboot on the same machine.
+const MOST_RULES: usize = 2;
 
 /// Denies the account the metadata service, or lifts that; says so in the log where it cannot be
 /// denied.
@@ -36,17 +41,31 @@ pub async fn set_reach(account: Option<&Account>, denied: bool) {
         .into_iter()
         .filter(|rule| rule.family == "-4" || network::has_ipv6())
     {
-        match change(if denied { "add" } else { "del" }, rule).await {
-            Err(error) if denied && !is_there(&error) => {
-                tracing::warn!(%error, "the instance's credentials are in the reach of what runs as the app's account outside of a unit");
-            }
-            // To lift what was never denied is refused.
-            _ => {}
+        if denied {
+            deny(&rule).await;
+        } else {
+            lift(&rule).await;
         }
     }
 }
 
-#[derive(Clone)]
+async fn deny(rule: &Rule) {
+    if let Err(error) = change("add", rule).await
+        && !is_there(&error)
+    {
+        tracing::warn!(%error, "the instance's credentials are in the reach of what runs as the app's account outside of a unit");
+    }
+}
+
+/// To lift what was never denied is refused, which is no matter.
+async fn lift(rule: &Rule) {
+    for _ in 0..MOST_RULES {
+        if change("del", rule).await.is_err() {
+            return;
+        }
+    }
+}
+
 struct Rule {
     family: &'static str,
     to: &'static str,
@@ -61,24 +80,24 @@ fn rules(uid: u32) -> [Rule; 2] {
     })
 }
 
-async fn change(verb: &str, rule: Rule) -> Result<(), ProcessError> {
+async fn change(verb: &str, rule: &Rule) -> Result<(), ProcessError> {
     Run::new("ip")
-        .args([
-            rule.family,
-            "rule",
-            verb,
-            "priority",
-            PRIORITY,
-            "to",
-            rule.to,
-            "uidrange",
-            &rule.uids,
-            "prohibit",
-        ])
+        .args(arguments(verb, rule))
         .deadline(Duration::from_secs(5))
         .output()
         .await
         .map(drop)
+}
+
+/// A rule is made with the protocol, and removed whatever its protocol is.
+fn arguments<'r>(verb: &'r str, rule: &'r Rule) -> Vec<&'r str> {
+    let mut arguments = vec![rule.family, "rule", verb, "priority", PRIORITY];
+    arguments.extend(["to", rule.to, "uidrange", &rule.uids]);
+    if verb == "add" {
+        arguments.extend(["protocol", PROTOCOL]);
+    }
+    arguments.push("prohibit");
+    arguments
 }
 
 /// The kernel takes no rule twice (EEXIST, which ip-rule(8) reports in these words).
@@ -98,6 +117,19 @@ mod tests {
             [("-4", "169.254.169.254"), ("-6", "fd00:ec2::254")]
         );
         assert!(rules.iter().all(|rule| rule.uids == "991-991"));
+    }
+
+    #[test]
+    fn a_rule_is_one_that_networkd_leaves_alone_and_goes_whoever_made_it() {
+        let [rule, _] = rules(991);
+        assert_eq!(
+            arguments("add", &rule).join(" "),
+            "-4 rule add priority 100 to 169.254.169.254 uidrange 991-991 protocol kernel prohibit"
+        );
+        assert_eq!(
+            arguments("del", &rule).join(" "),
+            "-4 rule del priority 100 to 169.254.169.254 uidrange 991-991 prohibit"
+        );
     }
 
     #[tokio::test]
@@ -121,7 +153,7 @@ mod tests {
                 .filter(|line| line.contains("169.254.169.254") && line.contains(&UID.to_string()))
                 .count()
         };
-        let permitted = is_root() && change("add", rules(UID)[0].clone()).await.is_ok();
+        let permitted = is_root() && change("add", &rules(UID)[0]).await.is_ok();
         if !permitted {
             eprintln!("not tried: rules need root with CAP_NET_ADMIN, and iproute2");
             return;
@@ -129,6 +161,11 @@ mod tests {
         set_reach(Some(&account), true).await;
         set_reach(Some(&account), true).await;
         assert_eq!(count().await, 1);
+        // As an earlier spotboot made them.
+        let before = "-4 rule add priority 100 to 169.254.169.254 uidrange 64987-64987 prohibit";
+        let made = Run::new("ip").args(before.split(' ')).output().await;
+        made.unwrap();
+        assert_eq!(count().await, 2);
         set_reach(Some(&account), false).await;
         assert_eq!(count().await, 0);
     }

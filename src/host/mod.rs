@@ -18,6 +18,7 @@ pub mod ownership;
 pub mod packages;
 pub mod paths;
 pub mod process;
+pub mod selinux;
 pub mod services;
 pub mod slot;
 pub mod spool;

@@ -1,8 +1,16 @@
 //! What the machine's network offers.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A connection within this machine is there at once, or never.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// This machine's own name.
 pub fn host_name() -> String {
@@ -13,6 +21,30 @@ pub fn host_name() -> String {
 /// Whether IPv6 sockets can be had: not where the kernel has it switched off.
 pub fn has_ipv6() -> bool {
     UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok()
+}
+
+/// Whether an interface of this machine has the address, and the machine answers there: a connection
+/// from the machine to itself. What is not so yet may still come within `patience`: an address may
+/// be on its way by DHCPv6, or tentative (RFC 4862, section 5.4).
+pub async fn answers_at(address: IpAddr, patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    loop {
+        if connects_to_itself(address).await.unwrap_or(false) {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(LOOK_AGAIN_AFTER).await;
+    }
+}
+
+async fn connects_to_itself(address: IpAddr) -> io::Result<bool> {
+    let listener = TcpListener::bind((address, 0)).await?;
+    let connect = TcpStream::connect(listener.local_addr()?);
+    Ok(timeout(CONNECT_WITHIN, connect)
+        .await
+        .is_ok_and(|connected| connected.is_ok()))
 }
 
 /// The name servers of /etc/resolv.conf, in its order.
@@ -73,6 +105,20 @@ fn is_established(line: &str, ports: &[u16]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_answers_only_where_an_interface_has_it() {
+        for (address, answers) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", has_ipv6()),
+            ("192.0.2.7", false),
+            ("2001:db8::7", false),
+        ] {
+            let address = address.parse().unwrap();
+            let seen = answers_at(address, Duration::ZERO).await;
+            assert_eq!(seen, answers, "{address}");
+        }
+    }
 
     #[test]
     fn only_addresses_of_name_servers_are_taken() {

@@ -1,15 +1,20 @@
 //! Packages of the distribution, with apt or dnf, installed where they are missing.
 
+mod locks;
+
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::account::is_root;
 use super::process::{ProcessError, Run, find_program};
+use locks::{is_locked, run};
 
-/// Another apt run of the same boot (cloud-init, unattended-upgrades) may hold the lock.
+/// Another apt run of the same boot (cloud-init, unattended-upgrades) may hold dpkg's locks. The
+/// option covers neither the lock of the lists nor that of the archives: see [`run`].
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
-const INSTALL: Duration = Duration::from_secs(15 * 60);
 const ASK: Duration = Duration::from_secs(30);
 
 /// Why a package of the distribution is missing still.
@@ -121,7 +126,7 @@ pub async fn stop_stock_nginx(ports: &[u16]) {
         .await
         .is_ok();
     if active {
-        tracing::warn!("stopping and masking nginx.service: it holds the site's ports");
+        warn!("stopping and masking nginx.service: it holds the site's ports");
         mask_stock_nginx().await;
         let stopped = Run::new("systemctl")
             .args(["stop", "nginx.service"])
@@ -129,7 +134,7 @@ pub async fn stop_stock_nginx(ports: &[u16]) {
             .output()
             .await;
         if let Err(error) = stopped {
-            tracing::warn!(%error, "stopping nginx.service");
+            warn!(%error, "stopping nginx.service");
         }
     }
 }
@@ -146,7 +151,7 @@ async fn mask_stock_nginx() {
         .output()
         .await
     {
-        tracing::warn!(%error, "masking nginx.service");
+        warn!(%error, "masking nginx.service");
     }
 }
 
@@ -163,25 +168,12 @@ async fn apt_install(names: &[String]) -> Result<(), ProcessError> {
     ];
     match run("apt-get", &install, names).await {
         // apt-get's status for every failure of its own.
-        Err(error) if error.code() == Some(100) => {
+        Err(error) if error.code() == Some(100) && !is_locked(&error) => {
             run("apt-get", &["-o", LOCK_TIMEOUT, "update", "--quiet=2"], &[]).await?;
             run("apt-get", &install, names).await
         }
         other => other,
     }
-}
-
-async fn run(program: &str, args: &[&str], names: &[String]) -> Result<(), ProcessError> {
-    let run = Run::new(program)
-        .args(args.iter().copied())
-        .args(names)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("HOME", "/root");
-    run.env("NEEDRESTART_SUSPEND", "1")
-        .deadline(INSTALL)
-        .output()
-        .await
-        .map(drop)
 }
 
 /// In the order of the names.

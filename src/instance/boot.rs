@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use futures_util::future::{Either, ready, try_select};
 use tokio::{join, try_join};
 use tracing::{info, warn};
@@ -15,7 +15,7 @@ use super::names::cutover::CutoverOutcome;
 use super::names::elastic_ip::rehearse_address;
 use super::report::Reporter;
 use super::serving::{Live, Serving};
-use crate::host::packages;
+use crate::host::{packages, selinux};
 use crate::site::app::Interpreter;
 use crate::site::certificate::Certificate;
 use crate::site::records::{ObservedRecords, Zones};
@@ -181,7 +181,12 @@ impl Instance {
             };
             let needs = &["release command", "certificate"];
             let web = self.start_web(&live);
-            self.timeline.step("web", needs, web).await?;
+            let started = self.timeline.step("web", needs, web).await;
+            if selinux::enforces() {
+                started.context(selinux::IN_THE_WAY)?;
+            } else {
+                started?;
+            }
             Ok((live, zones))
         };
         if placed.is_shown_once_ready() {

@@ -15,16 +15,17 @@ use crate::context::claim;
 use crate::context::site_file::region_of;
 use crate::host::packages;
 use crate::host::paths::Paths;
+use crate::host::selinux;
 use crate::outcome::Outcome;
 use crate::output::{self, out};
 use crate::site::certificate::{due, identifiers};
-use crate::site::check::Check;
+use crate::site::check::{Check, Finding};
 use crate::site::records::{Checks, ZonePlan};
 use crate::site::release::{self, Pointer, Resolved};
 use crate::site::web::{Nginx, WebError};
 use crate::site::{address, app};
 
-/// The JSON of a check: what would be done, or why it cannot be done.
+/// The JSON of a check: what would be done, with what is odd about it, or why it cannot be done.
 #[derive(Debug, Serialize)]
 struct DryRunStep<'c> {
     step: &'c str,
@@ -48,6 +49,10 @@ pub async fn print(
         Check::of("identity", "identity", identified(identity)),
         Check::of("fleet", "fleet", Ok(fleet(site, identity))),
     ];
+    if selinux::enforces() {
+        let seen = Finding::Warning(selinux::IN_THE_WAY.to_owned());
+        checks.push(Check::new("selinux", "SELinux", seen));
+    }
     checks.extend(release(context, paths, identity).await);
     checks.extend([
         Check::of("host-packages", "host packages", host_packages(site).await),
@@ -77,7 +82,7 @@ impl<'c> DryRunStep<'c> {
     fn of(check: &'c Check) -> Self {
         Self {
             step: &check.what,
-            would: check.as_well(),
+            would: check.as_well().or(check.as_warning()),
             problem: check.as_problem(),
             id: check.id,
             remedy: check.remedy.as_deref(),

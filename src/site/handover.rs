@@ -54,6 +54,8 @@ pub struct OpenRotation {
 /// What the members of a fleet, and CI, have said in the bucket.
 #[derive(Debug, Default)]
 pub struct BucketView {
+    /// When the instances were launched in their own words, by which they claim the names.
+    pub launched: BTreeMap<String, OffsetDateTime>,
     /// The open notes, by the ids of the instances that wrote them.
     pub notes: BTreeMap<String, Note>,
     /// The ids of those that have stopped for good, as AWS ends them.
@@ -90,6 +92,9 @@ impl Seen {
         members.retain(|member| !has_stopped(member));
         for member in &mut members {
             member.note = said.notes.get(&member.id).copied();
+            if let Some(launched) = said.launched.get(&member.id) {
+                member.launched = *launched;
+            }
         }
         Self {
             me,
@@ -455,14 +460,19 @@ mod tests {
         let said = BucketView {
             notes: [("i-1".to_owned(), notice), ("i-9".to_owned(), notice)].into(),
             stopped: ["i-1", "i-2", "i-3"].map(str::to_owned).into(),
+            launched: [("i-4".to_owned(), NOW + Duration::from_secs(3))].into(),
             run: None,
         };
         let mut members: Vec<Neighbour> = listed(&["i-1", "i-2", "i-3", "i-4"]);
         members[2].listed = false;
         let seen = Seen::of("i-1".into(), (3, Some(5)), members, &said);
+        let other = Neighbour {
+            launched: NOW + Duration::from_secs(3),
+            ..member("i-4", None)
+        };
         assert_eq!(
             seen.members,
-            [member("i-1", Some(notice)), member("i-4", None)],
+            [member("i-1", Some(notice)), other],
             "whoever asks has not stopped"
         );
         assert_eq!(seen.stopped, 1, "a group that let one go does not count it");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -107,6 +107,12 @@ impl<'w> Machine<'w> {
         spec.public_ipv4 = Some(address);
         change(&mut spec);
         Self::from_spec(world, spec, address)
+    }
+
+    /// The IPv6 address that a test gives to an instance: the IPv4-mapped one of the IPv4 address
+    /// (RFC 4291, section 2.5.5.2), at which the host answers without having to be told so.
+    pub fn ipv6_of(spec: &InstanceSpec) -> Option<Ipv6Addr> {
+        spec.public_ipv4.map(|address| address.to_ipv6_mapped())
     }
 
     pub fn launched(world: &'w World, id: &str, at: OffsetDateTime) -> Self {

@@ -2,7 +2,6 @@
 //! instance boots, and a person leads its names to the mirror and back. What `check` says of every
 //! row is the suite `init`'s.
 
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use region::{DistributionSpec, RecordSet, Service, Website};
@@ -13,7 +12,6 @@ use crate::failover_table::Row;
 use crate::live::LiveSite;
 
 const INSTANCE: &str = "i-0row";
-const IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7);
 const WEBSITE_ENDPOINT: &str = "s3-website-ap-southeast-2.amazonaws.com";
 /// What no visitor by IPv6 reaches, so that visitors take the other address.
 const NOBODY: &str = "100::1";
@@ -76,7 +74,7 @@ fn addresses(machine: &Machine<'_>, elastic: Option<String>) -> Vec<(&'static st
         Some(address) => vec![("A", address)],
         None => vec![
             ("A", machine.address.to_string()),
-            ("AAAA", IPV6.to_string()),
+            ("AAAA", machine.address.to_ipv6_mapped().to_string()),
         ],
     }
 }
@@ -157,7 +155,7 @@ impl<'r> RowSite<'r> {
     fn machine(&self) -> Machine<'_> {
         let row = self.row;
         let machine = Machine::relaunched(&self.desk.world, INSTANCE, |spec| {
-            spec.public_ipv6 = Some(IPV6);
+            spec.public_ipv6 = Machine::ipv6_of(spec);
         });
         let site = format!(
             "name = \"example\"\ndomains = {:?}\nbucket = \"{BUCKET}\"\n",

@@ -24,6 +24,7 @@ mod last_act;
 #[path = "../mirror/live.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]
 mod live;
+mod packages;
 mod rendered;
 mod restart;
 mod rotations;

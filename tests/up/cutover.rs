@@ -145,10 +145,11 @@ fn ipv6_records_come_and_go_with_the_instance() {
     let world = World::with_small_app();
     let both = Machine::relaunched(&world, "i-0both", |spec: &mut InstanceSpec| {
         spec.launched = minutes_ago(60);
-        spec.public_ipv6 = Some("2001:db8::7".parse().unwrap());
+        spec.public_ipv6 = Machine::ipv6_of(spec);
     });
     drop(both.up());
-    assert_eq!(world.record(DOMAIN, "AAAA"), ["2001:db8::7"]);
+    let ipv6 = both.address.to_ipv6_mapped().to_string();
+    assert_eq!(world.record(DOMAIN, "AAAA"), [ipv6]);
     let plain = Machine::launched(&world, "i-0plain", minutes_ago(30));
     let _running = plain.up();
     assert!(
@@ -341,7 +342,7 @@ fn an_older_primary_takes_the_names_back_with_a_new_health_check() {
 fn without_a_distribution_the_website_of_the_sites_own_name_stands_behind_the_primary() {
     let world = World::with_small_app();
     let machine = Machine::relaunched(&world, "i-0pair", |spec: &mut InstanceSpec| {
-        spec.public_ipv6 = Some("2001:db8::7".parse().unwrap());
+        spec.public_ipv6 = Machine::ipv6_of(spec);
     });
     let web = format!(
         "http = \"serve\"\nhttp_port = {}\nhttps_port = {}\nmetrics_port = {}\n",

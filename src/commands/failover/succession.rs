@@ -12,7 +12,6 @@ use crate::cloud::ec2::Described;
 use crate::context::probe::look;
 use crate::context::{SiteContext, claim};
 use crate::site::address;
-use crate::site::deploys::Node;
 use crate::site::records::{Claim, Heir};
 use crate::site::report::{InstanceReport, read_report};
 
@@ -29,7 +28,7 @@ pub async fn find_heir(context: &SiteContext, names: &LedNames, force: bool) -> 
     let mut why = Vec::new();
     for described in candidates {
         match looked_at(context, &described, force).await {
-            Ok(()) => claims.push(claim_of(context, described).await?),
+            Ok(said) => claims.push(claim_of(context, described, said.as_ref()).await?),
             Err(error) => why.push(format!("{error:#}")),
         }
     }
@@ -78,17 +77,23 @@ async fn candidates(context: &SiteContext, names: &LedNames) -> Result<Vec<Descr
     Ok(described)
 }
 
-async fn looked_at(context: &SiteContext, described: &Described, force: bool) -> Result<()> {
-    if force {
-        return Ok(());
-    }
+/// Looks whether the instance serves, unless with `force`; brings what it says of itself.
+async fn looked_at(
+    context: &SiteContext,
+    described: &Described,
+    force: bool,
+) -> Result<Option<InstanceReport>> {
     let id = &described.id;
-    let said = read_report(&context.state, &context.site, id).await?;
-    let mut said = said.with_context(|| format!("{id} has said nothing of itself"))?;
+    let read = read_report(&context.state, &context.site, id).await;
+    if force {
+        return Ok(read.unwrap_or_default());
+    }
+    let mut said = read?.with_context(|| format!("{id} has said nothing of itself"))?;
     if context.site.dns.reports_stale_addresses() {
         (said.public_ipv4, said.public_ipv6) = (described.ipv4, described.ipv6);
     }
-    serves(context, id, &said).await
+    serves(context, id, &said).await?;
+    Ok(Some(said))
 }
 
 async fn serves(context: &SiteContext, id: &str, said: &InstanceReport) -> Result<()> {
@@ -105,16 +110,14 @@ async fn serves(context: &SiteContext, id: &str, said: &InstanceReport) -> Resul
     look(context, id, said, &release, GLANCE).await
 }
 
-async fn claim_of(context: &SiteContext, described: Described) -> Result<Claim> {
+async fn claim_of(
+    context: &SiteContext,
+    described: Described,
+    said: Option<&InstanceReport>,
+) -> Result<Claim> {
     let site = &context.site;
     let elastic = address::elastic(&context.ec2, site).await?;
-    let node = Node {
-        id: described.id,
-        launched: described.launched,
-        ipv4: described.ipv4,
-        ipv6: described.ipv6,
-    };
-    let node = claim::reached_at(node, elastic.as_ref());
+    let node = claim::reached_at(claim::reported(described, said), elastic.as_ref());
     let checks = claim::checks(&context.route53, site, &node).await?;
     let shape = claim::shape(context, checks)?;
     Ok(claim::claim(site, &node, shape))

@@ -1,7 +1,7 @@
 //! One look at the fleet, and at what its members and CI have said in the bucket: bounded in time,
 //! for what is decided of it is urgent.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::cloud::imds::Identity;
 use crate::config::{Bucket, FleetId};
-use crate::context::SiteContext;
+use crate::context::{SiteContext, claim};
 use crate::instance::deadline::within;
 use crate::site::deploys::recent;
 use crate::site::fleet::{Fleet, Observed};
@@ -32,8 +32,10 @@ pub const RECENT: Duration = Duration::from_secs(3600);
 pub struct FleetWatch<'i> {
     context: &'i SiteContext,
     identity: &'i Identity,
-    /// `None` within: there is no fleet, which was said.
-    fleet: OnceCell<Option<Fleet>>,
+    /// Once it is known.
+    fleet: OnceCell<Fleet>,
+    /// That there is none was said.
+    told: Cell<bool>,
     /// Members that were seen: a fleet may show a member, and a moment later not yet.
     met: RefCell<BTreeSet<String>>,
     /// What the bucket said when it last answered.
@@ -47,28 +49,30 @@ impl<'i> FleetWatch<'i> {
             context,
             identity,
             fleet: OnceCell::new(),
+            told: Cell::default(),
             met: RefCell::default(),
             view: RefCell::default(),
         }
     }
 
     /// Finds the fleet by site.toml, else by this instance's tags; the log says once that there is
-    /// none.
+    /// none. The next look asks again: the tags of an instance may be told some time after its
+    /// launch.
     pub async fn fleet(&self) -> Result<Option<Fleet>> {
         if let Some(known) = self.fleet.get() {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let found = self.find_fleet().await;
-        let found = found.context("finding this instance's fleet")?;
-        if found.is_none() {
-            warn!(
-                "nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet"
-            );
-        }
-        Ok(self
-            .fleet
-            .get_or_init(|| found.map(|fleet| Fleet::new(&self.context.cloud, &fleet)))
-            .clone())
+        let Some(found) = found.context("finding this instance's fleet")? else {
+            if !self.told.replace(true) {
+                warn!(
+                    "nobody can be asked for a replacement: neither [fleet] in site.toml nor a tag of this instance tells its fleet"
+                );
+            }
+            return Ok(None);
+        };
+        let fleet = || Fleet::new(&self.context.cloud, &found);
+        Ok(Some(self.fleet.get_or_init(fleet).clone()))
     }
 
     async fn find_fleet(&self) -> Result<Option<FleetId>> {
@@ -151,6 +155,8 @@ impl<'i> FleetWatch<'i> {
         };
         for (member, said) in members.iter().zip(reports) {
             let Some(said) = said else { continue };
+            let launched = claim::launched(member.launched, &said);
+            view.launched.insert(member.id.clone(), launched);
             view.notes
                 .extend(said.note.map(|note| (member.id.clone(), note)));
             view.stopped

@@ -11,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result};
 use tokio::time::{Instant, timeout};
 
-use crate::context::SiteContext;
+use crate::context::{SiteContext, claim};
 use crate::rollout::Rollout;
 use crate::rollout::members::{Member, is_old, lowered};
 use crate::rollout::method::{Look, Method};
-use crate::site::deploys::{Node, Replacement, Work};
+use crate::site::deploys::{Replacement, Work};
 use crate::site::fleet::Fleet;
 use crate::site::records::later_than;
 use crate::site::release::is_since;
@@ -149,7 +149,7 @@ impl Rotation<'_> {
                 .iter()
                 .any(|member| member.id == instance.id && member.marked);
             let said = read_report(&self.context.state, &self.context.site, &instance.id).await?;
-            let node = Node::from(instance);
+            let node = claim::reported(instance, said.as_ref());
             let before = self.method.replaced.old.iter().any(|old| old.id == node.id)
                 || !is_since(began, node.launched);
             let old = is_old(before, said.as_ref(), &self.log.record.id, &self.wanted);

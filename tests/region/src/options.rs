@@ -32,6 +32,12 @@ pub struct Options {
     pub insync_delay: Duration,
     /// A round trip to every service.
     pub latency: Duration,
+    /// How long after a launch neither EC2 nor the metadata tells an instance's tags: until then
+    /// the metadata's `tags/` is not found.
+    pub tags_after: Duration,
+    /// How much later than EC2's `LaunchTime` an identity document's `pendingTime` is; whole
+    /// seconds.
+    pub pending_after: Duration,
     /// How long an instance has no public address that has lost an Elastic IP; AWS gives it another
     /// one "within a few minutes".
     pub renumbered_after: Duration,
@@ -72,6 +78,8 @@ impl Default for Options {
             account: "123456789012".to_owned(),
             insync_delay: Duration::from_millis(200),
             latency: Duration::ZERO,
+            tags_after: Duration::ZERO,
+            pending_after: Duration::ZERO,
             renumbered_after: Duration::from_secs(3),
             route53_rate: None,
             checkers: Checkers::Off,

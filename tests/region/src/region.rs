@@ -23,7 +23,7 @@ use crate::instance::{Instance, InstanceSpec, State};
 use crate::launchpad::Launchpad;
 use crate::options::Options;
 use crate::publishing::Publishing;
-use crate::registry::Registry;
+use crate::registry::{LaunchLags, Registry};
 use crate::route53::{self, Records, Route53};
 use crate::s3::{Objects, S3, Store};
 use crate::vault::Vault;
@@ -70,6 +70,10 @@ impl Region {
         hub.registry
             .addresses
             .renumber_after(options.renumbered_after);
+        *locked(&hub.registry.lags) = LaunchLags {
+            tags: options.tags_after,
+            pending: options.pending_after,
+        };
         let route53 = Arc::new(Mutex::new(route53::State::new(
             options.insync_delay,
             options.route53_rate,

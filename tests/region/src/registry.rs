@@ -5,6 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use time::OffsetDateTime;
@@ -55,8 +56,35 @@ pub(crate) enum TokenFault {
 /// A launched instance.
 pub(crate) struct Machine {
     pub(crate) spec: InstanceSpec,
+    /// What its identity document tells as its launch; EC2 tells the spec's.
+    pub(crate) pending: OffsetDateTime,
+    /// From when on its tags are told.
+    tags_from: Instant,
     pub(crate) credentials: Credentials,
     pub(crate) now: Mutex<Situation>,
+}
+
+impl Machine {
+    /// Whether EC2 and the metadata tell its tags by now.
+    pub(crate) fn tells_tags(&self) -> bool {
+        Instant::now() >= self.tags_from
+    }
+
+    /// The tags that EC2 tells by now.
+    pub(crate) fn told_tags(&self) -> BTreeMap<String, String> {
+        if self.tells_tags() {
+            locked(&self.now).tags.clone()
+        } else {
+            BTreeMap::new()
+        }
+    }
+}
+
+/// How far what is told of a launch lags behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LaunchLags {
+    pub(crate) tags: Duration,
+    pub(crate) pending: Duration,
 }
 
 /// What changes in an instance's life.
@@ -68,7 +96,7 @@ pub(crate) struct Situation {
     pub(crate) rebalance: Option<OffsetDateTime>,
     pub(crate) numbering: Numbering,
     /// Metadata tokens issued before this are no longer good.
-    pub(crate) tokens_since: std::time::Instant,
+    pub(crate) tokens_since: Instant,
 }
 
 pub(crate) struct Registry {
@@ -76,6 +104,8 @@ pub(crate) struct Registry {
     pub(crate) account: String,
     pub(crate) ci: Credentials,
     pub(crate) addresses: Addresses,
+    /// Of instances that are launched from then on.
+    pub(crate) lags: Mutex<LaunchLags>,
     machines: Mutex<BTreeMap<String, Arc<Machine>>>,
     /// Of users, roles and sessions.
     issued: Mutex<Vec<Holder>>,
@@ -100,6 +130,7 @@ impl Registry {
             account,
             ci,
             addresses: Addresses::default(),
+            lags: Mutex::default(),
             machines,
             issued,
             tokens,
@@ -125,9 +156,12 @@ impl Registry {
             interruption: None,
             rebalance: None,
             numbering: Numbering::new(spec.public_ipv4),
-            tokens_since: std::time::Instant::now(),
+            tokens_since: Instant::now(),
         };
+        let lags = *locked(&self.lags);
         let machine = Arc::new(Machine {
+            pending: spec.launched + lags.pending,
+            tags_from: Instant::now() + lags.tags,
             credentials: Credentials::new("ASIA", true),
             now: Mutex::new(now),
             spec,

@@ -1,7 +1,6 @@
 //! The last act of every kind of site: where its names lead then, and that the next boot has them
 //! as the first had them.
 
-use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use region::{RecordSet, State, Website};
@@ -156,9 +155,7 @@ impl Setup {
         let machine = Machine::relaunched(world, id, |spec| {
             let before = time::Duration::minutes(minutes_ago.into());
             spec.launched = OffsetDateTime::now_utc() - before;
-            // An address that no other machine of the setup has.
-            let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, minutes_ago);
-            spec.public_ipv6 = Some(address);
+            spec.public_ipv6 = Machine::ipv6_of(spec);
         });
         let site = format!(
             "name = \"example\"\ndomains = {:?}\nbucket = \"{BUCKET}\"\n",

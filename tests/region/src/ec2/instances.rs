@@ -77,15 +77,10 @@ impl Ec2 {
             interface(machine, xml);
         }
         xml.text("instanceLifecycle", "spot");
-        items(
-            xml,
-            "tagSet",
-            &locked(&machine.now).tags,
-            |xml, (key, value)| {
-                xml.text("key", key);
-                xml.text("value", value);
-            },
-        );
+        items(xml, "tagSet", machine.told_tags(), |xml, (key, value)| {
+            xml.text("key", key);
+            xml.text("value", value);
+        });
     }
 }
 
@@ -138,7 +133,7 @@ fn property(filter: &str) -> Result<Property, Refusal> {
     if let Some(key) = filter.strip_prefix("tag:") {
         let key = key.to_owned();
         return Ok(Box::new(move |(machine, _)| {
-            locked(&machine.now).tags.get(&key).cloned()
+            machine.told_tags().remove(&key)
         }));
     }
     match filter {

@@ -73,14 +73,14 @@ fn tree(registry: &Registry, machine: &Machine, now: &Situation) -> BTreeMap<Str
     let mut put = |path: &str, content: String| _ = tree.insert(path.to_owned(), content);
     put(
         "dynamic/instance-identity/document",
-        identity(registry, &machine.spec),
+        identity(registry, machine),
     );
     let mut meta = |path: &str, content: String| put(&format!("meta-data/{path}"), content);
     general(registry, &machine.spec, &mut meta);
     addresses(registry, &machine.spec, now.public_ipv4(), &mut meta);
     credentials(registry, machine, &mut meta);
     notices(now, &mut meta);
-    if machine.spec.tags_in_metadata {
+    if machine.spec.tags_in_metadata && machine.tells_tags() {
         now.tags
             .iter()
             .for_each(|(key, value)| meta(&format!("tags/instance/{key}"), value.clone()));
@@ -88,7 +88,8 @@ fn tree(registry: &Registry, machine: &Machine, now: &Situation) -> BTreeMap<Str
     tree
 }
 
-fn identity(registry: &Registry, spec: &InstanceSpec) -> String {
+fn identity(registry: &Registry, machine: &Machine) -> String {
+    let spec = &machine.spec;
     let document = json!({
         "accountId": registry.account,
         "architecture": "x86_64",
@@ -100,7 +101,7 @@ fn identity(registry: &Registry, spec: &InstanceSpec) -> String {
         "instanceId": spec.id,
         "instanceType": spec.instance_type,
         "kernelId": null,
-        "pendingTime": stamp(spec.launched),
+        "pendingTime": stamp(machine.pending),
         "privateIp": spec.private_ipv4,
         "ramdiskId": null,
         "region": registry.region,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -73,9 +73,14 @@ pub(crate) async fn ask(checkers: Checkers, state: Arc<Mutex<State>>) {
                 continue;
             }
             *next = Instant::now() + interval;
+            let cut_off = locked(&state).health.is_cut_off(&check.config);
             let state = state.clone();
             tokio::spawn(async move {
-                let seen = probe(&check.config).await;
+                let seen = if cut_off {
+                    Err(anyhow!("no checker gets through"))
+                } else {
+                    probe(&check.config).await
+                };
                 if let Err(error) = &seen {
                     tracing::debug!(check = check.id, "a health check's request: {error:#}");
                 }

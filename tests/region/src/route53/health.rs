@@ -2,7 +2,8 @@
 //! [checkers](super::checkers) have seen otherwise often enough.
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHealthCheck.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
@@ -55,6 +56,8 @@ pub(super) struct HealthChecks {
     deleted_references: Vec<String>,
     /// How often in a row the checkers have seen the contrary of what a check says.
     contrary: BTreeMap<String, u8>,
+    /// Where no checker gets through.
+    pub(super) cut_off: BTreeSet<IpAddr>,
 }
 
 impl HealthChecks {
@@ -128,6 +131,14 @@ impl HealthChecks {
         if let Some(check) = self.living.get_mut(id) {
             check.healthy = healthy;
         }
+    }
+
+    /// Whether no checker gets through to where the check asks.
+    pub(super) fn is_cut_off(&self, config: &HealthCheckConfig) -> bool {
+        let address = config.ip_address.as_deref();
+        address
+            .and_then(|address| address.parse::<IpAddr>().ok())
+            .is_some_and(|address| self.cut_off.contains(&address))
     }
 
     /// What a checker saw: a check turns once its threshold of requests in a row says the contrary.

@@ -1,6 +1,7 @@
 //! A test's own hand in Route 53: what it puts there is in sync at once, and what it reads is not
 //! recorded.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -77,6 +78,11 @@ impl Records {
         locked(&self.state)
             .health
             .set_healthy(health_check, healthy);
+    }
+
+    /// From now on no checker gets through to this address, as where a firewall lets nobody in.
+    pub fn cut_off(&self, address: IpAddr) {
+        locked(&self.state).health.cut_off.insert(address);
     }
 
     /// How long changes from now on take to reach the name servers.

@@ -1,7 +1,9 @@
 //! Version 2 only, and its token rules.
 
+use std::time::{Duration, Instant};
+
 use http::Request;
-use region::{Instance, InstanceSpec, Service};
+use region::{Instance, InstanceSpec, Options, Region, Service};
 use time::macros::datetime;
 
 use crate::client::{region, runtime, send};
@@ -177,6 +179,35 @@ fn an_instance_reads_who_it_is_and_its_credentials() {
             .iter()
             .all(|request| request.instance.as_deref() == Some("i-1"))
     );
+}
+
+#[test]
+fn tags_come_late_and_the_pending_time_is_another_than_ec2s_where_a_test_wants_that() {
+    const LATE: Duration = Duration::from_millis(500);
+    const TAGS: &str = "/latest/meta-data/tags/instance";
+    let region = Region::start(Options {
+        tags_after: LATE,
+        pending_after: Duration::from_secs(3),
+        ..Options::default()
+    })
+    .unwrap();
+    let spec = InstanceSpec::new("i-1")
+        .launched(datetime!(2026-11-01 08:00 UTC))
+        .tag("aws:ec2:fleet-id", "fleet-1");
+    let begun = Instant::now();
+    let instance = region.launch(spec).unwrap();
+    runtime().block_on(async {
+        let token = session(&instance).await;
+        let (status, _) = get(&instance, &token, TAGS).await;
+        assert!(status == 404 || begun.elapsed() > LATE, "{status}");
+        let document = "/latest/dynamic/instance-identity/document";
+        let document = get(&instance, &token, document).await.1;
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["pendingTime"], "2026-11-01T08:00:03Z");
+        tokio::time::sleep(LATE).await;
+        let listed = (200, "aws:ec2:fleet-id".to_owned());
+        assert_eq!(get(&instance, &token, TAGS).await, listed);
+    });
 }
 
 #[test]
