@@ -3,6 +3,8 @@
 
 mod clock;
 mod download;
+mod multipart;
+mod pace;
 mod read;
 mod upload;
 mod website;
