@@ -4,6 +4,7 @@
 mod access;
 mod authorization;
 mod catalogue;
+mod meeting;
 mod objects;
 mod operations;
 mod store;

@@ -89,10 +89,14 @@ impl S3 for Shared {
         &self,
         mut req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let _writing = self.0.lock.write().await;
         redirect_is_fit(req.input.website_redirect_location.as_ref())?;
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let (wanted, unwanted) = (req.input.if_match.take(), req.input.if_none_match.take());
+        let _under_way = self
+            .0
+            .begin(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
+            .await?;
+        let _writing = self.0.lock.write().await;
         self.0
             .write_conditions(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
             .await?;
@@ -113,11 +117,11 @@ impl S3 for Shared {
         &self,
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let _writing = self.0.lock.write().await;
         let (bucket, key) = (&req.input.bucket, &req.input.key);
-        self.0
-            .write_conditions(bucket, key, req.input.if_match.as_ref(), None)
-            .await?;
+        let wanted = req.input.if_match.as_ref();
+        let _under_way = self.0.begin(bucket, key, wanted, None).await?;
+        let _writing = self.0.lock.write().await;
+        self.0.write_conditions(bucket, key, wanted, None).await?;
         self.0.remove(bucket, key).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
@@ -250,9 +254,13 @@ impl S3 for Shared {
         &self,
         mut req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let _writing = self.0.lock.write().await;
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let (wanted, unwanted) = (req.input.if_match.take(), req.input.if_none_match.take());
+        let _under_way = self
+            .0
+            .begin(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
+            .await?;
+        let _writing = self.0.lock.write().await;
         self.0
             .write_conditions(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
             .await?;

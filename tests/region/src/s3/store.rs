@@ -14,6 +14,7 @@ use s3s_fs::FileSystem;
 use tokio::sync::RwLock;
 
 use super::catalogue::{Catalogue, place};
+use super::meeting::{Meetings, UnderWay};
 use crate::fleet::Ledger;
 
 /// S3's limit for the redirect of an object, in bytes.
@@ -26,6 +27,7 @@ pub(crate) struct Store {
     /// Writers are alone; readers hold it until they have opened the object, which then stays
     /// theirs.
     pub(super) lock: RwLock<()>,
+    pub(super) meetings: Meetings,
     /// Learns of instances' reports.
     ledger: Arc<Ledger>,
 }
@@ -39,6 +41,7 @@ impl Store {
             root: root.to_owned(),
             catalogue: Catalogue::default(),
             lock: RwLock::default(),
+            meetings: Meetings::default(),
             ledger,
         })
     }
@@ -87,6 +90,26 @@ impl Store {
             .build()
             .map_err(|_| s3_error!(InternalError))?;
         Ok(self.files.head_object(request(input)).await?.output)
+    }
+
+    /// Begins a conditional write or delete, which others may meet until it ends. One whose
+    /// condition does not hold ends at once.
+    pub(super) async fn begin(
+        &self,
+        bucket: &str,
+        key: &str,
+        wanted: Option<&ETagCondition>,
+        unwanted: Option<&ETagCondition>,
+    ) -> S3Result<Option<UnderWay<'_>>> {
+        let conditional = wanted.is_some() || unwanted.is_some();
+        let Some(takes) = self.meetings.takes().filter(|_| conditional) else {
+            return Ok(None);
+        };
+        {
+            let _reading = self.lock.read().await;
+            self.write_conditions(bucket, key, wanted, unwanted).await?;
+        }
+        self.meetings.spend(takes, bucket, key).await.map(Some)
     }
 
     /// The conditions of a write or a delete. `If-Match` on a key that is absent is 404:
@@ -161,6 +184,7 @@ impl Store {
             .map_err(|_| s3_error!(InternalError))?;
         self.files.delete_object(request(input)).await?;
         self.catalogue.remove(bucket, key);
+        self.meetings.deleted(bucket, key);
         self.forget(bucket, key);
         Ok(())
     }

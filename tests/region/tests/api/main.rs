@@ -13,5 +13,6 @@ mod fleets;
 mod imds;
 mod route53;
 mod s3;
+mod s3_conflicts;
 mod spot_fleets;
 mod website;
