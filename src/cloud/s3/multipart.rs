@@ -16,6 +16,13 @@ use super::{S3, etag};
 use crate::cloud::Error;
 use crate::cloud::error::Doing;
 
+/// How an upload in parts ended.
+pub(super) enum UploadEnd {
+    Written(Written),
+    /// Another write of the key was under way. This upload is of no more use, and a new one may be.
+    Conflict(Error),
+}
+
 /// One multipart upload under way.
 pub(super) struct Upload<'a> {
     s3: S3,
@@ -117,7 +124,7 @@ impl<'a> Upload<'a> {
         mut self,
         parts: Vec<CompletedPart>,
         condition: Condition<'_>,
-    ) -> Result<Written, Error> {
+    ) -> Result<UploadEnd, Error> {
         let parts = CompletedMultipartUpload::builder()
             .set_parts(Some(parts))
             .build();
@@ -141,13 +148,21 @@ impl<'a> Upload<'a> {
         {
             Ok(answer) => {
                 self.open = false;
-                return Ok(Written::Stored(etag(answer.e_tag(), self.doing)?));
+                let stored = etag(answer.e_tag(), self.doing)?;
+                return Ok(UploadEnd::Written(Written::Stored(stored)));
             }
             // An attempt whose answer was lost may have ended the upload.
             Err(error) if is_refused(&error, condition) || is_gone(error.code(), condition) => {
-                Ok(Written::Refused)
+                Ok(UploadEnd::Written(Written::Refused))
             }
-            Err(error) => Err(self.doing.failed(&error)),
+            Err(error) => {
+                let error = self.doing.failed(&error);
+                if error.is_conflict() {
+                    Ok(UploadEnd::Conflict(error))
+                } else {
+                    Err(error)
+                }
+            }
         };
         self.abort().await;
         ended

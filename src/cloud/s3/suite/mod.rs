@@ -3,6 +3,7 @@
 
 mod clock;
 mod conditions;
+mod conflicts;
 mod cutting;
 mod faults;
 mod listing;
