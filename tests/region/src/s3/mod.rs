@@ -9,6 +9,7 @@ mod objects;
 mod operations;
 mod store;
 mod tls;
+mod versions;
 mod website;
 
 use std::collections::BTreeMap;
@@ -191,6 +192,7 @@ fn name(
         ("GET", false) if query("location") => "GetBucketLocation",
         ("GET", false) if query("list-type") => "ListObjectsV2",
         ("GET", false) if query("uploads") => "ListMultipartUploads",
+        ("GET", false) if query("versions") => "ListObjectVersions",
         ("GET", false) => "ListObjects",
         ("HEAD", false) => "HeadBucket",
         ("PUT", false) => "CreateBucket",

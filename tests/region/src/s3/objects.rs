@@ -132,6 +132,12 @@ impl Objects {
         self.store.meetings.set_takes(takes);
     }
 
+    /// From now on the bucket keeps versions, as `init`'s does.
+    pub fn keep_versions(&self, bucket: &str) -> Result<()> {
+        let kept = self.store.keep_versions(bucket);
+        told(kept, &format!("keeping the versions of {bucket}"))
+    }
+
     fn shared(&self) -> Shared {
         Shared(self.store.clone())
     }

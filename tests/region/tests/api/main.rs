@@ -14,5 +14,6 @@ mod imds;
 mod route53;
 mod s3;
 mod s3_conflicts;
+mod s3_versions;
 mod spot_fleets;
 mod website;
