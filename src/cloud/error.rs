@@ -21,6 +21,10 @@ pub(super) const THROTTLED: [&str; 7] = [
     "TooManyRequestsException",
 ];
 
+/// Codes of S3 that say "another write is under way": AWS's own, and that of stores that speak its
+/// language.
+pub(super) const CONFLICTS: [&str; 2] = ["ConditionalRequestConflict", "OperationAborted"];
+
 /// A call to AWS that gave no usable answer. Never holds a credential or a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
@@ -45,6 +49,13 @@ impl Error {
         self.code
             .as_deref()
             .is_some_and(|code| THROTTLED.contains(&code))
+    }
+
+    /// S3 had another write of the same key under way.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.code
+            .as_deref()
+            .is_some_and(|code| CONFLICTS.contains(&code))
     }
 }
 
@@ -161,6 +172,9 @@ impl Doing {
             code if denies(code) => return self.permission.as_ref().map(allow),
             code if THROTTLED.contains(&code) => {
                 "AWS limits the rate of these requests for the whole account: try again in a minute"
+            }
+            code if CONFLICTS.contains(&code) => {
+                "another write of it was under way each time that it was tried: try again"
             }
             code if code.starts_with("KMS.") => "check [tls] kms_key_id and the key's policy",
             "NoSuchBucket" => "create the bucket, or correct its name in site.toml",

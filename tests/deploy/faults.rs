@@ -111,6 +111,14 @@ impl Strike {
         }
     }
 
+    fn met() -> Self {
+        Self {
+            fault: Fault::conflict(),
+            times: 1,
+            from: 1,
+        }
+    }
+
     fn lost(nth: usize) -> Self {
         Self {
             fault: Fault::LoseAnswer,
@@ -229,6 +237,20 @@ fn a_deploy_outlasts_services_that_throttle_fail_and_reset() {
         upset.goes(Course::Promoted, &forward(kind), &Strike::reset());
         upset.goes(Course::Stopped, &back(kind), &Strike::throttled());
         upset.goes(Course::Stopped, &back(kind), &Strike::failing());
+    });
+}
+
+/// Nobody else holds the lock, and no other package stands there.
+#[test]
+fn a_deploy_whose_writes_all_meet_others_tries_them_again() {
+    let writes: Vec<Call> = KEPT
+        .iter()
+        .chain([&PROMOTED])
+        .filter(|(_, operation, _)| ["PutObject", "DeleteObject"].contains(operation))
+        .copied()
+        .collect();
+    under_visitors(FleetKind::Ec2Fleet, |upset| {
+        upset.goes(Course::Promoted, &writes, &Strike::met());
     });
 }
 

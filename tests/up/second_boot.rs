@@ -1,6 +1,6 @@
 //! A replacement on a fresh machine: the certificate and the dependencies come from the bucket.
 
-use region::{Recorded, Service};
+use region::{Options, Recorded, Service};
 
 use crate::common::{Package, World};
 
@@ -45,6 +45,38 @@ fn a_cached_certificate_means_not_one_word_to_the_ca() {
     assert!(
         time("cached certificate", "start_ms") < time("release", "end_ms"),
         "the certificate waited for the release: {steps:?}"
+    );
+}
+
+/// As where the bucket was emptied: Let's Encrypt remembers for weeks what an account has proved.
+#[test]
+fn a_certificate_that_was_lost_is_ordered_anew_and_the_ca_needs_no_second_proof() {
+    let world = World::with(Options {
+        unhurried_ca: true,
+        ..Options::default()
+    });
+    world.publish("v1", &Package::small_app());
+    drop(world.machine("i-0one").up());
+    let lost = world.certificates();
+    assert_eq!(lost.len(), 1);
+    world.delete(&lost[0]);
+    world.region.forget_requests();
+    let second = world.machine("i-0two");
+    let _running = second.up();
+    assert_eq!(second.visitor().get("/").status, 200);
+    let asked = ["newAccount", "newOrder", "challenge", "finalize"];
+    let asked = asked.map(|operation| world.region.count(Service::Acme, operation));
+    assert_eq!(asked, [0, 1, 0, 1]);
+    let proves = |request: &Recorded| {
+        let change = request.text();
+        request.operation == "ChangeResourceRecordSets"
+            && change.contains("_acme-challenge")
+            && change.contains("CREATE")
+    };
+    assert_eq!(
+        world.region.count_where(proves),
+        0,
+        "a proof was published that nobody asked for"
     );
 }
 

@@ -95,6 +95,29 @@ async fn a_name_and_its_wildcard_are_ordered_validated_and_issued() {
     );
 }
 
+/// Let's Encrypt remembers for weeks what an account has proved.
+#[tokio::test]
+async fn an_order_for_a_name_that_the_ca_knows_already_is_ready_without_a_proof() {
+    let region = Region::start(Options {
+        unhurried_ca: true,
+        ..Options::default()
+    })
+    .unwrap();
+    let (acme, _) = register(&region).await;
+    let names = names(&["www.example.test"]);
+    let mut first = acme.new_order(&names, None, None).await.unwrap();
+    assert_eq!(prove(&region, &mut first).await.len(), 1);
+    first.validate(soon()).await.unwrap();
+    let chain = first.finalize(&request(&names), soon()).await.unwrap();
+    region.forget_requests();
+    let mut second = acme.new_order(&names, None, None).await.unwrap();
+    assert_eq!(second.challenges().await.unwrap(), []);
+    second.validate(soon()).await.unwrap();
+    let next = second.finalize(&request(&names), soon()).await.unwrap();
+    assert!(next.contains("BEGIN CERTIFICATE") && next != chain);
+    assert_eq!(region.count(Service::Acme, "challenge"), 0);
+}
+
 #[tokio::test]
 async fn an_order_is_resumed_at_each_of_its_states_by_the_stored_account() {
     let region = region();

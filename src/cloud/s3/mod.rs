@@ -2,7 +2,10 @@
 //! ranged downloads.
 
 mod clock;
+mod conflict;
 mod download;
+mod multipart;
+mod pace;
 mod read;
 mod upload;
 mod website;
@@ -20,6 +23,7 @@ use super::Error;
 use super::calls::Count;
 use super::error::Doing;
 use clock::Clock;
+use conflict::RetryConflicts;
 pub use read::Since;
 pub use website::Standing;
 pub use write::{Condition, Removed, Written};
@@ -91,6 +95,7 @@ impl Connection {
                 config.endpoint_url().is_some()
                     || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
             )
+            .retry_classifier(RetryConflicts)
             .interceptor(clock.clone())
             .interceptor(Count)
             .build();

@@ -6,7 +6,7 @@ use std::path::Path;
 use aws_smithy_types::byte_stream::ByteStream;
 use mirror::objects::Headers;
 
-use super::upload::SWIFT;
+use super::pace::SWIFT;
 use super::{Etag, PAGE, S3, etag};
 use crate::cloud::Error;
 

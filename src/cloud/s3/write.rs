@@ -32,7 +32,7 @@ pub enum Condition<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
     Stored(Etag),
-    /// The condition does not hold, or another writer is at it.
+    /// The condition does not hold.
     Refused,
 }
 
@@ -50,6 +50,10 @@ impl S3 {
     ///
     /// An attempt whose answer is lost makes the next one fail its own condition. Then what stands
     /// there is compared with `body`, so a body should name its writer.
+    ///
+    /// # Errors
+    /// Also where another write of the key was under way at every attempt: that is no refusal, for
+    /// nothing need have been written.
     pub async fn put(
         &self,
         key: &str,
@@ -148,11 +152,11 @@ pub(super) fn is_refused<E: ProvideErrorMetadata>(
     )
 }
 
-/// S3 answers 412 where the condition does not hold, 409 where another conditional write is under
-/// way, and 404 where `If-Match` finds no object ("Conditional writes" in its user guide).
+/// S3 answers 412 where the condition does not hold, and 404 where `If-Match` finds no object
+/// ("Conditional writes" in its user guide). Its 409 decides nothing: see [`super::conflict`].
 fn refuses(code: Option<&str>, condition: Condition<'_>) -> bool {
     match code {
-        Some("PreconditionFailed" | "ConditionalRequestConflict") => true,
+        Some("PreconditionFailed") => true,
         Some("NoSuchKey") => matches!(condition, Condition::Matches(_)),
         _ => false,
     }
@@ -191,10 +195,6 @@ mod tests {
     #[test]
     fn a_condition_that_does_not_hold_is_a_refusal_and_no_error() {
         assert!(refuses(Some("PreconditionFailed"), Condition::Absent));
-        assert!(refuses(
-            Some("ConditionalRequestConflict"),
-            Condition::Absent
-        ));
     }
 
     #[test]
@@ -207,8 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_bucket_or_permission_is_no_refusal() {
-        for code in ["NoSuchBucket", "AccessDenied", "SlowDown"] {
+    fn a_missing_bucket_or_permission_or_another_write_under_way_is_no_refusal() {
+        for code in [
+            "NoSuchBucket",
+            "AccessDenied",
+            "SlowDown",
+            "ConditionalRequestConflict",
+        ] {
             assert!(!refuses(Some(code), Condition::Absent), "{code}");
         }
     }

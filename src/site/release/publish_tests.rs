@@ -132,6 +132,24 @@ async fn a_package_small_or_large_stands_under_its_version_also_where_the_answer
 }
 
 #[tokio::test]
+async fn a_package_whose_write_met_another_is_published_and_nobody_elses_is_seen() {
+    for (size, operation) in [(1_000, "PutObject"), (9 << 20, "CompleteMultipartUpload")] {
+        let (region, packages) = bucket().await;
+        let (_folder, packed) = packed(size);
+        let write = Match::service(Service::S3).operation(operation);
+        let met = region.fault(write.conditional().nth(1), Fault::conflict());
+        let published = publish(&packages, &place("packages/"), &packed, NOW, |_| {})
+            .await
+            .unwrap();
+        assert_eq!(region.hits(met), 1);
+        assert!(
+            region.s3().get(BUCKET, &published.key).unwrap().unwrap()
+                == std::fs::read(packed.path()).unwrap()
+        );
+    }
+}
+
+#[tokio::test]
 async fn anothers_package_of_that_name_is_an_error_and_stays() {
     let (region, packages) = bucket().await;
     let (_folder, packed) = packed(1_000);

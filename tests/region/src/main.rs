@@ -52,7 +52,7 @@ struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 200)]
     insync_delay: u64,
     /// The limits of the real services: Route 53's 5 requests a second, Let's Encrypt's 5
-    /// certificates per set of names and week
+    /// certificates per set of names and week, and its 300 orders in three hours
     #[arg(long)]
     limits: bool,
     /// Print every request with its answer's status
@@ -109,6 +109,7 @@ fn options(arguments: &Arguments) -> Options {
         insync_delay: Duration::from_millis(arguments.insync_delay),
         route53_rate: arguments.limits.then_some(5),
         certificates_per_week: arguments.limits.then_some(5),
+        orders_per_three_hours: arguments.limits.then_some(300),
         start_acme: true,
         ..Options::default()
     }

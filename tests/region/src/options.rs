@@ -61,6 +61,11 @@ pub struct Options {
     pub start_acme: bool,
     /// Let's Encrypt's limit per exact set of names and 7 days is 5; none is no limit.
     pub certificates_per_week: Option<u32>,
+    /// Let's Encrypt's limit of orders per account and 3 hours is 300; none is no limit.
+    pub orders_per_three_hours: Option<u32>,
+    /// The CA takes its time, as Let's Encrypt does: it validates after up to three seconds, says
+    /// `Retry-After: 3` where it is not done, and asks no account for a second proof of a name.
+    pub unhurried_ca: bool,
 }
 
 impl Default for Options {
@@ -90,6 +95,8 @@ impl Default for Options {
             validates_by: None,
             start_acme: false,
             certificates_per_week: None,
+            orders_per_three_hours: None,
+            unhurried_ca: false,
         }
     }
 }

@@ -163,16 +163,16 @@ async fn an_update_of_what_was_deleted_is_refused(store: Store) {
 }
 
 async fn of_forty_that_create_one_wins(store: Store) {
-    assert_one_wins(&store.s3, Condition::Absent).await;
+    assert_one_wins(&store.s3, WRITERS, Condition::Absent).await;
 }
 
 async fn of_forty_that_replace_one_wins(store: Store) {
     let seen = put(&store.s3, "locks/a.json", b"before").await;
-    assert_one_wins(&store.s3, Condition::Matches(&seen)).await;
+    assert_one_wins(&store.s3, WRITERS, Condition::Matches(&seen)).await;
 }
 
-async fn assert_one_wins(s3: &S3, condition: Condition<'_>) {
-    let bodies: Vec<_> = (0..WRITERS)
+pub(super) async fn assert_one_wins(s3: &S3, writers: usize, condition: Condition<'_>) {
+    let bodies: Vec<_> = (0..writers)
         .map(|n| format!("writer {n}").into_bytes())
         .collect();
     let written = join_all(

@@ -162,23 +162,6 @@ async fn anothers_write_is_not_taken_for_ours_where_an_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn another_writer_at_it_is_a_refusal() {
-    let (region, s3) = region().await;
-    let words = "The conditional request cannot succeed due to a conflicting operation against this resource.";
-    region.fault(
-        on("PutObject"),
-        Fault::respond(409, "ConditionalRequestConflict", words),
-    );
-    assert_eq!(
-        s3.put("locks/a", b"we".to_vec(), Condition::Absent, None)
-            .await
-            .unwrap(),
-        Written::Refused
-    );
-    assert_eq!(region.count(Service::S3, "PutObject"), 1);
-}
-
-#[tokio::test]
 async fn a_denial_names_the_permission_and_is_not_repeated() {
     let (region, s3) = region().await;
     region.fault(Match::service(Service::S3), Fault::access_denied());

@@ -3,6 +3,7 @@
 
 mod clock;
 mod conditions;
+mod conflicts;
 mod cutting;
 mod faults;
 mod listing;
@@ -12,6 +13,7 @@ mod policies;
 mod reading;
 mod store;
 mod uploads;
+mod versions;
 
 use super::write::Removed;
 use super::{Condition, Etag, Object, S3, Since, Written};

@@ -1,5 +1,6 @@
 //! Large new objects over a bad line: several parts at once, none left behind.
 
+use std::io::Cursor;
 use std::time::Duration;
 
 use region::{Fault, Recorded, Region, Service, Stage};
@@ -12,7 +13,8 @@ const AT_ONCE: usize = 4;
 const SOON: Duration = Duration::from_secs(10);
 
 async fn upload(s3: &S3, size: usize) -> Result<Written, crate::cloud::Error> {
-    s3.upload_new("p/x", pattern(size).as_slice(), |_| {}).await
+    s3.upload_new("p/x", Cursor::new(pattern(size)), |_| {})
+        .await
 }
 
 fn assert_stands(region: &Region, size: usize) {

@@ -1,5 +1,7 @@
 //! Streamed writes, small and in parts.
 
+use std::io::Cursor;
+
 use futures_util::stream::iter;
 use hyper::body::Bytes;
 use tokio_util::io::StreamReader;
@@ -76,7 +78,7 @@ async fn a_new_object_is_written_whole_and_its_progress_told(store: Store) {
         let told = std::sync::Mutex::new(Vec::new());
         let written = store
             .s3
-            .upload_new(key, body.as_slice(), |bytes| {
+            .upload_new(key, Cursor::new(body.as_slice()), |bytes| {
                 told.lock().unwrap().push(bytes)
             })
             .await
@@ -103,7 +105,7 @@ async fn a_key_that_is_taken_is_refused_and_keeps_its_object(store: Store) {
         assert_eq!(
             store
                 .s3
-                .upload_new("p/taken", pattern(size).as_slice(), |_| {})
+                .upload_new("p/taken", Cursor::new(pattern(size)), |_| {})
                 .await
                 .unwrap(),
             Written::Refused

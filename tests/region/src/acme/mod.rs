@@ -47,7 +47,11 @@ impl Acme {
         settings: Settings,
         folder: PathBuf,
     ) -> Acme {
-        let limits = Mutex::new(Limits::new(settings.certificates_per_week));
+        let limits = Limits::new(
+            settings.certificates_per_week,
+            settings.orders_per_three_hours,
+        );
+        let limits = Mutex::new(limits);
         Acme {
             registry,
             authority,

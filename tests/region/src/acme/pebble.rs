@@ -18,6 +18,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// Many regions start at once in a suite.
 const ALONE_WITHIN: Duration = Duration::from_secs(120);
 const TRIES: usize = 5;
+/// How many seconds a CA takes at most that takes its time, and after which it may be asked again.
+const UNHURRIED: u32 = 3;
 
 /// How the CA is to behave.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) dns: SocketAddr,
     pub(crate) nonce_reject_percent: u8,
     pub(crate) certificates_per_week: Option<u32>,
+    pub(crate) orders_per_three_hours: Option<u32>,
+    unhurried: bool,
     profiles: Vec<(String, Duration)>,
     external_accounts: Vec<(String, String)>,
     program: Option<PathBuf>,
@@ -43,6 +47,8 @@ impl Settings {
             dns: SocketAddr::new(ip, dns.port()),
             nonce_reject_percent: options.nonce_reject_percent,
             certificates_per_week: options.certificates_per_week,
+            orders_per_three_hours: options.orders_per_three_hours,
+            unhurried: options.unhurried_ca,
             profiles: options.profiles.clone(),
             external_accounts: options.external_accounts.clone(),
             program: options.pebble.clone(),
@@ -63,11 +69,12 @@ impl Settings {
             .iter()
             .map(|(id, key)| (id.clone(), json!(key)))
             .collect();
+        let again = if self.unhurried { UNHURRIED } else { 0 };
         let mut settings = json!({
             "ocspResponderURL": "",
             "externalAccountBindingRequired": !keys.is_empty(),
             "externalAccountMACKeys": keys,
-            "retryAfter": { "authz": 0, "order": 0 },
+            "retryAfter": { "authz": again, "order": again },
         });
         if let Some((_, lasts)) = self.profiles.first() {
             settings["certificateValidityPeriod"] = lasts.as_secs().into();
@@ -212,14 +219,19 @@ fn command(settings: &Settings, program: &Path, config: &Path, log: &Path) -> Pr
         config.display().to_string(),
     ]);
     argv.extend(["-dnsserver".into(), settings.dns.to_string()]);
-    let env = vec![
-        ("PEBBLE_VA_NOSLEEP".to_owned(), "1".to_owned()),
-        ("PEBBLE_AUTHZREUSE".to_owned(), "0".to_owned()),
+    let reused = if settings.unhurried { 100 } else { 0 };
+    let mut env = vec![
+        ("PEBBLE_AUTHZREUSE".to_owned(), reused.to_string()),
         (
             "PEBBLE_WFE_NONCEREJECT".to_owned(),
             settings.nonce_reject_percent.to_string(),
         ),
     ];
+    env.push(if settings.unhurried {
+        ("PEBBLE_VA_SLEEPTIME".to_owned(), UNHURRIED.to_string())
+    } else {
+        ("PEBBLE_VA_NOSLEEP".to_owned(), "1".to_owned())
+    });
     Program {
         argv,
         env,

@@ -1,4 +1,4 @@
-//! Faults on demand: which requests they strike, and what they do to them.
+//! Faults on demand: what they do to the requests that they strike.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -6,121 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::hold::Latch;
-use super::{Recorded, Service};
+use super::{Match, Recorded};
 use crate::locked;
-use crate::percent::decoded;
-
-/// Which requests a fault strikes: every one that fits, unless `nth`, `from` or `times` says less.
-#[derive(Clone, Debug)]
-pub struct Match {
-    service: Option<Service>,
-    except: Option<Service>,
-    operation: Option<String>,
-    path: Option<String>,
-    instance: Option<String>,
-    by_ci: bool,
-    changing: bool,
-    from: usize,
-    times: usize,
-}
-
-impl Match {
-    pub fn any() -> Match {
-        Match {
-            service: None,
-            except: None,
-            operation: None,
-            path: None,
-            instance: None,
-            by_ci: false,
-            changing: false,
-            from: 1,
-            times: usize::MAX,
-        }
-    }
-
-    pub fn service(service: Service) -> Match {
-        Match {
-            service: Some(service),
-            ..Match::any()
-        }
-    }
-
-    /// Every service but this one.
-    pub fn except(mut self, service: Service) -> Match {
-        self.except = Some(service);
-        self
-    }
-
-    pub fn operation(mut self, name: &str) -> Match {
-        self.operation = Some(name.to_owned());
-        self
-    }
-
-    /// Part of the decoded path, of the query or (for the XML and form services) the body: a key, a
-    /// record's name.
-    pub fn path(mut self, part: &str) -> Match {
-        self.path = Some(part.to_owned());
-        self
-    }
-
-    pub fn instance(mut self, id: &str) -> Match {
-        self.instance = Some(id.to_owned());
-        self
-    }
-
-    /// Only what is signed with CI's credentials.
-    pub fn by_ci(mut self) -> Match {
-        self.by_ci = true;
-        self
-    }
-
-    /// Only what is to change something.
-    pub fn changing(mut self) -> Match {
-        self.changing = true;
-        self
-    }
-
-    /// Only the nth that fits, from 1, counted from when the fault was set.
-    pub fn nth(self, nth: usize) -> Match {
-        self.from(nth).times(1)
-    }
-
-    pub fn from(mut self, nth: usize) -> Match {
-        self.from = nth;
-        self
-    }
-
-    pub fn times(mut self, times: usize) -> Match {
-        self.times = times;
-        self
-    }
-
-    fn fits(&self, request: &Recorded) -> bool {
-        self.service
-            .is_none_or(|service| service == request.service)
-            && self.except != Some(request.service)
-            && self
-                .operation
-                .as_ref()
-                .is_none_or(|operation| *operation == request.operation)
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|part| decoded(&request.path).contains(part) || in_body(request, part))
-            && self
-                .instance
-                .as_ref()
-                .is_none_or(|id| request.instance.as_ref() == Some(id))
-            && (!self.by_ci || request.is_by_ci())
-            && (!self.changing || request.is_changing())
-    }
-}
-
-/// An S3 body is the user's data and never searched.
-fn in_body(request: &Recorded, part: &str) -> bool {
-    !matches!(request.service, Service::S3) && request.text().contains(part)
-}
 
 /// What happens to a request. Several faults on one request all apply, in the order in which they
 /// were set.
@@ -177,6 +64,26 @@ impl Fault {
             503,
             "ServiceUnavailable",
             "Service is unable to handle request.",
+        )
+    }
+
+    /// 409 of S3, as to one of two conditional writes that meet; the service does the write at
+    /// another attempt.
+    pub fn conflict() -> Fault {
+        Fault::respond(
+            409,
+            "ConditionalRequestConflict",
+            "The conditional request cannot succeed due to a conflicting operation against this resource.",
+        )
+    }
+
+    /// 200 with an error in its body, as S3 may end `CompleteMultipartUpload` and `CopyObject`:
+    /// the answer's head is sent before the work is done.
+    pub fn error_within_success() -> Fault {
+        Fault::respond(
+            200,
+            "InternalError",
+            "We encountered an internal error. Please try again.",
         )
     }
 }
@@ -279,6 +186,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::Service;
     use bytes::Bytes;
     use time::OffsetDateTime;
 
@@ -349,6 +257,29 @@ mod tests {
             signed("ListObjectsV2", None),
             signed("PutObject", Some("i-1")),
             request("PutObject", "/b/k"),
+        ] {
+            assert!(faults.striking(&other).is_empty(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn conditional_writes_are_told_from_other_writes_and_from_reads() {
+        let faults = Faults::default();
+        faults.add(Match::any().conditional(), Fault::conflict());
+        let with = |operation: &str, header: &str| Recorded {
+            headers: [(header.to_owned(), "*".to_owned())].into(),
+            ..request(operation, "/b/k")
+        };
+        for struck in [
+            with("PutObject", "if-none-match"),
+            with("DeleteObject", "if-match"),
+            with("CompleteMultipartUpload", "if-none-match"),
+        ] {
+            assert_eq!(faults.striking(&struck).len(), 1, "{struck:?}");
+        }
+        for other in [
+            with("GetObject", "if-match"),
+            with("PutObject", "content-type"),
         ] {
             assert!(faults.striking(&other).is_empty(), "{other:?}");
         }

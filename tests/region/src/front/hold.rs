@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use tokio::sync::watch;
 
-use super::fault::{FaultId, Faults, Match, Strike};
-use super::{Hub, Recorded};
+use super::fault::{FaultId, Faults, Strike};
+use super::{Hub, Match, Recorded};
 use crate::locked;
 
 /// Where a held request stops.

@@ -8,6 +8,7 @@ mod hold;
 mod pass;
 mod port;
 mod record;
+mod scope;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,11 +21,12 @@ use bytes::Bytes;
 
 pub(crate) use body::{Answer, answer, full};
 pub(crate) use fault::Faults;
-pub use fault::{Fault, FaultId, Match};
+pub use fault::{Fault, FaultId};
 pub use hold::{Hold, Stage};
 pub(crate) use port::Port;
 pub use record::Recorded;
 pub(crate) use record::Recorder;
+pub use scope::Match;
 
 use crate::iam::{Guard, Request};
 use crate::locked;

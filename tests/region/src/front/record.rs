@@ -97,6 +97,12 @@ impl Recorded {
             .any(|look| self.operation.starts_with(look))
     }
 
+    /// A write that is to happen only where something holds of what stands there.
+    pub fn is_conditional(&self) -> bool {
+        let has = |name| self.headers.contains_key(name);
+        self.is_changing() && (has("if-match") || has("if-none-match"))
+    }
+
     /// The body as text, for assertions.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

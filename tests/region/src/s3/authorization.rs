@@ -22,13 +22,22 @@ impl S3 {
                 format!("arn:aws:s3:::{bucket}/{key}"),
             )
         };
+        // Versions have permissions of their own.
+        let of_version = query(call, "versionId").is_some();
         match self.operation(call).as_str() {
             "ListObjects" | "ListObjectsV2" | "HeadBucket" => vec![match query(call, "prefix") {
                 Some(prefix) => on_bucket("ListBucket").with("s3:prefix", [prefix]),
                 None => on_bucket("ListBucket"),
             }],
+            "ListObjectVersions" => vec![match query(call, "prefix") {
+                Some(prefix) => on_bucket("ListBucketVersions").with("s3:prefix", [prefix]),
+                None => on_bucket("ListBucketVersions"),
+            }],
             "GetBucketLocation" => vec![on_bucket("GetBucketLocation")],
             "ListMultipartUploads" => vec![on_bucket("ListBucketMultipartUploads")],
+            "GetObject" | "HeadObject" if of_version => {
+                vec![on_object("GetObjectVersion")]
+            }
             "GetObject" | "HeadObject" => self.reads(bucket, &key),
             "ListParts" => vec![on_object("ListMultipartUploadParts")],
             "AbortMultipartUpload" => vec![on_object("AbortMultipartUpload")],
@@ -42,6 +51,7 @@ impl S3 {
                     .chain(self.compares(call, bucket, &key))
                     .collect()
             }
+            "DeleteObject" if of_version => vec![on_object("DeleteObjectVersion")],
             "DeleteObject" => [on_object("DeleteObject")]
                 .into_iter()
                 .chain(self.compares(call, bucket, &key))

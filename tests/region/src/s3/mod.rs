@@ -4,10 +4,12 @@
 mod access;
 mod authorization;
 mod catalogue;
+mod meeting;
 mod objects;
 mod operations;
 mod store;
 mod tls;
+mod versions;
 mod website;
 
 use std::collections::BTreeMap;
@@ -190,6 +192,7 @@ fn name(
         ("GET", false) if query("location") => "GetBucketLocation",
         ("GET", false) if query("list-type") => "ListObjectsV2",
         ("GET", false) if query("uploads") => "ListMultipartUploads",
+        ("GET", false) if query("versions") => "ListObjectVersions",
         ("GET", false) => "ListObjects",
         ("HEAD", false) => "HeadBucket",
         ("PUT", false) => "CreateBucket",

@@ -1,6 +1,7 @@
 //! A test's own hand in the buckets: not recorded, and struck by no fault.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
@@ -123,6 +124,18 @@ impl Objects {
             store.delete_object(request(input)).await
         });
         told(done, &format!("deleting {bucket}/{key}")).map(drop)
+    }
+
+    /// From now on a conditional write or delete takes that long, and of two that meet one is told
+    /// to try again: 409. At first such a write takes no time, and none meet.
+    pub fn let_writes_meet(&self, takes: Duration) {
+        self.store.meetings.set_takes(takes);
+    }
+
+    /// From now on the bucket keeps versions, as `init`'s does.
+    pub fn keep_versions(&self, bucket: &str) -> Result<()> {
+        let kept = self.store.keep_versions(bucket);
+        told(kept, &format!("keeping the versions of {bucket}"))
     }
 
     fn shared(&self) -> Shared {

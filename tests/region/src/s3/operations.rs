@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::catalogue::place;
 use super::store::{Store, redirect_is_fit, upload_error};
@@ -58,12 +58,20 @@ impl S3 for Shared {
             req.input.if_match.as_ref(),
             req.input.if_none_match.as_ref(),
         );
-        self.0
-            .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
-            .await?;
-        req.input.key = place(&req.input.key);
+        let (place, version) = self.0.standing(
+            &req.input.bucket,
+            &req.input.key,
+            req.input.version_id.as_deref(),
+        )?;
+        if req.input.version_id.is_none() {
+            self.0
+                .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
+                .await?;
+        }
+        req.input.key = place;
         let mut found = self.0.files.get_object(req).await?;
         found.output.content_type.get_or_insert_with(untold_type);
+        found.output.version_id = version;
         Ok(found)
     }
 
@@ -76,12 +84,20 @@ impl S3 for Shared {
             req.input.if_match.as_ref(),
             req.input.if_none_match.as_ref(),
         );
-        self.0
-            .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
-            .await?;
-        req.input.key = place(&req.input.key);
+        let (place, version) = self.0.standing(
+            &req.input.bucket,
+            &req.input.key,
+            req.input.version_id.as_deref(),
+        )?;
+        if req.input.version_id.is_none() {
+            self.0
+                .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
+                .await?;
+        }
+        req.input.key = place;
         let mut found = self.0.files.head_object(req).await?;
         found.output.content_type.get_or_insert_with(untold_type);
+        found.output.version_id = version;
         Ok(found)
     }
 
@@ -89,10 +105,14 @@ impl S3 for Shared {
         &self,
         mut req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let _writing = self.0.lock.write().await;
         redirect_is_fit(req.input.website_redirect_location.as_ref())?;
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let (wanted, unwanted) = (req.input.if_match.take(), req.input.if_none_match.take());
+        let _under_way = self
+            .0
+            .begin(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
+            .await?;
+        let _writing = self.0.lock.write().await;
         self.0
             .write_conditions(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
             .await?;
@@ -102,7 +122,7 @@ impl S3 for Shared {
         );
         req.input.key = place(&key);
         let mut done = self.0.files.put_object(req).await?;
-        self.0.written(&bucket, &key);
+        done.output.version_id = self.0.written(&bucket, &key)?;
         let aes = || ServerSideEncryption::from_static(ServerSideEncryption::AES256);
         done.output.server_side_encryption = Some(encryption.unwrap_or_else(aes));
         done.output.ssekms_key_id = kms_key;
@@ -113,13 +133,25 @@ impl S3 for Shared {
         &self,
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let _writing = self.0.lock.write().await;
         let (bucket, key) = (&req.input.bucket, &req.input.key);
-        self.0
-            .write_conditions(bucket, key, req.input.if_match.as_ref(), None)
-            .await?;
-        self.0.remove(bucket, key).await?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        let wanted = req.input.if_match.as_ref();
+        let _under_way = self.0.begin(bucket, key, wanted, None).await?;
+        let _writing = self.0.lock.write().await;
+        if let Some(id) = &req.input.version_id {
+            let marker = self.0.remove_version(bucket, key, id).await?;
+            return Ok(S3Response::new(DeleteObjectOutput {
+                delete_marker: marker.then_some(true),
+                version_id: Some(id.clone()),
+                ..DeleteObjectOutput::default()
+            }));
+        }
+        self.0.write_conditions(bucket, key, wanted, None).await?;
+        let marker = self.0.hide(bucket, key).await?;
+        Ok(S3Response::new(DeleteObjectOutput {
+            delete_marker: marker.is_some().then_some(true),
+            version_id: marker,
+            ..DeleteObjectOutput::default()
+        }))
     }
 
     async fn delete_objects(
@@ -131,10 +163,15 @@ impl S3 for Shared {
         self.0.bucket(&bucket)?;
         let mut deleted = Vec::new();
         for object in delete.objects {
-            self.0.remove(&bucket, &object.key).await?;
+            let (marks, marker) = match &object.version_id {
+                Some(id) => (self.0.remove_version(&bucket, &object.key, id).await?, None),
+                None => (false, self.0.hide(&bucket, &object.key).await?),
+            };
             deleted.push(DeletedObject {
                 key: Some(object.key),
-                ..DeletedObject::default()
+                delete_marker: (marks || marker.is_some()).then_some(true),
+                delete_marker_version_id: marker,
+                version_id: object.version_id,
             });
         }
         // In quiet mode S3 tells only of what it could not delete.
@@ -157,8 +194,8 @@ impl S3 for Shared {
         }
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         req.input.key = place(&key);
-        let done = self.0.files.copy_object(req).await?;
-        self.0.written(&bucket, &key);
+        let mut done = self.0.files.copy_object(req).await?;
+        done.output.version_id = self.0.written(&bucket, &key)?;
         Ok(done)
     }
 
@@ -198,6 +235,17 @@ impl S3 for Shared {
             name: Some(input.bucket),
             ..ListObjectsV2Output::default()
         }))
+    }
+
+    async fn list_object_versions(
+        &self,
+        req: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let _reading = self.0.lock.read().await;
+        self.0.bucket(&req.input.bucket)?;
+        let most = req.input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
+        let listed = self.0.list_versions(req.input, most).await?;
+        Ok(S3Response::new(listed))
     }
 
     async fn list_objects(
@@ -250,9 +298,13 @@ impl S3 for Shared {
         &self,
         mut req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let _writing = self.0.lock.write().await;
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let (wanted, unwanted) = (req.input.if_match.take(), req.input.if_none_match.take());
+        let _under_way = self
+            .0
+            .begin(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
+            .await?;
+        let _writing = self.0.lock.write().await;
         self.0
             .write_conditions(&bucket, &key, wanted.as_ref(), unwanted.as_ref())
             .await?;
@@ -267,7 +319,7 @@ impl S3 for Shared {
         if let Some(completing) = done.output.future.take() {
             done.output = completing.await?;
         }
-        self.0.written(&bucket, &key);
+        done.output.version_id = self.0.written(&bucket, &key)?;
         done.output.key = Some(key);
         Ok(done)
     }
@@ -296,6 +348,12 @@ impl S3 for Shared {
         req: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let bucket = req.input.bucket.clone();
+        if !self.0.versions.all(&bucket).is_empty() {
+            return Err(s3_error!(
+                BucketNotEmpty,
+                "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+            ));
+        }
         let done = self.0.files.delete_bucket(req).await?;
         self.0.catalogue.remove_bucket(&bucket);
         Ok(done)

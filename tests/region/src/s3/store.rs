@@ -14,6 +14,8 @@ use s3s_fs::FileSystem;
 use tokio::sync::RwLock;
 
 use super::catalogue::{Catalogue, place};
+use super::meeting::{Meetings, UnderWay};
+use super::versions::Versions;
 use crate::fleet::Ledger;
 
 /// S3's limit for the redirect of an object, in bytes.
@@ -21,11 +23,13 @@ const LONGEST_REDIRECT: usize = 2048;
 
 pub(crate) struct Store {
     pub(super) files: FileSystem,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) catalogue: Catalogue,
     /// Writers are alone; readers hold it until they have opened the object, which then stays
     /// theirs.
     pub(super) lock: RwLock<()>,
+    pub(super) meetings: Meetings,
+    pub(super) versions: Versions,
     /// Learns of instances' reports.
     ledger: Arc<Ledger>,
 }
@@ -39,6 +43,8 @@ impl Store {
             root: root.to_owned(),
             catalogue: Catalogue::default(),
             lock: RwLock::default(),
+            meetings: Meetings::default(),
+            versions: Versions::default(),
             ledger,
         })
     }
@@ -68,7 +74,7 @@ impl Store {
         if self.exists(bucket, key) {
             Ok(())
         } else {
-            Err(s3_error!(NoSuchKey, "The specified key does not exist."))
+            Err(self.absent(bucket, key))
         }
     }
 
@@ -81,12 +87,37 @@ impl Store {
 
     /// What an object's headers say.
     pub(super) async fn head(&self, bucket: &str, key: &str) -> S3Result<HeadObjectOutput> {
+        self.head_at(bucket, place(key)).await
+    }
+
+    /// The same, of the object at a place of s3s-fs.
+    pub(super) async fn head_at(&self, bucket: &str, place: String) -> S3Result<HeadObjectOutput> {
         let input = HeadObjectInput::builder()
             .bucket(bucket.to_owned())
-            .key(place(key))
+            .key(place)
             .build()
             .map_err(|_| s3_error!(InternalError))?;
         Ok(self.files.head_object(request(input)).await?.output)
+    }
+
+    /// Begins a conditional write or delete, which others may meet until it ends. One whose
+    /// condition does not hold ends at once.
+    pub(super) async fn begin(
+        &self,
+        bucket: &str,
+        key: &str,
+        wanted: Option<&ETagCondition>,
+        unwanted: Option<&ETagCondition>,
+    ) -> S3Result<Option<UnderWay<'_>>> {
+        let conditional = wanted.is_some() || unwanted.is_some();
+        let Some(takes) = self.meetings.takes().filter(|_| conditional) else {
+            return Ok(None);
+        };
+        {
+            let _reading = self.lock.read().await;
+            self.write_conditions(bucket, key, wanted, unwanted).await?;
+        }
+        self.meetings.spend(takes, bucket, key).await.map(Some)
     }
 
     /// The conditions of a write or a delete. `If-Match` on a key that is absent is 404:
@@ -142,11 +173,12 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that an object was written.
-    pub(super) fn written(&self, bucket: &str, key: &str) {
+    /// Notes that an object was written; its version, where the bucket keeps them.
+    pub(super) fn written(&self, bucket: &str, key: &str) -> S3Result<Option<String>> {
         self.catalogue.insert(bucket, key);
         let path = self.root.join(bucket).join(place(key));
         self.ledger.written(key, || std::fs::read(path).ok());
+        self.version_written(bucket, key)
     }
 
     /// Removes an object, and says nothing where it is absent.
@@ -161,21 +193,26 @@ impl Store {
             .map_err(|_| s3_error!(InternalError))?;
         self.files.delete_object(request(input)).await?;
         self.catalogue.remove(bucket, key);
+        self.meetings.deleted(bucket, key);
         self.forget(bucket, key);
         Ok(())
     }
 
     /// s3s-fs leaves an object's metadata behind, and the next object of that key would inherit it.
     pub(super) fn forget(&self, bucket: &str, key: &str) {
-        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        for kind in ["internal", "metadata"] {
-            let name = format!(
-                ".bucket-{}.object-{}.{kind}.json",
-                encode(bucket),
-                encode(&place(key))
-            );
-            let _ = std::fs::remove_file(self.root.join(name));
+        for note in self.notes_of(bucket, &place(key)) {
+            let _ = std::fs::remove_file(note);
         }
+    }
+
+    /// Where s3s-fs notes the checksums and the metadata of the object at a place.
+    pub(super) fn notes_of(&self, bucket: &str, place: &str) -> [PathBuf; 2] {
+        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let (bucket, object) = (encode(bucket), encode(place));
+        ["internal", "metadata"].map(|kind| {
+            let name = format!(".bucket-{bucket}.object-{object}.{kind}.json");
+            self.root.join(name)
+        })
     }
 }
 

@@ -31,6 +31,9 @@ async fn issue(region: &Region, account: &Account, name: &str) -> Result<String,
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
+        if authorization.status == AuthorizationStatus::Valid {
+            continue;
+        }
         assert_eq!(authorization.status, AuthorizationStatus::Pending);
         let mut challenge = authorization.challenge(ChallengeType::Dns01).unwrap();
         let value = format!("\"{}\"", challenge.key_authorization().dns_value());
@@ -146,5 +149,44 @@ fn a_set_of_names_has_only_so_many_certificates_a_week() {
         };
         assert_eq!(problem.status, Some(429));
         issue(&region, &account, "two.example.test").await.unwrap();
+    });
+}
+
+#[test]
+fn an_account_has_only_so_many_orders_in_three_hours() {
+    let region = Region::start(Options {
+        orders_per_three_hours: Some(1),
+        ..Options::default()
+    })
+    .unwrap();
+    runtime().block_on(async {
+        let ours = account(&region).await.unwrap();
+        issue(&region, &ours, "one.example.test").await.unwrap();
+        let Err(Error::Api(problem)) = issue(&region, &ours, "two.example.test").await else {
+            panic!("the limit was passed")
+        };
+        assert_eq!(problem.status, Some(429));
+        let another = account(&region).await.unwrap();
+        issue(&region, &another, "two.example.test").await.unwrap();
+    });
+}
+
+#[test]
+fn a_ca_that_takes_its_time_asks_an_account_for_one_proof_of_a_name() {
+    let region = Region::start(Options {
+        unhurried_ca: true,
+        ..Options::default()
+    })
+    .unwrap();
+    let proofs = || region.count(Service::Acme, "challenge");
+    runtime().block_on(async {
+        let ours = account(&region).await.unwrap();
+        issue(&region, &ours, "one.example.test").await.unwrap();
+        assert_eq!(proofs(), 1);
+        issue(&region, &ours, "one.example.test").await.unwrap();
+        assert_eq!(proofs(), 1);
+        let another = account(&region).await.unwrap();
+        issue(&region, &another, "one.example.test").await.unwrap();
+        assert_eq!(proofs(), 2);
     });
 }

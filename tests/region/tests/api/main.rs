@@ -13,6 +13,8 @@ mod fleets;
 mod imds;
 mod route53;
 mod s3;
+mod s3_conflicts;
+mod s3_versions;
 mod spot_fleets;
 mod templates;
 mod website;
