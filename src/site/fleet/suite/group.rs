@@ -124,6 +124,20 @@ async fn an_instance_that_is_not_in_service_yet_can_go() {
     site.stays(&old, 2).await;
 }
 
+/// AWS announces its end in the middle of the rotation, say, and it lets itself go.
+#[tokio::test]
+async fn an_instance_that_has_left_its_group_goes_too() {
+    for sort in GROUPS {
+        let site = FleetStand::new(sort, 1).await;
+        let old = site.ids();
+        let new = site.grow(2).await;
+        assert!(site.theirs.detach(&old[0]));
+        site.ours.retire(1, &old).await.unwrap();
+        site.stays(&new, 2).await;
+        assert_eq!(site.region.count(Service::Ec2, "TerminateInstances"), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_group_is_never_left_to_choose() {
     let site = FleetStand::new(FleetKind::AutoScalingGroup, 2).await;

@@ -212,6 +212,13 @@ impl Fleet {
         self.keeper.end_for_balance()
     }
 
+    /// As somebody's DetachInstances: out of its group and alive, and the desired capacity goes down
+    /// with it. False: it is not in service, or the group is at its minimum.
+    #[must_use]
+    pub fn detach(&self, id: &str) -> bool {
+        self.keeper.detach(id, Some(self.keeper.spec.min)) == Some(true)
+    }
+
     /// Gone at once, without a word to it.
     pub fn lose(&self, id: &str) {
         self.keeper.terminate(id, Why::Lost);
