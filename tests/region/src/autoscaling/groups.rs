@@ -29,8 +29,8 @@ impl AutoScaling {
         );
         xml.text("AutoScalingGroupName", name);
         xml.text("AutoScalingGroupARN", arn);
-        xml.text("MinSize", group.spec.min);
-        xml.text("MaxSize", group.spec.max);
+        xml.text("MinSize", view.sizes.min);
+        xml.text("MaxSize", view.sizes.max);
         xml.text("DesiredCapacity", view.asked.target);
         xml.text("DefaultCooldown", 300);
         xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
@@ -49,6 +49,7 @@ impl AutoScaling {
         xml.text("CreatedTime", stamp(group.created));
         xml.text("NewInstancesProtectedFromScaleIn", group.spec.protects_new);
         xml.text("CapacityRebalance", group.spec.capacity_rebalance);
+        xml.maybe("Status", view.deleting.then_some("Delete in progress"));
         members(xml, "Tags", &group.spec.tags, |xml, (key, value)| {
             xml.text("Key", key);
             xml.text("Value", value);

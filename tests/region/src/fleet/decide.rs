@@ -7,7 +7,7 @@
 //!   until the modification is fully processed",
 //!   <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/EC2-fleet-states.html>).
 //! - What is protected from a group's scale-in is not ended by it, and the group says that its
-//!   lower size could not be reached.
+//!   lower size could not be reached; so nobody can delete it but by force.
 //! - A launch that was decided on goes through, though the target is lower by then.
 //! - Under capacity rebalancing, marked instances are no longer capacity.
 
@@ -107,12 +107,12 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
 }
 
 fn victims(now: &Now, excess: usize) -> Vec<Act> {
-    if now.counted().all(|seat| seat.protected) && !now.told_all_protected {
+    if now.counted().all(|seat| now.spares(seat)) && !now.told_all_protected {
         return vec![Act::TellAllProtected];
     }
     let open: Vec<&Seat> = now
         .counted()
-        .filter(|seat| !seat.protected && !seat.is_ordered())
+        .filter(|seat| !now.spares(seat) && !seat.is_ordered())
         .collect();
     open.into_iter()
         .rev()
@@ -255,6 +255,19 @@ mod tests {
         assert_eq!(decide(&now, at), [Act::TellAllProtected]);
         now.told_all_protected = true;
         assert_eq!(decide(&now, at), []);
+    }
+
+    #[test]
+    fn one_that_is_deleted_by_force_ends_the_protected_too_and_is_gone_after_them() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.seats[0].protected = true;
+        now.delete();
+        assert_eq!(decide(&now, at), [leaves("a", Why::ScaledIn)]);
+        now.seats[0].phase = Phase::Leaving;
+        assert!(decide(&now, at).is_empty() && !now.is_deleted());
+        now.seats[0].phase = Phase::Gone;
+        assert!(decide(&now, at).is_empty() && now.is_deleted());
     }
 
     #[test]

@@ -216,7 +216,27 @@ impl Fleet {
     /// with it. False: it is not in service, or the group is at its minimum.
     #[must_use]
     pub fn detach(&self, id: &str) -> bool {
-        self.keeper.detach(id, Some(self.keeper.spec.min)) == Some(true)
+        let min = self.keeper.sizes().min;
+        self.keeper.detach(id, Some(min)) == Some(true)
+    }
+
+    /// As CloudFormation deletes a stack's group, and brings back a stack that could not be made: it
+    /// sets the sizes to 0, waits for the instances to go, and deletes the group. CloudFormation
+    /// waits for about an hour; an error: some are left, and so is the group.
+    pub fn delete_as_cloudformation(&self, timeout: Duration) -> Result<()> {
+        self.keeper
+            .resize((Some(0), Some(0)), Some(0))
+            .map_err(anyhow::Error::msg)?;
+        self.until("its last instance to go", timeout, |now| {
+            !now.has_instances()
+        })?;
+        self.delete(false);
+        Ok(())
+    }
+
+    /// DeleteAutoScalingGroup, which without `force` is refused while there are instances: false.
+    pub fn delete(&self, force: bool) -> bool {
+        self.keeper.delete(force)
     }
 
     /// Gone at once, without a word to it.

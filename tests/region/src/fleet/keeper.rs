@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::decide::{Act, RETRY, decide, wakes};
 use super::event::{Event, What};
 use super::launcher::{Launcher, Running};
-use super::state::{Aim, Dials, Now, Phase, Seat};
+use super::state::{Aim, Dials, Now, Phase, Seat, Sizes};
 use super::view::{Past, View};
 use super::{FleetKind, FleetSpec, Ledger};
 use crate::instance::{Instance, State};
@@ -67,6 +67,12 @@ impl Keeper {
             spec.capacity_rebalance,
             spec.kind == FleetKind::AutoScalingGroup,
         );
+        if now.is_group {
+            now.sizes = Sizes {
+                min: spec.min,
+                max: spec.max,
+            };
+        }
         now.events = vec![Event::now(What::Submitted), Event::now(What::Active)];
         let inner = Mutex::new(Inner {
             now,
@@ -208,6 +214,16 @@ impl Keeper {
 
     pub(crate) fn machine(&self, id: &str) -> Option<Arc<Machine>> {
         self.lock().bodies.get(id).map(|body| body.machine.clone())
+    }
+
+    /// A group's bounds, as they are.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.lock().now.sizes
+    }
+
+    /// It is no more, and only its instances are remembered.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.lock().now.is_deleted()
     }
 
     pub(crate) fn launched(&self, id: &str) -> bool {

@@ -25,6 +25,7 @@ pub(crate) use event::{Event, What, Why};
 pub use handle::{Fleet, FleetInstance};
 pub(crate) use keeper::Keeper;
 pub use launcher::{Launcher, Running};
+pub(crate) use state::Sizes;
 pub(crate) use view::{Activity, Seen, View};
 
 use crate::instance::State;
@@ -146,7 +147,10 @@ impl Fleets {
         launchpad: Arc<Launchpad>,
     ) -> Result<Fleet> {
         let mut keepers = locked(&self.keepers);
-        if keepers.iter().any(|keeper| keeper.spec.id == spec.id) {
+        if keepers
+            .iter()
+            .any(|keeper| keeper.spec.id == spec.id && !keeper.is_deleted())
+        {
             bail!("creating the fleet {}: one with this id exists", spec.id);
         }
         let keeper = Keeper::start(spec, launcher, launchpad, self.ledger.clone())?;
@@ -154,10 +158,11 @@ impl Fleets {
         Ok(Fleet { keeper })
     }
 
+    /// Those that there are.
     pub(crate) fn all(&self, kind: FleetKind) -> Vec<Arc<Keeper>> {
         locked(&self.keepers)
             .iter()
-            .filter(|keeper| keeper.spec.kind == kind)
+            .filter(|keeper| keeper.spec.kind == kind && !keeper.is_deleted())
             .cloned()
             .collect()
     }

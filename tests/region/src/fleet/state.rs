@@ -15,6 +15,21 @@ pub(crate) struct Aim {
     pub(crate) keeps_excess: bool,
 }
 
+/// An Auto Scaling group's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+impl Sizes {
+    const ANY: Sizes = Sizes {
+        min: 0,
+        max: u32::MAX,
+    };
+    const NONE: Sizes = Sizes { min: 0, max: 0 };
+}
+
 /// What a test sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dials {
@@ -115,6 +130,9 @@ pub(super) struct Now {
     pub(super) asked: Aim,
     /// What is in effect.
     pub(super) aim: Aim,
+    pub(super) sizes: Sizes,
+    /// It ends all of its instances, protected ones too, and is then gone.
+    pub(super) deleting: bool,
     pub(super) modifying_until: Option<Instant>,
     pub(super) rebalances: bool,
     /// A group terminates marked instances itself, once they are replaced; fleets with the strategy
@@ -136,6 +154,8 @@ impl Now {
         Now {
             asked: aim,
             aim,
+            sizes: Sizes::ANY,
+            deleting: false,
             modifying_until: None,
             rebalances,
             is_group,
@@ -161,6 +181,28 @@ impl Now {
         self.asked.target = target;
         self.aim = self.asked;
         self.told_all_protected = false;
+    }
+
+    /// A group that was told to go, which it is once it has no instance.
+    pub(super) fn delete(&mut self) {
+        (self.deleting, self.sizes) = (true, Sizes::NONE);
+        self.aim_at(0);
+    }
+
+    /// Whether there is any that was not taken out of it, be it on its way out.
+    pub(super) fn has_instances(&self) -> bool {
+        self.seats
+            .iter()
+            .any(|seat| !seat.detached && seat.phase != Phase::Gone)
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleting && !self.has_instances()
+    }
+
+    /// Whether its own scale-in spares this one.
+    pub(super) fn spares(&self, seat: &Seat) -> bool {
+        seat.protected && !self.deleting
     }
 
     /// Those of the living that are the fleet's still.
