@@ -23,6 +23,7 @@ mod in_place;
 mod interruption;
 mod kills;
 mod larger;
+mod life;
 mod notices;
 mod pipes;
 mod refusals;
