@@ -396,7 +396,7 @@ fn fleet_spec(stack: &str, made: &Made) -> FleetSpec {
     if spec.target != made.target {
         spec = FleetSpec {
             target: made.target,
-            ..spec.sizes(0, 10)
+            ..spec.sizes(0, 10).zones(1)
         };
     }
     spec.protects_new |= made.protects_new;

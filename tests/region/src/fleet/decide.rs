@@ -9,12 +9,15 @@
 //! - What is protected from a group's scale-in is not ended by it, and the group says that its
 //!   lower size could not be reached; so nobody can delete it but by force.
 //! - A launch that was decided on goes through, though the target is lower by then.
-//! - Under capacity rebalancing, marked instances are no longer capacity.
+//! - Under capacity rebalancing, marked instances are no longer capacity; nor are those of a group
+//!   that fail their checks once its grace is over. They go when others are in service.
+//! - A group balances its zones: see [`super::zones`].
 
 use std::time::{Duration, Instant};
 
 use super::event::Why;
 use super::state::{Now, Phase, Seat};
+use super::zones;
 
 /// Between attempts to launch what was refused; AWS waits for minutes.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +31,12 @@ pub(super) enum Act {
     Boot(String),
     Leave(String, Why),
     Launch,
+    /// One more than the target, in the zone that has the fewest.
+    LaunchForBalance,
+    /// What was launched for balance is capacity from now on.
+    Count(String),
+    /// The group knows that it fails its checks.
+    Condemn(String),
     /// There is no capacity for another.
     Starve,
     /// There are too many, and none of them may go.
@@ -56,7 +65,9 @@ pub(super) fn wakes(now: &Now, at: Instant) -> Option<Instant> {
                 Phase::Running(since) => Some(since + now.dials.grace),
                 _ => None,
             };
-            [phase, seat.ends].into_iter().flatten()
+            [phase, seat.ends, now.condemned_at(seat)]
+                .into_iter()
+                .flatten()
         });
     of_seats
         .chain(now.modifying_until)
@@ -76,6 +87,9 @@ fn due(now: &Now, at: Instant) -> Vec<Act> {
         }
         Phase::Ordered(known) if known <= at => Some(Act::Admit(seat.id.clone())),
         Phase::Pending(boots) if boots <= at => Some(Act::Boot(seat.id.clone())),
+        _ if now.condemned_at(seat).is_some_and(|then| then <= at) => {
+            Some(Act::Condemn(seat.id.clone()))
+        }
         _ => None,
     });
     settle.into_iter().chain(seats).collect()
@@ -89,16 +103,22 @@ fn balance(now: &Now, at: Instant) -> Vec<Act> {
     if counted > target && !now.aim.keeps_excess {
         return victims(now, counted - target);
     }
-    replaced(now, target, at)
+    let replaced = replaced(now, target, at);
+    if replaced.is_empty() && counted == target && now.is_group {
+        return zones::even(now, at);
+    }
+    replaced
 }
 
 fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
     if now.retry.is_some_and(|then| then > at) {
         return Vec::new();
     }
-    let room = now.dials.capacity.map_or(usize::MAX, |capacity| {
-        (capacity as usize).saturating_sub(now.living().count())
-    });
+    let room = match now.dials.capacity {
+        _ if zones::emptiest(now).is_none() => 0,
+        None => usize::MAX,
+        Some(capacity) => (capacity as usize).saturating_sub(now.living().count()),
+    };
     let mut acts = vec![Act::Launch; missing.min(room)];
     if room < missing {
         acts.push(Act::Starve);
@@ -121,20 +141,25 @@ fn victims(now: &Now, excess: usize) -> Vec<Act> {
         .collect()
 }
 
-/// A group's marked instances whose replacements are in service.
+/// A group's marked and unhealthy instances whose replacements are in service.
 fn replaced(now: &Now, target: usize, at: Instant) -> Vec<Act> {
     let ready = now
         .counted()
         .filter(|seat| now.in_service(seat, at))
         .count()
         >= target;
-    if !(now.is_group && now.rebalances && ready) {
+    if !(now.is_group && ready) {
         return Vec::new();
     }
-    now.attached()
-        .filter(|seat| seat.marked)
-        .map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced))
-        .collect()
+    let leaves = |seat: &Seat| {
+        let why = match seat {
+            seat if seat.unhealthy => Why::Unhealthy,
+            seat if now.rebalances && seat.marked => Why::Rebalanced,
+            _ => return None,
+        };
+        Some(Act::Leave(seat.id.clone(), why))
+    };
+    now.attached().filter_map(leaves).collect()
 }
 
 #[cfg(test)]
@@ -233,6 +258,26 @@ mod tests {
             (vec![], Some(at + RETRY))
         );
         assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Rebalanced)]);
+    }
+
+    #[test]
+    fn one_that_fails_its_checks_is_replaced_after_the_grace_though_it_is_protected() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        (now.is_group, now.health_grace) = (true, RETRY);
+        (now.seats[0].fails, now.seats[0].protected) = (true, true);
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
+        assert_eq!(decide(&now, at + RETRY), [Act::Condemn("a".to_owned())]);
+        now.seats[0].unhealthy = true;
+        assert_eq!(decide(&now, at + RETRY), [Act::Launch]);
+        now.seats.push(Seat {
+            phase: Phase::Running(at),
+            ..Seat::ordered("b".to_owned(), at)
+        });
+        assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Unhealthy)]);
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub struct FleetInstance {
     pub detached: bool,
     /// As a group's lifecycle says.
     pub in_service: bool,
+    /// As a group sees it.
+    pub unhealthy: bool,
+    /// Of its group's zones, from 0.
+    pub zone: usize,
 }
 
 impl Fleet {
@@ -78,6 +82,8 @@ impl Fleet {
             protected,
             detached,
             in_service,
+            unhealthy,
+            zone,
         } = seat;
         let public_ipv4 = self
             .keeper
@@ -92,6 +98,8 @@ impl Fleet {
             protected,
             detached,
             in_service,
+            unhealthy,
+            zone,
         }
     }
 
@@ -202,6 +210,24 @@ impl Fleet {
             if let Some(instance) = inner.bodies.get(id).and_then(|body| body.instance.as_ref()) {
                 instance.rebalance();
             }
+        });
+    }
+
+    /// Whether one of a group's zones, from 0, has capacity.
+    pub fn set_zone_capacity(&self, zone: usize, has: bool) {
+        self.keeper.change(|inner| {
+            inner.now.zones[zone] = has;
+            inner.now.retry = None;
+        });
+    }
+
+    /// From now on EC2's checks of an instance fail; a group heeds that after its grace.
+    pub fn fail_checks(&self, id: &str) {
+        self.keeper.change(|inner| {
+            inner
+                .living(id)
+                .into_iter()
+                .for_each(|seat| seat.fails = true);
         });
     }
 

@@ -15,7 +15,7 @@ use super::event::{Event, What};
 use super::launcher::{Launcher, Running};
 use super::state::{Aim, Dials, Now, Phase, Seat, Sizes};
 use super::view::{Past, View};
-use super::{FleetKind, FleetSpec, Ledger};
+use super::{FleetKind, FleetSpec, Ledger, zones};
 use crate::instance::{Instance, State};
 use crate::launchpad::Launchpad;
 use crate::locked;
@@ -67,6 +67,8 @@ impl Keeper {
             spec.capacity_rebalance,
             spec.kind == FleetKind::AutoScalingGroup,
         );
+        now.zones = vec![true; spec.zones.max(1)];
+        now.health_grace = Duration::from_secs(spec.health_grace.into());
         if now.is_group {
             now.sizes = Sizes {
                 min: spec.min,
@@ -147,14 +149,25 @@ impl Keeper {
             }
             Act::Boot(id) => self.boot(inner, id),
             Act::Leave(id, why) => self.leave(inner, id, *why),
-            Act::Launch => {
+            Act::Launch | Act::LaunchForBalance => {
                 let known = at + inner.now.dials.order_delay;
                 let seat = Seat::ordered(format!("i-0{}", unique(16)), known);
+                let zone = zones::emptiest(&inner.now).unwrap_or_default();
                 inner.now.retry = None;
                 inner.now.seats.push(Seat {
                     protected: self.spec.protects_new,
+                    zone,
+                    balances: *act == Act::LaunchForBalance,
                     ..seat
                 });
+            }
+            Act::Count(id) => {
+                let seat = inner.now.seat(id);
+                seat.into_iter().for_each(|seat| seat.balances = false);
+            }
+            Act::Condemn(id) => {
+                let seat = inner.now.seat(id);
+                seat.into_iter().for_each(|seat| seat.unhealthy = true);
             }
             Act::Admit(id) => return Some(id.clone()),
             Act::TellAllProtected => {

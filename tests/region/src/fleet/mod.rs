@@ -13,6 +13,7 @@ mod orders;
 mod stack;
 mod state;
 mod view;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -73,8 +74,10 @@ pub struct FleetSpec {
     pub max: u32,
     /// An Auto Scaling group's new instances are protected from scale-in.
     pub protects_new: bool,
-    /// In seconds, of an Auto Scaling group.
+    /// In seconds, of an Auto Scaling group: from InService to its heed of failed checks.
     pub health_grace: u32,
+    /// How many Availability Zones an Auto Scaling group has; at least one.
+    pub zones: usize,
     /// More instances than the target are left alone; a group has no such setting.
     pub keeps_excess: bool,
     /// The fleet's own, not its instances'.
@@ -85,7 +88,7 @@ pub struct FleetSpec {
 }
 
 impl FleetSpec {
-    /// Without capacity rebalancing; a group's size may be 0 to 10.
+    /// Without capacity rebalancing; a group's size may be 0 to 10, in one zone.
     pub fn new(kind: FleetKind, id: &str, target: u32) -> FleetSpec {
         FleetSpec {
             kind,
@@ -95,6 +98,7 @@ impl FleetSpec {
             max: 10,
             protects_new: false,
             health_grace: 0,
+            zones: 1,
             keeps_excess: false,
             tags: BTreeMap::new(),
             capacity_rebalance: false,
@@ -109,6 +113,11 @@ impl FleetSpec {
 
     pub fn protects_new(mut self) -> FleetSpec {
         self.protects_new = true;
+        self
+    }
+
+    pub fn zones(mut self, zones: usize) -> FleetSpec {
+        self.zones = zones;
         self
     }
 

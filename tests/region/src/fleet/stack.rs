@@ -15,11 +15,15 @@ impl FleetSpec {
     /// What the stack's launch template sets is its template.
     pub fn of_stack(stack: &str, id: &str) -> Result<FleetSpec> {
         let documents = YamlLoader::load_from_str(stack).context("reading the stack")?;
-        let resources = &documents.first().context("the stack is empty")?["Resources"];
+        let stack = documents.first().context("the stack is empty")?;
+        let resources = &stack["Resources"];
         let fleet = &resources["Fleet"];
         let properties = &fleet["Properties"];
         let spec = match fleet["Type"].as_str() {
-            Some("AWS::AutoScaling::AutoScalingGroup") => group(properties, id),
+            Some("AWS::AutoScaling::AutoScalingGroup") => {
+                let zones = &stack["Parameters"]["Zones"]["Default"];
+                group(properties, number(zones).ok(), id)
+            }
             Some("AWS::EC2::EC2Fleet") => {
                 let target =
                     number(&properties["TargetCapacitySpecification"]["TotalTargetCapacity"])?;
@@ -62,8 +66,9 @@ fn template(data: &Yaml) -> Result<LaunchTemplate> {
     })
 }
 
-/// Without DesiredCapacity a group starts as large as it must be at least.
-fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
+/// Without DesiredCapacity a group starts as large as it must be at least. It is in as many zones as
+/// the stack's parameter says, or else as it has subnets.
+fn group(properties: &Yaml, zones: Option<u32>, id: &str) -> Result<FleetSpec> {
     let (min, max) = (
         number(&properties["MinSize"])?,
         number(&properties["MaxSize"])?,
@@ -73,7 +78,9 @@ fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
     } else {
         number(&properties["DesiredCapacity"])?
     };
+    let subnets = properties["VPCZoneIdentifier"].as_vec().map_or(1, Vec::len);
     Ok(FleetSpec {
+        zones: zones.map_or(subnets, |zones| zones as usize).max(1),
         protects_new: properties["NewInstancesProtectedFromScaleIn"]
             .as_bool()
             .unwrap_or(false),
@@ -158,6 +165,9 @@ Resources:
             (FleetKind::AutoScalingGroup, 1, 1, 2)
         );
         assert!(spec.protects_new && !spec.capacity_rebalance && spec.health_grace == 300);
+        assert_eq!(spec.zones, 3);
+        let two = format!("Parameters:\n  Zones: {{ Default: \"2\" }}{stack}");
+        assert_eq!(FleetSpec::of_stack(&two, "web").unwrap().zones, 2);
         assert_eq!(
             spec.tags,
             BTreeMap::from([("spotboot:site".to_owned(), "example".to_owned())])

@@ -87,6 +87,14 @@ pub(super) struct Seat {
     pub(super) detached: bool,
     /// Interrupted: terminated then.
     pub(super) ends: Option<Instant>,
+    /// The number of its zone, from 0.
+    pub(super) zone: usize,
+    /// Launched to balance its group's zones: no capacity before it is in service.
+    pub(super) balances: bool,
+    /// It fails EC2's checks.
+    pub(super) fails: bool,
+    /// Its group knows that it fails them: it is no capacity, and is replaced.
+    pub(super) unhealthy: bool,
 }
 
 impl Seat {
@@ -100,6 +108,10 @@ impl Seat {
             protected: false,
             detached: false,
             ends: None,
+            zone: 0,
+            balances: false,
+            fails: false,
+            unhealthy: false,
         }
     }
 
@@ -138,6 +150,10 @@ pub(super) struct Now {
     /// A group terminates marked instances itself, once they are replaced; fleets with the strategy
     /// `launch` leave that to their owner.
     pub(super) is_group: bool,
+    /// From InService to the group's heed of an instance's failed checks.
+    pub(super) health_grace: Duration,
+    /// Whether each zone has capacity.
+    pub(super) zones: Vec<bool>,
     /// In the order of their launch.
     pub(super) seats: Vec<Seat>,
     pub(super) events: Vec<Event>,
@@ -159,6 +175,8 @@ impl Now {
             modifying_until: None,
             rebalances,
             is_group,
+            health_grace: Duration::ZERO,
+            zones: vec![true],
             seats: Vec::new(),
             events: Vec::new(),
             dials: Dials::default(),
@@ -213,7 +231,23 @@ impl Now {
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
         self.attached()
-            .filter(|seat| !(self.rebalances && seat.marked))
+            .filter(|seat| !(self.rebalances && seat.marked || seat.unhealthy || seat.balances))
+    }
+
+    /// The numbers of the zones that have capacity.
+    pub(super) fn open_zones(&self) -> impl Iterator<Item = usize> {
+        let zones = self.zones.iter().enumerate();
+        zones.filter(|(_, open)| **open).map(|(zone, _)| zone)
+    }
+
+    /// When its group heeds that an instance fails its checks.
+    pub(super) fn condemned_at(&self, seat: &Seat) -> Option<Instant> {
+        match seat.phase {
+            Phase::Running(since) if self.is_group && seat.fails && !seat.unhealthy => {
+                Some(since + self.dials.grace + self.health_grace)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {

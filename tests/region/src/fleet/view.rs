@@ -40,6 +40,9 @@ pub(crate) struct Seen {
     pub(crate) protected: bool,
     pub(crate) detached: bool,
     pub(crate) in_service: bool,
+    pub(crate) unhealthy: bool,
+    /// From 0.
+    pub(crate) zone: usize,
 }
 
 impl Seen {
@@ -59,6 +62,8 @@ impl View {
                 protected: seat.protected,
                 detached: seat.detached,
                 in_service: now.in_service(seat, at),
+                unhealthy: seat.unhealthy,
+                zone: seat.zone,
             })
         };
         let fulfilled = now.counted().filter(|seat| !seat.is_ordered()).count();

@@ -318,6 +318,20 @@ fn a_group_with_a_protected_instance_is_deleted_by_force_alone() {
 }
 
 #[test]
+fn instances_are_spread_over_the_groups_zones_and_told_as_unhealthy() {
+    let region = region();
+    let spec = FleetSpec::new(FleetKind::AutoScalingGroup, "site", 2).zones(2);
+    let group = created(&region, spec);
+    let zones = ["ap-southeast-2a", "ap-southeast-2b"];
+    assert_eq!(texts(&described(&region), "AvailabilityZone"), zones);
+    group.set_launch_delay(Duration::from_secs(60));
+    group.fail_checks(&ids(&group)[1]);
+    eventually("it is told", || {
+        texts(&described(&region), "HealthStatus")[1] == "Unhealthy"
+    });
+}
+
+#[test]
 fn only_an_instance_in_service_can_be_protected() {
     let region = region();
     let group = group(&region, 1, 0, 2);
