@@ -1,5 +1,7 @@
-//! A stack.yaml that `init` renders, as CloudFormation reads it: what its roles may do, and who may
-//! take them. Its fleet is [`crate::FleetSpec::of_stack`].
+//! A stack.yaml that `init` renders, as CloudFormation reads it: what its roles may do, who may take
+//! them, and what is made before what. Its fleet is [`crate::FleetSpec::of_stack`].
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -41,6 +43,30 @@ impl Stack {
             .with_context(|| format!("the trust of the stack's {role}"))
     }
 
+    /// The names of all its resources.
+    pub fn names(&self) -> BTreeSet<String> {
+        let resources = self.resources.as_hash().into_iter().flatten();
+        let names = resources.filter_map(|(name, _)| name.as_str());
+        names.map(str::to_owned).collect()
+    }
+
+    /// The resources that CloudFormation makes before that one: those that it refers to or names in
+    /// DependsOn, and what is made before them.
+    pub fn made_before(&self, resource: &str) -> BTreeSet<String> {
+        let (names, mut before) = (self.names(), BTreeSet::new());
+        let mut open = vec![resource.to_owned()];
+        while let Some(next) = open.pop() {
+            for text in texts(&self.resources[next.as_str()]) {
+                // `!GetAtt Name.Attribute`
+                let name = text.split('.').next().unwrap_or_default();
+                if names.contains(name) && before.insert(name.to_owned()) {
+                    open.push(name.to_owned());
+                }
+            }
+        }
+        before
+    }
+
     fn document(&self, found: &Yaml) -> Result<String> {
         ensure!(!found.is_badvalue(), "there is none");
         Ok(self.resolved(found).to_string())
@@ -65,6 +91,16 @@ impl Stack {
             Yaml::Boolean(flag) => (*flag).into(),
             _ => Value::Null,
         }
+    }
+}
+
+/// The texts that a resource holds, their tags (`!Ref`) left out.
+fn texts(value: &Yaml) -> Vec<&str> {
+    match value {
+        Yaml::String(text) => vec![text],
+        Yaml::Array(list) => list.iter().flat_map(texts).collect(),
+        Yaml::Hash(pairs) => pairs.iter().flat_map(|(_, value)| texts(value)).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -109,5 +145,25 @@ Resources:
             json!({ "Service": "ec2.amazonaws.com" })
         );
         assert!(stack.policy("CiRole").is_err());
+    }
+
+    #[test]
+    fn what_is_referred_to_or_depended_on_is_made_before() {
+        let stack = "
+Resources:
+  Vpc: { Type: Network }
+  Subnet: { Properties: { VpcId: !Ref Vpc } }
+  Role: { Type: Rights }
+  Bucket: { Condition: WithBucket }
+  Other: { Type: Rights }
+  Fleet:
+    DependsOn: [Subnet]
+    Metadata: { After: !If [WithBucket, !Ref Bucket, none] }
+    Properties: { Role: !GetAtt Role.Arn }
+";
+        let stack = Stack::read(stack, &Options::default()).unwrap();
+        let before = stack.made_before("Fleet");
+        assert!(before.iter().eq(["Bucket", "Role", "Subnet", "Vpc"]));
+        assert!(stack.made_before("Vpc").is_empty() && stack.names().len() == 6);
     }
 }
