@@ -56,10 +56,11 @@ pub struct Made {
 }
 
 impl Default for Made {
-    /// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
+    /// The kind of fleet that `init` renders by default. Resolvers forget soon here, and no request
+    /// lasts long, so that a rotation takes seconds.
     fn default() -> Self {
         Self {
-            kind: FleetKind::Ec2Fleet,
+            kind: FleetKind::AutoScalingGroup,
             named: true,
             target: 1,
             protects_new: false,

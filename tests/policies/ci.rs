@@ -210,6 +210,7 @@ fn it_suffices_on_an_auto_scaling_group() {
 fn an_elastic_ip_goes_back_with_it_and_without_it_the_run_says_what_it_misses() {
     let elastic_ip_arn = Some("arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*");
     let made = Made {
+        kind: FleetKind::Ec2Fleet,
         dns: "address = \"elastic\"\n",
         ..Made::default()
     };
