@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use region::load::{Failure, Load, LoadSpec};
-use region::{Match, Service, Stage};
+use region::{FleetKind, Match, Service, Stage};
 use time::OffsetDateTime;
 
 use crate::common::eventually;
@@ -22,6 +22,7 @@ const MOVES_WITHIN: Duration = Duration::from_secs(1);
 
 fn serving() -> Option<Site> {
     Site::serving(Made {
+        kind: FleetKind::Ec2Fleet,
         dns: MADE,
         ..Made::default()
     })

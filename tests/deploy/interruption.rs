@@ -94,6 +94,14 @@ fn assert_alone(site: &Site, new: &str) {
     );
 }
 
+/// A site where no test says another kind of fleet.
+fn on_ec2_fleet() -> Made {
+    Made {
+        kind: FleetKind::Ec2Fleet,
+        ..Made::default()
+    }
+}
+
 fn another_takes_over(made: Made) {
     let Some(site) = Site::serving(made) else {
         return;
@@ -146,10 +154,7 @@ fn another_takes_over(made: Made) {
 
 #[test]
 fn of_an_ec2_fleet_another_instance_takes_over_before_the_end() {
-    another_takes_over(Made {
-        kind: FleetKind::Ec2Fleet,
-        ..Made::default()
-    });
+    another_takes_over(on_ec2_fleet());
 }
 
 #[test]
@@ -179,7 +184,7 @@ fn of_a_group_that_protects_its_instances_another_instance_takes_over_before_the
 
 #[test]
 fn names_that_were_kept_for_one_that_ends_are_open_to_its_replacement() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(on_ec2_fleet()) else {
         return;
     };
     let old = site.living().remove(0);
@@ -215,7 +220,7 @@ fn names_that_were_kept_for_one_that_ends_are_open_to_its_replacement() {
 
 #[test]
 fn one_that_ends_and_is_told_to_stop_before_finishes_what_it_has_begun() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(on_ec2_fleet()) else {
         return;
     };
     let old = site.living().remove(0);
@@ -244,7 +249,7 @@ fn one_that_ends_and_is_told_to_stop_before_finishes_what_it_has_begun() {
 fn a_recommendation_alone_leads_to_one_spare_which_changes_nothing_and_goes_again() {
     let Some(site) = Site::serving(Made {
         spare_for: "25s",
-        ..Made::default()
+        ..on_ec2_fleet()
     }) else {
         return;
     };
@@ -282,7 +287,7 @@ fn a_recommendation_alone_leads_to_one_spare_which_changes_nothing_and_goes_agai
 
 #[test]
 fn a_notice_after_a_recommendation_finds_the_spare_ready() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(on_ec2_fleet()) else {
         return;
     };
     let old = site.living().remove(0);
@@ -328,7 +333,7 @@ fn in_a_trial_the_last_old_instance_that_is_taken_away_sends_the_run_back_and_is
  {
     let Some(site) = Site::serving(Made {
         health: "60s",
-        ..Made::default()
+        ..on_ec2_fleet()
     }) else {
         return;
     };
@@ -372,7 +377,7 @@ fn in_a_trial_the_last_old_instance_that_is_taken_away_sends_the_run_back_and_is
 
 #[test]
 fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(on_ec2_fleet()) else {
         return;
     };
     let old = site.living().remove(0);
@@ -396,7 +401,7 @@ fn an_old_instance_that_is_taken_away_while_the_new_one_bakes_holds_nothing_up()
 fn an_owner_that_is_taken_away_and_not_replaced_leads_the_names_to_an_older_one_that_serves() {
     let made = Made {
         target: 2,
-        ..Made::default()
+        ..on_ec2_fleet()
     };
     let Some(site) = Site::new(made, Some(&app("v1"))) else {
         return;
@@ -431,7 +436,7 @@ fn an_owner_that_is_taken_away_and_not_replaced_leads_the_names_to_an_older_one_
 
 #[test]
 fn what_an_instance_asked_for_before_the_bucket_heard_of_it_is_not_taken_for_usual() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(on_ec2_fleet()) else {
         return;
     };
     let old = site.living().remove(0);
@@ -476,7 +481,7 @@ fn a_notice_during_the_boot_asks_for_a_replacement_and_the_boot_goes_on() {
     let Some(site) = Site::new(
         Made {
             health: "60s",
-            ..Made::default()
+            ..on_ec2_fleet()
         },
         Some(&slow("v1", 10)),
     ) else {
@@ -514,7 +519,7 @@ fn two_that_are_taken_away_at_once_leave_the_answers_to_their_replacements() {
     let Some(site) = Site::serving(Made {
         target: 2,
         routing: "multivalue",
-        ..Made::default()
+        ..on_ec2_fleet()
     }) else {
         return;
     };
@@ -625,7 +630,7 @@ fn a_bucket_whose_clock_is_off_by_an_hour_does_not_hold_it_up_either() {
 fn a_program_that_is_killed_between_raising_the_target_and_lowering_it_goes_on_where_it_was() {
     let Some(site) = Site::serving(Made {
         restarts: true,
-        ..Made::default()
+        ..on_ec2_fleet()
     }) else {
         return;
     };
@@ -733,7 +738,7 @@ fn of_two_replacements_where_the_fleet_launches_one_at_the_notice_by_itself_one_
 fn a_notice_of_108_seconds_and_a_boot_of_one_minute_fail_nobody() {
     let Some(site) = Site::serving(Made {
         health: "90s",
-        ..Made::default()
+        ..on_ec2_fleet()
     }) else {
         return;
     };

@@ -24,6 +24,7 @@ mod interruption;
 mod kills;
 mod larger;
 mod launches;
+mod life;
 mod notices;
 mod pipes;
 mod refusals;

@@ -144,5 +144,5 @@ fn a_wrong_configuration_bucket_permission_or_credential_is_named() {
     let denied = site.ci(&["deploy", &zip, "--no-rotate"]);
     denied.assert_error(1, &["s3:PutObject", "locks/deploy.json"]);
     site.ci(&["deploy", &zip])
-        .assert_error(1, &["ec2:DescribeFleets"]);
+        .assert_error(1, &["autoscaling:DescribeAutoScalingGroups"]);
 }

@@ -1,11 +1,14 @@
 //! A release goes live: published, tried on a new instance, made current; the old instance goes.
 
+use std::time::Duration;
+
 use region::FleetKind;
 
-use crate::site::{Made, Site, app};
+use crate::site::{Made, PATIENCE, Site, app};
 
 /// From one release to the next on a fleet of one, which only its instances' tags tell of.
 fn a_second_release_replaces_the_first(made: Made) {
+    let (kind, protects_new) = (made.kind, made.protects_new);
     let Some(site) = Site::serving(Made {
         named: false,
         ..made
@@ -51,6 +54,26 @@ fn a_second_release_replaces_the_first(made: Made) {
         "{}",
         status.stdout
     );
+    if kind == FleetKind::AutoScalingGroup {
+        the_group_goes_with_its_stack(&site, protects_new);
+    }
+}
+
+/// A rotation leaves no protection behind, with which CloudFormation could not delete the group. A
+/// group that protects its instances itself goes by force alone.
+fn the_group_goes_with_its_stack(site: &Site, protects_new: bool) {
+    if protects_new {
+        let stuck = site.fleet.delete_as_cloudformation(Duration::from_secs(5));
+        stuck.expect_err("its instance is protected");
+        let last = site.living().remove(0);
+        assert!(site.fleet.delete(true));
+        let gone = site.fleet.wait_for_end(&last, PATIENCE);
+        gone.expect("it goes by force");
+    } else {
+        let gone = site.fleet.delete_as_cloudformation(PATIENCE);
+        gone.expect("nothing keeps it");
+    }
+    assert!(site.living().is_empty(), "{}", site.logs());
 }
 
 #[test]

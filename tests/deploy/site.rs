@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use region::load::{Load, LoadSpec};
 use region::machine::{Network, Processes, Program};
-use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options, Turn};
+use region::{ElasticIp, Fleet, FleetKind, FleetSpec, Options, Principal, Stack, Turn};
 
 use crate::common::{BUCKET, DOMAIN, Ended, Package, Running, World, ZONE, is_root};
 
@@ -40,6 +40,8 @@ pub struct Made {
     /// Whether it is a group of a user's own that protects its new instances from scale-in, as none
     /// of `init`'s does.
     pub protects_new: bool,
+    /// Whether both roles may do only what the stack lets them, from the first instance on.
+    pub guarded: bool,
     pub routing: &'static str,
     /// Lines of `[dns]` beside its routing.
     pub dns: &'static str,
@@ -54,13 +56,15 @@ pub struct Made {
 }
 
 impl Default for Made {
-    /// Resolvers forget soon here, and no request lasts long, so that a rotation takes seconds.
+    /// The kind of fleet that `init` renders by default. Resolvers forget soon here, and no request
+    /// lasts long, so that a rotation takes seconds.
     fn default() -> Self {
         Self {
-            kind: FleetKind::Ec2Fleet,
+            kind: FleetKind::AutoScalingGroup,
             named: true,
             target: 1,
             protects_new: false,
+            guarded: false,
             routing: "simple",
             dns: "ttl = 1\n",
             health: "60s",
@@ -149,7 +153,11 @@ impl Site {
             .end()
             .assert_success();
         }
-        let spec = fleet_spec(&world, &config, &made);
+        let stack = rendered_stack(&world, &config, made.kind);
+        if made.guarded {
+            guard(&world, &stack);
+        }
+        let spec = fleet_spec(&stack, &made);
         let fleet = world
             .region
             .create_fleet(spec, processes.clone())
@@ -345,9 +353,8 @@ pub fn broken(version: &str, behaviour: &str) -> Package {
     app(version).file("behaviour", behaviour)
 }
 
-/// The fleet with the settings that `init` renders for this site. A larger one, or one that
-/// protects its instances, is the user's own.
-fn fleet_spec(world: &World, config: &Path, made: &Made) -> FleetSpec {
+/// What `init` renders for this site.
+fn rendered_stack(world: &World, config: &Path, kind: FleetKind) -> String {
     let out = world.path("init");
     let mut command = crate::common::spotboot(world);
     command.args([
@@ -357,7 +364,9 @@ fn fleet_spec(world: &World, config: &Path, made: &Made) -> FleetSpec {
         "--region",
         &world.region.options().region,
         "--fleet",
-        word(made.kind),
+        word(kind),
+        "--github",
+        "me/site",
     ]);
     command
         .args(["--arch", "x86_64", "--sha256", &"0".repeat(64), "--config"])
@@ -365,19 +374,33 @@ fn fleet_spec(world: &World, config: &Path, made: &Made) -> FleetSpec {
         .arg("--out")
         .arg(&out);
     Running::spawn(command).end().assert_success();
-    let stack = std::fs::read_to_string(out.join("stack.yaml")).expect("init writes the stack");
-    let mut spec = FleetSpec::of_stack(&stack, fleet_id(made.kind)).expect("the stack has a fleet");
+    std::fs::read_to_string(out.join("stack.yaml")).expect("init writes the stack")
+}
+
+/// Puts the policies of the stack in force.
+fn guard(world: &World, stack: &str) {
+    let region = &world.region;
+    let stack = Stack::read(stack, region.options()).expect("it is a stack");
+    for (principal, role) in [
+        (Principal::Instances, "InstanceRole"),
+        (Principal::Ci, "CiRole"),
+    ] {
+        let policy = stack.policy(role).expect("the role has a policy");
+        let enforced = region.enforce(principal, &policy);
+        enforced.expect("the policy is one");
+    }
+}
+
+/// The fleet of the stack. A larger one, or one that protects its instances, is the user's own.
+fn fleet_spec(stack: &str, made: &Made) -> FleetSpec {
+    let mut spec = FleetSpec::of_stack(stack, fleet_id(made.kind)).expect("the stack has a fleet");
     if spec.target != made.target {
         spec = FleetSpec {
             target: made.target,
-            ..spec.sizes(0, 10)
+            ..spec.sizes(0, 10).zones(1)
         };
     }
     spec.protects_new |= made.protects_new;
-    // As the launch template does; CI's policy goes by it.
-    spec.template
-        .tags
-        .insert("spotboot:site".to_owned(), "example".to_owned());
     spec
 }
 

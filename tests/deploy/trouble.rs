@@ -140,7 +140,10 @@ fn an_old_instance_that_is_lost_while_the_new_one_bakes_takes_nothing_with_it() 
 
 #[test]
 fn a_slow_fleet_that_tells_late_what_it_does_is_waited_for() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(Made {
+        kind: FleetKind::Ec2Fleet,
+        ..Made::default()
+    }) else {
         return;
     };
     let old = site.living();
@@ -156,7 +159,10 @@ fn a_slow_fleet_that_tells_late_what_it_does_is_waited_for() {
 
 #[test]
 fn a_slow_fleet_that_tells_late_what_it_does_is_also_brought_back() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(Made {
+        kind: FleetKind::Ec2Fleet,
+        ..Made::default()
+    }) else {
         return;
     };
     let before = Unmoved::from(&site);

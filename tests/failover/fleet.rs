@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
-use region::{FleetInstance, Principal, Service};
+use region::{FleetInstance, FleetKind, Principal, Service};
 
 use crate::common::{DOMAIN, Ended, Package, ZONE, eventually};
 use crate::desk::{FRONT, LITE, MIRROR, distribute};
@@ -28,7 +28,11 @@ impl FleetSite {
 
     /// The same with the address of the outside form that stands in for `/signup`.
     pub fn with_form(release: &Package, form: &str) -> Option<Self> {
-        Self::of(Made::default(), release, form)
+        let made = Made {
+            kind: FleetKind::Ec2Fleet,
+            ..Made::default()
+        };
+        Self::of(made, release, form)
     }
 
     fn of(made: Made, release: &Package, form: &str) -> Option<Self> {

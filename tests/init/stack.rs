@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use region::{Options, Stack};
 use serde_json::Value;
 
 use crate::desk::{Desk, HASH, SITE, tool};
@@ -77,6 +78,17 @@ fn cfn_lint_finds_nothing_in_any_variety_in_any_region() {
     std::fs::write(desk.path("broken.yaml"), broken).unwrap();
     let (code, said) = judged(&["broken.yaml".to_owned()]);
     assert!(code != Some(0) && said.contains("LargestSize"), "{said}");
+}
+
+#[test]
+fn the_fleet_is_made_after_all_else_so_that_a_stack_that_fails_launches_no_instance() {
+    let desk = Desk::new();
+    for path in stacks(&desk) {
+        let stack = Stack::read(&desk.read(&path), &Options::default()).expect("it is a stack");
+        let mut others = stack.names();
+        assert!(others.remove("Fleet"), "{path}");
+        assert_eq!(stack.made_before("Fleet"), others, "{path}");
+    }
 }
 
 #[test]

@@ -1,12 +1,11 @@
-//! A whole site as `init` makes it: a fleet whose launch template is the rendered one, and the CI
-//! that deploys to it, each with its rendered policy.
+//! A whole site as the stack makes it that `init` renders: its fleet and launch template, and the
+//! CI that deploys to it, each role with its policy.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base64::Engine;
 use region::machine::Machines;
-use region::{Fleet, FleetKind, FleetSpec, LaunchTemplate, Principal};
+use region::{Fleet, FleetKind, FleetSpec, Principal, Stack};
 use serde_json::Value;
 
 use crate::cloud::{APP, Cloud};
@@ -38,11 +37,8 @@ impl Estate {
             "[dns]\nttl = {TTL}\nhosted_zone_id = \"{ZONE}\"\n[fleet]\nkind = \"{word}\"\nid = \"{id}\"\n{tables}"
         );
         let site = cloud.site(APP, &further);
-        let (template, stack, binary) = init(&cloud, &site);
-        let spec = FleetSpec {
-            template,
-            ..FleetSpec::of_stack(&stack, id).expect("the stack has a fleet")
-        };
+        let (stack, binary) = init(&cloud, &site);
+        let spec = FleetSpec::of_stack(&stack, id).expect("the stack has a fleet");
         let machines = Arc::new(cloud.blank_machines());
         let fleet = cloud
             .world
@@ -178,9 +174,9 @@ impl Estate {
     }
 }
 
-/// Runs `init`, puts its policies in force, and reads its launch template as EC2 would; also its
-/// stack, and the key under which instances look for the binary.
-fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String, String) {
+/// Runs `init`, and puts the policies of its stack in force: the stack, and the key under which
+/// instances look for the binary.
+fn init(cloud: &Cloud, site: &str) -> (String, String) {
     let (config, out) = (cloud.world.path("site.toml"), cloud.world.path("init"));
     std::fs::write(&config, site).expect("a site.toml");
     let region = &cloud.world.region;
@@ -191,55 +187,31 @@ fn init(cloud: &Cloud, site: &str) -> (LaunchTemplate, String, String) {
         &region.options().region,
         "--account",
         &region.options().account,
+        "--github",
+        "me/site",
     ]);
     command.arg("--config").arg(&config).arg("--out").arg(&out);
     Running::spawn(command).end().assert_success();
     let read = |name: &str| {
         std::fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     };
-    region
-        .enforce(Principal::Instances, &read("instance-policy.json"))
-        .expect("the instance's policy is one");
-    region
-        .enforce(Principal::Ci, &read("ci-policy.json"))
-        .expect("CI's policy is one");
+    let text = read("stack.yaml");
+    let stack = Stack::read(&text, region.options()).expect("it is a stack");
+    for (principal, role) in [
+        (Principal::Instances, "InstanceRole"),
+        (Principal::Ci, "CiRole"),
+    ] {
+        let policy = stack.policy(role).expect("the role has a policy");
+        let enforced = region.enforce(principal, &policy);
+        enforced.expect("the policy is one");
+    }
     let stub = read("user-data.py");
     let key = stub
         .split('"')
         .find_map(|text| text.strip_prefix("/example-site/"))
         .expect("it names what it fetches")
         .to_owned();
-    (
-        template(&serde_json::from_str(&read("launch-template.json")).expect("it is JSON")),
-        read("stack.yaml"),
-        key,
-    )
-}
-
-fn template(rendered: &Value) -> LaunchTemplate {
-    let user_data = rendered["UserData"].as_str().expect("it has user data");
-    let of_instances = rendered["TagSpecifications"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|each| each["ResourceType"] == "instance");
-    let tags = of_instances.flat_map(|each| each["Tags"].as_array().into_iter().flatten());
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    LaunchTemplate {
-        user_data: Some(
-            base64::engine::general_purpose::STANDARD
-                .decode(user_data)
-                .expect("it is base64"),
-        ),
-        tags: tags
-            .map(|tag| (text(&tag["Key"]), text(&tag["Value"])))
-            .collect(),
-        instance_type: rendered["InstanceType"].as_str().map(str::to_owned),
-        image: None,
-        ipv6_addresses: rendered["NetworkInterfaces"][0]["Ipv6AddressCount"]
-            .as_u64()
-            .map_or(0, |count| count.try_into().expect("a few")),
-    }
+    (text, key)
 }
 
 fn named(kind: FleetKind) -> (&'static str, &'static str) {

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use region::{Fault, FleetKind, Match, Principal, Service};
+use region::{Fault, FleetKind, Match, Principal, Service, Stage};
 use serde_json::Value;
 
 use crate::common::{BUCKET, Ended, Running, signal, spotboot};
 use crate::documents::{Action, Site as Values, actions, ci_policy, instance_policy, without};
-use crate::site::{Made, Site, app, broken};
+use crate::site::{Made, PATIENCE, Site, app, broken};
 use crate::stories::noise;
 
 /// As within the stack: any fleet that carries the site's tag.
@@ -67,6 +67,10 @@ fn everything_that_ci_does(kind: FleetKind, fleet: (&'static str, &'static str))
         forward.stderr
     );
     assert_eq!(site.history()[0]["end"]["outcome"], "promoted");
+    if kind == FleetKind::AutoScalingGroup {
+        deploy_whose_old_instance_leaves_its_group(&site).assert_success();
+        assert_eq!(site.living().len(), 1, "{}", site.logs());
+    }
     let back = deploy_that_is_stopped(&site);
     assert!(
         back.code() != 0 && back.stderr.contains("the names go back"),
@@ -125,6 +129,21 @@ fn deploy_that_is_stopped(site: &Site) -> Ended {
     // Past the instant in which that is noted in the deploy log.
     std::thread::sleep(Duration::from_millis(500));
     signal(deploy.pid(), "TERM");
+    deploy.end()
+}
+
+/// By the time that the group is to end the old instance, that is no instance of the group's any
+/// more, and lives: only EC2 can end it.
+fn deploy_whose_old_instance_leaves_its_group(site: &Site) -> Ended {
+    let old = site.living().remove(0);
+    let end = Match::service(Service::AutoScaling)
+        .by_ci()
+        .operation("TerminateInstanceInAutoScalingGroup");
+    let held = site.world.region.hold(end, Stage::BeforeActing);
+    let deploy = site.ci_begin(&["deploy", &another(site)]);
+    held.wait(PATIENCE).expect("the old instance is to go");
+    assert!(site.fleet.detach(&old), "{}", site.logs());
+    held.release();
     deploy.end()
 }
 
@@ -191,6 +210,7 @@ fn it_suffices_on_an_auto_scaling_group() {
 fn an_elastic_ip_goes_back_with_it_and_without_it_the_run_says_what_it_misses() {
     let elastic_ip_arn = Some("arn:aws:ec2:ap-southeast-2:123456789012:elastic-ip/*");
     let made = Made {
+        kind: FleetKind::Ec2Fleet,
         dns: "address = \"elastic\"\n",
         ..Made::default()
     };

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use region::{FleetKind, Principal};
+use region::{FleetKind, Match, Principal, Service, Stage};
 use serde_json::Value;
 
 use crate::ci::FLEETS;
 use crate::common::eventually;
 use crate::documents::{Site as Values, instance_policy, without};
-use crate::site::{Made, Site};
+use crate::site::{Made, PATIENCE, Site};
 
 /// What an instance asks of its fleet by.
 const STATEMENTS: [&str; 6] = [
@@ -69,6 +69,21 @@ fn wait_until_as_before(site: &Site, id: &str) {
     });
 }
 
+/// By the time that the group is to end the spare, that is no instance of the group's any more, and
+/// lives: only EC2 can end it.
+fn spare_that_leaves_its_group(site: &Site, id: &str) {
+    let end = Match::service(Service::AutoScaling)
+        .instance(id)
+        .operation("TerminateInstanceInAutoScalingGroup");
+    let held = site.world.region.hold(end, Stage::BeforeActing);
+    recommend(site, id);
+    held.wait(PATIENCE).expect("the spare is to go");
+    let spare = site.living().into_iter().find(|living| living != id);
+    assert!(site.fleet.detach(&spare.expect("there is one")));
+    held.release();
+    wait_until_as_before(site, id);
+}
+
 fn suffices(kind: FleetKind, fleet: (&'static str, &'static str)) {
     let Some((site, _)) = guarded(kind, fleet) else {
         return;
@@ -80,6 +95,9 @@ fn suffices(kind: FleetKind, fleet: (&'static str, &'static str)) {
     eventually("a spare is asked for", || site.fleet.target() == 2);
     wait_until_as_before(&site, &id);
     site.fleet.set_capacity(None);
+    if kind == FleetKind::AutoScalingGroup {
+        spare_that_leaves_its_group(&site, &id);
+    }
     recommend(&site, &id);
     eventually("a spare comes", || site.living().len() == 2);
     wait_until_as_before(&site, &id);

@@ -63,6 +63,7 @@ mod route53;
 mod s3;
 pub mod sample;
 mod services;
+mod stack;
 mod turn;
 mod vault;
 mod xml;
@@ -87,6 +88,7 @@ pub use route53::{
     Action, Alias, Batch, Change, Checkers, HealthCheck, HealthCheckConfig, RecordSet, Records,
 };
 pub use s3::{Objects, S3ByTls, Website};
+pub use stack::Stack;
 pub use turn::Turn;
 pub use vault::Vault;
 

@@ -87,6 +87,49 @@ async fn a_group_that_balances_its_zones_ends_nobody_who_serves_while_it_is_larg
     }
 }
 
+/// The other zones have no capacity when the rotation asks for one more, and then they have.
+#[tokio::test]
+async fn a_group_that_evens_its_zones_in_a_rotation_ends_the_new_one_and_has_another() {
+    let site = FleetStand::new(FleetKind::AutoScalingGroup, 1).await;
+    let old = site.ids();
+    let others_have_capacity = |have| {
+        for zone in [1, 2] {
+            site.theirs.set_zone_capacity(zone, have);
+        }
+    };
+    others_have_capacity(false);
+    let new = site.grow(2).await;
+    others_have_capacity(true);
+    site.theirs.wait_for_end(&new[0], SOON).unwrap();
+    let there = site.theirs.wait_for(2, SOON).unwrap();
+    assert!(
+        there[0].id == old[0] && there[0].zone != there[1].zone,
+        "{there:?}"
+    );
+    site.ours.retire(1, &old).await.unwrap();
+    site.stays(std::slice::from_ref(&there[1].id), 3).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_fails_its_checks_is_no_capacity_once_the_grace_is_over() {
+    let grace = |spec| FleetSpec {
+        health_grace: 2,
+        ..spec
+    };
+    let site = FleetStand::with(FleetKind::AutoScalingGroup, 1, grace).await;
+    let old = site.ids();
+    let is_marked = async || site.ours.observe().await.unwrap().members[0].marked;
+    site.theirs.set_launch_delay(Duration::from_secs(3));
+    site.theirs.fail_checks(&old[0]);
+    assert!(!is_marked().await);
+    while !is_marked().await {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(site.ids()[0], old[0], "nobody goes before another is there");
+    site.theirs.wait_for_end(&old[0], SOON).unwrap();
+    site.stays(&site.ids(), 2).await;
+}
+
 #[tokio::test]
 async fn a_group_whose_instances_are_all_protected_is_in_no_trouble() {
     let site = FleetStand::new(SORTS[3], 1).await;
@@ -122,6 +165,20 @@ async fn an_instance_that_is_not_in_service_yet_can_go() {
     };
     site.ours.retire(1, &new).await.unwrap();
     site.stays(&old, 2).await;
+}
+
+/// AWS announces its end in the middle of the rotation, say, and it lets itself go.
+#[tokio::test]
+async fn an_instance_that_has_left_its_group_goes_too() {
+    for sort in GROUPS {
+        let site = FleetStand::new(sort, 1).await;
+        let old = site.ids();
+        let new = site.grow(2).await;
+        assert!(site.theirs.detach(&old[0]));
+        site.ours.retire(1, &old).await.unwrap();
+        site.stays(&new, 2).await;
+        assert_eq!(site.region.count(Service::Ec2, "TerminateInstances"), 1);
+    }
 }
 
 #[tokio::test]

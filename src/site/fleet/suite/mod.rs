@@ -106,7 +106,7 @@ impl FleetStand {
             // `init` renders fleets of one; the larger ones are the user's own.
             spec = FleetSpec {
                 target,
-                ..spec.sizes(0, 10)
+                ..spec.sizes(0, 10).zones(1)
             };
         }
         spec.protects_new |= protects_new;

@@ -140,6 +140,9 @@ fn cause(what: &What) -> &'static str {
         What::Left(_, Why::Rebalanced) => {
             "an instance was taken out of service in response to an EC2 instance rebalance recommendation."
         }
+        What::Left(_, Why::Unhealthy) => {
+            "an instance was taken out of service in response to EC2 instance status checks failure."
+        }
         What::Left(_, Why::Balanced) => {
             "an instance was taken out of service to aid in balancing the group's zones."
         }

@@ -23,9 +23,11 @@ pub(super) fn permissions(registry: &Registry, fleets: &Fleets, form: &Form) -> 
     };
     match operation {
         "DescribeAutoScalingGroups" | "DescribeScalingActivities" => vec![on("*".to_owned())],
-        "SetDesiredCapacity" | "SetInstanceProtection" | "DetachInstances" => {
-            group(form.get("AutoScalingGroupName").unwrap_or_default())
-        }
+        "SetDesiredCapacity"
+        | "SetInstanceProtection"
+        | "DetachInstances"
+        | "UpdateAutoScalingGroup"
+        | "DeleteAutoScalingGroup" => group(form.get("AutoScalingGroupName").unwrap_or_default()),
         "TerminateInstanceInAutoScalingGroup" => {
             let instance = form.get("InstanceId").unwrap_or_default();
             let owner = fleets

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{AutoScaling, activities, document, validation};
-use crate::fleet::{Event, FleetKind, What, Why};
+use crate::fleet::{Event, FleetKind, Sizes, What, Why};
 use crate::front::Refusal;
 use crate::query::Form;
 
@@ -12,7 +12,7 @@ impl AutoScaling {
         let group = self.group(form)?;
         form.required("DesiredCapacity")?;
         let desired = form.number("DesiredCapacity")?.unwrap_or_default();
-        let (min, max, name) = (group.spec.min, group.spec.max, "AutoScalingGroup");
+        let (Sizes { min, max }, name) = (group.sizes(), "AutoScalingGroup");
         if desired > max {
             return Err(validation(format!(
                 "New SetDesiredCapacity value {desired} is above max value {max} for the {name}."
@@ -25,6 +25,31 @@ impl AutoScaling {
         }
         group.set_desired(desired);
         Ok(document("SetDesiredCapacity", |_| ()))
+    }
+
+    /// Of what it changes on AWS, the sizes.
+    pub(super) fn update_group(&self, form: &Form) -> Result<String, Refusal> {
+        let group = self.group(form)?;
+        let sizes = (form.number("MinSize")?, form.number("MaxSize")?);
+        group
+            .resize(sizes, form.number("DesiredCapacity")?)
+            .map_err(validation)?;
+        Ok(document("UpdateAutoScalingGroup", |_| ()))
+    }
+
+    /// Instances that are protected from scale-in go by force alone ("Delete your Auto Scaling
+    /// infrastructure" in the user guide).
+    pub(super) fn delete_group(&self, form: &Form) -> Result<String, Refusal> {
+        let group = self.group(form)?;
+        let force = form.get("ForceDelete").is_some() && form.flag("ForceDelete")?;
+        if group.delete(force) {
+            return Ok(document("DeleteAutoScalingGroup", |_| ()));
+        }
+        Err(Refusal::new(
+            400,
+            "ResourceInUse",
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.",
+        ))
     }
 
     /// Both in one: the instance goes, and with it, where asked, one unit of the desired capacity.
@@ -43,7 +68,8 @@ impl AutoScaling {
             .of(id)
             .filter(|group| group.spec.kind == FleetKind::AutoScalingGroup)
             .ok_or_else(unknown)?;
-        let (min, decrement) = (group.spec.min, lower.then_some(group.spec.min));
+        let min = group.sizes().min;
+        let decrement = lower.then_some(min);
         // The answer is from when it begins, however soon it ends.
         let view = group.seen();
         match group.terminate_within(id, decrement) {
@@ -79,7 +105,7 @@ impl AutoScaling {
                 "The region detaches one instance at a time.".to_owned(),
             ));
         };
-        let min = group.spec.min;
+        let min = group.sizes().min;
         match group.detach(id, lower.then_some(min)) {
             None => Err(validation(format!(
                 "The instance {id} is not part of Auto Scaling group {}.",

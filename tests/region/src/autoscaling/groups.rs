@@ -22,18 +22,21 @@ impl AutoScaling {
     }
 
     fn describe(&self, group: &Keeper, view: &View, xml: &mut Xml) {
-        let (name, zone) = (&group.spec.id, format!("{}a", self.registry.region));
+        let name = &group.spec.id;
+        let zone = |number: usize| format!("{}{}", self.registry.region, letter(number));
         let arn = format!(
             "arn:aws:autoscaling:{}:{}:autoScalingGroup:1:autoScalingGroupName/{name}",
             self.registry.region, self.registry.account
         );
         xml.text("AutoScalingGroupName", name);
         xml.text("AutoScalingGroupARN", arn);
-        xml.text("MinSize", group.spec.min);
-        xml.text("MaxSize", group.spec.max);
+        xml.text("MinSize", view.sizes.min);
+        xml.text("MaxSize", view.sizes.max);
         xml.text("DesiredCapacity", view.asked.target);
         xml.text("DefaultCooldown", 300);
-        xml.element("AvailabilityZones", |xml| xml.text("member", &zone));
+        xml.element("AvailabilityZones", |xml| {
+            (0..group.spec.zones).for_each(|number| xml.text("member", zone(number)));
+        });
         xml.text("HealthCheckType", "EC2");
         xml.text("HealthCheckGracePeriod", group.spec.health_grace);
         members(
@@ -43,12 +46,13 @@ impl AutoScaling {
                 .iter()
                 .filter(|seat| seat.state != State::Terminated && !seat.detached),
             |xml, seat| {
-                instance(group, seat, &zone, xml);
+                instance(group, seat, &zone(seat.zone), xml);
             },
         );
         xml.text("CreatedTime", stamp(group.created));
         xml.text("NewInstancesProtectedFromScaleIn", group.spec.protects_new);
         xml.text("CapacityRebalance", group.spec.capacity_rebalance);
+        xml.maybe("Status", view.deleting.then_some("Delete in progress"));
         members(xml, "Tags", &group.spec.tags, |xml, (key, value)| {
             xml.text("Key", key);
             xml.text("Value", value);
@@ -71,13 +75,18 @@ fn instance(group: &Keeper, seat: &Seen, zone: &str, xml: &mut Xml) {
     xml.text("LifecycleState", lifecycle(seat));
     xml.text(
         "HealthStatus",
-        if seat.is_living() {
+        if seat.is_living() && !seat.unhealthy {
             "Healthy"
         } else {
             "Unhealthy"
         },
     );
     xml.text("ProtectedFromScaleIn", seat.protected);
+}
+
+/// Of a zone, from `a`.
+fn letter(number: usize) -> char {
+    ('a'..='z').nth(number).unwrap_or('z')
 }
 
 fn lifecycle(seat: &Seen) -> &'static str {

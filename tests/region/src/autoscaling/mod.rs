@@ -35,6 +35,8 @@ impl AutoScaling {
             "DescribeAutoScalingGroups" => Ok(self.describe_groups(&form)),
             "DescribeScalingActivities" => self.describe_activities(&form),
             "SetDesiredCapacity" => self.set_desired_capacity(&form),
+            "UpdateAutoScalingGroup" => self.update_group(&form),
+            "DeleteAutoScalingGroup" => self.delete_group(&form),
             "TerminateInstanceInAutoScalingGroup" => self.terminate_instance(&form),
             "DetachInstances" => self.detach_instances(&form),
             "SetInstanceProtection" => self.set_instance_protection(&form),

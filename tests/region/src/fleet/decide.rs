@@ -7,9 +7,11 @@
 //!   until the modification is fully processed",
 //!   <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/EC2-fleet-states.html>).
 //! - What is protected from a group's scale-in is not ended by it, and the group says that its
-//!   lower size could not be reached.
+//!   lower size could not be reached; so nobody can delete it but by force.
 //! - A launch that was decided on goes through, though the target is lower by then.
-//! - Under capacity rebalancing, marked instances are no longer capacity.
+//! - Under capacity rebalancing, marked instances are no longer capacity; nor are those of a group
+//!   that fail their checks once its grace is over. They go when others are in service.
+//! - A group balances its zones: see [`super::zones`].
 //! - Whether an interrupted instance is replaced at its notice or at its end is documented nowhere:
 //!   a test says which.
 
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Lack, Why};
 use super::state::{Now, Phase, Seat};
+use super::zones;
 
 /// Of every type that `init` names: t3, t3a and t4g up to large.
 const VCPUS: u32 = 2;
@@ -32,6 +35,12 @@ pub(super) enum Act {
     Boot(String),
     Leave(String, Why),
     Launch,
+    /// One more than the target, in the zone that has the fewest.
+    LaunchForBalance,
+    /// What was launched for balance is capacity from now on.
+    Count(String),
+    /// The group knows that it fails its checks.
+    Condemn(String),
     /// There is too little of that for another.
     Starve(Lack),
     /// There are too many, and none of them may go.
@@ -60,7 +69,9 @@ pub(super) fn wakes(now: &Now, at: Instant) -> Option<Instant> {
                 Phase::Running(since) => Some(since + now.dials.grace),
                 _ => None,
             };
-            [phase, seat.ends].into_iter().flatten()
+            [phase, seat.ends, now.condemned_at(seat)]
+                .into_iter()
+                .flatten()
         });
     of_seats
         .chain(now.modifying_until)
@@ -80,6 +91,9 @@ fn due(now: &Now, at: Instant) -> Vec<Act> {
         }
         Phase::Ordered(known) if known <= at => Some(Act::Admit(seat.id.clone())),
         Phase::Pending(boots) if boots <= at => Some(Act::Boot(seat.id.clone())),
+        _ if now.condemned_at(seat).is_some_and(|then| then <= at) => {
+            Some(Act::Condemn(seat.id.clone()))
+        }
         _ => None,
     });
     settle.into_iter().chain(seats).collect()
@@ -93,7 +107,11 @@ fn balance(now: &Now, at: Instant) -> Vec<Act> {
     if counted > target && !now.aim.keeps_excess {
         return victims(now, counted - target);
     }
-    replaced(now, target, at)
+    let replaced = replaced(now, target, at);
+    if replaced.is_empty() && counted == target && now.is_group {
+        return zones::even(now, at);
+    }
+    replaced
 }
 
 fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
@@ -102,6 +120,7 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
     }
     let (capacity, quota) = (now.dials.capacity, now.dials.quota);
     let limits = [
+        (zones::emptiest(now).is_none().then_some(0), Lack::Capacity),
         (capacity, Lack::Capacity),
         (quota.map(|vcpus| vcpus / VCPUS), Lack::Quota),
     ];
@@ -121,12 +140,12 @@ fn grow(now: &Now, missing: usize, at: Instant) -> Vec<Act> {
 }
 
 fn victims(now: &Now, excess: usize) -> Vec<Act> {
-    if now.counted().all(|seat| seat.protected) && !now.told_all_protected {
+    if now.counted().all(|seat| now.spares(seat)) && !now.told_all_protected {
         return vec![Act::TellAllProtected];
     }
     let open: Vec<&Seat> = now
         .counted()
-        .filter(|seat| !seat.protected && !seat.is_ordered())
+        .filter(|seat| !now.spares(seat) && !seat.is_ordered())
         .collect();
     open.into_iter()
         .rev()
@@ -135,20 +154,25 @@ fn victims(now: &Now, excess: usize) -> Vec<Act> {
         .collect()
 }
 
-/// A group's marked instances whose replacements are in service.
+/// A group's marked and unhealthy instances whose replacements are in service.
 fn replaced(now: &Now, target: usize, at: Instant) -> Vec<Act> {
     let ready = now
         .counted()
         .filter(|seat| now.in_service(seat, at))
         .count()
         >= target;
-    if !(now.is_group && now.rebalances && ready) {
+    if !(now.is_group && ready) {
         return Vec::new();
     }
-    now.attached()
-        .filter(|seat| seat.marked)
-        .map(|seat| Act::Leave(seat.id.clone(), Why::Rebalanced))
-        .collect()
+    let leaves = |seat: &Seat| {
+        let why = match seat {
+            seat if seat.unhealthy => Why::Unhealthy,
+            seat if now.rebalances && seat.marked => Why::Rebalanced,
+            _ => return None,
+        };
+        Some(Act::Leave(seat.id.clone(), why))
+    };
+    now.attached().filter_map(leaves).collect()
 }
 
 #[cfg(test)]
@@ -261,6 +285,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_fails_its_checks_is_replaced_after_the_grace_though_it_is_protected() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        (now.is_group, now.health_grace) = (true, RETRY);
+        (now.seats[0].fails, now.seats[0].protected) = (true, true);
+        assert_eq!(
+            (decide(&now, at), wakes(&now, at)),
+            (vec![], Some(at + RETRY))
+        );
+        assert_eq!(decide(&now, at + RETRY), [Act::Condemn("a".to_owned())]);
+        now.seats[0].unhealthy = true;
+        assert_eq!(decide(&now, at + RETRY), [Act::Launch]);
+        now.seats.push(Seat {
+            phase: Phase::Running(at),
+            ..Seat::ordered("b".to_owned(), at)
+        });
+        assert_eq!(decide(&now, at + RETRY), [leaves("a", Why::Unhealthy)]);
+    }
+
+    #[test]
     fn a_detached_instance_is_no_capacity_and_ends_at_its_own_time() {
         let at = Instant::now();
         let mut now = fleet(1, &["a", "b"], at);
@@ -280,6 +324,19 @@ mod tests {
         assert_eq!(decide(&now, at), [Act::TellAllProtected]);
         now.told_all_protected = true;
         assert_eq!(decide(&now, at), []);
+    }
+
+    #[test]
+    fn one_that_is_deleted_by_force_ends_the_protected_too_and_is_gone_after_them() {
+        let at = Instant::now();
+        let mut now = fleet(1, &["a"], at);
+        now.seats[0].protected = true;
+        now.delete();
+        assert_eq!(decide(&now, at), [leaves("a", Why::ScaledIn)]);
+        now.seats[0].phase = Phase::Leaving;
+        assert!(decide(&now, at).is_empty() && !now.is_deleted());
+        now.seats[0].phase = Phase::Gone;
+        assert!(decide(&now, at).is_empty() && now.is_deleted());
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) enum Why {
     ScaledIn,
     /// A marked one has its replacement.
     Rebalanced,
+    /// It fails EC2's checks.
+    Unhealthy,
     /// Its group balances its zones.
     Balanced,
     Interrupted,

@@ -35,6 +35,10 @@ pub struct FleetInstance {
     pub detached: bool,
     /// As a group's lifecycle says.
     pub in_service: bool,
+    /// As a group sees it.
+    pub unhealthy: bool,
+    /// Of its group's zones, from 0.
+    pub zone: usize,
 }
 
 impl Fleet {
@@ -78,6 +82,8 @@ impl Fleet {
             protected,
             detached,
             in_service,
+            unhealthy,
+            zone,
         } = seat;
         let public_ipv4 = self
             .keeper
@@ -92,6 +98,8 @@ impl Fleet {
             protected,
             detached,
             in_service,
+            unhealthy,
+            zone,
         }
     }
 
@@ -236,11 +244,56 @@ impl Fleet {
         });
     }
 
+    /// Whether one of a group's zones, from 0, has capacity.
+    pub fn set_zone_capacity(&self, zone: usize, has: bool) {
+        self.keeper.change(|inner| {
+            inner.now.zones[zone] = has;
+            inner.now.retry = None;
+        });
+    }
+
+    /// From now on EC2's checks of an instance fail; a group heeds that after its grace.
+    pub fn fail_checks(&self, id: &str) {
+        self.keeper.change(|inner| {
+            inner
+                .living(id)
+                .into_iter()
+                .for_each(|seat| seat.fails = true);
+        });
+    }
+
     /// A group whose zones have come out of balance, as they may while it is one larger, ends an
     /// instance in service to make one elsewhere: the oldest that is not protected. None: it has
     /// none such, and ends nobody.
     pub fn balance_zones(&self) -> Option<String> {
         self.keeper.end_for_balance()
+    }
+
+    /// As somebody's DetachInstances: out of its group and alive, and the desired capacity goes down
+    /// with it. False: it is not in service, or the group is at its minimum.
+    #[must_use]
+    pub fn detach(&self, id: &str) -> bool {
+        let min = self.keeper.sizes().min;
+        self.keeper.detach(id, Some(min)) == Some(true)
+    }
+
+    /// As CloudFormation deletes a stack's group, and brings back a stack that could not be made: it
+    /// sets the sizes to 0, waits for the instances to go, and deletes the group. CloudFormation
+    /// waits for about an hour; an error: some are left, and so is the group.
+    pub fn delete_as_cloudformation(&self, timeout: Duration) -> Result<()> {
+        self.keeper
+            .resize((Some(0), Some(0)), Some(0))
+            .map_err(anyhow::Error::msg)?;
+        self.until("its last instance to go", timeout, |now| {
+            !now.has_instances()
+        })?;
+        self.delete(false);
+        Ok(())
+    }
+
+    /// DeleteAutoScalingGroup, which without `force` is refused while there are instances: false.
+    pub fn delete(&self, force: bool) -> bool {
+        self.keeper.delete(force)
     }
 
     /// Gone at once, without a word to it.

@@ -13,10 +13,10 @@ use time::OffsetDateTime;
 use super::decide::{Act, RETRY, decide, wakes};
 use super::event::{Event, What};
 use super::launcher::{Launcher, Running};
-use super::state::{Aim, Dials, Now, Phase, Seat};
+use super::state::{Aim, Dials, Now, Phase, Seat, Sizes};
 use super::template::{LaunchTemplate, Versions};
 use super::view::{Past, View};
-use super::{FleetKind, FleetSpec, Ledger};
+use super::{FleetKind, FleetSpec, Ledger, zones};
 use crate::instance::{Instance, State};
 use crate::launchpad::Launchpad;
 use crate::locked;
@@ -69,6 +69,14 @@ impl Keeper {
             spec.capacity_rebalance,
             spec.kind == FleetKind::AutoScalingGroup,
         );
+        now.zones = vec![true; spec.zones.max(1)];
+        now.health_grace = Duration::from_secs(spec.health_grace.into());
+        if now.is_group {
+            now.sizes = Sizes {
+                min: spec.min,
+                max: spec.max,
+            };
+        }
         now.events = vec![Event::now(What::Submitted), Event::now(What::Active)];
         let versions = Versions::new(spec.template.clone(), spec.template_version);
         let inner = Mutex::new(Inner {
@@ -145,14 +153,25 @@ impl Keeper {
             }
             Act::Boot(id) => self.boot(inner, id),
             Act::Leave(id, why) => self.leave(inner, id, *why),
-            Act::Launch => {
+            Act::Launch | Act::LaunchForBalance => {
                 let known = at + inner.now.dials.order_delay;
                 let seat = Seat::ordered(format!("i-0{}", unique(16)), known);
+                let zone = zones::emptiest(&inner.now).unwrap_or_default();
                 inner.now.retry = None;
                 inner.now.seats.push(Seat {
                     protected: self.spec.protects_new,
+                    zone,
+                    balances: *act == Act::LaunchForBalance,
                     ..seat
                 });
+            }
+            Act::Count(id) => {
+                let seat = inner.now.seat(id);
+                seat.into_iter().for_each(|seat| seat.balances = false);
+            }
+            Act::Condemn(id) => {
+                let seat = inner.now.seat(id);
+                seat.into_iter().for_each(|seat| seat.unhealthy = true);
             }
             Act::Admit(id) => return Some(id.clone()),
             Act::TellAllProtected => {
@@ -231,6 +250,16 @@ impl Keeper {
 
     pub(crate) fn machine(&self, id: &str) -> Option<Arc<Machine>> {
         self.lock().bodies.get(id).map(|body| body.machine.clone())
+    }
+
+    /// A group's bounds, as they are.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.lock().now.sizes
+    }
+
+    /// It is no more, and only its instances are remembered.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.lock().now.is_deleted()
     }
 
     pub(crate) fn launched(&self, id: &str) -> bool {

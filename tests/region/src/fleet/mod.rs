@@ -14,6 +14,7 @@ mod stack;
 mod state;
 mod template;
 mod view;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,6 +27,7 @@ pub(crate) use event::{Event, Lack, What, Why};
 pub use handle::{Fleet, FleetInstance};
 pub(crate) use keeper::Keeper;
 pub use launcher::{Launcher, Running};
+pub(crate) use state::Sizes;
 pub use template::{LaunchTemplate, TemplateVersion};
 pub(crate) use view::{Activity, Seen, View};
 
@@ -63,8 +65,10 @@ pub struct FleetSpec {
     pub max: u32,
     /// An Auto Scaling group's new instances are protected from scale-in.
     pub protects_new: bool,
-    /// In seconds, of an Auto Scaling group.
+    /// In seconds, of an Auto Scaling group: from InService to its heed of failed checks.
     pub health_grace: u32,
+    /// How many Availability Zones an Auto Scaling group has; at least one.
+    pub zones: usize,
     /// More instances than the target are left alone; a group has no such setting.
     pub keeps_excess: bool,
     /// The fleet's own, not its instances'.
@@ -77,7 +81,7 @@ pub struct FleetSpec {
 }
 
 impl FleetSpec {
-    /// Without capacity rebalancing; a group's size may be 0 to 10.
+    /// Without capacity rebalancing; a group's size may be 0 to 10, in one zone.
     pub fn new(kind: FleetKind, id: &str, target: u32) -> FleetSpec {
         FleetSpec {
             kind,
@@ -87,6 +91,7 @@ impl FleetSpec {
             max: 10,
             protects_new: false,
             health_grace: 0,
+            zones: 1,
             keeps_excess: false,
             tags: BTreeMap::new(),
             capacity_rebalance: false,
@@ -102,6 +107,11 @@ impl FleetSpec {
 
     pub fn protects_new(mut self) -> FleetSpec {
         self.protects_new = true;
+        self
+    }
+
+    pub fn zones(mut self, zones: usize) -> FleetSpec {
+        self.zones = zones;
         self
     }
 
@@ -140,7 +150,10 @@ impl Fleets {
         launchpad: Arc<Launchpad>,
     ) -> Result<Fleet> {
         let mut keepers = locked(&self.keepers);
-        if keepers.iter().any(|keeper| keeper.spec.id == spec.id) {
+        if keepers
+            .iter()
+            .any(|keeper| keeper.spec.id == spec.id && !keeper.is_deleted())
+        {
             bail!("creating the fleet {}: one with this id exists", spec.id);
         }
         let keeper = Keeper::start(spec, launcher, launchpad, self.ledger.clone())?;
@@ -148,10 +161,11 @@ impl Fleets {
         Ok(Fleet { keeper })
     }
 
+    /// Those that there are.
     pub(crate) fn all(&self, kind: FleetKind) -> Vec<Arc<Keeper>> {
         locked(&self.keepers)
             .iter()
-            .filter(|keeper| keeper.spec.kind == kind)
+            .filter(|keeper| keeper.spec.kind == kind && !keeper.is_deleted())
             .cloned()
             .collect()
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::event::{What, Why};
 use super::keeper::Keeper;
-use super::state::{Aim, Seat};
+use super::state::{Aim, Seat, Sizes};
 
 impl Keeper {
     /// ModifyFleet and ModifySpotFleetRequest; what is not said stays. False: it is being modified
@@ -54,6 +54,45 @@ impl Keeper {
     /// SetDesiredCapacity: in effect at once, and the excess goes.
     pub(crate) fn set_desired(self: &Arc<Self>, desired: u32) {
         self.change(|inner| inner.now.aim_at(desired));
+    }
+
+    /// UpdateAutoScalingGroup; what is not said stays, and the desired capacity follows the sizes.
+    pub(crate) fn resize(
+        self: &Arc<Self>,
+        (min, max): (Option<u32>, Option<u32>),
+        desired: Option<u32>,
+    ) -> Result<(), String> {
+        self.change(|inner| {
+            let now = &mut inner.now;
+            let (min, max) = (min.unwrap_or(now.sizes.min), max.unwrap_or(now.sizes.max));
+            if min > max {
+                return Err(format!(
+                    "Max bound, {max}, must be greater than or equal to min bound, {min}"
+                ));
+            }
+            if let Some(desired) = desired.filter(|desired| !(min..=max).contains(desired)) {
+                return Err(format!(
+                    "Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}"
+                ));
+            }
+            let desired = desired.unwrap_or(now.asked.target.clamp(min, max));
+            now.sizes = Sizes { min, max };
+            if desired != now.asked.target {
+                now.aim_at(desired);
+            }
+            Ok(())
+        })
+    }
+
+    /// DeleteAutoScalingGroup. False: it has instances, and nobody forces it.
+    pub(crate) fn delete(self: &Arc<Self>, force: bool) -> bool {
+        self.change(|inner| {
+            let goes = force || !inner.now.has_instances();
+            if goes {
+                inner.now.delete();
+            }
+            goes
+        })
     }
 
     /// TerminateInstanceInAutoScalingGroup; the desired capacity is lowered where its minimum is

@@ -4,19 +4,26 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::{FleetKind, FleetSpec, TemplateVersion};
+use super::{FleetKind, FleetSpec, LaunchTemplate, TemplateVersion};
 
 impl FleetSpec {
     /// The resource `Fleet` of a stack.yaml, under the id that CloudFormation would have given it.
-    /// Its launch template is left to the caller.
+    /// What the stack's launch template sets is its template.
     pub fn of_stack(stack: &str, id: &str) -> Result<FleetSpec> {
         let documents = YamlLoader::load_from_str(stack).context("reading the stack")?;
-        let fleet = &documents.first().context("the stack is empty")?["Resources"]["Fleet"];
+        let stack = documents.first().context("the stack is empty")?;
+        let resources = &stack["Resources"];
+        let fleet = &resources["Fleet"];
         let properties = &fleet["Properties"];
-        match fleet["Type"].as_str() {
-            Some("AWS::AutoScaling::AutoScalingGroup") => group(properties, id),
+        let spec = match fleet["Type"].as_str() {
+            Some("AWS::AutoScaling::AutoScalingGroup") => {
+                let zones = &stack["Parameters"]["Zones"]["Default"];
+                group(properties, number(zones).ok(), id)
+            }
             Some("AWS::EC2::EC2Fleet") => {
                 let target =
                     number(&properties["TargetCapacitySpecification"]["TotalTargetCapacity"])?;
@@ -32,12 +39,36 @@ impl FleetSpec {
                 )
             }
             other => bail!("the stack's Fleet is {other:?}"),
-        }
+        }?;
+        let data = &resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"];
+        Ok(FleetSpec {
+            template: template(data)?,
+            ..spec
+        })
     }
 }
 
-/// Without DesiredCapacity a group starts as large as it must be at least.
-fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
+/// Its image is the launcher's: the stack's is a parameter.
+fn template(data: &Yaml) -> Result<LaunchTemplate> {
+    let user_data = data["UserData"].as_str();
+    let user_data = user_data.map(|encoded| BASE64_STANDARD.decode(encoded));
+    let tagged = data["TagSpecifications"].as_vec().into_iter().flatten();
+    let of_instances = tagged.filter(|each| each["ResourceType"].as_str() == Some("instance"));
+    let addresses = data["NetworkInterfaces"][0]["Ipv6AddressCount"].as_i64();
+    Ok(LaunchTemplate {
+        user_data: user_data
+            .transpose()
+            .context("the launch template's user data")?,
+        tags: of_instances.flat_map(|each| tags(&each["Tags"])).collect(),
+        instance_type: data["InstanceType"].as_str().map(str::to_owned),
+        ipv6_addresses: u32::try_from(addresses.unwrap_or_default())?,
+        ..LaunchTemplate::default()
+    })
+}
+
+/// Without DesiredCapacity a group starts as large as it must be at least. It is in as many zones as
+/// the stack's parameter says, or else as it has subnets.
+fn group(properties: &Yaml, zones: Option<u32>, id: &str) -> Result<FleetSpec> {
     let (min, max) = (
         number(&properties["MinSize"])?,
         number(&properties["MaxSize"])?,
@@ -47,7 +78,9 @@ fn group(properties: &Yaml, id: &str) -> Result<FleetSpec> {
     } else {
         number(&properties["DesiredCapacity"])?
     };
+    let subnets = properties["VPCZoneIdentifier"].as_vec().map_or(1, Vec::len);
     Ok(FleetSpec {
+        zones: zones.map_or(subnets, |zones| zones as usize).max(1),
         protects_new: properties["NewInstancesProtectedFromScaleIn"]
             .as_bool()
             .unwrap_or(false),
@@ -134,6 +167,17 @@ Resources:
             LaunchTemplateId: !Ref LaunchTemplate
             Version: !GetAtt LaunchTemplate.LatestVersionNumber
       Tags: [{ Key: "spotboot:site", Value: example, PropagateAtLaunch: false }]
+  LaunchTemplate:
+    Properties:
+      LaunchTemplateData: {
+        "ImageId": { "Ref": "ImageId" },
+        "InstanceType": "t4g.small",
+        "TagSpecifications": [
+          { "ResourceType": "instance", "Tags": [{ "Key": "Name", "Value": "web" }] },
+          { "ResourceType": "volume", "Tags": [{ "Key": "Of", "Value": "web" }] }
+        ],
+        "UserData": "IyEvYmluL3No"
+        }
 "#;
         let spec = FleetSpec::of_stack(stack, "web").unwrap();
         assert_eq!(
@@ -142,9 +186,19 @@ Resources:
         );
         assert!(spec.protects_new && !spec.capacity_rebalance && spec.health_grace == 300);
         assert_eq!(spec.template_version, TemplateVersion::Number(1));
+        assert_eq!(spec.zones, 3);
+        let two = format!("Parameters:\n  Zones: {{ Default: \"2\" }}{stack}");
+        assert_eq!(FleetSpec::of_stack(&two, "web").unwrap().zones, 2);
         assert_eq!(
             spec.tags,
             BTreeMap::from([("spotboot:site".to_owned(), "example".to_owned())])
+        );
+        let template = spec.template;
+        assert_eq!(template.user_data.as_deref(), Some(&b"#!/bin/sh"[..]));
+        assert_eq!(template.instance_type.as_deref(), Some("t4g.small"));
+        assert_eq!(
+            template.tags,
+            BTreeMap::from([("Name".to_owned(), "web".to_owned())])
         );
     }
 

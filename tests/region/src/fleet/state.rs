@@ -15,6 +15,21 @@ pub(crate) struct Aim {
     pub(crate) keeps_excess: bool,
 }
 
+/// An Auto Scaling group's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+impl Sizes {
+    const ANY: Sizes = Sizes {
+        min: 0,
+        max: u32::MAX,
+    };
+    const NONE: Sizes = Sizes { min: 0, max: 0 };
+}
+
 /// What a test sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dials {
@@ -78,6 +93,14 @@ pub(super) struct Seat {
     pub(super) detached: bool,
     /// Interrupted: terminated then.
     pub(super) ends: Option<Instant>,
+    /// The number of its zone, from 0.
+    pub(super) zone: usize,
+    /// Launched to balance its group's zones: no capacity before it is in service.
+    pub(super) balances: bool,
+    /// It fails EC2's checks.
+    pub(super) fails: bool,
+    /// Its group knows that it fails them: it is no capacity, and is replaced.
+    pub(super) unhealthy: bool,
 }
 
 impl Seat {
@@ -91,6 +114,10 @@ impl Seat {
             protected: false,
             detached: false,
             ends: None,
+            zone: 0,
+            balances: false,
+            fails: false,
+            unhealthy: false,
         }
     }
 
@@ -121,11 +148,18 @@ pub(super) struct Now {
     pub(super) asked: Aim,
     /// What is in effect.
     pub(super) aim: Aim,
+    pub(super) sizes: Sizes,
+    /// It ends all of its instances, protected ones too, and is then gone.
+    pub(super) deleting: bool,
     pub(super) modifying_until: Option<Instant>,
     pub(super) rebalances: bool,
     /// A group terminates marked instances itself, once they are replaced; fleets with the strategy
     /// `launch` leave that to their owner.
     pub(super) is_group: bool,
+    /// From InService to the group's heed of an instance's failed checks.
+    pub(super) health_grace: Duration,
+    /// Whether each zone has capacity.
+    pub(super) zones: Vec<bool>,
     /// In the order of their launch.
     pub(super) seats: Vec<Seat>,
     pub(super) events: Vec<Event>,
@@ -142,9 +176,13 @@ impl Now {
         Now {
             asked: aim,
             aim,
+            sizes: Sizes::ANY,
+            deleting: false,
             modifying_until: None,
             rebalances,
             is_group,
+            health_grace: Duration::ZERO,
+            zones: vec![true],
             seats: Vec::new(),
             events: Vec::new(),
             dials: Dials::default(),
@@ -169,6 +207,28 @@ impl Now {
         self.told_all_protected = false;
     }
 
+    /// A group that was told to go, which it is once it has no instance.
+    pub(super) fn delete(&mut self) {
+        (self.deleting, self.sizes) = (true, Sizes::NONE);
+        self.aim_at(0);
+    }
+
+    /// Whether there is any that was not taken out of it, be it on its way out.
+    pub(super) fn has_instances(&self) -> bool {
+        self.seats
+            .iter()
+            .any(|seat| !seat.detached && seat.phase != Phase::Gone)
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleting && !self.has_instances()
+    }
+
+    /// Whether its own scale-in spares this one.
+    pub(super) fn spares(&self, seat: &Seat) -> bool {
+        seat.protected && !self.deleting
+    }
+
     /// Those of the living that are the fleet's still.
     pub(super) fn attached(&self) -> impl Iterator<Item = &Seat> {
         self.living().filter(|seat| !seat.detached)
@@ -176,10 +236,27 @@ impl Now {
 
     /// Those that are capacity.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Seat> {
-        let replaced_early = move |seat: &Seat| {
+        let replaced_early = |seat: &Seat| {
             self.rebalances && seat.marked || self.dials.replaces_at_notice && seat.ends.is_some()
         };
-        self.attached().filter(move |seat| !replaced_early(seat))
+        self.attached()
+            .filter(move |seat| !(replaced_early(seat) || seat.unhealthy || seat.balances))
+    }
+
+    /// The numbers of the zones that have capacity.
+    pub(super) fn open_zones(&self) -> impl Iterator<Item = usize> {
+        let zones = self.zones.iter().enumerate();
+        zones.filter(|(_, open)| **open).map(|(zone, _)| zone)
+    }
+
+    /// When its group heeds that an instance fails its checks.
+    pub(super) fn condemned_at(&self, seat: &Seat) -> Option<Instant> {
+        match seat.phase {
+            Phase::Running(since) if self.is_group && seat.fails && !seat.unhealthy => {
+                Some(since + self.dials.grace + self.health_grace)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn in_service(&self, seat: &Seat, at: Instant) -> bool {

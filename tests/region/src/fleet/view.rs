@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::state::{Aim, Now, Seat};
+use super::state::{Aim, Now, Seat, Sizes};
 use crate::instance::State;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Activity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) asked: Aim,
+    pub(crate) sizes: Sizes,
+    pub(crate) deleting: bool,
     pub(crate) modifying: bool,
     pub(crate) activity: Activity,
     pub(crate) fulfilled: usize,
@@ -38,6 +40,9 @@ pub(crate) struct Seen {
     pub(crate) protected: bool,
     pub(crate) detached: bool,
     pub(crate) in_service: bool,
+    pub(crate) unhealthy: bool,
+    /// From 0.
+    pub(crate) zone: usize,
 }
 
 impl Seen {
@@ -57,11 +62,15 @@ impl View {
                 protected: seat.protected,
                 detached: seat.detached,
                 in_service: now.in_service(seat, at),
+                unhealthy: seat.unhealthy,
+                zone: seat.zone,
             })
         };
         let fulfilled = now.counted().filter(|seat| !seat.is_ordered()).count();
         View {
             asked: now.asked,
+            sizes: now.sizes,
+            deleting: now.deleting,
             modifying: now.modifying_until.is_some(),
             activity: activity(now, fulfilled),
             fulfilled,

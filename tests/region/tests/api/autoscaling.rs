@@ -45,6 +45,14 @@ fn terminate(region: &Region, id: &str, decrement: bool) -> (u16, String) {
     )
 }
 
+fn delete(region: &Region, further: &str) -> (u16, String) {
+    ask(
+        region,
+        "DeleteAutoScalingGroup",
+        &format!("{NAME}{further}"),
+    )
+}
+
 fn refusal((status, body): (u16, String)) -> (u16, String, String) {
     (
         status,
@@ -232,6 +240,95 @@ fn a_group_that_protects_new_instances_ends_none_and_says_why_it_stays_too_large
     );
     assert_eq!(ask(&region, "SetInstanceProtection", &lift).0, 200);
     group.wait_for_end(&both[1].id, PATIENCE).unwrap();
+}
+
+#[test]
+fn a_desired_capacity_follows_the_groups_sizes() {
+    let region = region();
+    let group = group(&region, 2, 0, 2);
+    let update = |sizes: &str| {
+        ask(
+            &region,
+            "UpdateAutoScalingGroup",
+            &format!("{NAME}&{sizes}"),
+        )
+    };
+    assert_eq!(update("MaxSize=1").0, 200);
+    assert_eq!(group.wait_for(1, PATIENCE).unwrap().len(), 1);
+    assert_eq!(update("MinSize=2&MaxSize=3").0, 200);
+    group.wait_for(2, PATIENCE).unwrap();
+    let told = described(&region);
+    for (name, value) in [("DesiredCapacity", "2"), ("MinSize", "2"), ("MaxSize", "3")] {
+        assert_eq!(texts(&told, name), [value]);
+    }
+    for (sizes, word) in [
+        ("MinSize=4", "greater than or equal to min bound"),
+        ("DesiredCapacity=4", "must be between"),
+    ] {
+        let (_, code, message) = refusal(update(sizes));
+        assert!(
+            code == "ValidationError" && message.contains(word),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_group_is_deleted_once_it_has_no_instance() {
+    let region = region();
+    let group = group(&region, 2, 1, 3);
+    let (_, code, _) = refusal(delete(&region, ""));
+    assert_eq!(code, "ResourceInUse");
+    let outside = ids(&group).remove(0);
+    assert!(group.detach(&outside));
+    group.delete_as_cloudformation(PATIENCE).unwrap();
+    assert_eq!(ids(&group), [outside], "it is no instance of the group's");
+    assert!(texts(&described(&region), "AutoScalingGroupName").is_empty());
+    let (_, code, _) = refusal(delete(&region, ""));
+    assert_eq!(code, "ValidationError");
+}
+
+#[test]
+fn a_group_with_a_protected_instance_is_deleted_by_force_alone() {
+    let region = region();
+    let group = group(&region, 2, 1, 3);
+    let kept = ids(&group).remove(0);
+    let protect = format!("{NAME}&InstanceIds.member.1={kept}&ProtectedFromScaleIn=true");
+    assert_eq!(ask(&region, "SetInstanceProtection", &protect).0, 200);
+    let stuck = group.delete_as_cloudformation(Duration::from_secs(2));
+    let stuck = stuck.unwrap_err().to_string();
+    assert!(stuck.contains("its last instance to go"), "{stuck}");
+    assert_eq!(ids(&group), [kept.clone()]);
+    let told = described(&region);
+    for (name, value) in [
+        ("DesiredCapacity", "0"),
+        ("MaxSize", "0"),
+        ("InstanceId", kept.as_str()),
+    ] {
+        assert_eq!(texts(&told, name), [value]);
+    }
+    let codes = texts(
+        &ask(&region, "DescribeScalingActivities", NAME).1,
+        "StatusCode",
+    );
+    assert_eq!(codes[0], "Cancelled");
+    assert_eq!(delete(&region, "&ForceDelete=true").0, 200);
+    group.wait_for_end(&kept, PATIENCE).unwrap();
+    assert!(texts(&described(&region), "AutoScalingGroupName").is_empty());
+}
+
+#[test]
+fn instances_are_spread_over_the_groups_zones_and_told_as_unhealthy() {
+    let region = region();
+    let spec = FleetSpec::new(FleetKind::AutoScalingGroup, "site", 2).zones(2);
+    let group = created(&region, spec);
+    let zones = ["ap-southeast-2a", "ap-southeast-2b"];
+    assert_eq!(texts(&described(&region), "AvailabilityZone"), zones);
+    group.set_launch_delay(Duration::from_secs(60));
+    group.fail_checks(&ids(&group)[1]);
+    eventually("it is told", || {
+        texts(&described(&region), "HealthStatus")[1] == "Unhealthy"
+    });
 }
 
 #[test]
