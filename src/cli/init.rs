@@ -20,13 +20,17 @@ pub struct Init {
     /// Separated by commas [default: several cheap ones of one to four GiB]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub instance_types: Vec<String>,
-    /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux
-    /// 2023]
+    /// What instances run: image, root device and the packages of a new site.toml go by it
+    /// [default: amazon-linux-2023]
+    #[arg(long, value_enum)]
+    pub os: Option<Os>,
+    /// ami-…, or the public parameter of Systems Manager that names one [default: the newest of
+    /// --os]
     #[arg(long)]
     pub image: Option<String>,
-    /// The image's own name for its disk; /dev/sda1 on Ubuntu
-    #[arg(long, value_name = "DEVICE", default_value = "/dev/xvda")]
-    pub root_device: String,
+    /// The image's own name for its disk [default: that of --os]
+    #[arg(long, value_name = "DEVICE")]
+    pub root_device: Option<String>,
     /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for
     /// the architecture
     #[arg(long, value_name = "URL")]
@@ -131,6 +135,19 @@ impl ValueEnum for FleetKind {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.word()))
     }
+}
+
+/// The operating systems that `init` knows images and packages of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Os {
+    #[value(name = "amazon-linux-2023")]
+    AmazonLinux2023,
+    #[value(name = "debian-12")]
+    Debian12,
+    #[value(name = "debian-13")]
+    Debian13,
+    #[value(name = "ubuntu-24.04")]
+    Ubuntu2404,
 }
 
 /// The processor of the instances, by the name that `uname -m` prints; the alias is Debian's name.

@@ -16,5 +16,6 @@ mod desk;
 mod failover;
 mod files;
 mod stack;
+mod systems;
 mod user_data;
 mod words;

@@ -9,27 +9,30 @@ use serde_json::Value;
 use crate::desk::{Desk, HASH, SITE, tool};
 
 const FLEETS: [&str; 3] = ["auto-scaling-group", "ec2-fleet", "spot-fleet"];
-const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
+/// Each system once, with every architecture and with GitHub's role or without.
+const SYSTEMS: [(&str, &str, &[&str]); 4] = [
+    ("amazon-linux-2023", "x86_64", &[]),
+    ("debian-12", "x86_64", GITHUB),
+    ("debian-13", "aarch64", &[]),
+    ("ubuntu-24.04", "aarch64", GITHUB),
+];
+const GITHUB: &[&str] = &["--github", "me/site"];
 
 /// One stack.yaml of each variety; their paths.
 fn stacks(desk: &Desk) -> Vec<String> {
     let mut paths = Vec::new();
     for fleet in FLEETS {
-        for arch in ARCHES {
-            for (github, further) in [("alone", &[][..]), ("github", &["--github", "me/site"])] {
-                let (out, sha256) = (format!("{fleet}-{arch}-{github}"), format!("{arch}={HASH}"));
-                desk.made(
-                    &[
-                        SITE,
-                        &[
-                            "--fleet", fleet, "--arch", arch, "--sha256", &sha256, "--out", &out,
-                        ],
-                        further,
-                    ]
-                    .concat(),
-                );
-                paths.push(format!("{out}/stack.yaml"));
-            }
+        for (os, arch, github) in SYSTEMS {
+            let out = if github.is_empty() {
+                format!("{fleet}-{os}")
+            } else {
+                format!("{fleet}-{os}-github")
+            };
+            let (config, sha256) = (format!("{out}.toml"), format!("{arch}={HASH}"));
+            let kind = ["--fleet", fleet, "--os", os, "--arch", arch];
+            let files = ["--sha256", &sha256, "--config", &config, "--out", &out];
+            desk.made(&[SITE, &kind, &files, github].concat());
+            paths.push(format!("{out}/stack.yaml"));
         }
     }
     let sha256 = format!("aarch64={HASH}");

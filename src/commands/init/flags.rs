@@ -43,7 +43,7 @@ fn rules(init: &Init) -> [FlagRule<'_>; 11] {
         ),
         (
             "--root-device",
-            Some(&init.root_device),
+            init.root_device.as_deref(),
             |name| name.starts_with("/dev/") && simple(name, b"/"),
             "a device, as in /dev/xvda",
         ),

@@ -6,6 +6,7 @@ mod flags;
 mod mirror;
 mod mirror_plan;
 mod next;
+mod partition;
 mod plan;
 mod policies;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod program;
 mod release_on;
 mod render;
 mod site;
+mod system;
 mod user_data;
 
 use anyhow::Result;
@@ -34,7 +36,7 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
         Some(site) => (site::agreed(site, &init.site)?, None),
         None => {
             let region = region(None, init).await?;
-            site::make(globals, &init.site, init.failover, region)?
+            site::make(globals, init, region)?
         }
     };
     let plan = InitPlan::new(&site, init, region(Some(&site), init).await?)?;

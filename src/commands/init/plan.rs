@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::flags::odd_values;
 use super::mirror_plan::MirrorPlan;
+use super::partition::elsewhere;
 use super::program::Program;
+use super::system::System;
 use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
 use crate::outcome::Usage;
@@ -35,6 +37,8 @@ pub struct InitPlan<'a> {
     pub arch: &'static str,
     pub instance_types: Vec<String>,
     pub image: String,
+    /// The image's own name for its disk.
+    pub root_device: &'a str,
     pub program: Program,
     pub account: &'a str,
     /// Empty for no mail of budget and alarm.
@@ -64,7 +68,10 @@ impl<'a> InitPlan<'a> {
         } else {
             init.instance_types.clone()
         };
-        let image = init.image.clone().unwrap_or_else(|| amazon_linux(arch));
+        let system = System::asked(init);
+        let newest = system.image(arch == word(Arch::Arm));
+        let image = init.image.clone().unwrap_or_else(|| newest.to_owned());
+        let root_device = init.root_device.as_deref().unwrap_or(system.root_device);
         let account = init.account.as_deref().unwrap_or(NO_ACCOUNT);
         let contact = site
             .tls
@@ -86,6 +93,7 @@ impl<'a> InitPlan<'a> {
             arch,
             instance_types,
             image,
+            root_device,
             program,
             account,
             email,
@@ -132,6 +140,8 @@ impl Needed {
                 "neither site.toml nor AWS_REGION nor the profile names one",
             ));
         }
+        wrong.extend(region.as_deref().and_then(other_partition));
+        wrong.extend(absent_package(site, init));
         if zone.is_none() {
             wrong.push(missing(
                 "--zone",
@@ -178,6 +188,31 @@ fn missing(flag: &'static str, why: &str) -> Check {
         .with_remedy(format!("give {flag}"))
 }
 
+/// Every rendered ARN begins with `arn:aws:`, and every service's name ends in `amazonaws.com`.
+fn other_partition(region: &str) -> Option<Check> {
+    let place = elsewhere(region)?;
+    let seen = format!(
+        "the region {region} is in {place}: that is another partition of AWS, with its own accounts, ARNs and addresses, and what init writes is for the main partition only"
+    );
+    Some(
+        Check::problem("--region", "--region", seen)
+            .with_remedy("give a region of AWS's main partition"),
+    )
+}
+
+/// An image of the user's own may hold anything.
+fn absent_package(site: &Site, init: &Init) -> Option<Check> {
+    if init.image.is_some() {
+        return None;
+    }
+    let system = System::asked(init);
+    let (package, title) = (system.lacks(&site.host_packages)?, system.title);
+    let seen = format!(
+        "site.toml's [host] packages has {package}, and {title} has no such package: edit the file, or name the instances' system with --os"
+    );
+    Some(Check::problem("--os", "--os", seen).with_remedy("give --os"))
+}
+
 fn word(arch: Arch) -> &'static str {
     match arch {
         Arch::X86 => "x86_64",
@@ -205,17 +240,6 @@ fn usual_types(arch: &str) -> Vec<String> {
         &X86_TYPES
     };
     types.iter().map(|&name| name.to_owned()).collect()
-}
-
-/// The public parameter that always names the newest image (AL2023 user guide, "Launching AL2023
-/// using the SSM parameter").
-fn amazon_linux(arch: &str) -> String {
-    let arch = if arch == word(Arch::Arm) {
-        "arm64"
-    } else {
-        "x86_64"
-    };
-    format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}")
 }
 
 /// The one that `--sha256` gives for the architecture, else our own. The inner error is the user's.

@@ -108,7 +108,7 @@ fn launch_template(plan: &InitPlan<'_>, user_data: &str, stack: bool) -> Result<
             format!("{{ \"Name\": \"spotboot-{}\" }}", plan.site.name)
         },
         security_group: SECURITY_GROUP,
-        root_device: &plan.init.root_device,
+        root_device: plan.root_device,
         volume_gib: VOLUME_GIB,
         user_data: user_data.to_owned(),
     };
