@@ -31,6 +31,15 @@ pub struct Init {
     /// The image's own name for its disk [default: that of --os]
     #[arg(long, value_name = "DEVICE")]
     pub root_device: Option<String>,
+    /// Instances come up in this network of yours, and the stack makes none
+    #[arg(long, value_name = "VPC", requires = "subnet")]
+    pub existing_vpc: Option<String>,
+    /// A public subnet of that network; can be repeated, one for each Availability Zone
+    #[arg(long, value_name = "SUBNET", requires = "existing_vpc")]
+    pub subnet: Vec<String>,
+    /// A security group of that network, which lets visitors in [default: the stack makes one]
+    #[arg(long, value_name = "GROUP", requires = "existing_vpc")]
+    pub security_group: Option<String>,
     /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for
     /// the architecture
     #[arg(long, value_name = "URL")]

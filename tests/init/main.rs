@@ -15,6 +15,7 @@ mod check;
 mod desk;
 mod failover;
 mod files;
+mod network;
 mod stack;
 mod systems;
 mod user_data;

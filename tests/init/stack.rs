@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::desk::{Desk, HASH, SITE, tool};
+use crate::network::EXISTING;
 
 const FLEETS: [&str; 3] = ["auto-scaling-group", "ec2-fleet", "spot-fleet"];
 /// Each system once, with every architecture and with GitHub's role or without.
@@ -36,6 +37,12 @@ fn stacks(desk: &Desk) -> Vec<String> {
         }
     }
     let sha256 = format!("aarch64={HASH}");
+    for fleet in FLEETS {
+        let out = format!("{fleet}-existing");
+        let kind = ["--fleet", fleet, "--arch", "aarch64", "--sha256", &sha256];
+        desk.made(&[SITE, &kind, EXISTING, &["--out", &out]].concat());
+        paths.push(format!("{out}/stack.yaml"));
+    }
     let further = [
         "--arch", "aarch64", "--sha256", &sha256, "--github", "me/site", "--out", ELASTIC,
     ];
@@ -51,13 +58,28 @@ fn stacks(desk: &Desk) -> Vec<String> {
     paths
 }
 
+/// A stack that makes neither a network nor a security group.
+fn with_a_security_group(desk: &Desk) -> String {
+    let sha256 = format!("aarch64={HASH}");
+    let binary = ["--arch", "aarch64", "--sha256", &sha256, "--out", "group"];
+    let group = [
+        "--config",
+        "elastic.toml",
+        "--security-group",
+        "sg-0a1b2c3d",
+    ];
+    desk.made(&[&binary[..], &group, EXISTING].concat());
+    "group/stack.yaml".to_owned()
+}
+
 const ELASTIC: &str = "auto-scaling-group-aarch64-github-elastic";
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_variety_in_any_region() {
     let Some(lint) = tool("cfn-lint") else { return };
     let desk = Desk::new();
-    let paths = stacks(&desk);
+    let mut paths = stacks(&desk);
+    paths.push(with_a_security_group(&desk));
     let judged = |paths: &[String]| {
         let mut command = Command::new(&lint);
         let output = command
@@ -208,6 +230,19 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
     assert_eq!(made["encryption"], "AES256");
     assert_eq!(made["subnets"], 3);
     assert_eq!(made["ports"], serde_json::json!([80, 443]));
+    let interfaces = made["interfaces"].as_array().expect("a list");
+    // The stack's own subnets give addresses; somebody else's may not.
+    assert_eq!(
+        interfaces.len(),
+        usize::from(path.contains("existing")),
+        "{path}: {interfaces:?}"
+    );
+    assert!(
+        interfaces
+            .iter()
+            .all(|interface| interface["AssociatePublicIpAddress"] == true),
+        "{path}: {interfaces:?}"
+    );
 
     let encoded = made["user_data"]
         .as_str()

@@ -22,7 +22,16 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
             "an instance type, as in t4g.small",
         )
     });
+    let subnets = init.subnet.iter().map(|id| {
+        (
+            "--subnet",
+            Some(id.as_str()),
+            is_subnet as fn(&str) -> bool,
+            "a subnet's id, as in subnet-0a1b2c3d",
+        )
+    });
     types
+        .chain(subnets)
         .chain(rules(init))
         .filter_map(|(flag, value, fits, wanted)| {
             let value = value.filter(|value| !fits(value))?;
@@ -32,7 +41,7 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
         .collect()
 }
 
-fn rules(init: &Init) -> [FlagRule<'_>; 11] {
+fn rules(init: &Init) -> [FlagRule<'_>; 13] {
     let (site, budget) = (&init.site, (init.budget == 0).then_some("0"));
     [
         (
@@ -46,6 +55,18 @@ fn rules(init: &Init) -> [FlagRule<'_>; 11] {
             init.root_device.as_deref(),
             |name| name.starts_with("/dev/") && simple(name, b"/"),
             "a device, as in /dev/xvda",
+        ),
+        (
+            "--existing-vpc",
+            init.existing_vpc.as_deref(),
+            |id| is_id(id, "vpc-"),
+            "a network's id, as in vpc-0a1b2c3d",
+        ),
+        (
+            "--security-group",
+            init.security_group.as_deref(),
+            |id| is_id(id, "sg-"),
+            "a security group's id, as in sg-0a1b2c3d",
         ),
         (
             "--branch",
@@ -97,6 +118,16 @@ fn rules(init: &Init) -> [FlagRule<'_>; 11] {
         ),
         ("--budget", budget, |_| false, "at least 1"),
     ]
+}
+
+fn is_subnet(id: &str) -> bool {
+    is_id(id, "subnet-")
+}
+
+/// EC2's ids are a prefix and hexadecimal digits.
+fn is_id(id: &str, prefix: &str) -> bool {
+    id.strip_prefix(prefix)
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn is_type(name: &str) -> bool {
