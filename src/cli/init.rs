@@ -47,12 +47,16 @@ pub struct Init {
     /// Its SHA-256 [default: this binary's, where the architecture is this machine's]
     #[arg(long, value_name = "[ARCH=]HEX")]
     pub sha256: Vec<String>,
-    /// The GitHub repository whose workflow may deploy
+    /// The GitHub repository whose workflow may deploy; OWNER@ID/REPO@ID for that one alone,
+    /// whoever has its name later
     #[arg(long, value_name = "OWNER/REPO")]
     pub github: Option<String>,
-    /// The one branch of it that may
-    #[arg(long, default_value = "main", requires = "github")]
-    pub branch: String,
+    /// The one branch of it that may [default: main, or none where --environment names who may]
+    #[arg(long, requires = "github")]
+    pub branch: Option<String>,
+    /// The one environment of it whose jobs may
+    #[arg(long, value_name = "NAME", requires = "github")]
+    pub environment: Option<String>,
     /// The AWS account's number; only the policies that stand alone need it
     #[arg(long, value_name = "NUMBER")]
     pub account: Option<String>,

@@ -18,5 +18,6 @@ mod files;
 mod network;
 mod stack;
 mod systems;
+mod trust;
 mod user_data;
 mod words;

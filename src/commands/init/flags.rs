@@ -41,7 +41,7 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
         .collect()
 }
 
-fn rules(init: &Init) -> [FlagRule<'_>; 13] {
+fn rules(init: &Init) -> [FlagRule<'_>; 14] {
     let (site, budget) = (&init.site, (init.budget == 0).then_some("0"));
     [
         (
@@ -70,15 +70,21 @@ fn rules(init: &Init) -> [FlagRule<'_>; 13] {
         ),
         (
             "--branch",
-            Some(&init.branch),
+            init.branch.as_deref(),
             |name| simple(name, b"/-_."),
             "a branch",
+        ),
+        (
+            "--environment",
+            init.environment.as_deref(),
+            |name| simple(name, b"/-_."),
+            "an environment of letters, digits and /-_.",
         ),
         (
             "--github",
             init.github.as_deref(),
             is_repository,
-            "OWNER/REPO",
+            "OWNER/REPO, or OWNER@ID/REPO@ID with GitHub's numbers",
         ),
         (
             "--account",
@@ -134,9 +140,18 @@ fn is_type(name: &str) -> bool {
     simple(name, b".-") && name.contains('.')
 }
 
+/// GitHub's numbers stand with both names or with neither.
 fn is_repository(name: &str) -> bool {
-    let parts = name.split('/').filter(|part| !part.is_empty());
-    simple(name, b"/-_.@") && parts.count() == 2
+    let Some((owner, repository)) = name.split_once('/') else {
+        return false;
+    };
+    let is_name = |name: &str| simple(name, b"-_.");
+    let is_numbered = |name: &str| {
+        name.split_once('@').is_some_and(|(name, number)| {
+            is_name(name) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    is_name(owner) && is_name(repository) || is_numbered(owner) && is_numbered(repository)
 }
 
 fn simple(text: &str, more: &[u8]) -> bool {
@@ -144,4 +159,31 @@ fn simple(text: &str, more: &[u8]) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_has_githubs_numbers_with_both_names_or_with_neither() {
+        for name in ["me/site", "me-2/my_site.org", "me@12/site@345"] {
+            assert!(is_repository(name), "{name}");
+        }
+        for name in [
+            "me",
+            "me/",
+            "/site",
+            "me/site/x",
+            "me@12/site",
+            "me/site@345",
+            "me@/site@",
+            "me@a/site@b",
+            "me@12@13/site@345",
+            "me/*",
+            "me@*/site@*",
+        ] {
+            assert!(!is_repository(name), "{name}");
+        }
+    }
 }

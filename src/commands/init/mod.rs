@@ -3,6 +3,7 @@
 
 mod files;
 mod flags;
+mod github;
 mod mirror;
 mod mirror_plan;
 mod next;

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
+use super::github::GitHubJobs;
 use super::plan::InitPlan;
 use super::{mirror, policies, user_data};
 use crate::config::Address;
@@ -59,7 +60,8 @@ struct Stack<'a> {
     /// Whether it makes the site's Elastic IP.
     elastic_ip: bool,
     github: Option<&'a str>,
-    branch: &'a str,
+    /// Whose tokens of that repository CI's role trusts, for a sentence.
+    whose: Option<String>,
     instance_policy: String,
     ci_policy: String,
     ci_trust: Option<String>,
@@ -153,7 +155,7 @@ fn stack(plan: &InitPlan<'_>, user_data: &str) -> Result<String> {
         zones: plan.zones(),
         elastic_ip: plan.site.dns.address == Address::Elastic { allocation: None },
         github: plan.init.github.as_deref(),
-        branch: &plan.init.branch,
+        whose: GitHubJobs::of(plan.init).map(|jobs| jobs.whose()),
         instance_policy: policies.instance.trim_end().to_owned(),
         ci_policy: policies.ci.trim_end().to_owned(),
         ci_trust: policies.trust.map(|trust| trust.trim_end().to_owned()),

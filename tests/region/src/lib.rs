@@ -76,7 +76,7 @@ pub use fleet::{
     Census, Fleet, FleetInstance, FleetKind, FleetSpec, LaunchTemplate, Launcher, Running,
 };
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
-pub use iam::{Grant, Principal};
+pub use iam::{Grant, Principal, TrustPolicy, WebIdentity};
 pub use identity::{Identities, Keys, LoginSession, SsoSession, Trust};
 pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;
