@@ -4,6 +4,7 @@
 mod files;
 mod flags;
 mod github;
+mod glibc;
 mod mirror;
 mod mirror_plan;
 mod next;
@@ -25,6 +26,7 @@ use crate::cli::{Globals, Init};
 use crate::config::Site;
 use crate::context::site_file::told_region;
 use crate::outcome::Outcome;
+use crate::output::out;
 use files::{Fate, File};
 use plan::InitPlan;
 
@@ -48,6 +50,9 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let blocked = !init.force && files.iter().any(|file| file.fate() == Fate::Differs);
     if globals.dry_run {
         files::show(&files, init.force);
+        if let Some(warning) = &plan.warning {
+            out!("WARNING: {warning}");
+        }
         return Ok(if blocked {
             Outcome::ProblemFound
         } else {

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::flags::odd_values;
+use super::glibc::Version;
 use super::mirror_plan::MirrorPlan;
 use super::partition::elsewhere;
 use super::program::Program;
@@ -45,6 +46,8 @@ pub struct InitPlan<'a> {
     pub email: String,
     /// Only with `--failover`.
     pub mirror: Option<MirrorPlan>,
+    /// Why instances would not start.
+    pub warning: Option<String>,
 }
 
 impl<'a> InitPlan<'a> {
@@ -56,6 +59,7 @@ impl<'a> InitPlan<'a> {
             region,
             zone,
             program,
+            glibc,
             fleet,
             mirror,
         } = Needed::of(site, init, arch, region)?;
@@ -72,6 +76,10 @@ impl<'a> InitPlan<'a> {
         let newest = system.image(arch == word(Arch::Arm));
         let image = init.image.clone().unwrap_or_else(|| newest.to_owned());
         let root_device = init.root_device.as_deref().unwrap_or(system.root_device);
+        // An image of the user's own may have any.
+        let warning = glibc
+            .filter(|_| init.image.is_none())
+            .and_then(|needed| system.too_old_for(needed));
         let account = init.account.as_deref().unwrap_or(NO_ACCOUNT);
         let contact = site
             .tls
@@ -98,6 +106,7 @@ impl<'a> InitPlan<'a> {
             account,
             email,
             mirror,
+            warning,
         })
     }
 
@@ -121,6 +130,8 @@ struct Needed {
     region: String,
     zone: String,
     program: Program,
+    /// The oldest glibc that the program starts with, where that is known.
+    glibc: Option<Version>,
     fleet: FleetKind,
     mirror: Option<MirrorPlan>,
 }
@@ -133,7 +144,7 @@ impl Needed {
             .hosted_zone_id
             .clone()
             .or_else(|| init.site.zone.clone());
-        let sha256 = sha256(init, arch)?;
+        let fingerprint = fingerprint(init, arch)?;
         if region.is_none() {
             wrong.push(missing(
                 "--region",
@@ -148,13 +159,14 @@ impl Needed {
                 "site.toml names no [dns] hosted_zone_id, and the policies allow one zone only",
             ));
         }
-        if let Err(why) = &sha256 {
+        if let Err(why) = &fingerprint {
             wrong.push(Check::problem("--sha256", "--sha256", why));
         }
-        let program = sha256
+        let glibc = fingerprint.as_ref().ok().and_then(|print| print.glibc);
+        let program = fingerprint
             .as_ref()
             .ok()
-            .map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256))
+            .map(|print| Program::new(init.binary.as_deref(), site, arch, &print.sha256))
             .transpose();
         let program = program
             .map_err(|why| wrong.push(Check::problem("--binary", "--binary", why)))
@@ -177,6 +189,7 @@ impl Needed {
             region,
             zone,
             program,
+            glibc,
             fleet,
             mirror,
         })
@@ -242,8 +255,16 @@ fn usual_types(arch: &str) -> Vec<String> {
     types.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// The one that `--sha256` gives for the architecture, else our own. The inner error is the user's.
-fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
+/// What is known of the program that instances fetch.
+struct Fingerprint {
+    sha256: String,
+    /// `None` where only the hash is known.
+    glibc: Option<Version>,
+}
+
+/// The hash that `--sha256` gives for the architecture, else that of this very program. The inner
+/// error is the user's.
+fn fingerprint(init: &Init, arch: &str) -> Result<Result<Fingerprint, String>> {
     let mut chosen = None;
     for given in &init.sha256 {
         let (of, hex) = given.split_once('=').unwrap_or((arch, given));
@@ -259,8 +280,11 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
             chosen = Some(hex.to_ascii_lowercase());
         }
     }
-    if let Some(hex) = chosen {
-        return Ok(Ok(hex));
+    if let Some(sha256) = chosen {
+        return Ok(Ok(Fingerprint {
+            sha256,
+            glibc: None,
+        }));
     }
     if arch != std::env::consts::ARCH || init.binary.is_some() {
         return Ok(Err(format!(
@@ -269,5 +293,8 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
     }
     let own = std::env::current_exe().context("finding this binary")?;
     let bytes = std::fs::read(&own).with_context(|| format!("reading {}", own.display()))?;
-    Ok(Ok(hex::encode(Sha256::digest(bytes))))
+    Ok(Ok(Fingerprint {
+        glibc: Version::needed_by(&bytes),
+        sha256: hex::encode(Sha256::digest(bytes)),
+    }))
 }

@@ -2,6 +2,7 @@
 //! theirs. The tests run Debian alone: the values of Amazon Linux and Ubuntu are what their makers
 //! document.
 
+use super::glibc::Version;
 use crate::cli::{Init, Os};
 
 /// What the files of `init` need to know of an operating system.
@@ -18,6 +19,7 @@ pub struct System {
     pub python: &'static [&'static str],
     /// The minor version of the one Python 3 that the distribution has. `None`: it has several.
     only_python: Option<&'static str>,
+    glibc: Version,
 }
 
 impl System {
@@ -30,7 +32,7 @@ impl System {
         match os {
             // AL2023 user guide: "Launching AL2023 using the SSM parameter and AWS CLI"; "Python in
             // AL2023" (python3 is 3.9 for ever, and python3.11 to 3.14 stand beside it; `venv` is
-            // part of each). EC2 user guide, "Device names for volumes": /dev/xvda is the root of
+            // part of each). Its glibc stays 2.34 (amazonlinux/amazon-linux-2023, issue 958). EC2 user guide, "Device names for volumes": /dev/xvda is the root of
             // Amazon Linux.
             Os::AmazonLinux2023 => &Self {
                 title: "Amazon Linux 2023",
@@ -39,9 +41,11 @@ impl System {
                 root_device: "/dev/xvda",
                 python: &["python3.11"],
                 only_python: None,
+                glibc: Version(2, 34),
             },
             // Debian wiki, "Cloud/AmazonEC2Image/Bookworm": the parameters, and /dev/xvda.
-            // packages.debian.org: python3 is 3.11, and python3-venv has what `venv` needs.
+            // packages.debian.org: python3 is 3.11, and python3-venv has what `venv` needs; libc6 is
+            // 2.36.
             Os::Debian12 => &Self {
                 title: "Debian 12",
                 x86_image: "/aws/service/debian/release/12/latest/amd64",
@@ -49,8 +53,10 @@ impl System {
                 root_device: "/dev/xvda",
                 python: &["python3", "python3-venv"],
                 only_python: Some("11"),
+                glibc: Version(2, 36),
             },
-            // Debian wiki, "Cloud/AmazonEC2Image/Trixie"; packages.debian.org: python3 is 3.13.
+            // Debian wiki, "Cloud/AmazonEC2Image/Trixie"; packages.debian.org: python3 is 3.13,
+            // libc6 is 2.41.
             Os::Debian13 => &Self {
                 title: "Debian 13",
                 x86_image: "/aws/service/debian/release/13/latest/amd64",
@@ -58,10 +64,11 @@ impl System {
                 root_device: "/dev/xvda",
                 python: &["python3", "python3-venv"],
                 only_python: Some("13"),
+                glibc: Version(2, 41),
             },
             // Ubuntu on AWS documentation, "Find Ubuntu images": the parameters, whose disks are
             // gp3 from 24.04 on. EC2 user guide, "Device names for volumes": the root of other
-            // images is /dev/sda1. packages.ubuntu.com: python3 is 3.12.
+            // images is /dev/sda1. packages.ubuntu.com: python3 is 3.12, libc6 is 2.39.
             Os::Ubuntu2404 => &Self {
                 title: "Ubuntu 24.04",
                 x86_image: "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
@@ -69,6 +76,7 @@ impl System {
                 root_device: "/dev/sda1",
                 python: &["python3", "python3-venv"],
                 only_python: Some("12"),
+                glibc: Version(2, 39),
             },
         }
     }
@@ -76,6 +84,16 @@ impl System {
     /// The public parameter that names the newest image for ARM, or for x86.
     pub fn image(&self, arm: bool) -> &'static str {
         if arm { self.arm_image } else { self.x86_image }
+    }
+
+    /// What becomes of a program here that needs this glibc, where it cannot start.
+    pub fn too_old_for(&self, needed: Version) -> Option<String> {
+        let Self { title, glibc, .. } = self;
+        (needed > *glibc).then(|| {
+            format!(
+                "this spotboot needs glibc {needed}, and {title} has {glibc}: instances cannot start it; build it on {title} or on an older system"
+            )
+        })
     }
 
     /// The first of these packages that the distribution is known not to have: a Python of another
@@ -131,6 +149,26 @@ ubuntu-24.04 /aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm
             let x86 = system.image(false);
             let arm = x86.replace("x86_64", "arm64").replace("amd64", "arm64");
             assert!(system.image(true) == arm && arm != x86, "{}", system.title);
+        }
+    }
+
+    #[test]
+    fn a_program_from_a_newer_system_is_told() {
+        let told = |os: Os, minor| System::of(os).too_old_for(Version(2, minor));
+        assert_eq!(
+            told(Os::AmazonLinux2023, 39).as_deref(),
+            Some(
+                "this spotboot needs glibc 2.39, and Amazon Linux 2023 has 2.34: instances cannot start it; build it on Amazon Linux 2023 or on an older system"
+            )
+        );
+        for (os, minor) in [
+            (Os::AmazonLinux2023, 34),
+            (Os::Debian12, 36),
+            (Os::Ubuntu2404, 39),
+            (Os::Debian13, 41),
+        ] {
+            assert_eq!(told(os, minor), None);
+            assert!(told(os, minor + 1).is_some());
         }
     }
 
