@@ -17,7 +17,7 @@ pub use colour::{asked_for, set_colour};
 pub use since::SinceArg;
 
 pub use failover::{FailoverCommand, FailoverOn};
-pub use init::{Arch, Init, NewSite, ReleaseChoice, SiteKind};
+pub use init::{Arch, Init, NewSite, Os, ReleaseChoice, SiteKind};
 pub use mirror::{Mirror, MirrorCheck, MirrorCommand, MirrorCopy};
 
 /// Turns a blank spot instance into a website, keeps it one, and hands it over before the instance

@@ -3,7 +3,8 @@
 pub(super) const INIT: &str = "Examples:
   spotboot init --name example --domain example.com --bucket example-site \\
       --zone Z0123ABC --region eu-west-1 --kind python
-  spotboot init --dry-run      what would be written";
+  spotboot init --force --os debian-13      for instances with another system
+  spotboot init --dry-run                   what would be written";
 
 pub(super) const CHECK: &str = "Examples:
   spotboot check               exit code 2 where it found a problem

@@ -20,13 +20,26 @@ pub struct Init {
     /// Separated by commas [default: several cheap ones of one to four GiB]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub instance_types: Vec<String>,
-    /// ami-…, or the public parameter of Systems Manager that names one [default: Amazon Linux
-    /// 2023]
+    /// What instances run: image, root device and the packages of a new site.toml go by it
+    /// [default: amazon-linux-2023]
+    #[arg(long, value_enum)]
+    pub os: Option<Os>,
+    /// ami-…, or the public parameter of Systems Manager that names one [default: the newest of
+    /// --os]
     #[arg(long)]
     pub image: Option<String>,
-    /// The image's own name for its disk; /dev/sda1 on Ubuntu
-    #[arg(long, value_name = "DEVICE", default_value = "/dev/xvda")]
-    pub root_device: String,
+    /// The image's own name for its disk [default: that of --os]
+    #[arg(long, value_name = "DEVICE")]
+    pub root_device: Option<String>,
+    /// Instances come up in this network of yours, and the stack makes none
+    #[arg(long, value_name = "VPC", requires = "subnet")]
+    pub existing_vpc: Option<String>,
+    /// A public subnet of that network; can be repeated, one for each Availability Zone
+    #[arg(long, value_name = "SUBNET", requires = "existing_vpc")]
+    pub subnet: Vec<String>,
+    /// A security group of that network, which lets visitors in [default: the stack makes one]
+    #[arg(long, value_name = "GROUP", requires = "existing_vpc")]
+    pub security_group: Option<String>,
     /// Where instances get spotboot: s3://… in the site's bucket, or https://…; {arch} stands for
     /// the architecture
     #[arg(long, value_name = "URL")]
@@ -34,12 +47,16 @@ pub struct Init {
     /// Its SHA-256 [default: this binary's, where the architecture is this machine's]
     #[arg(long, value_name = "[ARCH=]HEX")]
     pub sha256: Vec<String>,
-    /// The GitHub repository whose workflow may deploy
+    /// The GitHub repository whose workflow may deploy; OWNER@ID/REPO@ID for that one alone,
+    /// whoever has its name later
     #[arg(long, value_name = "OWNER/REPO")]
     pub github: Option<String>,
-    /// The one branch of it that may
-    #[arg(long, default_value = "main", requires = "github")]
-    pub branch: String,
+    /// The one branch of it that may [default: main, or none where --environment names who may]
+    #[arg(long, requires = "github")]
+    pub branch: Option<String>,
+    /// The one environment of it whose jobs may
+    #[arg(long, value_name = "NAME", requires = "github")]
+    pub environment: Option<String>,
     /// The AWS account's number; only the policies that stand alone need it
     #[arg(long, value_name = "NUMBER")]
     pub account: Option<String>,
@@ -131,6 +148,19 @@ impl ValueEnum for FleetKind {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.word()))
     }
+}
+
+/// The operating systems that `init` knows images and packages of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Os {
+    #[value(name = "amazon-linux-2023")]
+    AmazonLinux2023,
+    #[value(name = "debian-12")]
+    Debian12,
+    #[value(name = "debian-13")]
+    Debian13,
+    #[value(name = "ubuntu-24.04")]
+    Ubuntu2404,
 }
 
 /// The processor of the instances, by the name that `uname -m` prints; the alias is Debian's name.

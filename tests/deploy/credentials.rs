@@ -17,19 +17,19 @@ use time::format_description::well_known::Rfc3339;
 use crate::common::{BUCKET, DOMAIN, Ended, Running, World, spotboot};
 
 const START_URL: &str = "https://d-0123456789.awsapps.com/start";
-const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = "123456789012";
 /// Of a profile that says nothing else.
-const REGION: &str = "eu-central-1";
+pub const REGION: &str = "eu-central-1";
 
 /// A person's home, with ~/.aws in it, and a site.toml that names no region.
-struct Desk {
-    world: World,
+pub struct Desk {
+    pub world: World,
     /// Whose metadata service would answer.
     instance: Instance,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let site = format!(
             "[site]\nname = \"example\"\ndomains = [\"{DOMAIN}\"]\nbucket = \"{BUCKET}\"\n[app]\nkind = \"static\"\n"
@@ -126,13 +126,13 @@ impl Desk {
         Running::spawn(command).end()
     }
 
-    fn history(&self, env: &[(&str, &str)]) -> Ended {
+    pub fn history(&self, env: &[(&str, &str)]) -> Ended {
         self.world.region.forget_requests();
         self.run(&["history"], env)
     }
 
     /// Runs a command that must go well, and tells who signed what it asked of S3.
-    fn signer(&self, env: &[(&str, &str)]) -> String {
+    pub fn signer(&self, env: &[(&str, &str)]) -> String {
         let ended = self.history(env);
         ended.assert_success();
         let asked = self.asked(Service::S3);
@@ -207,7 +207,7 @@ fn user(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:user/{name}")
 }
 
-fn assumed(session: &str) -> String {
+pub fn assumed(session: &str) -> String {
     format!("arn:aws:sts::{ACCOUNT}:assumed-role/{session}")
 }
 

@@ -18,6 +18,7 @@ mod contention;
 mod credentials;
 mod elastic;
 mod faults;
+mod github;
 mod hostile;
 mod in_place;
 mod interruption;

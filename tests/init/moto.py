@@ -27,10 +27,23 @@ def clean_json(value, resources):
 parsing.clean_json = clean_json
 
 
+def in_a_network_that_is_there(body, ec2):
+    """Makes the network that the stack names, and has the stack name it by moto's ids."""
+    for vpc in re.findall(r"VpcId: (vpc-\w+)", body)[:1]:
+        there = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        body = body.replace(vpc, there)
+        for number, subnet in enumerate(sorted(set(re.findall(r"subnet-\w+", body)))):
+            zone, block = sys.argv[1] + "abc"[number], f"10.0.{number}.0/24"
+            made = ec2.create_subnet(VpcId=there, AvailabilityZone=zone, CidrBlock=block)
+            body = body.replace(subnet, made["Subnet"]["SubnetId"])
+    return body
+
+
 def made(path):
     client = {name: boto3.client(name) for name in ("cloudformation", "ec2", "iam", "s3", "autoscaling")}
     body = re.sub(r"!Select \[(\d), !Cidr .*", r"2001:db8:0:\1::/64", open(path).read())
     body = body.replace("AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "AWS::EC2::Image::Id")
+    body = in_a_network_that_is_there(body, client["ec2"])
     image = {"ParameterKey": "ImageId", "ParameterValue": "ami-0123456789abcdef0"}
     client["cloudformation"].create_stack(StackName="site", TemplateBody=body, Parameters=[image], Capabilities=["CAPABILITY_IAM"])
     stack = client["cloudformation"].describe_stacks(StackName="site")["Stacks"][0]
@@ -62,11 +75,12 @@ def made(path):
         "status": stack["StackStatus"],
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         "encryption": encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
-        "subnets": len(client["ec2"].describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ids["Vpc"]]}])["Subnets"]),
+        "subnets": len(client["ec2"].describe_subnets(Filters=[{"Name": "vpc-id", "Values": [group["VpcId"]]}])["Subnets"]),
         "ports": sorted(ports),
         "elastic_ips": [address["PublicIp"] for address in client["ec2"].describe_addresses()["Addresses"]],
         "user_data": template["LaunchTemplateData"]["UserData"],
         "metadata": template["LaunchTemplateData"]["MetadataOptions"],
+        "interfaces": template["LaunchTemplateData"].get("NetworkInterfaces", []),
         "image": template["LaunchTemplateData"]["ImageId"],
         "instance_policy": policy("InstanceRole"),
         "ci_policy": policy("CiRole"),

@@ -8,32 +8,42 @@ use region::{Options, Stack};
 use serde_json::Value;
 
 use crate::desk::{Desk, HASH, SITE, tool};
+use crate::network::EXISTING;
 
 const FLEETS: [&str; 3] = ["auto-scaling-group", "ec2-fleet", "spot-fleet"];
-const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
+/// Each system once, with every architecture and with GitHub's role or without.
+const SYSTEMS: [(&str, &str, &[&str]); 4] = [
+    ("amazon-linux-2023", "x86_64", &[]),
+    ("debian-12", "x86_64", GITHUB),
+    ("debian-13", "aarch64", &[]),
+    ("ubuntu-24.04", "aarch64", GITHUB),
+];
+const GITHUB: &[&str] = &["--github", "me/site"];
 
 /// One stack.yaml of each variety; their paths.
 fn stacks(desk: &Desk) -> Vec<String> {
     let mut paths = Vec::new();
     for fleet in FLEETS {
-        for arch in ARCHES {
-            for (github, further) in [("alone", &[][..]), ("github", &["--github", "me/site"])] {
-                let (out, sha256) = (format!("{fleet}-{arch}-{github}"), format!("{arch}={HASH}"));
-                desk.made(
-                    &[
-                        SITE,
-                        &[
-                            "--fleet", fleet, "--arch", arch, "--sha256", &sha256, "--out", &out,
-                        ],
-                        further,
-                    ]
-                    .concat(),
-                );
-                paths.push(format!("{out}/stack.yaml"));
-            }
+        for (os, arch, github) in SYSTEMS {
+            let out = if github.is_empty() {
+                format!("{fleet}-{os}")
+            } else {
+                format!("{fleet}-{os}-github")
+            };
+            let (config, sha256) = (format!("{out}.toml"), format!("{arch}={HASH}"));
+            let kind = ["--fleet", fleet, "--os", os, "--arch", arch];
+            let files = ["--sha256", &sha256, "--config", &config, "--out", &out];
+            desk.made(&[SITE, &kind, &files, github].concat());
+            paths.push(format!("{out}/stack.yaml"));
         }
     }
     let sha256 = format!("aarch64={HASH}");
+    for fleet in FLEETS {
+        let out = format!("{fleet}-existing");
+        let kind = ["--fleet", fleet, "--arch", "aarch64", "--sha256", &sha256];
+        desk.made(&[SITE, &kind, EXISTING, &["--out", &out]].concat());
+        paths.push(format!("{out}/stack.yaml"));
+    }
     let further = [
         "--arch", "aarch64", "--sha256", &sha256, "--github", "me/site", "--out", ELASTIC,
     ];
@@ -49,13 +59,28 @@ fn stacks(desk: &Desk) -> Vec<String> {
     paths
 }
 
+/// A stack that makes neither a network nor a security group.
+fn with_a_security_group(desk: &Desk) -> String {
+    let sha256 = format!("aarch64={HASH}");
+    let binary = ["--arch", "aarch64", "--sha256", &sha256, "--out", "group"];
+    let group = [
+        "--config",
+        "elastic.toml",
+        "--security-group",
+        "sg-0a1b2c3d",
+    ];
+    desk.made(&[&binary[..], &group, EXISTING].concat());
+    "group/stack.yaml".to_owned()
+}
+
 const ELASTIC: &str = "auto-scaling-group-aarch64-github-elastic";
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_variety_in_any_region() {
     let Some(lint) = tool("cfn-lint") else { return };
     let desk = Desk::new();
-    let paths = stacks(&desk);
+    let mut paths = stacks(&desk);
+    paths.push(with_a_security_group(&desk));
     let judged = |paths: &[String]| {
         let mut command = Command::new(&lint);
         let output = command
@@ -217,6 +242,19 @@ fn assert_made(desk: &Desk, path: &str, made: &Value) {
     assert_eq!(made["encryption"], "AES256");
     assert_eq!(made["subnets"], 3);
     assert_eq!(made["ports"], serde_json::json!([80, 443]));
+    let interfaces = made["interfaces"].as_array().expect("a list");
+    // The stack's own subnets give addresses; somebody else's may not.
+    assert_eq!(
+        interfaces.len(),
+        usize::from(path.contains("existing")),
+        "{path}: {interfaces:?}"
+    );
+    assert!(
+        interfaces
+            .iter()
+            .all(|interface| interface["AssociatePublicIpAddress"] == true),
+        "{path}: {interfaces:?}"
+    );
 
     let encoded = made["user_data"]
         .as_str()

@@ -22,7 +22,16 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
             "an instance type, as in t4g.small",
         )
     });
+    let subnets = init.subnet.iter().map(|id| {
+        (
+            "--subnet",
+            Some(id.as_str()),
+            is_subnet as fn(&str) -> bool,
+            "a subnet's id, as in subnet-0a1b2c3d",
+        )
+    });
     types
+        .chain(subnets)
         .chain(rules(init))
         .filter_map(|(flag, value, fits, wanted)| {
             let value = value.filter(|value| !fits(value))?;
@@ -32,7 +41,7 @@ pub fn odd_values(init: &Init) -> Vec<Check> {
         .collect()
 }
 
-fn rules(init: &Init) -> [FlagRule<'_>; 11] {
+fn rules(init: &Init) -> [FlagRule<'_>; 14] {
     let (site, budget) = (&init.site, (init.budget == 0).then_some("0"));
     [
         (
@@ -43,21 +52,39 @@ fn rules(init: &Init) -> [FlagRule<'_>; 11] {
         ),
         (
             "--root-device",
-            Some(&init.root_device),
+            init.root_device.as_deref(),
             |name| name.starts_with("/dev/") && simple(name, b"/"),
             "a device, as in /dev/xvda",
         ),
         (
+            "--existing-vpc",
+            init.existing_vpc.as_deref(),
+            |id| is_id(id, "vpc-"),
+            "a network's id, as in vpc-0a1b2c3d",
+        ),
+        (
+            "--security-group",
+            init.security_group.as_deref(),
+            |id| is_id(id, "sg-"),
+            "a security group's id, as in sg-0a1b2c3d",
+        ),
+        (
             "--branch",
-            Some(&init.branch),
+            init.branch.as_deref(),
             |name| simple(name, b"/-_."),
             "a branch",
+        ),
+        (
+            "--environment",
+            init.environment.as_deref(),
+            |name| simple(name, b"/-_."),
+            "an environment of letters, digits and /-_.",
         ),
         (
             "--github",
             init.github.as_deref(),
             is_repository,
-            "OWNER/REPO",
+            "OWNER/REPO, or OWNER@ID/REPO@ID with GitHub's numbers",
         ),
         (
             "--account",
@@ -99,13 +126,32 @@ fn rules(init: &Init) -> [FlagRule<'_>; 11] {
     ]
 }
 
+fn is_subnet(id: &str) -> bool {
+    is_id(id, "subnet-")
+}
+
+/// EC2's ids are a prefix and hexadecimal digits.
+fn is_id(id: &str, prefix: &str) -> bool {
+    id.strip_prefix(prefix)
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 fn is_type(name: &str) -> bool {
     simple(name, b".-") && name.contains('.')
 }
 
+/// GitHub's numbers stand with both names or with neither.
 fn is_repository(name: &str) -> bool {
-    let parts = name.split('/').filter(|part| !part.is_empty());
-    simple(name, b"/-_.@") && parts.count() == 2
+    let Some((owner, repository)) = name.split_once('/') else {
+        return false;
+    };
+    let is_name = |name: &str| simple(name, b"-_.");
+    let is_numbered = |name: &str| {
+        name.split_once('@').is_some_and(|(name, number)| {
+            is_name(name) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    is_name(owner) && is_name(repository) || is_numbered(owner) && is_numbered(repository)
 }
 
 fn simple(text: &str, more: &[u8]) -> bool {
@@ -113,4 +159,31 @@ fn simple(text: &str, more: &[u8]) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_has_githubs_numbers_with_both_names_or_with_neither() {
+        for name in ["me/site", "me-2/my_site.org", "me@12/site@345"] {
+            assert!(is_repository(name), "{name}");
+        }
+        for name in [
+            "me",
+            "me/",
+            "/site",
+            "me/site/x",
+            "me@12/site",
+            "me/site@345",
+            "me@/site@",
+            "me@a/site@b",
+            "me@12@13/site@345",
+            "me/*",
+            "me@*/site@*",
+        ] {
+            assert!(!is_repository(name), "{name}");
+        }
+    }
 }

@@ -1,11 +1,9 @@
 //! What `--failover` renders: the mirror as site.toml tells of it, and the flags where it does not
 //! yet.
 
+use super::partition::elsewhere;
 use crate::cli::Init;
 use crate::config::{Domain, Site};
-
-/// How the names of regions begin in which CloudFormation has no distributions.
-const OTHER_PARTITIONS: [&str; 2] = ["cn-", "us-gov-"];
 
 /// Where the mirror of a site stands, and which names it answers to.
 pub struct MirrorPlan {
@@ -35,7 +33,7 @@ impl MirrorPlan {
             // The site's region is missing, which is told by its own flag.
             return Ok(None);
         };
-        if OTHER_PARTITIONS.iter().any(|of| region.starts_with(of)) {
+        if elsewhere(region).is_some() {
             return Err(format!(
                 "--failover serves the mirror by CloudFront, and CloudFormation makes no CloudFront distributions in {region}; name a region of AWS's main partition in [failover] region"
             ));

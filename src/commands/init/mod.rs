@@ -3,9 +3,12 @@
 
 mod files;
 mod flags;
+mod github;
+mod glibc;
 mod mirror;
 mod mirror_plan;
 mod next;
+mod partition;
 mod plan;
 mod policies;
 #[cfg(test)]
@@ -14,6 +17,7 @@ mod program;
 mod release_on;
 mod render;
 mod site;
+mod system;
 mod user_data;
 
 use anyhow::Result;
@@ -22,6 +26,7 @@ use crate::cli::{Globals, Init};
 use crate::config::Site;
 use crate::context::site_file::told_region;
 use crate::outcome::Outcome;
+use crate::output::out;
 use files::{Fate, File};
 use plan::InitPlan;
 
@@ -34,7 +39,7 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
         Some(site) => (site::agreed(site, &init.site)?, None),
         None => {
             let region = region(None, init).await?;
-            site::make(globals, &init.site, init.failover, region)?
+            site::make(globals, init, region)?
         }
     };
     let plan = InitPlan::new(&site, init, region(Some(&site), init).await?)?;
@@ -45,6 +50,9 @@ pub async fn run(globals: &Globals, init: &Init) -> Result<Outcome> {
     let blocked = !init.force && files.iter().any(|file| file.fate() == Fate::Differs);
     if globals.dry_run {
         files::show(&files, init.force);
+        if let Some(warning) = &plan.warning {
+            out!("WARNING: {warning}");
+        }
         return Ok(if blocked {
             Outcome::ProblemFound
         } else {

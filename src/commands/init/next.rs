@@ -28,11 +28,14 @@ pub fn tell(globals: &Globals, init: &Init, plan: &InitPlan<'_>, files: &[File])
             .as_ref()
             .map(|mirror| after_mirror(plan, mirror));
         output::json_line(
-            &json!({ "files": paths, "next": commands, "budget": budget, "distribution": after }),
+            &json!({ "files": paths, "next": commands, "budget": budget, "distribution": after, "warning": plan.warning }),
         )?;
         return Ok(());
     }
     out!("written: {}", paths.join(" "));
+    if let Some(warning) = &plan.warning {
+        out!("WARNING: {warning}");
+    }
     if plan.lacks_account() {
         out!(
             "the policies beside the stack say ACCOUNT_ID where the account's number belongs, which --account gives; the stack knows it"

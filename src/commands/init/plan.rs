@@ -5,8 +5,11 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::flags::odd_values;
+use super::glibc::Version;
 use super::mirror_plan::MirrorPlan;
+use super::partition::elsewhere;
 use super::program::Program;
+use super::system::System;
 use crate::cli::{Arch, Init};
 use crate::config::{FleetKind, Site};
 use crate::outcome::Usage;
@@ -35,12 +38,16 @@ pub struct InitPlan<'a> {
     pub arch: &'static str,
     pub instance_types: Vec<String>,
     pub image: String,
+    /// The image's own name for its disk.
+    pub root_device: &'a str,
     pub program: Program,
     pub account: &'a str,
     /// Empty for no mail of budget and alarm.
     pub email: String,
     /// Only with `--failover`.
     pub mirror: Option<MirrorPlan>,
+    /// Why instances would not start.
+    pub warning: Option<String>,
 }
 
 impl<'a> InitPlan<'a> {
@@ -52,6 +59,7 @@ impl<'a> InitPlan<'a> {
             region,
             zone,
             program,
+            glibc,
             fleet,
             mirror,
         } = Needed::of(site, init, arch, region)?;
@@ -64,7 +72,14 @@ impl<'a> InitPlan<'a> {
         } else {
             init.instance_types.clone()
         };
-        let image = init.image.clone().unwrap_or_else(|| amazon_linux(arch));
+        let system = System::asked(init);
+        let newest = system.image(arch == word(Arch::Arm));
+        let image = init.image.clone().unwrap_or_else(|| newest.to_owned());
+        let root_device = init.root_device.as_deref().unwrap_or(system.root_device);
+        // An image of the user's own may have any.
+        let warning = glibc
+            .filter(|_| init.image.is_none())
+            .and_then(|needed| system.too_old_for(needed));
         let account = init.account.as_deref().unwrap_or(NO_ACCOUNT);
         let contact = site
             .tls
@@ -86,10 +101,12 @@ impl<'a> InitPlan<'a> {
             arch,
             instance_types,
             image,
+            root_device,
             program,
             account,
             email,
             mirror,
+            warning,
         })
     }
 
@@ -113,6 +130,8 @@ struct Needed {
     region: String,
     zone: String,
     program: Program,
+    /// The oldest glibc that the program starts with, where that is known.
+    glibc: Option<Version>,
     fleet: FleetKind,
     mirror: Option<MirrorPlan>,
 }
@@ -125,26 +144,29 @@ impl Needed {
             .hosted_zone_id
             .clone()
             .or_else(|| init.site.zone.clone());
-        let sha256 = sha256(init, arch)?;
+        let fingerprint = fingerprint(init, arch)?;
         if region.is_none() {
             wrong.push(missing(
                 "--region",
                 "neither site.toml nor AWS_REGION nor the profile names one",
             ));
         }
+        wrong.extend(region.as_deref().and_then(other_partition));
+        wrong.extend(absent_package(site, init));
         if zone.is_none() {
             wrong.push(missing(
                 "--zone",
                 "site.toml names no [dns] hosted_zone_id, and the policies allow one zone only",
             ));
         }
-        if let Err(why) = &sha256 {
+        if let Err(why) = &fingerprint {
             wrong.push(Check::problem("--sha256", "--sha256", why));
         }
-        let program = sha256
+        let glibc = fingerprint.as_ref().ok().and_then(|print| print.glibc);
+        let program = fingerprint
             .as_ref()
             .ok()
-            .map(|sha256| Program::new(init.binary.as_deref(), site, arch, sha256))
+            .map(|print| Program::new(init.binary.as_deref(), site, arch, &print.sha256))
             .transpose();
         let program = program
             .map_err(|why| wrong.push(Check::problem("--binary", "--binary", why)))
@@ -167,6 +189,7 @@ impl Needed {
             region,
             zone,
             program,
+            glibc,
             fleet,
             mirror,
         })
@@ -176,6 +199,31 @@ impl Needed {
 fn missing(flag: &'static str, why: &str) -> Check {
     Check::problem(flag, flag, format!("{flag} is missing: {why}"))
         .with_remedy(format!("give {flag}"))
+}
+
+/// Every rendered ARN begins with `arn:aws:`, and every service's name ends in `amazonaws.com`.
+fn other_partition(region: &str) -> Option<Check> {
+    let place = elsewhere(region)?;
+    let seen = format!(
+        "the region {region} is in {place}: that is another partition of AWS, with its own accounts, ARNs and addresses, and what init writes is for the main partition only"
+    );
+    Some(
+        Check::problem("--region", "--region", seen)
+            .with_remedy("give a region of AWS's main partition"),
+    )
+}
+
+/// An image of the user's own may hold anything.
+fn absent_package(site: &Site, init: &Init) -> Option<Check> {
+    if init.image.is_some() {
+        return None;
+    }
+    let system = System::asked(init);
+    let (package, title) = (system.lacks(&site.host_packages)?, system.title);
+    let seen = format!(
+        "site.toml's [host] packages has {package}, and {title} has no such package: edit the file, or name the instances' system with --os"
+    );
+    Some(Check::problem("--os", "--os", seen).with_remedy("give --os"))
 }
 
 fn word(arch: Arch) -> &'static str {
@@ -207,19 +255,16 @@ fn usual_types(arch: &str) -> Vec<String> {
     types.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// The public parameter that always names the newest image (AL2023 user guide, "Launching AL2023
-/// using the SSM parameter").
-fn amazon_linux(arch: &str) -> String {
-    let arch = if arch == word(Arch::Arm) {
-        "arm64"
-    } else {
-        "x86_64"
-    };
-    format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}")
+/// What is known of the program that instances fetch.
+struct Fingerprint {
+    sha256: String,
+    /// `None` where only the hash is known.
+    glibc: Option<Version>,
 }
 
-/// The one that `--sha256` gives for the architecture, else our own. The inner error is the user's.
-fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
+/// The hash that `--sha256` gives for the architecture, else that of this very program. The inner
+/// error is the user's.
+fn fingerprint(init: &Init, arch: &str) -> Result<Result<Fingerprint, String>> {
     let mut chosen = None;
     for given in &init.sha256 {
         let (of, hex) = given.split_once('=').unwrap_or((arch, given));
@@ -235,8 +280,11 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
             chosen = Some(hex.to_ascii_lowercase());
         }
     }
-    if let Some(hex) = chosen {
-        return Ok(Ok(hex));
+    if let Some(sha256) = chosen {
+        return Ok(Ok(Fingerprint {
+            sha256,
+            glibc: None,
+        }));
     }
     if arch != std::env::consts::ARCH || init.binary.is_some() {
         return Ok(Err(format!(
@@ -245,5 +293,8 @@ fn sha256(init: &Init, arch: &str) -> Result<Result<String, String>> {
     }
     let own = std::env::current_exe().context("finding this binary")?;
     let bytes = std::fs::read(&own).with_context(|| format!("reading {}", own.display()))?;
-    Ok(Ok(hex::encode(Sha256::digest(bytes))))
+    Ok(Ok(Fingerprint {
+        glibc: Version::needed_by(&bytes),
+        sha256: hex::encode(Sha256::digest(bytes)),
+    }))
 }

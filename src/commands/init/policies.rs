@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use serde::Serialize;
 
+use super::github::GitHubJobs;
 use super::plan::InitPlan;
 use super::program::ProgramLocation;
 use crate::config::FleetKind;
@@ -55,8 +56,8 @@ struct PolicyValues<'a> {
     elastic_ip_arn: Option<String>,
     fleet_kind: &'static str,
     fleet_arn: String,
-    github: Option<&'a str>,
-    branch: &'a str,
+    /// Of the tokens that CI's role trusts; none without `--github`.
+    subjects: Vec<String>,
 }
 
 /// Each as a file of its own. Any fleet that carries the site's tag is the site's, unless site.toml
@@ -124,8 +125,9 @@ fn values<'a>(plan: &'a InitPlan<'a>, account: &'a str, fleet: &str) -> PolicyVa
         elastic_ip_arn: elastic_ip_arn(&site.dns.address, &plan.region, account),
         fleet_kind: plan.fleet.word(),
         fleet_arn: fleet_arn(plan.fleet, fleet, &plan.region, account),
-        github: plan.init.github.as_deref(),
-        branch: &plan.init.branch,
+        subjects: GitHubJobs::of(plan.init)
+            .map(|jobs| jobs.subjects())
+            .unwrap_or_default(),
     }
 }
 
@@ -202,7 +204,9 @@ fn render(values: &PolicyValues<'_>) -> Result<Policies> {
     Ok(Policies {
         instance: fill(INSTANCE)?,
         ci: fill(CI)?,
-        trust: values.github.is_some().then(|| fill(TRUST)).transpose()?,
+        trust: (!values.subjects.is_empty())
+            .then(|| fill(TRUST))
+            .transpose()?,
     })
 }
 

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
+use super::github::GitHubJobs;
 use super::plan::InitPlan;
 use super::{mirror, policies, user_data};
 use crate::config::Address;
@@ -15,19 +16,21 @@ const STACK: &str = include_str!("../../../launch-template/stack.yaml");
 const SUBNETS: [&str; 3] = ["SubnetA", "SubnetB", "SubnetC"];
 /// Room for the distribution, a few releases and their environments.
 const VOLUME_GIB: u32 = 10;
-/// For the reader to replace; the stack has its own.
+/// For the reader to replace, where no flag names one; the stack has its own.
 const SECURITY_GROUP: &str = "sg-REPLACE";
 
 #[derive(Serialize)]
 struct LaunchTemplate<'a> {
-    stack: bool,
+    /// Whether the subnets are the stack's, which give each instance its addresses.
+    own_network: bool,
     site: &'a str,
     image: String,
     instance_types: &'a [String],
     /// Whether all of them work by CPU credits, which EC2 takes no word about for others.
     burstable: bool,
     instance_profile: String,
-    security_group: &'a str,
+    /// As JSON.
+    security_group: String,
     root_device: &'a str,
     volume_gib: u32,
     user_data: String,
@@ -44,7 +47,12 @@ struct Stack<'a> {
     image_type: &'a str,
     image: &'a str,
     instance_types: &'a [String],
+    /// Of its own network, which it makes unless there is a `vpc`.
     subnets: [&'a str; 3],
+    vpc: Option<&'a str>,
+    vpc_subnets: &'a [String],
+    /// Only one of the `vpc`.
+    security_group: Option<&'a str>,
     fleet: &'a str,
     region: &'a str,
     /// How many Availability Zones the stack takes unless it is told otherwise.
@@ -52,7 +60,8 @@ struct Stack<'a> {
     /// Whether it makes the site's Elastic IP.
     elastic_ip: bool,
     github: Option<&'a str>,
-    branch: &'a str,
+    /// Whose tokens of that repository CI's role trusts, for a sentence.
+    whose: Option<String>,
     instance_policy: String,
     ci_policy: String,
     ci_trust: Option<String>,
@@ -92,8 +101,13 @@ pub fn all(plan: &InitPlan<'_>) -> Result<Vec<(&'static str, Vec<u8>)>> {
 fn launch_template(plan: &InitPlan<'_>, user_data: &str, stack: bool) -> Result<String> {
     let is_parameter = plan.image.starts_with('/');
     let resolve = if is_parameter { "resolve:ssm:" } else { "" };
+    let security_group = match plan.init.security_group.as_deref() {
+        Some(id) => format!("\"{id}\""),
+        None if stack => r#"{ "Ref": "SecurityGroup" }"#.into(),
+        None => format!("\"{SECURITY_GROUP}\""),
+    };
     let values = LaunchTemplate {
-        stack,
+        own_network: stack && plan.init.existing_vpc.is_none(),
         site: &plan.site.name,
         image: if stack {
             r#"{ "Ref": "ImageId" }"#.into()
@@ -107,8 +121,8 @@ fn launch_template(plan: &InitPlan<'_>, user_data: &str, stack: bool) -> Result<
         } else {
             format!("{{ \"Name\": \"spotboot-{}\" }}", plan.site.name)
         },
-        security_group: SECURITY_GROUP,
-        root_device: &plan.init.root_device,
+        security_group,
+        root_device: plan.root_device,
         volume_gib: VOLUME_GIB,
         user_data: user_data.to_owned(),
     };
@@ -133,12 +147,15 @@ fn stack(plan: &InitPlan<'_>, user_data: &str) -> Result<String> {
         image: &plan.image,
         instance_types: &plan.instance_types,
         subnets: SUBNETS,
+        vpc: plan.init.existing_vpc.as_deref(),
+        vpc_subnets: &plan.init.subnet,
+        security_group: plan.init.security_group.as_deref(),
         fleet: plan.fleet.word(),
         region: &plan.region,
         zones: plan.zones(),
         elastic_ip: plan.site.dns.address == Address::Elastic { allocation: None },
         github: plan.init.github.as_deref(),
-        branch: &plan.init.branch,
+        whose: GitHubJobs::of(plan.init).map(|jobs| jobs.whose()),
         instance_policy: policies.instance.trim_end().to_owned(),
         ci_policy: policies.ci.trim_end().to_owned(),
         ci_trust: policies.trust.map(|trust| trust.trim_end().to_owned()),

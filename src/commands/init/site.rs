@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::files::File;
 use super::mirror_plan::default_bucket;
 use super::release_on;
-use crate::cli::{Globals, NewSite, SiteKind};
+use super::system::System;
+use crate::cli::{Globals, Init, NewSite, SiteKind};
 use crate::cloud::Access;
 use crate::config::{AppKind, Domain, ReleaseOn, Site};
 use crate::context::site_file::SiteFileLocation;
@@ -149,6 +150,9 @@ struct SiteFileValues<'a> {
     release_on: Option<&'static str>,
     elastic_ip: bool,
     contact: Option<&'a str>,
+    /// What the packages are for, in a sentence.
+    system: &'static str,
+    packages: Vec<&'static str>,
     /// Where `--failover` asks for the table.
     mirror_bucket: Option<String>,
     mirror_region: Option<&'a str>,
@@ -161,11 +165,10 @@ struct SiteFileValues<'a> {
 /// Flags that are missing, all at once; then whatever is wrong with the file that they make.
 pub fn make(
     globals: &Globals,
-    flags: &NewSite,
-    failover: bool,
+    init: &Init,
     region: Option<String>,
 ) -> Result<(Site, Option<File>)> {
-    let values = values(flags, failover, region)?;
+    let values = values(init, region)?;
     let path = PathBuf::from(globals.config.as_deref().unwrap_or(HERE));
     let text = templates::fill(&templates::environment(), TEMPLATE, &values)
         .map_err(anyhow::Error::msg)?;
@@ -173,7 +176,8 @@ pub fn make(
     Ok((site, Some(File::new(path, text.into_bytes()))))
 }
 
-fn values(flags: &NewSite, failover: bool, region: Option<String>) -> Result<SiteFileValues<'_>> {
+fn values(init: &Init, region: Option<String>) -> Result<SiteFileValues<'_>> {
+    let flags = &init.site;
     let missing = named(&[
         ("--name", flags.name.is_none()),
         ("--domain", flags.domain.is_empty()),
@@ -201,6 +205,12 @@ fn values(flags: &NewSite, failover: bool, region: Option<String>) -> Result<Sit
         Some(release_on::choose(flags.release_on)?.word())
     };
     let mirror_bucket = flags.mirror_bucket.clone();
+    let system = System::asked(init);
+    let python = if kind == SiteKind::Python {
+        system.python
+    } else {
+        &[]
+    };
     Ok(SiteFileValues {
         name,
         domains: &flags.domain,
@@ -211,7 +221,11 @@ fn values(flags: &NewSite, failover: bool, region: Option<String>) -> Result<Sit
         release_on,
         elastic_ip: flags.elastic_ip,
         contact: flags.contact.as_deref(),
-        mirror_bucket: failover.then(|| mirror_bucket.unwrap_or_else(|| default_bucket(bucket))),
+        system: system.title,
+        packages: [&["nginx"][..], python].concat(),
+        mirror_bucket: init
+            .failover
+            .then(|| mirror_bucket.unwrap_or_else(|| default_bucket(bucket))),
         mirror_region: flags.mirror_region.as_deref(),
         mirror_name: flags.mirror_name.as_deref(),
     })

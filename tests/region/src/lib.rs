@@ -78,7 +78,7 @@ pub use fleet::{
     TemplateVersion,
 };
 pub use front::{Fault, FaultId, Hold, Match, Recorded, Service, Stage};
-pub use iam::{Grant, Principal};
+pub use iam::{Grant, Principal, TrustPolicy, WebIdentity};
 pub use identity::{Identities, Keys, LoginSession, SsoSession, Trust};
 pub use instance::{Instance, InstanceSpec, State};
 pub use options::Options;

@@ -8,8 +8,8 @@ use anyhow::{Result, bail, ensure};
 use super::Context;
 use super::pattern::fits;
 
-/// What the services' requests carry; those that end in `/` go on with a tag's key.
-const KEYS: [&str; 10] = [
+/// What the services' requests and the tokens of providers carry; those that end in `/` go on with a tag's key.
+const KEYS: [&str; 12] = [
     "s3:prefix",
     "ec2:Region",
     "kms:ViaService",
@@ -20,16 +20,18 @@ const KEYS: [&str; 10] = [
     "route53:ChangeResourceRecordSetsActions",
     "aws:ResourceTag/",
     "ec2:ResourceTag/",
+    "token.actions.githubusercontent.com:aud",
+    "token.actions.githubusercontent.com:sub",
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantifier {
     None,
     ForAllValues,
     ForAnyValue,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     StringEquals,
     StringNotEquals,
@@ -39,7 +41,7 @@ enum Operator {
     Null,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     quantifier: Quantifier,
     operator: Operator,

@@ -5,6 +5,7 @@
 mod condition;
 mod pattern;
 mod policy;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +15,7 @@ use anyhow::Result;
 
 use crate::locked;
 use policy::{Decision, Policy};
+pub use trust::{TrustPolicy, WebIdentity};
 
 /// Whose policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use super::pattern::{fits, fits_arn};
 use super::{Grant, Request};
 
 /// The one version of the language that is in use.
-const VERSION: &str = "2012-10-17";
+pub(super) const VERSION: &str = "2012-10-17";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -34,20 +34,20 @@ struct Written {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-enum Effect {
+pub(super) enum Effect {
     Allow,
     Deny,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Values {
+pub(super) enum Values {
     One(String),
     Many(Vec<String>),
 }
 
 impl Values {
-    fn all(self) -> Vec<String> {
+    pub(super) fn all(self) -> Vec<String> {
         match self {
             Values::One(value) => vec![value],
             Values::Many(values) => values,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::front::{Answer, Call, Refusal, answer};
+use crate::iam::TrustPolicy;
 use crate::locked;
 use crate::registry::{Caller, Credentials, Registry};
 pub(crate) use oidc::Oidc;
@@ -62,6 +63,8 @@ pub enum Trust {
     Instances,
     /// The bearer of this token of an identity provider's.
     WebIdentity(String),
+    /// Whose token of an identity provider's the policy takes.
+    Policy(TrustPolicy),
     /// Whoever is signed in to IAM Identity Center.
     Sso,
 }

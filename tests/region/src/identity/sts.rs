@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Identities, Trust};
 use crate::front::{Answer, Backend, Call, Refusal, Service, answer};
-use crate::iam::Request;
+use crate::iam::{Request, WebIdentity};
 use crate::query::Form;
 use crate::registry::{Credentials, Registry};
 use crate::xml::Xml;
@@ -64,7 +64,15 @@ impl Sts {
     /// Nobody signs this one: the token stands for the caller.
     fn assume_role_with_web_identity(&self, form: &Form) -> Result<String, Refusal> {
         let (arn, session) = (form.required("RoleArn")?, form.required("RoleSessionName")?);
-        let trust = Trust::WebIdentity(form.required("WebIdentityToken")?.to_owned());
+        let token = form.required("WebIdentityToken")?;
+        let identity = WebIdentity::read(token);
+        let trusts = |trust: &Trust| match (trust, &identity) {
+            (Trust::WebIdentity(known), _) => known == token,
+            (Trust::Policy(policy), Some(identity)) => {
+                policy.trusts(&self.registry.account, identity)
+            }
+            _ => false,
+        };
         let denied = || {
             Refusal::new(
                 403,
@@ -72,10 +80,7 @@ impl Sts {
                 "Not authorized to perform sts:AssumeRoleWithWebIdentity",
             )
         };
-        let role = self
-            .identities
-            .trusting(arn, |trusted| *trusted == trust)
-            .ok_or_else(denied)?;
+        let role = self.identities.trusting(arn, trusts).ok_or_else(denied)?;
         Ok(document("AssumeRoleWithWebIdentity", |xml| {
             assumed(xml, self.identities.assume(&role, session))
         }))
