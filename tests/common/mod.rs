@@ -8,6 +8,7 @@
 mod chance;
 mod instance;
 mod package;
+mod tool;
 mod visitor;
 
 use std::net::Ipv4Addr;
@@ -25,6 +26,8 @@ pub use chance::{millis, number, seed};
 #[allow(unused_imports, reason = "each suite uses its part")]
 pub use instance::{Ended, Machine, PATH, Running, signal};
 pub use package::Package;
+#[allow(unused_imports, reason = "each suite uses its part")]
+pub use tool::tool;
 pub use visitor::Visitor;
 
 pub const BUCKET: &str = "example-site";

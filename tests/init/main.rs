@@ -18,6 +18,8 @@ mod files;
 mod network;
 mod stack;
 mod systems;
+#[path = "../common/tool.rs"]
+mod tool;
 mod trust;
 mod user_data;
 mod words;

@@ -20,11 +20,14 @@ mod desk;
 mod estate;
 mod failures;
 mod first_boot;
+mod first_site;
 mod last_act;
 #[path = "../mirror/live.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]
 mod live;
+mod moto;
 mod packages;
+mod page;
 mod rendered;
 mod restart;
 mod rotations;

