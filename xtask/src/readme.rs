@@ -1,4 +1,5 @@
-//! What the README promises: one page, and two commands of which CI runs the second.
+//! What the README promises: one page, and two commands of which CI runs the second. And what the
+//! page of the first hour on AWS does: every stand-in of the region.
 
 use std::fs;
 
@@ -38,4 +39,22 @@ fn the_readmes_commands_are_chores_and_ci_runs_its_test_command() {
     let ci = read(".ci/run");
     let run = ci.lines().last().unwrap();
     assert!(run.ends_with(" cargo xtask test"), "CI runs {run:?}");
+}
+
+#[test]
+fn the_first_hour_on_aws_names_every_stand_in_of_the_region() {
+    let (page, region) = (
+        read("docs/aws-first-hour.md"),
+        read("tests/region/README.md"),
+    );
+    let (_, table) = region.split_once("## What stands in for what").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let links = table.split("](").skip(1);
+    let links = links.filter_map(|rest| rest.split(')').next());
+    let folders: Vec<&str> = links.filter(|to| to.starts_with("src/")).collect();
+    assert!(folders.len() > 10, "{folders:?}");
+    for folder in folders {
+        let link = format!("(../tests/region/{folder})");
+        assert!(page.contains(&link), "{folder} is not there");
+    }
 }
