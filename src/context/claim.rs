@@ -157,6 +157,7 @@ mod tests {
             ipv4: Some([203, 0, 113, 7].into()),
             ipv6: Some("2001:db8::7".parse().unwrap()),
             fleet: None,
+            template: None,
         }
     }
 

@@ -63,6 +63,7 @@ fn counts(now: &Now) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::decide::decide;
+    use super::super::event::Lack;
     use super::super::state::{Aim, Phase};
     use super::*;
 
@@ -96,7 +97,7 @@ mod tests {
         now.zones = vec![false; 3];
         assert_eq!(emptiest(&now), None);
         now.aim.target = 3;
-        assert_eq!(decide(&now, at), [Act::Starve]);
+        assert_eq!(decide(&now, at), [Act::Starve(Lack::Capacity)]);
     }
 
     #[test]
