@@ -6,7 +6,10 @@ use crate::site::{Made, Site};
 
 #[test]
 fn a_rotation_tells_when_its_new_instance_came_up_from_an_older_launch_template() {
-    let Some(site) = Site::serving(Made::default()) else {
+    let Some(site) = Site::serving(Made {
+        kind: FleetKind::Ec2Fleet,
+        ..Made::default()
+    }) else {
         return;
     };
     let template = site.fleet.template();

@@ -10,11 +10,11 @@ pub const EXISTING: &[&str] = &[
     "--existing-vpc",
     "vpc-0a1b2c3d",
     "--subnet",
-    "subnet-0a",
+    "subnet-0aaaaaaa",
     "--subnet",
-    "subnet-0b",
+    "subnet-0bbbbbbb",
     "--subnet",
-    "subnet-0c",
+    "subnet-0ccccccc",
 ];
 
 /// The stack in that network, with further flags.
@@ -32,17 +32,17 @@ fn the_stack_makes_no_network_where_one_is_named() {
         (
             "auto-scaling-group",
             FleetKind::AutoScalingGroup,
-            "VPCZoneIdentifier: [subnet-0a, subnet-0b, subnet-0c]\n",
+            "VPCZoneIdentifier: [subnet-0aaaaaaa, subnet-0bbbbbbb, subnet-0ccccccc]\n",
         ),
         (
             "ec2-fleet",
             FleetKind::Ec2Fleet,
-            "            - { InstanceType: t4g.micro, SubnetId: subnet-0b }\n",
+            "            - { InstanceType: t4g.micro, SubnetId: subnet-0bbbbbbb }\n",
         ),
         (
             "spot-fleet",
             FleetKind::SpotFleet,
-            "              - { InstanceType: t4g.micro, SubnetId: subnet-0c }\n",
+            "              - { InstanceType: t4g.micro, SubnetId: subnet-0ccccccc }\n",
         ),
     ] {
         let stack = stack(&desk, &["--fleet", fleet]);
@@ -128,16 +128,16 @@ fn flags_of_a_network_that_are_no_ids_or_lack_another_are_refused() {
             &["--existing-vpc", "vpc-0a1b2c3d"][..],
             &["--subnet <SUBNET>"][..],
         ),
-        (&["--subnet", "subnet-0a"], &["--existing-vpc <VPC>"]),
+        (&["--subnet", "subnet-0aaaaaaa"], &["--existing-vpc <VPC>"]),
         (
             &["--security-group", "sg-0a1b2c3d"],
             &["--existing-vpc <VPC>"],
         ),
         (
-            &["--existing-vpc", "main", "--subnet", "subnet-0a, subnet-0b"],
+            &["--existing-vpc", "main", "--subnet", "subnet-0aaaaaaa, subnet-0bbbbbbb"],
             &[
                 "--existing-vpc \"main\" is not a network's id",
-                "--subnet \"subnet-0a, subnet-0b\" is not a subnet's id",
+                "--subnet \"subnet-0aaaaaaa, subnet-0bbbbbbb\" is not a subnet's id",
             ],
         ),
     ] {
