@@ -134,7 +134,12 @@ fn flags_of_a_network_that_are_no_ids_or_lack_another_are_refused() {
             &["--existing-vpc <VPC>"],
         ),
         (
-            &["--existing-vpc", "main", "--subnet", "subnet-0aaaaaaa, subnet-0bbbbbbb"],
+            &[
+                "--existing-vpc",
+                "main",
+                "--subnet",
+                "subnet-0aaaaaaa, subnet-0bbbbbbb",
+            ],
             &[
                 "--existing-vpc \"main\" is not a network's id",
                 "--subnet \"subnet-0aaaaaaa, subnet-0bbbbbbb\" is not a subnet's id",
