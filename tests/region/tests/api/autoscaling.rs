@@ -298,7 +298,7 @@ fn a_group_with_a_protected_instance_is_deleted_by_force_alone() {
     let stuck = group.delete_as_cloudformation(Duration::from_secs(2));
     let stuck = stuck.unwrap_err().to_string();
     assert!(stuck.contains("its last instance to go"), "{stuck}");
-    assert_eq!(ids(&group), [kept.clone()]);
+    assert_eq!(ids(&group), std::slice::from_ref(&kept));
     let told = described(&region);
     for (name, value) in [
         ("DesiredCapacity", "0"),
