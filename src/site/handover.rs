@@ -5,13 +5,15 @@
 //! docs/ARCHITECTURE.md). What an instance has asked for stands in its report, as a [`Note`],
 //! before it asks: whoever is left then knows what the target was.
 
+mod surplus;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 pub use super::note::{Mark, Note};
+pub use surplus::{SurplusWatch, surplus};
 
 /// The fleet as the instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -317,45 +319,6 @@ pub fn sweep(seen: &Seen, notes: &[Note], now: OffsetDateTime, spare_for: Durati
         (_, false) => FleetAction::Retire(usual, going),
         (true, true) => FleetAction::Lower(usual),
         (false, true) => FleetAction::Done,
-    }
-}
-
-/// Who is there beyond the target, though nobody has asked for them or whoever asked is settled: a
-/// replacement that a fleet launches at a notice by itself, or one that comes after the end of who
-/// had asked for it. Empty also where that is not for this instance to say, and where somebody may
-/// want them yet.
-pub fn surplus(seen: &Seen) -> Vec<String> {
-    let something_goes_on = seen.run.is_some()
-        || seen.stopped > 0
-        || seen.members.iter().any(|member| member.note.is_some());
-    if something_goes_on || !seen.owners.contains(&seen.me) {
-        return Vec::new();
-    }
-    beyond(seen, seen.target, |_| true)
-}
-
-/// So long a member is beyond the target, and serves nobody, before the owner of the names ends it.
-pub const SURPLUS_FOR: Duration = Duration::from_secs(600);
-
-/// Since when each member has been [`surplus`] in every look.
-#[derive(Debug, Default)]
-pub struct SurplusWatch(BTreeMap<String, Instant>);
-
-impl SurplusWatch {
-    /// Takes in another look; who has been there for nothing for [`SURPLUS_FOR`].
-    pub fn look(&mut self, surplus: &[String], now: Instant) -> Vec<String> {
-        self.0.retain(|id, _| surplus.contains(id));
-        for id in surplus {
-            self.0.entry(id.clone()).or_insert(now);
-        }
-        let is_over = |since: Instant| now.saturating_duration_since(since) >= SURPLUS_FOR;
-        let going = self.0.iter().filter(|(_, since)| is_over(**since));
-        going.map(|(id, _)| id.clone()).collect()
-    }
-
-    /// Whether the last look has found nobody.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -736,25 +699,6 @@ mod tests {
             };
             assert_eq!(surplus(&rotated), nobody, "{lives}");
         }
-    }
-
-    #[test]
-    fn who_is_surplus_goes_once_every_look_of_ten_minutes_has_said_so() {
-        let (mut watch, start) = (SurplusWatch::default(), Instant::now());
-        let mut look = |surplus: &[&str], after: Duration| {
-            let surplus: Vec<String> = surplus.iter().map(ToString::to_string).collect();
-            watch.look(&surplus, start + after)
-        };
-        let nobody: Vec<String> = Vec::new();
-        assert_eq!(look(&["i-2"], Duration::ZERO), nobody);
-        assert_eq!(look(&["i-2", "i-3"], SURPLUS_FOR / 2), nobody);
-        assert_eq!(look(&["i-2", "i-3"], SURPLUS_FOR), ["i-2"]);
-        assert_eq!(look(&[], SURPLUS_FOR), nobody);
-        assert_eq!(
-            look(&["i-2"], SURPLUS_FOR * 3 / 2),
-            nobody,
-            "it was needed meanwhile"
-        );
     }
 
     #[test]

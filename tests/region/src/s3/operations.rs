@@ -47,6 +47,25 @@ impl Store {
 /// The store as s3s wants it.
 pub(super) struct Shared(pub(super) Arc<Store>);
 
+impl Shared {
+    /// Where an object (bucket and key) or a version of it lies, and the version's id. `conditions`,
+    /// `If-Match` and `If-None-Match`, are about the object as it is now.
+    async fn found(
+        &self,
+        (bucket, key): (&str, &str),
+        version: Option<&str>,
+        [wanted, unwanted]: [&Option<ETagCondition>; 2],
+    ) -> S3Result<(String, Option<String>)> {
+        let found = self.0.standing(bucket, key, version)?;
+        if version.is_none() {
+            self.0
+                .read_conditions(bucket, key, wanted.as_ref(), unwanted.as_ref())
+                .await?;
+        }
+        Ok(found)
+    }
+}
+
 #[async_trait::async_trait]
 impl S3 for Shared {
     async fn get_object(
@@ -54,20 +73,11 @@ impl S3 for Shared {
         mut req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let _reading = self.0.lock.read().await;
-        let (wanted, unwanted) = (
-            req.input.if_match.as_ref(),
-            req.input.if_none_match.as_ref(),
-        );
-        let (place, version) = self.0.standing(
-            &req.input.bucket,
-            &req.input.key,
-            req.input.version_id.as_deref(),
-        )?;
-        if req.input.version_id.is_none() {
-            self.0
-                .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
-                .await?;
-        }
+        let asked = (req.input.bucket.as_str(), req.input.key.as_str());
+        let conditions = [&req.input.if_match, &req.input.if_none_match];
+        let (place, version) = self
+            .found(asked, req.input.version_id.as_deref(), conditions)
+            .await?;
         req.input.key = place;
         let mut found = self.0.files.get_object(req).await?;
         found.output.content_type.get_or_insert_with(untold_type);
@@ -80,20 +90,11 @@ impl S3 for Shared {
         mut req: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let _reading = self.0.lock.read().await;
-        let (wanted, unwanted) = (
-            req.input.if_match.as_ref(),
-            req.input.if_none_match.as_ref(),
-        );
-        let (place, version) = self.0.standing(
-            &req.input.bucket,
-            &req.input.key,
-            req.input.version_id.as_deref(),
-        )?;
-        if req.input.version_id.is_none() {
-            self.0
-                .read_conditions(&req.input.bucket, &req.input.key, wanted, unwanted)
-                .await?;
-        }
+        let asked = (req.input.bucket.as_str(), req.input.key.as_str());
+        let conditions = [&req.input.if_match, &req.input.if_none_match];
+        let (place, version) = self
+            .found(asked, req.input.version_id.as_deref(), conditions)
+            .await?;
         req.input.key = place;
         let mut found = self.0.files.head_object(req).await?;
         found.output.content_type.get_or_insert_with(untold_type);
