@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use region::{Fleet, FleetSpec, Principal, RecordSet, Region, Stack};
+use region::{Fleet, FleetSpec, Principal, RecordSet, Recorded, Region, Stack};
 
 use crate::cloud::{CA, Cloud};
 use crate::common::{BUCKET, DOMAIN, PATH, World, ZONE, eventually, tool};
@@ -160,6 +160,12 @@ impl<'c> Desk<'c> {
                     let report = self.cloud.world.report(&instance.id);
                     report.is_some_and(|report| report["phase"] == "serving")
                 })
+            });
+        } else if command.starts_with("aws s3 cp ") {
+            // The stack comes before the upload on the page, so that a reader's instance asks too early.
+            eventually("the instance asks for the binary", || {
+                let asks = |call: &Recorded| call.instance.is_some() && call.path.contains("/bin/");
+                self.region().requests().iter().any(asks)
             });
         } else if command.starts_with("curl ") {
             self.lead_curl();

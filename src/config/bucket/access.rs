@@ -66,7 +66,7 @@ pub fn rights(site: &Site) -> Vec<Right> {
         };
     }
     right!(bucket.site_toml(), LOOK, LOOK);
-    right!(bucket.program("aarch64", &digest), &[READ], &[READ]);
+    right!(bucket.program("aarch64", &digest), LOOK, LOOK);
     right!(bucket.current(), LOOK, KEEP);
     right!(bucket.candidate(), LOOK, HOLD);
     right!(bucket.deploys(), LOOK, KEEP);
